@@ -1,0 +1,88 @@
+"""The errors a person can act on. Everything a user can get wrong raises one of these, and nothing wider is caught.
+
+Each message says where (file and line, or field), what came, and what would do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class JudgeError(Exception):
+    """Base of all errors meant for a person. `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in one place of a file or of a value."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class InputError(JudgeError):
+    """A file, field or argument is wrong; nothing was judged because of it."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Problem | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = Problem("", problems)
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class SettingsError(InputError):
+    """The run settings are wrong."""
+
+
+class RubricError(InputError):
+    """A rubric is wrong."""
+
+
+class RecipeError(InputError):
+    """A recipe folder, or a template in it, is wrong."""
+
+
+class DataError(InputError):
+    """A data set cannot be read, or a row of it lacks something the recipe needs."""
+
+
+class CapabilityError(InputError):
+    """The recipe needs something this engine cannot do."""
+
+
+class EngineError(JudgeError):
+    """The engine cannot work at all: no such model, endpoint down, key refused, not installed."""
+
+    exit_code = 3
+
+
+class OutputError(JudgeError):
+    """Results cannot be written (disk full, no permission)."""
+
+    exit_code = 4
+
+
+class NoVerdictError(JudgeError):
+    """A response got no reward and the settings say `on_no_verdict: raise`."""
+
+    exit_code = 5
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name, as the tail of a message; empty when nothing is near.
+
+    Example:
+        >>> did_you_mean("wieght", ["weight", "text"])
+        '; did you mean `weight`?'
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""

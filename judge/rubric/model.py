@@ -1,0 +1,218 @@
+"""What to judge by: a rubric and its criteria.
+
+- `weight` and `points` are the two ways the field writes importance. A weight is positive; the total is divided
+  by all weights. Points may be negative (HealthBench) and the total is divided by the positive ones only.
+  A rubric uses one of the two, so that nobody has to guess the denominator.
+- A pitfall describes a fault. A judge says MET when the fault is there, and the stored score is still "1 best".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Kind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
+Fold = Literal["weighted_mean", "all_pass", "min"]
+Denominator = Literal["all_weights", "positive_points"]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class Frozen(BaseModel):
+    """Base of everything read from a file: no unknown fields, no changes after loading, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Scale(Frozen):
+    """How a criterion, or a whole response, is graded.
+
+    `binary` (MET / UNMET), `ternary` (MET / PARTIAL / UNMET), or `ordinal`: whole numbers from `min` to `max`, with
+    `anchors` saying what each level looks like.
+    """
+
+    kind: Literal["binary", "ternary", "ordinal"] = "binary"
+    min: int = 1
+    max: int = 5
+    anchors: dict[int, Text] = Field(default_factory=dict)
+
+    @field_validator("anchors", mode="before")
+    @classmethod
+    def _levels(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {int(k) if isinstance(k, str) and k.lstrip("-").isdigit() else k: v for k, v in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.kind == "ordinal":
+            if not self.min < self.max:
+                raise ValueError(f"min ({self.min}) must be below max ({self.max})")
+            if self.max - self.min > 100:
+                raise ValueError("an ordinal scale has at most 101 levels")
+            off = [level for level in self.anchors if not self.min <= level <= self.max]
+            if off:
+                raise ValueError(f"anchor {off[0]} is off the scale {self.min} to {self.max}")
+        elif self.anchors or self.model_fields_set & {"min", "max"}:
+            raise ValueError(f"`min`, `max` and `anchors` belong to an ordinal scale, not to {self.kind}")
+        return self
+
+    @cached_property
+    def labels(self) -> dict[str, float]:
+        """What the judge may say -> score in [0, 1], as stated (a pitfall's polarity is not applied here)."""
+        if self.kind == "binary":
+            return {"MET": 1.0, "UNMET": 0.0}
+        if self.kind == "ternary":
+            return {"MET": 1.0, "PARTIAL": 0.5, "UNMET": 0.0}
+        span = self.max - self.min
+        return {str(level): (level - self.min) / span for level in range(self.min, self.max + 1)}
+
+
+class Criterion(Frozen):
+    """One thing to look at.
+
+    Attributes:
+        weight: Importance, above 0 (default 1). Exclusive with `points`.
+        points: Signed importance: negative points are lost when the criterion is met.
+        scale: `binary`, `ternary`, or an ordinal scale with anchors.
+        veto: When this criterion fails (below half its scale), the reward is 0 whatever the others say.
+        check: `llm`, or the name of a programmatic check (see `judge/checks`), or `package.module:function`.
+        args: Arguments of the programmatic check.
+    """
+
+    id: Identifier
+    text: Text
+    title: str = ""
+    kind: Kind = "important"
+    weight: float | None = Field(default=None, gt=0)
+    points: float | None = None
+    scale: Scale = Scale()
+    veto: bool = False
+    check: str = "llm"
+    args: dict[str, Any] = Field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _short_scale(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        if isinstance(value, dict) and "kind" not in value:
+            return {"kind": "ordinal", **value}
+        return value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _tags(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("weight", "points", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool) and not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _one_importance(self) -> Self:
+        if self.weight is not None and self.points is not None:
+            raise ValueError("give `weight` or `points`, not both")
+        if self.points == 0:
+            raise ValueError("0 points would change nothing; leave the criterion out")
+        return self
+
+    @property
+    def negative(self) -> bool:
+        """Whether meeting this criterion is bad."""
+        return self.points < 0 if self.points is not None else self.kind == "pitfall"
+
+    @property
+    def importance(self) -> float:
+        """Unsigned weight or points."""
+        return abs(self.points) if self.points is not None else (1.0 if self.weight is None else self.weight)
+
+
+class Partial(Frozen):
+    """What to do when some criteria have no verdict: by default no reward at all.
+
+    With `min_coverage` below 1, the reward is folded over the criteria that have one, provided they carry at least
+    that share of the total importance, in (0, 1]; such a reward is flagged `partial`.
+    """
+
+    min_coverage: float = Field(default=1.0, gt=0, le=1)
+
+
+class Rubric(Frozen):
+    """A named set of criteria, and how their scores become one number.
+
+    Attributes:
+        scale: Overall scale, for recipes that give one grade to the whole response (ordinal, default 1 to 5).
+        fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), or `min`.
+        denominator: `all_weights` (default with weights) or `positive_points` (default with points).
+    """
+
+    name: str = "rubric"
+    title: str = ""
+    description: str = ""
+    source: str = ""
+    version: str = ""
+    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=5000)
+    scale: Scale = Scale(kind="ordinal")
+    fold: Fold = "weighted_mean"
+    denominator: Denominator | None = None
+    partial: Partial = Partial()
+
+    @field_validator("criteria", mode="before")
+    @classmethod
+    def _criteria(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _overall(cls, value: Any) -> Any:
+        return {"kind": "ordinal", **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        seen: set[str] = set()
+        for criterion in self.criteria:
+            if criterion.id in seen:
+                raise ValueError(f"two criteria are called `{criterion.id}`")
+            seen.add(criterion.id)
+        with_points = [c for c in self.criteria if c.points is not None]
+        if with_points and len(with_points) < len(self.criteria):
+            other = next(c for c in self.criteria if c.points is None)
+            raise ValueError(f"`{with_points[0].id}` has points and `{other.id}` has a weight; a rubric uses one of the two")
+        if self.effective_denominator == "positive_points" and all(c.negative for c in self.criteria):
+            raise ValueError("no criterion has positive points, so there is nothing to divide by")
+        if self.scale.kind != "ordinal":
+            raise ValueError("the overall scale is ordinal")
+        return self
+
+    @property
+    def effective_denominator(self) -> Denominator:
+        """The denominator in force."""
+        if self.denominator is not None:
+            return self.denominator
+        return "positive_points" if self.criteria[0].points is not None else "all_weights"
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash (16 hex digits): changes with every word that a judge could see and every number of the fold."""
+        return content_hash(self.model_dump(mode="json"))
+
+
+def content_hash(value: Any) -> str:
+    """Hash of plain values, the same in every process and on every platform.
+
+    Example:
+        >>> content_hash({"b": 1, "a": [2.0]}) == content_hash({"a": [2.0], "b": 1})
+        True
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

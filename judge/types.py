@@ -1,0 +1,274 @@
+"""The records that travel between the stages: plain, frozen, cheap to make and to pickle.
+
+- A failure is a value (`NoVerdict`), never a number, and it stays visible until an adapter turns it
+  into what its trainer calls "absent".
+- Nothing here knows an engine, a file or a template, so reading a rubric never imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from judge.rubric.model import Rubric
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length", "content_filter", "error", "timeout", "over_length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is judged: one prompt with one (pointwise), two (pairwise) or N (listwise) responses.
+
+    Attributes:
+        prompt: The question, as text or as chat messages.
+        responses: The texts under judgement. Untrusted.
+        reference: A known good answer, where there is one.
+        context: Documents the answer had to rest on.
+        rubric: A rubric of this sample's own, overriding the run's.
+        principle: Free-text principle to judge by (recipe `principle`).
+        steps: Solution steps (process recipes).
+        id: Name of the sample in every output. Empty: its position in the data set.
+        group: Which samples compete (the completions of one prompt). Empty: the sample itself.
+        metadata: Carried through untouched.
+    """
+
+    prompt: str | tuple[Message, ...]
+    responses: tuple[str, ...]
+    reference: str | None = None
+    context: tuple[str, ...] = ()
+    rubric: Rubric | None = None
+    principle: str | None = None
+    steps: tuple[str, ...] = ()
+    id: str = ""
+    group: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prompt: str | Sequence[Mapping[str, str]], *responses: str, **fields: Any) -> Sample:
+        """Make a sample from plain values.
+
+        Example:
+            >>> Sample.of("2+2?", "4", reference="4").responses
+            ('4',)
+        """
+        if not isinstance(prompt, str):
+            prompt = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]
+        return cls(prompt=prompt, responses=tuple(responses), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an engine draws a completion. Token counts in tokens; sample k of a request uses `seed + k`."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0  # 0: no limit
+    max_tokens: int = 1024
+    seed: int = 0
+    stop: tuple[str, ...] = ()  # kept in the returned text
+    top_logprobs: int = 0  # 0: none reported
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """A constraint on the generated text: one of `choice`, or a full match of `regex`, or the JSON schema."""
+
+    choice: tuple[str, ...] = ()
+    regex: str = ""
+    json_schema: str = ""  # the schema as canonical JSON text, so that requests stay hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes to an engine: one conversation to continue by one completion.
+
+    When the last message is the assistant's, the engine continues that very text (capability `prefill`).
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    structured: Structured | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """One generated token: its text, and natural-log probabilities of the likeliest tokens there."""
+
+    text: str
+    top: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine gave back for one request. Engines report a failed request here, and never raise for it.
+
+    `text` holds what the model said, stop strings included; `reasoning` holds thinking that the server
+    already split off (never parsed). `error` is set when `finish_reason` is `error`, `timeout` or `over_length`.
+    """
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    latency_s: float = 0.0
+    reasoning: str = ""
+    refusal: str = ""
+    error: str = ""
+    logprobs: tuple[TokenLogprobs, ...] = ()
+
+
+class Capability(StrEnum):
+    """What a recipe may need from an engine."""
+
+    TOP_LOGPROBS = "top_logprobs"
+    SCORE_CONTINUATION = "score_continuation"
+    SCALAR = "scalar"
+    STRUCTURED = "structured"
+    PREFILL = "prefill"
+    SEED = "seed"
+
+
+class Reason(StrEnum):
+    """Why there is no verdict."""
+
+    EMPTY = "empty"  # the judge said nothing
+    MISSING = "missing"  # it never stated a verdict
+    TRUNCATED = "truncated"  # it ran out of tokens
+    AMBIGUOUS = "ambiguous"  # it stated two different verdicts
+    OFF_SCALE = "off_scale"  # its verdict is not on the scale
+    WRONG_COUNT = "wrong_count"  # too few, too many or unknown items
+    REFUSED = "refused"
+    ENGINE_ERROR = "engine_error"
+    TIMEOUT = "timeout"
+    OVER_LENGTH = "over_length"  # the prompt does not fit the judge's context
+    LOW_QUORUM = "low_quorum"  # too few votes were valid
+    INCOMPLETE = "incomplete"  # some criteria have no verdict, and the partial policy does not allow that
+    DROPPED = "dropped"  # a filter took the response out
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One judge call, read.
+
+    Attributes:
+        value: As the judge stated it: a label, a number, or a mapping for several items.
+        scores: Shape (responses shown, criteria asked), in [0, 1], 1 best. None in a cell the judge left out.
+            Rows in the order the responses were *shown*; the pipeline maps them back.
+        forced: Read from a structured continuation, because the free text held no verdict.
+        expected: Mean of the scale under the judge's own log-probabilities, in [0, 1], where reported.
+        entropy: Of the same distribution, in nats.
+    """
+
+    value: Any
+    scores: tuple[tuple[float | None, ...], ...]
+    forced: bool = False
+    expected: float | None = None
+    entropy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoVerdict:
+    """Why one judge call, or one whole reward, has no value. `detail` is for a person to read."""
+
+    reason: Reason
+    detail: str = ""
+
+
+Outcome = Verdict | NoVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a filter noticed. `where` is a response index or a criterion id; `detail` is for a person."""
+
+    name: str
+    detail: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One judge call as it happened: everything needed to trace and to repeat it.
+
+    Attributes:
+        key: Hash of the exact request: messages, sampling, structure, model (hex).
+        turn: Name of the recipe's turn.
+        order: Index of the response shown at each position.
+        criteria: Ids of the criteria asked about; empty when the whole rubric was one question.
+        vote: Which vote, from 0.
+        cached: Taken from the run's journal, not from the engine.
+    """
+
+    key: str
+    turn: str
+    order: tuple[int, ...]
+    criteria: tuple[str, ...]
+    vote: int
+    seed: int
+    completion: Completion
+    outcome: Outcome | None  # None for a turn that states no verdict
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How sure the reward is. Every figure is on the [0, 1] scale of the reward unless it says otherwise.
+
+    Attributes:
+        spread: Standard deviation of the reward over votes (None with one vote).
+        missing: Share of the votes that gave no verdict.
+        expected: Reward from the judge's log-probabilities instead of its stated words.
+        entropy: Mean entropy of the verdict distribution, nats.
+        order_gap: |first order - second order|, where both were asked.
+    """
+
+    spread: float | None = None
+    missing: float = 0.0
+    expected: float | None = None
+    entropy: float | None = None
+    order_gap: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What one response earned, or why it earned nothing.
+
+    Attributes:
+        value: In [0, 1], 1 best; None when there is no reward (then `failure` says why).
+        components: Per criterion, in [0, 1]; None where a criterion has no verdict.
+        explanation: How `value` was computed, one line a person can check.
+    """
+
+    sample_id: str
+    response_index: int
+    value: float | None
+    failure: NoVerdict | None = None
+    components: Mapping[str, float | None] = field(default_factory=dict)
+    uncertainty: Uncertainty = Uncertainty()
+    flags: tuple[Flag, ...] = ()
+    calls: tuple[Call, ...] = ()
+    explanation: str = ""
+    group: str = ""
+
+    @property
+    def judge_calls(self) -> int:
+        """Requests that reached the engine (journal hits not counted)."""
+        return sum(not call.cached for call in self.calls)
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens of all calls."""
+        return sum(c.completion.prompt_tokens + c.completion.completion_tokens for c in self.calls)

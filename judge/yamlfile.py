@@ -1,0 +1,217 @@
+"""YAML file -> plain values, with the line of every key, so that an error can point at it.
+
+- `yaml.safe_load` keeps the last of two equal keys, expands alias bombs (300 bytes become megabytes), and
+  recurses until Python gives up. So the node tree is walked here instead: duplicate keys, aliases that
+  expand too far and deep nesting are errors with a line.
+- Values stay what they look like: `yes`, `on` and `12:30` are text, not booleans or sexagesimal numbers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from judge.errors import InputError, Problem
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 100_000
+
+Path_ = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Source:
+    """A parsed YAML document: its values, and the line (1-based) of each path in it."""
+
+    def __init__(self, name: str, data: Any, lines: dict[Path_, int]) -> None:
+        self.name = name
+        self.data = data
+        self.lines = lines
+
+    def where(self, path: Path_) -> str:
+        """`file:line` of the deepest known part of a path."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        line = self.lines.get(path)
+        return f"{self.name}:{line}" if line else self.name
+
+
+def read_yaml(path: Path, error: type[InputError] = InputError) -> Source:
+    """Read one YAML file. Raises `error` naming the file, and the line where there is one."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise error(Problem(str(path), "no such file")) from None
+    except OSError as why:
+        raise error(Problem(str(path), f"cannot be read: {why.strerror}")) from None
+    if len(raw) > MAX_BYTES:
+        raise error(Problem(str(path), f"{len(raw)} bytes; at most {MAX_BYTES} are read"))
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as why:
+        line = raw[: why.start].count(b"\n") + 1
+        raise error(Problem(f"{path}:{line}", f"not UTF-8 (byte 0x{raw[why.start]:02x}); save the file as UTF-8")) from None
+    return parse_yaml(text, str(path), error)
+
+
+def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> Source:
+    """Parse YAML text; `name` is what errors call it."""
+    try:
+        depth_guard = _depth(text)
+        if depth_guard > MAX_DEPTH:
+            raise error(Problem(name, f"nested more than {MAX_DEPTH} levels deep"))
+        node = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+    except yaml.MarkedYAMLError as why:
+        line = why.problem_mark.line + 1 if why.problem_mark else 0
+        raise error(Problem(f"{name}:{line}", f"not valid YAML: {why.problem}")) from None
+    except yaml.YAMLError as why:
+        raise error(Problem(name, f"not valid YAML: {why}")) from None
+    if node is None:
+        raise error(Problem(name, "the file is empty"))
+    walker = _Walker(name, error)
+    data = walker.value(node, (), 0)
+    return Source(name, data, walker.lines)
+
+
+def _depth(text: str) -> int:
+    """Upper bound on nesting, cheaply: open brackets, and the deepest run of leading `- - - -`."""
+    depth = deepest = 0
+    for char in text:
+        if char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth = max(0, depth - 1)
+    dashes = max((line.count("- ") for line in text.splitlines() if line.lstrip().startswith("- - ")), default=0)
+    return max(min(deepest, MAX_NODES) if deepest > 2 * MAX_DEPTH else 0, dashes)
+
+
+class _Walker:
+    """Node tree -> values, counting nodes as expanded, so an alias bomb is stopped before it is built."""
+
+    def __init__(self, name: str, error: type[InputError]) -> None:
+        self.name = name
+        self.error = error
+        self.lines: dict[Path_, int] = {}
+        self.nodes = 0
+
+    def fail(self, node: yaml.Node, what: str) -> InputError:
+        return self.error(Problem(f"{self.name}:{node.start_mark.line + 1}", what))
+
+    def value(self, node: yaml.Node, path: Path_, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.fail(node, f"expands to more than {MAX_NODES} values (aliases?)")
+        if depth > MAX_DEPTH:
+            raise self.fail(node, f"nested more than {MAX_DEPTH} levels deep")
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key_node, child in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self.fail(key_node, "a key must be plain text")
+            key = str(key_node.value)
+            if key in out:
+                first = self.lines.get((*path, key), 0)
+                raise self.fail(key_node, f"`{key}` stands twice here (first on line {first}); the later one would win silently")
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            out[key] = self.value(child, (*path, key), depth + 1)
+        return out
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        text, tag = str(node.value), node.tag
+        if tag == "tag:yaml.org,2002:null":
+            return None
+        if tag == "tag:yaml.org,2002:bool":
+            lowered = text.lower()
+            return lowered == "true" if lowered in ("true", "false") else text
+        if tag == "tag:yaml.org,2002:int":
+            return _number(text, int)
+        if tag == "tag:yaml.org,2002:float":
+            number = _number(text, float)
+            if isinstance(number, float) and not math.isfinite(number):
+                raise self.fail(node, f"`{text}` is not a finite number")
+            return number
+        if tag.startswith(("tag:yaml.org,2002:python", "!")):
+            raise self.fail(node, f"the tag `{tag}` is not allowed")
+        return text
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    """The number, or the text itself where YAML 1.1 saw one that nobody meant (12:30, 0o7, 1_000)."""
+    lowered = text.lower().lstrip("+-")
+    if kind is float and lowered in (".nan", ".inf"):
+        return float(lowered[1:])
+    if len(text) > 400 or "_" in text or ":" in text:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def validate(model: type[Model], source: Source, data: Any = None, at: Path_ = (), error: type[InputError] = InputError) -> Model:
+    """Build a pydantic model from (part of) a source; every problem gets its file, line and a suggestion."""
+    try:
+        return model.model_validate(source.data if data is None else data)
+    except ValidationError as why:
+        raise error(Problem(source.where((*at, *e["loc"])), explain(e, model)) for e in why.errors()) from None
+
+
+def explain(e: Any, model: type[BaseModel]) -> str:
+    """One pydantic error in words: what came, and what would do."""
+    loc = [part for part in e["loc"] if not str(part).startswith(("function-", "tagged-union", "union"))]
+    name = ".".join(str(p) for p in loc)
+    if e["type"] == "extra_forbidden":
+        owner = _model_at(model, loc[:-1])
+        known = sorted(owner.model_fields) if owner else []
+        close = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.6)
+        tail = f"; did you mean `{close[0]}`?" if close else (f"; known: {', '.join(known)}" if known else "")
+        return f"no field `{loc[-1]}`{tail}"
+    if e["type"] == "missing":
+        return f"`{name}` is missing"
+    message = e["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if e["type"] in ("value_error", "assertion_error"):
+        return f"`{name}`: {message}" if name else message
+    return f"`{name}`: {message}, not {shown(e.get('input'))}"
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as it may stand in a message: short, one line, printable."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _model_at(model: type[BaseModel], loc: list[Any]) -> type[BaseModel] | None:
+    """The model that owns the last part of an error's location."""
+    current: Any = model
+    for part in loc:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = _inner_model(fields[part].annotation) or current
+        elif not isinstance(part, int) and fields and part not in fields:
+            return None
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for arg in getattr(annotation, "__args__", ()):
+        found = _inner_model(arg)
+        if found:
+            return found
+    return None
