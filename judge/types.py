@@ -63,9 +63,10 @@ class Sample:
             >>> Sample.of("2+2?", "4", reference="4").responses
             ('4',)
         """
-        if not isinstance(prompt, str):
-            prompt = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]
-        return cls(prompt=prompt, responses=tuple(responses), **fields)
+        if isinstance(prompt, str):
+            return cls(prompt=prompt, responses=responses, **fields)
+        messages = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]  # checked by readers
+        return cls(prompt=messages, responses=responses, **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Reason(StrEnum):
     LOW_QUORUM = "low_quorum"  # too few votes were valid
     INCOMPLETE = "incomplete"  # some criteria have no verdict, and the partial policy does not allow that
     DROPPED = "dropped"  # a filter took the response out
+    INVALID = "invalid"  # the row of the data set could not be read as a sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from judge.errors import InputError, Problem
+from judge.errors import InputError, Problem, did_you_mean
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -172,16 +171,18 @@ def validate(model: type[Model], source: Source, data: Any = None, at: Path_ = (
 
 def explain(e: Any, model: type[BaseModel]) -> str:
     """One pydantic error in words: what came, and what would do."""
-    loc = [part for part in e["loc"] if not str(part).startswith(("function-", "tagged-union", "union"))]
-    name = ".".join(str(p) for p in loc)
+    owner, names = _walk(model, list(e["loc"]))
+    name = ".".join(names)
     if e["type"] == "extra_forbidden":
-        owner = _model_at(model, loc[:-1])
         known = sorted(owner.model_fields) if owner else []
-        close = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.6)
-        tail = f"; did you mean `{close[0]}`?" if close else (f"; known: {', '.join(known)}" if known else "")
-        return f"no field `{loc[-1]}`{tail}"
+        tail = did_you_mean(names[-1], known) or (f"; known: {', '.join(known)}" if known else "")
+        return f"no field `{names[-1]}`{tail}"
     if e["type"] == "missing":
         return f"`{name}` is missing"
+    if e["type"] == "union_tag_invalid":
+        kinds = e["ctx"]["expected_tags"].replace("'", "")
+        given = e["ctx"]["tag"]
+        return f"`{name}`: no kind `{given}`{did_you_mean(given, kinds.split(', ')) or ''} (known: {kinds})"
     message = e["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if e["type"] in ("value_error", "assertion_error"):
@@ -195,23 +196,28 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _model_at(model: type[BaseModel], loc: list[Any]) -> type[BaseModel] | None:
-    """The model that owns the last part of an error's location."""
-    current: Any = model
+def _walk(model: type[BaseModel], loc: list[Any]) -> tuple[type[BaseModel] | None, list[str]]:
+    """The model that owns the last part of an error's location, and the location without pydantic's own marks."""
+    owner: type[BaseModel] | None = None
+    current: list[type[BaseModel]] = [model]
+    names: list[str] = []
     for part in loc:
-        fields = getattr(current, "model_fields", {})
-        if part in fields:
-            current = _inner_model(fields[part].annotation) or current
-        elif not isinstance(part, int) and fields and part not in fields:
-            return None
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+        tagged = [m for m in current if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+        if tagged and len(current) > 1:
+            current = tagged
+            continue
+        if isinstance(part, str) and part.startswith(("function-", "tagged-union", "union", "constrained", "lax-or-strict")):
+            continue
+        names.append(str(part))
+        owner = current[0] if current else None
+        if isinstance(part, int):
+            continue
+        field = next((m.model_fields[part] for m in current if part in m.model_fields), None)
+        current = _inner_models(field.annotation) if field else []
+    return owner, names or [str(loc[-1]) if loc else ""]
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def _inner_models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for arg in getattr(annotation, "__args__", ()):
-        found = _inner_model(arg)
-        if found:
-            return found
-    return None
+        return [annotation]
+    return [m for arg in getattr(annotation, "__args__", ()) for m in _inner_models(arg)]

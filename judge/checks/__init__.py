@@ -1,0 +1,1 @@
+"""Programmatic criteria: facts about a response that need no judge."""

@@ -1,0 +1,1 @@
+"""Request -> completion. The only stage that imports vLLM, torch, aiohttp or openai."""

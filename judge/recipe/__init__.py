@@ -1,0 +1,1 @@
+"""Folder -> Recipe: how to judge."""

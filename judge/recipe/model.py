@@ -17,7 +17,7 @@ from judge.types import Capability, Reason
 
 Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier", "process", "likelihood", "scalar"]
 VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria"]
-Form = Literal["line", "brackets", "boxed", "tag", "json"]
+Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
 
@@ -51,6 +51,8 @@ class VerdictSpec(Frozen):
     | `boxed` | `\\boxed{value}` |
     | `tag` | `<MARKER>value</MARKER>` |
     | `json` | an object with the key MARKER (criteria and scores: an object under that key) |
+    | `bare` | a line that is nothing but the value (MARKER is not used) |
+    | `sentence` | MARKER is a sentence with a hole: `Therefore, {value} is better` |
 
     Attributes:
         marker: The word before the colon, the tag's name, or the JSON key.
@@ -93,6 +95,10 @@ class VerdictSpec(Frozen):
             raise ValueError("label scores lie in [0, 1]")
         if self.kind in ("scores", "ranking") and self.form == "line":
             raise ValueError(f"a {self.kind} verdict is written as json, boxed, brackets or tag")
+        if self.form in ("bare", "sentence") and self.kind in ("scores", "ranking", "criteria"):
+            raise ValueError(f"a {self.kind} verdict is not written as {self.form}: its items need a place of their own")
+        if (self.form == "sentence") != (self.marker.count("{value}") == 1):
+            raise ValueError("form `sentence`, and no other, has a marker with one `{value}` in it")
         if self.ranking and (self.kind, self.form) != ("scores", "json"):
             raise ValueError("`ranking` goes with kind scores and form json")
         return self
@@ -188,7 +194,7 @@ class Votes(Frozen):
         n: Votes a question.
         fold: `mean`, `median` or `majority` (most common score; a tie between scores gives no verdict).
         quorum: Least share of valid votes, in (0, 1]; below it there is no verdict.
-        stop_when_decided: Ask one by one, and stop when the rest cannot change a majority.
+        stop_when_decided: Ask one by one, and stop when the rest cannot change a majority (makes `fold: majority` the default).
     """
 
     n: int = Field(default=1, ge=1, le=1024)
@@ -196,10 +202,17 @@ class Votes(Frozen):
     quorum: float = Field(default=0.5, gt=0, le=1)
     stop_when_decided: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _majority(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("stop_when_decided") is True:
+            return {"fold": "majority", **data}
+        return data
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.stop_when_decided and self.fold != "majority":
-            raise ValueError("`stop_when_decided` needs `fold: majority`: a mean is never decided early")
+            raise ValueError(f"`stop_when_decided` goes with `fold: majority`: a {self.fold} is never decided early")
         return self
 
 

@@ -1,0 +1,1 @@
+"""Rubric + sample + template -> request."""

@@ -1,0 +1,1 @@
+"""YAML -> Rubric: what to judge by."""

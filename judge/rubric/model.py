@@ -126,6 +126,9 @@ class Criterion(Frozen):
             raise ValueError("0 points would change nothing; leave the criterion out")
         return self
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.text))
+
     @property
     def negative(self) -> bool:
         """Whether meeting this criterion is bad."""
@@ -193,6 +196,9 @@ class Rubric(Frozen):
         if self.scale.kind != "ordinal":
             raise ValueError("the overall scale is ordinal")
         return self
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
 
     @property
     def effective_denominator(self) -> Denominator:

@@ -1,0 +1,120 @@
+"""What a person sees while a run goes on: a live display on a terminal, one plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Self, TextIO
+
+from judge.types import Reward
+
+LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts what comes in and shows it on standard error.
+
+    `total` is the number of samples, or None when it is not known beforehand.
+    """
+
+    def __init__(self, total: int | None, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self.total = total
+        self.samples = 0
+        self.responses = 0
+        self.judged = 0
+        self.calls = 0
+        self.cached_calls = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.failures: Counter[str] = Counter()
+        self.started = time.monotonic()
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._shown = self.started
+        self._bar: _Bar | None = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._stream.isatty():
+            self._bar = _Bar(self.total)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif not self._quiet and self.samples:
+            self._line()
+
+    def add(self, rewards: tuple[Reward, ...]) -> None:
+        """Count one finished sample."""
+        self.samples += 1
+        seen: set[int] = set()
+        for reward in rewards:
+            self.responses += 1
+            if reward.failure is not None:
+                self.failures[str(reward.failure.reason)] += 1
+            else:
+                self.judged += 1
+            for call in reward.calls:
+                if id(call) in seen:
+                    continue
+                seen.add(id(call))
+                if call.cached:
+                    self.cached_calls += 1
+                    continue
+                self.calls += 1
+                self.prompt_tokens += call.completion.prompt_tokens
+                self.completion_tokens += call.completion.completion_tokens
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.update(self.samples, self.text())
+        elif time.monotonic() - self._shown > LINE_EVERY_S:
+            self._line()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began to judge."""
+        return time.monotonic() - self.started
+
+    def text(self) -> str:
+        """Rate, tokens and failures, in a few words."""
+        seconds = max(self.seconds, 1e-6)
+        parts = [
+            f"{self.samples / seconds:.1f} items/s",
+            f"{(self.prompt_tokens + self.completion_tokens) / seconds:,.0f} tokens/s",
+        ]
+        if self.failures:
+            parts.append("no verdict: " + ", ".join(f"{n} {reason}" for reason, n in self.failures.most_common()))
+        return " · ".join(parts)
+
+    def _line(self) -> None:
+        self._shown = time.monotonic()
+        of = f" of {self.total}" if self.total is not None else ""
+        left = ""
+        if self.total and 0 < self.samples < self.total:
+            left = f" · {(self.total - self.samples) * self.seconds / self.samples:.0f} s left"
+        print(f"judged {self.samples}{of} · {self.text()}{left}", file=self._stream, flush=True)
+
+
+class _Bar:
+    """The live display."""
+
+    def __init__(self, total: int | None) -> None:
+        from rich.console import Console  # noqa: PLC0415  # only on a terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.progress import Progress as Rich  # noqa: PLC0415
+
+        columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self._progress = Rich(*columns, console=Console(stderr=True), refresh_per_second=4)
+        self._task = self._progress.add_task("starting", total=total)
+        self._progress.start()
+
+    def update(self, done: int, text: str) -> None:
+        """Show the new state."""
+        self._progress.update(self._task, completed=done, description=text)
+
+    def stop(self) -> None:
+        """Leave the last state on the screen."""
+        self._progress.stop()

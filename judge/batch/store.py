@@ -1,0 +1,196 @@
+"""The run folder's journal: one SQLite file that keeps every judge call, and the rewards of the run so far.
+
+- A call is kept under the hash of its exact request, so a run that is started again asks only what is new: an edited
+  answer, rubric word, template, model or sampling value changes the hash of exactly the calls it affects.
+- A call that gave no verdict is kept for the record, and is not found again: the next run asks anew.
+- Writes are buffered and committed a few times a second (WAL): on a kill at most that much is asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from judge.errors import OutputError
+from judge.types import Call, Completion, NoVerdict, Reward, TokenLogprobs, Verdict
+
+COMMIT_EVERY_S = 0.25
+COMMIT_ROWS = 512
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS calls (
+  key TEXT PRIMARY KEY, usable INTEGER, text TEXT, finish_reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
+  cached_tokens INTEGER, latency_s REAL, reasoning TEXT, refusal TEXT, error TEXT, logprobs TEXT) WITHOUT ROWID;
+DROP TABLE IF EXISTS rewards;
+DROP TABLE IF EXISTS verdicts;
+CREATE TABLE rewards (
+  row INTEGER, response_index INTEGER, id TEXT, grp TEXT, value REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
+  components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
+  judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT);
+CREATE TABLE verdicts (
+  row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
+  reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
+"""
+_CALL = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 20)})"
+_VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
+EXCERPT = 160  # characters of the response kept for the summary
+
+
+class Store:
+    """Journal of calls (`find`, `keep`) and table of rewards (`add`) in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {_CALL: [], _REWARD: [], _VERDICT: []}
+        self._size = 0
+        self._committed = time.monotonic()
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_TABLES)
+        except sqlite3.Error as why:
+            raise OutputError(f"{path}: {why}") from None
+
+    # ---- the journal ---------------------------------------------------------------------------------------------
+
+    def find(self, key: str) -> Completion | None:
+        """The usable reply kept under this key, if there is one."""
+        row = self._db.execute("SELECT * FROM calls WHERE key = ? AND usable = 1", (key,)).fetchone()
+        if row is None:
+            return None
+        _, _, text, finish, prompt, completion, cached, latency, reasoning, refusal, error, logprobs = row
+        tokens = tuple(TokenLogprobs(t, top) for t, top in json.loads(logprobs)) if logprobs else ()
+        return Completion(text, finish, prompt, completion, cached, latency, reasoning, refusal, error, tokens)
+
+    def keep(self, call: Call) -> None:
+        """Keep one finished call; usable unless it ended without a verdict."""
+        c = call.completion
+        logprobs = json.dumps([(t.text, dict(t.top)) for t in c.logprobs]) if c.logprobs else None
+        usable = not isinstance(call.outcome, NoVerdict)
+        row = (call.key, usable, _clean(c.text), c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens)
+        self._put(_CALL, (*row, c.latency_s, _clean(c.reasoning), c.refusal, c.error, logprobs))
+
+    # ---- the rewards -----------------------------------------------------------------------------------------------
+
+    def add(self, row: int, rewards: tuple[Reward, ...], responses: tuple[str, ...]) -> None:
+        """Enter the rewards of one sample, and the calls they rest on."""
+        seen: set[int] = set()
+        for reward in rewards:
+            self._put(_REWARD, _reward_row(row, reward, responses[reward.response_index] if responses else ""))
+            for call in reward.calls:
+                if id(call) not in seen:
+                    seen.add(id(call))
+                    self._put(_VERDICT, _verdict_row(row, reward.sample_id, call))
+
+    def _put(self, statement: str, row: tuple[Any, ...]) -> None:
+        self._buffers[statement].append(row)
+        self._size += 1
+        if self._size >= COMMIT_ROWS or time.monotonic() - self._committed > COMMIT_EVERY_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what is buffered. Raises `OutputError` when the disk does not take it."""
+        if not self._size:
+            return
+        try:
+            self._db.execute("BEGIN")
+            for statement, rows in self._buffers.items():
+                if rows:
+                    self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as why:
+            raise OutputError(
+                f"{self.path}: {why}; {self._size} results of the last moments are not saved, all earlier ones are"
+            ) from None
+        for rows in self._buffers.values():
+            rows.clear()
+        self._size = 0
+        self._committed = time.monotonic()
+
+    def close(self) -> None:
+        """Commit and close; idempotent."""
+        self.commit()
+        self._db.close()
+
+    # ---- reading back ------------------------------------------------------------------------------------------------
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a small query."""
+        self.commit()
+        return self._db.execute(sql, values).fetchall()
+
+    def pages(self, sql: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a large query, some thousands at a time."""
+        self.commit()
+        cursor = self._db.execute(sql)
+        while rows := cursor.fetchmany(size):
+            yield rows
+
+
+def _clean(text: str) -> str:
+    """SQLite stores UTF-8, in which lone surrogates cannot stand."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
+    flags = [{"name": f.name, "detail": f.detail, "where": f.where} for f in reward.flags]
+    u = reward.uncertainty
+    return (
+        row,
+        reward.response_index,
+        _clean(reward.sample_id),
+        _clean(reward.group),
+        reward.value,
+        _status(reward),
+        str(reward.failure.reason) if reward.failure else None,
+        _clean(reward.failure.detail) if reward.failure else None,
+        json.dumps(flags) if flags else "[]",
+        json.dumps(dict(reward.components)),
+        u.spread,
+        u.missing,
+        u.expected,
+        u.entropy,
+        u.order_gap,
+        reward.explanation,
+        reward.judge_calls,
+        sum(c.completion.prompt_tokens for c in reward.calls),
+        sum(c.completion.completion_tokens for c in reward.calls),
+        _clean(response[:EXCERPT]),
+    )
+
+
+def _status(reward: Reward) -> str:
+    """`judged`, `gated` (a filter decided), `imputed`, or `no_verdict`."""
+    if any(f.name == "imputed" for f in reward.flags):
+        return "imputed"
+    if reward.value is None:
+        return "no_verdict"
+    return "judged" if reward.calls or not reward.flags else "gated"
+
+
+def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
+    verdict = call.outcome if isinstance(call.outcome, Verdict) else None
+    failure = call.outcome if isinstance(call.outcome, NoVerdict) else None
+    return (
+        row,
+        _clean(sample_id),
+        call.key,
+        call.turn,
+        json.dumps(call.order),
+        json.dumps(call.criteria),
+        call.vote,
+        call.seed,
+        json.dumps(verdict.value) if verdict else None,
+        json.dumps(verdict.scores) if verdict else None,
+        str(failure.reason) if failure else None,
+        _clean(failure.detail) if failure else None,
+        verdict.forced if verdict else False,
+        call.cached,
+    )

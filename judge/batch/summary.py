@@ -1,0 +1,124 @@
+"""The end of a run in a screenful: what the rewards look like, what failed and why, and the extremes to read first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.batch.store import Store
+
+BINS = 10
+WIDTH = 40
+_BAR = " ▏▎▍▌▋▊▉█"
+
+
+def histogram(counts: list[int], width: int = WIDTH) -> list[str]:
+    """One bar a bin of [0, 1], scaled to the fullest.
+
+    Example:
+        >>> print(*histogram([0, 0, 0, 0, 1, 0, 0, 0, 0, 2], width=4)[-2:], sep="\\n")
+        0.8 to 0.9            0
+        0.9 to 1.0  ████      2
+    """
+    most = max(counts) or 1
+    lines = []
+    for index, count in enumerate(counts):
+        eighths = round(count / most * width * 8)
+        bar = "█" * (eighths // 8) + (_BAR[eighths % 8] if eighths % 8 else "")
+        lines.append(f"{index / BINS:.1f} to {(index + 1) / BINS:.1f}  {bar:<{width}}  {count:>5}")
+    return lines
+
+
+def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
+    """The closing text of a run."""
+    counts = [0] * BINS
+    for index, n in store.query(
+        f"SELECT MIN(CAST(value * {BINS} AS INT), {BINS - 1}), COUNT(*) FROM rewards WHERE value IS NOT NULL GROUP BY 1"
+    ):
+        counts[index] += n
+    c = run["counts"]
+    lines = [""]
+    if sum(counts):
+        mean = store.query("SELECT AVG(value) FROM rewards")[0][0]
+        lines += [f"rewards of {sum(counts)} responses, mean {mean:.3f}", *histogram(counts), ""]
+    lines += _failures(store, c)
+    lines += _extremes(store)
+    forced = f", {c['forced']} of them forced" if c["forced"] else ""
+    lines.append(
+        f"{c['judge_calls']} judge calls ({c['journal_hits']} more from the journal), {c['verdicts']} verdicts{forced}; "
+        f"{run['seconds']['judging']:.1f} s, {run['tokens_per_s']:,.0f} tokens/s"
+    )
+    lines.append(f"{folder}/rewards.parquet  verdicts.parquet  run.json")
+    return "\n".join(lines)
+
+
+def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if counts["gated"]:
+        names = store.query(
+            "SELECT json_extract(flags, '$[0].name'), COUNT(*) FROM rewards WHERE status = 'gated' GROUP BY 1 ORDER BY 2 DESC"
+        )
+        lines.append(f"{counts['gated']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
+    if counts["no_reward"]:
+        lines.append(f"{counts['no_reward']} of {counts['responses']} responses have no reward:")
+        for reason, n, detail in store.query(
+            "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"
+        ):
+            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 90)}" if detail else ""))
+    return [*lines, ""] if lines else []
+
+
+def _extremes(store: Store) -> list[str]:
+    lines = []
+    for title, direction in (("lowest", "ASC"), ("highest", "DESC")):
+        rows = store.query(
+            f"SELECT value, id, response_index, explanation, response FROM rewards WHERE value IS NOT NULL ORDER BY value {direction}, row LIMIT 3"
+        )
+        if rows:
+            lines.append(f"{title}:")
+        for value, name, index, explanation, response in rows:
+            lines.append(f"  {value:.3f}  {name}[{index}]  {_one_line(response, 60)!r}  ({explanation})")
+    return [*lines, ""] if lines else []
+
+
+def _one_line(text: str | None, limit: int) -> str:
+    line = " ".join((text or "").split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def counts(store: Store) -> dict[str, int]:
+    """The figures of `run.json` that come from the tables."""
+    one = (
+        "SELECT COUNT(*), SUM(value IS NULL), SUM(status = 'gated'), SUM(status = 'judged'), SUM(status = 'imputed') FROM rewards"
+    )
+    responses, absent, gated, judged, imputed = (n or 0 for n in store.query(one)[0])
+    samples = store.query("SELECT COUNT(DISTINCT row) FROM rewards")[0][0]
+    verdicts, forced, failed = (
+        n or 0 for n in store.query("SELECT SUM(value IS NOT NULL), SUM(forced), SUM(reason IS NOT NULL) FROM verdicts")[0]
+    )
+    calls, hits = (n or 0 for n in store.query("SELECT SUM(NOT cached), SUM(cached) FROM verdicts")[0])
+    return {
+        "samples": samples,
+        "responses": responses,
+        "judged": judged,
+        "gated": gated,
+        "imputed": imputed,
+        "no_reward": absent,
+        "judge_calls": calls,
+        "journal_hits": hits,
+        "verdicts": verdicts,
+        "forced": forced,
+        "no_verdict": failed,
+    }
+
+
+def reasons(store: Store) -> dict[str, int]:
+    """Responses without a reward, by reason."""
+    return dict(store.query("SELECT reason, COUNT(*) FROM rewards WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"))
+
+
+def load_run(folder: Path) -> dict[str, Any]:
+    """The `run.json` of a run folder."""
+    return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))

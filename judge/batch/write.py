@@ -1,0 +1,153 @@
+"""Journal -> the files a person and a trainer read: rewards.parquet, verdicts.parquet, run.json.
+
+Each file is written beside its name and moved into place, so a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.batch.store import Store
+from judge.errors import OutputError
+
+_REWARDS_SQL = """SELECT row, id, grp, response_index, value, status, reason, detail, flags, components, spread, missing, expected,
+  entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens FROM rewards ORDER BY row, response_index"""
+_VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
+  v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
+  FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
+
+
+def _schemas() -> tuple[Any, Any]:
+    import pyarrow as pa  # noqa: PLC0415  # 100 ms, paid once at the end of a run
+
+    flag = pa.struct([("name", pa.string()), ("detail", pa.string()), ("where", pa.string())])
+    rewards = pa.schema(
+        [
+            ("row", pa.int64()),
+            ("id", pa.string()),
+            ("group", pa.string()),
+            ("response_index", pa.int32()),
+            ("reward", pa.float64()),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+            ("flags", pa.list_(flag)),
+            ("components", pa.map_(pa.string(), pa.float64())),
+            ("spread", pa.float64()),
+            ("missing_votes", pa.float64()),
+            ("expected", pa.float64()),
+            ("entropy", pa.float64()),
+            ("order_gap", pa.float64()),
+            ("explanation", pa.string()),
+            ("judge_calls", pa.int32()),
+            ("prompt_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+        ]
+    )
+    verdicts = pa.schema(
+        [
+            ("row", pa.int64()),
+            ("id", pa.string()),
+            ("request_hash", pa.string()),
+            ("turn", pa.string()),
+            ("order", pa.list_(pa.int32())),
+            ("criteria", pa.list_(pa.string())),
+            ("vote", pa.int32()),
+            ("seed", pa.int64()),
+            ("raw_text", pa.string()),
+            ("value", pa.string()),
+            ("scores", pa.list_(pa.list_(pa.float64()))),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+            ("forced", pa.bool_()),
+            ("cached", pa.bool_()),
+            ("finish_reason", pa.string()),
+            ("prompt_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+            ("cached_tokens", pa.int64()),
+            ("latency_s", pa.float64()),
+            ("error", pa.string()),
+        ]
+    )
+    return rewards, verdicts
+
+
+def _reward_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:8], json.loads(row[8]), list(json.loads(row[9]).items()), *row[10:])
+
+
+def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    scores = json.loads(row[10]) if row[10] else None
+    return (
+        *row[:4],
+        json.loads(row[4]),
+        json.loads(row[5]),
+        *row[6:10],
+        scores,
+        *row[11:13],
+        bool(row[13]),
+        bool(row[14]),
+        *row[15:],
+    )
+
+
+def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
+    """Write rewards.parquet and verdicts.parquet (and rewards.jsonl), a page of rows at a time.
+
+    Raises:
+        OutputError: The disk does not take them; the journal still holds everything.
+    """
+    rewards, verdicts = _schemas()
+    try:
+        _parquet(folder / "rewards.parquet", rewards, map_pages(store.pages(_REWARDS_SQL), _reward_record))
+        _parquet(folder / "verdicts.parquet", verdicts, map_pages(store.pages(_VERDICTS_SQL), _verdict_record))
+        if jsonl:
+            _jsonl(folder / "rewards.jsonl", rewards.names, map_pages(store.pages(_REWARDS_SQL), _reward_record))
+    except OSError as why:
+        raise OutputError(
+            f"{folder}: {why.strerror or why}; every verdict is in {store.path.name}, run again to write the tables"
+        ) from None
+
+
+def map_pages(pages: Iterator[list[tuple[Any, ...]]], make: Any) -> Iterator[list[tuple[Any, ...]]]:
+    """Apply `make` to each row of each page."""
+    for page in pages:
+        yield [make(row) for row in page]
+
+
+def _parquet(path: Path, schema: Any, pages: Iterator[list[tuple[Any, ...]]]) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # see _schemas
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    beside = path.with_suffix(".parquet.partial")
+    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+        for page in pages:
+            columns = zip(*page, strict=True)
+            arrays = [pa.array(list(c), type=f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    os.replace(beside, path)
+
+
+def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]]) -> None:
+    beside = path.with_suffix(".jsonl.partial")
+    with beside.open("w", encoding="utf-8") as out:
+        for page in pages:
+            for row in page:
+                record = dict(zip(names, row, strict=True))
+                record["components"] = dict(record["components"])
+                out.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    os.replace(beside, path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON file in place of the old one."""
+    beside = path.with_suffix(".json.partial")
+    try:
+        beside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as why:
+        raise OutputError(f"{path}: {why.strerror or why}") from None

@@ -1,0 +1,364 @@
+"""The OpenAI chat API behind the engine protocol; what carries the bytes is a transport (`http.py`, `openai_sdk.py`).
+
+- Trainers call from a new event loop each step, and connections cached over two loops fail with "Event loop is closed".
+  So there is one transport per running loop, held by an asynchronous generator: `asyncio.run` closes such generators
+  itself before it closes the loop, and connections never outlive the loop they belong to.
+- A key must not reach a log or a record. Servers echo keys in their errors, so every text from a server is searched.
+- A gateway may answer 403 to one hostile text. So 403 stops the run only while nothing has ever been answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from judge.engine.retry import CHAT, Endpoint, GaveUp, Post, Reply, RetryPolicy, Sender, TransportError
+from judge.engine.wire import (
+    Dialect,
+    Wire,
+    error_message,
+    is_filtered,
+    is_over_length,
+    wants_max_completion_tokens,
+)
+from judge.errors import CapabilityError, EngineError, Problem, SettingsError, did_you_mean
+from judge.types import Capability, Completion, Message, Request
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+CONNECT_S = 10.0  # longest wait for a connection: a silent host must not eat the whole deadline
+_COMMON = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.SEED})
+_VLLM = _COMMON | {Capability.PREFILL, Capability.SCORE_CONTINUATION}
+
+
+class Transport(ABC):
+    """Carries bytes to a URL and back. Raises `TransportError` when no whole reply came."""
+
+    @abstractmethod
+    async def post(self, url: str, body: bytes) -> Reply:
+        """Send a JSON body."""
+
+    @abstractmethod
+    async def get(self, url: str) -> Reply:
+        """Fetch."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+@dataclass(slots=True)
+class _Client:
+    """What belongs to one event loop."""
+
+    transport: Transport
+    slots: asyncio.Semaphore
+    holder: AsyncGenerator[Transport, None]
+
+
+class ChatEngine(ABC):
+    """The OpenAI chat API behind the engine protocol; a subclass brings the transport.
+
+    Args:
+        model: Name the server knows the model by.
+        base_url: Of one server, or of several that serve the same model (the least busy gets the request). Ends in
+            `/v1` as a rule.
+        api_key: Sent as a bearer token. Better left in the environment.
+        api_key_env: Variable that holds the key. Any but the default, `OPENAI_API_KEY`, must be set.
+        concurrency: Requests in flight, and connections, at most. Further ones wait, outside their deadline.
+        deadline_s: Total seconds one request may take, retries included.
+        max_retries: Attempts after the first (see `judge.engine.retry`).
+        dialect: `auto` asks the server at `start()`.
+        extra_body: Further fields of every request body.
+        omit: Body fields never sent, for models that refuse them (such as `temperature`).
+        headers: Further headers of every request.
+        check_model: Refuse a model the server does not list. Turn off for servers that take unlisted names.
+        policy: Pauses between attempts; overrides `max_retries`.
+
+    Raises:
+        SettingsError: A URL or field is unusable, or the named variable is not set.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str | Sequence[str],
+        api_key: str | None = None,
+        api_key_env: str | None = None,
+        concurrency: int = 256,
+        deadline_s: float = 120.0,
+        max_retries: int = 4,
+        dialect: Literal["auto", "vllm", "openai"] = "auto",
+        extra_body: Mapping[str, Any] | None = None,
+        omit: Collection[str] = (),
+        headers: Mapping[str, str] | None = None,
+        check_model: bool = True,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self.model = model
+        self.context_length: int | None = None
+        self.control_tokens: frozenset[str] = frozenset()
+        self._key, self._key_source = _find_key(api_key, api_key_env)
+        self._headers = dict(headers or {})
+        self._secrets = [text.encode() for text in (self._key, *self._headers.values()) if len(text) >= 8]
+        self._concurrency = concurrency
+        self._auto = dialect == "auto"
+        self._check_model = check_model
+        self._wire = Wire(model, Dialect.OPENAI if self._auto else Dialect(dialect), dict(extra_body or {}), tuple(omit))
+        self._sender = Sender(_checked_urls(base_url), policy or RetryPolicy(max_retries), deadline_s, self._describe)
+        self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
+        self._started = False
+        self._answered = False
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What decides the output beside the request; the address and the transport do not. Final after `start()`."""
+        wire = self._wire
+        identity = {"engine": "openai", "dialect": wire.dialect.value}
+        if wire.extra_body:
+            identity["extra_body"] = json.dumps(wire.extra_body, sort_keys=True)
+        if wire.omit:
+            identity["omit"] = ",".join(sorted(wire.omit))
+        return identity
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the dialect can do; with `dialect: auto`, known after `start()`."""
+        return _VLLM if self._wire.dialect is Dialect.VLLM else _COMMON
+
+    @abstractmethod
+    def _open(self) -> Transport:
+        """Make a transport for the running event loop."""
+
+    async def start(self) -> None:
+        """Ask every endpoint for its models, once.
+
+        Raises:
+            EngineError: No endpoint can be reached, the key is refused, or the model is not served.
+        """
+        if self._started:
+            return
+        client = await self._client()
+        listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
+        lost = [problem for problem in listed if isinstance(problem, TransportError)]
+        if len(lost) == len(listed):
+            await self.close()
+            raise EngineError("\n".join(map(str, lost)))
+        for problem in lost:
+            _log.warning("%s; going on with the other endpoints", problem)
+        cards = [card for card in listed if isinstance(card, dict)]
+        if self._auto and cards and all(card.get("owned_by") == "vllm" for card in cards):
+            self._wire.dialect = Dialect.VLLM
+        lengths = [card["max_model_len"] for card in cards if isinstance(card.get("max_model_len"), int)]
+        self.context_length = min(lengths, default=None)
+        self._started = True
+
+    async def _models(self, client: _Client, endpoint: Endpoint) -> dict[str, Any] | TransportError | None:
+        """Find our model's card at one endpoint: None when it lists no models, the error when it cannot be reached."""
+        url = endpoint.url("models")
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                reply = await client.transport.get(url)
+        except (TransportError, TimeoutError) as problem:
+            why = str(problem) or f"no reply within {CONNECT_S:g} s"
+            endpoint.failed(time.monotonic(), RetryPolicy(), refused=True)
+            return TransportError(f"cannot reach {endpoint.base_url} ({why}); is the server running?", refused=True)
+        if reply.status in (401, 403):
+            raise self._refused(url, reply)
+        if reply.status in (404, 405):
+            return None
+        if reply.status != 200:
+            raise EngineError(f"{url} answered {self._describe(reply)}; is the server still loading its model?")
+        return self._own_card(endpoint, reply.body)
+
+    def _own_card(self, endpoint: Endpoint, body: bytes) -> dict[str, Any] | None:
+        try:
+            data = json.loads(body)["data"]
+            cards = {card["id"]: card for card in data}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None  # no listing that could be read: as if there were none
+        if self.model in cards:
+            card = cards[self.model]
+            parent = cards.get(card.get("parent"))  # an adapter's card leaves the context to its base model's
+            return {**card, "max_model_len": card.get("max_model_len") or (parent or {}).get("max_model_len")}
+        if cards and self._check_model:
+            known = ", ".join(sorted(cards)[:10]) + (", ..." if len(cards) > 10 else "")
+            raise EngineError(
+                f"{endpoint.base_url} has no model `{self.model}`{did_you_mean(self.model, cards)}; it lists {known}. "
+                "Set `check_model: false` for a server that takes names it does not list"
+            )
+        return None
+
+    async def complete(self, request: Request) -> Completion:
+        """Continue one conversation. Raises only `EngineError`: key refused, no such model or address."""
+        return (await self._draw(request, 1))[0]
+
+    async def sample(self, request: Request, n: int) -> list[Completion]:
+        """Draw n completions; sample k uses `seed + k`, on a vLLM server by its own rule for `n`.
+
+        One request each elsewhere, and at temperature 0, where vLLM refuses more than one.
+        """
+        sampling = request.sampling
+        if n > 1 and self._wire.dialect is Dialect.VLLM and sampling.temperature > 0:
+            return await self._draw(request, n)
+        seeded = [replace(request, sampling=replace(sampling, seed=sampling.seed + k)) for k in range(n)]
+        return list(await asyncio.gather(*map(self.complete, seeded)))
+
+    async def _draw(self, request: Request, n: int) -> list[Completion]:
+        client = self._clients.get(asyncio.get_running_loop()) or await self._client()
+        if not self._started:
+            raise EngineError("the engine is not started: await start() first")
+        async with client.slots:
+            started = time.monotonic()
+            sent = await self._send_chat(client.transport.post, request, n, started)
+        latency_s = time.monotonic() - started
+        if isinstance(sent, GaveUp):
+            return [Completion("", sent.finish_reason, error=sent.why, latency_s=latency_s)] * n
+        reply, endpoint = sent
+        if reply.status != 200:
+            return [self._failure(reply, endpoint, latency_s)] * n
+        self._answered = True
+        completions = self._wire.read(reply.body, request, n, latency_s)
+        if any(completion.error for completion in completions):  # an error quotes the reply
+            return self._wire.read(self._redact(reply.body), request, n, latency_s)
+        return completions
+
+    async def _send_chat(self, post: Post, request: Request, n: int, started: float) -> tuple[Reply, Endpoint] | GaveUp:
+        """Send a request, once more under the other name of `max_tokens` where the server says so."""
+        wire, field = self._wire, self._wire.max_tokens_field
+        sent = await self._sender.send(post, CHAT, wire.encode(request, n))
+        if isinstance(sent, GaveUp) or sent[0].status != 400 or field != "max_tokens":
+            return sent
+        if not wants_max_completion_tokens(sent[0].body):
+            return sent
+        wire.max_tokens_field = "max_completion_tokens"
+        return await self._sender.send(post, CHAT, wire.encode(request, n), spent_s=time.monotonic() - started)
+
+    def _failure(self, reply: Reply, endpoint: Endpoint, latency_s: float) -> Completion:
+        """Turn a status that no retry mends into a completion, or into the error that ends the run."""
+        url = endpoint.url(CHAT)
+        said = self._describe(reply)
+        if reply.status in (400, 403) and is_filtered(reply.body):
+            return Completion("", "content_filter", refusal=said, latency_s=latency_s)
+        if reply.status == 401 or (reply.status == 403 and not self._answered):
+            raise self._refused(url, reply)
+        if reply.status == 404:
+            raise EngineError(f"{url} answered {said}; is `{self.model}` served there, and does the base URL end in /v1?")
+        over_length = reply.status in (400, 413, 422) and is_over_length(reply.body)
+        return Completion("", "over_length" if over_length else "error", error=said, latency_s=latency_s)
+
+    async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
+        """Natural-log probability of each token of `text` as the assistant's next words (vLLM servers).
+
+        The text is tokenised on its own and put after the prompt's tokens, so what is scored is exactly this text.
+
+        Raises:
+            CapabilityError: The server is not a vLLM server.
+            EngineError: A request failed for good.
+        """
+        if self._wire.dialect is not Dialect.VLLM:
+            raise CapabilityError("only vLLM servers give the log-probability of a continuation")
+        prefill = messages[-1].role == "assistant"
+        chat = {
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "add_generation_prompt": not prefill,
+            "continue_final_message": prefill,
+        }
+        prompt, continuation = await asyncio.gather(
+            self._ask("/tokenize", chat), self._ask("/tokenize", {"prompt": text, "add_special_tokens": False})
+        )
+        tokens = continuation["tokens"]
+        body = {"prompt": prompt["tokens"] + tokens, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+        scored = (await self._ask("completions", body))["choices"][0]["prompt_logprobs"]
+        start = len(prompt["tokens"])
+        return tuple(float(scored[start + i][str(token)]["logprob"]) for i, token in enumerate(tokens))
+
+    async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`."""
+        client = await self._client()
+        raw = json.dumps({"model": self.model, **body}).encode()
+        async with client.slots:
+            sent = await self._sender.send(client.transport.post, path, raw)
+        if isinstance(sent, GaveUp):
+            raise EngineError(sent.why)
+        reply, endpoint = sent
+        if reply.status != 200:
+            raise EngineError(f"{endpoint.url(path)} answered {self._describe(reply)}")
+        return json.loads(reply.body)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Give None: only the server can tell."""
+        return None
+
+    async def close(self) -> None:
+        """Close the connections of this event loop; those of other loops close with their loops. Idempotent."""
+        self._started = False
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.holder.aclose()
+
+    async def _client(self) -> _Client:
+        """Give the running loop's client. Nothing here waits, so two tasks cannot both make one."""
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            self._clients = {known: client for known, client in self._clients.items() if not known.is_closed()}
+            holder = self._hold()
+            transport = await anext(holder)
+            client = self._clients[loop] = _Client(transport, asyncio.Semaphore(self._concurrency), holder)
+        return client
+
+    async def _hold(self) -> AsyncGenerator[Transport, None]:
+        transport = self._open()
+        try:
+            yield transport
+        finally:
+            await transport.close()
+
+    def _describe(self, reply: Reply) -> str:
+        """Status and the server's own words, without keys."""
+        said = error_message(self._redact(reply.body))
+        return f"HTTP {reply.status}: {said}" if said else f"HTTP {reply.status}"
+
+    def _redact(self, body: bytes) -> bytes:
+        for secret in self._secrets:
+            body = body.replace(secret, b"***")
+        return body
+
+    def _refused(self, url: str, reply: Reply) -> EngineError:
+        key = f"the key from {self._key_source}" if self._key else f"a request without a key ({self._key_source} is not set)"
+        return EngineError(f"{url} refused {key}: {self._describe(reply)}")
+
+
+def _find_key(api_key: str | None, variable: str | None) -> tuple[str, str]:
+    """The key ("" for none) and where it came from, for messages."""
+    name = variable or DEFAULT_KEY_VARIABLE
+    found = os.environ.get(name, "")
+    if api_key and api_key != found:
+        return api_key, "`api_key`"
+    if not found and name != DEFAULT_KEY_VARIABLE:
+        raise SettingsError(Problem("api_key_env", f"the environment variable {name} is not set"))
+    return found, f"the environment variable {name}"
+
+
+def _checked_urls(base_url: str | Sequence[str]) -> list[str]:
+    urls = [base_url] if isinstance(base_url, str) else list(base_url)
+    if not urls:
+        raise SettingsError(Problem("base_url", "at least one is needed, such as http://localhost:8000/v1"))
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(Problem("base_url", f"{url!r} is no HTTP address; one looks like http://localhost:8000/v1"))
+        if parts.username or parts.password:
+            raise SettingsError(Problem("base_url", "holds a user name or password; pass the key by `api_key_env`"))
+    return urls

@@ -1,0 +1,148 @@
+"""Request -> Completion, from a script: a stand-in for a model in your own tests, with nothing to patch.
+
+- A test that runs out of replies has a wrong idea of what was asked, so running out is an error that says
+  how many requests came; the last reply repeats only on demand.
+- Replies may be keyed by a phrase of the question, because requests in flight together arrive in any order.
+- Every request is kept, with the seed of its own sample, so that a test can look at what was really sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from judge.errors import CapabilityError, EngineError
+from judge.types import Capability, Completion, Message, Request
+
+Reply = str | Completion
+ReplyFunction = Callable[[Request], Reply | Awaitable[Reply]]
+Replies = Sequence[Reply] | Mapping[str, Reply] | ReplyFunction
+ScoreFunction = Callable[[Sequence[Message], str], Sequence[float]]
+
+DEFAULT_CAPABILITIES = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.PREFILL, Capability.SEED})
+
+
+class ScriptedEngine:
+    """An engine that says what it is told to.
+
+    Args:
+        replies: A list, used in the order the requests arrive; or a mapping from a phrase of the last user message
+            to the reply (the first phrase that occurs wins); or a function of the request, plain or asynchronous.
+            A string stands for a completion that stopped of itself.
+        model: Name in the records.
+        capabilities: What the engine claims. `score_continuation` is added when `scores` is given.
+        context_length: Longest prompt in whitespace words; a longer one comes back as `over_length`. None: no limit.
+        delay_s: Seconds each reply takes.
+        repeat_last: Keep giving the last reply of a list instead of failing when it runs out.
+        scores: Natural-log probabilities of a continuation, for `score_continuation`.
+
+    Attributes:
+        requests: Every request so far, in order of arrival.
+
+    Example:
+        >>> from judge.types import Sampling
+        >>> engine = ScriptedEngine({"capital of France": "VERDICT: 5", "2+2": "VERDICT: 1"})
+        >>> request = Request((Message("user", "Paris is the capital of France."),), Sampling())
+        >>> asyncio.run(engine.complete(request)).text
+        'VERDICT: 5'
+    """
+
+    def __init__(
+        self,
+        replies: Replies,
+        *,
+        model: str = "scripted",
+        capabilities: frozenset[Capability] = DEFAULT_CAPABILITIES,
+        context_length: int | None = None,
+        delay_s: float = 0.0,
+        repeat_last: bool = False,
+        scores: ScoreFunction | None = None,
+    ) -> None:
+        self.model = model
+        self.identity: Mapping[str, str] = {"engine": "scripted"}
+        self.capabilities = capabilities | {Capability.SCORE_CONTINUATION} if scores else capabilities
+        self.context_length = context_length
+        self.control_tokens: frozenset[str] = frozenset()
+        self.requests: list[Request] = []
+        self._reply = _reply_function(replies, repeat_last, self.requests)
+        self._delay_s = delay_s
+        self._scores = scores
+
+    async def start(self) -> None:
+        """Do nothing: a script is always ready."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Give the next reply. Raises `EngineError` when the script holds none for this request."""
+        self.requests.append(request)
+        await asyncio.sleep(self._delay_s)
+        prompt_tokens = self.count_tokens(request.messages)
+        if self.context_length is not None and prompt_tokens > self.context_length:
+            error = f"the prompt has {prompt_tokens} tokens and the model takes {self.context_length}"
+            return Completion("", "over_length", prompt_tokens=prompt_tokens, error=error)
+        reply = self._reply(request)
+        if inspect.isawaitable(reply):
+            reply = await reply
+        if isinstance(reply, Completion):
+            return reply
+        return Completion(reply, prompt_tokens=prompt_tokens, completion_tokens=len(reply.split()), latency_s=self._delay_s)
+
+    async def sample(self, request: Request, n: int) -> list[Completion]:
+        """Draw n replies; sample k is asked for with `seed + k`."""
+        sampling = request.sampling
+        draws = [replace(request, sampling=replace(sampling, seed=sampling.seed + k)) for k in range(n)]
+        return list(await asyncio.gather(*map(self.complete, draws)))
+
+    async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
+        """Give what `scores` says. Raises `CapabilityError` when none was passed."""
+        if self._scores is None:
+            raise CapabilityError("this ScriptedEngine has no score_continuation; pass `scores=`")
+        await asyncio.sleep(self._delay_s)
+        return tuple(self._scores(messages, text))
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Count whitespace words of all messages."""
+        return sum(len(message.content.split()) for message in messages)
+
+    async def close(self) -> None:
+        """Do nothing: a script holds nothing."""
+
+
+def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Request]) -> ReplyFunction:
+    """Turn any form of script into a function of the request. `requests` is only read, for the error message."""
+    if callable(replies):
+        return replies
+    if isinstance(replies, Mapping):
+        return lambda request: _by_phrase(replies, request)
+    if isinstance(replies, str) or not replies:
+        raise EngineError("ScriptedEngine wants a list of replies, a mapping or a function; a list holds at least one")
+    script = list(replies)
+    position = iter(range(len(script)))
+
+    def next_reply(request: Request) -> Reply:
+        index = next(position, None)
+        if index is not None:
+            return script[index]
+        if repeat_last:
+            return script[-1]
+        raise EngineError(
+            f"ScriptedEngine ran out of replies: it has {len(script)} and {len(requests)} were asked for; "
+            f"the request with no reply ends in {_last_user_message(request)[-120:]!r}"
+        )
+
+    return next_reply
+
+
+def _by_phrase(replies: Mapping[str, Reply], request: Request) -> Reply:
+    """Find the first phrase that occurs in the last user message."""
+    text = _last_user_message(request)
+    for phrase, reply in replies.items():
+        if phrase in text:
+            return reply
+    known = ", ".join(map(repr, replies))
+    raise EngineError(f"ScriptedEngine has no reply for a message that ends in {text[-120:]!r}; it knows {known}")
+
+
+def _last_user_message(request: Request) -> str:
+    return next((m.content for m in reversed(request.messages) if m.role == "user"), "")

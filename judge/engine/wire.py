@@ -1,0 +1,337 @@
+"""The OpenAI chat format: Request -> body bytes, and reply bytes -> Completion, for every transport.
+
+- "OpenAI-compatible" is two dialects. A vLLM server knows prefill, `structured_outputs`, `top_k` and stop strings kept in
+  the text; a hosted API knows none of these, and gets JSON schemas where it can.
+- A vLLM server fills what a request leaves out from the model's `generation_config.json` (a repetition penalty, say).
+  So everything that shapes the output is sent, and the same request gives the same text as the engine in process.
+- Replies come from proxies, half-broken servers and refusing models. Whatever cannot be read is an `error`
+  completion with a reason; only text that the model finished or ran out of tokens in is passed on as text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from judge.errors import EngineError, Problem, SettingsError
+from judge.types import Completion, FinishReason, Request, TokenLogprobs
+
+MAX_MESSAGE_CHARACTERS = 400  # of a server's own words, in an error
+
+_OWN_FIELDS = frozenset(
+    {"model", "messages", "n", "stream", "echo", "temperature", "top_p", "top_k", "seed", "stop", "logprobs", "top_logprobs"}
+    | {"max_tokens", "max_completion_tokens", "include_stop_str_in_output", "structured_outputs", "response_format"}
+    | {"continue_final_message", "add_generation_prompt"}
+)
+_FINISH: dict[object, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+}
+_TOO_LONG = re.compile(
+    r"context[ _](length|window)|max_model_len|(prompt|input) (is|was) too long"
+    r"|(input|prompt) tokens? .*exceed|too many input tokens",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(r"content[ _]?(filter|policy|management policy)|flagged", re.IGNORECASE)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Dialect(StrEnum):
+    """Which extensions of the format the server knows."""
+
+    VLLM = "vllm"
+    OPENAI = "openai"
+
+
+@dataclass(slots=True)
+class Wire:
+    """How to talk to one server.
+
+    Attributes:
+        model: Name the server knows the model by.
+        extra_body: Further fields of the body, passed through.
+        omit: Our fields this server refuses and we therefore never send (`temperature` for some reasoning models).
+        max_tokens_field: `max_tokens`, until the server says it wants `max_completion_tokens`.
+    """
+
+    model: str
+    dialect: Dialect = Dialect.OPENAI
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    omit: Collection[str] = ()
+    max_tokens_field: str = "max_tokens"
+
+    def __post_init__(self) -> None:
+        clashes = sorted(_OWN_FIELDS & self.extra_body.keys())
+        if clashes:
+            raise SettingsError(
+                Problem(f"extra_body.{name}", "is set by the recipe and its sampling; change it there") for name in clashes
+            )
+
+    def encode(self, request: Request, n: int = 1) -> bytes:
+        """Write the body of one request for n completions. Raises `EngineError` where the dialect cannot say it."""
+        body = self._body(request, n)
+        body.update(self.extra_body)
+        for name in self.omit:
+            body.pop(name, None)
+        return _encode(body).encode()
+
+    def _body(self, request: Request, n: int) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self.max_tokens_field: sampling.max_tokens,
+            "seed": sampling.seed,
+        }
+        if n > 1:
+            body["n"] = n
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if sampling.top_logprobs:
+            body["logprobs"] = True
+            body["top_logprobs"] = sampling.top_logprobs
+        if self.dialect is Dialect.VLLM:
+            self._add_vllm(body, request)
+        else:
+            self._add_openai(body, request)
+        return body
+
+    def _add_vllm(self, body: dict[str, Any], request: Request) -> None:
+        body["top_k"] = request.sampling.top_k
+        body["min_p"] = 0.0  # this and the next: against the model's generation_config
+        body["repetition_penalty"] = 1.0
+        if request.sampling.stop:
+            body["include_stop_str_in_output"] = True
+        if request.messages[-1].role == "assistant":
+            body["continue_final_message"] = True
+            body["add_generation_prompt"] = False
+        structured = request.structured
+        if structured is None:
+            return
+        if structured.choice:
+            body["structured_outputs"] = {"choice": list(structured.choice)}
+        elif structured.regex:
+            body["structured_outputs"] = {"regex": structured.regex}
+        elif structured.json_schema:
+            body["structured_outputs"] = {"json": json.loads(structured.json_schema)}
+
+    def _add_openai(self, body: dict[str, Any], request: Request) -> None:
+        if request.messages[-1].role == "assistant":
+            raise EngineError("a server of the `openai` dialect cannot continue an assistant message; only vLLM servers can")
+        structured = request.structured
+        if structured is None:
+            return
+        if structured.regex:
+            raise EngineError("a server of the `openai` dialect has no output constraint by regular expression; vLLM has")
+        schema = _choice_schema(structured.choice) if structured.choice else json.loads(structured.json_schema)
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "verdict", "strict": True, "schema": schema},
+        }
+
+    def read(self, raw: bytes, request: Request, n: int, latency_s: float) -> list[Completion]:
+        """Read a reply of status 200. Always gives n completions; never raises on what a server sends.
+
+        With n > 1 the server reports one count of generated tokens for all. It is shared out by the length of the
+        texts (the sum is exact), and the prompt counts as cached for all samples but the first.
+        """
+        try:
+            reply = json.loads(raw)
+        except (ValueError, RecursionError):
+            return [_failed(f"the reply is not JSON: {shorten(raw)!r}", latency_s)] * n
+        choices = reply.get("choices") if isinstance(reply, dict) else None
+        if not isinstance(choices, list) or not choices:
+            said = error_message(raw)
+            return [_failed(f"the reply holds no choices: {said!r}", latency_s)] * n
+        unwrap = self.dialect is Dialect.OPENAI and request.structured is not None and bool(request.structured.choice)
+        usage = _mapping(reply.get("usage"))
+        tokens = _Tokens(
+            _count(usage, "prompt_tokens"),
+            _count(usage, "completion_tokens"),
+            _count(_mapping(usage.get("prompt_tokens_details")), "cached_tokens"),
+        )
+        if n == 1:
+            return [_read_choice(choices[0], unwrap, tokens, latency_s)]
+        choices = sorted(filter(_is_mapping, choices), key=lambda choice: _count(choice, "index"))[:n]
+        shares = _share(tokens.completion, [len(json.dumps(choice.get("message"))) for choice in choices])
+        completions = [
+            _read_choice(choice, unwrap, _Tokens(tokens.prompt, share, tokens.prompt if k else tokens.cached), latency_s)
+            for k, (choice, share) in enumerate(zip(choices, shares, strict=True))
+        ]
+        missing = _failed(f"the server gave {len(choices)} of {n} samples", latency_s)
+        return completions + [missing] * (n - len(choices))
+
+
+class _Tokens(NamedTuple):
+    prompt: int
+    completion: int
+    cached: int
+
+
+def _read_choice(choice: object, unwrap: bool, tokens: _Tokens, latency_s: float) -> Completion:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        return _failed(f"the reply holds no message: {shorten(choice)!r}", latency_s)
+    text = _text(message.get("content"))
+    if text is None:
+        return _failed(f"the message holds no text: {shorten(message)!r}", latency_s)
+    stated = choice.get("finish_reason")
+    finish = _FINISH.get(stated, "error") if isinstance(stated, str) else "error"
+    logprobs = choice.get("logprobs")
+    return Completion(
+        text=_unwrap(text) if unwrap else text,
+        finish_reason=finish,
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        cached_tokens=tokens.cached,
+        latency_s=latency_s,
+        reasoning=_text(message.get("reasoning") or message.get("reasoning_content")) or "",
+        refusal=_text(message.get("refusal")) or "",
+        error=f"the server ended the reply with finish_reason {stated!r}" if finish == "error" else "",
+        logprobs=_read_logprobs(logprobs) if logprobs else (),
+    )
+
+
+def _read_logprobs(logprobs: object) -> tuple[TokenLogprobs, ...]:
+    """Read the likeliest tokens of each position; nothing when the server's form is another.
+
+    Token ids that decode to the same text have their probabilities added.
+    """
+    try:
+        return tuple(_read_token(token) for token in logprobs["content"] or ())  # type: ignore[index]  # see except
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _read_token(token: Mapping[str, Any]) -> TokenLogprobs:
+    top: dict[str, float] = {}
+    for entry in token.get("top_logprobs") or ():
+        text, value = entry["token"], float(entry["logprob"])
+        top[text] = value if text not in top else _log_add(top[text], value)
+    top.setdefault(token["token"], float(token["logprob"]))
+    return TokenLogprobs(token["token"], top)
+
+
+def _log_add(a: float, b: float) -> float:
+    """log(exp(a) + exp(b))."""
+    high, low = max(a, b), min(a, b)
+    if low == -math.inf:
+        return high
+    return high + math.log1p(math.exp(low - high))
+
+
+def _choice_schema(choice: Collection[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"verdict": {"type": "string", "enum": list(choice)}},
+        "required": ["verdict"],
+        "additionalProperties": False,
+    }
+
+
+def _unwrap(text: str) -> str:
+    """Take the bare choice out of the JSON that carried it; text that is no such JSON stays as it is."""
+    try:
+        verdict = _mapping(json.loads(text)).get("verdict")
+    except (ValueError, RecursionError):
+        return text
+    return verdict if isinstance(verdict, str) else text
+
+
+def is_over_length(raw: bytes) -> bool:
+    """Tell whether an error reply says that the prompt does not fit the context."""
+    return bool(_TOO_LONG.search(_error_text(raw)))
+
+
+def is_filtered(raw: bytes) -> bool:
+    """Tell whether an error reply says that a content filter stopped the request."""
+    return bool(_FILTERED.search(_error_text(raw)))
+
+
+def wants_max_completion_tokens(raw: bytes) -> bool:
+    """Tell whether an error reply refuses `max_tokens` in favour of `max_completion_tokens`."""
+    return b"max_completion_tokens" in raw and b"unsupported" in raw.lower()
+
+
+def error_message(raw: bytes) -> str:
+    """Find the server's own words in an error reply, on one line and short."""
+    return shorten(_error_text(raw))
+
+
+def _error_text(raw: bytes) -> str:
+    """Take code and message out of the forms servers use: {"error": {...}}, {"error": "..."}, {"message"}, {"detail"}."""
+    try:
+        reply = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw.decode(errors="replace")
+    if not isinstance(reply, dict):
+        return str(reply)
+    error = reply.get("error") or reply
+    if not isinstance(error, dict):
+        return str(error)
+    said = error.get("message") or error.get("detail") or reply
+    code = error.get("code")
+    return f"{said} ({code})" if isinstance(code, str) else str(said)
+
+
+def shorten(value: object) -> str:
+    """Put a value on one line of at most `MAX_MESSAGE_CHARACTERS`."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    text = " ".join(text[: 4 * MAX_MESSAGE_CHARACTERS].split())
+    return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
+
+
+def _failed(error: str, latency_s: float) -> Completion:
+    return Completion("", "error", error=error, latency_s=latency_s)
+
+
+def _text(value: object) -> str | None:
+    """Read a message field: text, nothing, or a list of parts. None when it is something else."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(part["text"] for part in value if _is_mapping(part) and isinstance(part.get("text"), str))
+    return None
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(mapping: Mapping[str, Any], name: str) -> int:
+    value = mapping.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _share(total: int, weights: list[int]) -> list[int]:
+    """Share a count out in proportion to weights, the sum kept.
+
+    Example:
+        >>> _share(10, [1, 1, 1])
+        [3, 4, 3]
+    """
+    edges, seen, whole = [0], 0, sum(weights) or 1
+    for weight in weights:
+        seen += weight
+        edges.append(round(total * seen / whole))
+    return [b - a for a, b in itertools.pairwise(edges)]

@@ -1,0 +1,94 @@
+"""Statements -> one value per criterion: lines with ids, pairs between delimiters, JSON objects and lists.
+
+- A judge that forgets a criterion has not failed the answer on it: the cell is None, and the rubric's partial policy decides.
+- A label under an id nobody asked about is a sign that the ids got mixed up: `wrong_count`, not a silent drop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from judge.parse import values
+from judge.parse.objects import Malformed, Members
+from judge.parse.single import words_of
+from judge.parse.statement import Statement
+from judge.parse.values import Bad, Number
+from judge.recipe.model import Question
+from judge.types import Reason
+
+_SPLIT = re.compile(r"[,;\n]")
+_PAIR = re.compile(
+    r"[\s*_`\-•\[(#\"']{0,8}([A-Za-z0-9][A-Za-z0-9_.\-]{0,63})[*_`\])\"']{0,4}\s{0,5}[:=]\s{0,5}(\S.{0,200})", re.DOTALL
+)
+_ID_KEYS = frozenset(("id", "criterion", "criterion_id", "name", "key"))
+
+
+def by_criterion(statements: Iterable[Statement], question: Question) -> Iterator[Statement]:
+    """Split each statement into one statement per criterion, its id as `key`."""
+    for statement in statements:
+        if statement.key:
+            yield statement
+            continue
+        pairs = _pairs(statement.raw, question)
+        if pairs is None and len(question.criteria) == 1:
+            yield replace(statement, key=next(iter(question.criteria)))
+        elif pairs is None:
+            yield replace(statement, key="?")
+        else:
+            yield from (replace(statement, key=key, raw=value) for key, value in pairs)
+
+
+def criterion_of(key: str, question: Question) -> str | None:
+    """The criterion that an id means; None for an id nobody asked about."""
+    return values.match(key, tuple(question.criteria))
+
+
+def value_of(statement: Statement, criterion: str, question: Question) -> str | Bad:
+    """The label stated for one criterion."""
+    words = words_of(statement.raw)
+    return words if isinstance(words, Bad) else values.label(words, question.criteria[criterion], question.spec.prefixes)
+
+
+def states_a_label(statement: Statement, question: Question) -> bool:
+    """Whether a statement under an unknown id holds a label of some criterion: if not, it is decoration."""
+    if isinstance(statement.raw, Members | list | Malformed):
+        return statement.key == "?"
+    return any(not isinstance(value_of(statement, criterion, question), Bad) for criterion in question.criteria)
+
+
+def unknown(statement: Statement) -> Bad:
+    """Why a statement belongs to no criterion."""
+    if isinstance(statement.raw, Malformed):
+        return Bad(Reason.MISSING, "the object with the verdict is not valid JSON")
+    return Bad(Reason.WRONG_COUNT, f"{statement.key[:40]!r} is none of the criteria asked about")
+
+
+def _pairs(raw: Any, question: Question) -> list[tuple[str, Any]] | None:
+    if isinstance(raw, Members):
+        return list(raw)
+    if isinstance(raw, list):
+        return [pair for entry in raw for pair in _entry(entry, question)]
+    if isinstance(raw, str) and not isinstance(raw, Number):
+        found = [_PAIR.fullmatch(part.strip()) for part in _SPLIT.split(raw) if part.strip()]
+        if any(found):
+            return [(pair.group(1).rstrip(".-"), pair.group(2)) if pair else ("?", raw[:80]) for pair in found]
+    return None
+
+
+def _entry(entry: Any, question: Question) -> Iterator[tuple[str, Any]]:
+    """`{"id": "c1", "verdict": "MET"}` or `{"c1": "MET"}` in a list."""
+    if not isinstance(entry, Members):
+        yield "?", str(entry)
+        return
+    ids = [value for key, value in entry if key.casefold() in _ID_KEYS]
+    if not ids:
+        yield from entry
+        return
+    marker = question.spec.marker
+    stated = [*entry.get("verdict"), *([] if marker.casefold() == "verdict" else entry.get(marker)), *entry.get("label")]
+    yield from ((str(ids[0]), value) for value in stated)
+    if not stated:
+        yield str(ids[0]), None

@@ -1,0 +1,166 @@
+"""Completion -> text in which a verdict may be looked for, or the reason why there is no use looking.
+
+- The finish reason is asked before the text: `VERDICT: 1` cut off by the token limit was going to be `10`.
+- Thinking holds drafts ("maybe VERDICT: 5?") and is never read. Engines that split it off put it in `reasoning`;
+  others leave it in the text, and some chat templates open it themselves, so that only the closing tag is seen.
+- Thinking is blanked out, not cut, so every position still points at the same token of the completion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from judge.types import Completion, NoVerdict, Reason
+
+_NAMES = ("think", "thinking", "reasoning", "thought", "thoughts", "seed:think")
+_TAG = re.compile(
+    r"<(?P<close>/?)(?P<name>" + "|".join(_NAMES) + r")>"
+    r"|\[(?P<close2>/?)(?P<name2>THINK)\]"
+    r"|<\|(?P<side>begin|end)_of_(?P<name3>thought)\|>"
+    r"|◁(?P<close4>/?)(?P<name4>think)▷",
+    re.IGNORECASE,
+)
+_QUOTES = "\"'`“‘«"
+_CHANNEL = re.compile(r"<\|channel\|>\s{0,3}(\w{1,20})[^<]{0,80}<\|message\|>")
+_CHANNEL_END = re.compile(r"<\|(?:end|return|start|call)\|>")
+_GLUED = re.compile(r"\s{0,3}analysis(?=[A-Z\"'*])")  # gpt-oss channels, decoded without their special tokens
+_REFUSAL = re.compile(
+    r"\s{0,3}(?:(?:i['’]?m|i am) (?:very |so )?sorry|sorry|i (?:can['’]?t|cannot|can not|won['’]?t|will not|must decline"
+    r"|am unable|am not able)|i['’]m (?:unable|not able)|as an ai\b)",
+    re.IGNORECASE,
+)
+_FOLD: dict[int, str] = {
+    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
+    **dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), "\n"),
+    **dict.fromkeys((0xA0, 0x3000, 0x202F, 0x205F, *range(0x2000, 0x200B)), " "),
+    **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0x200E, 0x200F, *range(0x202A, 0x202F)), " "),
+    0x2212: "-",
+}
+
+
+def failure(completion: Completion) -> NoVerdict | None:
+    """Say why a completion cannot hold a verdict, whatever its text; None when it may."""
+    if completion.finish_reason in _BY_FINISH:
+        detail = completion.error or completion.refusal
+        return NoVerdict(_BY_FINISH[completion.finish_reason], detail or f"finish reason `{completion.finish_reason}`")
+    if completion.refusal:
+        return NoVerdict(Reason.REFUSED, completion.refusal)
+    if not completion.text.strip():
+        return NoVerdict(Reason.EMPTY, "the judge said nothing")
+    return None
+
+
+_BY_FINISH = {
+    "error": Reason.ENGINE_ERROR,
+    "timeout": Reason.TIMEOUT,
+    "over_length": Reason.OVER_LENGTH,
+    "content_filter": Reason.REFUSED,
+    "length": Reason.TRUNCATED,
+}
+
+
+def fold(text: str) -> str:
+    """Make look-alike characters plain (full-width forms, odd spaces and line ends), one for one: positions stay.
+
+    Example:
+        >>> fold("ＶＥＲＤＩＣＴ：４")
+        'VERDICT:4'
+    """
+    text = text.replace("\r\n", " \n").replace("\r", "\n")
+    return text.translate(_FOLD)
+
+
+def strip_thinking(text: str) -> str | None:
+    """Return what a judge said after its thinking; None when the thinking never ends.
+
+    For use between turns. Of several closing tags without an opening one, the last counts.
+
+    Example:
+        >>> strip_thinking("<think>maybe 5?</think>VERDICT: 4")
+        'VERDICT: 4'
+        >>> strip_thinking("<think>maybe 5?") is None
+        True
+    """
+    spans = thinking(text)
+    if spans is None:
+        return None
+    tags = list(_tags(text))
+    if tags and all(close for _, _, _, close in tags):
+        return text[tags[-1][1] :].strip()
+    return _without(text, spans).strip()
+
+
+def mask(text: str) -> str | None:
+    """Blank out the thinking, keeping every position; None when the thinking never ends."""
+    spans = thinking(text)
+    if spans is None:
+        return None
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [text[at:start], " " * (end - start - 1), "\n"]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a text without a verdict reads as a refusal (only its opening words are looked at)."""
+    return _REFUSAL.match(text.lstrip("\n *_\"'")) is not None
+
+
+def thinking(text: str) -> list[tuple[int, int]] | None:
+    """Spans of the thinking, in order, tags included; None when it never ends.
+
+    A stray closing tag after a complete block is plain text: a judge that quotes `</think>` must not lose its verdict
+    to it. Of several closing tags without an opening, the text up to the *first* is thinking: what stands between
+    them may be the verdict, so a different one there makes the reply ambiguous instead of invisible.
+    """
+    channels = _channels(text)
+    if channels != []:
+        return channels
+    spans: list[tuple[int, int]] = []
+    opened: tuple[int, str] | None = None
+    for start, end, name, close in _tags(text):
+        if not close and opened is None:
+            opened = (start, name)
+        elif close and opened is not None and opened[1] == name:
+            spans.append((opened[0], end))
+            opened = None
+        elif close and opened is None and not spans:
+            spans.append((0, end))
+    return None if opened else spans
+
+
+def _tags(text: str) -> Iterator[tuple[int, int, str, bool]]:
+    """Thinking tags in order: start, end, name, closing. A tag right after a quotation mark is only mentioned."""
+    for found in _TAG.finditer(text):
+        if found.start() and text[found.start() - 1] in _QUOTES:
+            continue
+        part = found.groupdict()
+        name = part["name"] or part["name2"] or part["name3"] or part["name4"]
+        close = bool(part["close"] or part["close2"] or part["close4"]) or (part["side"] or "").lower() == "end"
+        yield found.start(), found.end(), name.lower(), close
+
+
+def _channels(text: str) -> list[tuple[int, int]] | None:
+    """Everything but the last `final` channel of a gpt-oss reply. Empty: no channels. None: no final channel."""
+    headers = list(_CHANNEL.finditer(text))
+    if headers:
+        final = [h for h in headers if h.group(1) == "final"]
+        if not final or headers[-1].group(1) == "analysis":
+            return None
+        end = _CHANNEL_END.search(text, final[-1].end())
+        tail = [(end.start(), len(text))] if end else []
+        return [(0, final[-1].end()), *tail]
+    if _GLUED.match(text):
+        at = text.rfind("assistantfinal")
+        return None if at < 0 else [(0, at + len("assistantfinal"))]
+    return []
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    parts, at = [], 0
+    for start, end in spans:
+        parts.append(text[at:start])
+        at = end
+    return "".join([*parts, text[at:]])

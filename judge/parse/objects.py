@@ -1,0 +1,157 @@
+"""Statements in JSON: every complete object that holds the key, wherever it stands in the prose.
+
+- Objects are found by one walk over braces and quotation marks, done twice (strings that end at a line break, and
+  strings that run on), so an unclosed brace or an odd quotation mark in prose hides nothing.
+- Only the innermost object around each mention of the key is decoded, under a budget: nesting cannot make it slow.
+- A key stated twice with different values says nothing, so duplicates are kept (`Members`), not folded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from judge.parse.statement import MAX_STATEMENTS, Statement
+from judge.parse.values import Number
+from judge.recipe.model import Question
+
+_WINDOW = 65_536  # longest object, in characters
+_BUDGET = 2_000_000  # characters decoded for one reply
+_ACROSS = re.compile(r'\\.|["{}]', re.DOTALL)
+_BY_LINE = re.compile(r'\\.|["{}\n]')
+_TRAILING = re.compile(r",(?=\s{0,50}[}\]])")
+
+
+class Malformed:
+    """An object with the key that cannot be decoded."""
+
+
+class Members(tuple[tuple[str, Any], ...]):
+    """The members of a JSON object, in order, duplicates kept."""
+
+    __slots__ = ()
+
+    def get(self, key: str) -> list[Any]:
+        """All values of a key: an exact match, or else one that differs in case only."""
+        exact = [value for name, value in self if name == key]
+        return exact or [value for name, value in self if name.casefold() == key.casefold()]
+
+
+def objects(text: str, question: Question) -> Iterator[Statement]:
+    """Find every complete object that holds the marker as a key."""
+    keys = [m.start() for m in _key(question.spec.marker).finditer(text)]
+    if not keys:
+        return
+    low, high = max(0, keys[0] - _WINDOW), min(len(text), keys[-1] + _WINDOW)
+    seen: set[tuple[int, int]] = set()
+    budget = _BUDGET
+    for start, end in _enclosing(text, keys, low, high):
+        if (start, end) in seen:
+            continue
+        seen.add((start, end))
+        budget -= end - start
+        if budget < 0 or len(seen) > MAX_STATEMENTS:
+            yield from (Statement(start, start, Malformed()) for _ in range(MAX_STATEMENTS + 1))
+            return
+        yield from _statements(text, start, end, question)
+
+
+def decode(text: str) -> Any:
+    """Decode JSON with duplicates kept and numbers as text; a trailing comma is forgiven. None: not JSON."""
+    for attempt in (text, _TRAILING.sub("", text)):
+        try:
+            return json.loads(
+                attempt,
+                strict=False,
+                object_pairs_hook=Members,
+                parse_float=Number,
+                parse_int=Number,
+                parse_constant=Number,
+            )
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _statements(text: str, start: int, end: int, question: Question) -> Iterator[Statement]:
+    decoded = decode(text[start:end])
+    if not isinstance(decoded, Members):
+        yield Statement(start, start, Malformed(), alone=_alone(text, start))
+        return
+    values = decoded.get(question.spec.marker)
+    for value in values:
+        at = _value_at(text, start, end, question.spec.marker)
+        yield Statement(start, at, value, alone=_alone(text, start), siblings=decoded)
+
+
+def _enclosing(text: str, keys: list[int], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """The innermost balanced object around each mention of the key, by position."""
+    spans = _balanced(text, low, high, _BY_LINE)
+    wide = _balanced(text, low, high, _ACROSS)
+    found: set[tuple[int, int]] = set()
+    for pool in (spans, wide):
+        found.update(_innermost(keys, pool))
+    chosen: dict[int, tuple[int, int]] = {}
+    for start, end in sorted(found):  # both walks may see one object; of two ends, the one that decodes counts
+        if start not in chosen or not isinstance(decode(text[chosen[start][0] : chosen[start][1]]), Members):
+            chosen[start] = (start, end)
+    yield from (chosen[start] for start in sorted(chosen))
+
+
+def _innermost(keys: list[int], spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """For each key position, the smallest span around it; spans are nested or apart, sorted by their end."""
+    ordered = sorted(spans)
+    stack: list[tuple[int, int]] = []
+    at = 0
+    for key in keys:
+        while at < len(ordered) and ordered[at][0] < key:
+            stack.append(ordered[at])
+            at += 1
+        while stack and stack[-1][1] <= key:
+            stack.pop()
+        if stack:
+            yield stack[-1]
+
+
+def _balanced(text: str, low: int, high: int, tokens: re.Pattern[str]) -> list[tuple[int, int]]:
+    stack: list[int] = []
+    spans: list[tuple[int, int]] = []
+    inside = False
+    for found in tokens.finditer(text, low, high):
+        part = found.group()
+        if part == '"':
+            inside = bool(stack) and not inside
+        elif part == "\n":
+            inside = False
+        elif inside or part[0] == "\\":
+            continue
+        elif part == "{":
+            stack.append(found.start())
+        elif stack:
+            start = stack.pop()
+            if found.end() - start <= _WINDOW:
+                spans.append((start, found.end()))
+    return spans
+
+
+def _value_at(text: str, start: int, end: int, marker: str) -> int:
+    """Position of the value's first character behind the key, its quotation mark passed over."""
+    found = _key(marker).search(text, start, end)
+    if found is None:
+        return start
+    at = found.end()
+    while at < end and text[at] in ' \t\n"':
+        at += 1
+    return at
+
+
+def _alone(text: str, start: int) -> bool:
+    return not text[max(0, start - 40) : start].rpartition("\n")[2].strip(" \t`*")
+
+
+@lru_cache(maxsize=256)
+def _key(marker: str) -> re.Pattern[str]:
+    return re.compile(rf'"{re.escape(marker)}"\s{{0,20}}:', re.IGNORECASE)

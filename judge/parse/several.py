@@ -1,0 +1,171 @@
+"""One statement -> values for several responses: lists of scores, and rankings.
+
+- Everything is mapped by name, and each response appears exactly once: judges list responses in another order than
+  shown, repeat one or drop one, and a reward read by position then belongs to somebody else.
+- A ranking given beside scores must not contradict them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from judge.parse import values
+from judge.parse.objects import Malformed, Members
+from judge.parse.single import Reading, number_of, scaled, tidy
+from judge.parse.statement import Statement
+from judge.parse.values import Bad, Number
+from judge.recipe.model import Question
+from judge.types import Reason
+
+_SPLIT = re.compile(r"[,;\n]")
+_ORDER = re.compile(r"[,;\n>≻]")
+_PAIR = re.compile(r"(.{1,80}?)\s{0,5}[:=]\s{0,5}(.{1,40})", re.DOTALL)
+_SCORE_KEYS = frozenset(("score", "rating", "grade", "value", "points"))
+
+
+def read_scores(statement: Statement, question: Question) -> Reading | Bad:
+    """`scores`: a number for each response, one row each."""
+    found = _scores(statement.raw, question)
+    if isinstance(found, Bad):
+        return found
+    if question.spec.ranking:
+        wrong = _check_ranking(statement, found, question)
+        if wrong is not None:
+            return wrong
+    stated = tuple(zip(question.names, map(tidy, found), strict=True))
+    return Reading(dict(stated), tuple((scaled(value, question),) for value in found))
+
+
+def read_ranking(statement: Statement, question: Question) -> Reading | Bad:
+    """`ranking`: names, best first; 1 for the best, 0 for the worst, even steps between."""
+    order = _ranking(statement.raw, question)
+    if isinstance(order, Bad):
+        return order
+    steps = max(1, len(order) - 1)
+    return Reading([question.names[i] for i in order], tuple((1 - order.index(i) / steps,) for i in range(len(order))))
+
+
+def _scores(raw: Any, question: Question) -> list[float] | Bad:
+    items = _items(raw, question)
+    if isinstance(items, Bad):
+        return items
+    if all(name is None for name, _ in items):
+        if len(items) != len(question.names):
+            return Bad(Reason.WRONG_COUNT, f"{len(items)} scores for {len(question.names)} responses")
+        by_place = [number_of(value, question) for _, value in items]
+        bad = [n for n in by_place if isinstance(n, Bad)]
+        return bad[0] if bad else [n for n in by_place if not isinstance(n, Bad)]
+    places = _places([name for name, _ in items], question)
+    if isinstance(places, Bad):
+        return places
+    numbers: list[float] = [0.0] * len(question.names)  # every place is written below: names are a permutation
+    for place, (_, value) in zip(places, items, strict=True):
+        read = number_of(value, question)
+        if isinstance(read, Bad):
+            return read
+        numbers[place] = read
+    return numbers
+
+
+def _items(raw: Any, question: Question) -> list[tuple[str | None, Any]] | Bad:
+    """Name (None: by place) and value of each score stated."""
+    if isinstance(raw, Members):
+        return _agreeing(list(raw))
+    if isinstance(raw, list):
+        return [_item(entry, question) for entry in raw]
+    if isinstance(raw, str) and not isinstance(raw, Number):
+        parts = [part.strip() for part in _SPLIT.split(values.peel(raw)[-1] if len(raw) < values.MAX_WORDS else raw)]
+        return _agreeing([_split_pair(part) for part in parts if part])
+    return _no_list(raw)
+
+
+def _item(entry: Any, question: Question) -> tuple[str | None, Any]:
+    """`{"id": "A", "score": 7}` in a list; anything else counts by its place."""
+    if isinstance(entry, Members):
+        score = [value for key, value in entry if key.casefold() in _SCORE_KEYS]
+        named = [value for key, value in entry if key.casefold() not in _SCORE_KEYS and _place(value, question) is not None]
+        if len(score) == 1 and len(named) == 1:
+            return str(named[0]), score[0]
+        return "?", entry
+    return None, entry
+
+
+def _split_pair(part: str) -> tuple[str | None, Any]:
+    found = _PAIR.fullmatch(part)
+    return (found.group(1), found.group(2)) if found else (None, part)
+
+
+def _agreeing(items: list[tuple[Any, Any]]) -> list[tuple[str | None, Any]] | Bad:
+    """Fold a name stated twice with one value; two values contradict each other."""
+    kept: dict[Any, Any] = {}
+    for place, (name, value) in enumerate(items):
+        key = place if name is None else name
+        if key in kept and kept[key] != value:
+            return Bad(Reason.AMBIGUOUS, f"{name!r} has two scores")
+        kept[key] = value
+    return [(None if isinstance(key, int) else key, value) for key, value in kept.items()]
+
+
+def _places(names: Sequence[Any], question: Question) -> list[int] | Bad:
+    places = [_place(name, question) for name in names]
+    if len(places) != len(question.names) or set(places) != set(range(len(question.names))):
+        shown = ", ".join(str(n)[:20] for n in names[:8])
+        return Bad(Reason.WRONG_COUNT, f"each of {', '.join(question.names)} once was asked for; stated: {shown}")
+    return [place for place in places if place is not None]
+
+
+def _place(name: Any, question: Question) -> int | None:
+    if not isinstance(name, str):
+        return None
+    found = values.match(name, question.names, question.spec.prefixes)
+    return None if found is None else question.names.index(found)
+
+
+def _ranking(raw: Any, question: Question) -> list[int] | Bad:
+    """Positions of the responses, best first."""
+    if isinstance(raw, str) and not isinstance(raw, Number):
+        return _places([part for part in _ORDER.split(raw) if part.strip()], question)
+    if not isinstance(raw, list):
+        return _no_list(raw)
+    if raw and all(isinstance(entry, Members) for entry in raw):
+        return _ranked(raw, question)
+    return _places(raw, question)
+
+
+def _ranked(entries: list[Members], question: Question) -> list[int] | Bad:
+    """`[{"model": "B", "rank": 1}, ...]`: ordered by the rank stated, which must be 1 to N, each once."""
+    ranks: dict[str, Any] = {}
+    for entry in entries:
+        rank = entry.get("rank")
+        named = [value for key, value in entry if key.casefold() != "rank" and _place(value, question) is not None]
+        if len(rank) != 1 or len(named) != 1 or str(rank[0]) in ranks:
+            return Bad(Reason.WRONG_COUNT, "each entry of the ranking needs one name and one rank of its own")
+        ranks[str(rank[0])] = named[0]
+    wanted = [str(i + 1) for i in range(len(question.names))]
+    if sorted(ranks) != sorted(wanted):
+        return Bad(Reason.WRONG_COUNT, f"ranks {', '.join(ranks)} are not 1 to {len(wanted)}")
+    return _places([ranks[rank] for rank in wanted], question)
+
+
+def _check_ranking(statement: Statement, found: list[float], question: Question) -> Bad | None:
+    stated = Members(statement.siblings).get(question.spec.ranking or "")
+    if not stated:
+        return Bad(Reason.WRONG_COUNT, f"no `{question.spec.ranking}` beside the scores")
+    order = _ranking(stated[-1], question)
+    if isinstance(order, Bad):
+        return order
+    in_order = [found[i] for i in order]
+    if any(worse > better for better, worse in pairwise(in_order)):
+        return Bad(Reason.AMBIGUOUS, "the ranking contradicts the scores")
+    return None
+
+
+def _no_list(raw: Any) -> Bad:
+    if isinstance(raw, Malformed):
+        return Bad(Reason.MISSING, "the object with the verdict is not valid JSON")
+    if raw is None:
+        return Bad(Reason.MISSING, "the verdict is null")
+    return Bad(Reason.WRONG_COUNT, f"a value for each response was asked for; stated: {str(raw)[:40]!r}")

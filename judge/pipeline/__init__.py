@@ -1,0 +1,1 @@
+"""Samples -> rewards: the stages, composed. `Judge` is the public face."""

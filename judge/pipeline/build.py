@@ -1,0 +1,126 @@
+"""Run settings -> a pipeline: everything that can be wrong is found here, before the first request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from judge.engine.protocol import Engine
+from judge.errors import CapabilityError, SettingsError
+from judge.pipeline.calls import Caller, Journal
+from judge.pipeline.core import Pipeline
+from judge.recipe.load import Recipe, load_recipe
+from judge.recipe.model import SamplingSpec, Turn, Votes
+from judge.render.build import Builder, llm_criteria
+from judge.rubric.load import load_rubric, rubric_from
+from judge.rubric.model import Rubric
+from judge.settings import RunSettings
+from judge.types import Capability, Sampling
+
+VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the settings come to, without an engine: enough to render prompts and to lint a run."""
+
+    settings: RunSettings
+    recipe: Recipe
+    rubric: Rubric | None
+    votes: Votes
+    sampling: tuple[Sampling, ...]  # one a turn
+
+    @property
+    def temperature_note(self) -> str:
+        """Said in `run.json` when the temperature was chosen here."""
+        if self.votes.n > 1 and self.settings.sampling.temperature is None and self.sampling[-1].temperature == VOTE_TEMPERATURE:
+            return f"temperature {VOTE_TEMPERATURE} because of {self.votes.n} votes"
+        return ""
+
+
+def plan(settings: RunSettings, base: Path | None = None) -> Plan:
+    """Load recipe and rubric, and settle votes and sampling.
+
+    Raises:
+        SettingsError, RecipeError, RubricError: With file and line where there is one.
+    """
+    recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
+    rubric = _rubric(settings, base)
+    votes = settings.votes or recipe.spec.votes
+    order = settings.order or recipe.spec.order
+    if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):
+        raise SettingsError(f"order `{settings.order}` needs several responses; recipe `{recipe.spec.name}` sees one at a time")
+    if settings.order in ("both_mean", "both_agree") and recipe.spec.mode != "pairwise":
+        raise SettingsError(f"order `{settings.order}` is for pairwise recipes; `{recipe.spec.name}` is {recipe.spec.mode}")
+    if recipe.spec.mode == "checklist" and rubric is not None and not rubric.criteria:
+        raise SettingsError(f"rubric `{rubric.name}` has no criteria")
+    if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
+        raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
+    sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
+    return Plan(settings, recipe, rubric, votes, sampling)
+
+
+def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
+    if settings.rubric is None:
+        return None
+    rubric = (
+        rubric_from(settings.rubric, "settings: rubric")
+        if isinstance(settings.rubric, dict)
+        else load_rubric(settings.rubric, base=base)
+    )
+    given = {k: v for k, v in settings.reward.model_dump().items() if v is not None}
+    return Rubric.model_validate({**rubric.model_dump(), **given}) if given else rubric
+
+
+def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, order: str) -> Sampling:
+    """Run settings over the turn's values over the recipe's."""
+    layers: tuple[SamplingSpec, ...] = (recipe.spec.sampling, turn.sampling, settings.sampling)
+    merged = {k: v for layer in layers for k, v in layer.model_dump().items() if v is not None}
+    sampling = replace(Sampling(seed=settings.seed), **merged)
+    if votes.n > 1 and sampling.temperature == 0 and order != "shuffle_per_vote":
+        if settings.sampling.temperature == 0:
+            raise SettingsError(
+                f"votes: {votes.n} votes at temperature 0 are {votes.n} copies of one; set `sampling.temperature` above 0,"
+                " or leave it out"
+            )
+        sampling = replace(sampling, temperature=VOTE_TEMPERATURE)
+    return sampling
+
+
+def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -> Pipeline:
+    """Put a started engine under a plan.
+
+    Raises:
+        CapabilityError: The recipe needs what this engine cannot do.
+        RecipeError: A template is wrong.
+    """
+    spec = plan.recipe.spec
+    missing = [c for c in spec.needs.capabilities if c not in engine.capabilities]
+    if missing:
+        has = ", ".join(sorted(engine.capabilities)) or "none"
+        raise CapabilityError(
+            f"recipe `{spec.name}` needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
+        )
+    sampling = plan.sampling
+    if Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in ("label", "score", "choice"):
+        sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=plan.settings.top_logprobs))
+    builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed)
+    return Pipeline(
+        Caller(builder, engine, sampling, journal),
+        rubric=plan.rubric,
+        principle=plan.settings.principle,
+        votes=plan.votes,
+        order=plan.settings.order or spec.order,
+        filters=plan.settings.filters,
+        on_over_length=plan.settings.on_over_length,
+    )
+
+
+_WHO = {
+    Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
+    Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers.",
+    Capability.SCALAR: "Engines with it: vllm with a reward model.",
+    Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
+    Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
+    Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",
+}

@@ -1,0 +1,244 @@
+"""One judge call from request to outcome: journal, engine, conversation, reading, one forced continuation.
+
+- A request is named by the hash of everything that decides its reply. What the run's journal holds under that name is
+  not asked again; a reply that gave no verdict is.
+- Turns that see only the prompt are asked once: calls that need the same reply at the same time wait for one request.
+- A verdict that the text does not hold is asked for once more, as a constrained continuation of the same reasoning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from judge.engine.protocol import Engine
+from judge.parse import constraint, read, read_forced, strip_thinking
+from judge.recipe.load import Recipe
+from judge.recipe.model import Question, Turn
+from judge.render.build import Ask, Builder, Case
+from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Verdict
+
+MEMO_SIZE = 4096  # prompt-scoped replies kept at hand
+FORCED_TOKENS = 256  # room for a constrained verdict; a label takes one to five
+
+
+class Journal(Protocol):
+    """Where finished calls are kept. Both methods must be quick: they run on the event loop."""
+
+    def find(self, key: str) -> Completion | None:
+        """The reply kept under this name, if it was usable."""
+        ...
+
+    def keep(self, call: Call) -> None:
+        """Keep one finished call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one ask came to: the outcome that counts, and every request made for it."""
+
+    outcome: Outcome
+    calls: tuple[Call, ...]
+
+
+class Caller:
+    """Asks one engine, through one journal, by one recipe."""
+
+    def __init__(self, builder: Builder, engine: Engine, sampling: Sequence[Sampling], journal: Journal | None = None) -> None:
+        self.builder = builder
+        self.recipe: Recipe = builder.recipe
+        self.engine = engine
+        self._sampling = tuple(sampling)  # one a turn
+        self._journal = journal
+        self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
+        self._memo: OrderedDict[str, asyncio.Future[Completion]] = OrderedDict()
+        self.room = max(s.max_tokens for s in self._sampling)  # tokens a call needs besides its prompt
+
+    async def ask(self, case: Case, ask: Ask) -> Asked:
+        """Go through the turns of one ask. Raises only errors that end the run."""
+        calls: list[Call] = []
+        conversation: list[Message] = []
+        outputs: dict[str, str] = {}
+        turns = self.recipe.spec.turns
+        for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
+            conversation = self._open(case, turn, ask, outputs, conversation)
+            request = Request(tuple(conversation), replace(sampling, seed=sampling.seed + ask.vote))
+            call = await self._turn(request, turn, ask)
+            calls.append(call)
+            if isinstance(call.outcome, NoVerdict):
+                return Asked(call.outcome, tuple(calls))
+            reply = strip_thinking(call.completion.text) or ""
+            conversation.append(Message("assistant", reply))
+            outputs[turn.name] = reply
+        conversation = self._open(case, turns[-1], ask, outputs, conversation)
+        request = Request(tuple(conversation), replace(self._sampling[-1], seed=self._sampling[-1].seed + ask.vote))
+        question = self.builder.question(case, ask)
+        calls += await self._verdict(request, question, turns[-1], ask)
+        last = calls[-1].outcome
+        return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
+
+    async def ask_votes(self, case: Case, asks: Sequence[Ask]) -> list[Asked]:
+        """Ask the same question once a vote. Single-turn votes share one prefill."""
+        first = asks[0]
+        same = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and all(a.order == first.order for a in asks)
+        if not same:
+            return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
+        turn = self.recipe.spec.turns[0]
+        base = Request(tuple(self._open(case, turn, first, {}, [])), self._sampling[0])
+        requests = [replace(base, sampling=replace(base.sampling, seed=base.sampling.seed + a.vote)) for a in asks]
+        keys = [self.key(r) for r in requests]
+        if self._journal is not None and any(self._journal.find(k) for k in keys):
+            return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
+        completions = await self.engine.sample(requests[0], len(asks))
+        question = self.builder.question(case, first)
+        return list(
+            await asyncio.gather(
+                *(self._finish(r, k, c, question, turn, a) for r, k, c, a in zip(requests, keys, completions, asks, strict=True))
+            )
+        )
+
+    async def _finish(
+        self, request: Request, key: str, completion: Completion, question: Question, turn: Turn, ask: Ask
+    ) -> Asked:
+        calls = await self._read(request, key, completion, False, question, turn, ask)
+        last = calls[-1].outcome
+        return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
+
+    def _open(self, case: Case, turn: Turn, ask: Ask, outputs: dict[str, str], before: list[Message]) -> list[Message]:
+        added = self.builder.messages(case, turn, ask, outputs)
+        return [*before, *added] if turn.conversation == "continue" else added
+
+    async def _turn(self, request: Request, turn: Turn, ask: Ask) -> Call:
+        """A turn that states no verdict; its outcome is None, or the reason why it cannot be built on."""
+        key = self.key(request)
+        if turn.scope == "prompt":
+            completion, cached = await self._once(key, request)
+        else:
+            completion, cached = await self._complete(key, request)
+        failure = _unusable(completion)
+        call = self._call(key, request, completion, failure, turn, ask, cached)
+        self._keep(call)
+        return call
+
+    async def _verdict(self, request: Request, question: Question, turn: Turn, ask: Ask) -> list[Call]:
+        key = self.key(request)
+        completion, cached = await self._complete(key, request)
+        return await self._read(request, key, completion, cached, question, turn, ask)
+
+    async def _read(
+        self, request: Request, key: str, completion: Completion, cached: bool, question: Question, turn: Turn, ask: Ask
+    ) -> list[Call]:
+        outcome = read(completion, question)
+        forced = self._forced_request(request, completion, outcome, question)
+        call = self._call(key, request, completion, outcome, turn, ask, cached)
+        if forced is None:
+            self._keep(call)
+            return [call]
+        forced_key = self.key(forced)
+        reply, again_cached = await self._complete(forced_key, forced)
+        verdict = read_forced(reply, question)
+        again = self._call(
+            forced_key, forced, reply, verdict if isinstance(verdict, Verdict) else outcome, turn, ask, again_cached
+        )
+        if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all, so it is kept with it
+            self._keep(replace(call, outcome=None))
+        else:
+            self._keep(call)
+        self._keep(again)
+        return [call, again]
+
+    def _forced_request(self, request: Request, completion: Completion, outcome: Outcome, question: Question) -> Request | None:
+        """The constrained continuation, when the recipe allows one and the engine can do it."""
+        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.force:
+            return None
+        if Capability.STRUCTURED not in self.engine.capabilities:
+            return None
+        shape = constraint(question)
+        if shape is None:
+            return None
+        opening, structured = shape
+        said = strip_thinking(completion.text)
+        reasoning = (said if said is not None else completion.text.partition("<think>")[0]).rstrip()
+        sampling = replace(
+            request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=(), top_logprobs=request.sampling.top_logprobs
+        )
+        if Capability.PREFILL in self.engine.capabilities:
+            messages = (*request.messages, Message("assistant", reasoning + "\n" + opening.lstrip("\n")))
+        else:
+            ask_again = Message("user", "Your verdict is missing. State it now, and nothing else.")
+            messages = (*request.messages, Message("assistant", reasoning or "(no verdict)"), ask_again)
+        return Request(messages, sampling, structured)
+
+    async def _complete(self, key: str, request: Request) -> tuple[Completion, bool]:
+        if self._journal is not None:
+            found = self._journal.find(key)
+            if found is not None:
+                return found, True
+        return await self.engine.complete(request), False
+
+    async def _once(self, key: str, request: Request) -> tuple[Completion, bool]:
+        """One request for all who need it now; a failed one is not remembered."""
+        waiting = self._memo.get(key)
+        if waiting is not None:
+            self._memo.move_to_end(key)
+            return await asyncio.shield(waiting), True
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._memo[key] = future
+        if len(self._memo) > MEMO_SIZE:
+            self._memo.popitem(last=False)
+        try:
+            completion, cached = await self._complete(key, request)
+        except BaseException as why:
+            self._memo.pop(key, None)
+            future.set_exception(why if isinstance(why, Exception) else asyncio.CancelledError())
+            future.exception()  # read, so that asyncio does not report it as lost when nobody waits
+            raise
+        future.set_result(completion)
+        if _unusable(completion) is not None:
+            self._memo.pop(key, None)
+        return completion, cached
+
+    def key(self, request: Request) -> str:
+        """Hash (32 hex digits) of everything that decides the reply: model, messages, sampling, structure."""
+        s = request.sampling
+        digest = hashlib.blake2b(self._identity, digest_size=16)
+        digest.update(f"\x1d{s.temperature!r} {s.top_p!r} {s.top_k} {s.max_tokens} {s.seed} {s.stop!r} {s.top_logprobs}".encode())
+        for message in request.messages:
+            digest.update(f"\x1d{message.role}\x1f{message.content}".encode("utf-8", "surrogatepass"))
+        if request.structured is not None:
+            digest.update(f"\x1d{request.structured!r}".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def _call(
+        self, key: str, request: Request, completion: Completion, outcome: Outcome | None, turn: Turn, ask: Ask, cached: bool
+    ) -> Call:
+        ids = tuple(c.id for c in ask.criteria)
+        return Call(key, turn.name, ask.order, ids, ask.vote, request.sampling.seed, completion, outcome, cached)
+
+    def _keep(self, call: Call) -> None:
+        if self._journal is not None and not call.cached:
+            self._journal.keep(call)
+
+
+def _unusable(completion: Completion) -> NoVerdict | None:
+    """Why nothing can be built on an intermediate reply, if so."""
+    reasons = {
+        "error": Reason.ENGINE_ERROR,
+        "timeout": Reason.TIMEOUT,
+        "over_length": Reason.OVER_LENGTH,
+        "length": Reason.TRUNCATED,
+        "content_filter": Reason.REFUSED,
+    }
+    reason = reasons.get(completion.finish_reason)
+    if reason is not None:
+        return NoVerdict(reason, completion.error)
+    if completion.refusal:
+        return NoVerdict(Reason.REFUSED, completion.refusal[:200])
+    if not (strip_thinking(completion.text) or "").strip():
+        return NoVerdict(Reason.EMPTY, "an earlier turn said nothing")
+    return None

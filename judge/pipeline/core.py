@@ -1,0 +1,317 @@
+"""The one place that knows the order: gate -> programs -> ask -> votes -> criteria -> reward.
+
+All calls of a sample (votes, criteria, orders) are in flight together, and so are all samples: there is no barrier
+anywhere, the engine does the batching.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from judge.checks.match import agrees
+from judge.checks.programs import Check, prepare
+from judge.errors import DataError
+from judge.filters.intake import FILTERS, gate
+from judge.pipeline.calls import Asked, Caller
+from judge.recipe.model import Order, Votes
+from judge.render.build import Ask, Case, llm_criteria
+from judge.reward.assemble import Cell, assemble
+from judge.reward.fold import decided
+from judge.rubric.model import Criterion, Rubric
+from judge.settings import FilterSettings
+from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Verdict
+
+OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is being gathered for one sample: cells[response][component][vote]."""
+
+    cells: dict[int, dict[str, list[Cell]]]
+    calls: dict[int, list[Call]] = field(default_factory=dict)
+    flags: dict[int, list[Flag]] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Sample -> rewards, one for each of its responses. Bound to the event loop it runs on."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        *,
+        rubric: Rubric | None,
+        principle: str | None,
+        votes: Votes,
+        order: Order,
+        filters: FilterSettings,
+        on_over_length: str = "no_verdict",
+    ) -> None:
+        self.caller = caller
+        self.rubric = rubric
+        self.principle = principle
+        self.votes = votes
+        self.order = order
+        self.filters = filters
+        self.on_over_length = on_over_length
+        self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
+        self._spec = caller.recipe.spec
+
+    async def judge(self, sample: Sample) -> tuple[Reward, ...]:
+        """Judge one sample. Raises `DataError` when the sample lacks something the recipe needs."""
+        rubric = sample.rubric or self.rubric
+        self._check_count(sample)
+        programs = self._programs if rubric is self.rubric else _row_programs(sample, rubric)
+        flags = {i: self._gate(sample, i) for i in range(len(sample.responses))}
+        alive = [i for i, flag in flags.items() if not self._blocks(flag)]
+        work = _Work({i: {} for i in alive})
+        for i in alive:
+            for criterion in rubric.criteria if rubric and programs else ():
+                if criterion.id in programs:
+                    work.cells[i][criterion.id] = [_program_cell(programs[criterion.id], sample, i, criterion)]
+        asks = self._asks(alive, rubric)
+        if asks:
+            case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
+            await self._ask_all(case, asks, work)
+        return tuple(self._reward(sample, i, rubric, flags, work) for i in range(len(sample.responses)))
+
+    def _check_count(self, sample: Sample) -> None:
+        if not sample.responses:
+            raise DataError(f"sample `{sample.id}` has no response")
+        if self._spec.mode == "pairwise" and len(sample.responses) != 2:
+            raise DataError(
+                f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"
+            )
+
+    def _gate(self, sample: Sample, index: int) -> Flag | None:
+        text = sample.responses[index]
+        if len(text) > self.filters.max_response_chars:
+            return Flag(
+                "over_length", f"{len(text):,} characters; at most {self.filters.max_response_chars:,} are judged", str(index)
+            )
+        return gate(sample, index, tuple(FILTERS), agrees)
+
+    # ---- what to ask -------------------------------------------------------------------------------------------
+
+    def _asks(self, alive: Sequence[int], rubric: Rubric | None) -> list[Ask]:
+        """One ask for each question; votes and orders are spread later."""
+        mode, criteria = self._spec.mode, llm_criteria(rubric)
+        if mode == "pairwise":
+            return [Ask((0, 1))] if len(alive) == 2 else []
+        if mode == "listwise":
+            return [Ask(tuple(alive))] if alive else []
+        if mode != "checklist":
+            return [Ask((i,)) for i in alive]
+        if self._spec.unit == "criterion":
+            return [Ask((i,), (c,)) for i in alive for c in criteria]
+        return [Ask((i,), criteria) for i in alive] if criteria else []
+
+    async def _ask_all(self, case: Case, asks: Sequence[Ask], work: _Work) -> None:
+        if len(asks) == 1:
+            await self._ask_votes(case, asks[0], work)
+        else:
+            await asyncio.gather(*(self._ask_votes(case, ask, work) for ask in asks))
+
+    async def _ask_votes(self, case: Case, ask: Ask, work: _Work) -> None:
+        if self.votes.stop_when_decided:
+            await self._ask_until_decided(case, ask, work)
+            return
+        spread = [self._orders(case, replace(ask, vote=v) if v else ask) for v in range(self.votes.n)]
+        if self.votes.n == 1 and len(spread[0]) == 1:
+            self._record(ask, [await self.caller.ask(case, spread[0][0])], work)
+            return
+        columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]  # one order at a time shares its prefill
+        answers = await asyncio.gather(*(self.caller.ask_votes(case, column) for column in columns))
+        for vote in range(self.votes.n):
+            self._record(ask, [column[vote] for column in answers], work)
+
+    async def _ask_until_decided(self, case: Case, ask: Ask, work: _Work) -> None:
+        seen: list[float | None] = []
+        for vote in range(self.votes.n):
+            orders = self._orders(case, replace(ask, vote=vote))
+            answers = await asyncio.gather(*(self.caller.ask(case, o) for o in orders))
+            cells = self._record(ask, list(answers), work)
+            seen.append(cells[0].score if len(cells) == 1 else None)
+            several = len(cells) > 1 and self._spec.mode == "checklist"
+            if not several and decided([c.score for c in self._column(ask, work)], self.votes.n):
+                return
+
+    def _column(self, ask: Ask, work: _Work) -> list[Cell]:
+        component = ask.criteria[0].id if ask.criteria else OVERALL
+        return work.cells[ask.order[0]][component]
+
+    def _orders(self, case: Case, ask: Ask) -> list[Ask]:
+        """The orders in which one vote shows the responses."""
+        if self.order in ("both_mean", "both_agree"):
+            return [ask, replace(ask, order=tuple(reversed(ask.order)))]
+        if self.order == "shuffle_per_vote" and len(ask.order) > 1:
+            shuffled = list(ask.order)
+            prompt = repr(case.sample.prompt).encode("utf-8", "surrogatepass")
+            seed = hashlib.blake2b(prompt, digest_size=8, key=b"%d:%d" % (self.caller.builder.seed, ask.vote)).digest()
+            random.Random(seed).shuffle(shuffled)
+            return [replace(ask, order=tuple(shuffled))]
+        return [ask]
+
+    # ---- what came back ----------------------------------------------------------------------------------------
+
+    def _record(self, ask: Ask, answers: Sequence[Asked], work: _Work) -> list[Cell]:
+        """Enter one vote (asked in one or two orders) into the cells of its responses and criteria."""
+        components: Sequence[Criterion | None] = ask.criteria or (None,)
+        for answer in answers:
+            for index in ask.order:
+                work.calls.setdefault(index, []).extend(answer.calls)
+        out = []
+        for index in ask.order:
+            for column, criterion in enumerate(components):
+                cell = _combine([_cell(a, index, column, criterion) for a in answers], self.order)
+                if cell.disagree:
+                    self._flag(work, index, Flag("order_inconsistent", cell.detail, str(index)))
+                work.cells[index].setdefault(criterion.id if criterion else OVERALL, []).append(cell)
+                out.append(cell)
+        return out
+
+    def _flag(self, work: _Work, index: int, flag: Flag) -> None:
+        flags = work.flags.setdefault(index, [])
+        if flag.name not in {f.name for f in flags}:
+            flags.append(flag)
+
+    def _reward(self, sample: Sample, index: int, rubric: Rubric | None, gates: Mapping[int, Flag | None], work: _Work) -> Reward:
+        gated = gates[index]
+        if gated is not None and self._blocks(gated):
+            return self._gated(sample, index, gated)
+        if self._spec.mode == "pairwise" and self._blocks(gates[1 - index]):
+            return self._walkover(sample, index, gates[1 - index])
+        return assemble(
+            sample_id=sample.id,
+            group=sample.group,
+            response_index=index,
+            cells=work.cells[index],
+            calls=work.calls.get(index, ()),
+            flags=[*([gated] if gated else []), *work.flags.get(index, [])],
+            rubric=rubric,
+            per_criterion=self._spec.mode == "checklist",
+            votes=self.votes,
+        )
+
+    def _blocks(self, flag: Flag | None) -> bool:
+        """Whether a response with this flag never reaches the judge."""
+        return flag is not None and (flag.name == "over_length" or self.filters.trivial != "off")
+
+    def _gated(self, sample: Sample, index: int, flag: Flag) -> Reward:
+        if flag.name == "over_length" or self.filters.trivial == "drop":
+            reason = Reason.OVER_LENGTH if flag.name == "over_length" else Reason.DROPPED
+            return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=(flag,), group=sample.group)
+        text = f"{flag.name}: {flag.detail}; 0 without a judge call"
+        return Reward(sample.id, index, 0.0, flags=(flag,), explanation=text, group=sample.group)
+
+    def _walkover(self, sample: Sample, index: int, other: Flag | None) -> Reward:
+        """A pair whose other response was blocked: it wins against a vetoed one; against a dropped one nothing is known."""
+        if other is not None and (other.name == "over_length" or self.filters.trivial == "drop"):
+            failure = NoVerdict(Reason.DROPPED, f"the other response was dropped ({other.name})")
+            return Reward(sample.id, index, None, failure, group=sample.group)
+        flag = Flag("walkover", "the other response has nothing to judge", str(index))
+        text = "walkover: the other response has nothing to judge"
+        return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=(flag,), group=sample.group, explanation=text)
+
+    # ---- length ------------------------------------------------------------------------------------------------
+
+    def _fit(self, case: Case, asks: Sequence[Ask], work: _Work) -> Case:
+        """Under `on_over_length: truncate`, cut the middle out of responses until the longest call fits."""
+        limit = self.caller.engine.context_length
+        if self.on_over_length != "truncate" or limit is None:
+            return case
+        room = limit - self.caller.room
+        for _ in range(8):
+            tokens = self._longest(case, asks)
+            if tokens is None or tokens <= room:
+                return case
+            share = max(0.02, 0.95 * room / tokens - 0.05)
+            responses = tuple(_cut(r, share) for r in case.sample.responses)
+            if responses == case.sample.responses:
+                return case
+            for index in range(len(responses)):
+                if responses[index] != case.sample.responses[index]:
+                    before, after = len(case.sample.responses[index]), len(responses[index])
+                    detail = f"cut from {before:,} to {after:,} characters to fit {limit:,} tokens"
+                    self._flag(work, index, Flag("truncated_response", detail, str(index)))
+            case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
+        return case
+
+    def _longest(self, case: Case, asks: Sequence[Ask]) -> int | None:
+        turn = self._spec.turns[-1]
+        ask = max(asks, key=lambda a: len(a.criteria[0].text) if a.criteria else 0)
+        return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, {}))
+
+
+def _cut(text: str, share: float) -> str:
+    keep = int(len(text) * share)
+    if keep >= len(text):
+        return text
+    head = keep // 2
+    return f"{text[:head]}\n[... {len(text) - keep:,} characters left out here ...]\n{text[len(text) - (keep - head) :]}"
+
+
+def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
+    """Programs of a rubric that came with the data: only the built-in ones, because data must not import code."""
+    for criterion in rubric.criteria if rubric else ():
+        if ":" in criterion.check:
+            raise DataError(
+                f"sample `{sample.id}`: criterion `{criterion.id}`: a rubric in the data may not name code (`{criterion.check}`)"
+            )
+    return prepare(rubric) if rubric else {}
+
+
+def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion) -> Cell:
+    score = check(sample, index, criterion.args)
+    if score is None:
+        return Cell(None, NoVerdict(Reason.MISSING, f"check `{criterion.check}` cannot tell"))
+    return Cell(1.0 - score if criterion.negative else score, None)
+
+
+def _cell(asked: Asked, index: int, column: int, criterion: Criterion | None) -> Cell:
+    """One response and one criterion out of one answer, in "1 best"."""
+    outcome = asked.outcome
+    if isinstance(outcome, NoVerdict):
+        return Cell(None, outcome)
+    assert isinstance(outcome, Verdict)  # noqa: S101  # the only other outcome
+    row = asked.calls[-1].order.index(index)
+    score = outcome.scores[row][column]
+    if score is None:
+        return Cell(None, NoVerdict(Reason.MISSING, f"the judge left out `{criterion.id}`" if criterion else "left out"))
+    expected = outcome.expected
+    if expected is not None and row:
+        expected = 1.0 - expected if len(outcome.scores) == 2 else None
+    if criterion is not None and criterion.negative:
+        score, expected = 1.0 - score, None if expected is None else 1.0 - expected
+    return Cell(score, None, expected, outcome.entropy, outcome.forced)
+
+
+def _combine(cells: Sequence[Cell], order: Order) -> Cell:
+    """Two orders of one vote -> one cell. One order alone would carry the position bias, so both must be there."""
+    if len(cells) == 1:
+        return cells[0]
+    failed = next((c for c in cells if c.score is None), None)
+    if failed is not None:
+        return failed
+    first, second = (c.score for c in cells)
+    assert first is not None and second is not None  # noqa: S101, PT018  # the line above returned otherwise
+    gap = abs(first - second)
+    detail = f"{first:g} when shown in one order, {second:g} in the other"
+    if order == "both_agree" and gap > 0:
+        return Cell(None, NoVerdict(Reason.AMBIGUOUS, f"the orders disagree: {detail}"), gap=gap, disagree=True, detail=detail)
+    expected = [c.expected for c in cells if c.expected is not None]
+    entropy = [c.entropy for c in cells if c.entropy is not None]
+    return Cell(
+        (first + second) / 2,
+        None,
+        sum(expected) / 2 if len(expected) == 2 else None,
+        sum(entropy) / 2 if len(entropy) == 2 else None,
+        any(c.forced for c in cells),
+        gap,
+        gap > 0,
+        detail,
+    )

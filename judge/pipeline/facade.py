@@ -1,0 +1,199 @@
+"""The public `Judge`: the pipeline for a script, a notebook, a running event loop or a trainer's worker.
+
+The engine is bound to one event loop, and callers come from everywhere: a sync script, a notebook whose loop is already
+running, a trainer that calls `asyncio.run` each step (a pooled session dies there on step 2). So each `Judge` owns one
+loop on one thread, made on first use and made anew after a fork or unpickling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from judge.engine.build import build_engine
+from judge.engine.protocol import Engine
+from judge.errors import DataError
+from judge.pipeline.build import Plan, build_pipeline, plan
+from judge.pipeline.calls import Journal
+from judge.pipeline.core import Pipeline
+from judge.reward.absent import apply_policy
+from judge.settings import RunSettings, load_settings
+from judge.types import Message, Reward, Sample
+
+T = TypeVar("T")
+
+
+class Judge:
+    """Samples -> rewards, by one configuration.
+
+    Example:
+        >>> from judge.engine.scripted import ScriptedEngine
+        >>> engine = ScriptedEngine(["It names the city.\\nVERDICT: 5"])
+        >>> with Judge.from_config({"recipe": "pointwise", "rubric": "helpfulness"}, engine=engine) as judge:
+        ...     [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
+        >>> reward.value
+        1.0
+    """
+
+    def __init__(self, plan: Plan, engine: Engine | None = None, *, progress: Callable[[str], None] | None = None) -> None:
+        self.plan = plan
+        self._given = engine
+        self._progress = progress
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._pipeline: Pipeline | None = None
+
+    @classmethod
+    def from_config(
+        cls,
+        config: str | Path | Mapping[str, Any] | RunSettings,
+        *,
+        engine: Engine | None = None,
+        overrides: Sequence[str] = (),
+        progress: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Read the settings (a YAML file or a mapping) and check recipe and rubric. The engine starts on first use.
+
+        Args:
+            config: Run settings.
+            engine: Used instead of the one in the settings (for example a `ScriptedEngine`).
+            overrides: `engine.model=...` strings, as `--set` takes them.
+            progress: Called with one line of text when something slow starts or ends.
+
+        Raises:
+            SettingsError, RecipeError, RubricError: With file and line.
+        """
+        settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
+        return cls(plan(settings, base), engine, progress=progress)
+
+    # ---- the three ways to call --------------------------------------------------------------------------------
+
+    def score(self, samples: Iterable[Sample]) -> list[Reward]:
+        """Judge samples; one reward a response, in order. Works in a script, a notebook, and inside a running loop.
+
+        Raises:
+            EngineError: The engine cannot work at all.
+            DataError: A sample lacks something that the recipe needs.
+            NoVerdictError: A response got no reward and the settings say `raise`.
+        """
+        return self._run(self._score(list(samples)))
+
+    async def ascore(self, samples: Iterable[Sample]) -> list[Reward]:
+        """The same, awaited from any event loop."""
+        return await self._await(self._score(list(samples)))
+
+    async def stream(self, samples: Iterable[Sample]) -> AsyncIterator[tuple[Reward, ...]]:
+        """The rewards of each sample as soon as it is done, in no order, before `on_no_verdict` is applied."""
+        pending = {asyncio.ensure_future(self._await(self._one(s))) for s in _named(list(samples))}
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def _score(self, samples: list[Sample]) -> list[Reward]:
+        pipeline = await self._started()
+        limit = asyncio.Semaphore(self.plan.settings.max_in_flight)
+
+        async def one(sample: Sample) -> tuple[Reward, ...]:
+            async with limit:
+                return await pipeline.judge(sample)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(s)) for s in _named(samples)]
+        rewards = [reward for task in tasks for reward in task.result()]
+        return apply_policy(rewards, self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant)
+
+    async def _one(self, sample: Sample) -> tuple[Reward, ...]:
+        return await (await self._started()).judge(sample)
+
+    async def _started(self, journal: Journal | None = None) -> Pipeline:
+        if self._pipeline is None:
+            engine = self._given or build_engine(self.plan.settings.engine, self._progress)
+            await engine.start()
+            self._engine = engine
+            self._pipeline = build_pipeline(self.plan, engine, journal)
+        return self._pipeline
+
+    # ---- the loop that owns the engine -------------------------------------------------------------------------
+
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._engine = self._pipeline = None
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="judge-loop", daemon=True).start()
+            return self._loop
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        loop = self._own_loop()
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            return future.result()
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    async def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._own_loop()))
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+    def close(self) -> None:
+        """Free the engine and stop the loop; idempotent. Called at the end of `with`."""
+        if self._loop is None or self._pid != os.getpid():
+            return
+        if self._engine is not None:
+            asyncio.run_coroutine_threadsafe(self._engine.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop = self._engine = self._pipeline = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"plan": self.plan, "_given": self._given, "_progress": self._progress}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["plan"], state["_given"], progress=state["_progress"])  # type: ignore[misc]  # a fresh start is meant
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first real error of a task group: what a caller can act on."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _named(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples without an id are called by their position."""
+    import dataclasses  # noqa: PLC0415  # only here
+
+    out = []
+    for index, sample in enumerate(samples):
+        if not isinstance(sample, Sample):
+            raise DataError(f"sample {index} is a {type(sample).__name__}; make it with Sample.of(prompt, response)")
+        if any(not isinstance(r, str) for r in sample.responses):
+            raise DataError(f"sample {index}: a response is not text")
+        if not isinstance(sample.prompt, str) and not all(isinstance(m, Message) for m in sample.prompt):
+            raise DataError(f"sample {index}: `prompt` is neither text nor messages")
+        out.append(sample if sample.id else dataclasses.replace(sample, id=str(index)))
+    return out

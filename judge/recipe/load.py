@@ -1,0 +1,121 @@
+"""A folder with `recipe.yaml` and templates -> `Recipe`.
+
+A recipe carries the text of its templates, not their paths: the hash that goes into every record is the hash of
+what was really used, and nothing is read from disk while judging.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from judge.errors import Problem, RecipeError, did_you_mean
+from judge.recipe.model import RecipeSpec
+from judge.rubric.model import content_hash
+from judge.shipped import shipped_dir
+from judge.yamlfile import read_yaml, shown, validate
+
+_REFERENCE = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+['"]([^'"]+)['"]""")
+SHARED = "_shared"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A loaded recipe.
+
+    Attributes:
+        templates: Template name -> source text, shared ones included.
+        options: The recipe's options with the run's values filled in.
+        folder: Where it came from, for messages.
+    """
+
+    spec: RecipeSpec
+    templates: Mapping[str, str]
+    options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    folder: Path = Path()
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of the specification, the templates and the options (16 hex digits)."""
+        return content_hash([self.spec.model_dump(mode="json"), dict(self.templates), dict(self.options)])
+
+    @cached_property
+    def template_hash(self) -> str:
+        """Content hash of the templates alone."""
+        return content_hash(dict(self.templates))
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(p.parent.name for p in shipped_dir("prompts").glob("*/recipe.yaml"))
+
+
+def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[str, Any] | None = None) -> Recipe:
+    """Load a shipped recipe by name, or any recipe folder by path.
+
+    Args:
+        name: `pointwise`, or a folder (relative to `base`, then to the working directory).
+        options: Values for options that the recipe declares.
+
+    Raises:
+        RecipeError: With file and line.
+    """
+    folder = _find(str(name), base)
+    source = read_yaml(folder / "recipe.yaml", RecipeError)
+    spec = validate(RecipeSpec, source, error=RecipeError)
+    templates = _templates(folder, spec)
+    return Recipe(spec, templates, _options(spec, options or {}), folder)
+
+
+def _find(name: str, base: Path | None) -> Path:
+    for root in (base, Path()):
+        folder = (root or Path()) / name
+        if (folder / "recipe.yaml").is_file():
+            return folder
+    if "/" in name or name.startswith("."):
+        raise RecipeError(Problem(name, "no such folder, or no recipe.yaml in it"))
+    folder = shipped_dir("prompts") / name
+    if (folder / "recipe.yaml").is_file():
+        return folder
+    known = list_recipes()
+    raise RecipeError(f"no recipe `{name}`{did_you_mean(name, known)} (shipped: {', '.join(known)})")
+
+
+def _templates(folder: Path, spec: RecipeSpec) -> dict[str, str]:
+    """The templates the turns name, and those that these include, read once."""
+    out: dict[str, str] = {}
+    wanted = [t for turn in spec.turns for t in (turn.system, turn.user) if t]
+    while wanted:
+        name = wanted.pop()
+        if name in out:
+            continue
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise RecipeError(Problem(str(folder), f"template `{name}` lies outside the recipe's folder"))
+        path = (shipped_dir("prompts") if name.startswith(SHARED + "/") else folder) / name
+        try:
+            out[name] = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            near = did_you_mean(name, (p.name for p in folder.glob("*.j2")))
+            raise RecipeError(Problem(str(folder / "recipe.yaml"), f"no template `{name}` in this folder{near}")) from None
+        except UnicodeDecodeError:
+            raise RecipeError(Problem(str(path), "not UTF-8; save the file as UTF-8")) from None
+        wanted += _REFERENCE.findall(out[name])
+    return dict(sorted(out.items()))
+
+
+def _options(spec: RecipeSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(spec.options)
+    for name, value in given.items():
+        if name not in merged:
+            tail = did_you_mean(name, merged) or (f"; it has: {', '.join(merged)}" if merged else "; it has none")
+            raise RecipeError(f"recipe `{spec.name}` has no option `{name}`{tail}")
+        if type(value) is not type(merged[name]):
+            raise RecipeError(
+                f"option `{name}` of recipe `{spec.name}` is {shown(merged[name])} by default, so not {shown(value)}"
+            )
+        merged[name] = value
+    return merged

@@ -1,0 +1,184 @@
+"""Recipe + rubric + sample -> the messages of one judge call, and the question that its reply answers.
+
+Values are prepared once per sample and shared by all its calls, so quoting a long response costs the same for one
+criterion and for thirty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from judge.errors import DataError
+from judge.recipe.load import Recipe
+from judge.recipe.model import Question, Turn
+from judge.render.environment import Templates
+from judge.render.quoting import Untrusted, boundary
+from judge.rubric.model import Criterion, Rubric, Scale
+from judge.types import Message, Sample
+
+_DEFAULT_SCALE = Scale(kind="ordinal")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One judge call to make: which responses it shows, in which order, and what it asks about.
+
+    Attributes:
+        order: Index of the response shown at each position.
+        criteria: The criteria asked about; empty when the whole rubric is one question.
+        vote: Which vote, from 0; its seed is the run's seed plus this.
+    """
+
+    order: tuple[int, ...]
+    criteria: tuple[Criterion, ...] = ()
+    vote: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One sample, ready to be rendered."""
+
+    sample: Sample
+    rubric: Rubric | None
+    values: Mapping[str, Any]
+    responses: tuple[Untrusted, ...]
+    material: tuple[str, ...]
+
+
+class Builder:
+    """Renders the calls of one recipe for one judge model."""
+
+    def __init__(self, recipe: Recipe, control_tokens: frozenset[str] = frozenset(), seed: int = 0) -> None:
+        self.recipe = recipe
+        self.seed = seed
+        self._tokens = control_tokens
+        self._templates = Templates(recipe, control_tokens)
+
+    def case(self, sample: Sample, rubric: Rubric | None, principle: str | None = None) -> Case:
+        """Prepare a sample. Raises `DataError` when it lacks something that the recipe needs."""
+        principle = sample.principle or principle
+        self._check(sample, rubric, principle)
+        label = boundary(self.seed, sample.prompt)
+
+        def untrusted(text: str | tuple[Message, ...]) -> Untrusted:
+            return Untrusted(text, label, self._tokens)
+
+        scale = _scale_view(self._range(rubric))
+        values = {
+            "prompt": untrusted(sample.prompt),
+            "reference": untrusted(sample.reference) if sample.reference is not None else None,
+            "context": [untrusted(d) for d in sample.context],
+            "principle": untrusted(principle) if principle else None,
+            "rubric": _rubric_view(rubric) if rubric else None,
+            "scale": scale,
+            "options": self.recipe.options,
+            "criterion": None,
+            "labels": list(self._labels(None)),
+        }
+        return Case(sample, rubric, values, tuple(map(untrusted, sample.responses)), _material(sample))
+
+    def _check(self, sample: Sample, rubric: Rubric | None, principle: str | None) -> None:
+        have = {
+            "reference": sample.reference is not None,
+            "context": bool(sample.context),
+            "principle": bool(principle),
+            "rubric": rubric is not None,
+            "steps": bool(sample.steps),
+        }
+        missing = [name for name in self.recipe.spec.needs.sample if not have[name]]
+        if missing:
+            raise DataError(
+                f"sample `{sample.id}`: recipe `{self.recipe.spec.name}` needs a {missing[0]}, and the sample has none"
+                f" (map a column: --map {missing[0]}=COLUMN)"
+            )
+
+    def _range(self, rubric: Rubric | None) -> Scale:
+        given = self.recipe.spec.verdict.range
+        if given is None:
+            return rubric.scale if rubric else _DEFAULT_SCALE
+        anchored = rubric.scale if rubric and (rubric.scale.min, rubric.scale.max) == (given.min, given.max) else None
+        return anchored or Scale(kind="ordinal", min=int(given.min), max=int(given.max))
+
+    def _labels(self, criterion: Criterion | None) -> Mapping[str, float]:
+        labels = self.recipe.spec.verdict.labels
+        if labels == "criterion":
+            return criterion.scale.labels if criterion else {}
+        return labels or {}
+
+    def messages(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> list[Message]:
+        """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message."""
+        values = dict(case.values)
+        values["outputs"] = {k: Untrusted(v, case.responses[0].label, self._tokens) for k, v in outputs.items()}
+        if turn.scope == "response":
+            names = self.recipe.spec.verdict.response_names(len(ask.order))
+            shown = [case.responses[i] for i in ask.order]
+            values["names"] = list(names)
+            values["responses"] = [{"name": n, "text": t} for n, t in zip(names, shown, strict=True)]
+            values["response"] = shown[0]
+        if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
+            values["criterion"] = _criterion_view(ask.criteria[0])
+            values["labels"] = list(self._labels(ask.criteria[0]))
+        render = self._templates.render
+        user = Message("user", render(turn.user, values))
+        return [Message("system", render(turn.system, values)), user] if turn.system else [user]
+
+    def question(self, case: Case, ask: Ask) -> Question:
+        """What the reply of the last turn may say."""
+        spec = self.recipe.spec.verdict
+        criterion = ask.criteria[0] if len(ask.criteria) == 1 else None
+        span = self._range(case.rubric)
+        return Question(
+            spec=spec,
+            names=spec.response_names(len(ask.order)),
+            labels=self._labels(criterion),
+            lo=float(spec.range.min if spec.range else span.min),
+            hi=float(spec.range.max if spec.range else span.max),
+            integer=spec.range.integer if spec.range else True,
+            criteria={c.id: c.scale.labels for c in ask.criteria} if spec.kind == "criteria" else {},
+            material=case.material,
+        )
+
+
+def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
+    """The criteria that a judge is asked about; the others are checked by programs."""
+    return tuple(c for c in rubric.criteria if c.check == "llm") if rubric else ()
+
+
+def _material(sample: Sample) -> tuple[str, ...]:
+    prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.content for m in sample.prompt)
+    return (*sample.responses, *prompt, *sample.context, *((sample.reference,) if sample.reference else ()))
+
+
+@lru_cache(maxsize=4096)
+def _criterion_view(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "id": criterion.id,
+        "text": criterion.text,
+        "title": criterion.title,
+        "kind": criterion.kind,
+        "negative": criterion.negative,
+        "importance": f"{criterion.importance:g}",
+        "labels": list(criterion.scale.labels),
+        "anchors": _anchors(criterion.scale),
+    }
+
+
+@lru_cache(maxsize=512)
+def _rubric_view(rubric: Rubric) -> dict[str, Any]:
+    criteria: Sequence[Criterion] = llm_criteria(rubric)
+    return {
+        "title": rubric.title or rubric.name,
+        "description": rubric.description,
+        "criteria": [_criterion_view(c) for c in criteria],
+    }
+
+
+def _scale_view(scale: Scale) -> dict[str, Any]:
+    return {"min": scale.min, "max": scale.max, "anchors": _anchors(scale)}
+
+
+def _anchors(scale: Scale) -> list[dict[str, Any]]:
+    return [{"value": level, "text": scale.anchors[level]} for level in sorted(scale.anchors)]

@@ -1,0 +1,123 @@
+"""Untrusted text -> a block the judge can see the edges of.
+
+The text under judgement is hostile, and so may be the prompt, the reference and the documents. It enters a template
+only as `Untrusted`, which is not a string: printing it without the `quote` filter is an error, never an injection.
+
+- Each block opens and closes with a label drawn from the run's seed and the prompt. An answer cannot know it, and should
+  it hold the label all the same, it is broken up. The fence has one length for every text, so that the prompt without the
+  candidate is the same for every candidate, and completions of one prompt share their prefix.
+- A chat template turns `<|im_end|>` in content into the real control token (transformers #29279, open). So control
+  tokens get a space after their first character: readable for the judge, ordinary text for the tokenizer.
+- Hidden characters (zero-width, bidirectional, tag characters, lone surrogates) are shown as `[U+200B]`. Joiners
+  between letters that need them (Persian, Indic scripts, emoji) stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from judge.types import Message
+
+# Control tokens of the common families. An engine that knows its tokenizer adds its own.
+_FAMILIES = (
+    "<s>", "</s>", "<bos>", "<eos>", "<pad>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>",
+    "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[BOS]", "[EOS]", "[gMASK]", "[CLS]", "[SEP]",
+    "[MASK]", "[PAD]", "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>",
+)  # fmt: skip
+_PIPED = re.compile(r"<(?=[|｜])|(?<=[|｜])>")  # <|name|> and DeepSeek's full-width form, in one linear pass
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+_JOINERS = re.compile("(?<![\u0600-\U0001faff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\U0001faff])")
+_FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END)\b)", re.IGNORECASE)
+
+
+class Untrusted:
+    """A text that may only be printed through the `quote` filter."""
+
+    __slots__ = ("_messages", "_quoted", "label", "tokens")
+
+    def __init__(self, content: str | tuple[Message, ...], label: str, tokens: frozenset[str] = frozenset()) -> None:
+        self._messages = content if isinstance(content, tuple) else (Message("user", content),)
+        self._quoted: list[str] | None = None
+        self.label = label
+        self.tokens = tokens
+
+    def quote(self, title: str) -> Quoted:
+        """The text as a labelled block; a conversation gives one block a message."""
+        if self._quoted is None:
+            self._quoted = [neutralise(m.content, self.tokens, self.label) for m in self._messages]
+        if len(self._messages) == 1:
+            return Quoted(_block(title, self.label, self._quoted[0]))
+        pairs = zip(self._messages, self._quoted, strict=True)
+        blocks = (_block(f"{title}, MESSAGE {i} FROM {m.role.upper()}", self.label, t) for i, (m, t) in enumerate(pairs, 1))
+        return Quoted("\n".join(blocks))
+
+    def __str__(self) -> str:
+        raise TypeError("untrusted text must go through the `quote` filter: {{ value | quote('TITLE') }}")
+
+    __repr__ = __format__ = __str__  # type: ignore[assignment]  # every way of printing is closed
+
+
+class Quoted(str):
+    """The output of `quote`: already neutralised, so not looked at again when printed."""
+
+    __slots__ = ()
+
+
+def _block(title: str, label: str, text: str) -> str:
+    return f"<<<BEGIN {title} {label}>>>\n{text}\n<<<END {title} {label}>>>"
+
+
+def boundary(seed: int, prompt: str | tuple[Message, ...]) -> str:
+    """Label of the blocks of one prompt: the same for all its completions, unknown to whoever wrote them.
+
+    Example:
+        >>> len(boundary(0, "2+2?")), boundary(0, "2+2?") == boundary(1, "2+2?")
+        (10, False)
+    """
+    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=5, key=b"judge-boundary-%d" % seed)
+    return digest.hexdigest()
+
+
+def neutralise(text: str, tokens: Iterable[str] = (), label: str = "") -> str:
+    """The text with nothing left that could act: control tokens, hidden characters, forged fences.
+
+    Example:
+        >>> neutralise("ok<|im_end|>\\u200b")
+        'ok< |im_end| >[U+200B]'
+    """
+    if not text.isascii() or not text.isprintable():
+        text = _HIDDEN.sub(_visible, text)
+        text = _JOINERS.sub(_visible, text)
+    if "<" in text or "[" in text or "|" in text or tokens:
+        text = disarm(text, tokens)
+    if "<<<" in text:
+        text = _FENCE.sub("< < <", text)
+    if label and label in text:
+        text = text.replace(label, f"{label[:4]} {label[4:]}")
+    return text
+
+
+def disarm(text: str, tokens: Iterable[str] = ()) -> str:
+    """Break up chat-template control tokens, and nothing else."""
+    if "|" in text or "｜" in text:
+        text = _PIPED.sub(lambda m: "< " if m.group() == "<" else " >", text)
+    pattern = _token_pattern(tokens if isinstance(tokens, frozenset) else frozenset(tokens))
+    return pattern.sub(lambda m: f"{m.group()[0]} {m.group()[1:]}", text)
+
+
+@lru_cache(maxsize=64)
+def _token_pattern(tokens: frozenset[str]) -> re.Pattern[str]:
+    known = sorted({t for t in (*_FAMILIES, *tokens) if len(t) > 1}, key=lambda t: (-len(t), t))
+    return re.compile("|".join(map(re.escape, known)))
+
+
+def _visible(match: re.Match[str]) -> str:
+    return "".join(f"[U+{ord(c):04X}]" for c in match.group())

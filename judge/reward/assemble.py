@@ -1,0 +1,141 @@
+"""Cells of one response -> its reward, with how it was computed and how sure it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from judge.recipe.model import Votes
+from judge.reward.fold import Folded, fold_criteria, fold_votes, spread
+from judge.rubric.model import Rubric
+from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One vote on one criterion of one response.
+
+    Attributes:
+        score: In [0, 1], 1 best; None when there is no verdict, and then `failure` says why.
+        expected: The score under the judge's log-probabilities, where reported.
+        entropy: Of the verdict distribution, nats.
+        gap: |score in one order - score in the other|, where both were asked.
+    """
+
+    score: float | None
+    failure: NoVerdict | None = None
+    expected: float | None = None
+    entropy: float | None = None
+    forced: bool = False
+    gap: float | None = None
+    disagree: bool = False
+    detail: str = ""
+
+
+Cells = Mapping[str, Sequence[Cell]]  # component -> votes
+
+
+def assemble(
+    *,
+    sample_id: str,
+    group: str,
+    response_index: int,
+    cells: Cells,
+    calls: Sequence[Call],
+    flags: Sequence[Flag],
+    rubric: Rubric | None,
+    per_criterion: bool,
+    votes: Votes,
+) -> Reward:
+    """Fold votes, then criteria.
+
+    Args:
+        cells: Component -> one cell a vote; criteria checked by programs have one vote.
+        per_criterion: Whether components are the rubric's criteria; otherwise there is one overall component, and
+            programmatic criteria take part only as vetoes.
+    """
+    scores = {name: fold_votes([c.score for c in column], votes.fold, votes.quorum) for name, column in cells.items()}
+    folded = _fold(scores, rubric, per_criterion)
+    notes = list(flags)
+    if any(c.forced for column in cells.values() for c in column):
+        notes.append(Flag("forced_verdict", "read from a constrained continuation"))
+    if folded.vetoed_by:
+        notes.append(Flag("veto", f"criterion `{folded.vetoed_by}` failed", folded.vetoed_by))
+    if folded.missing and folded.value is not None and not folded.vetoed_by:
+        notes.append(
+            Flag("partial", f"no verdict on {', '.join(folded.missing)}; {folded.coverage:.0%} of the importance is covered")
+        )
+    return Reward(
+        sample_id=sample_id,
+        response_index=response_index,
+        value=folded.value,
+        failure=None if folded.value is not None else _failure(cells, scores, folded, votes),
+        components=scores,
+        uncertainty=_uncertainty(cells, rubric, per_criterion),
+        flags=tuple(notes),
+        calls=tuple(calls),
+        explanation=folded.explanation,
+        group=group,
+    )
+
+
+def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criterion: bool) -> Folded:
+    if per_criterion and rubric is not None:
+        return fold_criteria(scores, rubric)
+    for criterion in rubric.criteria if rubric else ():
+        score = scores.get(criterion.id)
+        if criterion.veto and criterion.check != "llm" and score is not None and score < 0.5:
+            return Folded(0.0, vetoed_by=criterion.id, explanation=f"veto: `{criterion.id}` failed, so the reward is 0")
+    value = scores.get("overall")
+    return Folded(value, value, () if value is not None else ("overall",), explanation="one verdict" if value is not None else "")
+
+
+def _failure(cells: Cells, scores: Mapping[str, float | None], folded: Folded, votes: Votes) -> NoVerdict:
+    """The one reason for a missing reward: the judge's own where there is one, else what was incomplete."""
+    blank = [name for name in folded.missing if name in cells] or [n for n, s in scores.items() if s is None]
+    failures = {name: _column_failure(cells[name], votes) for name in blank}
+    if not failures:
+        return NoVerdict(Reason.INCOMPLETE, folded.explanation)
+    reasons = Counter(f.reason for f in failures.values())
+    if len(failures) == 1 and len(cells) == 1:
+        return next(iter(failures.values()))
+    if len(reasons) == 1 and len(failures) == len(cells):
+        one = next(iter(failures.values()))
+        return NoVerdict(one.reason, f"on every criterion: {one.detail}" if one.detail else "on every criterion")
+    named = ", ".join(f"{name} ({f.reason})" for name, f in failures.items())
+    return NoVerdict(Reason.INCOMPLETE, f"no verdict on {len(failures)} of {len(cells)} criteria: {named}")
+
+
+def _column_failure(column: Sequence[Cell], votes: Votes) -> NoVerdict:
+    failures = [c.failure for c in column if c.failure is not None]
+    if len(column) == 1 and failures:
+        return failures[0]
+    if len(failures) == len(column) and len({f.reason for f in failures}) == 1:
+        return failures[0]
+    if not failures:
+        return NoVerdict(Reason.AMBIGUOUS, f"{len(column)} votes have no majority")
+    counts = ", ".join(f"{n} {reason}" for reason, n in Counter(f.reason for f in failures).most_common())
+    return NoVerdict(Reason.LOW_QUORUM, f"{len(column) - len(failures)} of {len(column)} votes are valid ({counts})")
+
+
+def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Uncertainty:
+    columns = list(cells.values())
+    total = sum(map(len, columns))
+    if not total:
+        return Uncertainty()
+    most = max(map(len, columns))
+    by_vote: list[float | None] = []
+    for vote in range(most if most > 1 else 0):
+        row = {n: (c[vote].score if len(c) > vote else c[-1].score) for n, c in cells.items()}
+        by_vote.append(_fold(row, rubric, per_criterion).value)
+    expected = {n: fold_votes([c.expected for c in column]) for n, column in cells.items()}
+    entropy = [c.entropy for column in columns for c in column if c.entropy is not None]
+    gaps = [c.gap for column in columns for c in column if c.gap is not None]
+    return Uncertainty(
+        spread=spread(by_vote),
+        missing=sum(c.score is None for column in columns for c in column) / total,
+        expected=_fold(expected, rubric, per_criterion).value if any(v is not None for v in expected.values()) else None,
+        entropy=sum(entropy) / len(entropy) if entropy else None,
+        order_gap=max(gaps) if gaps else None,
+    )

@@ -1,0 +1,243 @@
+"""Rubric -> findings: what would make its rewards mean something else than its author intends.
+
+- Naive rubrics can make a judge worse than none (arXiv 2602.05125), and the usual causes can be seen in the text:
+  duplicates, contradictions, reversed polarity, several asks in one.
+- A finding is an `error` when the arithmetic or the meaning is surely wrong, a `warning` when it probably is, and
+  `info` when it is worth knowing. Word rules are conservative and English; on other languages they stay silent.
+- Nothing here calls a model. How often a criterion is met, and whether two always agree, needs verdicts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from judge.rubric.model import Criterion, Rubric, Scale
+from judge.rubric.polarity import read_polarity
+from judge.yamlfile import Path_
+
+Severity = Literal["error", "warning", "info"]
+
+LONG = 400  # characters of a criterion: beyond, it usually holds several
+DOMINANT = 0.6  # share of the total importance of one criterion
+FREE = 0.45  # reward of a response that meets nothing
+NEAR = 0.9  # similarity of two texts, 0 to 1
+MANY = 400  # criteria: beyond, texts are compared for equality only
+
+_VAGUE = re.compile(
+    r"\b(good|nice|great|appropriate(?:ly)?|adequate(?:ly)?|suitabl[ey]|proper(?:ly)?|reasonabl[ey]|sufficient(?:ly)?"
+    r"|high[- ]quality|well[- ]written|as needed|if applicable|etc\.?|and so on)(?=\W|$)",
+    re.I,
+)
+_ASIDE = re.compile(r"\([^)]*\)|“[^”]*”|\"[^\"]*\"")
+_VERB = (
+    r"(?:acknowledges|addresses|advises|analyses|analyzes|answers|asks|avoids|cites|clarifies|compares|concludes|covers"
+    r"|defines|describes|discusses|emphasi[sz]es|encourages|explains|gives|highlights|identifies|includes|indicates|lists"
+    r"|mentions|names|notes|offers|outlines|presents|provides|recommends|refers|states|suggests|summari[sz]es|uses|warns)"
+)
+_COMPOUND = re.compile(rf"\b({_VERB})\b[^.;]*?,? and (?:also |then )?({_VERB})\b", re.I)
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{")
+_CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bVERDICT:|\[RESULT\]")
+_ANSWER = re.compile(
+    r"\b(?i:the (?:correct|right|final|expected) answer (?:is|should be|must be)):?\s+[\"'“(]?[\dA-Z$\\]|\\boxed\{"
+)
+_NEGATION = frozenset(("not", "no", "never", "without", "avoid", "cannot", "doesn't", "don't"))
+_FILLER = frozenset(("a", "an", "the", "of", "to", "in", "on", "that", "and", "or", "is", "are", "it", "its", "does", "do"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a rubric's author should look at.
+
+    Attributes:
+        severity: `error`, `warning` or `info`.
+        rule: Name of the rule, as in docs/rubrics.md.
+        where: Criterion id, or the rubric's field.
+        message: What is wrong, and what would do.
+        path: Where it stands in the file, as keys and indices.
+    """
+
+    severity: Severity
+    rule: str
+    where: str
+    message: str
+    path: Path_ = ()
+
+
+def lint(rubric: Rubric) -> list[Finding]:
+    """All findings, errors first, in the order of the file within a severity.
+
+    Example:
+        >>> rubric = Rubric.model_validate({"criteria": [{"id": "a", "text": "The tone is appropriate."}]})
+        >>> [f.rule for f in lint(rubric)]
+        ['vague', 'no-guard']
+    """
+    found = [Finding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i)]
+    found += [finding for rule in _WHOLE for finding in rule(rubric)]
+    rank = {"error": 0, "warning": 1, "info": 2}
+    return sorted(found, key=lambda finding: rank[finding.severity])
+
+
+Part = tuple[Severity, str, str, str, Path_]
+
+
+def _criterion(criterion: Criterion, index: int) -> Iterator[Part]:
+    """Rules that look at one criterion."""
+    name, at = criterion.id, ("criteria", index, "text")
+    text = criterion.text
+    for severity, rule, message in (*_words(text), *_polarity(criterion)):
+        yield severity, rule, name, message, at
+    if not _anchored(criterion.scale) and len(text) <= LONG and (match := _VAGUE.search(_ASIDE.sub("", text))):
+        message = f"`{match[1]}` leaves the standard to the judge; say what can be seen, or give the scale anchors"
+        yield "warning", "vague", name, message, at
+    missing = _ends_missing(criterion.scale)
+    if missing:
+        message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; a judge then invents the standard"
+        yield "warning", "anchors", name, message, ("criteria", index, "scale")
+
+
+def _words(text: str) -> Iterator[tuple[Severity, str, str]]:
+    """Rules that look at a text alone."""
+    if match := _COMPOUND.search(text):
+        yield "warning", "compound", f"two asks in one (`{match[1]}` and `{match[2]}`): a judge credits half of it; split it"
+    if len(text) > LONG:
+        yield "warning", "long", f"{len(text)} characters; more than {LONG} usually hold several asks"
+    if match := _TEMPLATE.search(text):
+        yield "warning", "template", f"`{match[0]}` is sent as it stands: nothing is filled in inside a criterion"
+    if match := _CONTROL.search(text):
+        yield "error", "control", f"`{match[0]}` can be taken for a verdict or a control token of the judge"
+    if match := _ANSWER.search(text):
+        yield (
+            "info",
+            "answer",
+            f"states an answer (`{match[0]}`), so it fits one prompt only; a shared rubric says `the reference`",
+        )
+
+
+def _polarity(criterion: Criterion) -> Iterator[tuple[Severity, str, str]]:
+    """A fault must be described as a fault, or good answers lose."""
+    if criterion.kind == "pitfall" and criterion.points is not None and criterion.points > 0:
+        yield "error", "sign", "a pitfall with positive points: the fault would be rewarded"
+    if not criterion.negative:
+        return
+    reading = read_polarity(criterion.text)
+    if reading.polarity == "virtue":
+        yield "error", "double-negative", "counts against the response, but describes good behaviour; describe the fault itself"
+    elif reading.polarity == "unclear" or reading.rule == "omits":
+        yield "warning", "double-negative", "a fault worded as an absence; turn it into a positive criterion without the `not`"
+
+
+def _anchored(scale: Scale) -> bool:
+    return scale.kind == "ordinal" and bool(scale.anchors)
+
+
+def _ends_missing(scale: Scale) -> list[int]:
+    return [level for level in (scale.min, scale.max) if level not in scale.anchors] if scale.kind == "ordinal" else []
+
+
+def _overall_scale(rubric: Rubric) -> Iterator[Finding]:
+    missing = _ends_missing(rubric.scale)
+    if missing and rubric.scale.anchors:
+        levels = " and ".join(map(str, missing))
+        yield Finding("warning", "anchors", "scale", f"level {levels} of the overall scale has no anchor", ("scale",))
+    elif missing:
+        yield Finding(
+            "info", "anchors", "scale", "the overall scale has no anchors; recipes with a single grade want them", ("scale",)
+        )
+
+
+def _similar(rubric: Rubric) -> Iterator[Finding]:
+    """Duplicates count twice; contradictions cancel out."""
+    words = [_tokens(c.text) for c in rubric.criteria]
+    pairs = combinations(range(len(words)), 2) if len(words) <= MANY else _equal_pairs(words)
+    for i, j in pairs:
+        first, second = rubric.criteria[i], rubric.criteria[j]
+        at: Path_ = ("criteria", j, "text")
+        if words[i] == words[j]:
+            yield Finding("error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice", at)
+            continue
+        a, b = frozenset(words[i]), frozenset(words[j])
+        if a - _NEGATION == b - _NEGATION and first.negative == second.negative and a != b:
+            yield Finding(
+                "error", "contradiction", second.id, f"asks for the opposite of `{first.id}`; no response meets both", at
+            )
+        elif _near(words[i], words[j], a, b):
+            yield Finding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
+
+
+def _tokens(text: str) -> list[str]:
+    plain = [_singular(word) for word in re.findall(r"[\w']+", text.lower())]
+    return [word for word in plain if word not in _FILLER]
+
+
+def _singular(word: str) -> str:
+    """Third person and plural off, so that "mentions" meets "does not mention"."""
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _near(left: list[str], right: list[str], a: frozenset[str], b: frozenset[str]) -> bool:
+    """Near duplicates; two texts that each have a word of their own (Hopper, Walker) are a series, not a duplicate."""
+    if (a - b and b - a) or len(a & b) < 0.7 * len(a | b):
+        return False
+    return difflib.SequenceMatcher(None, left, right, autojunk=False).ratio() >= NEAR
+
+
+def _equal_pairs(words: list[list[str]]) -> Iterator[tuple[int, int]]:
+    first: dict[tuple[str, ...], int] = {}
+    for j, tokens in enumerate(words):
+        i = first.setdefault(tuple(tokens), j)
+        if i != j:
+            yield i, j
+
+
+def _dominated(rubric: Rubric) -> Iterator[Finding]:
+    total = sum(c.importance for c in rubric.criteria)
+    for i, criterion in enumerate(rubric.criteria):
+        share = criterion.importance / total
+        if len(rubric.criteria) > 2 and share > DOMINANT:
+            message = f"carries {share:.0%} of the total; the other {len(rubric.criteria) - 1} hardly matter"
+            key = "points" if criterion.points is not None else "weight"
+            yield Finding("warning", "dominant", criterion.id, message, ("criteria", i, key))
+
+
+def _guards(rubric: Rubric) -> Iterator[Finding]:
+    if all(c.kind == "optional" for c in rubric.criteria):
+        yield Finding(
+            "warning",
+            "all-optional",
+            "criteria",
+            "every criterion is optional; say what a response cannot do without",
+            ("criteria",),
+        )
+    if not any(c.veto or c.negative for c in rubric.criteria):
+        message = "no veto and no pitfall: nothing but missing points speaks against a padded or harmful response"
+        yield Finding("info", "no-guard", "criteria", message, ("criteria",))
+
+
+def _denominators(rubric: Rubric) -> Iterator[Finding]:
+    """Whether the two ends of the reward can be reached, and only by the right responses."""
+    plain, faults = [c for c in rubric.criteria if not c.negative], [c for c in rubric.criteria if c.negative]
+    if rubric.fold != "weighted_mean":
+        if rubric.denominator is not None:
+            yield Finding("warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`", ("denominator",))
+        if len({c.importance for c in rubric.criteria}) > 1:
+            yield Finding("warning", "unused", "fold", f"`{rubric.fold}` ignores weights and points", ("fold",))
+        return
+    lost, gained = sum(c.importance for c in faults), sum(c.importance for c in plain)
+    if rubric.effective_denominator == "all_weights":
+        floor = lost / (lost + gained)
+        if floor > FREE and not any(c.veto for c in plain):
+            message = (
+                f"a response that meets nothing earns {floor:.2f}, for the faults it does not have; add a veto or fewer pitfalls"
+            )
+            yield Finding("warning", "free-reward", "criteria", message, ("criteria",))
+    elif lost > 3 * gained:
+        message = f"faults can take {lost:g} from {gained:g} positive points: most responses end at 0 and stop differing"
+        yield Finding("warning", "sunk", "criteria", message, ("criteria",))
+
+
+_WHOLE: tuple[Callable[[Rubric], Iterator[Finding]], ...] = (_similar, _dominated, _guards, _denominators, _overall_scale)

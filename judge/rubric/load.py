@@ -1,0 +1,188 @@
+"""A rubric file, a shipped name, or a cell of a data set -> Rubric.
+
+- A wrong rubric changes every reward silently, so nothing is guessed: an unknown field, a weight that is text, a
+  duplicate key or an undecodable byte is an error with its file and line.
+- JSON is read by its own rules, not as YAML (YAML folds U+2028 and refuses surrogate pairs), and stricter than the
+  standard library: NaN, Infinity, duplicate keys and deep nesting are errors.
+- A cell of a data set is untrusted: it may name a shipped rubric, never a path, nor Python code as a `check`.
+- Arrow fills absent fields of a struct column with null, so null fields of an inline rubric count as absent.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from judge.errors import InputError, Problem, RubricError, did_you_mean
+from judge.rubric.build import build_rubric
+from judge.rubric.importers import import_rubric, is_published
+from judge.rubric.model import Rubric
+from judge.shipped import shipped_dir
+from judge.yamlfile import MAX_BYTES, MAX_DEPTH, Source, parse_yaml, read_yaml, shown
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def load_rubric(name_or_path: str | Path, *, base: Path | None = None) -> Rubric:
+    """Load a rubric by shipped name (`helpfulness`) or by path (`my/rubric.yaml`).
+
+    Args:
+        name_or_path: A path ends in .yaml, .yml or .json; anything else is a shipped name.
+        base: Folder that a relative path is tried in before the current one (usually that of the run settings).
+
+    Raises:
+        RubricError: No such file or name, or something in it is wrong; every problem with file and line.
+
+    Example:
+        >>> load_rubric("helpfulness").title
+        'Helpfulness'
+    """
+    return read_rubric(find_rubric(name_or_path, base=base))[0]
+
+
+def find_rubric(name_or_path: str | Path, *, base: Path | None = None) -> Path:
+    """Path of a rubric given by shipped name or by path. Raises RubricError when there is none."""
+    text = str(name_or_path)
+    if "\0" in text:
+        raise RubricError(f"a rubric path cannot hold a NUL character: {shown(text)}")
+    if text.endswith(SUFFIXES):
+        path = Path(text)
+        inside = base / path if base is not None else path
+        if inside.is_file() or path.is_file():
+            return inside if inside.is_file() else path
+        also = f" (nor {path} in the current folder)" if inside != path else ""
+        raise RubricError(Problem(str(inside), f"no such file{also}{did_you_mean(path.stem, list_rubrics())}"))
+    known = list_rubrics()
+    if text not in known:
+        tail = did_you_mean(text, known) or "; a path ends in .yaml, .yml or .json"
+        raise RubricError(f"no shipped rubric is called {shown(text)}{tail}\nshipped: {', '.join(known)}")
+    return _short(shipped_dir("rubrics") / f"{text}.yaml")
+
+
+def list_rubrics() -> list[str]:
+    """Names of the shipped rubrics, sorted."""
+    return sorted(path.stem for path in shipped_dir("rubrics").glob("*.yaml"))
+
+
+def read_rubric(path: Path) -> tuple[Rubric, Source]:
+    """Read one rubric file; the source tells the line of every part of it. Raises RubricError."""
+    source = _read_json(path) if path.suffix == ".json" else read_yaml(path, RubricError)
+    if is_published(source.data):
+        return import_rubric(source.data, where=source.name), source
+    if isinstance(source.data, dict):
+        source.data.setdefault("name", path.stem)
+    return build_rubric(source), source
+
+
+def rubric_from(value: Any, where: str) -> Rubric:
+    """Make a rubric from one cell of a data set: a mapping, a list in a published form, or either as JSON text.
+
+    Text may also be the name of a shipped rubric, or a score rubric in the Prometheus text form. Published forms are
+    those of `judge.rubric.importers`.
+
+    Args:
+        value: The cell.
+        where: What errors call it, such as `train.jsonl:7, column rubric`.
+
+    Raises:
+        RubricError: Naming `where`.
+
+    Example:
+        >>> rubric_from('{"criteria": [{"id": "short", "text": "The response has one sentence."}]}', "row 1").criteria[0].id
+        'short'
+    """
+    if isinstance(value, Rubric):
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        if text in list_rubrics():
+            return load_rubric(text)
+        if not is_published(text):
+            if not text.startswith(("{", "[")):
+                raise RubricError(Problem(where, f"neither JSON nor the name of a shipped rubric: {shown(value)}"))
+            value = read_json(value, where)
+    value = _without_nulls(value)
+    if is_published(value):
+        return import_rubric(value, where=where)
+    _check_plain(value, where)
+    rubric = build_rubric(Source(where, value, {}))
+    for criterion in rubric.criteria:
+        if ":" in criterion.check:
+            what = f"`{criterion.id}` names Python code ({shown(criterion.check)}); only a rubric file may do that"
+            raise RubricError(Problem(where, what))
+    return rubric
+
+
+def _short(path: Path) -> Path:
+    """The path as seen from the current folder, where it lies inside it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _read_json(path: Path) -> Source:
+    try:
+        raw = path.read_bytes()
+    except OSError as why:
+        raise RubricError(Problem(str(path), f"cannot be read: {why.strerror}")) from None
+    if len(raw) > MAX_BYTES:
+        raise RubricError(Problem(str(path), f"{len(raw)} bytes; at most {MAX_BYTES} are read"))
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as why:
+        line = raw[: why.start].count(b"\n") + 1
+        raise RubricError(Problem(f"{path}:{line}", f"not UTF-8 (byte 0x{raw[why.start]:02x}); save the file as UTF-8")) from None
+    data = read_json(text, str(path))
+    try:  # only for the line numbers: nearly all JSON is YAML
+        lines = parse_yaml(text, str(path)).lines
+    except InputError:
+        lines = {}
+    return Source(str(path), data, lines)
+
+
+def read_json(text: str, where: str) -> Any:
+    """Strict JSON. Raises RubricError on anything two readers could understand differently."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key, value in items:
+            if key in out:
+                raise RubricError(Problem(where, f"`{key}` stands twice in one object; the later one would win silently"))
+            out[key] = value
+        return out
+
+    def constant(name: str) -> NoReturn:
+        raise RubricError(Problem(where, f"`{name}` is not a finite number"))
+
+    def integer(digits: str) -> int:
+        if len(digits) > 400:
+            raise RubricError(Problem(where, f"a number of {len(digits)} digits"))
+        return int(digits)
+
+    try:
+        data = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=integer)
+    except json.JSONDecodeError as why:
+        message = "empty" if not text.strip() else f"not valid JSON: {why.msg} (line {why.lineno}, column {why.colno})"
+        raise RubricError(Problem(where, message)) from None
+    except RecursionError:
+        raise RubricError(Problem(where, f"nested more than {MAX_DEPTH} levels deep")) from None
+    _check_plain(data, where)
+    return data
+
+
+def _check_plain(value: Any, where: str, depth: int = 0) -> None:
+    """Refuse what no YAML file could hold either: deep nesting, keys that are not text, lone surrogates."""
+    if depth > MAX_DEPTH:
+        raise RubricError(Problem(where, f"nested more than {MAX_DEPTH} levels deep"))
+    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        raise RubricError(Problem(where, f"text with half a surrogate pair, which cannot be sent: {shown(value)}"))
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _check_plain(child, where, depth + 1)
+
+
+def _without_nulls(value: Any, depth: int = 0) -> Any:
+    """Drop null fields of mappings: the way a column of structs says "not there"."""
+    if depth > MAX_DEPTH:
+        return value
+    if isinstance(value, dict):
+        return {key: _without_nulls(child, depth + 1) for key, child in value.items() if child is not None}
+    return [_without_nulls(child, depth + 1) for child in value] if isinstance(value, list | tuple) else value

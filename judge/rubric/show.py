@@ -1,0 +1,173 @@
+"""A rubric for a person to read, and as YAML.
+
+What a judge sees is one thing; what becomes of its verdicts another. So the sheet ends with the arithmetic, worked on
+three responses: one that is right throughout, one that meets nothing, and one with a fault or a gap.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from judge.rubric.model import Criterion, Rubric, Scale
+
+_ID_LIMIT = 40
+
+
+def rubric_text(rubric: Rubric, width: int = 100) -> str:
+    """The rubric as plain text, `width` columns wide: criteria, scales, and how the reward is computed."""
+    lines = [f"{rubric.name}: {rubric.title}" if rubric.title else rubric.name]
+    lines += [*_wrapped(rubric.description, width), *([f"source: {rubric.source}"] if rubric.source else [])]
+    lines += [f"version: {rubric.version}"] if rubric.version else []
+    lines += [f"hash: {rubric.hash}", "", f"{len(rubric.criteria)} criteria"]
+    for criterion in rubric.criteria:
+        lines += ["", *criterion_lines(criterion, width)]
+    lines += ["", f"overall scale: {scale_words(rubric.scale)}", *_anchor_lines(rubric.scale, width), ""]
+    return "\n".join([*lines, *_wrapped_all(reward_lines(rubric), width)]) + "\n"
+
+
+def criterion_lines(criterion: Criterion, width: int) -> list[str]:
+    """One criterion: a line of facts, its text, its anchors."""
+    facts = [criterion.kind, importance(criterion), scale_words(criterion.scale), polarity(criterion)]
+    facts += ["veto"] if criterion.veto else []
+    facts += [f"check: {criterion.check}"] if criterion.check != "llm" else []
+    head = f"  {criterion.id}  ({', '.join(facts)})"
+    return [head, *_wrapped(criterion.text, width, 4), *_anchor_lines(criterion.scale, width, 4)]
+
+
+def importance(criterion: Criterion) -> str:
+    """`weight 3` or `points -5`."""
+    if criterion.points is not None:
+        return f"points {criterion.points:+g}"
+    return f"weight {criterion.importance:g}"
+
+
+def polarity(criterion: Criterion) -> str:
+    """Which verdict is best for the response."""
+    scale = criterion.scale
+    low, high = ("UNMET", "MET") if scale.kind != "ordinal" else (str(scale.min), str(scale.max))
+    return f"{low if criterion.negative else high} is best"
+
+
+def scale_words(scale: Scale) -> str:
+    """`binary`, `ternary`, or `1 to 5`."""
+    return f"{scale.min} to {scale.max}" if scale.kind == "ordinal" else scale.kind
+
+
+def reward_lines(rubric: Rubric) -> list[str]:
+    """How verdicts become the reward: the formula, the veto rule, and worked cases."""
+    lines = [f"reward = {_formula(rubric)}"]
+    vetoes = [c for c in rubric.criteria if c.veto]
+    if vetoes:
+        names = ", ".join(f"`{c.id}`" for c in vetoes)
+        lines.append(f"veto: 0 when {names} fail{'s' if len(vetoes) == 1 else ' (any of them)'}: below half of its scale, 1 best")
+    cover = rubric.partial.min_coverage
+    rule = "no reward when any criterion lacks a verdict"
+    if cover < 1:
+        rule = f"no reward unless the criteria with a verdict carry {cover:.0%} of the importance; flagged `partial` below 100%"
+    lines.append(f"missing: {rule}")
+    return lines + [f"  {case}" for case in _worked(rubric)]
+
+
+def _formula(rubric: Rubric) -> str:
+    """The fold in words and numbers, with the denominator by name."""
+    if rubric.fold == "all_pass":
+        return "1 if every criterion scores at least half of its scale, else 0   (fold all_pass)"
+    if rubric.fold == "min":
+        return "the lowest criterion score, 1 best   (fold min)"
+    positive, everything = _sums(rubric)
+    if rubric.effective_denominator == "positive_points":
+        return f"(sum of what is met, faults subtracted) / {positive:g}, clipped to 0..1   (denominator positive_points)"
+    faults = ", a pitfall scoring 1 when absent" if everything > positive else ""
+    return f"(sum of weight x score{faults}) / {everything:g}   (denominator all_weights)"
+
+
+def _sums(rubric: Rubric) -> tuple[float, float]:
+    """Importance of the positive criteria, and of all."""
+    positive = sum(c.importance for c in rubric.criteria if not c.negative)
+    return positive, sum(c.importance for c in rubric.criteria)
+
+
+def _worked(rubric: Rubric) -> list[str]:
+    """Arithmetic on responses that anyone can imagine."""
+    if rubric.fold != "weighted_mean":
+        return []
+    positive, total = _sums(rubric)
+    by_points = rubric.effective_denominator == "positive_points"
+    top = positive if by_points else total
+    cases = [f"all met, no fault: {top:g} / {top:g} = 1"]
+    loss = next((c for c in rubric.criteria if c.negative and not c.veto), None)
+    loss = loss or next((c for c in rubric.criteria if not c.veto), None)
+    if loss is not None:
+        word, left = "fault" if loss.negative else "without", top - loss.importance
+        clipped = ", clipped to 0" if left < 0 else ""
+        cases.append(
+            f"the same, {word} `{_short(loss.id)}`: ({top:g} - {loss.importance:g}) / {top:g} = {left / top:.3g}{clipped}"
+        )
+    veto = next((c for c in rubric.criteria if c.veto and not c.negative), None)
+    if veto is not None:
+        cases.append(f"nothing met: 0, by the veto `{_short(veto.id)}`")
+    elif by_points:
+        cases.append(f"nothing met, no fault: 0 / {top:g} = 0")
+    else:
+        free = total - positive
+        cases.append(f"nothing met, no fault: {free:g} / {top:g} = {free / top:.3g}")
+    return cases
+
+
+def rubric_yaml(rubric: Rubric) -> str:
+    """The rubric as a YAML file that loads to an equal rubric, defaults left out."""
+    data = rubric.model_dump(mode="json", exclude_defaults=True)
+    plain = {
+        "name": rubric.name,
+        **{k: v for k, v in data.items() if k not in ("name", "criteria")},
+        "criteria": data["criteria"],
+    }
+    return yaml.dump(_plain(plain), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists inside mappings are indented, and equal anchors are written out, not aliased."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _plain(value: Any) -> Any:
+    """Whole floats as integers, level keys as integers: what a person would have typed."""
+    if isinstance(value, Mapping):
+        return {_level(key): child if key == "args" else _plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+
+
+def _level(key: Any) -> Any:
+    return int(key) if isinstance(key, str) and key.lstrip("-").isdigit() else key
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _ID_LIMIT else name[: _ID_LIMIT - 1] + "…"
+
+
+def _wrapped(text: str, width: int, indent: int = 0) -> list[str]:
+    pad = " " * indent
+    return [line for part in text.splitlines() for line in textwrap.wrap(part, width, initial_indent=pad, subsequent_indent=pad)]
+
+
+def _wrapped_all(lines: list[str], width: int) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent="    ")]
+
+
+def _anchor_lines(scale: Scale, width: int, indent: int = 0) -> list[str]:
+    pad = " " * (indent + 2)
+    lines: list[str] = []
+    for level, text in sorted(scale.anchors.items()):
+        lines += textwrap.wrap(f"{level}  {text}", width, initial_indent=pad, subsequent_indent=pad + "   ")
+    return lines

@@ -1,0 +1,215 @@
+"""One YAML file of run settings, for all three uses: batch, HTTP server, trainer.
+
+Unknown fields are errors with file, line and a suggestion. Any value can be overridden from the command line
+(`--set engine.model=...`), and the override is checked exactly like the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, field_validator
+
+from judge.errors import Problem, SettingsError
+from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.rubric.model import Denominator, Fold, Frozen, Partial
+from judge.yamlfile import Source, parse_yaml, read_yaml, validate
+
+EMBEDDED_MODEL = "smollm2-135m"
+
+
+class VllmSettings(Frozen):
+    """vLLM in this process (GPU, or the CPU build). `extra` goes to vLLM's engine arguments as it is."""
+
+    kind: Literal["vllm"] = "vllm"
+    model: str = EMBEDDED_MODEL
+    revision: str | None = None
+    max_model_len: int | None = Field(default=None, ge=16)
+    dtype: str = "auto"
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    data_parallel_size: int = Field(default=1, ge=1)
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    enable_prefix_caching: bool = True
+    cpu_kv_cache_gib: float | None = Field(default=None, gt=0)
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    trust_remote_code: bool = False
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class OpenAiSettings(Frozen):
+    """Any OpenAI-compatible endpoint; several share the load. `deadline_s` bounds one request with all its retries."""
+
+    kind: Literal["openai"] = "openai"
+    model: str
+    base_url: str | tuple[str, ...] = "http://127.0.0.1:8000/v1"
+    transport: Literal["aiohttp", "openai"] = "aiohttp"
+    api_key_env: str = "OPENAI_API_KEY"
+    dialect: Literal["auto", "vllm", "openai"] = "auto"
+    concurrency: int = Field(default=256, ge=1, le=10_000)
+    deadline_s: float = Field(default=120.0, gt=0)
+    max_retries: int = Field(default=4, ge=0, le=20)
+    headers: dict[str, str] = Field(default_factory=dict)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _urls(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("deadline_s", mode="before")
+    @classmethod
+    def _float(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class TransformersSettings(Frozen):
+    """Plain Hugging Face generation with batching, for machines without vLLM."""
+
+    kind: Literal["transformers"] = "transformers"
+    model: str = EMBEDDED_MODEL
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    max_batch_size: int = Field(default=16, ge=1)
+    max_model_len: int | None = Field(default=None, ge=16)
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
+class ScriptedSettings(Frozen):
+    """Canned replies instead of a model: `judge.engine.scripted.ScriptedEngine` is passed in from Python."""
+
+    kind: Literal["scripted"] = "scripted"
+    model: str = "scripted"
+
+
+EngineSettings = Annotated[VllmSettings | OpenAiSettings | TransformersSettings | ScriptedSettings, Field(discriminator="kind")]
+
+
+class FilterSettings(Frozen):
+    """What is looked at before the judge.
+
+    Attributes:
+        trivial: A response with nothing to judge gets the lowest reward without a call (`veto`), no reward (`drop`), or is
+            judged all the same (`off`).
+        max_response_chars: Longer responses are refused (`over_length`), never cut.
+    """
+
+    trivial: Literal["veto", "drop", "off"] = "veto"
+    max_response_chars: int = Field(default=2_000_000, ge=1)
+
+
+class RewardSettings(Frozen):
+    """Overrides of the rubric's own fold."""
+
+    fold: Fold | None = None
+    denominator: Denominator | None = None
+    partial: Partial | None = None
+
+
+class RecipeSettings(Frozen):
+    """A recipe by name or folder, with values for its options."""
+
+    name: str
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class RunSettings(Frozen):
+    """Everything one run needs besides the data.
+
+    Attributes:
+        on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
+            `constant` (`no_verdict_constant`), `raise`.
+        on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
+            of its responses and is flagged `truncated_response` (`truncate`).
+        top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
+            and an entropy.
+        max_in_flight: Samples worked on at once; the engine batches their requests.
+        seed: Vote k uses seed + k; orders and boundaries follow from it too.
+    """
+
+    rubric: str | dict[str, Any] | None = None
+    recipe: RecipeSettings = RecipeSettings(name="checklist")
+    principle: str | None = None
+    engine: EngineSettings = VllmSettings()
+    sampling: SamplingSpec = SamplingSpec()
+    votes: Votes | None = None
+    order: Order | None = None
+    filters: FilterSettings = FilterSettings()
+    reward: RewardSettings = RewardSettings()
+    on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
+    no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
+    on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
+    top_logprobs: int = Field(default=0, ge=0, le=20)
+    max_in_flight: int = Field(default=512, ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _recipe(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _filters(cls, value: Any) -> Any:
+        if value == "default":
+            return {}
+        return {"trivial": "off"} if value in ("off", False) else value
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine(cls, value: Any) -> Any:
+        return {"kind": "vllm", **value} if isinstance(value, dict) else value
+
+
+def load_settings(config: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> tuple[RunSettings, Path | None]:
+    """Read run settings, and the folder that relative paths in them refer to.
+
+    Args:
+        config: A YAML file, or the same as a mapping.
+        overrides: `path.to.field=value` strings; the value is read as YAML.
+
+    Raises:
+        SettingsError: With file and line, or with the override's text.
+    """
+    if isinstance(config, Mapping):
+        source, base = Source("settings", dict(config), {}), None
+    else:
+        path = Path(config)
+        source, base = read_yaml(path, SettingsError), path.parent
+    if not isinstance(source.data, dict):
+        raise SettingsError(Problem(source.name, "settings are a mapping of fields, such as `rubric: helpfulness`"))
+    for text in overrides:
+        _override(source, text)
+    settings = validate(RunSettings, source, error=SettingsError)
+    if settings.on_no_verdict == "constant" and settings.no_verdict_constant is None:
+        raise SettingsError(Problem(source.where(("on_no_verdict",)), "`on_no_verdict: constant` needs `no_verdict_constant`"))
+    return settings, base
+
+
+def _override(source: Source, text: str) -> None:
+    name, equals, raw = text.partition("=")
+    if not equals or not name.strip():
+        raise SettingsError(f"--set {text}: expected path.to.field=value, for example --set engine.model=Qwen/Qwen3-8B")
+    *parents, last = name.strip().split(".")
+    target, walked = source.data, []
+    for part in parents:
+        walked.append(part)
+        if isinstance(target.get(part), str) and part == "recipe":
+            target[part] = {"name": target[part]}
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise SettingsError(f"--set {text}: `{'.'.join(walked)}` is not a group of fields")
+    try:
+        target[last] = parse_yaml(raw, f"--set {text}", SettingsError).data if raw.strip() else None
+    except yaml.YAMLError:
+        target[last] = raw
+
+
+def settings_dict(settings: RunSettings) -> dict[str, Any]:
+    """The settings in force, defaults included, as plain values for `run.json`."""
+    return settings.model_dump(mode="json")
