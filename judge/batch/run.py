@@ -212,7 +212,7 @@ def _impute(plan: Plan, store: Store) -> None:
 def _on_interrupt(stop: asyncio.Event) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) stops cleanly; a second one acts as usual."""
     loop = asyncio.get_running_loop()
-    handled = []
+    handled: list[int] = []
 
     def stop_now() -> None:
         stop.set()

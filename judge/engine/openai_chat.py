@@ -114,27 +114,23 @@ class ChatEngine(ABC):
         self._concurrency = concurrency
         self._auto = dialect == "auto"
         self._check_model = check_model
-        self._wire = Wire(model, Dialect.OPENAI if self._auto else Dialect(dialect), dict(extra_body or {}), tuple(omit))
+        self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit))
+        self._set_dialect(Dialect.OPENAI if self._auto else Dialect(dialect))  # `auto` is found out by start()
         self._sender = Sender(_checked_urls(base_url), policy or RetryPolicy(max_retries), deadline_s, self._describe)
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
         self._answered = False
 
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """What decides the output beside the request; the address and the transport do not. Final after `start()`."""
-        wire = self._wire
-        identity = {"engine": "openai", "dialect": wire.dialect.value}
-        if wire.extra_body:
-            identity["extra_body"] = json.dumps(wire.extra_body, sort_keys=True)
-        if wire.omit:
-            identity["omit"] = ",".join(sorted(wire.omit))
-        return identity
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What the dialect can do; with `dialect: auto`, known after `start()`."""
-        return _VLLM if self._wire.dialect is Dialect.VLLM else _COMMON
+    def _set_dialect(self, dialect: Dialect) -> None:
+        """Say what the dialect can do, and what decides the output: the address and the transport do not."""
+        self._wire.dialect = dialect
+        self.capabilities = _VLLM if dialect is Dialect.VLLM else _COMMON
+        identity = {"engine": "openai", "dialect": dialect.value}
+        if self._wire.extra_body:
+            identity["extra_body"] = json.dumps(self._wire.extra_body, sort_keys=True)
+        if self._wire.omit:
+            identity["omit"] = ",".join(sorted(self._wire.omit))
+        self.identity: Mapping[str, str] = identity
 
     @abstractmethod
     def _open(self) -> Transport:
@@ -149,19 +145,25 @@ class ChatEngine(ABC):
         if self._started:
             return
         client = await self._client()
-        listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
-        lost = [problem for problem in listed if isinstance(problem, TransportError)]
-        if len(lost) == len(listed):
+        try:
+            listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
+            lost = [problem for problem in listed if isinstance(problem, TransportError)]
+            if len(lost) == len(listed):
+                raise EngineError("\n".join(map(str, lost)))
+        except EngineError:
             await self.close()
-            raise EngineError("\n".join(map(str, lost)))
+            raise
         for problem in lost:
             _log.warning("%s; going on with the other endpoints", problem)
-        cards = [card for card in listed if isinstance(card, dict)]
+        self._adopt([card for card in listed if isinstance(card, dict)])
+        self._started = True
+
+    def _adopt(self, cards: Sequence[Mapping[str, Any]]) -> None:
+        """Take dialect and context length from the model's cards, one from each endpoint that lists models."""
         if self._auto and cards and all(card.get("owned_by") == "vllm" for card in cards):
-            self._wire.dialect = Dialect.VLLM
+            self._set_dialect(Dialect.VLLM)
         lengths = [card["max_model_len"] for card in cards if isinstance(card.get("max_model_len"), int)]
         self.context_length = min(lengths, default=None)
-        self._started = True
 
     async def _models(self, client: _Client, endpoint: Endpoint) -> dict[str, Any] | TransportError | None:
         """Find our model's card at one endpoint: None when it lists no models, the error when it cannot be reached."""
@@ -312,7 +314,8 @@ class ChatEngine(ABC):
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            self._clients = {known: client for known, client in self._clients.items() if not known.is_closed()}
+            for closed in [known for known in list(self._clients) if known.is_closed()]:
+                self._clients.pop(closed, None)
             holder = self._hold()
             transport = await anext(holder)
             client = self._clients[loop] = _Client(transport, asyncio.Semaphore(self._concurrency), holder)

@@ -2,13 +2,13 @@
 
 - It costs about ten times the CPU of `HttpEngine` a request, so it is the second choice for a server of one's own.
 - The package's retries are off and ours are on: its time-outs add up per attempt, and we promise one total deadline.
-- Bodies and replies pass as text, past the package's models, so both transports read every odd reply alike.
+- Bodies and replies pass as bytes, past the package's models, so both transports read every odd reply alike.
 - Azure: `base_url: https://NAME.openai.azure.com/openai/v1`, with the deployment as the model and `check_model: false`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import httpx2  # what the openai package stands on since its version 3
@@ -18,6 +18,7 @@ from judge.engine.openai_chat import CONNECT_S, ChatEngine, Transport
 from judge.engine.retry import Reply, TransportError
 
 OPENAI_URL = "https://api.openai.com/v1"
+_NO_REDIRECTS: Any = {"follow_redirects": False}  # a redirect would carry the key along
 
 
 class OpenAiSdkEngine(ChatEngine):
@@ -48,23 +49,22 @@ class _SdkTransport(Transport):
         )
 
     async def post(self, url: str, body: bytes) -> Reply:
-        return await self._send("post", url, {"content": body})
+        return await _reply(self._client.post(url, cast_to=httpx2.Response, content=body, options=_NO_REDIRECTS))
 
     async def get(self, url: str) -> Reply:
-        return await self._send("get", url, {})
-
-    async def _send(self, method: str, url: str, content: Mapping[str, Any]) -> Reply:
-        try:
-            options = {"follow_redirects": False}
-            text = await getattr(self._client, method)(url, cast_to=str, options=options, **content)
-        except openai.APIStatusError as problem:
-            response = problem.response
-            return Reply(problem.status_code, response.content, response.headers.get("retry-after"))
-        except openai.APIConnectionError as problem:
-            cause = problem.__cause__ or problem
-            refused = type(cause).__name__ in ("ConnectError", "ConnectTimeout")
-            raise TransportError(f"{type(cause).__name__}: {cause}", refused=refused) from problem
-        return Reply(200, text.encode())
+        return await _reply(self._client.get(url, cast_to=httpx2.Response, options=_NO_REDIRECTS))
 
     async def close(self) -> None:
         await self._client.close()
+
+
+async def _reply(call: Awaitable[httpx2.Response]) -> Reply:
+    try:
+        response = await call
+    except openai.APIStatusError as problem:
+        response = problem.response
+    except openai.APIConnectionError as problem:
+        cause = problem.__cause__ or problem
+        refused = isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout))
+        raise TransportError(f"{type(cause).__name__}: {cause}", refused=refused) from problem
+    return Reply(response.status_code, response.content, response.headers.get("retry-after"))

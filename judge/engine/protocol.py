@@ -25,11 +25,20 @@ class Engine(Protocol):
         control_tokens: Chat-template control tokens of the judge's tokenizer, to be neutralised in untrusted text.
     """
 
-    model: str
-    identity: Mapping[str, str]
-    capabilities: frozenset[Capability]
-    context_length: int | None
-    control_tokens: frozenset[str]
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def identity(self) -> Mapping[str, str]: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    @property
+    def context_length(self) -> int | None: ...
+
+    @property
+    def control_tokens(self) -> frozenset[str]: ...
 
     async def start(self) -> None:
         """Load or reach the model; idempotent. Raises `EngineError` when it cannot work at all."""

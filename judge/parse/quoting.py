@@ -30,9 +30,9 @@ _VERBS = _words(
     """say says said saying state states stated stating claim claims claimed claiming contain contains contained containing
     read reads write writes wrote written writing include includes included including add adds added adding append appends
     appended appending insert inserts inserted inserting quote quotes quoted mention mentions mentioned print prints printed
-    embed embeds embedded declare declares declared assert asserts asserted output outputs plant plants planted inject
-    argue argues argued arguing believe believes
-    believed think thinks maintains injects injected announce announces announced instruct instructs instructed insists proclaims repeats"""
+    embed embeds embedded declare declares declared assert asserts asserted plant plants planted inject injects injected
+    announce announces announced instruct instructs instructed insists proclaims repeats argue argues argued arguing
+    evaluates believe believes believed think thinks maintains"""
 )
 _WITH_VERBS = _words(
     "end ends ended ending begin begins began start starts started starting open opens opened close closes closed finish "
@@ -137,7 +137,7 @@ def introduces(words: str) -> bool:
     if at < 0 or not _is_cue(tokens, at):
         return False
     subject = tokens[max(0, at - 5) : at]
-    return not any(t in _FIRST_PERSON or t in _JUDGE_NOUNS for t in subject) and bool(subject or at + 1 < len(tokens) or at == 0)
+    return not any(t in _FIRST_PERSON or t in _JUDGE_NOUNS for t in subject)
 
 
 def _is_cue(tokens: list[str], at: int) -> bool:

@@ -79,6 +79,15 @@ class Pipeline:
             await self._ask_all(case, asks, work)
         return tuple(self._reward(sample, i, rubric, flags, work) for i in range(len(sample.responses)))
 
+    def all_asks(self, sample: Sample) -> list[Ask]:
+        """Every call that judging this sample would make first, votes and orders included."""
+        self._check_count(sample)
+        alive = [i for i in range(len(sample.responses)) if not self._blocks(self._gate(sample, i))]
+        rubric = sample.rubric or self.rubric
+        case = Case(sample, rubric, {}, (), ())
+        asks = self._asks(alive, rubric)
+        return [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
+
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
             raise DataError(f"sample `{sample.id}` has no response")

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.recipe.load import Recipe
@@ -100,7 +101,7 @@ class Templates:
 
     def _check_names(self, name: str, tree: nodes.Template) -> None:
         for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-            attribute = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", "")
+            attribute = node.attr if isinstance(node, nodes.Getattr) else getattr(getattr(node, "arg", None), "value", "")
             if isinstance(attribute, str) and attribute.startswith("_"):
                 raise RecipeError(
                     Problem(self._where(name, node.lineno), f"`{attribute}`: names that begin with _ are closed to templates")

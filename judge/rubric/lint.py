@@ -74,7 +74,7 @@ def lint(rubric: Rubric) -> list[Finding]:
     Example:
         >>> rubric = Rubric.model_validate({"criteria": [{"id": "a", "text": "The tone is appropriate."}]})
         >>> [f.rule for f in lint(rubric)]
-        ['vague', 'no-guard']
+        ['vague', 'no-guard', 'anchors']
     """
     found = [Finding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i)]
     found += [finding for rule in _WHOLE for finding in rule(rubric)]
@@ -170,8 +170,7 @@ def _similar(rubric: Rubric) -> Iterator[Finding]:
 
 
 def _tokens(text: str) -> list[str]:
-    plain = [_singular(word) for word in re.findall(r"[\w']+", text.lower())]
-    return [word for word in plain if word not in _FILLER]
+    return [_singular(word) for word in re.findall(r"[\w']+", text.lower()) if word not in _FILLER]
 
 
 def _singular(word: str) -> str:

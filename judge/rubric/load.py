@@ -161,8 +161,10 @@ def read_json(text: str, where: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=integer)
     except json.JSONDecodeError as why:
-        message = "empty" if not text.strip() else f"not valid JSON: {why.msg} (line {why.lineno}, column {why.colno})"
-        raise RubricError(Problem(where, message)) from None
+        place = f"line {why.lineno}, column {why.colno}"
+        raise RubricError(
+            Problem(where, f"not valid JSON: {why.msg} ({place})" if text.strip() else "the file is empty")
+        ) from None
     except RecursionError:
         raise RubricError(Problem(where, f"nested more than {MAX_DEPTH} levels deep")) from None
     _check_plain(data, where)

@@ -27,10 +27,12 @@ Polarity = Literal["fault", "virtue", "unclear"]
 
 _SUBJECT = re.compile(r"^(?:the )?(?:response|answer|model|assistant|text|reply|output|explanation|solution|it)\s+", re.I)
 _AVOIDS = re.compile(r"^(?:avoid(?:s|ing)?|refrains? from|abstains? from|is free (?:of|from)|steers? clear of)\s+", re.I)
-_PROHIBITS = re.compile(r"^(?:(?:should|must|may|shall|can) ?not|mustn't|shouldn't|cannot|do not|don't|never)\s+", re.I)
+_PROHIBITS = re.compile(r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never)\s+", re.I)
 _DOES_NOT = re.compile(r"^(?:does not|doesn't|did not|didn't)\s+", re.I)
 _OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses)\s+", re.I)
-_ADVERB = re.compile(r"^(?:(?:\w+ly|even|also|always|at least|first|ever|any|further)\s+)+", re.I)
+_ADVERB = re.compile(
+    r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w+ly|even|also|always|at least|first|ever|any|further)\s+)+", re.I
+)
 _WRONGLY = re.compile(r"^(?:in|mis|wrong|false|erroneous|inappropriate|unnecessar|unjustifi|over|undu)\w*ly\s", re.I)
 _HARMFUL = re.compile(
     r"\b(?:unnecessar|unsafe|inappropriat|incorrect|wrong|harmful|dangerous|unproven|contraindicated|delay|despite|withhold"

@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -10,9 +11,7 @@ from judge.rubric.load import find_rubric, list_rubrics, load_rubric, rubric_fro
 
 ONE = "criteria:\n  - id: a\n    text: The response names a city.\n"
 LEVELS = "abcdefgh"
-BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in zip(LEVELS, LEVELS[1:], strict=False)
-)
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in pairwise(LEVELS))
 WHERE = "train.jsonl:7, column rubric"
 
 
@@ -53,7 +52,9 @@ def message_of(call):
             ONE + "    weight: yes\n", "r.yaml:4: `criteria.0.weight`: input should be a valid number, not 'yes'", id="weight-yes"
         ),
         pytest.param(
-            ONE + "    weight: true\n", "r.yaml:4: `criteria.0.weight`: input should be a valid number, not True", id="weight-bool"
+            ONE + "    weight: true\n",
+            "r.yaml:4: `criteria.0.weight`: input should be a valid number, not True",
+            id="weight-bool",
         ),
         pytest.param(
             ONE + "    weight: 12:30:45\n",
@@ -75,7 +76,9 @@ def message_of(call):
             id="weight-negative",
         ),
         pytest.param(
-            ONE + "    weight: 1\n    points: 3\n", "r.yaml:2: `criteria.0`: give `weight` or `points`, not both", id="both-on-one"
+            ONE + "    weight: 1\n    points: 3\n",
+            "r.yaml:2: `criteria.0`: give `weight` or `points`, not both",
+            id="both-on-one",
         ),
         pytest.param(
             ONE + "  - id: b\n    text: It names a river.\n    points: 3\n",
@@ -113,7 +116,9 @@ def message_of(call):
             id="anchors-on-binary",
         ),
         pytest.param(
-            ONE + "    scale: {min: 5, max: 1}\n", "r.yaml:4: `criteria.0.scale`: min (5) must be below max (1)", id="scale-turned"
+            ONE + "    scale: {min: 5, max: 1}\n",
+            "r.yaml:4: `criteria.0.scale`: min (5) must be below max (1)",
+            id="scale-turned",
         ),
         pytest.param(
             ONE + "denominator: sum\n",
@@ -142,7 +147,9 @@ def message_of(call):
         pytest.param(BOMB, "r.yaml:1: expands to more than 100000 values (aliases?)", id="alias-bomb"),
         pytest.param("a: &a [*a]\n", "r.yaml:1: nested more than 64 levels deep", id="alias-of-itself"),
         pytest.param("[" * 2000 + "]" * 2000, "r.yaml: nested more than 64 levels deep", id="flow-nesting"),
-        pytest.param("".join(f"{' ' * i}a:\n" for i in range(200)), "r.yaml:66: nested more than 64 levels deep", id="block-nesting"),
+        pytest.param(
+            "".join(f"{' ' * i}a:\n" for i in range(200)), "r.yaml:66: nested more than 64 levels deep", id="block-nesting"
+        ),
     ],
 )
 def test_a_wrong_file_says_where_and_what(write, text, message):
@@ -175,12 +182,18 @@ def test_bombs_are_refused_quickly(write):
         pytest.param('{"criteria": NaN}', "r.json: `NaN` is not a finite number", id="nan"),
         pytest.param('{"criteria": -Infinity}', "r.json: `-Infinity` is not a finite number", id="infinity"),
         pytest.param(
-            '{"name": "x", "name": "y"}', "r.json: `name` stands twice in one object; the later one would win silently", id="twice"
+            '{"name": "x", "name": "y"}',
+            "r.json: `name` stands twice in one object; the later one would win silently",
+            id="twice",
         ),
         pytest.param("[" * 100_000, "r.json: nested more than 64 levels deep", id="deep"),
         pytest.param('{"criteria": ' + "9" * 5000 + "}", "r.json: a number of 5000 digits", id="digits"),
-        pytest.param('{"name": "\\ud83d"}', "r.json: text with half a surrogate pair, which cannot be sent: '\\ud83d'", id="half"),
-        pytest.param("{\n", "r.json: not valid JSON: Expecting property name enclosed in double quotes (line 2, column 1)", id="cut"),
+        pytest.param(
+            '{"name": "\\ud83d"}', "r.json: text with half a surrogate pair, which cannot be sent: '\\ud83d'", id="half"
+        ),
+        pytest.param(
+            "{\n", "r.json: not valid JSON: Expecting property name enclosed in double quotes (line 2, column 1)", id="cut"
+        ),
         pytest.param("", "r.json: the file is empty", id="empty"),
         pytest.param(
             '{"criteria": [\n{"id": "a",\n"text": "t",\n"wieght": 2}]}',
@@ -233,18 +246,26 @@ def test_names_and_paths(write, tmp_path):
             "not valid JSON: Expecting property name enclosed in double quotes (line 1, column 2)",
             id="python-literal",
         ),
-        pytest.param({"criteria": [{"id": "a", "text": "t", "wieght": 1}]}, "no field `wieght`; did you mean `weight`?", id="field"),
         pytest.param(
-            {"criteria": [{"id": "a", "text": "t", "weight": float("nan")}]}, "`criteria.0.weight`: must be a finite number", id="nan"
+            {"criteria": [{"id": "a", "text": "t", "wieght": 1}]}, "no field `wieght`; did you mean `weight`?", id="field"
+        ),
+        pytest.param(
+            {"criteria": [{"id": "a", "text": "t", "weight": float("nan")}]},
+            "`criteria.0.weight`: must be a finite number",
+            id="nan",
         ),
         pytest.param(
             {"criteria": [{"id": "a", "text": "t", "check": "os:system"}]},
             "`a` names Python code ('os:system'); only a rubric file may do that",
             id="code",
         ),
-        pytest.param([{"criterion": "x", "points": "3"}], "item 1: `points` should be a finite number, not '3'", id="points-text"),
         pytest.param(
-            [{"criterion": "x", "points": -3}], "no criterion has positive points, so there is nothing to divide by", id="negative"
+            [{"criterion": "x", "points": "3"}], "item 1: `points` should be a finite number, not '3'", id="points-text"
+        ),
+        pytest.param(
+            [{"criterion": "x", "points": -3}],
+            "no criterion has positive points, so there is nothing to divide by",
+            id="negative",
         ),
     ],
 )
@@ -258,8 +279,12 @@ def test_a_wrong_cell_names_its_row(value, message):
     [
         pytest.param({"criteria": [{"id": "a", "text": "t"}]}, ["a"], id="mapping"),
         pytest.param('{"criteria": [{"id": "a", "text": "t"}]}', ["a"], id="json-text"),
-        pytest.param({"name": None, "criteria": [{"id": "a", "text": "t", "weight": None, "points": 2}]}, ["a"], id="arrow-nulls"),
-        pytest.param([{"criterion": "x", "points": 3, "tags": []}, {"criterion": "y", "points": -1}], ["c1", "c2"], id="healthbench"),
+        pytest.param(
+            {"name": None, "criteria": [{"id": "a", "text": "t", "weight": None, "points": 2}]}, ["a"], id="arrow-nulls"
+        ),
+        pytest.param(
+            [{"criterion": "x", "points": 3, "tags": []}, {"criterion": "y", "points": -1}], ["c1", "c2"], id="healthbench"
+        ),
         pytest.param('[{"title": "t", "description": "Essential Criteria: x", "weight": 5}]', ["c1"], id="rar-text"),
     ],
 )

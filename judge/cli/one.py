@@ -1,0 +1,178 @@
+"""`judge one`: judge a single answer and show everything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from judge.batch.read import BadRow, to_sample
+from judge.cli.options import Set, notice
+from judge.errors import DataError
+from judge.pipeline.facade import Judge
+from judge.rubric.model import Rubric
+from judge.settings import load_settings
+from judge.types import Call, NoVerdict, Reward, Sample, Verdict
+
+
+def one(
+    prompt: Annotated[str | None, typer.Option("--prompt", help="The prompt.", metavar="TEXT")] = None,
+    response: Annotated[
+        list[str] | None, typer.Option("--response", help="The response; twice for a pair, N times for a list.", metavar="TEXT")
+    ] = None,
+    reference: Annotated[str | None, typer.Option("--reference", help="A known good answer.", metavar="TEXT")] = None,
+    principle: Annotated[
+        str | None, typer.Option("--principle", help="Free-text principle (recipe `principle`).", metavar="TEXT")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Run settings to start from.", metavar="FILE")] = None,
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", help="Shipped rubric or YAML file. [default: helpfulness]", metavar="NAME")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Shipped recipe or folder. [default: checklist]", metavar="NAME")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Judge model. [default: smollm2-135m]", metavar="NAME")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Ask this OpenAI-compatible endpoint instead of a model here.", metavar="URL")
+    ] = None,
+    overrides: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Judge one response; print the reasoning, the verdict on each criterion, and how the reward was computed.
+
+    Without --prompt and --response, one JSON object with those fields is read from standard input.
+
+    \b
+    Examples:
+      judge one --rubric helpfulness --prompt "What is the capital of France?" --response "Paris."
+      judge one --recipe verifier --prompt "2+2?" --response "It is 4." --reference 4
+      judge one --recipe pairwise --prompt "Say hi" --response "Hi!" --response "No." --url http://127.0.0.1:8000/v1 --model NAME
+      echo '{"prompt": "2+2?", "response": "4"}' | judge one
+
+    Exit codes: 0 judged, 2 wrong input, 3 engine cannot work, 5 no reward under `on_no_verdict: raise`.
+    """
+    settings = dict(_base(config))
+    settings["rubric"] = rubric or settings.get("rubric", "helpfulness")
+    settings["recipe"] = recipe or settings.get("recipe", "checklist")
+    engine = dict(settings.get("engine", {}))
+    if url:
+        engine = {"kind": "openai", "base_url": url, "model": model or engine.get("model", "")}
+    elif model:
+        engine["model"] = model
+    settings["engine"] = engine
+    sample = _sample(prompt, response, reference, principle)
+    with Judge.from_config(settings, overrides=overrides or (), progress=None if as_json else notice) as judge:
+        rewards = judge.score([sample])
+    if as_json:
+        print(json.dumps([_plain(r) for r in rewards], ensure_ascii=False, allow_nan=False))
+    else:
+        for reward in rewards:
+            _print(reward, judge.plan.rubric, len(rewards))
+
+
+def _base(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    settings, base = load_settings(config)
+    fields = settings.model_dump(mode="python", exclude_unset=True)
+    if isinstance(fields.get("rubric"), str) and base and (base / fields["rubric"]).exists():
+        fields["rubric"] = str(base / fields["rubric"])
+    return fields
+
+
+def _sample(prompt: str | None, responses: list[str] | None, reference: str | None, principle: str | None) -> Sample:
+    if prompt is not None and responses:
+        return Sample.of(prompt, *responses, reference=reference, principle=principle, id="one")
+    if prompt is not None or responses:
+        raise DataError("give both --prompt and --response, or neither (then a JSON object is read from standard input)")
+    if sys.stdin.isatty():
+        raise DataError(
+            'nothing to judge: give --prompt and --response, or pipe {"prompt": ..., "response": ...} to standard input'
+        )
+    try:
+        row = json.loads(sys.stdin.buffer.read())
+    except (ValueError, RecursionError) as why:
+        raise DataError(f"standard input: not one JSON object: {why}") from None
+    if not isinstance(row, dict):
+        raise DataError("standard input: expected one JSON object with `prompt` and `response`")
+    sample = to_sample(row, {}, index=0, where="standard input")
+    if isinstance(sample, BadRow):
+        raise DataError(sample.problem)
+    return sample
+
+
+def _print(reward: Reward, rubric: Rubric | None, count: int) -> None:
+    if count > 1:
+        print(f"=== response {reward.response_index}")
+    for call in reward.calls:
+        _print_call(call, rubric)
+    for flag in reward.flags:
+        print(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
+    if reward.value is None:
+        why = reward.failure or NoVerdict(reason="missing")  # type: ignore[arg-type]  # never None here
+        print(f"no reward: {why.reason}" + (f" ({why.detail})" if why.detail else ""))
+    else:
+        print(f"reward {reward.value:.4f}  ({reward.explanation})")
+    u = reward.uncertainty
+    notes = [
+        f"spread {u.spread:.3f}" if u.spread is not None else "",
+        f"expected {u.expected:.3f}" if u.expected is not None else "",
+    ]
+    notes += [
+        f"entropy {u.entropy:.3f} nats" if u.entropy is not None else "",
+        f"order gap {u.order_gap:g}" if u.order_gap else "",
+    ]
+    if any(notes):
+        print("uncertainty: " + ", ".join(n for n in notes if n))
+
+
+def _print_call(call: Call, rubric: Rubric | None) -> None:
+    criteria = {c.id: c for c in rubric.criteria} if rubric else {}
+    name = ", ".join(call.criteria) or call.turn
+    head = f"--- {name}"
+    if len(call.criteria) == 1 and name in criteria:
+        c = criteria[name]
+        head += f" ({c.kind}, {'points ' + format(c.points, 'g') if c.points is not None else 'weight ' + format(c.importance, 'g')}{', veto' if c.veto else ''})"
+        print(head)
+        print(f"    {c.text}")
+    else:
+        print(head)
+    for line in call.completion.text.strip().splitlines():
+        print(f"    | {line}")
+    if isinstance(call.outcome, Verdict):
+        print(f"    verdict {call.outcome.value}" + (" (forced)" if call.outcome.forced else ""))
+    elif isinstance(call.outcome, NoVerdict):
+        print(f"    no verdict: {call.outcome.reason}" + (f" ({call.outcome.detail})" if call.outcome.detail else ""))
+
+
+def _plain(reward: Reward) -> dict[str, Any]:
+    u = reward.uncertainty
+    return {
+        "response_index": reward.response_index,
+        "reward": reward.value,
+        "failure": {"reason": str(reward.failure.reason), "detail": reward.failure.detail} if reward.failure else None,
+        "components": dict(reward.components),
+        "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap")},
+        "flags": [{"name": f.name, "detail": f.detail} for f in reward.flags],
+        "explanation": reward.explanation,
+        "calls": [_plain_call(c) for c in reward.calls],
+    }
+
+
+def _plain_call(call: Call) -> dict[str, Any]:
+    outcome = call.outcome
+    return {
+        "turn": call.turn,
+        "criteria": list(call.criteria),
+        "order": list(call.order),
+        "vote": call.vote,
+        "seed": call.seed,
+        "request_hash": call.key,
+        "text": call.completion.text,
+        "finish_reason": call.completion.finish_reason,
+        "verdict": outcome.value if isinstance(outcome, Verdict) else None,
+        "no_verdict": str(outcome.reason) if isinstance(outcome, NoVerdict) else None,
+    }

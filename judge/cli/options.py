@@ -1,0 +1,59 @@
+"""Options that several commands share, and what they come to."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from judge.batch.read import BadRow, parse_map, read_samples
+from judge.errors import DataError
+from judge.pipeline.build import Plan, plan
+from judge.settings import load_settings
+from judge.types import Sample
+
+Config = Annotated[str, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG")]
+Data = Annotated[
+    str, typer.Option("--data", help="JSONL, JSON, CSV, TSV or Parquet file, `datasets` folder, or hub name.", metavar="FILE")
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Which column is which: prompt=question,response=answer. Repeatable.", metavar="FIELD=COLUMN"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override one setting: engine.model=Qwen/Qwen3-8B. Repeatable.", metavar="PATH=VALUE"),
+]
+Split = Annotated[str, typer.Option("--split", help="Split of a `datasets` folder or hub name.", metavar="NAME")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Judge only the first N rows.", metavar="N", min=1)]
+
+
+def notice(text: str) -> None:
+    """One line of talk, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_plan(config: str, overrides: list[str] | None) -> Plan:
+    """Settings, recipe and rubric of a run."""
+    settings, base = load_settings(config, overrides or ())
+    return plan(settings, base)
+
+
+def find_item(data: str, mapping: list[str] | None, split: str, item: str) -> Sample:
+    """The sample with this id, or at this position."""
+    by_position: Sample | BadRow | None = None
+    for index, sample in enumerate(read_samples(data, parse_map(mapping or ()), split=split)):
+        if sample.id == item:
+            return _whole(sample)
+        if str(index) == item:
+            by_position = sample
+    if by_position is None:
+        raise DataError(f"{data}: no item with the id or position `{item}`")
+    return _whole(by_position)
+
+
+def _whole(sample: Sample | BadRow) -> Sample:
+    if isinstance(sample, BadRow):
+        raise DataError(sample.problem)
+    return sample

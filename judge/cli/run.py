@@ -1,0 +1,64 @@
+"""`judge run`: judge a data set."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judge.batch.read import parse_map, read_samples
+from judge.batch.run import run_batch
+from judge.cli.options import Config, Data, Limit, Map, Set, Split, load_plan, notice
+
+
+def run(
+    config: Config,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", help="Run folder; made when it is not there.", metavar="DIR")],
+    mapping: Map = None,
+    overrides: Set = None,
+    split: Split = "",
+    limit: Limit = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read ends the run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+) -> None:
+    """Judge every row of a data set; write rewards.parquet, verdicts.parquet and run.json to a run folder.
+
+    A row has a prompt (text or chat messages) and a response, two responses (response_a, response_b or chosen, rejected), or a
+    list of responses. Columns reference, context, rubric, principle, id and group are used when they are there.
+
+    Running the same command again asks the judge only about what is new or failed. Ctrl-C stops cleanly.
+
+    \b
+    Examples:
+      judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/quickstart
+      judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
+      judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
+
+    Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 130 stopped.
+    """
+    plan = load_plan(config, overrides)
+    fields = parse_map(mapping or ())
+    total = sum(1 for _ in read_samples(data, fields, split=split, limit=limit))
+    samples = read_samples(data, fields, split=split, limit=limit)
+    result = asyncio.run(
+        run_batch(
+            plan,
+            samples,
+            output,
+            data=data,
+            total=total,
+            notice=lambda t: None if quiet else notice(t),
+            quiet=quiet,
+            jsonl=jsonl,
+            strict=strict,
+        )
+    )
+    print(result.summary)
+    if result.interrupted:
+        done = result.run["counts"]["samples"]
+        notice(f"stopped: {done} of {total} samples are done and kept; run the same command again to go on")
+        raise typer.Exit(130)

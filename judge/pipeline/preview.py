@@ -1,0 +1,71 @@
+"""What would be sent for a sample, without sending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from judge.engine.protocol import Engine
+from judge.pipeline.build import Plan, build_pipeline
+from judge.recipe.model import Question
+from judge.render.build import Ask
+from judge.types import Message, Request, Sample, Sampling
+
+_REPLY = "(the judge's reply to this turn stands here)"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One request as it would be sent. `key` is its journal key, exact for the first turn of a recipe."""
+
+    title: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    key: str
+    allowed: str
+
+
+def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
+    """Every request of one sample, in the order asked; empty when a filter or a program decides."""
+    pipeline = build_pipeline(plan, engine)
+    out: list[Preview] = []
+    rubric = sample.rubric or plan.rubric
+    for ask in pipeline.all_asks(sample):
+        case = pipeline.caller.builder.case(sample, rubric, plan.settings.principle)
+        conversation: list[Message] = []
+        outputs: dict[str, str] = {}
+        for turn, sampling in zip(plan.recipe.spec.turns, plan.sampling, strict=True):
+            added = pipeline.caller.builder.messages(case, turn, ask, outputs)
+            conversation = [*conversation, *added] if turn.conversation == "continue" else added
+            drawn = replace(sampling, seed=sampling.seed + ask.vote)
+            last = turn is plan.recipe.spec.turns[-1]
+            allowed = _allowed(pipeline.caller.builder.question(case, ask)) if last else "none in this turn"
+            key = pipeline.caller.key(Request(tuple(conversation), drawn))
+            out.append(Preview(_title(ask, turn.name, plan), tuple(conversation), drawn, key, allowed))
+            conversation = [*conversation, Message("assistant", _REPLY)]
+            outputs[turn.name] = _REPLY
+    return out
+
+
+def _title(ask: Ask, turn: str, plan: Plan) -> str:
+    parts = [f"turn `{turn}`"] if len(plan.recipe.spec.turns) > 1 else []
+    parts.append("response " + " then ".join(map(str, ask.order)))
+    if len(ask.criteria) == 1:
+        parts.append(f"criterion `{ask.criteria[0].id}`")
+    elif ask.criteria:
+        parts.append(f"{len(ask.criteria)} criteria")
+    if plan.votes.n > 1:
+        parts.append(f"vote {ask.vote}")
+    return ", ".join(parts)
+
+
+def _allowed(question: Question) -> str:
+    kind = question.spec.kind
+    if kind in ("label", "graded_choice"):
+        return " or ".join(question.labels)
+    if kind in ("score", "scores"):
+        each = "" if kind == "score" else f" for each of {', '.join(question.names)}"
+        return f"{'a whole number' if question.integer else 'a number'} from {question.lo:g} to {question.hi:g}{each}"
+    if kind == "criteria":
+        return ", ".join(f"{name}: {'/'.join(labels)}" for name, labels in question.criteria.items())
+    tie = f" or {question.spec.tie} (tie)" if question.spec.tie else ""
+    return " or ".join(question.names) + tie

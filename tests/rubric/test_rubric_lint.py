@@ -1,0 +1,128 @@
+"""The linter: what it reports, and what it leaves alone."""
+
+import pytest
+
+from judge.rubric.lint import lint
+from judge.rubric.load import list_rubrics, load_rubric
+from judge.rubric.model import Rubric
+
+CITY = {"id": "city", "text": "The response names the city."}
+RIVER = {"id": "river", "text": "The response names the river.", "veto": True}
+ENDS = {"min": 1, "max": 3, "anchors": {1: "low", 3: "high"}}
+
+
+def found(*criteria, **fields):
+    """(severity, rule, where) of every finding above info."""
+    rubric = Rubric.model_validate({"criteria": list(criteria), **fields})
+    return [(f.severity, f.rule, f.where) for f in lint(rubric) if f.severity != "info"]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [
+        pytest.param({"text": "The tone of the response is appropriate."}, ("warning", "vague"), id="vague"),
+        pytest.param({"text": "It names risks, side effects, etc."}, ("warning", "vague"), id="et-cetera"),
+        pytest.param({"text": "Names the dose and explains the risk."}, ("warning", "compound"), id="compound"),
+        pytest.param({"text": "The response " + "names the dose of each medicine " * 15}, ("warning", "long"), id="long"),
+        pytest.param({"text": "The response answers {{ prompt }}."}, ("warning", "template"), id="template"),
+        pytest.param({"text": "Ends with VERDICT: MET."}, ("error", "control"), id="verdict-word"),
+        pytest.param({"text": "Ends with <|im_end|>."}, ("error", "control"), id="chat-token"),
+        pytest.param({"text": "It has a plan.", "scale": {"min": 1, "max": 3}}, ("warning", "anchors"), id="no-anchors"),
+        pytest.param(
+            {"text": "It has a plan.", "scale": {"min": 1, "max": 3, "anchors": {1: "none"}}},
+            ("warning", "anchors"),
+            id="one-anchor",
+        ),
+        pytest.param({"text": "Avoids jargon.", "kind": "pitfall"}, ("error", "double-negative"), id="pitfall-avoids"),
+        pytest.param({"text": "Should not blame.", "kind": "pitfall"}, ("error", "double-negative"), id="pitfall-should-not"),
+        pytest.param(
+            {"text": "Does not mention rest.", "kind": "pitfall"}, ("warning", "double-negative"), id="pitfall-omission"
+        ),
+    ],
+)
+def test_a_doubtful_criterion_is_reported(criterion, expected):
+    """Each of these makes judges disagree, credits the wrong thing, or turns a reward round."""
+    assert found({"id": "x", **criterion}, RIVER) == [(*expected, "x")]
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        pytest.param({"text": "Names the dose and the interval."}, id="two-objects-of-one-verb"),
+        pytest.param({"text": "How good the plan is.", "scale": ENDS}, id="vague-but-anchored"),
+        pytest.param({"text": "Says that this is “good enough”."}, id="vague-in-quotes"),
+        pytest.param({"text": "Says so (Reason: it is appropriate)."}, id="vague-in-an-aside"),
+        pytest.param({"text": "Does not mention rest."}, id="negation-that-counts-for"),
+        pytest.param({"text": "Recommends rest.", "kind": "pitfall"}, id="plain-pitfall"),
+        pytest.param({"text": "Die Antwort nennt die Quelle und erklärt sie."}, id="another-language"),
+        pytest.param({"text": "The final answer is selected by majority."}, id="no-answer-stated"),
+    ],
+)
+def test_a_sound_criterion_is_left_alone(criterion):
+    """A linter that cries wolf is switched off."""
+    assert found({"id": "x", **criterion}, RIVER) == []
+
+
+def test_answers_are_remarks_only():
+    """Rubrics of one prompt state answers and may; a shared one cannot."""
+    rubric = Rubric.model_validate({"criteria": [{"id": "x", "text": "The final answer is 42."}, RIVER]})
+    assert ("info", "answer") in [(f.severity, f.rule) for f in lint(rubric)]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        pytest.param("The response names  the City!", ("error", "duplicate"), id="same-words"),
+        pytest.param("The response does not name the city.", ("error", "contradiction"), id="opposite"),
+    ],
+)
+def test_pairs_that_count_twice_or_cancel(second, expected):
+    """A duplicate doubles its weight behind the author's back; a contradiction takes the top of the scale away."""
+    assert found(CITY, {"id": "b", "text": second}, RIVER) == [(*expected, "b")]
+
+
+def test_a_mirrored_pitfall_is_no_contradiction():
+    """Naming the city is wanted and not naming it is a fault: odd (double-negative says so), but both can be satisfied."""
+    mirrored = {"id": "b", "text": "The response does not name the city.", "kind": "pitfall"}
+    assert found(CITY, mirrored, RIVER) == [("warning", "double-negative", "b")]
+
+
+def test_near_duplicates():
+    """An added word does not make a second criterion; another name in the same frame does."""
+    text = "The optimiser named in section four of the paper is used for the training run of the {} model"
+    assert found({"id": "a", "text": text.format("Hopper")}, {"id": "b", "text": text.format("Hopper") + " too"}, RIVER) == [
+        ("warning", "near-duplicate", "b")
+    ]
+    assert found({"id": "a", "text": text.format("Hopper")}, {"id": "b", "text": text.format("Walker")}, RIVER) == []
+
+
+def test_ten_thousand_pairs_are_not_compared():
+    """Rubrics with thousands of criteria (PaperBench) are still linted in a moment; equal texts are still found."""
+    many = [{"id": f"c{i}", "text": f"Requirement number {i} is met."} for i in range(2000)]
+    again = {"id": "again", "text": "Requirement number 7 is met."}
+    assert found(*many, again, RIVER) == [("error", "duplicate", "again")]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "fields", "expected"),
+    [
+        pytest.param([{**CITY, "weight": 9.0}, RIVER, {"id": "x", "text": "It rhymes."}], {}, "dominant", id="9-of-11"),
+        pytest.param([{**CITY, "kind": "optional"}, {**RIVER, "kind": "optional"}], {}, "all-optional", id="all-optional"),
+        pytest.param([CITY, {"id": "x", "text": "It is rude.", "kind": "pitfall"}], {}, "free-reward", id="1-of-2-for-nothing"),
+        pytest.param([{**CITY, "points": 1}, {"id": "x", "text": "It is rude.", "points": -4}], {}, "sunk", id="faults-outweigh"),
+        pytest.param([CITY, RIVER], {"fold": "min", "denominator": "all_weights"}, "unused", id="denominator-without-mean"),
+        pytest.param([{**CITY, "weight": 2.0}, RIVER], {"fold": "all_pass"}, "unused", id="weights-ignored"),
+        pytest.param(
+            [{**CITY, "points": 1}, {"id": "x", "text": "It is rude.", "points": 2.0, "kind": "pitfall"}], {}, "sign", id="sign"
+        ),
+    ],
+)
+def test_a_doubtful_fold_is_reported(criteria, fields, expected):
+    """Weights that do nothing, or a reward that an empty answer earns, are seen before training and not after."""
+    assert [rule for _, rule, _ in found(*criteria, **fields)] == [expected]
+
+
+@pytest.mark.parametrize("name", list_rubrics())
+def test_shipped_rubrics_are_clean(name):
+    """What we ship follows the advice we give."""
+    assert [f for f in lint(load_rubric(name)) if f.severity != "info"] == []
