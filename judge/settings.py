@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, field_validator
 
 from judge.errors import Problem, SettingsError
@@ -41,7 +40,13 @@ class VllmSettings(Frozen):
 
 
 class OpenAiSettings(Frozen):
-    """Any OpenAI-compatible endpoint; several share the load. `deadline_s` bounds one request with all its retries."""
+    """Any OpenAI-compatible endpoint; several share the load.
+
+    Attributes:
+        deadline_s: Bounds one request with all its retries.
+        omit: Body fields that this endpoint does not accept (`temperature`, `seed`...).
+        check_model: Ask the endpoint at the start whether it knows the model.
+    """
 
     kind: Literal["openai"] = "openai"
     model: str
@@ -54,6 +59,13 @@ class OpenAiSettings(Frozen):
     max_retries: int = Field(default=4, ge=0, le=20)
     headers: dict[str, str] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    omit: tuple[str, ...] = ()
+    check_model: bool = True
+
+    @field_validator("omit", mode="before")
+    @classmethod
+    def _omit(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("base_url", mode="before")
     @classmethod
@@ -199,17 +211,25 @@ def _override(source: Source, text: str) -> None:
     target, walked = source.data, []
     for part in parents:
         walked.append(part)
-        if isinstance(target.get(part), str) and part == "recipe":
-            target[part] = {"name": target[part]}
-        target = target.setdefault(part, {})
+        target[part] = _group(target.get(part), ".".join(walked))
+        target = target[part]
         if not isinstance(target, dict):
             raise SettingsError(f"--set {text}: `{'.'.join(walked)}` is not a group of fields")
-    try:
-        target[last] = parse_yaml(raw, f"--set {text}", SettingsError).data if raw.strip() else None
-    except yaml.YAMLError:
-        target[last] = raw
+    target[last] = parse_yaml(raw, "--set", SettingsError).data if raw.strip() else None
+
+
+def _group(value: Any, path: str) -> Any:
+    """The value of a field that is about to get fields of its own: short forms are written out."""
+    if path == "recipe" and not isinstance(value, dict):
+        return {"name": value if isinstance(value, str) else RunSettings.model_fields["recipe"].default.name}
+    if path == "filters" and value == "default":
+        return {}
+    return {} if value is None else value
 
 
 def settings_dict(settings: RunSettings) -> dict[str, Any]:
-    """The settings in force, defaults included, as plain values for `run.json`."""
-    return settings.model_dump(mode="json")
+    """The settings in force, defaults included, as plain values for `run.json`; headers may hold keys, so not their values."""
+    plain = settings.model_dump(mode="json")
+    headers = plain["engine"].get("headers", {})
+    plain["engine"] |= {"headers": dict.fromkeys(headers, "***")} if headers else {}
+    return plain

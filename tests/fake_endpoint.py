@@ -162,8 +162,10 @@ class FakeEndpoint:
         return web.json_response({"tokens": [ord(character) for character in text], "count": len(text)})
 
     async def _score(self, request: web.Request) -> web.Response:
-        """Give the token with code point c the log-probability -c/100."""
+        """Give the token with code point c the log-probability -c/100. At most 4,096 tokens."""
         tokens = (await request.json())["prompt"]
+        if len(tokens) > 4096:
+            return web.json_response({"error": {"message": "too long"}}, status=400)
         scored = [None] + [{str(token): {"logprob": -token / 100}} for token in tokens[1:]]
         return web.json_response({"choices": [{"text": "", "prompt_logprobs": scored}]})
 

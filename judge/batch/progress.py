@@ -36,6 +36,7 @@ class Progress:
         self._bar: _Bar | None = None
 
     def __enter__(self) -> Self:
+        self.started = self._shown = time.monotonic()  # loading a model is no judging
         if not self._quiet and self._stream.isatty():
             self._bar = _Bar(self.total)
         return self

@@ -11,19 +11,21 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from judge.errors import DataError, JudgeError, Problem, did_you_mean
-from judge.rubric.load import load_rubric, rubric_from
+from judge.errors import DataError, JudgeError, Problem, RubricError, did_you_mean
+from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.types import Message, Sample
 from judge.yamlfile import shown
 
 FIELDS = (
     "prompt", "response", "responses", "response_a", "response_b", "chosen", "rejected", "reference", "context",
-    "rubric", "principle", "steps", "id", "group",
+    "rubric", "principle", "steps", "id", "group", "label",
 )  # fmt: skip
+SCAN = 256  # rows looked at before a column counts as missing; JSON rows may leave fields out
 _PAIRS = (("response_a", "response_b"), ("chosen", "rejected"))
 
 
@@ -52,7 +54,12 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def read_samples(
-    data: str, mapping: Mapping[str, str] | None = None, *, split: str = "", limit: int | None = None
+    data: str,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    split: str = "",
+    limit: int | None = None,
+    needs: Iterable[str] = (),
 ) -> Iterator[Sample | BadRow]:
     """Read a data set.
 
@@ -61,26 +68,27 @@ def read_samples(
         mapping: Sample field -> column.
         split: Split of a `datasets` folder or hub name (default: the only one, else `test`, else `train`).
         limit: Read at most this many rows.
+        needs: Further fields that must have a column, because the recipe cannot work without them.
 
     Raises:
         DataError: The file cannot be read, is empty, or lacks a column.
     """
     mapping = dict(mapping or {})
-    checked = False
+    columns = _Columns(data, mapping, tuple(needs))
     count = 0
     for where, row in _rows(data, split):
         if limit is not None and count >= limit:
-            return
+            break
         count += 1
         if isinstance(row, str):
-            yield BadRow(str(count - 1), f"{where}: {row}")
-            continue
-        if not checked:
-            _check_columns(data, row, mapping)
-            checked = True
-        yield to_sample(row, mapping, index=count - 1, where=where)
+            sample: Sample | BadRow = BadRow(str(count - 1), f"{where}: {row}")
+        else:
+            columns.see(row)
+            sample = to_sample(row, mapping, index=count - 1, where=where)
+        yield from columns.release(sample)
     if count == 0:
         raise DataError(Problem(data, "the data set is empty"))
+    yield from columns.release(None)
 
 
 def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str) -> Sample | BadRow:
@@ -89,7 +97,7 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str) -
     def get(field: str) -> Any:
         return row.get(mapping.get(field, field))
 
-    name = str(get("id")) if get("id") is not None else str(index)
+    name = str(get("id")) if get("id") not in (None, "") else str(index)
     try:
         sample = Sample(
             prompt=_prompt(get("prompt"), "prompt"),
@@ -100,7 +108,8 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str) -
             principle=_optional_text(get("principle"), "principle"),
             steps=_texts(get("steps"), "steps"),
             id=name,
-            group=str(get("group")) if get("group") is not None else "",
+            group=_optional_text(get("group"), "group") or "",
+            metadata=_label(get),
         )
     except (ValueError, JudgeError) as why:
         return BadRow(name, f"{where}: {why}")
@@ -129,7 +138,7 @@ def _message(value: Mapping[str, Any], index: int) -> Message:
 
 def _responses(get: Any) -> tuple[str, ...]:
     if get("responses") is not None:
-        values = get("responses")
+        values = _from_json(get("responses"))
         if not isinstance(values, list) or not values:
             raise ValueError(f"`responses` must be a list of texts, not {shown(values)}")
         return tuple(_response(v, f"responses[{i}]") for i, v in enumerate(values))
@@ -139,6 +148,23 @@ def _responses(get: Any) -> tuple[str, ...]:
         if get(first) is not None or get(second) is not None:
             return (_response(get(first), first), _response(get(second), second))
     raise ValueError("`response` is null or missing")
+
+
+def _from_json(value: Any) -> Any:
+    """A list as it stands in a CSV cell: JSON text."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _label(get: Any) -> dict[str, Any]:
+    """Which response of a pair the data prefer, under the name `label`: judges never see it."""
+    if get("chosen") is not None and all(get(f) is None for f in ("responses", "response", "response_a", "response_b")):
+        return {"label": "A"}
+    return {"label": get("label")} if get("label") is not None else {}
 
 
 def _response(value: Any, field: str) -> str:
@@ -152,14 +178,14 @@ def _response(value: Any, field: str) -> str:
 
 def _optional_text(value: Any, field: str) -> str | None:
     if value is None or isinstance(value, str):
-        return value
+        return value if value and value.strip() else None  # an empty CSV cell says that there is none
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"`{field}` must be text, not {shown(value)}")
 
 
 def _texts(value: Any, field: str) -> tuple[str, ...]:
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return ()
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or any(not isinstance(v, str) for v in values):
@@ -168,32 +194,64 @@ def _texts(value: Any, field: str) -> tuple[str, ...]:
 
 
 def _rubric(value: Any, where: str) -> Rubric | None:
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, str) and not value.lstrip().startswith(("{", "[")):
-        return load_rubric(value)
-    return rubric_from(value, where)
+    try:
+        return _known_rubric(value if isinstance(value, str) else json.dumps(value))
+    except RubricError as why:
+        raise RubricError(Problem(where, problem.what) for problem in why.problems) from None
+
+
+@lru_cache(maxsize=256)
+def _known_rubric(text: str) -> Rubric:
+    """The rubric in a cell, built once for all rows that have the same."""
+    return rubric_from(text, "rubric")
 
 
 # ---- files -----------------------------------------------------------------------------------------------------
 
 
-def _check_columns(data: str, row: Row, mapping: Mapping[str, str]) -> None:
-    columns = list(row)
-    for field, column in mapping.items():
-        if column not in row:
-            raise DataError(
-                Problem(
-                    data, f"no column `{column}` (mapped to {field}){did_you_mean(column, columns)}; columns: {_list(columns)}"
-                )
-            )
-    if mapping.get("prompt", "prompt") not in row:
-        raise DataError(Problem(data, f"no column `prompt`; columns: {_list(columns)}; map one: --map prompt=COLUMN"))
-    answers = ("response", "responses", *(name for pair in _PAIRS for name in pair))
-    if not any(mapping.get(a, a) in row for a in answers):
-        raise DataError(
-            Problem(data, f"no column `response` (or `responses`); columns: {_list(columns)}; map one: --map response=COLUMN")
-        )
+class _Columns:
+    """Holds rows back until every needed column was seen in some row, and says what is missing when none has it."""
+
+    def __init__(self, data: str, mapping: Mapping[str, str], needs: tuple[str, ...]) -> None:
+        self._data = data
+        self._mapping = mapping
+        self._needs = needs
+        self._seen: dict[str, None] = {}  # a set that keeps the order
+        self._held: list[Sample | BadRow] = []
+        self._complete = False
+
+    def see(self, row: Row) -> None:
+        """Note the columns of one row."""
+        if not self._complete:
+            self._seen.update(dict.fromkeys(map(str, row)))
+            self._complete = not self._problem()
+
+    def release(self, sample: Sample | BadRow | None) -> Iterator[Sample | BadRow]:
+        """What may go on: all that was held and this one, or nothing yet. None: the data end here."""
+        if sample is not None:
+            self._held.append(sample)
+        if not self._complete and self._seen and (sample is None or len(self._held) >= SCAN):
+            raise DataError(Problem(self._data, self._problem()))
+        if self._complete or sample is None or len(self._held) >= SCAN:
+            yield from self._held
+            self._held.clear()
+
+    def _problem(self) -> str:
+        """What is missing; empty when nothing is."""
+        seen = list(self._seen)
+        for field, column in self._mapping.items():
+            if column not in self._seen:
+                return f"no column `{column}` (mapped to {field}){did_you_mean(column, seen)}; columns: {_list(seen)}"
+        for field in ("prompt", *self._needs):
+            if self._mapping.get(field, field) not in self._seen:
+                why = "" if field == "prompt" else ", which the recipe needs"
+                return f"no column `{field}`{why}; columns: {_list(seen)}; map one: --map {field}=COLUMN"
+        answers = ("response", "responses", *(name for pair in _PAIRS for name in pair))
+        if any(self._mapping.get(a, a) in self._seen for a in answers):
+            return ""
+        return f"no column `response` (or `responses`); columns: {_list(seen)}; map one: --map response=COLUMN"
 
 
 def _list(columns: list[str]) -> str:
@@ -216,9 +274,12 @@ def _rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(Problem(data, f"unknown file type `{path.suffix}`; known: {', '.join(readers)}, or a datasets folder"))
-    if path.stat().st_size == 0:
-        raise DataError(Problem(data, "the file is empty"))
-    yield from reader(path)
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(Problem(data, "the file is empty"))
+        yield from reader(path)
+    except OSError as why:
+        raise DataError(Problem(data, f"cannot be read: {why.strerror or why}")) from None
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
@@ -228,7 +289,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
                 continue
             where = f"{path}:{number}"
             try:
-                row = json.loads(raw, parse_constant=_no_constant)
+                row = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
             except UnicodeDecodeError as why:
                 yield where, f"not UTF-8 (byte 0x{raw[why.start]:02x})"
             except (ValueError, RecursionError) as why:
@@ -241,9 +302,20 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"`{shown(twice)[1:-1]}` stands twice in one object; the later one would win silently")
+    return row
+
+
 def _json(path: Path) -> Iterator[tuple[str, Row | str]]:
     try:
-        rows = json.loads(path.read_bytes(), parse_constant=_no_constant)
+        rows = json.loads(path.read_bytes(), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except UnicodeDecodeError as why:
+        raise DataError(Problem(str(path), f"not UTF-8 (byte {why.start}); save the file as UTF-8")) from None
     except (ValueError, RecursionError) as why:
         raise DataError(Problem(str(path), f"not valid JSON: {why}")) from None
     if not isinstance(rows, list):
@@ -259,11 +331,20 @@ def _csv(path: Path) -> Iterator[tuple[str, Row | str]]:
             reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             for row in reader:
                 bad = None in row or any(v is None for v in row.values())
-                yield f"{path}:{reader.line_num}", "wrong number of cells" if bad else row
+                yield f"{path}:{reader.line_num}", f"wrong number of cells, not {len(reader.fieldnames or ())}" if bad else row
     except UnicodeDecodeError as why:
-        raise DataError(Problem(str(path), f"not UTF-8 ({why.reason}); save the file as UTF-8")) from None
+        raise DataError(Problem(_undecodable(path), f"not UTF-8 ({why.reason}); save the file as UTF-8")) from None
     except csv.Error as why:
-        raise DataError(Problem(str(path), f"not valid CSV: {why}")) from None
+        raise DataError(Problem(f"{path}:{reader.line_num}", f"not valid CSV: {why}")) from None
+
+
+def _undecodable(path: Path) -> str:
+    """`file:line` of the first line that is not UTF-8."""
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            if raw.decode("utf-8", "replace").encode() != raw:
+                return f"{path}:{number}"
+    return str(path)
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Row | str]]:

@@ -14,7 +14,6 @@ import importlib.metadata
 import os
 import platform
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,10 +28,9 @@ from judge.batch.summary import counts, reasons, summary
 from judge.batch.write import write_json, write_tables
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
-from judge.errors import DataError, NoVerdictError, OutputError
+from judge.errors import DataError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.core import Pipeline
-from judge.reward.absent import group_means
 from judge.settings import settings_dict
 from judge.types import NoVerdict, Reason, Reward, Sample
 
@@ -70,12 +68,12 @@ async def run_batch(
         total: Number of samples, for the display.
         engine: Used instead of the one in the settings.
         notice: Called with one line when something slow starts or ends.
-        strict: A bad row ends the run.
+        strict: A bad row ends the run; else it gets no reward, with the reason `invalid`.
 
     Raises:
         EngineError: The engine cannot work at all. What was judged before is kept.
         OutputError: Results cannot be written.
-        DataError: A bad row under `strict`, or a sample that lacks what the recipe needs.
+        DataError: A bad row under `strict`.
         NoVerdictError: The settings say `on_no_verdict: raise`.
     """
     with _locked(output):
@@ -90,14 +88,18 @@ async def run_batch(
             pipeline = build_pipeline(plan, engine, store)
             ready = time.monotonic()
             interrupted = await _judge_all(plan, pipeline, samples, store, progress, strict)
+            store.commit()
             state = "interrupted" if interrupted else "finished"
+        except JudgeError as why:
+            if progress.samples and not isinstance(why, OutputError):  # that one says itself what is saved
+                why.add_note(f"{progress.samples} samples judged before this are kept: the next run does not ask for them again")
+            raise
         finally:
-            with contextlib.suppress(OutputError) if sys.exc_info()[0] else contextlib.nullcontext():
-                store.commit()
             if own:
                 await engine.close()
             if state == "failed":
-                store.close()
+                with contextlib.suppress(OutputError):  # the error on its way says more
+                    store.close()
         judged = progress.seconds
         try:
             _impute(plan, store)
@@ -106,7 +108,7 @@ async def run_batch(
             run = _describe(plan, engine, data) | {
                 "state": state,
                 "counts": counts(store),
-                "no_reward_reasons": reasons(store),
+                "no_verdict_reasons": reasons(store),
                 "seconds": {"loading": round(ready - started, 3), "judging": round(judged, 3)},
                 "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
                 "tokens_per_s": round(tokens / judged, 1) if judged > 0 else 0.0,
@@ -127,7 +129,12 @@ async def _judge_all(
     failed: list[BaseException] = []
 
     async def one(row: int, sample: Sample) -> None:
-        rewards = await pipeline.judge(sample)
+        try:
+            rewards = await pipeline.judge(sample)
+        except DataError as why:  # this row lacks something the recipe needs
+            if strict:
+                raise
+            rewards = _invalid(sample, str(why))
         _finish(plan, store, progress, row, rewards, sample.responses)
 
     def done(task: asyncio.Task[None]) -> None:
@@ -138,23 +145,23 @@ async def _judge_all(
             stop.set()
 
     with progress, _on_interrupt(stop):
-        feed = _bounded(samples, stop)
-        for row, sample in feed:
+        unblock = asyncio.create_task(_unblock(stop, room))
+        for row, sample in _bounded(samples, stop):
             if isinstance(sample, BadRow):
                 if strict:
-                    failed.append(DataError(f"{sample.problem} ({progress.samples} samples judged so far are kept)"))
+                    failed.append(DataError(sample.problem))
                     break
-                failure = NoVerdict(Reason.INVALID, sample.problem)
-                _finish(plan, store, progress, row, (Reward(sample.id, 0, None, failure),), ())
+                _finish(plan, store, progress, row, _invalid(sample, sample.problem), ())
+                await asyncio.sleep(0)  # a file of nothing but bad rows can be stopped, too
                 continue
             await room.acquire()
             if stop.is_set():
-                room.release()
                 break
             task = asyncio.create_task(one(row, sample))
             running.add(task)
             task.add_done_callback(done)
         await _wait(running, stop)
+        unblock.cancel()
     if failed:
         raise failed[0]
     return stop.is_set()
@@ -165,6 +172,18 @@ def _bounded(samples: Iterable[Sample | BadRow], stop: asyncio.Event) -> Iterato
         if stop.is_set():
             return
         yield row, sample
+
+
+async def _unblock(stop: asyncio.Event, room: asyncio.Semaphore) -> None:
+    """Let the feed go on to see that somebody said stop, however slow the engine is."""
+    await stop.wait()
+    room.release()
+
+
+def _invalid(sample: Sample | BadRow, problem: str) -> tuple[Reward, ...]:
+    count, group = (len(sample.responses), sample.group) if isinstance(sample, Sample) else (1, "")
+    failure = NoVerdict(Reason.INVALID, problem)
+    return tuple(Reward(sample.id, index, None, failure, group=group) for index in range(count or 1))
 
 
 async def _wait(running: set[asyncio.Task[None]], stop: asyncio.Event) -> None:
@@ -188,36 +207,40 @@ def _finish(
     if plan.settings.on_no_verdict == "raise":
         for reward in rewards:
             if reward.failure is not None:
+                detail = f": {reward.failure.detail}" if reward.failure.detail else ""
                 raise NoVerdictError(
-                    f"sample `{reward.sample_id}` has no reward ({reward.failure.reason}: {reward.failure.detail});"
-                    f" {progress.samples} samples judged so far are kept, and `on_no_verdict: raise` stops the run here"
+                    f"sample `{reward.sample_id}` has no reward ({reward.failure.reason}{detail});"
+                    " `on_no_verdict: raise` stops the run here"
                 )
 
 
 def _impute(plan: Plan, store: Store) -> None:
-    """Apply `constant` and `group_mean` to the rewards that are missing."""
+    """Apply `constant` and `group_mean` to the rewards that are missing. A row that is no sample stays without."""
     policy = plan.settings.on_no_verdict
-    if policy == "constant":
-        store.query("UPDATE rewards SET value = ?, status = 'imputed' WHERE value IS NULL", plan.settings.no_verdict_constant)
-    if policy == "group_mean":
-        known = (
-            (group, value) for group, value in store.query("SELECT CASE grp WHEN '' THEN id ELSE grp END, value FROM rewards")
-        )
-        for group, mean in group_means(known).items():
-            sql = "UPDATE rewards SET value = ?, status = 'imputed' WHERE value IS NULL AND (CASE grp WHEN '' THEN id ELSE grp END) = ?"
-            store.query(sql, mean, group)
+    if policy not in ("constant", "group_mean"):
+        return
+    constant = plan.settings.no_verdict_constant if policy == "constant" else None
+    group = "CASE grp WHEN '' THEN id ELSE grp END"
+    store.query("CREATE TEMP TABLE means (name TEXT PRIMARY KEY, mean REAL) WITHOUT ROWID")
+    store.query(f"INSERT INTO means SELECT {group}, COALESCE(?, AVG(value)) FROM rewards GROUP BY 1", constant)
+    store.query(
+        f"""UPDATE rewards SET value = mean, status = 'imputed', flags = json_insert(flags, '$[#]',
+          json_object('name', 'imputed', 'detail', printf('%s: %g', ?, mean), 'where', ''))
+        FROM means WHERE name = {group} AND value IS NULL AND reason != '{Reason.INVALID}' AND mean IS NOT NULL""",
+        policy,
+    )
 
 
 @contextlib.contextmanager
 def _on_interrupt(stop: asyncio.Event) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) stops cleanly; a second one acts as usual."""
     loop = asyncio.get_running_loop()
-    handled: list[int] = []
+    handled: list[signal.Signals] = []
 
     def stop_now() -> None:
         stop.set()
-        for number in handled:
-            loop.remove_signal_handler(number)
+        for each in handled:
+            loop.remove_signal_handler(each)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not on the main thread
@@ -226,8 +249,8 @@ def _on_interrupt(stop: asyncio.Event) -> Iterator[None]:
     try:
         yield
     finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+        for each in handled:
+            loop.remove_signal_handler(each)
 
 
 @contextlib.contextmanager
@@ -236,13 +259,16 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except FileExistsError:
+        raise OutputError(f"{folder}: is a file; --output names a folder\nnothing was judged") from None
     except OSError as why:
-        raise OutputError(f"{folder}: {why.strerror}") from None
+        raise OutputError(f"{folder}: cannot be written to: {why.strerror}\nnothing was judged") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise OutputError(f"{folder}: another run is writing here; choose another --output or wait for it") from None
+            busy = "another run is writing here; choose another --output or wait for it"
+            raise OutputError(f"{folder}: {busy}\nnothing was judged") from None
         yield
     finally:
         os.close(handle)

@@ -2,20 +2,23 @@
 
 - A call is kept under the hash of its exact request, so a run that is started again asks only what is new: an edited
   answer, rubric word, template, model or sampling value changes the hash of exactly the calls it affects.
-- A call that gave no verdict is kept for the record, and is not found again: the next run asks anew.
+- A call that gave no verdict, or left out a criterion, is kept for the record and not found again: the next run asks anew.
 - Writes are buffered and committed a few times a second (WAL): on a kill at most that much is asked again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from judge.errors import OutputError
+from judge.filters.intake import FILTERS
 from judge.types import Call, Completion, NoVerdict, Reward, TokenLogprobs, Verdict
 
 COMMIT_EVERY_S = 0.25
@@ -35,7 +38,11 @@ CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
-_CALL = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_CALL = f"""INSERT INTO calls VALUES ({",".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET
+  usable = excluded.usable, text = excluded.text, finish_reason = excluded.finish_reason, prompt_tokens = excluded.prompt_tokens,
+  completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens, latency_s = excluded.latency_s,
+  reasoning = excluded.reasoning, refusal = excluded.refusal, error = excluded.error, logprobs = excluded.logprobs
+  WHERE excluded.usable OR NOT usable"""  # two rows may ask the same: a failure never takes the place of a good reply
 _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 20)})"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
@@ -55,27 +62,29 @@ class Store:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
+            self._known = {key for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1")}
         except sqlite3.Error as why:
-            raise OutputError(f"{path}: {why}") from None
+            raise OutputError(f"{path}: cannot be used as the run's journal: {why}; delete it or choose another folder") from None
 
     # ---- the journal ---------------------------------------------------------------------------------------------
 
     def find(self, key: str) -> Completion | None:
         """The usable reply kept under this key, if there is one."""
-        row = self._db.execute("SELECT * FROM calls WHERE key = ? AND usable = 1", (key,)).fetchone()
-        if row is None:
+        if key not in self._known:  # some 100 bytes a call kept, against 20 us a query for each new one
             return None
+        with self._reading():
+            row = self._db.execute("SELECT * FROM calls WHERE key = ?", (key,)).fetchone()
         _, _, text, finish, prompt, completion, cached, latency, reasoning, refusal, error, logprobs = row
         tokens = tuple(TokenLogprobs(t, top) for t, top in json.loads(logprobs)) if logprobs else ()
         return Completion(text, finish, prompt, completion, cached, latency, reasoning, refusal, error, tokens)
 
     def keep(self, call: Call) -> None:
-        """Keep one finished call; usable unless it ended without a verdict."""
+        """Keep one finished call; usable unless it ended without a verdict, or without one on some criterion."""
         c = call.completion
         logprobs = json.dumps([(t.text, dict(t.top)) for t in c.logprobs]) if c.logprobs else None
-        usable = not isinstance(call.outcome, NoVerdict)
+        usable = not isinstance(call.outcome, NoVerdict) and not _incomplete(call.outcome)
         row = (call.key, usable, _clean(c.text), c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens)
-        self._put(_CALL, (*row, c.latency_s, _clean(c.reasoning), c.refusal, c.error, logprobs))
+        self._put(_CALL, (*row, c.latency_s, _clean(c.reasoning), _clean(c.refusal), _clean(c.error), logprobs))
 
     # ---- the rewards -----------------------------------------------------------------------------------------------
 
@@ -106,32 +115,66 @@ class Store:
                     self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as why:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            lost = self._forget()
             raise OutputError(
-                f"{self.path}: {why}; {self._size} results of the last moments are not saved, all earlier ones are"
+                f"{self.path}: cannot be written: {why} (is the disk full?); the records of the last moments ({lost}) are not"
+                " saved, all earlier ones are: make room and run the same command again to go on"
             ) from None
+        self._forget()
+        self._committed = time.monotonic()
+
+    def _forget(self) -> int:
+        """Empty the buffers; gives how many records they held."""
+        size, self._size = self._size, 0
         for rows in self._buffers.values():
             rows.clear()
-        self._size = 0
-        self._committed = time.monotonic()
+        return size
 
     def close(self) -> None:
         """Commit and close; idempotent."""
-        self.commit()
-        self._db.close()
+        try:
+            self.commit()
+        finally:
+            self._db.close()
 
     # ---- reading back ------------------------------------------------------------------------------------------------
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of a small query."""
         self.commit()
-        return self._db.execute(sql, values).fetchall()
+        with self._reading():
+            return self._db.execute(sql, values).fetchall()
 
     def pages(self, sql: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a large query, some thousands at a time."""
         self.commit()
-        cursor = self._db.execute(sql)
-        while rows := cursor.fetchmany(size):
+        with self._reading():
+            cursor = self._db.execute(sql)
+        while True:
+            with self._reading():
+                rows = cursor.fetchmany(size)
+            if not rows:
+                return
             yield rows
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as why:
+            raise OutputError(f"{self.path}: {why} (is the disk full, or the file damaged?)") from None
+
+
+def _incomplete(outcome: Verdict | NoVerdict | None) -> bool:
+    return isinstance(outcome, Verdict) and any(cell is None for row in outcome.scores for cell in row)
+
+
+@lru_cache(maxsize=4096)
+def _dumps(value: tuple[Any, ...]) -> str:
+    """JSON of a tuple; most rows repeat the same few."""
+    return json.dumps(value)
 
 
 def _clean(text: str) -> str:
@@ -140,7 +183,7 @@ def _clean(text: str) -> str:
 
 
 def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
-    flags = [{"name": f.name, "detail": f.detail, "where": f.where} for f in reward.flags]
+    flags = [{"name": f.name, "detail": _clean(f.detail), "where": _clean(f.where)} for f in reward.flags]
     u = reward.uncertainty
     return (
         row,
@@ -166,13 +209,16 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
     )
 
 
+_GATES = frozenset((*FILTERS, "walkover"))  # flags under which a response gets its reward without a judge
+
+
 def _status(reward: Reward) -> str:
     """`judged`, `gated` (a filter decided), `imputed`, or `no_verdict`."""
     if any(f.name == "imputed" for f in reward.flags):
         return "imputed"
     if reward.value is None:
         return "no_verdict"
-    return "judged" if reward.calls or not reward.flags else "gated"
+    return "gated" if not reward.calls and any(f.name in _GATES for f in reward.flags) else "judged"
 
 
 def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
@@ -183,12 +229,12 @@ def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
         _clean(sample_id),
         call.key,
         call.turn,
-        json.dumps(call.order),
-        json.dumps(call.criteria),
+        _dumps(call.order),
+        _dumps(call.criteria),
         call.vote,
         call.seed,
         json.dumps(verdict.value) if verdict else None,
-        json.dumps(verdict.scores) if verdict else None,
+        _dumps(verdict.scores) if verdict else None,
         str(failure.reason) if failure else None,
         _clean(failure.detail) if failure else None,
         verdict.forced if verdict else False,

@@ -61,21 +61,24 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
             "SELECT json_extract(flags, '$[0].name'), COUNT(*) FROM rewards WHERE status = 'gated' GROUP BY 1 ORDER BY 2 DESC"
         )
         lines.append(f"{counts['gated']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
-    if counts["no_reward"]:
-        lines.append(f"{counts['no_reward']} of {counts['responses']} responses have no reward:")
+    for count, status, what in (
+        (counts["no_reward"], "no_verdict", "have no reward"),
+        (counts["imputed"], "imputed", "have no verdict and got an imputed reward (status `imputed`)"),
+    ):
+        if count:
+            lines.append(f"{count} of {counts['responses']} responses {what}:")
         for reason, n, detail in store.query(
-            "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"
+            "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE status = ? GROUP BY 1 ORDER BY 2 DESC", status
         ):
-            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 90)}" if detail else ""))
+            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 140)}" if detail else ""))
     return [*lines, ""] if lines else []
 
 
 def _extremes(store: Store) -> list[str]:
     lines = []
     for title, direction in (("lowest", "ASC"), ("highest", "DESC")):
-        rows = store.query(
-            f"SELECT value, id, response_index, explanation, response FROM rewards WHERE value IS NOT NULL ORDER BY value {direction}, row LIMIT 3"
-        )
+        columns = "value, id, response_index, explanation, response"
+        rows = store.query(f"SELECT {columns} FROM rewards WHERE value IS NOT NULL ORDER BY value {direction}, row LIMIT 3")
         if rows:
             lines.append(f"{title}:")
         for value, name, index, explanation, response in rows:
@@ -115,7 +118,7 @@ def counts(store: Store) -> dict[str, int]:
 
 
 def reasons(store: Store) -> dict[str, int]:
-    """Responses without a reward, by reason."""
+    """Responses without a verdict, by reason; imputed ones too."""
     return dict(store.query("SELECT reason, COUNT(*) FROM rewards WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"))
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from judge.batch.store import Store
 from judge.errors import OutputError
 
-_REWARDS_SQL = """SELECT row, id, grp, response_index, value, status, reason, detail, flags, components, spread, missing, expected,
-  entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens FROM rewards ORDER BY row, response_index"""
+_REWARDS_SQL = """SELECT row, id, grp, response_index, value, status, reason, detail, flags, components, spread, missing,
+  expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens
+  FROM rewards ORDER BY row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
   FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
@@ -76,12 +78,18 @@ def _schemas() -> tuple[Any, Any]:
     return rewards, verdicts
 
 
+@lru_cache(maxsize=4096)
+def _loads(text: str) -> Any:
+    """Parsed JSON; most rows repeat the same few values. The result must not be changed."""
+    return json.loads(text)
+
+
 def _reward_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row[:8], json.loads(row[8]), list(json.loads(row[9]).items()), *row[10:])
+    return (*row[:8], _loads(row[8]), list(_loads(row[9]).items()), *row[10:])
 
 
 def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    scores = json.loads(row[10]) if row[10] else None
+    scores = _loads(row[10]) if row[10] else None
     return (
         *row[:4],
         json.loads(row[4]),
@@ -109,7 +117,8 @@ def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
             _jsonl(folder / "rewards.jsonl", rewards.names, map_pages(store.pages(_REWARDS_SQL), _reward_record))
     except OSError as why:
         raise OutputError(
-            f"{folder}: {why.strerror or why}; every verdict is in {store.path.name}, run again to write the tables"
+            f"{folder}: the tables cannot be written: {why.strerror or why}; every judge call is kept in {store.path.name}: make"
+            " room and run the same command again, it asks for nothing twice"
         ) from None
 
 
@@ -146,8 +155,9 @@ def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]])
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write one JSON file in place of the old one."""
     beside = path.with_suffix(".json.partial")
-    try:
-        beside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:  # a file name may hold bytes that are not UTF-8; JSON can say them as escapes
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(beside, path)
     except OSError as why:
-        raise OutputError(f"{path}: {why.strerror or why}") from None
+        raise OutputError(f"{path}: cannot be written: {why.strerror or why}; the tables beside it are complete") from None

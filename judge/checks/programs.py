@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from judge.checks.match import agrees
 from judge.errors import RubricError, did_you_mean
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Sample
+from judge.yamlfile import shown
 
 Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
 
@@ -46,44 +48,82 @@ def valid_json(sample: Sample, index: int, args: Mapping[str, Any]) -> float | N
     if text.startswith("```") and text.endswith("```"):
         text = text.removesuffix("```").partition("\n")[2]
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant, parse_int=str)  # of any length: nobody computes with it
     except (ValueError, RecursionError):
         return 0.0
     return 1.0
 
 
-CHECKS: dict[str, tuple[Check, frozenset[str]]] = {
-    "matches_reference": (matches_reference, frozenset()),
-    "contains": (contains, frozenset({"text"})),
-    "max_words": (max_words, frozenset({"n"})),
-    "min_words": (min_words, frozenset({"n"})),
-    "valid_json": (valid_json, frozenset()),
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A check, and the type of each argument it takes; `optional` names those that may be left out."""
+
+    run: Check
+    args: Mapping[str, type] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+
+
+CHECKS: dict[str, Program] = {
+    "matches_reference": Program(matches_reference),
+    "contains": Program(contains, {"text": str, "ignore_case": bool}, frozenset({"ignore_case"})),
+    "max_words": Program(max_words, {"n": int}),
+    "min_words": Program(min_words, {"n": int}),
+    "valid_json": Program(valid_json),
 }
 
 
 def find_check(criterion: Criterion) -> Check:
-    """The program of a criterion. Raises `RubricError` when there is none of that name or an argument is missing."""
+    """The program of a criterion. Raises `RubricError` when there is none of that name or its arguments are wrong."""
     if ":" in criterion.check:
         return _imported(criterion)
     if criterion.check not in CHECKS:
         near = did_you_mean(criterion.check, CHECKS) or f"; known: llm, {', '.join(CHECKS)}"
         raise RubricError(f"criterion `{criterion.id}`: no check `{criterion.check}`{near}")
-    check, required = CHECKS[criterion.check]
-    missing = sorted(required - set(criterion.args))
-    if missing:
-        raise RubricError(f"criterion `{criterion.id}`: check `{criterion.check}` needs `args: {{{missing[0]}: ...}}`")
-    return check
+    program = CHECKS[criterion.check]
+    for problem in _wrong_args(program, criterion.args):
+        raise RubricError(f"criterion `{criterion.id}`: check `{criterion.check}` {problem}")
+    return program.run
+
+
+def _wrong_args(program: Program, args: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the arguments of a check, in words that go on after its name."""
+    for name, kind in program.args.items():
+        if name not in args and name not in program.optional:
+            yield f"needs `args: {{{name}: ...}}`"
+        elif name in args and type(args[name]) is not kind:  # `n: true` is no number
+            yield f"takes {_KINDS[kind]} as `{name}`, not {shown(args[name])}"
+    for name in args:
+        if name not in program.args:
+            known = f"; it takes {', '.join(program.args)}" if program.args else "; it takes none"
+            yield f"has no argument `{name}`{did_you_mean(name, program.args) or known}"
+
+
+_KINDS = {str: "text", bool: "true or false", int: "a whole number"}
 
 
 def _imported(criterion: Criterion) -> Check:
     module, _, name = criterion.check.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as why:
+    except (ImportError, AttributeError, ValueError) as why:
         raise RubricError(f"criterion `{criterion.id}`: cannot import `{criterion.check}`: {why}") from None
     if not callable(found):
         raise RubricError(f"criterion `{criterion.id}`: `{criterion.check}` is not callable")
-    return found  # type: ignore[no-any-return]  # the user's own function
+
+    def checked(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
+        score = found(sample, index, args)
+        if score is None or (isinstance(score, int | float) and 0 <= score <= 1):  # NaN is not
+            return None if score is None else float(score)
+        raise RubricError(
+            f"criterion `{criterion.id}`: check `{criterion.check}` gave {shown(score)} for sample `{sample.id}`; a check gives"
+            " a score in [0, 1], or None when it cannot tell"
+        )
+
+    return checked
 
 
 def prepare(rubric: Rubric) -> dict[str, Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -49,12 +50,17 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """Entry point of the `judge` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # texts under judgement may hold what no terminal can show
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except JudgeError as why:
         print(why, file=sys.stderr)
-        if isinstance(why, InputError):
-            print(f"{len(why.problems)} problem(s); nothing was judged", file=sys.stderr)
+        notes = getattr(why, "__notes__", [])
+        if isinstance(why, InputError) and not notes:
+            notes = [f"{len(why.problems)} problem(s); nothing was judged"]
+        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
         sys.exit(why.exit_code)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

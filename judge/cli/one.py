@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +12,13 @@ import typer
 
 from judge.batch.read import BadRow, to_sample
 from judge.cli.options import Set, notice
-from judge.errors import DataError
+from judge.errors import DataError, InputError, SettingsError
+from judge.pipeline.build import plan
 from judge.pipeline.facade import Judge
 from judge.rubric.model import Rubric
 from judge.settings import load_settings
 from judge.types import Call, NoVerdict, Reward, Sample, Verdict
+from judge.yamlfile import read_yaml
 
 
 def one(
@@ -54,17 +57,13 @@ def one(
 
     Exit codes: 0 judged, 2 wrong input, 3 engine cannot work, 5 no reward under `on_no_verdict: raise`.
     """
-    settings = dict(_base(config))
-    settings["rubric"] = rubric or settings.get("rubric", "helpfulness")
-    settings["recipe"] = recipe or settings.get("recipe", "checklist")
-    engine = dict(settings.get("engine", {}))
-    if url:
-        engine = {"kind": "openai", "base_url": url, "model": model or engine.get("model", "")}
-    elif model:
-        engine["model"] = model
-    settings["engine"] = engine
+    fields, base = _base(config)
+    fields["rubric"] = rubric or fields.get("rubric", "helpfulness")
+    fields["recipe"] = recipe or fields.get("recipe", "checklist")
+    fields["engine"] = _engine(fields.get("engine") or {}, model, url)
+    settings, _ = load_settings(fields, overrides or ())
     sample = _sample(prompt, response, reference, principle)
-    with Judge.from_config(settings, overrides=overrides or (), progress=None if as_json else notice) as judge:
+    with Judge(plan(settings, base), progress=None if as_json else notice) as judge:
         rewards = judge.score([sample])
     if as_json:
         print(json.dumps([_plain(r) for r in rewards], ensure_ascii=False, allow_nan=False))
@@ -73,14 +72,23 @@ def one(
             _print(reward, judge.plan.rubric, len(rewards))
 
 
-def _base(config: Path | None) -> dict[str, Any]:
+def _base(config: Path | None) -> tuple[dict[str, Any], Path | None]:
+    """The fields of a settings file, checked with their lines, and the folder that paths in it start from."""
     if config is None:
-        return {}
-    settings, base = load_settings(config)
-    fields = settings.model_dump(mode="python", exclude_unset=True)
-    if isinstance(fields.get("rubric"), str) and base and (base / fields["rubric"]).exists():
-        fields["rubric"] = str(base / fields["rubric"])
-    return fields
+        return {}, None
+    load_settings(config)
+    return dict(read_yaml(config, SettingsError).data), config.parent
+
+
+def _engine(fields: Mapping[str, Any], model: str | None, url: str | None) -> dict[str, Any]:
+    """The engine's fields with `--model` and `--url` put in."""
+    given = {"model": model} if model else {}
+    if not url:
+        return {**fields, **given}
+    kept = dict(fields) if fields.get("kind") == "openai" else {}
+    if not given and "model" not in kept:
+        raise InputError("--url needs --model: the name that the endpoint knows the model by")
+    return {**kept, **given, "kind": "openai", "base_url": url}
 
 
 def _sample(prompt: str | None, responses: list[str] | None, reference: str | None, principle: str | None) -> Sample:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from judge.batch.read import BadRow, parse_map, read_samples
-from judge.errors import DataError
+from judge.errors import DataError, Problem, did_you_mean
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
 from judge.types import Sample
@@ -28,6 +28,8 @@ Set = Annotated[
 Split = Annotated[str, typer.Option("--split", help="Split of a `datasets` folder or hub name.", metavar="NAME")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Judge only the first N rows.", metavar="N", min=1)]
 
+NEAR = 2_000  # ids searched for one that resembles a mistyped one
+
 
 def notice(text: str) -> None:
     """One line of talk, on standard error."""
@@ -40,16 +42,31 @@ def load_plan(config: str, overrides: list[str] | None) -> Plan:
     return plan(settings, base)
 
 
+def needed_columns(plan: Plan) -> tuple[str, ...]:
+    """Fields that every data set of this run must have: what the recipe needs and the settings do not give."""
+    spec = plan.recipe.spec
+    given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None}
+    needs = [field for field in spec.needs.sample if not given.get(field)]
+    if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
+        needs.append("rubric")
+    return tuple(needs)
+
+
 def find_item(data: str, mapping: list[str] | None, split: str, item: str) -> Sample:
     """The sample with this id, or at this position."""
     by_position: Sample | BadRow | None = None
-    for index, sample in enumerate(read_samples(data, parse_map(mapping or ()), split=split)):
+    ids: list[str] = []
+    count = 0
+    for count, sample in enumerate(read_samples(data, parse_map(mapping or ()), split=split), 1):
         if sample.id == item:
             return _whole(sample)
-        if str(index) == item:
+        if str(count - 1) == item:
             by_position = sample
+        if count <= NEAR:
+            ids.append(sample.id)
     if by_position is None:
-        raise DataError(f"{data}: no item with the id or position `{item}`")
+        near = did_you_mean(item, ids) or f"; positions go from 0 to {count - 1}, and the first id is `{ids[0]}`"
+        raise DataError(Problem(data, f"no item with the id or position `{item}`{near}"))
     return _whole(by_position)
 
 

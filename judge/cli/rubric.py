@@ -1,4 +1,7 @@
-"""`judge rubric list|show|lint|import`: look at rubrics, check them, bring published ones in. Calls no model."""
+"""`judge rubric list|show|lint|import|generate`: look at rubrics, check them, bring published ones in, write new ones.
+
+Only `generate` calls a model; its code is in `judge/cli/generate.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from judge.cli.generate import generate
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
@@ -20,10 +25,12 @@ from judge.rubric.model import Criterion, Rubric
 from judge.rubric.show import importance, polarity, reward_lines, rubric_text, rubric_yaml, scale_words
 
 app = typer.Typer(
-    help="Look at rubrics, check them, and bring published ones in. Calls no model.",
+    help="Look at rubrics, check them, bring published ones in, and write new ones (`generate` alone calls a model).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command("generate")(generate)
 
 Name = Annotated[str, typer.Argument(metavar="RUBRIC", help="Shipped name, or a path ending in .yaml, .yml or .json.")]
 Names = Annotated[list[str], typer.Argument(metavar="RUBRIC...", help="Shipped names, or paths ending in .yaml, .yml or .json.")]
@@ -70,12 +77,11 @@ def show_command(
 def _print_table(rubric: Rubric, console: Console) -> None:
     """The rubric as a table; texts are printed as they are, never read as markup."""
     console.print(f"{rubric.name}  {rubric.title}\n{rubric.description}".rstrip(), markup=False, highlight=False)
-    table = Table(show_lines=True)
-    for heading in ("id", "kind", "weight or points", "scale", "best", "veto", "criterion"):
-        table.add_column(heading, overflow="fold")
+    table = Table("criterion", "counts", "text", show_lines=True)
     for c in rubric.criteria:
-        cells = (c.id, c.kind, importance(c), scale_words(c.scale), polarity(c), "veto" if c.veto else "", _with_anchors(c))
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+        kind = f"{c.id}\n{c.kind}{', veto' if c.veto else ''}"
+        cells = (kind, f"{importance(c)}\n{scale_words(c.scale)}, {polarity(c)}", _with_anchors(c))
+        table.add_row(*(escape(cell) for cell in cells))
     console.print(table)
     anchors = "\n".join(f"  {level}  {text}" for level, text in sorted(rubric.scale.anchors.items()))
     console.print(f"overall scale: {scale_words(rubric.scale)}\n{anchors}".rstrip(), markup=False, highlight=False)

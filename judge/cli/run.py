@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from judge.batch.read import parse_map, read_samples
 from judge.batch.run import run_batch
-from judge.cli.options import Config, Data, Limit, Map, Set, Split, load_plan, notice
+from judge.cli.options import Config, Data, Limit, Map, Set, Split, load_plan, needed_columns, notice
 
 
 def run(
@@ -41,13 +42,12 @@ def run(
     Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 130 stopped.
     """
     plan = load_plan(config, overrides)
-    fields = parse_map(mapping or ())
-    total = sum(1 for _ in read_samples(data, fields, split=split, limit=limit))
-    samples = read_samples(data, fields, split=split, limit=limit)
+    read = partial(read_samples, data, parse_map(mapping or ()), split=split, limit=limit, needs=needed_columns(plan))
+    total = sum(1 for _ in read())  # a first pass: a file that is no data set is found out before a model is loaded
     result = asyncio.run(
         run_batch(
             plan,
-            samples,
+            read(),
             output,
             data=data,
             total=total,

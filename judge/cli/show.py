@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -52,12 +53,11 @@ def show(
             print(f"  {call.title}")
 
 
-def _print(number: int, of: int, call: Preview, count: object) -> None:
+def _print(number: int, of: int, call: Preview, count: Callable[[tuple[Message, ...]], int] | None) -> None:
     print(f"=== call {number} of {of}: {call.title}")
-    print(
-        f"    request {call.key}, seed {call.sampling.seed}, temperature {call.sampling.temperature:g}, at most {call.sampling.max_tokens} tokens"
-    )
-    if callable(count):
+    sampling = f"seed {call.sampling.seed}, temperature {call.sampling.temperature:g}, at most {call.sampling.max_tokens} tokens"
+    print(f"    {sampling}")
+    if count is not None:
         print(f"    {count(call.messages):,} prompt tokens")
     for message in call.messages:
         print(f"--- {message.role}")
@@ -66,13 +66,8 @@ def _print(number: int, of: int, call: Preview, count: object) -> None:
     print()
 
 
-def _counter(model: str) -> object:
-    from judge.engine.chat import load_tokenizer, prompt_ids  # noqa: PLC0415  # transformers, only when tokens are wanted
+def _counter(model: str) -> Callable[[tuple[Message, ...]], int]:
+    from judge.engine.chat_template import ChatTokenizer  # noqa: PLC0415  # transformers, only when tokens are wanted
     from judge.engine.models import resolve_model  # noqa: PLC0415
 
-    tokenizer = load_tokenizer(resolve_model(model))
-
-    def count(messages: tuple[Message, ...]) -> int:
-        return len(prompt_ids(tokenizer, messages))
-
-    return count
+    return ChatTokenizer.load(resolve_model(model)).count

@@ -80,9 +80,7 @@ class ChatTokenizer:
             turns, prefill = messages[:-1], messages[-1].content
         plain = [{"role": m.role, "content": m.content} for m in turns]
         try:
-            text = self.tokenizer.apply_chat_template(
-                plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs
-            )
+            text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs)
         except TemplateError as why:
             raise ValueError(f"the model's chat template refuses this conversation: {first_line(why)}") from why
         return str(text) + prefill

@@ -13,9 +13,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.util
-import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from judge.engine.chat_template import first_line
 from judge.errors import EngineError, did_you_mean
@@ -193,7 +195,13 @@ def _convert(name: str, gguf: Path, out: Path) -> None:
     Its own process, because it takes 2 GB and leaves torch with threads that a later engine should not inherit.
     """
     command = [sys.executable, "-c", _CONVERT, str(gguf.parent), gguf.name, str(out)]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TQDM_DISABLE": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - fixed arguments
     if done.returncode != 0 or not (out / "config.json").is_file():
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -231,11 +239,13 @@ def _check_hub(name: str, revision: str | None) -> None:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise EngineError(f"model {name}: no such folder, and huggingface_hub is not installed{_near(name)}")
     from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415 - heavy, on first use only
+    from huggingface_hub.constants import ENDPOINT  # noqa: PLC0415
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError  # noqa: PLC0415
 
     try:
         if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
             return
+        _find_host(ENDPOINT)
         hf_hub_download(name, "config.json", revision=revision, etag_timeout=10)
     except HFValidationError:
         what = "not a folder here, an embedded model, or a possible hub name"
@@ -247,7 +257,19 @@ def _check_hub(name: str, revision: str | None) -> None:
         what = f"no such folder, and it could not be fetched from the Hugging Face hub: {first_line(why, 160)}"
     else:
         return
-    raise EngineError(f"model {name}: {what}{_near(name)}. Embedded, needs no hub: {', '.join(sorted(EMBEDDED))}")
+    near = _near(name) or f". `{'`, `'.join(sorted(EMBEDDED))}` needs no hub"
+    raise EngineError(f"model {name}: {what}{near}")
+
+
+def _find_host(url: str) -> None:
+    """Raise `OSError` when the hub's name leads nowhere: its own client would try six times, for 23 s."""
+    host = urlsplit(url).hostname or url
+    if getproxies() or os.environ.get("HF_HUB_OFFLINE"):
+        return
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError as why:
+        raise OSError(f"{host}: {why.strerror}") from None
 
 
 def _near(name: str) -> str:
@@ -265,9 +287,3 @@ def _children(folder: Path) -> list[str]:
         return sorted(p.name for p in folder.iterdir() if p.is_dir())
     except OSError:
         return []
-
-
-def model_facts(folder: str) -> dict[str, object]:
-    """`config.json` of a local model folder; empty for a hub name."""
-    path = Path(folder) / "config.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -12,29 +12,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from judge.engine.address import checked_urls, find_key
+from judge.engine.faults import error_message, is_filtered, is_over_length, wants_max_completion_tokens
 from judge.engine.retry import CHAT, Endpoint, GaveUp, Post, Reply, RetryPolicy, Sender, TransportError
-from judge.engine.wire import (
-    Dialect,
-    Wire,
-    error_message,
-    is_filtered,
-    is_over_length,
-    wants_max_completion_tokens,
-)
-from judge.errors import CapabilityError, EngineError, Problem, SettingsError, did_you_mean
+from judge.engine.wire import Dialect, Wire
+from judge.errors import CapabilityError, EngineError, did_you_mean
 from judge.types import Capability, Completion, Message, Request
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 CONNECT_S = 10.0  # longest wait for a connection: a silent host must not eat the whole deadline
 _COMMON = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.SEED})
 _VLLM = _COMMON | {Capability.PREFILL, Capability.SCORE_CONTINUATION}
@@ -108,7 +100,7 @@ class ChatEngine(ABC):
         self.model = model
         self.context_length: int | None = None
         self.control_tokens: frozenset[str] = frozenset()
-        self._key, self._key_source = _find_key(api_key, api_key_env)
+        self._key, self._key_source = find_key(api_key, api_key_env)
         self._headers = dict(headers or {})
         self._secrets = [text.encode() for text in (self._key, *self._headers.values()) if len(text) >= 8]
         self._concurrency = concurrency
@@ -116,7 +108,7 @@ class ChatEngine(ABC):
         self._check_model = check_model
         self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit))
         self._set_dialect(Dialect.OPENAI if self._auto else Dialect(dialect))  # `auto` is found out by start()
-        self._sender = Sender(_checked_urls(base_url), policy or RetryPolicy(max_retries), deadline_s, self._describe)
+        self._sender = Sender(checked_urls(base_url), policy or RetryPolicy(max_retries), deadline_s, self._describe)
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
         self._answered = False
@@ -145,14 +137,10 @@ class ChatEngine(ABC):
         if self._started:
             return
         client = await self._client()
-        try:
-            listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
-            lost = [problem for problem in listed if isinstance(problem, TransportError)]
-            if len(lost) == len(listed):
-                raise EngineError("\n".join(map(str, lost)))
-        except EngineError:
-            await self.close()
-            raise
+        listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
+        lost = [problem for problem in listed if isinstance(problem, TransportError)]
+        if len(lost) == len(listed):
+            raise EngineError("\n".join(map(str, lost)))
         for problem in lost:
             _log.warning("%s; going on with the other endpoints", problem)
         self._adopt([card for card in listed if isinstance(card, dict)])
@@ -266,7 +254,8 @@ class ChatEngine(ABC):
 
         Raises:
             CapabilityError: The server is not a vLLM server.
-            EngineError: A request failed for good.
+            ValueError: The server refuses the conversation, or it does not fit.
+            EngineError: The server cannot be reached, or has no such address.
         """
         if self._wire.dialect is not Dialect.VLLM:
             raise CapabilityError("only vLLM servers give the log-probability of a continuation")
@@ -286,7 +275,7 @@ class ChatEngine(ABC):
         return tuple(float(scored[start + i][str(token)]["logprob"]) for i, token in enumerate(tokens))
 
     async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`."""
+        """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`, `ValueError`."""
         client = await self._client()
         raw = json.dumps({"model": self.model, **body}).encode()
         async with client.slots:
@@ -295,7 +284,8 @@ class ChatEngine(ABC):
             raise EngineError(sent.why)
         reply, endpoint = sent
         if reply.status != 200:
-            raise EngineError(f"{endpoint.url(path)} answered {self._describe(reply)}")
+            refused = ValueError if reply.status in (400, 413, 422) else EngineError
+            raise refused(f"{endpoint.url(path)} answered {self._describe(reply)}")
         return json.loads(reply.body)
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
@@ -341,27 +331,3 @@ class ChatEngine(ABC):
     def _refused(self, url: str, reply: Reply) -> EngineError:
         key = f"the key from {self._key_source}" if self._key else f"a request without a key ({self._key_source} is not set)"
         return EngineError(f"{url} refused {key}: {self._describe(reply)}")
-
-
-def _find_key(api_key: str | None, variable: str | None) -> tuple[str, str]:
-    """The key ("" for none) and where it came from, for messages."""
-    name = variable or DEFAULT_KEY_VARIABLE
-    found = os.environ.get(name, "")
-    if api_key and api_key != found:
-        return api_key, "`api_key`"
-    if not found and name != DEFAULT_KEY_VARIABLE:
-        raise SettingsError(Problem("api_key_env", f"the environment variable {name} is not set"))
-    return found, f"the environment variable {name}"
-
-
-def _checked_urls(base_url: str | Sequence[str]) -> list[str]:
-    urls = [base_url] if isinstance(base_url, str) else list(base_url)
-    if not urls:
-        raise SettingsError(Problem("base_url", "at least one is needed, such as http://localhost:8000/v1"))
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(Problem("base_url", f"{url!r} is no HTTP address; one looks like http://localhost:8000/v1"))
-        if parts.username or parts.password:
-            raise SettingsError(Problem("base_url", "holds a user name or password; pass the key by `api_key_env`"))
-    return urls

@@ -15,30 +15,32 @@ from judge.types import Capability, Completion, Message, Request
 
 @runtime_checkable
 class Engine(Protocol):
-    """Request -> Completion.
-
-    Attributes:
-        model: Name of the model, as it stands in every record.
-        identity: What else decides the output (revision, dtype, endpoint dialect...); part of every request key.
-        capabilities: What this engine can do.
-        context_length: Longest prompt plus completion in tokens, or None when unknown.
-        control_tokens: Chat-template control tokens of the judge's tokenizer, to be neutralised in untrusted text.
-    """
+    """Request -> Completion."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """Name of the model, as it stands in every record."""
+        ...
 
     @property
-    def identity(self) -> Mapping[str, str]: ...
+    def identity(self) -> Mapping[str, str]:
+        """What else decides the output (revision, dtype, endpoint dialect...); part of every request key."""
+        ...
 
     @property
-    def capabilities(self) -> frozenset[Capability]: ...
+    def capabilities(self) -> frozenset[Capability]:
+        """What this engine can do."""
+        ...
 
     @property
-    def context_length(self) -> int | None: ...
+    def context_length(self) -> int | None:
+        """Longest prompt plus completion in tokens, or None when unknown."""
+        ...
 
     @property
-    def control_tokens(self) -> frozenset[str]: ...
+    def control_tokens(self) -> frozenset[str]:
+        """Chat-template control tokens of the judge's tokenizer, to be neutralised in untrusted text."""
+        ...
 
     async def start(self) -> None:
         """Load or reach the model; idempotent. Raises `EngineError` when it cannot work at all."""

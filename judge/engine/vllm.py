@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import importlib.util
 import itertools
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -119,7 +119,9 @@ class VllmEngine:
         async with self._lock:
             if self._llm is not None:
                 if self._loop is not asyncio.get_running_loop():
-                    raise EngineError("this VllmEngine was started in another event loop; close it there, or use one loop throughout")
+                    raise EngineError(
+                        "this VllmEngine was started in another event loop; close it there, or use one loop throughout"
+                    )
                 return
             preflight()
             began = time.monotonic()
@@ -144,7 +146,8 @@ class VllmEngine:
 
         arguments = self._arguments(path, AsyncEngineArgs, on_cpu=current_platform.is_cpu())
         try:
-            with _startup(len(os.sched_getaffinity(0)) if current_platform.is_cpu() else 0):
+            cores = len(os.sched_getaffinity(0)) if current_platform.is_cpu() else 0
+            with _startup(cores, eager=bool(arguments.get("enforce_eager"))):
                 llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except (OSError, RuntimeError, ValueError, TypeError, AssertionError, ImportError) as why:
             raise EngineError(f"vLLM cannot load {self.model}: {_cause(why)}") from why
@@ -225,8 +228,7 @@ class VllmEngine:
         llm.shutdown()
         if handler is not None:
             await asyncio.wait([handler], timeout=5)
-        del llm, handler
-        gc.collect()  # it sits in a cycle, and its destructor fails when the interpreter is already half gone
+        llm.shutdown = lambda *args: None  # its destructor calls this again, at exit, when modules are already gone
 
     def _ready(self) -> tuple[ChatTokenizer, Any]:
         if self._llm is None or self._chat is None:
@@ -261,10 +263,8 @@ class VllmEngine:
         _, llm = self._ready()
         prompt = {"type": "token", "prompt_token_ids": ids}  # "type" marks it as ready, which skips a thread per request
         stream = llm.generate(prompt, params, f"judge-{next(self._names)}")
-        last = None
-        async for last in stream:
-            pass
-        return last
+        (output,) = [finished async for finished in stream]  # one, by FINAL_ONLY
+        return output
 
 
 def preflight() -> None:
@@ -277,30 +277,31 @@ def preflight() -> None:
 
 
 @contextmanager
-def _startup(cores: int) -> Iterator[None]:
+def _startup(cores: int, *, eager: bool) -> Iterator[None]:
     """Set what must hold while vLLM starts its processes, and put it back.
 
-    `cores` is 0 on a GPU. On a CPU with few cores the engine core runs the model itself; with many, vLLM's own
-    worker process, bound to its cores, loses little and gains from the binding.
+    `cores` is 0 on a GPU; `eager` says that the model is not compiled. On a CPU with few cores the engine core runs the
+    model itself; with many, vLLM's own worker process, bound to its cores, loses little and gains from the binding.
     """
-    import __main__  # noqa: PLC0415  # whatever the user runs
-
-    hidden = {name: getattr(__main__, name, None) for name in ("__spec__", "__file__")}
-    alone = 0 < cores <= _FEW_CORES and "VLLM_ENABLE_V1_MULTIPROCESSING" not in os.environ
-    if alone:
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    __main__.__spec__ = importlib.util.find_spec("judge.engine.vllm_child")
-    __main__.__file__ = None
+    main: Any = sys.modules["__main__"]  # whatever the user runs
+    hidden = {name: getattr(main, name, None) for name in ("__spec__", "__file__")}
+    wanted = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if 0 < cores <= _FEW_CORES else {}
+    if cores and eager:
+        wanted["TORCHDYNAMO_DISABLE"] = "1"  # else the first request with log-probabilities waits 13 s for a C++ compiler
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
+    main.__spec__ = importlib.util.find_spec("judge.engine.vllm_child")
+    main.__file__ = None
     try:
         yield
     finally:
-        if alone:
-            del os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"]
+        for name in ours:
+            os.environ.pop(name, None)
         for name, value in hidden.items():
             if name == "__file__" and value is None:
-                del __main__.__file__
+                del main.__file__
             else:
-                setattr(__main__, name, value)
+                setattr(main, name, value)
 
 
 def _sampling_params(sampling: Sampling, structured: Structured | None, seed: int) -> Any:

@@ -13,16 +13,14 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from judge.engine.faults import error_message, shorten
 from judge.errors import EngineError, Problem, SettingsError
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
-
-MAX_MESSAGE_CHARACTERS = 400  # of a server's own words, in an error
 
 _OWN_FIELDS = frozenset(
     {"model", "messages", "n", "stream", "echo", "temperature", "top_p", "top_k", "seed", "stop", "logprobs", "top_logprobs"}
@@ -39,12 +37,6 @@ _FINISH: dict[object, FinishReason] = {
     "max_tokens": "length",
     "content_filter": "content_filter",
 }
-_TOO_LONG = re.compile(
-    r"context[ _](length|window)|max_model_len|(prompt|input) (is|was) too long"
-    r"|(input|prompt) tokens? .*exceed|too many input tokens",
-    re.IGNORECASE,
-)
-_FILTERED = re.compile(r"content[ _]?(filter|policy|management policy)|flagged", re.IGNORECASE)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -250,49 +242,6 @@ def _unwrap(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     return verdict if isinstance(verdict, str) else text
-
-
-def is_over_length(raw: bytes) -> bool:
-    """Tell whether an error reply says that the prompt does not fit the context."""
-    return bool(_TOO_LONG.search(_error_text(raw)))
-
-
-def is_filtered(raw: bytes) -> bool:
-    """Tell whether an error reply says that a content filter stopped the request."""
-    return bool(_FILTERED.search(_error_text(raw)))
-
-
-def wants_max_completion_tokens(raw: bytes) -> bool:
-    """Tell whether an error reply refuses `max_tokens` in favour of `max_completion_tokens`."""
-    return b"max_completion_tokens" in raw and b"unsupported" in raw.lower()
-
-
-def error_message(raw: bytes) -> str:
-    """Find the server's own words in an error reply, on one line and short."""
-    return shorten(_error_text(raw))
-
-
-def _error_text(raw: bytes) -> str:
-    """Take code and message out of the forms servers use: {"error": {...}}, {"error": "..."}, {"message"}, {"detail"}."""
-    try:
-        reply = json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw.decode(errors="replace")
-    if not isinstance(reply, dict):
-        return str(reply)
-    error = reply.get("error") or reply
-    if not isinstance(error, dict):
-        return str(error)
-    said = error.get("message") or error.get("detail") or reply
-    code = error.get("code")
-    return f"{said} ({code})" if isinstance(code, str) else str(said)
-
-
-def shorten(value: object) -> str:
-    """Put a value on one line of at most `MAX_MESSAGE_CHARACTERS`."""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    text = " ".join(text[: 4 * MAX_MESSAGE_CHARACTERS].split())
-    return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 3] + "..."
 
 
 def _failed(error: str, latency_s: float) -> Completion:

@@ -72,7 +72,7 @@ _BLANK = frozenset("\u3164\u2800\uffa0\u115f\u1160\u034f")
 def empty_response(sample: Sample, index: int) -> Flag | None:
     """Blank or invisible-only text, and markup around nothing (`<think></think>`)."""
     text = sample.responses[index]
-    if any(map(_shows, _MARKUP.sub("", text))):
+    if any(map(_shows, _MARKUP.sub("", text[:64]))) or any(map(_shows, _MARKUP.sub("", text))):  # most show at once
         return None
     detail = "markup around nothing" if any(map(_shows, text)) else "nothing visible"
     return Flag("empty_response", detail, str(index))
@@ -94,7 +94,7 @@ def _content(char: str) -> bool:
 
 def opener_only(sample: Sample, index: int) -> Flag | None:
     """A short text that announces an answer and holds none: every word belongs to announcing, and no digit stands in it."""
-    if len(sample.responses[index]) > 400:
+    if len(sample.responses[index]) > 400 or sample.responses[index].count(" ") > 3 * _MAX_WORDS:
         return None
     text = _MARKUP.sub(" ", visible(sample.responses[index])).replace("\u2019", "'")
     words = [w for w in _WORD.findall(text.lower()) if w != "_"]

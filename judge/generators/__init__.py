@@ -1,1 +1,1 @@
-"""Rubrics from prompts, references and preference pairs."""
+"""Prompts, references and preference pairs -> rubrics."""

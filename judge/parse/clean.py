@@ -9,19 +9,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from judge.types import Completion, NoVerdict, Reason
 
-_NAMES = ("think", "thinking", "reasoning", "thought", "thoughts", "seed:think")
-_TAG = re.compile(
-    r"<(?P<close>/?)(?P<name>" + "|".join(_NAMES) + r")>"
-    r"|\[(?P<close2>/?)(?P<name2>THINK)\]"
-    r"|<\|(?P<side>begin|end)_of_(?P<name3>thought)\|>"
-    r"|◁(?P<close4>/?)(?P<name4>think)▷",
-    re.IGNORECASE,
-)
-_QUOTES = "\"'`“‘«"
+_NAME = r"(?:think|thinking|reasoning|thoughts?|seed:think)"
+_UNQUOTED = "(?<![\"'`“‘«])"  # a tag right behind a quotation mark is only mentioned
+_OPEN = re.compile(rf"{_UNQUOTED}(?:<({_NAME})>|\[(THINK)\]|<\|begin_of_(thought)\|>|◁(think)▷)", re.IGNORECASE)
+_CLOSE = re.compile(rf"{_UNQUOTED}(?:</{_NAME}>|\[/THINK\]|<\|end_of_thought\|>|◁/think▷)", re.IGNORECASE)
 _CHANNEL = re.compile(r"<\|channel\|>\s{0,3}(\w{1,20})[^<]{0,80}<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|start|call)\|>")
 _GLUED = re.compile(r"\s{0,3}analysis(?=[A-Z\"'*])")  # gpt-oss channels, decoded without their special tokens
@@ -85,10 +79,14 @@ def strip_thinking(text: str) -> str | None:
     spans = thinking(text)
     if spans is None:
         return None
-    tags = list(_tags(text))
-    if tags and all(close for _, _, _, close in tags):
-        return text[tags[-1][1] :].strip()
-    return _without(text, spans).strip()
+    if spans and _OPEN.search(text) is None:
+        for last in _CLOSE.finditer(text):
+            spans = [(0, max(spans[0][1], last.end())), *spans[1:]]
+    parts, at = [], 0
+    for start, end in spans:
+        parts.append(text[at:start])
+        at = max(at, end)
+    return "".join([*parts, text[at:]]).strip()
 
 
 def mask(text: str) -> str | None:
@@ -119,27 +117,26 @@ def thinking(text: str) -> list[tuple[int, int]] | None:
     if channels != []:
         return channels
     spans: list[tuple[int, int]] = []
-    opened: tuple[int, str] | None = None
-    for start, end, name, close in _tags(text):
-        if not close and opened is None:
-            opened = (start, name)
-        elif close and opened is not None and opened[1] == name:
-            spans.append((opened[0], end))
-            opened = None
-        elif close and opened is None and not spans:
-            spans.append((0, end))
-    return None if opened else spans
+    first, close = _OPEN.search(text), _CLOSE.search(text)
+    if close is not None and (first is None or close.start() < first.start()):
+        spans.append((0, close.end()))
+    while first is not None:
+        close = _close(first).search(text, first.end())
+        if close is None:
+            return None
+        spans.append((first.start(), close.end()))
+        first = _OPEN.search(text, close.end())
+    return spans
 
 
-def _tags(text: str) -> Iterator[tuple[int, int, str, bool]]:
-    """Thinking tags in order: start, end, name, closing. A tag right after a quotation mark is only mentioned."""
-    for found in _TAG.finditer(text):
-        if found.start() and text[found.start() - 1] in _QUOTES:
-            continue
-        part = found.groupdict()
-        name = part["name"] or part["name2"] or part["name3"] or part["name4"]
-        close = bool(part["close"] or part["close2"] or part["close4"]) or (part["side"] or "").lower() == "end"
-        yield found.start(), found.end(), name.lower(), close
+def _close(opened: re.Match[str]) -> re.Pattern[str]:
+    """The closing tag of an opening one."""
+    tag = opened.group()
+    end = f"</{opened.group(1)}>" if tag[0] == "<" and opened.group(1) else _CLOSERS[tag[0]]
+    return re.compile(_UNQUOTED + re.escape(end), re.IGNORECASE)
+
+
+_CLOSERS = {"[": "[/THINK]", "<": "<|end_of_thought|>", "◁": "◁/think▷"}
 
 
 def _channels(text: str) -> list[tuple[int, int]] | None:
@@ -156,11 +153,3 @@ def _channels(text: str) -> list[tuple[int, int]] | None:
         at = text.rfind("assistantfinal")
         return None if at < 0 else [(0, at + len("assistantfinal"))]
     return []
-
-
-def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    parts, at = [], 0
-    for start, end in spans:
-        parts.append(text[at:start])
-        at = end
-    return "".join([*parts, text[at:]])

@@ -35,7 +35,8 @@ def boxed(text: str, question: Question) -> Iterator[Statement]:
     """Find `\\boxed{value}`, braces inside included; of nested boxes the outer one counts."""
     stack: list[tuple[int, int] | None] = []
     ready: list[tuple[int, int, int]] = []
-    for found in _BOXED.finditer(text) if "\\boxed" in text else ():
+    first = text.find("\\boxed")
+    for found in _BOXED.finditer(text, first) if first >= 0 else ():
         part = found.group()
         if part in ("\\{", "\\}"):
             continue

@@ -14,33 +14,50 @@ from functools import lru_cache
 from judge.parse.statement import Statement
 from judge.recipe.model import Question
 
-_DECOR = r"[ \t>#*_`~•·\-+({\[]{0,12}(?:\d{1,3}[.)][ \t]{1,3}[*_`]{0,3})?"
 _LEAD = r"(?:(?:my|the)[ \t]{1,3})?(?:final[ \t]{1,3})?"
+_HEAD = re.compile(rf"[ \t>#*_`~•·\-+({{\[]{{0,12}}(?:\d{{1,3}}[.)][ \t]{{1,3}}[*_`]{{0,3}})?{_LEAD}", re.IGNORECASE)
+_MID = re.compile(rf"(?:[.!?;)*。][ \t]{{1,3}}|[ \t](?:-{{1,2}}|–|—)[ \t]{{1,3}})[*_`]{{0,3}}{_LEAD}$", re.IGNORECASE)
 _SEPARATOR = r"[*_`~)\]}]{0,4}[ \t]{0,4}(?:[:=]|(?<=[ \t])[-–—](?=[ \t]))"
 _ID = r"[ \t]{0,4}[*_`\[(#\"']{0,4}(?P<id>[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})[*_`\])\"']{0,4}"
+_INNER_ID = re.compile(_ID + _SEPARATOR)
 _OPEN_WORDS = frozenset("or nor and if whether either neither than not that's unless why how which".split())  # "A or B is better"
+_MAX_HEAD = 48  # characters of a line before a marker that are looked at
 _MAX_LINE = 600  # characters of a line behind a marker that are looked at
 
 
 def lines(text: str, question: Question) -> Iterator[Statement]:
-    """Find `MARKER: value` lines; in `criteria`, `MARKER id: value`."""
-    marker = question.spec.marker
+    """Find `MARKER: value` lines; in `criteria`, `MARKER id: value`; and a heading `## MARKER` over the value."""
     by_id = question.spec.kind == "criteria"
-    for found in _marker(marker, by_id).finditer(text):
-        at = found.end()
-        stop = text.find("\n", at, at + _MAX_LINE)
-        line = text[at : stop if stop >= 0 else at + _MAX_LINE]
-        alone = found.group("mid") is None
-        key = (found.group("id") or "").rstrip(".-") if by_id else ""
-        if by_id and not key:
-            at, line, key = _inner_id(at, line)
-        words = line.lstrip(" \t:=*_`~")
-        if words.strip():
-            yield Statement(found.start("marker"), at + len(line) - len(words), words.rstrip(), key, False, alone)
-        elif alone and stop >= 0 and (below := _below(text, stop)) is not None:
-            yield Statement(found.start("marker"), below[0], below[1], key, True, alone)
-    if not by_id:
-        yield from _headings(text, marker)
+    for found in _marker(question.spec.marker, by_id).finditer(text):
+        alone = _starts(text, found.start())
+        if alone is not None:
+            statement = _line(text, found, by_id, alone)
+            if statement is not None:
+                yield statement
+
+
+def _line(text: str, found: re.Match[str], by_id: bool, alone: bool) -> Statement | None:
+    """The statement behind a marker; None when nothing is stated there."""
+    at, start = found.end(), found.start()
+    key = (found.group("id") or "").rstrip(".-") if by_id else ""
+    stop = text.find("\n", at, at + _MAX_LINE)
+    line = text[at : stop if stop >= 0 else at + _MAX_LINE]
+    if by_id and not key:
+        at, line, key = _inner_id(at, line)
+    words = line.lstrip(" \t:=*_`~")
+    if words.strip():
+        return Statement(start, at + len(line) - len(words), words.rstrip(), key, False, alone)
+    below = _below(text, stop) if alone and stop >= 0 and not (by_id and not key) else None
+    return None if below is None else Statement(start, below[0], below[1], key, True, alone)
+
+
+def _starts(text: str, at: int) -> bool | None:
+    """True where a line starts (decoration aside), False behind the end of a sentence, None elsewhere."""
+    head = text[max(0, at - _MAX_HEAD) : at]
+    cut = head.rfind("\n")
+    if (cut >= 0 or at <= _MAX_HEAD) and _HEAD.fullmatch(head, cut + 1):
+        return True
+    return False if _MID.search(head, max(cut + 1, len(head) - 24)) else None
 
 
 def bare(text: str, question: Question) -> Iterator[Statement]:
@@ -71,26 +88,10 @@ def sentences(text: str, question: Question) -> Iterator[Statement]:
 
 @lru_cache(maxsize=256)
 def _marker(marker: str, by_id: bool) -> re.Pattern[str]:
-    """The marker at the start of its line, or after the end of a sentence; with a separator behind it.
-
-    Whether a marker in mid-line is the judge's own is decided by what stands right before it.
-    """
-    start = rf"(?:^{_DECOR}{_LEAD}|(?P<mid>(?<=[.!?;)*。])[ \t]{{1,3}}|[ \t](?:-{{1,2}}|–|—)[ \t]{{1,3}})[*_`]{{0,3}}{_LEAD})"
-    tail = rf"(?:{_SEPARATOR}|{_ID}{_SEPARATOR})" if by_id else _SEPARATOR
-    return re.compile(rf"{start}(?P<marker>{_words(marker)}){tail}", re.IGNORECASE | re.MULTILINE)
-
-
-@lru_cache(maxsize=256)
-def _heading(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"^{_DECOR}{_LEAD}(?P<marker>{_words(marker)})[*_`~]{{0,4}}[ \t]{{0,8}}$", re.IGNORECASE | re.MULTILINE)
-
-
-def _headings(text: str, marker: str) -> Iterator[Statement]:
-    """Find `## VERDICT` with the value on the next line."""
-    for found in _heading(marker).finditer(text):
-        below = _below(text, found.end())
-        if below is not None:
-            yield Statement(found.start("marker"), below[0], below[1], soft=True)
+    """The marker with a separator behind it, or alone up to the end of its line."""
+    heading = r"[*_`~]{0,4}[ \t]{0,8}$"
+    tail = rf"{_SEPARATOR}|{_ID}{_SEPARATOR}" if by_id else rf"{_SEPARATOR}|{heading}"
+    return re.compile(rf"(?<![\w:]){_words(marker)}(?:{tail})", re.IGNORECASE | re.MULTILINE)
 
 
 def _below(text: str, stop: int) -> tuple[int, str] | None:
@@ -105,9 +106,6 @@ def _below(text: str, stop: int) -> tuple[int, str] | None:
             return None
         stop = end
     return None
-
-
-_INNER_ID = re.compile(_ID + _SEPARATOR)
 
 
 def _inner_id(at: int, line: str) -> tuple[int, str, str]:

@@ -2,7 +2,7 @@
 
 - Objects are found by one walk over braces and quotation marks, done twice (strings that end at a line break, and
   strings that run on), so an unclosed brace or an odd quotation mark in prose hides nothing.
-- Only the innermost object around each mention of the key is decoded, under a budget: nesting cannot make it slow.
+- Only the innermost object around each mention of the key is decoded, at most once: nesting cannot make it slow.
 - A key stated twice with different values says nothing, so duplicates are kept (`Members`), not folded.
 """
 
@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from judge.parse.statement import MAX_STATEMENTS, Statement
@@ -19,7 +20,6 @@ from judge.parse.values import Number
 from judge.recipe.model import Question
 
 _WINDOW = 65_536  # longest object, in characters
-_BUDGET = 2_000_000  # characters decoded for one reply
 _ACROSS = re.compile(r'\\.|["{}]', re.DOTALL)
 _BY_LINE = re.compile(r'\\.|["{}\n]')
 _TRAILING = re.compile(r",(?=\s{0,50}[}\]])")
@@ -42,21 +42,14 @@ class Members(tuple[tuple[str, Any], ...]):
 
 def objects(text: str, question: Question) -> Iterator[Statement]:
     """Find every complete object that holds the marker as a key."""
-    keys = [m.start() for m in _key(question.spec.marker).finditer(text)]
-    if not keys:
-        return
-    low, high = max(0, keys[0] - _WINDOW), min(len(text), keys[-1] + _WINDOW)
-    seen: set[tuple[int, int]] = set()
-    budget = _BUDGET
-    for start, end in _enclosing(text, keys, low, high):
-        if (start, end) in seen:
-            continue
-        seen.add((start, end))
-        budget -= end - start
-        if budget < 0 or len(seen) > MAX_STATEMENTS:
-            yield from (Statement(start, start, Malformed()) for _ in range(MAX_STATEMENTS + 1))
-            return
-        yield from _statements(text, start, end, question)
+    limit = 2 * (MAX_STATEMENTS + 4 * len(question.criteria))
+    keys = [m.start() for m in islice(_key(question.spec.marker).finditer(text), limit + 1)]
+    if len(keys) > limit:
+        yield from (Statement(keys[0], keys[0], Malformed()) for _ in range(limit))  # a loop: over every limit
+    elif keys:
+        low, high = max(0, keys[0] - _WINDOW), min(len(text), keys[-1] + _WINDOW)
+        for start, end in _enclosing(text, keys, low, high):
+            yield from _statements(text, start, end, question)
 
 
 def decode(text: str) -> Any:
@@ -88,17 +81,19 @@ def _statements(text: str, start: int, end: int, question: Question) -> Iterator
 
 
 def _enclosing(text: str, keys: list[int], low: int, high: int) -> Iterator[tuple[int, int]]:
-    """The innermost balanced object around each mention of the key, by position."""
-    spans = _balanced(text, low, high, _BY_LINE)
-    wide = _balanced(text, low, high, _ACROSS)
-    found: set[tuple[int, int]] = set()
-    for pool in (spans, wide):
-        found.update(_innermost(keys, pool))
-    chosen: dict[int, tuple[int, int]] = {}
-    for start, end in sorted(found):  # both walks may see one object; of two ends, the one that decodes counts
-        if start not in chosen or not isinstance(decode(text[chosen[start][0] : chosen[start][1]]), Members):
-            chosen[start] = (start, end)
-    yield from (chosen[start] for start in sorted(chosen))
+    """The innermost balanced object around each mention of the key, by position, none inside another.
+
+    Both walks may see one object with two ends; the end that decodes counts. A key inside an object that is itself a
+    statement (`{"verdict": [{"id": "c1", "verdict": "MET"}]}`) is part of that statement.
+    """
+    found = sorted({span for tokens in (_BY_LINE, _ACROSS) for span in _innermost(keys, _balanced(text, low, high, tokens))})
+    chosen: list[tuple[int, int]] = []
+    for span in found:
+        if not chosen or span[0] >= chosen[-1][1]:
+            chosen.append(span)
+        elif span[0] == chosen[-1][0] and not isinstance(decode(text[slice(*chosen[-1])]), Members):
+            chosen[-1] = span
+    yield from chosen
 
 
 def _innermost(keys: list[int], spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

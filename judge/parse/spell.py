@@ -33,7 +33,7 @@ def spell(question: Question, value: Any) -> str:
     if spec.form == "json":
         return _spell_json(question, value)
     if spec.kind == "criteria" and spec.form == "line":
-        return "\n".join(f"{spec.marker} {criterion}: {label}" for criterion, label in value.items())
+        return "\n".join(f"{spec.marker} {criterion}: {label}" for criterion, label in _plain(question, value).items())
     return wrap(question, _words(question, value))
 
 
@@ -171,7 +171,9 @@ def _plain(question: Question, value: Any) -> Any:
         return {name: tidy(float(v)) for name, v in zip(question.names, value, strict=True)}
     if kind == "ranking":
         return [question.names[i] for i in value]
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {criterion: value[criterion] for criterion in question.criteria if criterion in value}
+    return value
 
 
 def _words(question: Question, value: Any) -> str:

@@ -67,7 +67,7 @@ class Caller:
         turns = self.recipe.spec.turns
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
             conversation = self._open(case, turn, ask, outputs, conversation)
-            request = Request(tuple(conversation), replace(sampling, seed=sampling.seed + ask.vote))
+            request = Request(tuple(conversation), _drawn(sampling, ask.vote))
             call = await self._turn(request, turn, ask)
             calls.append(call)
             if isinstance(call.outcome, NoVerdict):
@@ -76,7 +76,7 @@ class Caller:
             conversation.append(Message("assistant", reply))
             outputs[turn.name] = reply
         conversation = self._open(case, turns[-1], ask, outputs, conversation)
-        request = Request(tuple(conversation), replace(self._sampling[-1], seed=self._sampling[-1].seed + ask.vote))
+        request = Request(tuple(conversation), _drawn(self._sampling[-1], ask.vote))
         question = self.builder.question(case, ask)
         calls += await self._verdict(request, question, turns[-1], ask)
         last = calls[-1].outcome
@@ -223,6 +223,11 @@ class Caller:
     def _keep(self, call: Call) -> None:
         if self._journal is not None and not call.cached:
             self._journal.keep(call)
+
+
+def _drawn(sampling: Sampling, vote: int) -> Sampling:
+    """Sampling of one vote: its own seed."""
+    return replace(sampling, seed=sampling.seed + vote) if vote else sampling
 
 
 def _unusable(completion: Completion) -> NoVerdict | None:

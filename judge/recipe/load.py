@@ -7,7 +7,7 @@ what was really used, and nothing is read from disk while judging.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +67,7 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     folder = _find(str(name), base)
     source = read_yaml(folder / "recipe.yaml", RecipeError)
     spec = validate(RecipeSpec, source, error=RecipeError)
-    templates = _templates(folder, spec)
+    templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in (turn.system, turn.user) if t))
     return Recipe(spec, templates, _options(spec, options or {}), folder)
 
 
@@ -85,10 +85,17 @@ def _find(name: str, base: Path | None) -> Path:
     raise RecipeError(f"no recipe `{name}`{did_you_mean(name, known)} (shipped: {', '.join(known)})")
 
 
-def _templates(folder: Path, spec: RecipeSpec) -> dict[str, str]:
-    """The templates the turns name, and those that these include, read once."""
+def read_templates(folder: Path, named_in: str, names: Iterable[str]) -> dict[str, str]:
+    """Read the named templates of a folder, and those that these include.
+
+    Args:
+        named_in: File in which the names stand, for messages.
+
+    Raises:
+        RecipeError: A template is missing, not UTF-8, or outside the folder and `_shared/`.
+    """
     out: dict[str, str] = {}
-    wanted = [t for turn in spec.turns for t in (turn.system, turn.user) if t]
+    wanted = list(names)
     while wanted:
         name = wanted.pop()
         if name in out:
@@ -100,7 +107,7 @@ def _templates(folder: Path, spec: RecipeSpec) -> dict[str, str]:
             out[name] = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             near = did_you_mean(name, (p.name for p in folder.glob("*.j2")))
-            raise RecipeError(Problem(str(folder / "recipe.yaml"), f"no template `{name}` in this folder{near}")) from None
+            raise RecipeError(Problem(str(folder / named_in), f"no template `{name}` in this folder{near}")) from None
         except UnicodeDecodeError:
             raise RecipeError(Problem(str(path), "not UTF-8; save the file as UTF-8")) from None
         wanted += _REFERENCE.findall(out[name])

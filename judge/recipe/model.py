@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -110,7 +111,12 @@ class VerdictSpec(Frozen):
             >>> VerdictSpec(kind="choice", form="brackets").response_names(2)
             ('A', 'B')
         """
-        return tuple(self.names.format(i=i + 1, L=_letter(i)) for i in range(count))
+        return _names(self.names, count)
+
+
+@lru_cache(maxsize=1024)
+def _names(pattern: str, count: int) -> tuple[str, ...]:
+    return tuple(pattern.format(i=i + 1, L=_letter(i)) for i in range(count))
 
 
 def _letter(index: int) -> str:

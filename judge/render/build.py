@@ -55,7 +55,9 @@ class Builder:
         self.recipe = recipe
         self.seed = seed
         self._tokens = control_tokens
-        self._templates = Templates(recipe, control_tokens)
+        early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in (turn.system, turn.user) if t}
+        late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in (turn.system, turn.user) if t}
+        self._templates = Templates(recipe.folder, recipe.templates, control_tokens, prompt_scoped=frozenset(early - late))
 
     def case(self, sample: Sample, rubric: Rubric | None, principle: str | None = None) -> Case:
         """Prepare a sample. Raises `DataError` when it lacks something that the recipe needs."""

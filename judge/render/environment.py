@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import Problem, RecipeError, did_you_mean
-from judge.recipe.load import Recipe
 from judge.render.quoting import Quoted, Untrusted, disarm
 
 MAX_REPEAT = 10_000  # characters or items one multiplication may make
+MAX_KEPT = 1024  # messages rendered once and kept
 MAX_OUTPUT = 64 * 1024 * 1024  # characters of one rendered message
 
 VARIABLES = {
@@ -62,12 +63,31 @@ def _quote(value: Any, title: str = "TEXT") -> Quoted:
 
 
 class Templates:
-    """The compiled templates of one recipe."""
+    """The compiled templates of one folder.
 
-    def __init__(self, recipe: Recipe, control_tokens: frozenset[str] = frozenset()) -> None:
-        self.recipe = recipe
+    Args:
+        folder: Where they came from, for messages.
+        templates: Name -> source text, included ones too.
+        control_tokens: Of the judge's tokenizer.
+        variables: What the templates may use, with a word on each.
+        prompt_scoped: Names of those that are rendered before any response is known.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        templates: Mapping[str, str],
+        control_tokens: frozenset[str] = frozenset(),
+        *,
+        variables: Mapping[str, str] = VARIABLES,
+        prompt_scoped: frozenset[str] = frozenset(),
+    ) -> None:
+        self._folder = folder
+        self._sources = templates
+        self._variables = variables
+        self._prompt_scoped = prompt_scoped
         self._env = _Environment(
-            loader=DictLoader(dict(recipe.templates)),
+            loader=DictLoader(dict(templates)),
             undefined=StrictUndefined,
             autoescape=False,  # the output is a prompt, not a web page; `quote` is its escaping
             trim_blocks=True,
@@ -80,18 +100,22 @@ class Templates:
         }
         self._env.filters["quote"] = _quote
         self._env.globals = {}
-        self._compiled = {name: self._compile(name) for name in recipe.templates}
+        for name in templates:
+            self._check(name)
+        whole = {name: _inlined(name, templates) for name in templates}
+        self._compiled = {name: self._env.from_string(text) for name, text in whole.items()}
+        self._reads = {name: meta.find_undeclared_variables(self._env.parse(text)) for name, text in whole.items()}
+        self._same: dict[tuple[str, int], tuple[Any, str]] = {}
 
     def _where(self, name: str, line: int | None = None) -> str:
-        path = self.recipe.folder / name
+        path = self._folder / name
         return f"{path}:{line}" if line else str(path)
 
-    def _compile(self, name: str) -> Template:
-        source = self.recipe.templates[name]
+    def _check(self, name: str) -> None:
+        """Whether one file is a valid template and names only what there is."""
         try:
-            tree = self._env.parse(source, name)
-            self._check_names(name, tree)
-            return self._env.get_template(name)
+            self._check_names(name, self._env.parse(self._sources[name], name))
+            self._env.get_template(name)
         except TemplateSyntaxError as why:
             raise RecipeError(
                 Problem(self._where(why.filename or name, why.lineno), f"not a valid template: {why.message}")
@@ -106,34 +130,72 @@ class Templates:
                 raise RecipeError(
                     Problem(self._where(name, node.lineno), f"`{attribute}`: names that begin with _ are closed to templates")
                 )
-        hidden = self._hidden(name)
+        hidden = PROMPT_SCOPE_HIDES if name in self._prompt_scoped else frozenset()
+        known = sorted(self._variables.keys() - hidden)
         for unknown in sorted(meta.find_undeclared_variables(tree)):
-            if unknown in VARIABLES and unknown not in hidden:
+            if unknown in known:
                 continue
             what = "is not known to a turn with `scope: prompt`" if unknown in hidden else "is no variable of a recipe template"
-            near = did_you_mean(unknown, set(VARIABLES) - hidden) or f"; known: {', '.join(sorted(set(VARIABLES) - hidden))}"
+            near = did_you_mean(unknown, known) or f"; known: {', '.join(known)}"
             raise RecipeError(Problem(self._where(name, self._line_of(name, unknown)), f"`{unknown}` {what}{near}"))
-
-    def _hidden(self, name: str) -> frozenset[str]:
-        turns = [t for t in self.recipe.spec.turns if name in (t.user, t.system)]
-        return PROMPT_SCOPE_HIDES if turns and all(t.scope == "prompt" for t in turns) else frozenset()
 
     def _line_of(self, name: str, variable: str) -> int:
         word = re.compile(rf"\b{re.escape(variable)}\b")
-        for number, line in enumerate(self.recipe.templates[name].splitlines(), 1):
+        for number, line in enumerate(self._sources[name].splitlines(), 1):
             if word.search(line):
                 return number
         return 1
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        """Render one template. Raises `RecipeError` with the template's file and line."""
+        """Render one template. Raises `RecipeError` with the template's file and line.
+
+        A message that reads nothing of the sample (a system message that holds the rubric) is rendered once and kept.
+        """
+        if not self._reads[name] <= _RUN_WIDE:
+            return self._render(name, values)
+        rubric = values.get("rubric")
+        kept = self._same.get((name, id(rubric)))
+        if kept is not None and kept[0] is rubric:
+            return kept[1]
+        text = self._render(name, values)
+        if len(self._same) < MAX_KEPT:
+            self._same[name, id(rubric)] = (rubric, text)
+        return text
+
+    def _render(self, name: str, values: Mapping[str, Any]) -> str:
         try:
             text = self._compiled[name].render(values)
         except (UndefinedError, SecurityError, TypeError) as why:
-            raise RecipeError(Problem(self._where(name, _line(why)), str(why))) from None
+            raise RecipeError(Problem(self._where(name, self._line_of_error(name, values)), str(why))) from None
         if len(text) > MAX_OUTPUT:
             raise RecipeError(Problem(self._where(name), f"renders {len(text):,} characters; at most {MAX_OUTPUT:,}"))
         return text.strip()
+
+    def _line_of_error(self, name: str, values: Mapping[str, Any]) -> int | None:
+        """The line, by rendering once more with the includes left where they are."""
+        try:
+            self._env.get_template(name).render(values)
+        except (UndefinedError, SecurityError, TypeError) as why:
+            return _line(why)
+        return None
+
+
+_RUN_WIDE = frozenset({"rubric", "scale", "options"})  # `scale` follows from the rubric and the recipe
+_INCLUDE = re.compile(r"""[ \t]*\{%-?\s*include\s+['"]([^'"]+)['"]\s*-?%\}\n?""")
+
+
+def _inlined(name: str, templates: Mapping[str, str], depth: int = 0) -> str:
+    """A template with its includes put in: one context a message instead of one an include, which costs more.
+
+    The empty expression keeps the line break that follows, which would be taken for that of a closing block.
+    """
+    if depth > 8:
+        raise RecipeError(f"template `{name}` includes itself")
+
+    def put_in(match: re.Match[str]) -> str:
+        return _inlined(match[1], templates, depth + 1).removesuffix("\n") + '{{ "" }}'
+
+    return _INCLUDE.sub(put_in, templates[name])
 
 
 def _line(error: BaseException) -> int | None:

@@ -139,6 +139,15 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Double quotes around text with odd line breaks or control characters: only there are they kept as they are."""
+    odd = any(char in "\x85\u2028\u2029\ufeff" or (char < " " and char != "\n") for char in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if odd else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def _plain(value: Any) -> Any:
     """Whole floats as integers, level keys as integers: what a person would have typed."""
     if isinstance(value, Mapping):

@@ -1,13 +1,16 @@
 """`judge rubric ...` as a person types it."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from judge.cli.rubric import app
+from judge.cli.rubric import _print_table, app
 from judge.errors import InputError, JudgeError, OutputError
 from judge.rubric.load import list_rubrics, load_rubric
+from judge.rubric.model import Rubric
 
 BAD = "criteria:\n  - id: a\n    text: The tone is appropriate.\n  - id: b\n    text: Avoids jargon.\n    kind: pitfall\n"
 RECORD = {"prompt_id": "p/1", "rubrics": [{"criterion": "Names a dose.", "points": 5, "tags": []}]}
@@ -163,3 +166,13 @@ def test_help_says_what_goes_in_and_out(run, command):
     if command:
         assert "xit code" in out
         assert f"judge rubric {command[0]}" in out
+
+
+def test_the_table_on_a_terminal_prints_text_as_it_is():
+    """Square brackets in a criterion are not taken for colours."""
+    rubric = Rubric.model_validate({"criteria": [{"id": "a", "text": "It cites [red]RFC 1[/red] \\[x]."}]})
+    console = Console(width=120, file=io.StringIO(), force_terminal=True, no_color=True)
+    _print_table(rubric, console)
+    printed = console.file.getvalue()
+    assert "It cites [red]RFC 1[/red] \\[x]." in printed
+    assert "denominator all_weights" in printed

@@ -32,6 +32,7 @@ def test_yaml_round_trip_of_shipped(name):
         pytest.param("12:30", id="clock"),
         pytest.param("- a: b # c", id="yaml-syntax"),
         pytest.param("line\nbreak\u2028and\ttab", id="breaks"),
+        pytest.param("next\x85line \ufeff mark", id="odd-breaks"),
         pytest.param("🙂 ñ 中文 \x07", id="unicode"),
         pytest.param("~", id="null-sign"),
         pytest.param(" padded ", id="spaces"),

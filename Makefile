@@ -1,0 +1,37 @@
+# `make demo` and `make test` each work on a bare machine with Python 3.11: they make .venv, install, fetch the model.
+.DEFAULT_GOAL := help
+.PHONY: help install install-core demo test test-fast lint bench clean
+BIN := .venv/bin
+BENCHES := benchmarks/engine_floor.py
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: ## make .venv with the project, its test tools and vLLM (GPU build where there is a GPU)
+	@bash scripts/install.sh engine
+
+install-core: ## the same without torch and vLLM
+	@bash scripts/install.sh core
+
+demo: install ## judge real answers with a real model, and show the rewards
+	@$(BIN)/judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/demo
+	@echo "The run is in $(CURDIR)/runs/demo (rewards.parquet, verdicts.parquet, run.json)"
+
+lint: install-core ## style, types, import contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: install lint ## everything, the real engine included
+	@$(BIN)/pytest
+
+test-fast: install-core ## every test that needs neither an engine nor a GPU
+	@$(BIN)/pytest -m "not vllm and not gpu"
+
+bench: install ## speed, as ratios against raw vLLM and against a fake endpoint
+	@for script in $(BENCHES); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what the tools made, .venv included; cached models stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/demo build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,89 @@
+"""When an endpoint is asked again, and when it is left alone."""
+
+import random
+
+import pytest
+
+from judge.engine.retry import PROBE_S, TRIP_AFTER, Endpoint, RetryPolicy, retry_after_seconds
+
+POLICY = RetryPolicy(base_s=1.0, cap_s=4.0, retry_after_cap_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param("2.5", 2.5, id="seconds"),
+        pytest.param("-1", 0.0, id="negative"),
+        pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, id="date-in-the-past"),
+        pytest.param("soon", None, id="nonsense"),
+        pytest.param("nan", None, id="nan"),
+        pytest.param("inf", None, id="infinite"),
+    ],
+)
+def test_retry_after_header(header, seconds):
+    """A header that makes no sense must not make us wait for ever."""
+    assert retry_after_seconds(header) == seconds
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after", "least_s", "most_s"),
+    [
+        pytest.param(0, None, 0.0, 1.0, id="first"),
+        pytest.param(1, None, 0.0, 2.0, id="doubled"),
+        pytest.param(9, None, 0.0, 4.0, id="bounded"),
+        pytest.param(0, "10", 10.0, 11.0, id="asked-to-wait"),
+        pytest.param(0, "3600", 30.0, 31.0, id="asked-too-much"),
+    ],
+)
+def test_pause(attempt, retry_after, least_s, most_s):
+    """Pauses spread over their whole range, so that judges that failed together do not come back together."""
+    rng = random.Random(0)
+    pauses = [POLICY.pause(attempt, retry_after, rng) for _ in range(500)]
+    assert least_s <= min(pauses) < least_s + 0.1 * (most_s - least_s)
+    assert most_s - 0.1 * (most_s - least_s) < max(pauses) <= most_s
+
+
+def test_faults_in_a_row_put_an_endpoint_aside():
+    """One fault in a hundred is chance; sixteen in a row are an outage."""
+    endpoint = Endpoint("http://a/v1")
+    for _ in range(TRIP_AFTER - 1):
+        endpoint.failed(100.0, POLICY, refused=False)
+    assert endpoint.ready_at() == 0.0
+    endpoint.failed(100.0, POLICY, refused=False)
+    assert endpoint.ready_at() == 101.0
+    endpoint.answered()
+    assert endpoint.ready_at() == 0.0
+
+
+def test_one_probe_at_a_time():
+    """A server that comes back is found by one request, not by all that wait for it."""
+    endpoint = Endpoint("http://a/v1")
+    endpoint.failed(100.0, POLICY, refused=True)
+    endpoint.take(101.0)
+    assert endpoint.ready_at() == 101.0 + PROBE_S
+
+
+def test_stragglers_do_not_lengthen_the_outage():
+    """256 requests that fail together are one outage; each failed probe doubles the pause, up to the cap."""
+    endpoint = Endpoint("http://a/v1")
+    for _ in range(256):
+        endpoint.failed(100.0, POLICY, refused=True)
+    assert endpoint.aside_until == 101.0
+    for now, until in [(101.0, 103.0), (103.0, 107.0), (107.0, 111.0)]:
+        endpoint.failed(now, POLICY, refused=True)
+        assert endpoint.aside_until == until
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        pytest.param("http://a/v1", "chat/completions", "http://a/v1/chat/completions", id="plain"),
+        pytest.param("http://a/v1/", "models", "http://a/v1/models", id="closing-slash"),
+        pytest.param("http://a/v1", "/tokenize", "http://a/tokenize", id="beside-v1"),
+        pytest.param("https://a/openai/v1?api-version=1", "models", "https://a/openai/v1/models?api-version=1", id="query-kept"),
+    ],
+)
+def test_addresses(base, path, url):
+    """Base URLs are written in several ways, all of them usual."""
+    assert Endpoint(base).url(path) == url

@@ -1,0 +1,206 @@
+"""The real vLLM engine with the embedded model. One engine serves all tests of the module."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from judge.engine.protocol import Engine
+from judge.engine.vllm import VllmEngine
+from judge.errors import EngineError
+from judge.types import Message, Request, Sampling, Structured
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore"),  # of torch's and vLLM's own making
+]
+
+CAPITAL = (Message("user", "What is the capital of France?"),)
+SHARED = "You are a strict judge of short answers. Read the rubric with care before you decide. " * 6
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine():
+    """SmolLM2-135M on vLLM, closed at the end."""
+    pytest.importorskip("vllm", reason="needs the extra `cpu` or `vllm`")
+    lines: list[str] = []
+    made = VllmEngine("smollm2-135m", max_model_len=1024, cpu_kv_cache_gib=1, progress=lines.append)
+    await asyncio.gather(made.start(), made.start())
+    assert [line for line in lines if "ready in" in line][1:] == []  # started once
+    yield made
+    await made.close()
+    await made.close()
+    with pytest.raises(EngineError, match="not running"):
+        await made.complete(Request(CAPITAL, Sampling()))
+
+
+def ask(text: str, **sampling) -> Request:
+    return Request((Message("user", text),), Sampling(**{"max_tokens": 8} | sampling))
+
+
+async def test_it_is_an_engine_and_says_what_decides_its_output(engine):
+    """Another dtype, revision or chat template is another judge, and its verdicts have another key."""
+    assert isinstance(engine, Engine)
+    assert engine.context_length == 1024
+    assert engine.identity["dtype"] == "bfloat16"
+    assert all(engine.identity[name] for name in ("revision", "chat_template"))
+    assert {"<|im_start|>", "<|im_end|>"} <= engine.control_tokens
+    assert engine.count_tokens(CAPITAL) == 37
+
+
+async def test_greedy_says_the_same_again(engine):
+    """A verdict at temperature 0 can be reproduced, and its counts add up."""
+    first, again = [await engine.complete(Request(CAPITAL, Sampling(max_tokens=16))) for _ in range(2)]
+    assert first.text == again.text == "The capital of France is Paris."
+    assert (first.finish_reason, first.prompt_tokens, first.completion_tokens) == ("stop", 37, 8)
+    assert again.cached_tokens == 32
+    assert first.latency_s > 0
+
+
+async def test_out_of_tokens_is_said(engine):
+    """A verdict that was cut off must not look complete."""
+    assert (await engine.complete(ask("Tell me a story.", max_tokens=3))).finish_reason == "length"
+
+
+async def test_stop_string_stays_in_the_text(engine):
+    """A closing tag is part of the grammar, so it must still be there to be read."""
+    done = await engine.complete(Request(CAPITAL, Sampling(max_tokens=16, stop=("France",))))
+    assert (done.text, done.finish_reason) == ("The capital of France", "stop")
+
+
+async def test_prefill_is_continued(engine):
+    """A forced verdict continues the judge's own words instead of starting again."""
+    done = await engine.complete(Request((*CAPITAL, Message("assistant", "The capital is")), Sampling(max_tokens=4)))
+    assert done.text.startswith(" Paris")
+
+
+@pytest.mark.parametrize(
+    ("constraint", "good"),
+    [
+        pytest.param(Structured(choice=("PASS", "FAIL")), lambda text: text in ("PASS", "FAIL"), id="choice"),
+        pytest.param(Structured(regex="[1-5]/5"), lambda text: text in ("1/5", "2/5", "3/5", "4/5", "5/5"), id="regex"),
+        pytest.param(
+            Structured(json_schema='{"type":"object","properties":{"met":{"type":"boolean"}},"required":["met"]}'),
+            lambda text: isinstance(json.loads(text)["met"], bool),
+            id="json",
+        ),
+    ],
+)
+async def test_constraint_holds(engine, constraint, good):
+    """A forced verdict can only be one of those the recipe allows."""
+    done = await engine.complete(replace(ask("Grade this answer.", max_tokens=40), structured=constraint))
+    assert good(done.text), done.text
+
+
+async def test_a_bad_request_stops_nothing(engine):
+    """One impossible constraint is that row's error; the next row is judged."""
+    bad, fine = await asyncio.gather(
+        engine.complete(replace(ask("Grade it."), structured=Structured(regex="[1-5"))), engine.complete(ask("Grade it."))
+    )
+    assert bad.finish_reason == "error"
+    assert "regex" in bad.error
+    assert fine.text
+
+
+async def test_what_does_not_fit_is_not_cut(engine):
+    """A long answer is never judged by its beginning."""
+    done = await engine.complete(ask("word " * 1500, max_tokens=100))
+    assert (done.text, done.finish_reason) == ("", "over_length")
+    assert done.error == f"prompt {done.prompt_tokens:,} tokens + 100 for the verdict > context 1,024"
+    edge = engine.context_length - engine.count_tokens(CAPITAL)
+    assert (await engine.complete(Request(CAPITAL, Sampling(max_tokens=edge)))).finish_reason == "stop"
+
+
+async def test_logprobs_are_of_the_likeliest_tokens(engine):
+    """Expected scores need a distribution: at most k entries, natural logs, the greedy token first."""
+    done = await engine.complete(Request(CAPITAL, Sampling(max_tokens=16, top_logprobs=3)))
+    assert len(done.logprobs) == done.completion_tokens
+    assert "".join(token.text for token in done.logprobs).startswith("The capital of France")
+    for token in done.logprobs:
+        assert len(token.top) == 3
+        assert next(iter(token.top)) == token.text
+        assert sum(map(math.exp, token.top.values())) <= 1 + 1e-6
+
+
+async def test_votes_are_seeded_one_by_one(engine):
+    """Vote k can be drawn again alone with seed + k, and drawing all votes costs the prompt once."""
+    request = ask(SHARED + "Name an animal.", temperature=1.0, seed=5, max_tokens=4)
+    votes = await engine.sample(request, 4)
+    alone = await asyncio.gather(
+        *(engine.complete(replace(request, sampling=replace(request.sampling, seed=5 + k))) for k in range(4))
+    )
+    assert [vote.text for vote in votes] == [one.text for one in alone]
+    assert len({vote.text for vote in votes}) > 1
+    assert all(vote.cached_tokens >= 64 for vote in votes[1:])
+    assert len(await engine.sample(ask("Hi"), 2)) == 2  # greedy, too
+
+
+async def test_a_given_text_is_scored_by_token(engine):
+    """Likelihood recipes read the probability of a stated verdict: that of the greedy words must match their log-probs."""
+    done = await engine.complete(Request(CAPITAL, Sampling(max_tokens=6, top_logprobs=1)))
+    scored = await engine.score_continuation(CAPITAL, done.text)
+    assert scored == pytest.approx([next(iter(token.top.values())) for token in done.logprobs], abs=0.05)
+    assert sum(await engine.score_continuation(CAPITAL, "Bananas dream loudly")) < sum(scored)
+    assert await engine.score_continuation(CAPITAL, "") == ()
+
+
+async def test_cancelling_frees_the_engine(engine):
+    """A vote that is no longer needed stops costing."""
+    task = asyncio.create_task(engine.complete(ask("Tell me a very long story.", max_tokens=900)))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine._llm.output_processor.get_num_unfinished_requests() == 0
+
+
+async def test_an_unknown_engine_argument_is_named(engine):
+    """A slip in `engine.extra` is found before the model is loaded."""
+    with pytest.raises(EngineError, match=r"no engine argument `max_num_seq`; did you mean `max_num_seqs`"):
+        await VllmEngine("smollm2-135m", extra={"max_num_seq": 4}).start()
+
+
+SCRIPT = """
+import asyncio, os, signal
+from judge.engine.vllm import VllmEngine
+from judge.errors import EngineError
+from judge.types import Message, Request, Sampling
+
+async def main():
+    engine = VllmEngine("smollm2-135m", max_model_len=512, cpu_kv_cache_gib=1)
+    await engine.start()
+    request = Request((Message("user", "What is the capital of France?"),), Sampling(max_tokens=8))
+    print("said:", (await engine.complete(request)).text)
+    for process in engine._llm.engine_core.resources.engine_manager.processes:
+        os.kill(process.pid, signal.SIGKILL)
+    try:
+        print(await engine.complete(request))
+        print(await engine.complete(request))
+    except EngineError as why:
+        print("dead:", why)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_plain_script_works_and_a_dead_engine_is_fatal(tmp_path: Path):
+    """No `if __name__ == "__main__"` is needed, nothing but the answer is printed, and a crash is not a bad grade."""
+    pytest.importorskip("vllm", reason="needs the extra `cpu` or `vllm`")
+    path = tmp_path / "plain.py"
+    path.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    said, dead = done.stdout.splitlines()
+    assert said == "said: The capital of France is Paris."
+    assert dead.startswith("dead: vLLM's engine process died")
