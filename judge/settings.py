@@ -15,9 +15,10 @@ from pydantic import Field, field_validator
 from judge.errors import Problem, SettingsError
 from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.rubric.model import Denominator, Fold, Frozen, Partial
-from judge.yamlfile import Source, parse_yaml, read_yaml, validate
+from judge.yamlfile import Path_, Source, parse_yaml, read_yaml, shown, validate
 
 EMBEDDED_MODEL = "smollm2-135m"
+ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted")
 
 
 class VllmSettings(Frozen):
@@ -172,10 +173,35 @@ class RunSettings(Frozen):
             return {}
         return {"trivial": "off"} if value in ("off", False) else value
 
+    @field_validator("rubric", mode="before")
+    @classmethod
+    def _rubric(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str | dict):
+            return value
+        raise ValueError(f"is a shipped name, a path, or a rubric written out, not {shown(value)}")
+
     @field_validator("engine", mode="before")
     @classmethod
     def _engine(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"is a group of fields; write `engine: {{kind: {value}}}`, and `model` where it needs one")
         return {"kind": "vllm", **value} if isinstance(value, dict) else value
+
+
+class _Overridable(Source):
+    """A source some of whose values came from `--set`; errors in those name the override, not a line."""
+
+    def __init__(self, name: str, data: Any, lines: dict[Path_, int]) -> None:
+        super().__init__(name, data, lines)
+        self.overrides: dict[Path_, str] = {}
+
+    def where(self, path: Path_) -> str:
+        """The override that set this path or a part of it, or `file:line`."""
+        at = [part for part in path if part not in ENGINE_KINDS]  # pydantic names the kind of engine on the way
+        for given, text in reversed(self.overrides.items()):
+            if tuple(at[: len(given)]) == given:
+                return f"--set {text}"
+        return super().where(path)
 
 
 def load_settings(config: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> tuple[RunSettings, Path | None]:
@@ -193,6 +219,7 @@ def load_settings(config: str | Path | Mapping[str, Any], overrides: Iterable[st
     else:
         path = Path(config)
         source, base = read_yaml(path, SettingsError), path.parent
+    source = _Overridable(source.name, source.data, source.lines)
     if not isinstance(source.data, dict):
         raise SettingsError(Problem(source.name, "settings are a mapping of fields, such as `rubric: helpfulness`"))
     for text in overrides:
@@ -203,11 +230,13 @@ def load_settings(config: str | Path | Mapping[str, Any], overrides: Iterable[st
     return settings, base
 
 
-def _override(source: Source, text: str) -> None:
+def _override(source: _Overridable, text: str) -> None:
     name, equals, raw = text.partition("=")
     if not equals or not name.strip():
         raise SettingsError(f"--set {text}: expected path.to.field=value, for example --set engine.model=Qwen/Qwen3-8B")
-    *parents, last = name.strip().split(".")
+    *parents, last = names = name.strip().split(".")
+    if not all(names):
+        raise SettingsError(f"--set {text}: a field has no name; expected path.to.field=value")
     target, walked = source.data, []
     for part in parents:
         walked.append(part)
@@ -215,7 +244,8 @@ def _override(source: Source, text: str) -> None:
         target = target[part]
         if not isinstance(target, dict):
             raise SettingsError(f"--set {text}: `{'.'.join(walked)}` is not a group of fields")
-    target[last] = parse_yaml(raw, "--set", SettingsError).data if raw.strip() else None
+    target[last] = parse_yaml(raw, f"--set {name}", SettingsError).data if raw.strip() else None
+    source.overrides[tuple(names)] = text
 
 
 def _group(value: Any, path: str) -> Any:

@@ -247,7 +247,8 @@ class _Columns:
         for field in ("prompt", *self._needs):
             if self._mapping.get(field, field) not in self._seen:
                 why = "" if field == "prompt" else ", which the recipe needs"
-                return f"no column `{field}`{why}; columns: {_list(seen)}; map one: --map {field}=COLUMN"
+                or_set = f", or set `{field}:` in the run settings" if field in ("rubric", "principle") else ""
+                return f"no column `{field}`{why}; columns: {_list(seen)}; map one: --map {field}=COLUMN{or_set}"
         answers = ("response", "responses", *(name for pair in _PAIRS for name in pair))
         if any(self._mapping.get(a, a) in self._seen for a in answers):
             return ""
@@ -331,11 +332,14 @@ def _csv(path: Path) -> Iterator[tuple[str, Row | str]]:
             reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             for row in reader:
                 bad = None in row or any(v is None for v in row.values())
-                yield f"{path}:{reader.line_num}", f"wrong number of cells, not {len(reader.fieldnames or ())}" if bad else row
+                yield (
+                    f"{path}:{reader.line_num}",
+                    f"the row has not {len(reader.fieldnames or ())} cells, as the header has" if bad else row,
+                )
     except UnicodeDecodeError as why:
         raise DataError(Problem(_undecodable(path), f"not UTF-8 ({why.reason}); save the file as UTF-8")) from None
     except csv.Error as why:
-        raise DataError(Problem(f"{path}:{reader.line_num}", f"not valid CSV: {why}")) from None
+        raise DataError(Problem(f"{path}:{reader.reader.line_num}", f"not valid CSV: {why}")) from None
 
 
 def _undecodable(path: Path) -> str:

@@ -42,7 +42,8 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
     lines = [""]
     if sum(counts):
         mean = store.query("SELECT AVG(value) FROM rewards")[0][0]
-        lines += [f"rewards of {sum(counts)} responses, mean {mean:.3f}", *histogram(counts), ""]
+        noun = "response" if sum(counts) == 1 else "responses"
+        lines += [f"rewards of {sum(counts)} {noun}, mean {mean:.3f}", *histogram(counts), ""]
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""
@@ -76,7 +77,8 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
 
 def _extremes(store: Store) -> list[str]:
     lines = []
-    for title, direction in (("lowest", "ASC"), ("highest", "DESC")):
+    many = store.query("SELECT COUNT(*) > 3 FROM rewards WHERE value IS NOT NULL")[0][0]
+    for title, direction in (("lowest", "ASC"), ("highest", "DESC")) if many else (("all", "ASC"),):
         columns = "value, id, response_index, explanation, response"
         rows = store.query(f"SELECT {columns} FROM rewards WHERE value IS NOT NULL ORDER BY value {direction}, row LIMIT 3")
         if rows:

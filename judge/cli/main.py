@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -48,13 +49,17 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-def main() -> None:
-    """Entry point of the `judge` command."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `judge` command. Ends in `SystemExit` with one of the exit codes above.
+
+    Args:
+        arguments: Instead of the process's own.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # texts under judgement may hold what no terminal can show
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(None if arguments is None else list(arguments), prog_name="judge")
     except JudgeError as why:
         print(why, file=sys.stderr)
         notes = getattr(why, "__notes__", [])

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import BadRow, to_sample
-from judge.cli.options import Set, notice
+from judge.cli.options import Set, needed_columns, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.pipeline.build import plan
 from judge.pipeline.facade import Judge
@@ -30,7 +30,9 @@ def one(
     principle: Annotated[
         str | None, typer.Option("--principle", help="Free-text principle (recipe `principle`).", metavar="TEXT")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Run settings to start from.", metavar="FILE")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Run settings to start from. [default: none]", metavar="FILE")
+    ] = None,
     rubric: Annotated[
         str | None, typer.Option("--rubric", help="Shipped rubric or YAML file. [default: helpfulness]", metavar="NAME")
     ] = None,
@@ -42,7 +44,7 @@ def one(
         str | None, typer.Option("--url", help="Ask this OpenAI-compatible endpoint instead of a model here.", metavar="URL")
     ] = None,
     overrides: Set = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one record a response. [default: off]")] = False,
 ) -> None:
     """Judge one response; print the reasoning, the verdict on each criterion, and how the reward was computed.
 
@@ -63,7 +65,11 @@ def one(
     fields["engine"] = _engine(fields.get("engine") or {}, model, url)
     settings, _ = load_settings(fields, overrides or ())
     sample = _sample(prompt, response, reference, principle)
-    with Judge(plan(settings, base), progress=None if as_json else notice) as judge:
+    planned = plan(settings, base)
+    for field in needed_columns(planned):
+        if not getattr(sample, field):
+            raise DataError(f"recipe `{planned.recipe.spec.name}` needs a {field}: pass --{field} TEXT")
+    with Judge(planned, progress=None if as_json else notice) as judge:
         rewards = judge.score([sample])
     if as_json:
         print(json.dumps([_plain(r) for r in rewards], ensure_ascii=False, allow_nan=False))
@@ -143,8 +149,8 @@ def _print_call(call: Call, rubric: Rubric | None) -> None:
     head = f"--- {name}"
     if len(call.criteria) == 1 and name in criteria:
         c = criteria[name]
-        head += f" ({c.kind}, {'points ' + format(c.points, 'g') if c.points is not None else 'weight ' + format(c.importance, 'g')}{', veto' if c.veto else ''})"
-        print(head)
+        importance = f"points {c.points:g}" if c.points is not None else f"weight {c.importance:g}"
+        print(f"{head} ({c.kind}, {importance}{', veto' if c.veto else ''})")
         print(f"    {c.text}")
     else:
         print(head)

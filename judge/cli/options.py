@@ -19,14 +19,26 @@ Data = Annotated[
 ]
 Map = Annotated[
     list[str] | None,
-    typer.Option("--map", help="Which column is which: prompt=question,response=answer. Repeatable.", metavar="FIELD=COLUMN"),
+    typer.Option(
+        "--map",
+        help="Which column is which: prompt=question,response=answer. Repeatable. [default: each field has its own name]",
+        metavar="FIELD=COLUMN",
+    ),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override one setting: engine.model=Qwen/Qwen3-8B. Repeatable.", metavar="PATH=VALUE"),
 ]
-Split = Annotated[str, typer.Option("--split", help="Split of a `datasets` folder or hub name.", metavar="NAME")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Judge only the first N rows.", metavar="N", min=1)]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        show_default=False,
+        help="Split of a `datasets` folder or hub name. [default: the only one, else test, else train]",
+        metavar="NAME",
+    ),
+]
+Limit = Annotated[int | None, typer.Option("--limit", help="Judge only the first N rows. [default: all]", metavar="N", min=1)]
 
 NEAR = 2_000  # ids searched for one that resembles a mistyped one
 

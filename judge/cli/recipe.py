@@ -14,7 +14,14 @@ app = typer.Typer(help="List, show and test judging recipes.", no_args_is_help=T
 
 @app.command("list")
 def list_() -> None:
-    """Print the shipped recipes: name, mode, calls, what a sample must have, what it does."""
+    """Print the shipped recipes: name, mode, calls, what a sample must have, what it does.
+
+    \b
+    Example:
+      judge recipe list
+
+    Exit code: 0.
+    """
     rows = [("name", "mode", "turns", "verdict", "order", "needs", "")]
     for name in list_recipes():
         spec = load_recipe(name).spec
@@ -29,7 +36,15 @@ def list_() -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Shipped recipe or folder.", metavar="NAME")]) -> None:
-    """Print a recipe: where it was published, what differs here, and its templates."""
+    """Print a recipe: where it was published, what differs here, and its templates.
+
+    \b
+    Examples:
+      judge recipe show pairwise
+      judge recipe show ./my-recipe
+
+    Exit codes: 0 shown, 2 there is no such recipe or something in it is wrong.
+    """
     recipe = load_recipe(name)
     spec = recipe.spec
     print(f"{spec.name}: {spec.summary}")

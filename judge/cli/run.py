@@ -22,9 +22,15 @@ def run(
     overrides: Set = None,
     split: Split = "",
     limit: Limit = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read ends the run.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="A row that cannot be judged as it is ends the run. [default: off; it gets no reward, with the reason]",
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
 ) -> None:
     """Judge every row of a data set; write rewards.parquet, verdicts.parquet and run.json to a run folder.
 

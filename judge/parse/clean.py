@@ -92,13 +92,26 @@ def strip_thinking(text: str) -> str | None:
 def mask(text: str) -> str | None:
     """Blank out the thinking, keeping every position; None when the thinking never ends."""
     spans = thinking(text)
-    if spans is None:
-        return None
+    return None if spans is None else blank(text, spans)
+
+
+def blank(text: str, spans: list[tuple[int, int]]) -> str:
+    """Write spaces, and a line break at the end, over some spans of a text."""
     parts, at = [], 0
     for start, end in spans:
         parts += [text[at:start], " " * (end - start - 1), "\n"]
         at = end
     return "".join([*parts, text[at:]])
+
+
+def untagged(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether the first span of thinking starts without an opening tag of its own: by a closing tag or a channel alone."""
+    return bool(spans) and spans[0][0] == 0 and (not _OPEN.match(text) or bool(_channels(text)))
+
+
+def has_tag(text: str) -> bool:
+    """Whether a text holds something that ends thinking."""
+    return bool(_CLOSE.search(text) or _CHANNEL.search(text)) or "assistantfinal" in text
 
 
 def is_refusal(text: str) -> bool:

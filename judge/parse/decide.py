@@ -1,18 +1,20 @@
 """All statements of a reply -> the one verdict, or the reason there is none.
 
-- The last statement in the judge's own words decides. An unusable last one is never rescued by an earlier one.
-- Two different ones are `ambiguous`, unless the earlier stands in the text under judgement and the last does not:
-  then the earlier one was the judge quoting.
-- Words outside code fences win over words inside, and a verdict that stands in a fence alone is read.
+- What is quoted is set aside first, and words outside code fences win over words inside; a verdict that stands in a
+  fence alone is read.
+- The last statement in the judge's own words decides (choose.py). An unusable last one is never rescued by an earlier one.
+- A checklist is decided criterion by criterion; one contradiction makes the whole reply ambiguous.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from judge.parse import checklist, clean, delimited, lines, objects, several, single
+from judge.parse.choose import Candidate, Material, Planted, choose
 from judge.parse.quoting import Quoting
 from judge.parse.single import Reading
 from judge.parse.statement import MAX_STATEMENTS, Statement
@@ -43,22 +45,6 @@ READERS: dict[str, Reader] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A statement in the judge's own words, read."""
-
-    statement: Statement
-    fenced: bool
-    reading: Reading | Bad
-
-    @property
-    def token(self) -> str:
-        """Equal for equal verdicts."""
-        if isinstance(self.reading, Bad):
-            return f"!{self.statement.raw}"
-        return repr(self.reading.value)
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict, and where it stands (-1: in several places)."""
 
@@ -69,21 +55,38 @@ class Decision:
 def decide(text: str, question: Question) -> Decision | NoVerdict:
     """Decide what a whole reply says. Never raises on model output."""
     folded = clean.fold(text)
-    words = clean.mask(folded)
-    if words is None:
+    spans = clean.thinking(folded)
+    if spans is None:
         return NoVerdict(Reason.MISSING, "the thinking never ends")
+    material = Material(question, scan)
+    found = _decide(clean.blank(folded, spans), folded, question, material)
+    if isinstance(found, Decision) and clean.untagged(folded, spans) and any(map(clean.has_tag, material.texts)):
+        # the tag that hides the words before it may be the answer's, repeated by the judge
+        whole = _decide(clean.blank(folded, spans[1:]), folded, question, material)
+        if isinstance(whole, NoVerdict) or whole.reading != found.reading:
+            return NoVerdict(Reason.AMBIGUOUS, "a thinking tag stands in the text under judgement")
+    return found
+
+
+def _decide(words: str, folded: str, question: Question, material: Material) -> Decision | NoVerdict:
     found = scan(words, question)
     if len(found) > _limit(question):
         return NoVerdict(Reason.AMBIGUOUS, f"more than {_limit(question)} statements: the reply is a loop")
     quoting = Quoting(words, folded)
-    own = _own(found, quoting)
-    if not own:
+    quoted = _quoted(found, quoting)
+    if all(quoted):
         return _nothing(words, len(found))
+
+    def candidate(statement: Statement, reading: Reading | Bad) -> Candidate:
+        at = statement.start
+        return Candidate(statement, reading, quoting.fenced(at), at in foreign, _source(words, statement, question))
+
+    foreign = {s.start for s, is_quoted in zip(found, quoted, strict=True) if is_quoted}
     if question.spec.kind == "criteria":
-        return _decide_criteria(own, quoting, question)
+        return _decide_criteria(found, foreign, candidate, question, material)
     reader = READERS[question.spec.kind]
-    candidates = [Candidate(s, quoting.fenced(s.start), reader(s, question)) for s in own]
-    chosen = _choose(candidates, lambda: _planted(question, reader))
+    planted = Planted(material, lambda found: {Candidate(s, reader(s, question)).token for s in found})
+    chosen = choose([candidate(s, reader(s, question)) for s in found], planted)
     if chosen is None:
         return _nothing(words, 0)
     return chosen if isinstance(chosen, NoVerdict) else Decision(_reading(chosen), chosen.statement)
@@ -99,57 +102,23 @@ def _limit(question: Question) -> int:
     return MAX_STATEMENTS + 4 * len(question.criteria)
 
 
-def _own(found: list[Statement], quoting: Quoting) -> list[Statement]:
-    """Drop what is quoted. A checklist introduced as somebody else's goes on line by line until an id comes back."""
-    own: list[Statement] = []
+def _quoted(found: list[Statement], quoting: Quoting) -> list[bool]:
+    """Which statements are somebody else's. An introduced checklist goes on line by line until an id comes back."""
+    quoted: list[bool] = []
     run: set[str] = set()
     at = -1
     for statement in found:
         if quoting.marked(statement.start):
+            quoted.append(True)
             continue
         follows = bool(run) and statement.key not in run and quoting.adjacent(at, statement.start)
-        if follows or quoting.introduced(statement.start):
+        quoted.append(follows or quoting.introduced(statement.start))
+        if quoted[-1]:
             run = (run if follows else set()) | ({statement.key} if statement.key else set())
             at = statement.start
         else:
             run = set()
-            own.append(statement)
-    return own
-
-
-def _choose(candidates: list[Candidate], planted: Callable[[], set[str]]) -> Candidate | NoVerdict | None:
-    """Pick the statement that decides; None when none of them is a statement at all."""
-    real = [c for c in candidates if not (c.statement.soft and isinstance(c.reading, Bad) and c.reading.loose)]
-    outside = [c for c in real if not c.fenced]
-    pool = outside or real
-    if not pool:
-        return None
-    last = pool[-1]
-    rivals = [c for c in pool[:-1] if _definite(c)]
-    if outside and not last.statement.alone:  # a mention in running prose does not outrank a fenced verdict behind it
-        rivals += [c for c in real if c.fenced and c.statement.start > last.statement.start and _definite(c)]
-    if isinstance(last.reading, Bad):
-        return NoVerdict(last.reading.reason, last.reading.detail)
-    different = {c.token for c in rivals} - {last.token}
-    if different:
-        quotable = planted()
-        if last.token in quotable or different - quotable:
-            return NoVerdict(Reason.AMBIGUOUS, f"stated: {', '.join(sorted(different | {last.token}))}"[:300])
-    return last
-
-
-def _definite(candidate: Candidate) -> bool:
-    """Whether a statement says something: an echo of the instructions (`VERDICT: MET or UNMET`) does not."""
-    if not isinstance(candidate.reading, Bad):
-        return True
-    raw = candidate.statement.raw
-    return isinstance(raw, str) and raw.strip(" *_`[]()<>")[:1].isdigit() and candidate.reading.reason is Reason.OFF_SCALE
-
-
-def _planted(question: Question, reader: Reader) -> set[str]:
-    """Verdicts that stand as statements in the texts under judgement."""
-    found = (s for text in question.material for s in scan(clean.fold(text), question))
-    return {Candidate(s, False, reader(s, question)).token for s in found}
+    return quoted
 
 
 def _reading(candidate: Candidate) -> Reading:
@@ -157,15 +126,23 @@ def _reading(candidate: Candidate) -> Reading:
     return candidate.reading
 
 
-def _decide_criteria(own: list[Statement], quoting: Quoting, question: Question) -> Decision | NoVerdict:
+def _decide_criteria(
+    found: list[Statement],
+    foreign: set[int],
+    candidate: Callable[[Statement, Reading | Bad], Candidate],
+    question: Question,
+    material: Material,
+) -> Decision | NoVerdict:
     groups: dict[str, list[Candidate]] = {}
     strange: Statement | None = None
-    for statement in checklist.by_criterion(own, question):
+    for statement in checklist.by_criterion(found, question):
         criterion = checklist.criterion_of(statement.key, question)
         if criterion is not None:
             reading = _criterion_reading(statement, criterion, question)
-            groups.setdefault(criterion, []).append(Candidate(statement, quoting.fenced(statement.start), reading))
+            groups.setdefault(criterion, []).append(candidate(statement, reading))
             strange = None if strange is not None and isinstance(strange.raw, objects.Malformed) else strange
+        elif statement.start in foreign:
+            continue
         elif checklist.states_a_label(statement, question) or isinstance(statement.raw, objects.Malformed):
             strange = statement
     if strange is not None:
@@ -174,7 +151,7 @@ def _decide_criteria(own: list[Statement], quoting: Quoting, question: Question)
     stated: dict[str, str] = {}
     worst: NoVerdict | None = None
     for criterion, candidates in groups.items():
-        chosen = _choose(candidates, lambda criterion=criterion: _planted_criterion(question, criterion))  # type: ignore[misc]
+        chosen = choose(candidates, Planted(material, partial(_criterion_tokens, criterion, question)))
         if isinstance(chosen, NoVerdict):
             if chosen.reason is Reason.AMBIGUOUS:
                 return NoVerdict(Reason.AMBIGUOUS, f"{criterion}: {chosen.detail}")
@@ -192,10 +169,15 @@ def _criterion_reading(statement: Statement, criterion: str, question: Question)
     return value if isinstance(value, Bad) else Reading(value, ((question.criteria[criterion][value],),))
 
 
-def _planted_criterion(question: Question, criterion: str) -> set[str]:
-    found = (s for text in question.material for s in checklist.by_criterion(scan(clean.fold(text), question), question))
-    same = (s for s in found if checklist.criterion_of(s.key, question) == criterion)
-    return {Candidate(s, False, _criterion_reading(s, criterion, question)).token for s in same}
+def _criterion_tokens(criterion: str, question: Question, found: list[Statement]) -> set[str]:
+    same = (s for s in checklist.by_criterion(found, question) if checklist.criterion_of(s.key, question) == criterion)
+    return {Candidate(s, _criterion_reading(s, criterion, question)).token for s in same}
+
+
+def _source(words: str, statement: Statement, question: Question) -> str:
+    if question.spec.form != "line" or not isinstance(statement.raw, str):
+        return ""
+    return words[statement.start : statement.value_at + len(statement.raw)]
 
 
 def _nothing(words: str, quoted: int) -> NoVerdict:

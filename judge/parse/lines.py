@@ -18,9 +18,10 @@ _LEAD = r"(?:(?:my|the)[ \t]{1,3})?(?:final[ \t]{1,3})?"
 _HEAD = re.compile(rf"[ \t>#*_`~•·\-+({{\[]{{0,12}}(?:\d{{1,3}}[.)][ \t]{{1,3}}[*_`]{{0,3}})?{_LEAD}", re.IGNORECASE)
 _MID = re.compile(rf"(?:[.!?;)*。][ \t]{{1,3}}|[ \t](?:-{{1,2}}|–|—)[ \t]{{1,3}})[*_`]{{0,3}}{_LEAD}$", re.IGNORECASE)
 _SEPARATOR = r"[*_`~)\]}]{0,4}[ \t]{0,4}(?:[:=]|(?<=[ \t])[-–—](?=[ \t]))"
-_ID = r"[ \t]{0,4}[*_`\[(#\"']{0,4}(?P<id>[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})[*_`\])\"']{0,4}"
+_FOR = r"(?:(?:for|on|of|criterion)[ \t]{1,3}){0,2}"
+_ID = rf"[ \t]{{0,4}}{_FOR}[*_`\[(#\"']{{0,4}}(?P<id>[A-Za-z0-9][A-Za-z0-9_.\-]{{0,63}})[*_`\])\"']{{0,4}}"
 _INNER_ID = re.compile(_ID + _SEPARATOR)
-_OPEN_WORDS = frozenset("or nor and if whether either neither than not that's unless why how which".split())  # "A or B is better"
+_OPEN_WORDS = frozenset(("or", "nor", "and", "if", "whether", "either", "neither", "than", "not", "unless"))  # "A or B is best"
 _MAX_HEAD = 48  # characters of a line before a marker that are looked at
 _MAX_LINE = 600  # characters of a line behind a marker that are looked at
 

@@ -47,7 +47,7 @@ _NEUTRAL = _words(
 _FIRST_PERSON = _words("i i'd i'll i've i’d i’ll i’ve my we our we'd we'll me")
 _JUDGE_NOUNS = _words(
     """verdict judgement judgment evaluation assessment decision conclusion analysis rubric scale instructions task format
-    prompt criterion criteria grader evaluator judge"""
+    prompt criterion criteria grader evaluator judge score rating grade"""
 )
 
 

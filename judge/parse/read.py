@@ -34,10 +34,9 @@ def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdi
     stopped = clean.failure(completion)
     if stopped is not None:
         return stopped
-    found = _bare(completion, question)
-    if isinstance(found, NoVerdict):
-        full = _read(completion, question, completion.text, 0)
-        found = full if isinstance(full, Verdict) or question.spec.form == "bare" else found
+    found = _read(completion, question, completion.text, 0)
+    if isinstance(found, NoVerdict) and found.reason in (Reason.MISSING, Reason.REFUSED) and question.spec.form != "bare":
+        found = _bare(completion, question)
     return replace(found, forced=True) if isinstance(found, Verdict) else found
 
 

@@ -42,9 +42,12 @@ _PAIRS = (
     ("<", ">"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("「", "」"), ("*", "*"), ("_", "_"),
     ("$", "$"), ("~~", "~~"),
 )  # fmt: skip
+_CLOSING = {")": "(", "]": "[", "}": "{"}  # left over from `(VERDICT: 4)`
 _EDGE = " \t\n*_`~"
 _STOPS = ".!;,。 \t\n"
-_NUMBER = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?)(?: ?/ ?(\d{1,6}(?:\.0{1,3})?)| (?:out )?of (\d{1,6}))?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"([+-]?(?:\d{1,15}(?:\.\d{1,15})?|\.\d{1,15}))(?: ?/ ?(\d{1,6}(?:\.0{1,3})?)| (?:out )?of (\d{1,6}))?", re.IGNORECASE
+)
 _TAIL = re.compile(
     r"(?P<full>[.。] {1,3}|\.?[*_]{1,3}[.:]? {1,3})(?=[^\W\d_])|(?P<dash> {1,3}(?:-{1,2}|–|—) {1,3}|: {1,3})(?=[^\W\d_])"
 )
@@ -72,6 +75,8 @@ def _peel_once(words: str) -> str:
     for left, right in _PAIRS:
         if words.startswith(left) and words.endswith(right) and len(words) > len(left) + len(right):
             return words[len(left) : -len(right)].strip()
+    if words[-1:] in _CLOSING and _CLOSING[words[-1]] not in words:
+        return words[:-1]
     if words[-1:] in _STOPS:
         return words.rstrip(_STOPS)
     return words.strip(_EDGE)
@@ -127,6 +132,12 @@ def tail_cut(words: str) -> tuple[str, str] | None:
     return words[: found.start()] + (found.group().rstrip(" .:") if found.group("full") else ""), words[found.end() :]
 
 
+def _parenthesis(words: str) -> tuple[str, str] | None:
+    """Split `4 (Good)`, for numbers only: `MET (partly)` is not MET."""
+    value, mark, tail = words[:MAX_WORDS].partition(" (")
+    return (value, tail) if mark and value.strip() and tail[:1].isalpha() else None
+
+
 def label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...] = ()) -> str | Bad:
     """Read one label. Labels that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
     found = match(words, labels, prefixes)
@@ -175,7 +186,7 @@ def number(words: str, lo: float, hi: float, *, integer: bool) -> float | Bad:
         found = _NUMBER.fullmatch(plain)
         if found is not None:
             return _in_range(found, lo, hi, integer=integer)
-    rest = tail_cut(words)
+    rest = tail_cut(words) or _parenthesis(words)
     if rest is not None and not (any(c.isdigit() for c in rest[1]) and rest[0][-1:].isdigit() and _dashed(words, rest)):
         return number(rest[0], lo, hi, integer=integer)
     return _off(words, "number", f"{lo:g} to {hi:g}")

@@ -91,6 +91,8 @@ class Pipeline:
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
             raise DataError(f"sample `{sample.id}` has no response")
+        if self._spec.mode == "checklist" and (sample.rubric or self.rubric) is None:
+            raise DataError(f"sample `{sample.id}`: recipe `{self._spec.name}` needs a rubric, in the run settings or the sample")
         if self._spec.mode == "pairwise" and len(sample.responses) != 2:
             raise DataError(
                 f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"

@@ -45,6 +45,7 @@ class Judge:
         self._given = engine
         self._progress = progress
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pid = 0
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -133,7 +134,8 @@ class Judge:
                 self._pid = os.getpid()
                 self._engine = self._pipeline = None
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="judge-loop", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="judge-loop", daemon=True)
+                self._thread.start()
             return self._loop
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -160,7 +162,10 @@ class Judge:
         if self._engine is not None:
             asyncio.run_coroutine_threadsafe(self._engine.close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._loop = self._engine = self._pipeline = None
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+            self._loop.close()
+        self._loop = self._thread = self._engine = self._pipeline = None
 
     def __enter__(self) -> Self:
         return self

@@ -100,6 +100,8 @@ class VerdictSpec(Frozen):
             raise ValueError(f"a {self.kind} verdict is not written as {self.form}: its items need a place of their own")
         if (self.form == "sentence") != (self.marker.count("{value}") == 1):
             raise ValueError("form `sentence`, and no other, has a marker with one `{value}` in it")
+        if self.form == "sentence" and not self.marker.replace("{value}", "").strip():
+            raise ValueError("a sentence needs words beside `{value}`; without any, the form is `bare`")
         if self.ranking and (self.kind, self.form) != ("scores", "json"):
             raise ValueError("`ranking` goes with kind scores and form json")
         return self

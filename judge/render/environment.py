@@ -117,9 +117,8 @@ class Templates:
             self._check_names(name, self._env.parse(self._sources[name], name))
             self._env.get_template(name)
         except TemplateSyntaxError as why:
-            raise RecipeError(
-                Problem(self._where(why.filename or name, why.lineno), f"not a valid template: {why.message}")
-            ) from None
+            place = why.filename if why.filename in self._sources else name  # some are found under a name of jinja's own
+            raise RecipeError(Problem(self._where(place or name, why.lineno), f"not a valid template: {why.message}")) from None
         except TemplateError as why:
             raise RecipeError(Problem(self._where(name), f"not a valid template: {why}")) from None
 

@@ -33,7 +33,9 @@ _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
-_JOINERS = re.compile("(?<![\u0600-\U0001faff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\U0001faff])")
+_JOINERS = re.compile(  # a whole run, so that what is left needs no second look
+    "(?<![\u0600-\U0001faff])[\u200c\u200d]++|(?<![\u200c\u200d])[\u200c\u200d]++(?![\u0600-\U0001faff])"
+)
 _FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END)\b)", re.IGNORECASE)
 
 
@@ -100,7 +102,7 @@ def neutralise(text: str, tokens: Iterable[str] = (), label: str = "") -> str:
         text = disarm(text, tokens)
     if "<<<" in text:
         text = _FENCE.sub("< < <", text)
-    if label and label in text:
+    while label and label in text:  # occurrences may overlap
         text = text.replace(label, f"{label[:4]} {label[4:]}")
     return text
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +133,13 @@ def test_fingerprint_follows_the_weights(tmp_path):
     )
     assert fingerprint(str(first)) == fingerprint(str(copy)) != fingerprint(str(second))
     assert fingerprint("Qwen/Qwen3-8B") == ""
+
+
+def test_looking_for_pip_leaves_setuptools_alone():
+    """The first use fetches a model and then imports vLLM in one process: the look for pip must not break that import."""
+    code = "from judge.engine.models import _pips; list(_pips()); import setuptools, distutils.core"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "AssertionError" not in done.stderr
 
 
 @pytest.mark.vllm

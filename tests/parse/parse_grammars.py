@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from judge.parse import read
 from judge.recipe.model import Form, Question, VerdictKind, VerdictSpec
-from judge.types import Completion
+from judge.types import Completion, Verdict
 
 SENTENCE = "In the end {value} it is"
 LABELS = {"CORRECT": 1.0, "INCORRECT": 0.0}
+BINARY = {"MET": 1.0, "UNMET": 0.0}
 GRADES = {"A>>B": 1.0, "A>B": 0.75, "A=B": 0.5, "B>A": 0.25, "B>>A": 0.0}
 CRITERIA = {"facts": {"MET": 1.0, "UNMET": 0.0}, "style.2": {"MET": 1.0, "PARTIAL": 0.5, "UNMET": 0.0}}
 
@@ -89,3 +91,9 @@ def off_scale(grammar: Grammar) -> str:
 def stopped(text: str, **fields: Any) -> Completion:
     """A completion that ended by itself."""
     return Completion(text, **fields)
+
+
+def said(text: str, asked: Question) -> Any:
+    """The value read, or the reason there is none."""
+    outcome = read(stopped(text), asked)
+    return outcome.value if isinstance(outcome, Verdict) else outcome.reason

@@ -45,9 +45,8 @@ def test_worked_example():
         pytest.param(reply("[[", ("A", {"A": 0.8, "B": 0.2}), "]]"), "brackets", 0.8, id="brackets"),
         pytest.param(reply("[[", ("A]]", {"A]]": 0.8, "B]]": 0.2})), "brackets", 0.8, id="token-with-closing"),
         pytest.param(reply('{"VERDICT', '": "', ("MET", {"MET": 0.75, "UN": 0.25}), '"}'), "json", 0.75, id="json"),
-        pytest.param(reply('{"VERDICT":', (' "MET', {' "MET': 0.75, ' "UN': 0.25}), '"}'), "json", 0.75, id="token-with-opening-mark"),
-        pytest.param(reply("<think>VERDICT: ", ("5", {"5": 1.0}), "</think>VERDICT: ", ("2", {"2": 0.5, "3": 0.5})), "score", 0.375,
-                     id="last-statement-not-the-draft"),
+        pytest.param(reply('{"VERDICT":', (' "MET', {' "MET': 0.75, ' "UN': 0.25}), '"}'), "json", 0.75, id="token-with-mark"),
+        pytest.param(reply("<think>VERDICT: 5</think>VERDICT: ", ("2", {"2": 0.5, "3": 0.5})), "score", 0.375, id="no-draft"),
     ],
 )  # fmt: skip
 def test_expectation(completion, q, value):

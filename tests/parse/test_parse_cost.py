@@ -20,12 +20,12 @@ ONE_PER_FORM = list(
 def attacks(size: int, marker: str) -> dict[str, str]:
     """Texts of about `size` characters on which common verdict patterns take seconds to hours."""
     pieces = {
-        "score": "score", "marker": marker, "marker-colon": f"{marker}:", "marker-lines": f"{marker}: \n", "headings": f"# {marker}\n",
-        "mid-line": f"{marker}: x. ", "newlines": "\n", "stars": "*", "bullets": "- \n", "quote-lines": "> \n", "cues": "it says\n",
-        "open-tags": f"<{marker}>", "think": "<think>", "end-think": "</think>", "braces": "{", "brackets": "[", "closing": "]]",
-        "boxes": "\\boxed{", "keys": f'{{"{marker}": ', "objects": f'{{"{marker}": 1}} ', "fences": "```json {", "fence-lines": "```json\n",
-        "quotes": '"', "open-quotes": ' "a', "open-curly": " “a", "apostrophes": " 'a", "letters": "a", "digits": "1", "lines": "1\n",
-        "wide-colons": "：",
+        "score": "score", "marker": marker, "marker-colon": f"{marker}:", "marker-lines": f"{marker}: \n",
+        "headings": f"# {marker}\n", "mid-line": f"{marker}: x. ", "newlines": "\n", "stars": "*", "bullets": "- \n",
+        "quote-lines": "> \n", "cues": "it says\n", "open-tags": f"<{marker}>", "think": "<think>", "end-think": "</think>",
+        "braces": "{", "brackets": "[", "closing": "]]", "boxes": "\\boxed{", "keys": f'{{"{marker}": ',
+        "objects": f'{{"{marker}": 1}} ', "fences": "```json {", "fence-lines": "```json\n", "quotes": '"', "open-quotes": ' "a',
+        "open-curly": " “a", "apostrophes": " 'a", "letters": "a", "digits": "1", "lines": "1\n", "wide-colons": "：",
     }  # fmt: skip
     made = {name: piece * (size // len(piece)) for name, piece in pieces.items()}
     half = size // 2

@@ -1,0 +1,78 @@
+"""Programmatic criteria: right on odd answers, and wrong arguments are found before anything is judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from judge.checks.programs import find_check, prepare
+from judge.errors import RubricError
+from judge.rubric.model import Criterion, Rubric
+from judge.types import Sample
+
+
+def score(check, response, reference=None, **args):
+    criterion = Criterion(id="c", text="x", check=check, args=args)
+    return find_check(criterion)(Sample.of("Q", response, reference=reference), 0, criterion.args)
+
+
+@pytest.mark.parametrize(
+    ("check", "response", "args", "expected"),
+    [
+        pytest.param("contains", "It is PARIS.", {"text": "paris"}, 1.0, id="contains-ignores-case"),
+        pytest.param("contains", "It is PARIS.", {"text": "paris", "ignore_case": False}, 0.0, id="contains-exact"),
+        pytest.param("contains", "STRASSE", {"text": "straße"}, 1.0, id="contains-folds"),
+        pytest.param("max_words", "one two three", {"n": 3}, 1.0, id="at-the-limit"),
+        pytest.param("max_words", "one two three four", {"n": 3}, 0.0, id="over"),
+        pytest.param("min_words", "", {"n": 1}, 0.0, id="no-words"),
+        pytest.param("valid_json", '{"a": [1, null]}', {}, 1.0, id="json"),
+        pytest.param("valid_json", '```json\n{"a": 1}\n```', {}, 1.0, id="fenced"),
+        pytest.param("valid_json", '{"a": 1} and more', {}, 0.0, id="text-after"),
+        pytest.param("valid_json", "NaN", {}, 0.0, id="nan-is-not-json"),
+        pytest.param("valid_json", "9" * 10_000, {}, 1.0, id="a-number-of-any-length"),
+        pytest.param("valid_json", "[" * 100_000, {}, 0.0, id="deep"),
+        pytest.param("valid_json", "```", {}, 0.0, id="fence-only"),
+        pytest.param("valid_json", "", {}, 0.0, id="empty"),
+    ],
+)
+def test_checks(check, response, args, expected):
+    """A program decides the same way every time, for free."""
+    assert score(check, response, **args) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "args", "problem"),
+    [
+        pytest.param("contain", {}, "no check `contain`; did you mean `contains`", id="misspelt"),
+        pytest.param("xyz", {}, "known: llm, matches_reference, contains", id="unknown"),
+        pytest.param("contains", {}, "needs `args: {text: ...}`", id="argument-missing"),
+        pytest.param("max_words", {"n": "many"}, "takes a whole number as `n`, not 'many'", id="text-for-a-number"),
+        pytest.param("max_words", {"n": True}, "takes a whole number as `n`, not True", id="bool-for-a-number"),
+        pytest.param(
+            "contains", {"text": "a", "ignorecase": True}, "no argument `ignorecase`; did you mean `ignore_case`", id="typo"
+        ),
+        pytest.param("valid_json", {"n": 1}, "no argument `n`; it takes none", id="takes-none"),
+        pytest.param("no_such_module:check", {}, "cannot import `no_such_module:check`", id="no-module"),
+        pytest.param("json:nothing", {}, "cannot import", id="no-function"),
+        pytest.param("math:pi", {}, "is not callable", id="not-callable"),
+        pytest.param(":f", {}, "cannot import", id="no-module-name"),
+    ],
+)
+def test_a_wrong_check_is_found_when_the_rubric_is_loaded(check, args, problem):
+    """Not on the ten-thousandth answer."""
+    with pytest.raises(RubricError, match="criterion `c`: ") as error:
+        prepare(Rubric(criteria=(Criterion(id="c", text="x", check=check, args=args),)))
+    assert problem in str(error.value)
+
+
+def test_a_check_of_ones_own_gives_a_score_or_nothing():
+    """Whatever a user's function returns, no number outside [0, 1] becomes a reward."""
+    assert score(f"{__name__}:own", "half") == 0.5
+    assert score(f"{__name__}:own", "true") == 1.0
+    assert score(f"{__name__}:own", "none") is None
+    for word in ("five", "nan", "text"):
+        with pytest.raises(RubricError, match=r"gave .* a check gives a score in \[0, 1\], or None"):
+            score(f"{__name__}:own", word)
+
+
+def own(sample, index, args):
+    return {"half": 0.5, "true": True, "none": None, "five": 5, "nan": float("nan"), "text": "0.5"}[sample.responses[index]]

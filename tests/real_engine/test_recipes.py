@@ -1,0 +1,172 @@
+"""Every recipe on the real engine, in process and behind vLLM's OpenAI server.
+
+The embedded model judges poorly, so nothing here asks whether it is right: only that every answer has a reward or a
+reason, that constrained continuations work, and that both engines say the same at temperature 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from judge.batch.read import read_samples
+from judge.batch.run import run_batch
+from judge.engine.protocol import Engine
+from judge.pipeline.build import build_pipeline, plan
+from judge.pipeline.selftest import sample_for
+from judge.recipe.load import list_recipes, load_recipe
+from judge.settings import load_settings
+from judge.types import Message, NoVerdict, Request, Reward, Sample, Sampling, Structured
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch and vLLM warn about themselves
+    pytest.mark.filterwarnings("error:::judge"),
+    pytest.mark.vllm,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(600),
+]
+
+RUBRIC = {
+    "name": "short",
+    "criteria": [
+        {"id": "answers", "text": "The response answers the question.", "kind": "hard_rule", "weight": 3},
+        {"id": "clear", "text": "The response is clear.", "scale": {"min": 1, "max": 3}},
+        {"id": "padding", "text": "The response has sentences that could be cut.", "kind": "pitfall"},
+    ],
+}
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+async def judge_one(engine: Engine, recipe: str, sample: Sample, **settings: object) -> tuple[Reward, ...]:
+    config = {"recipe": recipe, "rubric": RUBRIC, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
+    run, _ = load_settings(config)
+    return await build_pipeline(plan(run), engine).judge(sample)
+
+
+@pytest.mark.parametrize("recipe", list_recipes())
+async def test_each_response_has_a_reward_or_a_reason(local: Engine, recipe: str):
+    """No judge call is silently lost, whatever a small model mumbles."""
+    sample = sample_for(load_recipe(recipe))
+    rewards = await judge_one(local, recipe, sample)
+    assert len(rewards) == len(sample.responses)
+    for reward in rewards:
+        assert reward.calls
+        assert all(call.completion.prompt_tokens > 0 and call.completion.error == "" for call in reward.calls)
+        if reward.value is None:
+            assert isinstance(reward.failure, NoVerdict)
+            assert reward.failure.reason not in ("engine_error", "timeout", "over_length")
+        else:
+            assert 0 <= reward.value <= 1
+
+
+@pytest.mark.parametrize("recipe", ["pointwise", "checklist", "checklist-implicit", "verifier", "pairwise"])
+async def test_a_rambling_judge_is_brought_to_a_verdict(local: Engine, recipe: str):
+    """A constrained continuation turns 48 tokens of rambling into a verdict on the scale, and says that it did."""
+    rewards = await judge_one(local, recipe, sample_for(load_recipe(recipe)))
+    for reward in rewards:
+        assert reward.value is not None
+        verdicts = [call.outcome for call in reward.calls if call.outcome is not None and not isinstance(call.outcome, NoVerdict)]
+        assert verdicts
+        assert any(v.forced for v in verdicts) == ("forced_verdict" in {f.name for f in reward.flags})
+
+
+async def test_local_and_served_verdicts_agree_at_temperature_0(local: Engine, remote: Engine):
+    """The same configuration gives the same rewards in process and over HTTP."""
+    samples = [Sample.of(f"What is {a} + {b}?", f"It is {a + b + wrong}.", reference=str(a + b), id=f"{a}{b}{wrong}")
+               for a in (2, 5, 9) for b in (3, 4) for wrong in (0, 1)]  # fmt: skip
+    agreed = total = 0
+    for recipe in ("checklist", "verifier", "pointwise"):
+        for sample in samples:  # one at a time: the batch a request shares changes the last bits of bf16 sums
+            here, there = await judge_one(local, recipe, sample), await judge_one(remote, recipe, sample)
+            total += len(here[0].components)
+            agreed += sum(here[0].components[k] == there[0].components[k] for k in here[0].components)
+    assert agreed == total
+
+
+async def test_votes_share_a_prefill_and_differ(local: Engine):
+    """Five votes come from five seeds; the prompt is prefilled once."""
+    sample = Sample.of("Name a colour.", "Blue, like the sky.", id="s")
+    run, _ = load_settings(
+        {"recipe": "pointwise", "rubric": RUBRIC, "votes": {"n": 5}, "sampling": {"max_tokens": 32, "temperature": 1.0}}
+    )
+    [reward] = await build_pipeline(plan(run), local).judge(sample)
+    first = [call for call in reward.calls if call.seed == call.vote and not call.completion.error][:5]
+    assert sorted(call.seed for call in first) == [0, 1, 2, 3, 4]
+    assert len({call.completion.text for call in first}) > 1
+    again = (await build_pipeline(plan(run), local).judge(sample))[0]
+    assert [c.completion.text for c in again.calls] == [c.completion.text for c in reward.calls]
+
+
+async def test_criteria_share_the_prefix(local: Engine):
+    """Calls of one response are served from the prefix cache up to the criterion."""
+    sample = Sample.of("Why is the sky blue? " * 20, "Because of Rayleigh scattering. " * 20, id="prefix")
+    [reward] = await judge_one(local, "checklist", sample)
+    firsts = [c for c in reward.calls if c.completion.prompt_tokens]
+    cached = sum(c.completion.cached_tokens for c in firsts)
+    assert cached > 0.4 * sum(c.completion.prompt_tokens for c in firsts)
+
+
+async def test_expected_score_comes_with_log_probabilities(local: Engine):
+    """With log-probabilities a reward has an expectation and an entropy beside the stated grade."""
+    sample = Sample.of("2+2?", "It is 4.", reference="4", id="lp")
+    [reward] = await judge_one(local, "verifier", sample, top_logprobs=10)
+    assert reward.value is not None
+    assert reward.uncertainty.expected is None or 0 <= reward.uncertainty.expected <= 1
+
+
+async def test_over_length_is_named_with_its_counts(local: Engine):
+    """A response longer than the context is refused with the token counts, and cut only when the settings say so."""
+    sample = Sample.of("Summarise.", "word " * 6000, id="long")
+    [reward] = await judge_one(local, "pointwise", sample)
+    assert reward.value is None
+    assert reward.failure is not None
+    assert reward.failure.reason == "over_length"
+    assert "4,096" in reward.failure.detail or "4096" in reward.failure.detail
+    [cut] = await judge_one(local, "pointwise", sample, on_over_length="truncate")
+    assert "truncated_response" in {f.name for f in cut.flags}
+    assert cut.failure is None or cut.failure.reason != "over_length"
+
+
+@pytest.mark.parametrize("which", ["local", "remote"])
+async def test_structured_output_and_prefill(request: pytest.FixtureRequest, which: str):
+    """Both engines continue a given text, and keep to a choice."""
+    engine: Engine = request.getfixturevalue(which)
+    messages = (Message("user", "Is 2+2 equal to 4?"), Message("assistant", "I have checked.\nVERDICT: "))
+    reply = await engine.complete(Request(messages, Sampling(max_tokens=8), Structured(choice=("CORRECT", "INCORRECT"))))
+    assert reply.text.strip() in ("CORRECT", "INCORRECT")
+
+
+async def test_quickstart_batch_on_64_rows(local: Engine, data_dir: Path, tmp_path: Path):
+    """Checklist over 64 real rows: at least 99 % of verdicts parsed, each row has a reward or a reason."""
+    rows = tmp_path / "rows.jsonl"
+    lines = (data_dir / "normalized" / "pointwise.jsonl").read_text(encoding="utf-8").splitlines()
+    chosen = [r for r in map(json.loads, lines) if r["set"] == "halueval_general"][:64]
+    rows.write_text("\n".join(json.dumps({"id": r["id"], "prompt": r["prompt"], "response": r["response"]}) for r in chosen))
+    run, _ = load_settings({"recipe": "checklist", "rubric": RUBRIC, "sampling": {"max_tokens": 32}})
+    result = await run_batch(plan(run), read_samples(str(rows)), tmp_path / "out", engine=local, quiet=True)
+    counts = result.run["counts"]
+    assert counts["samples"] == counts["responses"] == 64
+    assert counts["judged"] + counts["gated"] + counts["no_reward"] == 64
+    assert counts["verdicts"] >= 0.99 * 3 * counts["judged"]
+    assert counts["no_reward"] <= 1
+    again = await run_batch(plan(run), read_samples(str(rows)), tmp_path / "out", engine=local, quiet=True)
+    assert again.run["counts"]["judge_calls"] == counts["no_verdict"]
+
+
+async def test_ascore_runs_while_the_loop_works(local: Engine):
+    """Judging never blocks the event loop that trainers share with it."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0.01)
+
+    ticking = asyncio.create_task(tick())
+    await judge_one(local, "checklist", Sample.of("Name a fruit.", "An apple is a fruit.", id="t"))
+    ticking.cancel()
+    assert ticks > 5

@@ -1,0 +1,163 @@
+"""A recipe folder with a mistake in it: the message says where it is and what would do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from judge.engine.scripted import ScriptedEngine
+from judge.errors import CapabilityError, RecipeError
+from judge.pipeline.build import build_pipeline, plan
+from judge.recipe.load import list_recipes, load_recipe
+from judge.render.build import Builder
+from judge.settings import RunSettings
+from judge.types import Capability
+
+FIXTURE = Path(__file__).parent / "fixtures" / "prompt-first"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(FIXTURE, tmp_path / "r"))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def message(folder: Path, **options: object) -> str:
+    with pytest.raises(RecipeError) as caught:
+        Builder(load_recipe(folder, options=options))
+    return str(caught.value).replace(f"{folder}/", "").replace(f"{folder}:", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        pytest.param(
+            "recipe.yaml", "summary:", "sumary:", "recipe.yaml:1: `summary` is missing\nrecipe.yaml:2: no field `sumary`; did you mean `summary`?",
+            id="unknown-field",
+        ),
+        pytest.param(
+            "recipe.yaml", "user: plan.md.j2", "user: plans.md.j2",
+            "recipe.yaml: no template `plans.md.j2` in this folder; did you mean `plan.md.j2`?", id="missing-template",
+        ),
+        pytest.param(
+            "recipe.yaml", "user: plan.md.j2", "user: ../plan.md.j2", " template `../plan.md.j2` lies outside the recipe's folder",
+            id="template-outside",
+        ),
+        pytest.param(
+            "plan.md.j2", "What", "{% include '/etc/passwd' %}", " template `/etc/passwd` lies outside the recipe's folder",
+            id="include-outside",
+        ),
+        pytest.param(
+            "judge.md.j2", "{{ response |", "{{ respones |",
+            "judge.md.j2:2: `respones` is no variable of a recipe template; did you mean `response`?", id="unknown-variable",
+        ),
+        pytest.param(
+            "plan.md.j2", "{{ prompt |", "{{ response |",
+            "plan.md.j2:1: `response` is not known to a turn with `scope: prompt`; known: context, criterion, labels, options, "
+            "outputs, principle, prompt, reference, rubric, scale", id="response-before-there-is-one",
+        ),
+        pytest.param(
+            "judge.md.j2", "outputs.plan", "prompt.__class__",
+            "judge.md.j2:1: `__class__`: names that begin with _ are closed to templates", id="reaching-for-python",
+        ),
+        pytest.param(
+            "judge.md.j2", "{% endif %}", "", "judge.md.j2:3: not a valid template: Unexpected end of template. Jinja was looking"
+            " for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is 'if'.",
+            id="open-block",
+        ),
+        pytest.param(
+            "recipe.yaml", "  - {name: judge, user: judge.md.j2}", "  - {name: judge, user: judge.md.j2, scope: prompt}",
+            "recipe.yaml:1: the last turn states the verdict, so it must see the response", id="blind-verdict",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: label, form: line",
+            "recipe.yaml:8: `verdict`: a label verdict needs `labels`", id="label-without-labels",
+        ),
+        pytest.param(
+            "recipe.yaml", "sampling: {temperature: 0}", "order: both_mean",
+            "recipe.yaml:1: order `both_mean` needs several responses; a pointwise recipe sees one", id="order-of-one",
+        ),
+        pytest.param(
+            "recipe.yaml", "sampling: {temperature: 0}", "needs: {capabilities: [telepathy]}",
+            "recipe.yaml:10: `needs.capabilities`: unknown capability `telepathy`; known: top_logprobs, score_continuation, "
+            "scalar, structured, prefill, seed", id="unknown-capability",
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_folder(folder, file, old, new, expected):
+    """Whoever writes a recipe finds the mistake from the message alone, before anything is judged."""
+    edit(folder / file, old, new)
+    assert message(folder) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({"strict": "yes"}, "option `strict` of recipe `prompt-first` is False by default, so not 'yes'", id="type"),
+        pytest.param({"strikt": True}, "recipe `prompt-first` has no option `strikt`; did you mean `strict`?", id="name"),
+    ],
+)
+def test_mistakes_in_options(options, expected):
+    """An option that nobody reads would change nothing, silently."""
+    assert message(FIXTURE, **options) == expected
+
+
+def test_options_reach_the_template_and_the_hash():
+    """Another option value is another prompt, so another recipe hash."""
+    assert load_recipe(FIXTURE).hash != load_recipe(FIXTURE, options={"strict": True}).hash
+
+
+def test_hash_follows_every_template(folder):
+    """A changed word in a template is a different judge."""
+    before = load_recipe(folder).hash
+    edit(folder / "plan.md.j2", "good", "great")
+    assert load_recipe(folder).hash != before
+
+
+def test_unknown_recipe():
+    """A typo names the recipe that was meant."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("pairwize")
+    assert str(caught.value) == f"no recipe `pairwize`; did you mean `pairwise`? (shipped: {', '.join(list_recipes())})"
+
+
+def test_unknown_folder():
+    """A path is not looked up among the shipped names."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("./nowhere")
+    assert str(caught.value) == "./nowhere: no such folder, or no recipe.yaml in it"
+
+
+def test_template_that_is_not_utf8(folder):
+    """Mojibake would reach the judge unseen."""
+    (folder / "plan.md.j2").write_bytes(b"caf\xe9")
+    assert message(folder) == "plan.md.j2: not UTF-8; save the file as UTF-8"
+
+
+def test_missing_capability_names_the_engines(folder):
+    """The user learns which engine to choose, before a model is loaded for nothing."""
+    edit(folder / "recipe.yaml", "sampling: {temperature: 0}", "needs: {capabilities: [prefill]}")
+    engine = ScriptedEngine(["unused"], capabilities=frozenset({Capability.SEED}))
+    with pytest.raises(CapabilityError) as caught:
+        build_pipeline(plan(RunSettings.model_validate({"recipe": str(folder)})), engine)
+    assert str(caught.value) == (
+        "recipe `prompt-first` needs prefill; engine `scripted` can: seed."
+        " Engines with it: vllm, transformers, and openai endpoints served by vLLM."
+    )
+
+
+def test_shipped_recipes_name_their_source_and_deviations():
+    """Whoever compares figures with a paper sees what differs."""
+    assert len(list_recipes()) >= 9
+    for name in list_recipes():
+        spec = load_recipe(name).spec
+        assert spec.name == name
+        assert spec.source.paper.startswith("arXiv:")
+        assert spec.deviations
