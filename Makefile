@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help install install-core demo test test-fast lint bench clean
 BIN := .venv/bin
-BENCHES := benchmarks/engine_floor.py
+BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'

@@ -147,8 +147,8 @@ class Store:
         with self._reading():
             return self._db.execute(sql, values).fetchall()
 
-    def pages(self, sql: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of a large query, some thousands at a time."""
+    def pages(self, sql: str, size: int = 2048) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a large query, two thousand at a time: a page of texts and its table are held at once."""
         self.commit()
         with self._reading():
             cursor = self._db.execute(sql)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from judge.batch.read import BadRow
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import DataError, NoVerdictError
+from judge.errors import DataError, NoVerdictError, OutputError
 from judge.types import Capability, Completion, Sample
 from tests.batch_harness import RUBRIC, met, question, rewards, run, samples, verdicts
 
@@ -300,3 +300,14 @@ def test_every_response_has_a_reward_or_a_reason(tmp_path_factory, replies, answ
     assert counts["responses"] == counts["judged"] + counts["gated"] + counts["no_reward"] == len(rows)
     assert sum(result.run["no_verdict_reasons"].values()) == counts["no_reward"]
     assert sum(r["judge_calls"] for r in rows) == counts["judge_calls"]
+
+
+def test_tables_that_cannot_be_written_cost_no_call(tmp_path):
+    """The disk fills up at the very end: the journal has every call, and running again writes the tables."""
+    (tmp_path / "rewards.parquet.partial").mkdir()
+    with pytest.raises(OutputError, match=r"the tables cannot be written: .* every judge call is kept in journal\.sqlite"):
+        run(tmp_path, samples(3))
+    (tmp_path / "rewards.parquet.partial").rmdir()
+    _, engine = run(tmp_path, samples(3))
+    assert engine.requests == []
+    assert len(rewards(tmp_path)) == 3

@@ -42,6 +42,7 @@ async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Http
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve_model(MODEL), "--served-model-name", MODEL,
         "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT), "--dtype", "bfloat16",
+        "--enforce-eager", "--block-size", "32",
     ]  # fmt: skip
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"})

@@ -39,7 +39,8 @@ def message(folder: Path, **options: object) -> str:
     ("file", "old", "new", "expected"),
     [
         pytest.param(
-            "recipe.yaml", "summary:", "sumary:", "recipe.yaml:1: `summary` is missing\nrecipe.yaml:2: no field `sumary`; did you mean `summary`?",
+            "recipe.yaml", "summary:", "sumary:",
+            "recipe.yaml:1: `summary` is missing\nrecipe.yaml:2: no field `sumary`; did you mean `summary`?",
             id="unknown-field",
         ),
         pytest.param(
@@ -47,7 +48,8 @@ def message(folder: Path, **options: object) -> str:
             "recipe.yaml: no template `plans.md.j2` in this folder; did you mean `plan.md.j2`?", id="missing-template",
         ),
         pytest.param(
-            "recipe.yaml", "user: plan.md.j2", "user: ../plan.md.j2", " template `../plan.md.j2` lies outside the recipe's folder",
+            "recipe.yaml", "user: plan.md.j2", "user: ../plan.md.j2",
+            " template `../plan.md.j2` lies outside the recipe's folder",
             id="template-outside",
         ),
         pytest.param(
@@ -55,8 +57,8 @@ def message(folder: Path, **options: object) -> str:
             id="include-outside",
         ),
         pytest.param(
-            "judge.md.j2", "{{ response |", "{{ respones |",
-            "judge.md.j2:2: `respones` is no variable of a recipe template; did you mean `response`?", id="unknown-variable",
+            "judge.md.j2", "{{ response |", "{{ respons |",
+            "judge.md.j2:2: `respons` is no variable of a recipe template; did you mean `response`?", id="unknown-variable",
         ),
         pytest.param(
             "plan.md.j2", "{{ prompt |", "{{ response |",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from judge.pipeline.selftest import load_transcripts, run_transcripts
@@ -24,3 +27,16 @@ def test_transcripts_cover_what_judges_do(name):
         if (name, needed) not in {("openrubrics", "off the scale")}:
             assert needed in names, needed
     assert {0.0, 1.0} <= {value for t in transcripts for value in t.rewards}
+
+
+def test_worked_example_of_the_documentation(tmp_path):
+    """What a reader pastes from docs/recipes.md passes."""
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:yaml)?\n# (worst-fault/\S+)\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    (tmp_path / "worst-fault").mkdir()
+    for name, body in blocks:
+        (tmp_path / name).write_text(body, encoding="utf-8")
+    assert sum(body.count("\n") for _, body in blocks) < 30
+    results = run_transcripts(load_recipe(tmp_path / "worst-fault"))
+    assert [r.problem for r in results] == ["", "", ""]

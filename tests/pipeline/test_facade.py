@@ -1,0 +1,110 @@
+"""`Judge` from everywhere: a script, a running loop, a notebook cell, a trainer that makes a new loop each step."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+
+import pytest
+
+from judge import Judge, Sample, ScriptedEngine
+from judge.errors import DataError, EngineError, NoVerdictError, SettingsError
+from judge.types import Completion
+
+CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}}
+GOOD = "Names the city.\nVERDICT: 5"
+
+
+def scripted(reply: str = GOOD) -> ScriptedEngine:
+    return ScriptedEngine([reply], repeat_last=True)
+
+
+def test_a_script():
+    """Three lines give a reward."""
+    with Judge.from_config(CONFIG, engine=scripted()) as judge:
+        [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
+    assert reward.value == 1.0
+    assert reward.sample_id == "0"
+
+
+async def test_inside_a_running_loop():
+    """A notebook's loop is already running: `score` blocks, `ascore` does not, and both give the same."""
+    with Judge.from_config(CONFIG, engine=scripted()) as judge:
+        samples = [Sample.of("q", f"answer {i}") for i in range(5)]
+        assert [r.value for r in judge.score(samples)] == [r.value for r in await judge.ascore(samples)]
+
+
+def test_a_new_loop_each_step():
+    """Trainers that call `asyncio.run` each step close the loop they were given; the engine must not be on it."""
+    with Judge.from_config(CONFIG, engine=scripted()) as judge:
+        for _ in range(3):
+            assert asyncio.run(judge.ascore([Sample.of("q", "a")]))[0].value == 1.0
+
+
+def test_from_many_threads():
+    """Reward workers call from threads."""
+    with Judge.from_config(CONFIG, engine=scripted()) as judge:
+        out: list[float | None] = []
+        threads = [threading.Thread(target=lambda: out.append(judge.score([Sample.of("q", "a")])[0].value)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert out == [1.0] * 8
+
+
+def test_pickled_before_use():
+    """A judge can be sent to a worker process; it starts anew there."""
+    judge = pickle.loads(pickle.dumps(Judge.from_config({**CONFIG, "engine": {"kind": "openai", "model": "m"}})))
+    assert judge.plan.recipe.spec.name == "pointwise"
+
+
+async def test_stream_gives_each_sample_as_it_ends():
+    """Results need not wait for the slowest."""
+    seen = []
+    with Judge.from_config(CONFIG, engine=scripted()) as judge:
+        async for rewards in judge.stream([Sample.of("q", "a", id=str(i)) for i in range(4)]):
+            seen.append(rewards[0].sample_id)
+    assert sorted(seen) == ["0", "1", "2", "3"]
+
+
+def test_a_failed_judge_is_none_not_zero():
+    """The reward is absent, with its reason, all the way to the caller."""
+    with Judge.from_config(CONFIG, engine=ScriptedEngine([Completion("", "timeout", error="no reply in 120 s")])) as judge:
+        [reward] = judge.score([Sample.of("q", "a")])
+    assert reward.value is None
+    assert reward.failure is not None
+    assert reward.failure.reason == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("config", "samples", "error"),
+    [
+        pytest.param({"on_no_verdict": "raise"}, [Sample.of("q", "a")], NoVerdictError, id="raise"),
+        pytest.param({"recipe": "verifier"}, [Sample.of("q", "a")], DataError, id="no-reference"),
+        pytest.param({"recipe": "pairwise"}, [Sample.of("q", "a")], DataError, id="one-response-of-two"),
+        pytest.param({}, ["text"], DataError, id="not-a-sample"),
+        pytest.param({}, [Sample("q", ())], DataError, id="no-response"),
+    ],
+)
+def test_errors_reach_the_caller_as_they_are(config, samples, error):
+    """No ExceptionGroup, no thread's traceback: the one error a person can act on."""
+    with Judge.from_config({**CONFIG, **config}, engine=scripted("I cannot say.")) as judge, pytest.raises(error):
+        judge.score(samples)
+
+
+def test_a_fatal_engine_error_ends_the_run():
+    """A refused key is not a thousand failed rewards."""
+
+    def refuse(_: object) -> str:
+        raise EngineError("the key in OPENAI_API_KEY was refused")
+
+    with Judge.from_config(CONFIG, engine=ScriptedEngine(refuse)) as judge, pytest.raises(EngineError, match="was refused"):
+        judge.score([Sample.of("q", str(i)) for i in range(10)])
+
+
+def test_votes_at_temperature_zero_are_refused():
+    """Five votes at temperature 0 would be five copies of one."""
+    with pytest.raises(SettingsError, match="5 copies of one"):
+        Judge.from_config({**CONFIG, "votes": {"n": 5}, "sampling": {"temperature": 0}})
