@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from judge.engine.protocol import Engine
 from judge.parse import constraint, read, read_forced, strip_thinking
+from judge.pipeline.flight import Flight
 from judge.recipe.load import Recipe
 from judge.recipe.model import Question, Turn
 from judge.render.build import Ask, Builder, Case
@@ -56,7 +56,7 @@ class Caller:
         self._sampling = tuple(sampling)  # one a turn
         self._journal = journal
         self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
-        self._memo: OrderedDict[str, asyncio.Future[Completion]] = OrderedDict()
+        self._flight = Flight(MEMO_SIZE)
         self.room = max(s.max_tokens for s in self._sampling)  # tokens a call needs besides its prompt
 
     async def ask(self, case: Case, ask: Ask) -> Asked:
@@ -116,10 +116,7 @@ class Caller:
     async def _turn(self, request: Request, turn: Turn, ask: Ask) -> Call:
         """A turn that states no verdict; its outcome is None, or the reason why it cannot be built on."""
         key = self.key(request)
-        if turn.scope == "prompt":
-            completion, cached = await self._once(key, request)
-        else:
-            completion, cached = await self._complete(key, request)
+        completion, cached = await self._complete(key, request, remember=turn.scope == "prompt")
         failure = _unusable(completion)
         call = self._call(key, request, completion, failure, turn, ask, cached)
         self._keep(call)
@@ -174,34 +171,13 @@ class Caller:
             messages = (*request.messages, Message("assistant", reasoning or "(no verdict)"), ask_again)
         return Request(messages, sampling, structured)
 
-    async def _complete(self, key: str, request: Request) -> tuple[Completion, bool]:
+    async def _complete(self, key: str, request: Request, *, remember: bool = False) -> tuple[Completion, bool]:
+        """The reply, and whether it came without a request of this call's own."""
         if self._journal is not None:
             found = self._journal.find(key)
             if found is not None:
                 return found, True
-        return await self.engine.complete(request), False
-
-    async def _once(self, key: str, request: Request) -> tuple[Completion, bool]:
-        """One request for all who need it now; a failed one is not remembered."""
-        waiting = self._memo.get(key)
-        if waiting is not None:
-            self._memo.move_to_end(key)
-            return await asyncio.shield(waiting), True
-        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._memo[key] = future
-        if len(self._memo) > MEMO_SIZE:
-            self._memo.popitem(last=False)
-        try:
-            completion, cached = await self._complete(key, request)
-        except BaseException as why:
-            self._memo.pop(key, None)
-            future.set_exception(why if isinstance(why, Exception) else asyncio.CancelledError())
-            future.exception()  # read, so that asyncio does not report it as lost when nobody waits
-            raise
-        future.set_result(completion)
-        if _unusable(completion) is not None:
-            self._memo.pop(key, None)
-        return completion, cached
+        return await self._flight.get(key, lambda: self.engine.complete(request), remember=remember)
 
     def key(self, request: Request) -> str:
         """Hash (32 hex digits) of everything that decides the reply: model, messages, sampling, structure."""

@@ -31,7 +31,7 @@ _FAMILIES = (
 _PIPED = re.compile(r"<(?=[|｜])|(?<=[|｜])>")  # <|name|> and DeepSeek's full-width form, in one linear pass
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
-    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]+"
 )
 _JOINERS = re.compile(  # a whole run, so that what is left needs no second look
     "(?<![\u0600-\U0001faff])[\u200c\u200d]++|(?<![\u200c\u200d])[\u200c\u200d]++(?![\u0600-\U0001faff])"
@@ -122,4 +122,9 @@ def _token_pattern(tokens: frozenset[str]) -> re.Pattern[str]:
 
 
 def _visible(match: re.Match[str]) -> str:
-    return "".join(f"[U+{ord(c):04X}]" for c in match.group())
+    return "".join(map(_name, match.group()))
+
+
+@lru_cache(maxsize=4096)
+def _name(character: str) -> str:
+    return f"[U+{ord(character):04X}]"

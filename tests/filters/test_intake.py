@@ -19,9 +19,9 @@ NOTHING = [
     "Sure, here is the solution:", "First, let us think about this problem.", "Final answer:", "解答：", "让我们一步一步思考。",
 ]  # fmt: skip
 SOMETHING = [
-    "4", "B", "A", "I", "x = 2",
-    "５", "٣", "½", "∞", "π", "∅", "Paris", "Yes", "No", "no", "right", "two", "one", "東京", "答え：東京", "解：x=2", "да", "😀", "The answer is 4.", "Solution: 4", "Step 1", "I think it is Paris.", "To be or not to be", "Sure, Paris.",
-    "a mixture of salt and water", "<think>4</think>", "O(n)", "§ 4",
+    "4", "B", "A", "I", "x = 2", "５", "٣", "½", "∞", "π", "∅", "Paris", "Yes", "No", "no", "right", "two", "one",
+    "東京", "答え：東京", "解：x=2", "да", "😀", "The answer is 4.", "Solution: 4", "Step 1", "I think it is Paris.",
+    "To be or not to be", "Sure, Paris.", "a mixture of salt and water", "<think>4</think>", "O(n)", "§ 4",
 ]  # fmt: skip
 
 

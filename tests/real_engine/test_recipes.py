@@ -90,14 +90,17 @@ class OneAtATime:
 
 async def test_local_and_served_verdicts_agree_at_temperature_0(local: Engine, remote: Engine):
     """The same configuration gives the same rewards in process and over HTTP."""
-    sums = [(a, b, wrong) for a in (2, 5, 9) for b in (3, 4) for wrong in (0, 1)]
-    samples = [Sample.of(f"What is {a} + {b}?", f"It is {a + b + off}.", reference=str(a + b), id=f"{a}+{b}+{off}") for a, b, off in sums]
+    sums = [(a, 3, wrong) for a in (2, 9) for wrong in (0, 1)]
+    samples = [
+        Sample.of(f"What is {a} + {b}?", f"It is {a + b + off}.", reference=str(a + b), id=f"{a}{off}") for a, b, off in sums
+    ]
     differ = []
     for recipe in ("checklist", "verifier", "pointwise"):
         for sample in samples:
             here, there = [await judge_one(OneAtATime(engine), recipe, sample) for engine in (local, remote)]
-            assert here[0].components
-            differ += [(recipe, sample.id, k) for k in here[0].components if here[0].components[k] != there[0].components[k]]
+            here, there = here[0].components, there[0].components
+            assert here
+            differ += [(recipe, sample.id, name) for name in here if here[name] != there[name]]
     assert not differ
 
 

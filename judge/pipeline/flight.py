@@ -1,0 +1,58 @@
+"""One request for all who need the same reply: now (duplicates in flight), and later (turns that see only the prompt).
+
+Groups in training often hold the same completion several times; each distinct request is sent once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from judge.types import Completion
+
+Ask = Callable[[], Awaitable[Completion]]
+
+
+class Flight:
+    """Requests in flight by key, and the last `size` replies that were to be remembered."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._flying: dict[str, asyncio.Future[Completion]] = {}
+        self._memo: OrderedDict[str, Completion] = OrderedDict()
+
+    async def get(self, key: str, ask: Ask, *, remember: bool = False) -> tuple[Completion, bool]:
+        """The reply, and whether somebody else's request gave it. Only whole replies are remembered."""
+        while True:
+            if remember and key in self._memo:
+                self._memo.move_to_end(key)
+                return self._memo[key], True
+            flying = self._flying.get(key)
+            if flying is None:
+                return await self._lead(key, ask, remember), False
+            try:
+                return await asyncio.shield(flying), True
+            except asyncio.CancelledError:
+                if not flying.cancelled():  # it is this caller that was cancelled, not the one who asked
+                    raise
+
+    async def _lead(self, key: str, ask: Ask, remember: bool) -> Completion:
+        future = self._flying[key] = asyncio.get_running_loop().create_future()
+        try:
+            completion = await ask()
+        except BaseException as why:
+            if isinstance(why, Exception):
+                future.set_exception(why)
+                future.exception()  # read, so that asyncio does not report it as lost when nobody waits
+            else:
+                future.cancel()
+            raise
+        finally:
+            del self._flying[key]
+        future.set_result(completion)
+        if remember and completion.finish_reason == "stop":
+            self._memo[key] = completion
+            if len(self._memo) > self._size:
+                self._memo.popitem(last=False)
+        return completion
