@@ -158,6 +158,7 @@ class Reason(StrEnum):
     LOW_QUORUM = "low_quorum"  # too few votes were valid
     INCOMPLETE = "incomplete"  # some criteria have no verdict, and the partial policy does not allow that
     DROPPED = "dropped"  # a filter took the response out
+    CHECK_ERROR = "check_error"  # a programmatic check raised
     INVALID = "invalid"  # the row of the data set could not be read as a sample
 
 

@@ -122,6 +122,7 @@ class Store:
                 f"{self.path}: cannot be written: {why} (is the disk full?); the records of the last moments ({lost}) are not"
                 " saved, all earlier ones are: make room and run the same command again to go on"
             ) from None
+        self._known.update(row[0] for row in self._buffers[_CALL] if row[1])
         self._forget()
         self._committed = time.monotonic()
 

@@ -12,10 +12,12 @@ from judge.pipeline.core import Pipeline
 from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.model import SamplingSpec, Turn, Votes
 from judge.render.build import Builder, llm_criteria
-from judge.rubric.load import load_rubric, rubric_from
+from judge.rubric.build import build_rubric
+from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
 from judge.types import Capability, Sampling
+from judge.yamlfile import Source
 
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
 
@@ -64,7 +66,7 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
     if settings.rubric is None:
         return None
     rubric = (
-        rubric_from(settings.rubric, "settings: rubric")
+        build_rubric(Source("settings: rubric", settings.rubric, {}))
         if isinstance(settings.rubric, dict)
         else load_rubric(settings.rubric, base=base)
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from judge.checks.match import agrees
 from judge.checks.programs import Check, prepare
-from judge.errors import DataError
+from judge.errors import DataError, JudgeError
 from judge.filters.intake import FILTERS, gate
 from judge.pipeline.calls import Asked, Caller
 from judge.recipe.model import Order, Votes
@@ -277,7 +277,12 @@ def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
 
 
 def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion) -> Cell:
-    score = check(sample, index, criterion.args)
+    try:
+        score = check(sample, index, criterion.args)
+    except JudgeError:
+        raise
+    except Exception as why:  # noqa: BLE001  # a user's program may raise anything, and one response must not stop the run
+        return Cell(None, NoVerdict(Reason.CHECK_ERROR, f"check `{criterion.check}`: {type(why).__name__}: {why}"))
     if score is None:
         return Cell(None, NoVerdict(Reason.MISSING, f"check `{criterion.check}` cannot tell"))
     return Cell(1.0 - score if criterion.negative else score, None)

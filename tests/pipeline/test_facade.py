@@ -94,6 +94,22 @@ def test_errors_reach_the_caller_as_they_are(config, samples, error):
         judge.score(samples)
 
 
+def explode(sample: Sample, index: int, args: object) -> float:
+    """A user's check that trips over a hostile response."""
+    raise ZeroDivisionError("boom")
+
+
+def test_a_check_that_raises_costs_one_reward_and_not_the_run():
+    """The response that trips a user's program has no reward, and the others do."""
+    criteria = [{"id": "ok", "text": "x"}, {"id": "mine", "text": "y", "check": f"{__name__}:explode"}]
+    config = {"recipe": "checklist", "rubric": {"criteria": criteria}}
+    with Judge.from_config(config, engine=scripted("VERDICT: MET")) as judge:
+        [reward] = judge.score([Sample.of("q", "a")])
+    assert reward.value is None
+    assert reward.failure is not None
+    assert "mine (check_error)" in reward.failure.detail
+
+
 def test_a_fatal_engine_error_ends_the_run():
     """A refused key is not a thousand failed rewards."""
 
