@@ -63,21 +63,6 @@ class OpenAiSettings(Frozen):
     omit: tuple[str, ...] = ()
     check_model: bool = True
 
-    @field_validator("omit", mode="before")
-    @classmethod
-    def _omit(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _urls(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("deadline_s", mode="before")
-    @classmethod
-    def _float(cls, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
 
 class TransformersSettings(Frozen):
     """Plain Hugging Face generation with batching, for machines without vLLM."""

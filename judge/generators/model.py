@@ -5,9 +5,9 @@ A generator is data, like a recipe: a new published way to write rubrics is a ne
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from judge.recipe.model import SamplingSpec, SourceRef
 from judge.rubric.model import Frozen, Identifier, Kind
@@ -32,11 +32,6 @@ class ItemSpec(Frozen):
     max: int = Field(default=20, ge=1, le=200)
     max_chars: int = Field(default=400, ge=20, le=5000)
     forbid: tuple[str, ...] = ()
-
-    @field_validator("forbid", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -72,11 +67,6 @@ class GeneratorSpec(Frozen):
     items: ItemSpec
     sampling: SamplingSpec = SamplingSpec()
     validation: ValidationSpec | None = None
-
-    @field_validator("deviations", "needs", mode="before")
-    @classmethod
-    def _tuples(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -7,9 +7,9 @@ verdicts. They run without a model, through the whole pipeline.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import Problem, RecipeError
@@ -41,23 +41,11 @@ class Transcript(Frozen):
     rewards: tuple[float | None, ...]
     reason: str | None = None
 
-    @field_validator("replies", "responses", "rewards", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in value)
-        return value
-
 
 class Transcripts(Frozen):
     """The contents of `transcripts.yaml`."""
 
     transcripts: tuple[Transcript, ...] = Field(min_length=1)
-
-    @field_validator("transcripts", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

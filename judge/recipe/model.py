@@ -30,11 +30,6 @@ class Range(Frozen):
     max: float = 5
     integer: bool = True
 
-    @field_validator("min", "max", mode="before")
-    @classmethod
-    def _float(cls, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if not self.min < self.max:
@@ -75,11 +70,6 @@ class VerdictSpec(Frozen):
     tie: str | None = None
     prefixes: tuple[str, ...] = ()
     ranking: str | None = None
-
-    @field_validator("prefixes", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -159,16 +149,6 @@ class SamplingSpec(Frozen):
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     stop: tuple[str, ...] | None = None
 
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("temperature", "top_p", mode="before")
-    @classmethod
-    def _float(cls, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
 
 class Turn(Frozen):
     """One request of the method.
@@ -233,18 +213,13 @@ class Needs(Frozen):
     @field_validator("capabilities", mode="before")
     @classmethod
     def _capabilities(cls, value: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             return value
         known = [c.value for c in Capability]
         bad = [v for v in value if v not in known]
         if bad:
             raise ValueError(f"unknown capability `{bad[0]}`; known: {', '.join(known)}")
         return tuple(Capability(v) for v in value)
-
-    @field_validator("sample", mode="before")
-    @classmethod
-    def _sample(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class SourceRef(Frozen):
@@ -273,15 +248,10 @@ class RecipeSpec(Frozen):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     needs: Needs = Needs()
 
-    @field_validator("deviations", "turns", mode="before")
-    @classmethod
-    def _tuples(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
     @field_validator("force", mode="before")
     @classmethod
     def _reasons(cls, value: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             return value
         allowed = (Reason.MISSING, Reason.TRUNCATED, Reason.EMPTY)
         bad = [v for v in value if v not in allowed]

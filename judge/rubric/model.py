@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -27,6 +27,19 @@ class Frozen(BaseModel):
     """Base of everything read from a file: no unknown fields, no changes after loading, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_to_tuples(cls, data: Any) -> Any:
+        """YAML and JSON know lists only; a frozen model holds tuples."""
+        if not isinstance(data, dict):
+            return data
+        return {k: tuple(v) if isinstance(v, list) and k in cls._tuple_fields() else v for k, v in data.items()}
+
+    @classmethod
+    @cache
+    def _tuple_fields(cls) -> frozenset[str]:
+        return frozenset(name for name, field in cls.model_fields.items() if "tuple" in str(field.annotation))
 
 
 class Scale(Frozen):
@@ -106,11 +119,6 @@ class Criterion(Frozen):
             return {"kind": "ordinal", **value}
         return value
 
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _tags(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
     @field_validator("weight", "points", mode="before")
     @classmethod
     def _number(cls, value: Any) -> Any:
@@ -169,11 +177,6 @@ class Rubric(Frozen):
     fold: Fold = "weighted_mean"
     denominator: Denominator | None = None
     partial: Partial = Partial()
-
-    @field_validator("criteria", mode="before")
-    @classmethod
-    def _criteria(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("scale", mode="before")
     @classmethod
