@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import hashlib
 import importlib.metadata
 import os
@@ -144,7 +145,7 @@ async def _judge_all(
             failed.append(task.exception())  # type: ignore[arg-type]  # just checked
             stop.set()
 
-    with progress, _on_interrupt(stop):
+    with progress, _on_interrupt(stop), _rare_collections():
         unblock = asyncio.create_task(_unblock(stop, room))
         for row, sample in _bounded(samples, stop):
             if isinstance(sample, BadRow):
@@ -251,6 +252,19 @@ def _on_interrupt(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for each in handled:
             loop.remove_signal_handler(each)
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python's cycle collector look at new objects seldom and at loaded libraries never: 15 % of the client's time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextlib.contextmanager

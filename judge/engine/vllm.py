@@ -292,7 +292,8 @@ def _startup(cores: int, *, eager: bool) -> Iterator[None]:
     model itself; with many, vLLM's own worker process, bound to its cores, loses little and gains from the binding.
     """
     main: Any = sys.modules["__main__"]  # whatever the user runs
-    hidden = {name: getattr(main, name, None) for name in ("__spec__", "__file__")}
+    spec, missing = getattr(main, "__spec__", None), object()
+    file = main.__dict__.pop("__file__", missing)  # gone, not None: torch's `inspect.getmodule` trips over None
     wanted = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # a fork of a process with threads, such as this one, can hang
     if 0 < cores <= _FEW_CORES:
         wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
@@ -301,17 +302,14 @@ def _startup(cores: int, *, eager: bool) -> Iterator[None]:
     ours = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(ours)
     main.__spec__ = importlib.util.find_spec("judge.engine.vllm_child")
-    main.__file__ = None
     try:
         yield
     finally:
         for name in ours:
             os.environ.pop(name, None)
-        for name, value in hidden.items():
-            if name == "__file__" and value is None:
-                del main.__file__
-            else:
-                setattr(main, name, value)
+        main.__spec__ = spec
+        if file is not missing:
+            main.__file__ = file
 
 
 def _sampling_params(sampling: Sampling, structured: Structured | None, seed: int) -> Any:

@@ -142,10 +142,9 @@ class Caller:
         again = self._call(
             forced_key, forced, reply, verdict if isinstance(verdict, Verdict) else outcome, turn, ask, again_cached
         )
-        if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all, so it is kept with it
-            self._keep(replace(call, outcome=None))
-        else:
-            self._keep(call)
+        if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all: it was a turn of it, and is kept
+            call = replace(call, outcome=None)
+        self._keep(call)
         self._keep(again)
         return [call, again]
 
