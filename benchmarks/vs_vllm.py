@@ -1,6 +1,6 @@
 """The toolkit against raw vLLM on the same work, as a ratio: 1.00 means that judging costs nothing but the engine.
 
-    python benchmarks/vs_vllm.py [--samples 32] [--repeats 5] [--model smollm2-135m] [--json FILE]
+    python benchmarks/vs_vllm.py [--samples 24] [--repeats 3] [--model smollm2-135m] [--json FILE]
 
 Raw: every prompt already rendered and tokenised, handed to `AsyncLLM.generate` all at once. Toolkit: `judge run`'s own path
 from samples to rewards, with rendering, quoting, tokenising, journal, parsing and folding. Both use one engine in one process,
@@ -103,9 +103,9 @@ async def compare(arguments: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=32, help="eight calls each [default: 32]")
+    parser.add_argument("--samples", type=int, default=24, help="eight calls each [default: 24]")
     parser.add_argument("--max-tokens", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
