@@ -15,7 +15,7 @@ from judge.cli.options import Set, needed_columns, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.pipeline.build import plan
 from judge.pipeline.facade import Judge
-from judge.rubric.model import Rubric
+from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings
 from judge.types import Call, NoVerdict, Reward, Sample, Verdict
 from judge.yamlfile import read_yaml
@@ -121,45 +121,66 @@ def _sample(prompt: str | None, responses: list[str] | None, reference: str | No
 def _print(reward: Reward, rubric: Rubric | None, count: int) -> None:
     if count > 1:
         print(f"=== response {reward.response_index}")
+    head = ""
     for call in reward.calls:
-        _print_call(call, rubric)
+        title = _title(call, rubric)
+        if title != head:
+            print(title)
+            head = title
+        _print_call(call)
+    _print_components(reward, rubric)
     for flag in reward.flags:
         print(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
-    if reward.value is None:
-        why = reward.failure or NoVerdict(reason="missing")  # type: ignore[arg-type]  # never None here
-        print(f"no reward: {why.reason}" + (f" ({why.detail})" if why.detail else ""))
-    else:
+    if reward.value is not None:
         print(f"reward {reward.value:.4f}  ({reward.explanation})")
-    u = reward.uncertainty
-    notes = [
-        f"spread {u.spread:.3f}" if u.spread is not None else "",
-        f"expected {u.expected:.3f}" if u.expected is not None else "",
-    ]
-    notes += [
-        f"entropy {u.entropy:.3f} nats" if u.entropy is not None else "",
-        f"order gap {u.order_gap:g}" if u.order_gap else "",
-    ]
-    if any(notes):
-        print("uncertainty: " + ", ".join(n for n in notes if n))
+    elif reward.failure is not None:
+        print(f"no reward: {reward.failure.reason}" + (f" ({reward.failure.detail})" if reward.failure.detail else ""))
+    _print_uncertainty(reward)
 
 
-def _print_call(call: Call, rubric: Rubric | None) -> None:
-    criteria = {c.id: c for c in rubric.criteria} if rubric else {}
-    name = ", ".join(call.criteria) or call.turn
-    head = f"--- {name}"
-    if len(call.criteria) == 1 and name in criteria:
-        c = criteria[name]
-        importance = f"points {c.points:g}" if c.points is not None else f"weight {c.importance:g}"
-        print(f"{head} ({c.kind}, {importance}{', veto' if c.veto else ''})")
-        print(f"    {c.text}")
-    else:
-        print(head)
-    for line in call.completion.text.strip().splitlines():
-        print(f"    | {line}")
+def _title(call: Call, rubric: Rubric | None) -> str:
+    """What a call asked: a criterion with its importance and text, or the turn."""
+    c = next((c for c in rubric.criteria if call.criteria == (c.id,)), None) if rubric else None
+    if c is not None:
+        return f"--- {c.id} ({c.kind}, {_importance(c)}{', veto' if c.veto else ''})\n    {c.text}"
+    order = f", shown in the order {' '.join(map(str, call.order))}" if len(call.order) > 1 else ""
+    return f"--- {', '.join(call.criteria) or call.turn}{order}"
+
+
+def _importance(criterion: Criterion) -> str:
+    return f"points {criterion.points:g}" if criterion.points is not None else f"weight {criterion.importance:g}"
+
+
+def _print_call(call: Call) -> None:
+    forced = isinstance(call.outcome, Verdict) and call.outcome.forced
+    if not forced:
+        for line in call.completion.text.strip().splitlines():
+            print(f"    | {line}")
     if isinstance(call.outcome, Verdict):
-        print(f"    verdict {call.outcome.value}" + (" (forced)" if call.outcome.forced else ""))
+        print(f"    verdict {call.outcome.value}" + (" (forced: the text above states none)" if forced else ""))
     elif isinstance(call.outcome, NoVerdict):
         print(f"    no verdict: {call.outcome.reason}" + (f" ({call.outcome.detail})" if call.outcome.detail else ""))
+
+
+def _print_components(reward: Reward, rubric: Rubric | None) -> None:
+    """The scores that were folded, 1 best, with what each counts."""
+    criteria = {c.id: c for c in rubric.criteria} if rubric else {}
+    if len(reward.components) < 2:
+        return
+    print("--- scores, 1 best")
+    width = max(map(len, reward.components))
+    for name, score in reward.components.items():
+        c = criteria.get(name)
+        note = f"  {_importance(c)}" + (", a fault: 1 when it is not there" if c.negative else "") if c else ""
+        print(f"    {name:<{width}}  {'none' if score is None else format(score, '.2f')}{note}")
+
+
+def _print_uncertainty(reward: Reward) -> None:
+    u = reward.uncertainty
+    figures = {"spread": u.spread, "expected": u.expected, "entropy (nats)": u.entropy, "order gap": u.order_gap or None}
+    known = [f"{name} {value:.3f}" for name, value in figures.items() if value is not None]
+    if known:
+        print("uncertainty: " + ", ".join(known))
 
 
 def _plain(reward: Reward) -> dict[str, Any]:

@@ -200,8 +200,8 @@ class Pipeline:
             sample_id=sample.id,
             group=sample.group,
             response_index=index,
-            cells=work.cells[index],
-            calls=work.calls.get(index, ()),
+            cells=_in_order(work.cells[index], rubric),
+            calls=_calls_in_order(work.calls.get(index, []), rubric),
             flags=[*([gated] if gated else []), *work.flags.get(index, [])],
             rubric=rubric,
             per_criterion=self._spec.mode == "checklist",
@@ -256,6 +256,21 @@ class Pipeline:
         turn = self._spec.turns[-1]
         ask = max(asks, key=lambda a: len(a.criteria[0].text) if a.criteria else 0)
         return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, {}))
+
+
+def _in_order(cells: Mapping[str, list[Cell]], rubric: Rubric | None) -> Mapping[str, list[Cell]]:
+    """Components as the rubric lists them, whichever was answered first."""
+    if rubric is None or len(cells) < 2:
+        return cells
+    return {**{c.id: cells[c.id] for c in rubric.criteria if c.id in cells}, **cells}
+
+
+def _calls_in_order(calls: Sequence[Call], rubric: Rubric | None) -> Sequence[Call]:
+    """Calls by criterion, vote and order; the turns of one ask stay as they were made."""
+    if len(calls) < 2:
+        return calls
+    place = {c.id: i for i, c in enumerate(rubric.criteria)} if rubric else {}
+    return sorted(calls, key=lambda call: (place.get(call.criteria[0], 0) if call.criteria else 0, call.vote, call.order))
 
 
 def _cut(text: str, share: float) -> str:
