@@ -21,12 +21,13 @@ from judge.engine.vllm import VllmEngine
 
 MODEL = "smollm2-135m"
 CONTEXT = 4096
+DTYPE = "float32"  # in bfloat16 a word of the judge's reasoning can depend on the batch and on which prefix was cached
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def local() -> AsyncIterator[VllmEngine]:
     """vLLM in this process."""
-    engine = VllmEngine(MODEL, max_model_len=CONTEXT, cpu_kv_cache_gib=1)
+    engine = VllmEngine(MODEL, max_model_len=CONTEXT, dtype=DTYPE, cpu_kv_cache_gib=1)
     await engine.start()
     yield engine
     await engine.close()
@@ -41,7 +42,7 @@ async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Http
     log = tmp_path_factory.mktemp("server") / "log.txt"
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve_model(MODEL), "--served-model-name", MODEL,
-        "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT), "--dtype", "bfloat16",
+        "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT), "--dtype", DTYPE,
         "--enforce-eager", "--block-size", "32",
     ]  # fmt: skip
     with log.open("w") as out:

@@ -1,0 +1,79 @@
+"""Which model judges, and how it is reached."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from judge.rubric.model import Frozen
+
+EMBEDDED_MODEL = "smollm2-135m"
+ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted")
+
+
+class VllmSettings(Frozen):
+    """vLLM in this process (GPU, or the CPU build). `extra` goes to vLLM's engine arguments as it is."""
+
+    kind: Literal["vllm"] = "vllm"
+    model: str = EMBEDDED_MODEL
+    revision: str | None = None
+    max_model_len: int | None = Field(default=None, ge=16)
+    dtype: str = "auto"
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    data_parallel_size: int = Field(default=1, ge=1)
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    enable_prefix_caching: bool = True
+    cpu_kv_cache_gib: float | None = Field(default=None, gt=0)
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    trust_remote_code: bool = False
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class OpenAiSettings(Frozen):
+    """Any OpenAI-compatible endpoint; several share the load.
+
+    Attributes:
+        deadline_s: Bounds one request with all its retries.
+        omit: Body fields that this endpoint does not accept (`temperature`, `seed`...).
+        check_model: Ask the endpoint at the start whether it knows the model.
+    """
+
+    kind: Literal["openai"] = "openai"
+    model: str
+    base_url: str | tuple[str, ...] = "http://127.0.0.1:8000/v1"
+    transport: Literal["aiohttp", "openai"] = "aiohttp"
+    api_key_env: str = "OPENAI_API_KEY"
+    dialect: Literal["auto", "vllm", "openai"] = "auto"
+    concurrency: int = Field(default=256, ge=1, le=10_000)
+    deadline_s: float = Field(default=120.0, gt=0)
+    max_retries: int = Field(default=4, ge=0, le=20)
+    headers: dict[str, str] = Field(default_factory=dict)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    omit: tuple[str, ...] = ()
+    check_model: bool = True
+
+
+class TransformersSettings(Frozen):
+    """Plain Hugging Face generation with batching, for machines without vLLM."""
+
+    kind: Literal["transformers"] = "transformers"
+    model: str = EMBEDDED_MODEL
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    max_batch_size: int = Field(default=16, ge=1)
+    max_model_len: int | None = Field(default=None, ge=16)
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
+class ScriptedSettings(Frozen):
+    """Canned replies instead of a model: `judge.engine.scripted.ScriptedEngine` is passed in from Python."""
+
+    kind: Literal["scripted"] = "scripted"
+    model: str = "scripted"
+
+
+EngineSettings = Annotated[VllmSettings | OpenAiSettings | TransformersSettings | ScriptedSettings, Field(discriminator="kind")]

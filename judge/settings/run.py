@@ -1,0 +1,85 @@
+"""Everything one run needs besides the data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.rubric.model import Denominator, Fold, Frozen, Partial
+from judge.settings.engine import EngineSettings, VllmSettings
+from judge.settings.filters import FilterSettings
+from judge.yamlfile import shown
+
+
+class RewardSettings(Frozen):
+    """Overrides of the rubric's own fold."""
+
+    fold: Fold | None = None
+    denominator: Denominator | None = None
+    partial: Partial | None = None
+
+
+class RecipeSettings(Frozen):
+    """A recipe by name or folder, with values for its options."""
+
+    name: str
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class RunSettings(Frozen):
+    """Everything one run needs besides the data.
+
+    Attributes:
+        on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
+            `constant` (`no_verdict_constant`), `raise`.
+        on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
+            of its responses and is flagged `truncated_response` (`truncate`).
+        top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
+            and an entropy.
+        max_in_flight: Samples worked on at once; the engine batches their requests.
+        seed: Vote k uses seed + k; orders and boundaries follow from it too.
+    """
+
+    rubric: str | dict[str, Any] | None = None
+    recipe: RecipeSettings = RecipeSettings(name="checklist")
+    principle: str | None = None
+    engine: EngineSettings = VllmSettings()
+    sampling: SamplingSpec = SamplingSpec()
+    votes: Votes | None = None
+    order: Order | None = None
+    filters: FilterSettings = FilterSettings()
+    reward: RewardSettings = RewardSettings()
+    on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
+    no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
+    on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
+    top_logprobs: int = Field(default=0, ge=0, le=20)
+    max_in_flight: int = Field(default=512, ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _recipe(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _filters(cls, value: Any) -> Any:
+        if value == "default":
+            return {}
+        return {"trivial": "off"} if value in ("off", False) else value
+
+    @field_validator("rubric", mode="before")
+    @classmethod
+    def _rubric(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str | dict):
+            return value
+        raise ValueError(f"is a shipped name, a path, or a rubric written out, not {shown(value)}")
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"is a group of fields; write `engine: {{kind: {value}}}`, and `model` where it needs one")
+        return {"kind": "vllm", **value} if isinstance(value, dict) else value
