@@ -1,4 +1,4 @@
-"""Where the rubrics and recipes that come with the toolkit lie: beside the package in a checkout, inside it in a wheel.
+"""Where the rubrics, recipes and attack strings that come with the toolkit lie: beside the package in a checkout, inside it in a wheel.
 
 The wheel's copy is looked for first: a site-packages folder may hold a stranger's `rubrics` next to `judge`.
 """
@@ -13,8 +13,8 @@ from judge.errors import InputError
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def shipped_dir(kind: Literal["rubrics", "prompts"]) -> Path:
-    """Folder of the shipped `rubrics` or `prompts`. Raises InputError when the installation lacks it.
+def shipped_dir(kind: Literal["rubrics", "prompts", "attacks"]) -> Path:
+    """Folder of the shipped `rubrics`, `prompts` or `attacks`. Raises InputError when the installation lacks it.
 
     Example:
         >>> shipped_dir("rubrics").name
