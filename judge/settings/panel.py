@@ -1,0 +1,102 @@
+"""More than one judge: a panel that always sits, and a second opinion that is asked when a reward looks too good.
+
+A panel helps when its members differ: seven judges of mixed families bring injection success down to 10 to 19 %
+(arXiv:2504.18333), while juries of one family correlate at 0.94 to 0.97 and gain about two points.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.rubric.model import Frozen, Identifier
+from judge.settings.engine import EngineSettings
+from judge.settings.recipe import RecipeSettings
+
+PanelFold = Literal["mean", "median", "min", "lower_bound"]
+
+
+class MemberSettings(Frozen):
+    """Another judge: whatever is left out is as in the run itself.
+
+    Attributes:
+        name: What the member is called in components and calls.
+    """
+
+    name: Identifier
+    recipe: RecipeSettings | None = None
+    rubric: str | dict[str, Any] | None = None
+    engine: EngineSettings | None = None
+    sampling: SamplingSpec | None = None
+    votes: Votes | None = None
+    order: Order | None = None
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _recipe(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine(cls, value: Any) -> Any:
+        return {"kind": "vllm", **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _differs(self) -> Self:
+        if not self.given:
+            raise ValueError(f"member `{self.name}` is a copy of the run's judge; give it a recipe, engine, rubric or sampling")
+        return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that this member sets itself."""
+        names = ("recipe", "rubric", "engine", "sampling", "votes", "order")
+        return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+
+
+class PanelSettings(Frozen):
+    """Judges that sit beside the run's own, on every sample.
+
+    Attributes:
+        members: The others; the run's judge is the first.
+        fold: `mean`, `median`, `min` (worst case, arXiv:2310.02743), or `lower_bound`: mean - k x standard deviation
+            (population) over the members, not below 0.
+        k: Of the lower bound.
+        quorum: Least share of members with a verdict, in (0, 1]; below it there is no reward (`low_quorum`).
+    """
+
+    members: tuple[MemberSettings, ...] = Field(min_length=1, max_length=32)
+    fold: PanelFold = "lower_bound"
+    k: float = Field(default=1.0, ge=0, le=10)
+    quorum: float = Field(default=0.5, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [m.name for m in self.members]
+        twice = sorted({n for n in names if names.count(n) > 1} | ({"first"} & set(names)))
+        if twice:
+            raise ValueError(f"two members are called `{twice[0]}` (the run's own judge is `first`)")
+        return self
+
+
+class SecondOpinionSettings(Frozen):
+    """Another judge that is asked about rewards which look too good, or which a filter found suspicious.
+
+    Attributes:
+        judge: The other judge: best another model, else another recipe.
+        above: Rewards at or above this are asked again, in [0, 1]. A value over 1 turns this off.
+        flags: So are positive rewards of responses with one of these flags.
+        share: And this share of all the rest, drawn by the seed: what the monitor compares the two judges on.
+        fold: What counts when both have a verdict: the lower (`min`), the `mean`, or `agree`: the first's, and no reward
+            (`ambiguous`) when they differ by more than `tolerance`.
+        tolerance: Of `agree`, in [0, 1].
+    """
+
+    judge: MemberSettings
+    above: float = Field(default=0.9, ge=0)
+    flags: tuple[str, ...] = ("planted_verdict", "chat_tokens", "hidden_unicode", "no_evidence", "order_inconsistent")
+    share: float = Field(default=0.0, ge=0, le=1)
+    fold: Literal["min", "mean", "agree"] = "min"
+    tolerance: float = Field(default=0.25, ge=0, le=1)
