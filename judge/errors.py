@@ -77,6 +77,16 @@ class NoVerdictError(JudgeError):
     exit_code = 5
 
 
+class MonitorStop(JudgeError):
+    """The monitor raised an alarm whose action is `stop`: training on these rewards should end here. `codes` names the alarms."""
+
+    exit_code = 6
+
+    def __init__(self, message: str, codes: tuple[str, ...] = ()) -> None:
+        self.codes = codes
+        super().__init__(message)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, as the tail of a message; empty when nothing is near.
 

@@ -7,6 +7,7 @@ would do. A single bad row is reported with its line and judged by nobody; it do
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from judge.errors import DataError, JudgeError, Problem, RubricError, did_you_mean
+from judge.errors import DataError, InputError, JudgeError, Problem, RubricError, did_you_mean
+from judge.jsonfile import parse_json
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.types import Message, Sample
@@ -26,6 +28,7 @@ FIELDS = (
     "rubric", "principle", "steps", "id", "group", "label",
 )  # fmt: skip
 SCAN = 256  # rows looked at before a column counts as missing; JSON rows may leave fields out
+MAX_LINE = 256 * 1024 * 1024  # bytes of one JSONL row
 _PAIRS = (("response_a", "response_b"), ("chosen", "rejected"))
 
 
@@ -155,8 +158,8 @@ def _from_json(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return parse_json(value, "", halves=True)
+    except InputError:
         return value
 
 
@@ -285,40 +288,29 @@ def _rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
 
 def _jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
     with path.open("rb") as lines:
-        for number, raw in enumerate(lines, 1):
-            if not raw.strip():
-                continue
+        for number in itertools.count(1):
+            raw = lines.readline(MAX_LINE + 1)
+            if not raw:
+                return
             where = f"{path}:{number}"
-            try:
-                row = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-            except UnicodeDecodeError as why:
-                yield where, f"not UTF-8 (byte 0x{raw[why.start]:02x})"
-            except (ValueError, RecursionError) as why:
-                yield where, f"not valid JSON: {why}"
-            else:
-                yield where, row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
+            if len(raw) > MAX_LINE:
+                while raw and not raw.endswith(b"\n"):
+                    raw = lines.readline(MAX_LINE)
+                yield where, f"more than {MAX_LINE:,} bytes in one line"
+            elif raw.strip():
+                yield where, _row(raw, where)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"`{shown(twice)[1:-1]}` stands twice in one object; the later one would win silently")
-    return row
+def _row(raw: bytes, where: str) -> Row | str:
+    try:
+        row = parse_json(raw, where, DataError, halves=True)
+    except DataError as why:
+        return why.problems[0].what
+    return row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
 
 
 def _json(path: Path) -> Iterator[tuple[str, Row | str]]:
-    try:
-        rows = json.loads(path.read_bytes(), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except UnicodeDecodeError as why:
-        raise DataError(Problem(str(path), f"not UTF-8 (byte {why.start}); save the file as UTF-8")) from None
-    except (ValueError, RecursionError) as why:
-        raise DataError(Problem(str(path), f"not valid JSON: {why}")) from None
+    rows = parse_json(path.read_bytes(), str(path), DataError, halves=True)
     if not isinstance(rows, list):
         raise DataError(Problem(str(path), f"expected a list of objects, not {shown(rows)}"))
     for index, row in enumerate(rows):

@@ -23,6 +23,7 @@ from judge.batch.progress import Progress
 from judge.batch.read import BadRow
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons, summary
+from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
 from judge.errors import DataError, JudgeError, NoVerdictError, OutputError
@@ -72,17 +73,19 @@ async def run_batch(
         OutputError: Results cannot be written.
         DataError: A bad row under `strict`.
         NoVerdictError: The settings say `on_no_verdict: raise`.
+        MonitorStop: An alarm of the monitor stops the run; what was judged before is kept.
     """
     with _locked(output):
         store = Store(output / "journal.sqlite")
         started = time.monotonic()
         progress = Progress(total, quiet=quiet)
+        watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         state = "failed"
         judges: Opened | None = None
         try:
             judges = await open_judges(plan, engine, store, notice)
             ready = time.monotonic()
-            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict)
+            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch)
             store.commit()
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
@@ -108,6 +111,8 @@ async def run_batch(
                 "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
                 "tokens_per_s": round(tokens / judged, 1) if judged > 0 else 0.0,
             }
+            if watch.monitor is not None:
+                run["monitor"] = watch.as_dict()
             write_json(output / "run.json", run)
             return RunResult(output, run, summary(store, run, output), interrupted)
         finally:
@@ -115,7 +120,13 @@ async def run_batch(
 
 
 async def _judge_all(
-    plan: Plan, judging: Judging, samples: Iterable[Sample | BadRow], store: Store, progress: Progress, strict: bool
+    plan: Plan,
+    judging: Judging,
+    samples: Iterable[Sample | BadRow],
+    store: Store,
+    progress: Progress,
+    strict: bool,
+    watch: RunWatch,
 ) -> bool:
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
@@ -123,14 +134,16 @@ async def _judge_all(
     room = asyncio.Semaphore(plan.settings.max_in_flight)
     failed: list[BaseException] = []
 
-    async def one(row: int, sample: Sample) -> None:
+    async def one(fed: Fed, sample: Sample) -> None:
         try:
-            rewards = await judging.judge(sample)
+            rewards = await judging.judge(sample, gate=fed.gate)
         except DataError as why:  # this row lacks something the recipe needs
             if strict:
                 raise
             rewards = _invalid(sample, str(why))
-        _finish(plan, store, progress, row, rewards, sample.responses)
+        if fed.row is not None:
+            _finish(plan, store, progress, fed.row, rewards, sample.responses)
+        watch.finished(fed, rewards)
 
     def done(task: asyncio.Task[None]) -> None:
         running.discard(task)
@@ -141,18 +154,19 @@ async def _judge_all(
 
     with progress, _on_interrupt(stop), _rare_collections():
         unblock = asyncio.create_task(_unblock(stop, room))
-        for row, sample in _bounded(samples, stop):
+        for fed in _bounded(watch.feed(samples), stop):
+            sample = fed.sample
             if isinstance(sample, BadRow):
                 if strict:
                     failed.append(DataError(sample.problem))
                     break
-                _finish(plan, store, progress, row, _invalid(sample, sample.problem), ())
+                _finish(plan, store, progress, fed.row or 0, _invalid(sample, sample.problem), ())
                 await asyncio.sleep(0)  # a file of nothing but bad rows can be stopped, too
                 continue
             await room.acquire()
             if stop.is_set():
                 break
-            task = asyncio.create_task(one(row, sample))
+            task = asyncio.create_task(one(fed, sample))
             running.add(task)
             task.add_done_callback(done)
         await _wait(running, stop)
@@ -162,11 +176,11 @@ async def _judge_all(
     return stop.is_set()
 
 
-def _bounded(samples: Iterable[Sample | BadRow], stop: asyncio.Event) -> Iterator[tuple[int, Sample | BadRow]]:
-    for row, sample in enumerate(samples):
+def _bounded(rows: Iterable[Fed], stop: asyncio.Event) -> Iterator[Fed]:
+    for fed in rows:
         if stop.is_set():
             return
-        yield row, sample
+        yield fed
 
 
 async def _unblock(stop: asyncio.Event, room: asyncio.Semaphore) -> None:

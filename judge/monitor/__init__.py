@@ -1,1 +1,21 @@
-"""To be described by its builder."""
+"""Watch rewards while they train a policy: canaries, collapse, drift; alarms with a reason code and an action."""
+
+from judge.monitor.alarms import Alarm, AlarmCode
+from judge.monitor.canaries import Canaries, CanaryResult, Mixed, Probe
+from judge.monitor.metrics import MonitorCollector, metrics_text
+from judge.monitor.monitor import Monitor, Report
+from judge.monitor.watch import Estimate
+
+__all__ = [
+    "Alarm",
+    "AlarmCode",
+    "Canaries",
+    "CanaryResult",
+    "Estimate",
+    "Mixed",
+    "Monitor",
+    "MonitorCollector",
+    "Probe",
+    "Report",
+    "metrics_text",
+]

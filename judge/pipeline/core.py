@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from judge.checks.match import agrees
 from judge.checks.programs import Check, prepare
 from judge.errors import DataError, JudgeError
-from judge.filters.intake import FILTERS, gate
+from judge.filters.evidence import evidence
+from judge.filters.intake import Intake, Looked
 from judge.pipeline.calls import Asked, Caller
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
@@ -23,7 +24,7 @@ from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import FilterSettings
-from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Verdict
+from judge.types import Call, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
 
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
@@ -60,14 +61,19 @@ class Pipeline:
         self.on_over_length = on_over_length
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
+        self._intake = Intake(filters, self._spec.mode)
 
-    async def judge(self, sample: Sample) -> tuple[Reward, ...]:
-        """Judge one sample. Raises `DataError` when the sample lacks something the recipe needs."""
+    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+        """Judge one sample. Raises `DataError` when the sample lacks something that the recipe needs.
+
+        Args:
+            gate: False: the intake filters only flag. A canary that measures the judge itself is judged so.
+        """
         rubric = sample.rubric or self.rubric
         self._check_count(sample)
         programs = self._programs if rubric is self.rubric else _row_programs(sample, rubric)
-        flags = {i: self._gate(sample, i) for i in range(len(sample.responses))}
-        alive = [i for i, flag in flags.items() if not self._blocks(flag)]
+        entries = [self._look(sample, i, gate) for i in range(len(sample.responses))]
+        alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         work = _Work({i: {} for i in alive})
         for i in alive:
             for criterion in rubric.criteria if rubric and programs else ():
@@ -77,12 +83,12 @@ class Pipeline:
         if asks:
             case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
             await self._ask_all(case, asks, work)
-        return tuple(self._reward(sample, i, rubric, flags, work) for i in range(len(sample.responses)))
+        return tuple(self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
 
     def all_asks(self, sample: Sample) -> list[Ask]:
         """Every call that judging this sample would make first, votes and orders included."""
         self._check_count(sample)
-        alive = [i for i in range(len(sample.responses)) if not self._blocks(self._gate(sample, i))]
+        alive = [i for i in range(len(sample.responses)) if self._look(sample, i, True).blocked is None]
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
         asks = self._asks(alive, rubric)
@@ -98,13 +104,24 @@ class Pipeline:
                 f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"
             )
 
-    def _gate(self, sample: Sample, index: int) -> Flag | None:
-        text = sample.responses[index]
+    def _look(self, sample: Sample, index: int, gate: bool) -> Looked:
+        """What the intake filters find in one response, and whether it goes on to the judge."""
+        too_long = self._too_long(sample.responses[index])
+        if too_long:
+            flag = Flag("over_length", too_long, str(index))
+            return Looked((flag,), flag, "drop")
+        looked = self._intake.look(sample, index, agrees)
+        return looked if gate else Looked(looked.flags)
+
+    def _too_long(self, text: str) -> str:
+        """Why a response is refused for its size; empty when it is not."""
         if len(text) > self.filters.max_response_chars:
-            return Flag(
-                "over_length", f"{len(text):,} characters; at most {self.filters.max_response_chars:,} are judged", str(index)
-            )
-        return gate(sample, index, tuple(FILTERS), agrees)
+            return f"{len(text):,} characters; at most {self.filters.max_response_chars:,} are judged"
+        most = self.filters.max_response_tokens
+        if most is None or len(text.encode("utf-8", "surrogatepass")) <= most:  # a token is at least one byte
+            return ""
+        tokens = self.caller.engine.count_tokens([Message("user", text)])
+        return f"{tokens:,} tokens; at most {most:,} are judged" if tokens is not None and tokens > most else ""
 
     # ---- what to ask -------------------------------------------------------------------------------------------
 
@@ -133,19 +150,19 @@ class Pipeline:
             return
         spread = [self._orders(case, replace(ask, vote=v) if v else ask) for v in range(self.votes.n)]
         if self.votes.n == 1 and len(spread[0]) == 1:
-            self._record(ask, [await self.caller.ask(case, spread[0][0])], work)
+            self._record(case, ask, [await self.caller.ask(case, spread[0][0])], work)
             return
         columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]  # one order at a time shares its prefill
         answers = await asyncio.gather(*(self.caller.ask_votes(case, column) for column in columns))
         for vote in range(self.votes.n):
-            self._record(ask, [column[vote] for column in answers], work)
+            self._record(case, ask, [column[vote] for column in answers], work)
 
     async def _ask_until_decided(self, case: Case, ask: Ask, work: _Work) -> None:
         seen: list[float | None] = []
         for vote in range(self.votes.n):
             orders = self._orders(case, replace(ask, vote=vote))
             answers = await asyncio.gather(*(self.caller.ask(case, o) for o in orders))
-            cells = self._record(ask, list(answers), work)
+            cells = self._record(case, ask, list(answers), work)
             seen.append(cells[0].score if len(cells) == 1 else None)
             several = len(cells) > 1 and self._spec.mode == "checklist"
             if not several and decided([c.score for c in self._column(ask, work)], self.votes.n):
@@ -169,7 +186,7 @@ class Pipeline:
 
     # ---- what came back ----------------------------------------------------------------------------------------
 
-    def _record(self, ask: Ask, answers: Sequence[Asked], work: _Work) -> list[Cell]:
+    def _record(self, case: Case, ask: Ask, answers: Sequence[Asked], work: _Work) -> list[Cell]:
         """Enter one vote (asked in one or two orders) into the cells of its responses and criteria."""
         components: Sequence[Criterion | None] = ask.criteria or (None,)
         for answer in answers:
@@ -179,6 +196,8 @@ class Pipeline:
         for index in ask.order:
             for column, criterion in enumerate(components):
                 cell = _combine([_cell(a, index, column, criterion) for a in answers], self.order)
+                if self.filters.evidence == "flag" and column == 0 and any(_unfounded(a, case.sample) for a in answers):
+                    self._flag(work, index, Flag("no_evidence", "the judge's reasoning quotes nothing it was shown", str(index)))
                 if cell.disagree:
                     self._flag(work, index, Flag("order_inconsistent", cell.detail, str(index)))
                 work.cells[index].setdefault(criterion.id if criterion else OVERALL, []).append(cell)
@@ -190,43 +209,41 @@ class Pipeline:
         if flag.name not in {f.name for f in flags}:
             flags.append(flag)
 
-    def _reward(self, sample: Sample, index: int, rubric: Rubric | None, gates: Mapping[int, Flag | None], work: _Work) -> Reward:
-        gated = gates[index]
-        if gated is not None and self._blocks(gated):
-            return self._gated(sample, index, gated)
-        if self._spec.mode == "pairwise" and self._blocks(gates[1 - index]):
-            return self._walkover(sample, index, gates[1 - index])
+    def _reward(self, sample: Sample, index: int, rubric: Rubric | None, entries: Sequence[Looked], work: _Work) -> Reward:
+        entry = entries[index]
+        if entry.blocked is not None:
+            return self._gated(sample, index, entry, entry.blocked)
+        if self._spec.mode == "pairwise" and entries[1 - index].blocked is not None:
+            return self._walkover(sample, index, entry, entries[1 - index])
         return assemble(
             sample_id=sample.id,
             group=sample.group,
             response_index=index,
             cells=_in_order(work.cells[index], rubric),
             calls=_calls_in_order(work.calls.get(index, []), rubric),
-            flags=[*([gated] if gated else []), *work.flags.get(index, [])],
+            flags=[*entry.flags, *work.flags.get(index, [])],
             rubric=rubric,
             per_criterion=self._spec.mode == "checklist",
             votes=self.votes,
         )
 
-    def _blocks(self, flag: Flag | None) -> bool:
-        """Whether a response with this flag never reaches the judge."""
-        return flag is not None and (flag.name == "over_length" or self.filters.trivial != "off")
-
-    def _gated(self, sample: Sample, index: int, flag: Flag) -> Reward:
-        if flag.name == "over_length" or self.filters.trivial == "drop":
+    def _gated(self, sample: Sample, index: int, entry: Looked, flag: Flag) -> Reward:
+        if entry.action == "drop":
             reason = Reason.OVER_LENGTH if flag.name == "over_length" else Reason.DROPPED
-            return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=(flag,), group=sample.group)
+            return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=entry.flags, group=sample.group)
         text = f"{flag.name}: {flag.detail}; 0 without a judge call"
-        return Reward(sample.id, index, 0.0, flags=(flag,), explanation=text, group=sample.group)
+        return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group)
 
-    def _walkover(self, sample: Sample, index: int, other: Flag | None) -> Reward:
+    def _walkover(self, sample: Sample, index: int, entry: Looked, other: Looked) -> Reward:
         """A pair whose other response was blocked: it wins against a vetoed one; against a dropped one nothing is known."""
-        if other is not None and (other.name == "over_length" or self.filters.trivial == "drop"):
-            failure = NoVerdict(Reason.DROPPED, f"the other response was dropped ({other.name})")
-            return Reward(sample.id, index, None, failure, group=sample.group)
+        if other.action == "drop":
+            name = other.blocked.name if other.blocked else ""
+            failure = NoVerdict(Reason.DROPPED, f"the other response was dropped ({name})")
+            return Reward(sample.id, index, None, failure, flags=entry.flags, group=sample.group)
         flag = Flag("walkover", "the other response has nothing to judge", str(index))
         text = "walkover: the other response has nothing to judge"
-        return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=(flag,), group=sample.group, explanation=text)
+        flags = (*entry.flags, flag)
+        return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=flags, group=sample.group, explanation=text)
 
     # ---- length ------------------------------------------------------------------------------------------------
 
@@ -319,6 +336,14 @@ def _cell(asked: Asked, index: int, column: int, criterion: Criterion | None) ->
     if criterion is not None and criterion.negative:
         score, expected = 1.0 - score, None if expected is None else 1.0 - expected
     return Cell(score, None, expected, outcome.entropy, outcome.forced)
+
+
+def _unfounded(asked: Asked, sample: Sample) -> bool:
+    """Whether a verdict comes with reasoning that points at nothing in the responses it was shown."""
+    if not isinstance(asked.outcome, Verdict):
+        return False
+    reasoning = "\n".join(f"{c.completion.reasoning}\n{c.completion.text}" for c in asked.calls)
+    return evidence(reasoning, tuple(sample.responses[i] for i in asked.calls[-1].order)) is False
 
 
 def _combine(cells: Sequence[Cell], order: Order) -> Cell:

@@ -21,6 +21,7 @@ from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.open import Opened, open_judges
 from judge.pipeline.several import Judging
+from judge.pipeline.watch import BatchWatch
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings, load_settings
 from judge.types import Message, Reward, Sample
@@ -49,6 +50,7 @@ class Judge:
         self._pid = 0
         self._lock = threading.Lock()
         self._opened: asyncio.Task[Opened] | None = None
+        self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed) if plan.settings.monitor else None
 
     @classmethod
     def from_config(
@@ -75,19 +77,25 @@ class Judge:
 
     # ---- the three ways to call --------------------------------------------------------------------------------
 
-    def score(self, samples: Iterable[Sample]) -> list[Reward]:
+    def score(self, samples: Iterable[Sample], *, step: int | None = None) -> list[Reward]:
         """Judge samples; one reward a response, in order. Works in a script, a notebook, and inside a running loop.
 
+        With `monitor` in the settings each call is one batch of it: canaries are mixed in and taken out again.
+
+        Args:
+            step: The trainer's step, for the monitor's messages.
+
         Raises:
+            MonitorStop: An alarm whose action is `stop`.
             EngineError: The engine cannot work at all.
             DataError: A sample lacks something that the recipe needs.
             NoVerdictError: A response got no reward and the settings say `raise`.
         """
-        return self._run(self._score(list(samples)))
+        return self._run(self._score(list(samples), step))
 
-    async def ascore(self, samples: Iterable[Sample]) -> list[Reward]:
+    async def ascore(self, samples: Iterable[Sample], *, step: int | None = None) -> list[Reward]:
         """The same, awaited from any event loop."""
-        return await self._await(self._score(list(samples)))
+        return await self._await(self._score(list(samples), step))
 
     async def stream(self, samples: Iterable[Sample]) -> AsyncIterator[tuple[Reward, ...]]:
         """The rewards of each sample as soon as it is done, in no order, before `on_no_verdict` is applied."""
@@ -101,18 +109,22 @@ class Judge:
             for task in pending:
                 task.cancel()
 
-    async def _score(self, samples: list[Sample]) -> list[Reward]:
-        pipeline = await self._started()
+    async def _score(self, samples: list[Sample], step: int | None) -> list[Reward]:
+        named = _named(samples)
+        rewards = await self._judge_all(named) if self.watch is None else await self.watch.batch(named, self._judge_all, step)
+        return apply_policy(rewards, self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant)
+
+    async def _judge_all(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        judging = await self._started()
         limit = asyncio.Semaphore(self.plan.settings.max_in_flight)
 
         async def one(sample: Sample) -> tuple[Reward, ...]:
             async with limit:
-                return await pipeline.judge(sample)
+                return await judging.judge(sample, gate=sample.id not in ungated)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(s)) for s in _named(samples)]
-        rewards = [reward for task in tasks for reward in task.result()]
-        return apply_policy(rewards, self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant)
+            tasks = [group.create_task(one(s)) for s in samples]
+        return [reward for task in tasks for reward in task.result()]
 
     async def _one(self, sample: Sample) -> tuple[Reward, ...]:
         return await (await self._started()).judge(sample)
@@ -179,10 +191,11 @@ class Judge:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"plan": self.plan, "_given": self._given, "_progress": self._progress}
+        return {"plan": self.plan, "_given": self._given, "_progress": self._progress, "watch": self.watch}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["plan"], state["_given"], progress=state["_progress"])  # type: ignore[misc]  # a fresh start is meant
+        self.watch = state["watch"]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

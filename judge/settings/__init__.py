@@ -15,6 +15,7 @@ from judge.settings.engine import (
 )
 from judge.settings.filters import Action, FilterSettings
 from judge.settings.load import load_settings, settings_dict
+from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import MemberSettings, PanelFold, PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.settings.run import RewardSettings, RunSettings
@@ -26,6 +27,7 @@ __all__ = [
     "EngineSettings",
     "FilterSettings",
     "MemberSettings",
+    "MonitorSettings",
     "OpenAiSettings",
     "PanelFold",
     "PanelSettings",

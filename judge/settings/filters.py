@@ -20,6 +20,7 @@ class FilterSettings(Frozen):
             intake filter whose own default is `veto`.
         actions: The same for single filters by name, overriding `trivial` and the filter's default.
         max_response_chars: Longer responses are refused (`over_length`), never cut.
+        evidence: Whether reasoning that quotes nothing from the response is flagged (`no_evidence`).
         max_response_tokens: The same in tokens of the judge's tokenizer; None: only the judge's context limits them.
     """
 
@@ -27,3 +28,4 @@ class FilterSettings(Frozen):
     actions: dict[str, Action] = Field(default_factory=dict)
     max_response_chars: int = Field(default=2_000_000, ge=1)
     max_response_tokens: int | None = Field(default=None, ge=1)
+    evidence: Literal["flag", "off"] = "flag"

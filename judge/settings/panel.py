@@ -15,7 +15,7 @@ from judge.rubric.model import Frozen, Identifier
 from judge.settings.engine import EngineSettings
 from judge.settings.recipe import RecipeSettings
 
-PanelFold = Literal["mean", "median", "min", "lower_bound"]
+PanelFold = Literal["mean", "median", "min", "lower_bound", "variance", "nominal_min", "trimmed"]
 
 
 class MemberSettings(Frozen):
@@ -61,9 +61,11 @@ class PanelSettings(Frozen):
 
     Attributes:
         members: The others; the run's judge is the first.
-        fold: `mean`, `median`, `min` (worst case, arXiv:2310.02743), or `lower_bound`: mean - k x standard deviation
-            (population) over the members, not below 0.
-        k: Of the lower bound.
+        fold: `mean`, `median`, `min` (worst case, arXiv:2310.02743), `lower_bound`: mean - k x standard deviation
+            (population) over the members, `variance`: mean - k x variance (same paper), `nominal_min`:
+            (mean + k x min) / (1 + k) (arXiv:2409.15360), or `trimmed`: mean without a quarter of the members at each
+            end, at least one. Never below 0.
+        k: How much disagreement costs, for `lower_bound`, `variance` and `nominal_min`.
         quorum: Least share of members with a verdict, in (0, 1]; below it there is no reward (`low_quorum`).
     """
 

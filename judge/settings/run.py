@@ -10,6 +10,7 @@ from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.rubric.model import Denominator, Fold, Frozen, Partial
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
+from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.yamlfile import shown
@@ -27,6 +28,9 @@ class RunSettings(Frozen):
     """Everything one run needs besides the data.
 
     Attributes:
+        panel: Other judges that see every sample beside this one.
+        second_opinion: Another judge for rewards that look too good.
+        monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`), `raise`.
         on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
@@ -47,6 +51,7 @@ class RunSettings(Frozen):
     filters: FilterSettings = FilterSettings()
     panel: PanelSettings | None = None
     second_opinion: SecondOpinionSettings | None = None
+    monitor: MonitorSettings | None = None
     reward: RewardSettings = RewardSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
     no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
@@ -59,6 +64,11 @@ class RunSettings(Frozen):
     @classmethod
     def _recipe(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("monitor", mode="before")
+    @classmethod
+    def _monitor(cls, value: Any) -> Any:
+        return {} if value == "default" else None if value in ("off", False) else value
 
     @field_validator("filters", mode="before")
     @classmethod

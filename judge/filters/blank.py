@@ -1,0 +1,83 @@
+"""Nothing there: blank or invisible text, symbols and markup only, a placeholder where an answer should be."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from judge.filters.surface import MARKUP, Look, shows
+from judge.numerals import fold
+
+_PIECE = re.compile(rf"(?:{MARKUP.pattern})|([^\W_]|[^\x00-\x7f\w\s])")
+_ALNUM = re.compile(r"[^\W_]")
+_EMPTY_THOUGHT = re.compile(r"\s{0,20}<(think|thinking|thought|reasoning|reflection|scratchpad|analysis)>\s{0,20}</\1>\s{0,20}(\S{1,3})\s{0,20}")
+_LIST_MARKER = re.compile(r"[\[(]?(?:\d{1,3}|[ivxIVX]{1,4})[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")
+_PLACEHOLDERS = frozenset(
+    "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder lorem "
+    "[answer] [your answer] your answer [your answer here] your answer here insert answer here [insert answer here] answer here".split(" ")
+) | {"your answer", "your answer here", "[answer]", "[your answer here]", "insert answer here", "no answer", "[no answer]", "(blank)"}
+_CODE = frozenset("null none nan nil undefined undef".split())
+_COUNTING = re.compile(r"how many|how much|which of|is there|are there|\bany\b|combien|wie viele|cuánt|quant[oia]s|сколько|多少|いくつ", re.IGNORECASE)
+_SHELLS = frozenset("php br hr html body div span step answer item items enumerate itemize xml doctype json python latex tex output response".split())
+
+
+def empty_response(look: Look) -> str | None:
+    """Blank, white or invisible characters only.
+
+    Stops: the space, zero-width and filler characters, variation selectors, unassigned tags. Does not stop: anything that
+    shows. Cost: no request, one pass that ends at the first visible character.
+    """
+    return None if shows(look.text) else ("nothing visible" if look.text.strip() else "blank")
+
+
+def trivial_response(look: Look) -> str | None:
+    """Symbols, punctuation and markup around nothing, a bare list marker, or an empty thinking block and a stray letter.
+
+    Stops: `:`, `---`, `\\boxed{}`, `<answer></answer>`, `| Step |`, `<?php`, `1.`, `<think></think>a`. Does not stop: any
+    letter, digit, emoji or mathematical sign outside markup. Cost: no request, one pass that ends at the first content.
+    """
+    if _symbols_only(look.text):
+        return "symbols or markup only"
+    if len(look.text) > 200:
+        return None
+    text = look.visible
+    if _LIST_MARKER.fullmatch(text):
+        return "a list marker with nothing after it"
+    if re.fullmatch(r"[\W_]*[A-Za-z]+[\W_]*", text) and re.search(r"[<|{\\]", text) and fold(re.sub(r"[\W_]", "", text)) in _SHELLS:
+        return "markup around nothing"
+    found = _EMPTY_THOUGHT.fullmatch(text)
+    if found and look.reference is not None and not any(c.isdigit() for c in found[2]) and look.reference.kind != "option":
+        return "an empty thinking block and no answer"
+    return None
+
+
+def _symbols_only(text: str) -> bool:
+    """No letter, digit, emoji or mathematical sign outside markup. Lazy: an ordinary text is left at its first letter."""
+    if not _ALNUM.search(text):
+        return not any(map(_content, set(text)))
+    return not any(piece[1] and _content(piece[1]) for piece in _PIECE.finditer(text))
+
+
+def _content(char: str) -> bool:
+    category = unicodedata.category(char)
+    if category[0] == "L":
+        return char not in "\u3164\uffa0\u115f\u1160"
+    return category[0] == "N" or (category in ("So", "Sm") and not char.isascii() and char != "\u2800" and not "\u2500" <= char <= "\u25af")
+
+
+def placeholder(look: Look) -> str | None:
+    """What stands where an answer should: `null`, `None`, `N/A`, `NaN`, `TBD`, `your answer here`.
+
+    Stops: such a word alone, in any markup. Does not stop: one that agrees with the reference, or says the same as a negative
+    reference ("none" where the reference is "no solutions"), or "none" to a question that counts and has no reference. Cost: no request.
+    """
+    if len(look.text) > 60:
+        return None
+    word = fold(look.plain.strip(" .:;!\"'()"))
+    if word not in _PLACEHOLDERS and fold(look.visible) not in _PLACEHOLDERS:
+        return None
+    if look.reference is not None and (look.reference.negative or look.reference.kind == "text" and look.reference.held_by(look.text)):
+        return None
+    if look.reference is None and word in ("none", "nothing", "unknown", "empty", "void", "undefined", "na") and _COUNTING.search(look.prompt[:2_000]):
+        return None
+    return "a placeholder, not an answer"

@@ -1,0 +1,172 @@
+"""Does a response commit to an answer of the reference's type? The check that needs no list of openers.
+
+Where the reference is a number or an expression, a response that names no value at all cannot be right, whatever it says and
+in whatever language. What numbers steps ("Step 1", "in three parts") or only quotes the question is no value.
+"""
+
+from __future__ import annotations
+
+import re
+
+from judge.filters.lexicon import LEXICON, Lexicon
+from judge.filters.reference import NEGATIVE, Reference, tokens
+from judge.filters.surface import Look, words
+from judge.numerals import VALUES, fold
+
+_SYMBOL = re.compile(r"[=\u221e\u03c0\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|[\u03b1-\u03c9](?![\u0370-\u03ff])|(?<=\w)\s?[+*/]\s?(?=\w)")
+_DIGIT_OR_SIGN = re.compile("[0-9\\d=\u221e\u03c0\u2205\u221a\u00b1\u2264\u2265\u00bd\u00bc\u00be]")
+_COMMAND = re.compile(
+    r"\\(?:d?t?frac|sqrt|pi|infty|emptyset|varnothing|cdot|times|pm|cup|cap|in|le|ge|leq|geq|alpha|beta|gamma|theta|lambda|phi|mathbb|binom"
+    r"|sin|cos|tan|log|ln|circ|pmatrix|sum|int)(?![A-Za-z])"
+)
+_LIST_MARKER = re.compile(r"(?m)^[ \t]{0,8}[(\[]?(?:\d{1,3}|[A-Za-zivx])[.):\]]{1,2}(?:[ \t]{1,8}(?=\S)|[ \t]{0,8}$)")
+_ROMAN = re.compile(r"(?<![A-Za-z])[IVXLCDM]{2,10}(?![A-Za-z])")
+_LETTER = re.compile(r"(?<![\w'\u2019\\.-])\\?[B-HJ-Zb-df-hj-np-tv-xz](?![\w'\u2019.-]*\w)")  # not `a`, `e`, `i`, `o`, `u`, `y`: words
+_VALUE_WORDS = frozenset(
+    fold(w)
+    for w in """half halves third thirds quarter quarters fourth fifth sixth seventh eighth ninth tenth twice thrice double triple couple pair single
+    infinite infinity infinitely undefined nobody none zero dozen dozens score hundreds thousands january february march april june july
+    august september october november december monday tuesday wednesday thursday friday saturday sunday noon midnight
+    hälfte drittel viertel unendlich doppelt dutzend keine keiner moitié tiers quart infini double douzaine aucun aucune mitad tercio
+    cuarto infinito infinitos doble docena ninguno ninguna metade terço infinitos dúzia nenhum metà terzo infinito doppio dozzina nessuno
+    половина треть четверть бесконечность бесконечно двойной дюжина полтора нисколько polowa nieskończoność tuzin żaden helft oneindig
+    dozijn geen hälften oändligt dussin ingen yarım sonsuz hiçbiri setengah takhingga نصف ثلث ربع مالانهاية لانهائي نیم بی‌نهایت आधा
+    तिहाई अनंत חצי שליש רבע אינסוף 절반 무한 무한대 없음 두 세 네 다섯 여섯 일곱 여덟 아홉 열 스물 서른 마흔 쉰 하나 둘 셋 넷 ครึ่ง""".split()
+)  # fmt: skip
+_CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐参]")
+_CJK_ONE = re.compile(r"一(?![步歩下起个個つ緒旦定般样樣直些边邊点點同度番])")
+_SPOKEN_THAI = re.compile("ศูนย์|หนึ่ง|สอง|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ครึ่ง|อนันต์")
+_TRUTH = frozenset("yes no true false positive negative correct incorrect wrong right".split())
+_NOT_A_STEM = frozenset(map(fold, "yksi satu jeden один jedna один".split()))
+_COPULAS = frozenset(
+    fold(w)
+    for w in """is are was were be equals equal being ist sind war est sont était es son era fue é são foi è sono era это jest są byl je jsou van
+    on är är er ovat adalah ialah هو هي است है हैं είναι este sunt dır dir wynosi равен равна равно equivale vale beträgt gleich""".split()
+)
+
+
+def uncommitted(look: Look) -> str | None:
+    """No value at all, where the reference is a number or an expression.
+
+    Stops: openers, headings, vague prose and refusals in any language, listed or not, of any length. Does not stop: a wrong
+    value, an unrelated text with a number in it, anything where the reference is a text, a letter or yes/no. Cost: no request;
+    one search of the whole text for a digit (about 1 ms a megabyte), and for its words where there is none.
+    """
+    reference = look.reference
+    if reference is None or reference.kind not in ("number", "math") or not look.verifying:
+        return None
+    if names_value(look, reference):
+        return None
+    return f"names no value, and the reference is a {'number' if reference.kind == 'number' else 'formula'}"
+
+
+def names_value(look: Look, reference: Reference) -> bool:
+    """Whether a text names a value that could be meant as its answer."""
+    if not look.short:
+        return _anything(look.text)
+    if _COMMAND.search(look.text) or _SYMBOL.search(look.visible) or _SYMBOL.search(look.plain):
+        return True
+    text = _LIST_MARKER.sub(" ", look.plain)
+    bare = reference.bare.lower()
+    if _letters(text, look, reference) or (_ROMAN.search(text) and reference.kind == "number") or _spoken(text):
+        return True
+    found = words(text)
+    if bare in ("0", "1") and any(w in _TRUTH for w in found):
+        return True
+    return bool(_values(found, look, reference)) or (not found and any(c.isdigit() for c in look.plain) and len(look.plain) > 3)
+
+
+def _anything(text: str) -> bool:
+    """A digit, sign or number word anywhere in a long text."""
+    if _DIGIT_OR_SIGN.search(text) or _COMMAND.search(text):
+        return True
+    found = set(text.lower().translate(_SPACES).split()) if text.isascii() else set(words(f"{text[:20_000]} {text[-20_000:]}"))
+    return _spoken(text) or any(_is_number_word(w) for w in found)
+
+
+_SPACES = {ord(c): " " for c in ".,;:!?()[]{}\"'*_#-/\\`"}
+
+
+def _spoken(text: str) -> bool:
+    return not text.isascii() and bool(_CJK_DIGIT.search(text) or _CJK_ONE.search(text) or _SPOKEN_THAI.search(text))
+
+
+def _is_number_word(word: str) -> bool:
+    """A number word or a form of one (`fourth`, `fünfundzwanzig`); not one that also is an article or a word of announcing."""
+    if word in VALUES or word in _VALUE_WORDS:
+        return True
+    return any(word[:size] in VALUES and word[:size] not in _NOT_A_STEM for size in range(4, min(len(word), 10)))
+
+
+def _letters(text: str, look: Look, reference: Reference) -> bool:
+    """A variable or a choice letter: alone, in a formula, or in a sentence where such letters can be answers."""
+    found = _LETTER.findall(text) or re.findall(r"\$\\?[A-Za-z]\$|\\boxed\{[A-Za-z]\}|^[A-Za-z]$", look.visible)
+    if not found:
+        return False
+    if reference.kind == "math" or len(look.words) <= 3:
+        return True
+    return bool(re.search(r"\(?A[).:].{1,2000}\(?B[).:]", look.prompt[:8_000], re.DOTALL))
+
+
+def _values(found: list[str], look: Look, reference: Reference) -> list[str]:
+    """Digits and number words of a short text that do not number steps and do not only quote the question."""
+    wanted = tokens(reference.bare)
+    quoting = announces(found, LEXICON) and not _claims(found)
+    out = []
+    for at, word in enumerate(found):
+        digits = any(c.isdigit() for c in word)
+        if not digits and not _is_number_word(word):
+            continue
+        weak = not digits and (LEXICON.is_grammar(word) or LEXICON.announces(word))
+        if weak and (len(found) > 3 or quoting):
+            continue
+        if LEXICON.is_step(found[at - 1]) and at or any(LEXICON.is_step(w) for w in found[at + 1 : at + 2]):
+            continue
+        last = at == len(found) - 1 and (word,) == wanted
+        if digits and quoting and word in look.prompt_words and not last:
+            continue
+        out.append(word)
+    return out
+
+
+def announces(found: list[str], lexicon: Lexicon) -> bool:
+    """Whether a text talks about solving: it begins so, or a third of its words do."""
+    told = sum(lexicon.announces(w) for w in found)
+    return starts_with_head(found, lexicon) or 3 * told >= len(found) > 0
+
+
+def starts_with_head(found: list[str], lexicon: Lexicon) -> bool:
+    """Whether a clause begins as announcements do (`let us`, `ich werde`, `чтобы`), behind up to four words like `sure` or `so`."""
+    for start in range(min(5, len(found))):
+        if any(tuple(found[start : start + size]) in lexicon.heads for size in (1, 2, 3, 4)):
+            return True
+        if not (lexicon.announces(found[start]) or found[start] in _DISCOURSE):
+            return False
+    return False
+
+
+_DISCOURSE = frozenset(map(fold, "so now then and thus well ok also nun also alors donc bien ahora bueno então agora allora ora dus итак так ну والآن تو तो अब".split()))
+
+
+def _claims(found: list[str]) -> bool:
+    """`the answer is 5`, `it equals 5`: a copula with a value soon after it."""
+    for at, word in enumerate(found):
+        if word in _COPULAS and any(any(c.isdigit() for c in w) or w in VALUES for w in found[at + 1 : at + 4]):
+            return not any(w in ("what", "which", "how", "if", "given", "given:") for w in found[:at])
+    return False
+
+
+def claims_from_prompt(found: list[str], look: Look, lexicon: Lexicon) -> bool:
+    """`The answer is the dog`: behind a copula stand words of the question, before it only words of announcing."""
+    for at, word in enumerate(found):
+        if word in _COPULAS and 0 < at < len(found) - 1:
+            before = all(lexicon.announces(w) or lexicon.is_grammar(w) for w in found[:at])
+            after = [w for w in found[at + 1 :] if not lexicon.is_grammar(w) and not lexicon.announces(w)]
+            if before and 0 < len(after) <= 8 and not any(w in ("question", "problem", "task", "goal", "aim") for w in found[:at]):
+                return True
+    return False
+
+
+def denies(text: str) -> bool:
+    """Whether a text holds a word of negation or absence, as an answer "there is none" does."""
+    return any(w in NEGATIVE for w in words(text))

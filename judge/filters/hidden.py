@@ -1,0 +1,102 @@
+"""What a response carries that a reader does not see, or that is meant for the judge. Reported only: the text is never rewritten."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+
+from judge.filters.surface import Look
+
+_LIMIT = 10_000  # findings that are counted; a text may hold millions
+_WINDOWS = 100  # places of one hint word that are read
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]|[\ud800-\udfff]"
+)
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_JOINERS = frozenset("\u200c\u200d")
+_CHAT = re.compile(
+    r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:unk|pad|bos|eos|mask|image|video|audio|sep|cls)>|<(?:start|end)_of_(?:turn|image|text)>"
+    r"|\[/?INST\]|<</?SYS>>|</?(?:think|tool_call|tool_response|function_call)>|\[(?:CLS|SEP|PAD|MASK|BOS|EOS)\]|\x00[\d,]{1,60}\x00"
+)
+_TURN = re.compile(r"\n(?:Human|Assistant|User|System|USER|ASSISTANT|SYSTEM):")
+_VERDICT = re.compile(
+    r"\[\[\s?(?:[A-E](?:[<>=]{1,2}[A-E])?|-?[\d.]{1,6}|tie|yes|no)\s?\]\]|<(?:score|verdict|rating|grade|reward|judge?ment|decision|label|winner)>"
+    r"|\[RESULT\]|\bequivalence judge?ment\b|=== ?report over ?==="
+    r"|\b(?:score|rating|grade|verdict|final decision|judge?ment|decision|reward|winner|final score|overall)\b[\"'*]{0,3}\s{0,3}[:=]\s{0,3}[\"'*\[]{0,3}"
+    r"(?:[\d\u00b2\u00b3\u00b9\uff10-\uff19.]{1,6}(?:\s?(?:/|out of)\s?\d{1,3})?|yes|no|pass|fail|true|false|correct|incorrect|[A-E]\b|response [a-z0-9]\b|assistant [a-z0-9]\b|tie)"
+    r"|\brating is\b.{0,3}\[|\b(?:give|award|assign|output)\b.{0,24}\b(?:full|maximum|highest|perfect|max|top)\b.{0,12}\b(?:score|marks?|rating|grade|points)\b"
+    r"|\b(?:ignore|disregard|forget)\b.{0,24}\b(?:previous|above|prior|reference|earlier|all)\b.{0,24}\b(?:instruction|criteri|scoring|prompt|reference|output|rule|comparing)"
+    r"|\b(?:note|message|instructions?) (?:to|for) (?:the )?(?:grader|judge|evaluator|verifier)",
+    re.IGNORECASE,
+)
+_VERDICT_HINTS = (
+    "[[", "score", "rating", "verdict", "judg", "decision", "winner", "[result]", "grade", "reward", "overall", "ignore", "disregard", "forget",
+    "marks", "evaluator", "===",
+)  # fmt: skip
+
+
+def hidden_unicode(look: Look) -> str | None:
+    """Zero-width, bidirectional, tag and control characters, private use and lone surrogates, with counts and code points.
+
+    Stops nothing: it flags. Does not report: the joiners that Persian, Indic scripts and emoji need, nor look-alike letters.
+    Cost: no request; one search of the text (about 1 ms a megabyte of plain text).
+    """
+    if look.text.isascii() and look.text.isprintable():
+        return None
+    counts: Counter[str] = Counter()
+    for found in _HIDDEN.finditer(look.text):
+        char = found.group()
+        if char in _JOINERS and _needed(look.text, found.start()):
+            continue
+        if char == "\ufeff" and found.start() == 0:
+            continue
+        counts[char] += 1
+        if counts.total() >= _LIMIT:
+            break
+    if not counts:
+        return None
+    parts = [f"U+{ord(c):04X} x {n}" for c, n in counts.most_common(4)]
+    more = f" and {len(counts) - 4} more kinds" if len(counts) > 4 else ""
+    kind = "bidirectional" if any(c in _BIDI for c in counts) else "hidden"
+    return f"{kind} characters: {', '.join(parts)}{more}"
+
+
+def _needed(text: str, at: int) -> bool:
+    """Whether a joiner stands where writing needs one: beside a letter or mark of a joining script, or between emoji."""
+    before = text[at - 1] if at else ""
+    if not before:
+        return False
+    return "\u0600" <= before <= "\u1cff" or before == "\ufe0f" or unicodedata.category(before) in ("So", "Sk")
+
+
+def chat_tokens(look: Look) -> str | None:
+    """Control tokens of chat templates, or turns of a forged conversation, in the response.
+
+    Stops nothing: it flags; the render stage makes such tokens harmless. Cost: no request; one search, none without `<`, `[`, `:`.
+    """
+    if not any(c in look.text for c in "<[\x00") and ":" not in look.text:
+        return None
+    matches = [m for p in (_CHAT, _TURN) for m, _ in zip(p.finditer(look.text), range(200), strict=False)]
+    found = dict.fromkeys(m.group().strip() for m in matches)
+    return ", ".join(ascii(f)[1:-1] for f in list(found)[:4]) if found else None
+
+
+def planted_verdict(look: Look) -> str | None:
+    """Verdict syntax, or an instruction to the grader, in the response: `[[A]]`, `Score: 10/10`, `<verdict>`.
+
+    Stops nothing: it flags, since an answer may speak of scores. Cost: no request; a few plain searches (5 ms a megabyte), and a
+    look around the first hundred places of each word found.
+    """
+    lower = look.text.lower()
+    if not any(hint in lower for hint in _VERDICT_HINTS):
+        return None
+    for hint in _VERDICT_HINTS:
+        at, seen = lower.find(hint), 0
+        while at >= 0 and seen < _WINDOWS:
+            found = _VERDICT.search(look.text, max(0, at - 40), at + 100)
+            if found:
+                return " ".join(found.group().split())[:60]
+            at, seen = lower.find(hint, at + 60), seen + 1
+    return None

@@ -1,0 +1,70 @@
+"""Degenerate repetition: one unit over and over, as the whole response or as its tail."""
+
+from __future__ import annotations
+
+import re
+
+from judge.filters.surface import Look
+
+_MIN_CHARS = 60  # a shorter repetition may be an answer: `1111`, `ha ha ha`
+_MIN_TIMES = 6
+_UNIT = 20_000  # characters; no longer unit is looked for
+_TAIL = 4_000  # characters in which a looping tail is looked for
+
+
+def loop(look: Look) -> str | None:
+    """The whole response is one unit repeated at least six times.
+
+    Stops: `asdf qwer zxcv` thirty times, a sentence or an opener in a loop, one letter a million times, also when only numbers change.
+    Does not stop: repetition with other words in it; texts under 60 characters; a loop that agrees with the reference. Cost: no request; a
+    few plain searches (3 ms a megabyte).
+    """
+    unit = _period(look.text)
+    if unit is None and len(look.text) <= 20_000:
+        unit = _period(re.sub(r"\d+", "0", look.text))
+    return None if unit is None else f"\u201c{' '.join(unit.split())[:30]}\u201d over and over"
+
+
+def loop_tail(look: Look) -> str | None:
+    """A longer text that ends in a loop: what a policy writes when it cannot stop.
+
+    Stops nothing: it flags. Does not see: loops of units over 400 characters. Cost: no request; the last 4,000 characters are read.
+    """
+    if len(look.text) < 4 * _MIN_CHARS:
+        return None
+    tail = look.text[-_TAIL:]
+    key = tail[-24:]
+    before = tail.rfind(key, 0, len(tail) - 1)
+    period = len(tail) - 24 - before if before >= 0 else 0
+    if not 0 < period <= 400 or not any(map(str.isalnum, key)):
+        return None
+    size = max(_MIN_TIMES * period, 4 * _MIN_CHARS)
+    end = tail[-size:]
+    return f"ends in \u201c{' '.join(end[-period:].split())[:30]}\u201d over and over" if end[period:] == end[:-period] and len(end) == size else None
+
+
+def _period(text: str) -> str | None:
+    """The unit of a text that is one unit repeated (the last may be cut), or None."""
+    text = text.strip()
+    size = len(text)
+    if size < _MIN_CHARS:
+        return None
+    key, at = text[:12], 0
+    for _ in range(40):
+        at = text.find(key, at + 1, min(size // _MIN_TIMES, _UNIT) + 12)
+        if at < 0:
+            return None
+        if text[at : at + 200] == text[:200] or size - at < 200:
+            if text.startswith(text[at:]) or _blocks(text, at):
+                return text[:at]
+    return None
+
+
+def _blocks(text: str, period: int) -> bool:
+    """Whether a text repeats with a period, but for white space at its seams. The copies are compared one by one."""
+    words = text.split()
+    unit = text[:period].split()
+    if not unit or len(words) < _MIN_TIMES * len(unit):
+        return False
+    times, rest = divmod(len(words), len(unit))
+    return words[: times * len(unit)] == unit * times and (words[times * len(unit) :] == unit[:rest] or rest < len(unit))

@@ -1,0 +1,124 @@
+"""Openers: a text that announces an answer, heads one or restates the question, and holds none.
+
+"One Token to Fool LLM-as-a-Judge" (arXiv:2507.08794): such strings buy positive verdicts, and one RL run collapsed to a single one.
+Known strings are a sample, so the test is what a text is made of: clause by clause, only grammar words, words about solving, and
+words of the question; no value, no claim, nothing new.
+"""
+
+from __future__ import annotations
+
+import re
+
+from judge.filters.commitment import claims_from_prompt, names_value, starts_with_head
+from judge.filters.lexicon import LEXICON, Lexicon
+from judge.filters.reference import Reference
+from judge.filters.surface import Look, words
+from judge.numerals import fold
+
+_CJK = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_CJK_CORE = re.compile(
+    "[解答题題问問步歩]|思[考维維路]|考え|推[理导導論论]|分析|[过過]程|首先|まず|かいせつ|こたえ|ステップ|プロセス|アプローチ|以下|[证證]明|[说說説]明|方[法式]|[开開]始|始め|実験|实验|"
+    "最初|かいとう|วิธี|ตอบ|เฉลย|คิด|ขั้น|โจทย์|แก้|วิเคราะห์|ปัญหา|อธิบาย|เริ่ม"
+)
+_CODE = re.compile(r"[(){};=<>\[\]\\]|^\s{0,20}(?:def|if|for|while|class|else|elif|try|with|switch|case|default|public|private)\b")
+_ENDS_OPEN = re.compile(r"[:\uff1a\u2236]\W{0,10}$")
+_ANSWERS = frozenset(
+    """one two first second yes right correct all some above below both time here there now good clear user they we us sure ok okay well hello simple
+    logic logical full complete and it its is do no not none more most less same other part hand mind heart order line key short long
+    last next start end left""".split()
+)  # words of announcements that are answers when they stand alone
+_NAMELESS = frozenset("der die das und ich wir werde uns den dem ein eine lassen zu".split())  # German writes all nouns large
+_NO_REFERENCE = Reference("")
+_ASKING = ("?", "\uff1f", "\u061f")
+
+
+def opener_only(look: Look, lexicon: Lexicon = LEXICON) -> str | None:
+    """An announcement, a heading or a restated question with no answer after it.
+
+    Stops: short and long openers in some thirty languages, headings ending in a colon in any, "Step 1", role names, and restatements made of
+    the question's words. Does not stop: vague prose with words of its own, first steps that state something, openers in
+    unlisted languages without a colon (where the reference is a number or a formula, `uncommitted` does). A text that holds
+    the reference, or a value, is never one. Cost: no request; about 0.1 ms for texts up to 1,500 characters, none for longer.
+    """
+    if not look.short or not look.plain or not look.words:
+        return None
+    reference = look.reference
+    if reference is not None and reference.kind in ("text", "option", "truth") and reference.held_by(look.visible):
+        return None
+    if look.mode not in ("verifier",) and look.visible.endswith(_ASKING):
+        return None  # asking back is an answer of an assistant
+    if names_value(look, reference or _NO_REFERENCE):
+        return None
+    if _CJK.search(look.plain) and len(_CJK.findall(look.plain)) * 3 > sum(map(str.isalpha, look.plain)):
+        return "a heading or an announcement with nothing after it" if _pieces_only(look, lexicon) else None
+    if _ENDS_OPEN.search(look.plain) and not _CODE.search(look.plain) and len(look.words) <= 12:
+        tail = words(look.clauses[-1]) if look.clauses else []
+        if not [w for c in look.clauses[:-1] for w in words(c) if _new(w, look, lexicon)] and len(tail) <= 12:
+            return "a heading with nothing after it"
+    if len(look.words) == 1 and look.words[0] in _ANSWERS:
+        return None
+    return _made_of_announcing(look, lexicon)
+
+
+def _made_of_announcing(look: Look, lexicon: Lexicon) -> str | None:
+    """Every clause is made of known words; one that begins as an announcement may hold a few others."""
+    clauses = [(c, found) for c in look.clauses if (found := words(c))]
+    told = sum(lexicon.announces(w) for _, found in clauses for w in found)
+    led = [starts_with_head(found, lexicon) for _, found in clauses]
+    if not told and not any(led) or not clauses:
+        return None
+    if told == 0 and len(look.words) < 4:
+        return None
+    for (clause, found), head in zip(clauses, led, strict=True):
+        if claims_from_prompt(found, look, lexicon):
+            return None
+        if not _within(clause, found, head, any(led), look, lexicon):
+            return None
+    return "announces an answer and gives none"
+
+
+def _within(clause: str, found: list[str], head: bool, led: bool, look: Look, lexicon: Lexicon) -> bool:
+    new = [w for w in found if _new(w, look, lexicon)]
+    told = sum(lexicon.announces(w) for w in found)
+    if not new:
+        quoted = [w for w in found if w in look.prompt_words and not lexicon.is_grammar(w) and not lexicon.announces(w)]
+        return not quoted or told > 0 or head or led
+    if len(found) < 5 or (not head and not (led and 2 * told >= len(new))) or _names(clause, new, found):
+        return False
+    share = 0.34 if look.reference is not None else 0.15
+    return len(new) <= share * len(found) * (1 if head else 0.8)
+
+
+def _names(clause: str, new: list[str], found: list[str]) -> bool:
+    """A new word written large inside a clause: a name, which may be the answer."""
+    if sum(w in _NAMELESS for w in found) >= 2:
+        return False
+    inner = clause.split()[1:]
+    return any(w[:1].isupper() and fold(w.strip(".,!?'\"")) in new for w in inner)
+
+
+def _new(word: str, look: Look, lexicon: Lexicon) -> bool:
+    """A word that neither grammar, nor announcing, nor the question accounts for."""
+    if word.isdigit() or lexicon.is_grammar(word) or lexicon.announces(word) or word in look.prompt_words:
+        return False
+    if "-" in word or "'" in word:
+        return any(_new(w, look, lexicon) for w in re.split(r"[-']", word) if len(w) > 1)
+    return len(word) > 1 or not word.isascii()
+
+
+def _pieces_only(look: Look, lexicon: Lexicon) -> bool:
+    """For scripts without spaces: take out known pieces, longest first, and see whether anything is left."""
+    text = "".join(c for c in look.plain.casefold() if c.isalpha() or "\u0e31" <= c <= "\u0e4e")
+    if not _CJK_CORE.search(text):
+        return False
+    left = text
+    for piece in lexicon.pieces:
+        if piece in left:
+            left = left.replace(piece, "\x00")
+    new = [c for c in left if c != "\x00" and c not in look.prompt and not "\u0e31" <= c <= "\u0e4e"]
+    latin = [w for w in re.findall(r"[a-z]+", "".join(new)) if len(w) > 1]
+    if any(not (lexicon.announces(w) or lexicon.is_grammar(w)) for w in latin):
+        return False
+    new = [c for c in new if not c.isascii()]
+    share = 0.0 if len(text) < 10 else (0.2 if look.reference is not None else 0.08)
+    return len(new) <= share * len(text)

@@ -1,0 +1,108 @@
+"""What kind of answer the reference is, and whether a response holds it: what lets the gate ask for a committed answer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+from judge.numerals import VALUES, fold
+
+Kind = Literal["number", "math", "option", "truth", "text"]
+"""What would be an answer: a number, an expression, a choice letter, yes or no, or anything."""
+
+_TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm|textbf|boxed)\s{0,3}\{([^{}]{0,500})\}")
+_NUMBER = re.compile(r"[-+\u2212~\u2248$\u20ac\u00a3\u00a5 \\]{0,6}(?:\d[\d,. _\u00a0\u202f!{}\\]{0,80}|\.\d{1,40})[ \\]{0,3}(?:%|\u00b0|\^\\circ"
+                     r"|/\s?\d{1,40}|[A-Za-z\u00b5]{1,12}\.?)?(?: [a-z]{1,12})?")  # fmt: skip
+_MATH = re.compile(r"\\[A-Za-z]+|[=^_<>\u2264\u2265\u221a\u03c0\u221e\u2205\u2208\u222a\u2229\u00b1\u00d7\u00f7+*]|\d\s?[A-Za-z]\b|[A-Za-z]\s?-\s?[A-Za-z]\b|/")
+_WORDS = re.compile(r"[^\W_]+")
+_TRUTH = frozenset(
+    map(fold, "yes no true false ja nein oui non sí si no sim não vrai faux да нет так ні 是 否 对 错 不是 はい いいえ 예 아니오 نعم لا हाँ नहीं".split())
+)
+NEGATIVE = frozenset(
+    fold(w)
+    for w in """no none nothing nobody nowhere never neither nor not cannot can't nil null void empty undefined unknown undetermined indeterminate
+    impossible zero dne nonexistent infinite infinitely insufficient inconclusive nan n/a 0 \\emptyset \\varnothing ∅ kein keine nicht nichts niemand
+    unbestimmt unmöglich aucun rien pas jamais impossible ninguno nada nadie nunca imposible nenhum nessuno niente нет никто ничего невозможно 无 無
+    没有 不能 不存在 なし ない 없음 없다 لا يوجد नहीं कोई""".split()
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference answer, looked at once."""
+
+    text: str
+
+    @cached_property
+    def bare(self) -> str:
+        """Without the LaTeX that only wraps words."""
+        return unicodedata.normalize("NFKC", _TEXT_COMMAND.sub(r" \1 ", self.text[:2_000])).strip().strip("$").strip()
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What an answer must be to be right.
+
+        Example:
+            >>> [Reference(r).kind for r in ("1,200", "\\\\frac{1}{2}", "\\\\text{(B)}", "no", "David Seville", "9 years")]
+            ['number', 'math', 'option', 'truth', 'text', 'number']
+        """
+        bare = self.bare
+        if re.fullmatch(r"[(\[]?[A-Ja-j][)\].:]{0,2}", bare):
+            return "option"
+        if fold(bare.rstrip(".")) in _TRUTH:
+            return "truth"
+        if _NUMBER.fullmatch(bare) or fold(bare) in VALUES:
+            return "number"
+        letters = sum(len(w) for w in _WORDS.findall(re.sub(r"\\[A-Za-z]+", " ", bare)) if len(w) > 2 and not w[0].isdigit())
+        if letters == 0 and (_MATH.search(bare) or any(c.isdigit() for c in bare)):
+            return "math"
+        return "text"
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether one value answers it, so that several values are a guess at it."""
+        if self.kind in ("option", "truth"):
+            return True
+        bare = re.sub(r"(?<=\d)(?:,\s?|\{,\})(?=\d{3})", "", self.bare)
+        return not re.search(r",|;|\bor\b|\band\b|\\cup|\\pm|±|\\\{|[\[(].*[\])]", bare) or self.kind == "text"
+
+    @cached_property
+    def negative(self) -> bool:
+        """Whether it says that there is no answer, or none of a kind: then a response that says so may be right."""
+        found = [fold(w) for w in re.findall(r"\\[a-z]+|[^\W_]+(?:'[a-z]+|/[a-z]\b)?|∅", self.bare.replace("\u2019", "'"))]
+        return any(w in NEGATIVE for w in found) or any(w in self.bare for w in ("不", "无", "無", "没", "ない", "なし", "없"))
+
+    @cached_property
+    def alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """The answers it accepts, as folded words: parts between `/` and `|` where those hold words, else the whole."""
+        worded = any(len(w) > 1 and not w.isdigit() for w in _WORDS.findall(self.bare))
+        parts = re.split(r"[/|\n]", self.bare) if worded and not self.bare.startswith("\\") else [self.bare]
+        found = (tokens(p) for p in [self.bare, *parts[:500]])
+        return tuple(dict.fromkeys(f for f in found if f))
+
+    def held_by(self, text: str) -> bool:
+        """Whether one of its answers stands in a text, word for word, articles aside.
+
+        Example:
+            >>> Reference("puzzle/the maze").held_by("It is a Maze book."), Reference("42").held_by("It is 420.")
+            (True, False)
+        """
+        padded = f"\x00{chr(0).join(tokens(unicodedata.normalize('NFKC', text)))}\x00"
+        return any(f"\x00{chr(0).join(a)}\x00" in padded for a in self.alternatives) or (
+            self.kind == "text" and len(self.bare) >= 2 and any(c > "\u2e7f" for c in self.bare) and self.bare in text
+        )
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Folded words without articles and thousands separators, for a comparison word by word."""
+    text = re.sub(r"(?<=\d)[,_](?=\d{3})", "", text)
+    return tuple(w for w in (fold(w) for w in _WORDS.findall(text.replace("'", "").replace("\u2019", ""))) if w not in ("the", "a", "an"))
+
+
+@lru_cache(maxsize=4096)
+def reference(text: str) -> Reference:
+    """The same reference is looked at once for all the responses of its group."""
+    return Reference(text)

@@ -1,0 +1,349 @@
+"""A small object fed with every batch, which says when rewards stop meaning what they meant.
+
+What it stops: training on after a constant string pays, after responses or openings have become one, after the judge has
+broken or changed. What it does not stop: a policy that games the judge with ever new, varied text; for that, feed it
+pairs of rewards with a second judge. Cost: no request of its own; about 0.1 ms a response; memory does not grow with steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from judge.errors import InputError, MonitorStop
+from judge.monitor.alarms import Alarm, AlarmCode, Switches
+from judge.monitor.canaries import CanaryResult
+from judge.monitor.features import FORMAT_FEATURES
+from judge.monitor.smooth import Baseline, Smooth
+from judge.monitor.statistics import Figures, Row, figures, rows, shares
+from judge.monitor.watch import Estimate, Watch
+from judge.settings.monitor import MonitorSettings
+from judge.types import Reward, Sample
+
+Pair = tuple[Reward, Reward]
+
+_LOG = logging.getLogger(__name__)
+_MAX_NAMES = 64  # flags and reasons followed by name
+_JUMP_DEVIATIONS = 6.0
+_JUMP_BATCHES = 10
+_ALL = 0.99
+_MOVING = {  # alarms whose limit is higher where a run starts high, and their figure
+    AlarmCode.OPENING_COLLAPSE: "opening_share",
+    AlarmCode.IDENTICAL_RESPONSES: "identical_share",
+    AlarmCode.DUPLICATES_IN_GROUP: "duplicate_share",
+}
+_SMOOTHED = {
+    AlarmCode.NO_VERDICT_SHARE: "no_verdict_share",
+    AlarmCode.GROUP_SPREAD_COLLAPSE: "zero_spread_share",
+    **_MOVING,
+}
+_SAYS = {
+    AlarmCode.OPENING_COLLAPSE: "of the responses open with the same words",
+    AlarmCode.IDENTICAL_RESPONSES: "of the prompts got the same response",
+    AlarmCode.DUPLICATES_IN_GROUP: "of the responses repeat another one of their group",
+    AlarmCode.NO_VERDICT_SHARE: "of the responses have no reward",
+    AlarmCode.GROUP_SPREAD_COLLAPSE: "of the groups have equal rewards throughout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one call of `observe` found.
+
+    Attributes:
+        step: The caller's step, else the number of the call from 0.
+        complete: False: the batch was too small and is kept for the next call; everything else is then as it was before.
+        batch: Figures of this batch (`judge.monitor.statistics.figures`); None where it cannot tell.
+        smoothed: The same, smoothed over batches, with `reason:NAME` and `flag:NAME` shares.
+        raised: Alarms raised now.
+        cleared: Alarms that cleared now.
+        active: Alarms that are on.
+    """
+
+    step: int
+    complete: bool = True
+    batch: Figures = field(default_factory=dict)
+    smoothed: Figures = field(default_factory=dict)
+    raised: tuple[Alarm, ...] = ()
+    cleared: tuple[AlarmCode, ...] = ()
+    active: tuple[AlarmCode, ...] = ()
+
+
+class Monitor:
+    """Watches a stream of batches. Safe to share between threads, and to pickle into a checkpoint.
+
+    Args:
+        settings: Limits and actions.
+        on_alarm: Called with each alarm as it is raised, outside the lock, before `MonitorStop` is raised. Pickled with
+            the monitor.
+
+    Raises:
+        InputError: An action is `callback`, and there is no `on_alarm`.
+
+    Example:
+        >>> monitor = Monitor(MonitorSettings(least_responses=2))
+        >>> samples = [Sample.of("2 + 2?", "4", id="a"), Sample.of("3 + 3?", "6", id="b")]
+        >>> report = monitor.observe(samples, [Reward("a", 0, 1.0), Reward("b", 0, None)])
+        >>> report.batch["reward_mean"], report.batch["no_verdict_share"]
+        (1.0, 0.5)
+    """
+
+    def __init__(self, settings: MonitorSettings | None = None, *, on_alarm: Callable[[Alarm], object] | None = None) -> None:
+        self.settings = settings or MonitorSettings()
+        self._on_alarm = on_alarm
+        if on_alarm is None and any(getattr(self.settings.alarms, code).action == "callback" for code in AlarmCode):
+            raise InputError("an alarm's action is `callback`, and the monitor got no function; pass `on_alarm`")
+        self._lock = threading.Lock()
+        self._calls = self._batches = self._responses = self._absent = 0
+        self._rows: list[Row] = []
+        self._smooth: dict[str, Smooth] = {}
+        self._starts = {name: Baseline(self.settings.baseline_batches) for name in _MOVING.values()}
+        self._gap_start = Baseline(self.settings.baseline_pairs)
+        self._gap = Smooth(2 / (self.settings.baseline_pairs + 1))
+        self._watch = Watch(self.settings)
+        self._switches = Switches()
+        self._last = Report(-1, complete=False)
+
+    def observe(
+        self,
+        samples: Sequence[Sample],
+        rewards: Sequence[Reward],
+        *,
+        step: int | None = None,
+        canaries: Sequence[CanaryResult] = (),
+        second: Sequence[Pair] = (),
+    ) -> Report:
+        """Take in one batch.
+
+        Args:
+            samples: The honest batch.
+            rewards: One for each response, in order, canaries split off.
+            step: The trainer's step, for messages.
+            canaries: What `Canaries.split` returned.
+            second: For some responses, this judge's reward and a second judge's.
+
+        Raises:
+            MonitorStop: An alarm whose action is `stop` was raised now. The batch has been taken in.
+            InputError: Samples and rewards do not belong together. Nothing has been taken in.
+        """
+        new = list(rows(samples, rewards))
+        with self._lock:
+            report = self._observe(new, canaries, second, step)
+        self._act(report)
+        return report
+
+    def confirm(self, canaries: Sequence[CanaryResult]) -> Report:
+        """Take in more probes of the last batch's step (`Canaries.confirm`).
+
+        Raises:
+            MonitorStop: As `observe`.
+        """
+        with self._lock:
+            self._watch.add(0, 0, canaries, same_step=True)
+            raised, cleared = self._switch(self._canary_values(), self._last.step)
+            last = self._last
+            report = replace(last, raised=raised, cleared=cleared, active=self._switches.active)
+            self._last = replace(report, raised=(*last.raised, *raised), cleared=(*last.cleared, *cleared))
+        self._act(report)
+        return report
+
+    def _observe(self, new: list[Row], canaries: Sequence[CanaryResult], second: Sequence[Pair], step: int | None) -> Report:
+        step = self._calls if step is None else step
+        self._calls += 1
+        self._responses += len(new)
+        valid = [row.value for row in new if row.value is not None]
+        self._absent += len(new) - len(valid)
+        self._watch.add(sum(v >= self.settings.pass_threshold for v in valid), len(valid), canaries)
+        for first, other in second:
+            if first.value is not None and other.value is not None:
+                self._gap.add(first.value - other.value)
+                self._gap_start.add(first.value - other.value)
+        self._rows += new
+        values: dict[AlarmCode, tuple[float | None, float | None]] = self._canary_values() | self._second_values()
+        batch: dict[str, float | None] = {}
+        complete = len(self._rows) >= self.settings.least_responses
+        if complete:
+            batch = figures(self._rows, self.settings.pass_threshold)
+            values |= self._batch_values(batch)
+            self._rows = []
+        raised, cleared = self._switch(values, step)
+        self._last = Report(step, complete, batch or self._last.batch, self._smoothed(), raised, cleared, self._switches.active)
+        return self._last
+
+    def _canary_values(self) -> dict[AlarmCode, tuple[float | None, float | None]]:
+        return {
+            AlarmCode.CONSTANT_STRING_WINS: (self._watch.worst_share, None),
+            AlarmCode.CANARY_PASSED: (self._watch.pooled_share, None),
+        }
+
+    def _second_values(self) -> dict[AlarmCode, tuple[float | None, float | None]]:
+        gap = self.second_judge_rise
+        return {AlarmCode.SECOND_JUDGE_DIVERGENCE: (gap, None)}
+
+    @property
+    def second_judge_rise(self) -> float | None:
+        """How far (this judge - second judge) is above its start, in rewards; None until the start is known."""
+        start, now = self._gap_start.mean, self._gap.mean
+        return None if start is None or now is None else now - start
+
+    def _batch_values(self, batch: Figures) -> dict[AlarmCode, tuple[float | None, float | None]]:
+        """Value and limit of the alarms that look at whole batches; limit None: the one in the settings."""
+        self._batches += 1
+        jump = self._jump(batch)
+        reasons, flags = shares(self._rows)
+        named = {f"reason:{k}": v for k, v in reasons.items()} | {f"flag:{k}": v for k, v in flags.items()}
+        for name in [*batch, *named]:
+            if name in self._smooth or len(self._smooth) < len(batch) + _MAX_NAMES:
+                self._smooth.setdefault(name, Smooth(self.settings.smoothing))
+        for name, smooth in self._smooth.items():
+            smooth.add(named.get(name, 0.0) if ":" in name else batch[name])
+        for name, start in self._starts.items():
+            start.add(batch[name])
+        length = self._smooth["reward_length_correlation"].mean
+        formats = [self._smooth[f"reward_{name}_correlation"].mean for name in FORMAT_FEATURES]
+        values: dict[AlarmCode, tuple[float | None, float | None]] = {
+            AlarmCode.REWARD_LENGTH_CORRELATION: (None if length is None else abs(length), None),
+            AlarmCode.REWARD_FORMAT_CORRELATION: (max((f for f in formats if f is not None), default=None), None),
+            AlarmCode.REWARD_JUMP: (jump, None),
+        }
+        for code, name in _SMOOTHED.items():
+            limit = self._moved_limit(code)
+            values[code] = (None if limit is None else self._smooth[name].mean, limit)
+        return values
+
+    def _moved_limit(self, code: AlarmCode) -> float | None:
+        """The limit in force: higher where the run started high; None where nothing can be said (yet)."""
+        limit: float = getattr(self.settings.alarms, code).limit
+        if code not in _MOVING:
+            return limit
+        start = self._starts[_MOVING[code]].mean
+        if start is None:
+            return None
+        if start >= _ALL:  # every response opening alike from the first step is a forced prefix; being alike is a collapse
+            return None if code is AlarmCode.OPENING_COLLAPSE else limit
+        return max(limit, min(2 * start, (1 + start) / 2))
+
+    def _jump(self, batch: Figures) -> float | None:
+        past, mean = self._smooth.get("reward_mean"), batch["reward_mean"]
+        if past is None or past.count < _JUMP_BATCHES or mean is None or past.mean is None:
+            return None
+        expected = (batch["reward_std"] or 0.0) / (batch["responses"] or 1.0) ** 0.5
+        distance = abs(mean - past.mean)
+        return distance if distance >= _JUMP_DEVIATIONS * max(past.deviation or 0.0, expected, 1e-9) else 0.0
+
+    def _switch(
+        self, values: dict[AlarmCode, tuple[float | None, float | None]], step: int
+    ) -> tuple[tuple[Alarm, ...], tuple[AlarmCode, ...]]:
+        raised, cleared = [], []
+        for code, (value, moved) in values.items():
+            settings = getattr(self.settings.alarms, code)
+            if settings.action == "off":
+                continue
+            limit = settings.limit if moved is None else moved
+            change = self._switches.all[code].update(value, settings, limit)
+            if change == "raised" and value is not None:
+                severity = "critical" if settings.action == "stop" else "warning"
+                raised.append(Alarm(code, severity, value, limit, step, self._message(code, value, limit)))  # type: ignore[arg-type]  # a literal
+            elif change == "cleared":
+                cleared.append(code)
+        return tuple(raised), tuple(cleared)
+
+    def _message(self, code: AlarmCode, value: float, limit: float) -> str:
+        if code in _SAYS:
+            return f"{code}: {value:.0%} {_SAYS[code]} (limit {limit:.0%})"
+        if code is AlarmCode.CONSTANT_STRING_WINS:
+            return f"{code}: {self._constant_string()}"
+        if code is AlarmCode.CANARY_PASSED:
+            return f"{code}: canaries are paid more often than {self.settings.tolerated_canary_rate:.0%}"
+        if code is AlarmCode.SECOND_JUDGE_DIVERGENCE:
+            return f"{code}: this judge rose {value:.2f} above the second judge since the start (limit {limit:.2f})"
+        if code is AlarmCode.REWARD_JUMP:
+            return f"{code}: the mean reward jumped by {value:.2f} (limit {limit:.2f})"
+        return f"{code}: {value:.2f} within groups (limit {limit:.2f})"
+
+    def _constant_string(self) -> str:
+        found = next(e for e in self._watch.estimates() if e.string == self._watch.worst and e.gate)
+        low, high = found.interval or (0.0, 1.0)
+        text = found.string if len(found.string) <= 60 else found.string[:59] + "…"
+        return (
+            f"{text!r} is paid in {found.rate or 0:.0%} of its recent probes (95% interval {low:.0%} to {high:.0%});"
+            f" honest responses pass in {self._watch.honest_rate or 0:.0%}"
+        )
+
+    def _smoothed(self) -> dict[str, float | None]:
+        return {name: smooth.mean for name, smooth in self._smooth.items()}
+
+    def _act(self, report: Report) -> None:
+        stops = []
+        for alarm in report.raised:
+            action = getattr(self.settings.alarms, alarm.code).action
+            if action != "callback":
+                _LOG.warning("step %d: %s", alarm.step, alarm.message)
+            if self._on_alarm is not None:
+                self._on_alarm(alarm)
+            if action == "stop":
+                stops.append(alarm)
+        if stops:
+            message = "\n".join(f"step {a.step}: {a.message}" for a in stops)
+            raise MonitorStop(message, tuple(str(a.code) for a in stops))
+
+    @property
+    def last(self) -> Report:
+        """The latest report, also after `MonitorStop`."""
+        return self._last
+
+    def focus(self) -> tuple[str, ...]:
+        """Probe strings under suspicion, for the next `Canaries.mix`."""
+        with self._lock:
+            return self._watch.focus()
+
+    def canaries(self) -> tuple[Estimate, ...]:
+        """How often each probe string is paid."""
+        with self._lock:
+            return self._watch.estimates()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The state as plain values, for logs. Nothing is invented: unknown values are None."""
+        with self._lock:
+            report = self._last
+            return {
+                "step": report.step,
+                "calls": self._calls,
+                "batches": self._batches,
+                "responses": self._responses,
+                "no_verdict": self._absent,
+                "honest_pass_rate": self._watch.honest_rate,
+                "harmless_canary_rate": self._watch.harmless,
+                "second_judge_rise": self.second_judge_rise,
+                "batch": dict(report.batch),
+                "smoothed": self._smoothed(),
+                "canaries": [
+                    {"kind": e.kind, "string": e.string, "gate": e.gate, "rate": e.rate, "interval": e.interval, "asked": e.asked,
+                     "above_honest": e.above_honest, "evidence": e.evidence}
+                    for e in self._watch.estimates()
+                ],
+                "alarms": {str(c): {"active": s.on, "raised": s.raised} for c, s in self._switches.all.items()},
+            }  # fmt: skip
+
+    def scalars(self) -> dict[str, float]:
+        """Known figures by one flat name, as trainers log them: smoothed values, and 1 or 0 for each alarm."""
+        state = self.as_dict()
+        flat = {f"judge/{k.replace(':', '/')}": v for k, v in state["smoothed"].items() if v is not None}
+        for name in ("honest_pass_rate", "second_judge_rise"):
+            if state[name] is not None:
+                flat[f"judge/{name}"] = state[name]
+        rates = [e["rate"] for e in state["canaries"] if e["gate"] and e["evidence"] is not None and e["rate"] is not None]
+        if rates:
+            flat["judge/worst_canary_rate"] = max(rates)
+        return flat | {f"judge/alarm/{code}": float(a["active"]) for code, a in state["alarms"].items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {k: v for k, v in self.__dict__.items() if k != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()

@@ -1,0 +1,128 @@
+"""Canary results -> how often each probe string is paid, and whether that is too often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from judge.monitor.canaries import CanaryResult
+from judge.monitor.evidence import Detector, Rate, probability_above, wilson
+from judge.settings.monitor import MonitorSettings, ProbeKind
+
+MAX_STRINGS = 256  # watched at once; the one not probed for longest makes room
+_KEEP = 0.9  # a step's weight in the estimates of a probe string; ten steps or so count
+_KEEP_HONEST = 0.8
+_SUSPECTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How often one probe string is paid.
+
+    Attributes:
+        gate: Whether the intake filters were on, as in training.
+        rate: Recent pass rate in [0, 1], older steps weighing less; None before the first verdict.
+        interval: 95 % Wilson interval of it.
+        asked: Verdicts behind it, all steps.
+        above_honest: Posterior probability that it is above the honest pass rate; None where either is unknown.
+        evidence: 1 and above: enough for `constant_string_wins`. None for probes that are not tested.
+    """
+
+    kind: ProbeKind
+    string: str
+    gate: bool
+    rate: float | None
+    interval: tuple[float, float] | None
+    asked: int
+    above_honest: float | None
+    evidence: float | None
+
+
+@dataclass(slots=True)
+class Watch:
+    """Everything known about the canaries. Probes without a verdict are not counted: they were neither paid nor refused."""
+
+    settings: MonitorSettings
+    honest: Rate = field(default_factory=lambda: Rate(_KEEP_HONEST))
+    rates: dict[tuple[ProbeKind, str, bool], Rate] = field(default_factory=dict)
+    detectors: dict[str, Detector] = field(default_factory=dict)
+    pooled: Detector | None = None
+
+    def add(self, passed: int, asked: int, results: Sequence[CanaryResult], *, same_step: bool = False) -> None:
+        """Take in one step, or more probes of the same one.
+
+        Args:
+            passed: Honest rewards at or above the threshold.
+            asked: Honest rewards that have a value.
+            results: What the probes were paid.
+        """
+        self.honest.add(passed, asked)
+        judged = [(r.probe, r.reward.value >= self.settings.pass_threshold) for r in results if r.reward.value is not None]
+        counts = Counter((p.kind, p.string, p.gate) for p, _ in judged)
+        passes = Counter((p.kind, p.string, p.gate) for p, won in judged if won)
+        for key, n in counts.items():
+            rate = self.rates.pop(key, None) or Rate(_KEEP)
+            rate.add(passes[key], n)
+            self.rates[key] = rate  # now the last to make room
+        while len(self.rates) > MAX_STRINGS:
+            self.rates.pop(next(iter(self.rates)))
+        trained = {key: n for key, n in counts.items() if key[2]}
+        if self.harmless is not None:
+            for key, n in trained.items():
+                if key[0] != "wrong_answer":  # no policy can write "another prompt's answer"
+                    self._detector(key[1]).add(passes[key], n, self.harmless, same_step=same_step)
+        if trained and not same_step:  # extra probes are of suspects: no sample of all probes
+            self.pooled = self.pooled or Detector(self.settings.steps_per_false_alarm)
+            won, n = sum(passes[key] for key in trained), sum(trained.values())
+            self.pooled.add(won, n, self.settings.tolerated_canary_rate)
+
+    def _detector(self, string: str) -> Detector:
+        detector = self.detectors.pop(string, None) or Detector(self.settings.steps_per_false_alarm)
+        self.detectors[string] = detector
+        while len(self.detectors) > MAX_STRINGS:
+            self.detectors.pop(next(iter(self.detectors)))
+        return detector
+
+    @property
+    def honest_rate(self) -> float | None:
+        """Recent honest pass rate, in (0, 1) (the prior Beta(1/2, 1/2) keeps it off the ends); None before any verdict."""
+        return (self.honest.passed + 0.5) / (self.honest.asked + 1) if self.honest.asked else None
+
+    @property
+    def harmless(self) -> float | None:
+        """The pass rate up to which a probe string is harmless now, in (0, 1)."""
+        rate = self.honest_rate
+        return None if rate is None else max(self.settings.safe_share * rate, self.settings.least_safe_rate)
+
+    @property
+    def worst(self) -> str | None:
+        """The string with the most evidence against it."""
+        return max(self.detectors, key=lambda s: self.detectors[s].evidence, default=None)
+
+    @property
+    def worst_share(self) -> float | None:
+        """Its evidence as a share of what is needed."""
+        return None if self.worst is None else self.detectors[self.worst].share(len(self.detectors))
+
+    @property
+    def pooled_share(self) -> float | None:
+        """Evidence against all probes together as a share of what is needed."""
+        return self.pooled.share() if self.pooled else None
+
+    def focus(self) -> tuple[str, ...]:
+        """Strings with evidence against them, the worst first; `Canaries.mix` gives them most of the next probes."""
+        suspects = [s for s, d in self.detectors.items() if d.suspicious]
+        return tuple(sorted(suspects, key=lambda s: -self.detectors[s].evidence)[:_SUSPECTS])
+
+    def estimates(self) -> tuple[Estimate, ...]:
+        """All strings probed lately."""
+        return tuple(self._estimate(kind, string, gate) for kind, string, gate in self.rates)
+
+    def _estimate(self, kind: ProbeKind, string: str, gate: bool) -> Estimate:
+        rate = self.rates[kind, string, gate]
+        honest = self.honest_rate
+        above = None if honest is None else probability_above(honest, rate.passed, rate.asked)
+        tested = self.detectors.get(string) if gate and kind != "wrong_answer" else None
+        evidence = tested.share(len(self.detectors)) if tested else None
+        return Estimate(kind, string, gate, rate.value, wilson(rate.passed, rate.asked), rate.total, above, evidence)
