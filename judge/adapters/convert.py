@@ -1,0 +1,103 @@
+"""A trainer's values -> samples: messages or text, columns by name, groups by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judge.errors import DataError
+from judge.types import Message, Role, Sample
+
+REFERENCE_COLUMNS = ("reference", "reference_answer", "answer", "solution", "ground_truth", "target", "label")
+ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+
+
+def prompt_of(value: Any, where: str) -> str | tuple[Message, ...]:
+    """A prompt as trainers pass it: text, or messages (content may be a list of text parts)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and all(isinstance(m, Mapping) for m in value):
+        return tuple(Message(_role(m.get("role"), where), _text(m.get("content"), where)) for m in value)
+    raise DataError(f"{where}: a prompt is text or a list of messages, not {type(value).__name__}")
+
+
+def completion_of(value: Any, where: str) -> str:
+    """A completion: text, or messages. One message is its content; a tool conversation is written out with its roles."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, Sequence) or not all(isinstance(m, Mapping) for m in value):
+        raise DataError(f"{where}: a completion is text or a list of messages, not {type(value).__name__}")
+    if len(value) == 1:
+        return _text(value[0].get("content"), where)
+    return "\n\n".join(f"[{m.get('role', '?')}]\n{_text(m.get('content'), where) or _calls(m)}" for m in value)
+
+
+def _calls(message: Mapping[str, Any]) -> str:
+    calls = message.get("tool_calls")
+    return json.dumps(calls, ensure_ascii=False, default=str) if calls else ""
+
+
+def _role(value: Any, where: str) -> Role:
+    if value in ROLES:
+        return value  # type: ignore[no-any-return]  # just checked
+    if value in ("tool", "developer"):
+        return "system" if value == "developer" else "user"
+    raise DataError(f"{where}: a message has the role {value!r}; known: {', '.join(ROLES)}, tool, developer")
+
+
+def _text(content: Any, where: str) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        parts = [
+            p.get("text", "") if isinstance(p, Mapping) and p.get("type", "text") == "text" else "[not text]" for p in content
+        ]
+        return "".join(map(str, parts))
+    raise DataError(f"{where}: the content of a message is a {type(content).__name__}, not text")
+
+
+def reference_column(columns: Mapping[str, Any], wanted: str | None) -> str | None:
+    """The column that holds the reference answer: the one asked for, else the first known name that is there.
+
+    Raises:
+        DataError: The one asked for is not there.
+    """
+    if wanted is not None:
+        if wanted not in columns:
+            known = ", ".join(sorted(columns)) or "none"
+            raise DataError(f"the trainer passes no column `{wanted}` for the reference; it passes: {known}")
+        return wanted
+    return next((name for name in REFERENCE_COLUMNS if name in columns), None)
+
+
+def reference_of(value: Any) -> str | None:
+    """A reference as text; numbers are written out, a dict is taken at `answer`, `ground_truth` or `value`."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        value = next((value[k] for k in ("answer", "ground_truth", "value", "target") if k in value), None)
+        return None if value is None else str(value)
+    return value if isinstance(value, str) else str(value)
+
+
+def group_key(prompt: str | tuple[Message, ...], reference: str | None) -> str:
+    """Name of a group by content: trainers pass equal prompts as distinct objects, so identity says nothing."""
+    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12)
+    digest.update(b"\x1d" + (reference or "").encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def sample_of(prompt: Any, completion: Any, reference: Any, *, identity: str, where: str) -> Sample:
+    """One completion of a trainer as a sample with its group."""
+    read = prompt_of(prompt, where)
+    known = reference_of(reference)
+    return Sample(
+        prompt=read, responses=(completion_of(completion, where),), reference=known, id=identity, group=group_key(read, known)
+    )

@@ -1,0 +1,110 @@
+"""What a response without a reward becomes in each framework: its neutral way, and nothing it would misread.
+
+The same failed judge call is excluded by TRL, read as 0 by ms-swift, turns a whole group into NaN in verl and crashes
+OpenRLHF later somewhere else (each seen by running the framework's own code). So every adapter declares which policies its
+framework can honour, and refuses the others when it is made, before anything is trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from judge.errors import SettingsError, did_you_mean
+
+Policy = Literal["exclude", "impute_group_mean", "constant", "raise"]
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What one framework can do with a missing reward.
+
+    Attributes:
+        policies: Those it can honour, its neutral way first.
+        none_is: What a None (or NaN) reward means there.
+        sees_groups: Whether one call can hold all completions of a prompt.
+    """
+
+    name: str
+    policies: tuple[Policy, ...]
+    none_is: str
+    sees_groups: bool
+
+
+FRAMEWORKS = {
+    f.name: f
+    for f in (
+        Framework("trl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean; advantage 0", True),
+        Framework("trl-async", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
+        Framework("unsloth", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
+        Framework("axolotl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
+        Framework("ms-swift", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
+        Framework("verl", ("raise", "constant"), "an error, or NaN for the whole group", False),
+        Framework("openrlhf", ("constant",), "a crash later, its cause no longer visible", False),
+        Framework("verifiers", ("raise", "constant"), "NaN for the whole trace", False),
+        Framework("verifiers-v0", ("constant", "impute_group_mean"), "0.0, as any exception is", True),
+    )
+}
+
+
+def framework(name: str) -> Framework:
+    """Look a framework up. Raises SettingsError with a suggestion."""
+    if name not in FRAMEWORKS:
+        raise SettingsError(f"no framework `{name}`{did_you_mean(name, FRAMEWORKS)}; known: {', '.join(FRAMEWORKS)}")
+    return FRAMEWORKS[name]
+
+
+def check_policy(name: str, policy: str | None, constant: float | None) -> Policy:
+    """The policy in force for one framework.
+
+    Args:
+        policy: None takes the framework's neutral way.
+        constant: Needed by, and only allowed with, `constant`.
+
+    Raises:
+        SettingsError: The framework cannot honour this policy.
+
+    Example:
+        >>> check_policy("trl", None, None)
+        'exclude'
+    """
+    known = framework(name)
+    chosen = policy or known.policies[0]
+    if chosen not in known.policies:
+        raise SettingsError(
+            f"{name} cannot honour `{chosen}` for a response without a reward (there, None is {known.none_is});"
+            f" it can: {', '.join(known.policies)}"
+        )
+    if (chosen == "constant") != (constant is not None):
+        what = "needs a finite `constant`" if chosen == "constant" else "takes no `constant`"
+        raise SettingsError(f"{name}: policy `{chosen}` {what}")
+    if constant is not None and not math.isfinite(constant):
+        raise SettingsError(f"{name}: `constant` is {constant}, which is no reward")
+    return chosen
+
+
+def project(
+    values: Sequence[float | None], groups: Sequence[str], policy: Policy, constant: float | None = None
+) -> list[float | None]:
+    """Apply a policy (`raise` is the adapter's matter, since it knows whom to tell).
+
+    `impute_group_mean` keeps the siblings' mean, so the failed row's advantage is 0 and theirs move only in scale.
+
+    Example:
+        >>> project([1.0, None, 0.0], ["p", "p", "p"], "impute_group_mean")
+        [1.0, 0.5, 0.0]
+        >>> project([None], ["p"], "impute_group_mean")
+        [None]
+    """
+    if policy == "constant":
+        return [constant if v is None else v for v in values]
+    if policy != "impute_group_mean":
+        return list(values)
+    members: dict[str, list[float]] = {}
+    for value, group in zip(values, groups, strict=True):
+        if value is not None:
+            members.setdefault(group, []).append(value)
+    means = {group: math.fsum(found) / len(found) for group, found in members.items()}
+    return [means.get(group) if value is None else value for value, group in zip(values, groups, strict=True)]

@@ -1,0 +1,202 @@
+"""A trainer's values -> samples, groups and returns, without the trainer."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from judge.adapters.convert import completion_of, prompt_of, reference_column, reference_of
+from judge.adapters.gather import Row, form_groups, judge_groups
+from judge.adapters.projection import FRAMEWORKS, check_policy, project
+from judge.adapters.trl import AsyncJudgeReward, JudgeReward
+from judge.engine.scripted import ScriptedEngine
+from judge.errors import DataError, NoVerdictError, SettingsError
+from judge.types import Message, Request, Sample
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("plain", "plain", id="text"),
+        pytest.param([{"role": "assistant", "content": "one"}], "one", id="one-message"),
+        pytest.param(
+            [{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}], "a[not text]", id="parts"
+        ),
+        pytest.param(
+            [{"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, {"role": "tool", "content": "4"}],
+            '[assistant]\n[{"id": 1}]\n\n[tool]\n4',
+            id="tool-conversation",
+        ),
+    ],
+)
+def test_completions_of_every_shape(value: Any, text: str):
+    """What the policy wrote reaches the judge whole, tool calls included."""
+    assert completion_of(value, "row 0") == text
+
+
+def test_prompts_keep_their_messages():
+    """A system prompt stays one: the judge sees who said what."""
+    messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": "Hi"}]
+    assert prompt_of(messages, "row 0") == (Message("system", "Be short."), Message("user", "Hi"))
+    with pytest.raises(DataError, match="row 0: a message has the role 'robot'"):
+        prompt_of([{"role": "robot", "content": "x"}], "row 0")
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "found"),
+    [
+        pytest.param({"answer": 1, "level": 2}, None, "answer", id="known-name"),
+        pytest.param({"gold": 1}, "gold", "gold", id="asked-for"),
+        pytest.param({"level": 2}, None, None, id="none"),
+    ],
+)
+def test_the_reference_is_found_by_name(columns: dict[str, Any], wanted: str | None, found: str | None):
+    """Trainers pass every column; a wrong guess would judge against nonsense, a wrong name is an error."""
+    assert reference_column(columns, wanted) == found
+    with pytest.raises(DataError, match="passes no column `gone`"):
+        reference_column(columns, "gone")
+
+
+def test_references_become_text():
+    """verl-style mappings and plain numbers are references, too."""
+    assert [reference_of(v) for v in (4, "4", {"ground_truth": 4}, None, {"style": "rule"})] == ["4", "4", "4", None, None]
+
+
+@pytest.mark.parametrize(
+    ("keys", "size", "groups"),
+    [
+        pytest.param("aabb", 2, [[0, 1], [2, 3]], id="adjacent"),
+        pytest.param("abab", 2, [[0, 2], [1, 3]], id="interleaved"),
+        pytest.param("aaaa", 2, [[0, 1], [2, 3]], id="one-prompt-drawn-twice"),
+        pytest.param("aab", None, [[0, 1], [2]], id="unknown-size"),
+    ],
+)
+def test_groups_are_formed_by_content(keys: str, size: int | None, groups: list[list[int]]):
+    """Equal prompts arrive as distinct objects, so identity says nothing."""
+    assert form_groups(keys, size) == groups
+
+
+def test_half_a_group_is_refused():
+    """Judging a part of a group would be a silent error in every advantage."""
+    with pytest.raises(DataError, match="no multiple of 4"):
+        form_groups("aaabbbb", 4)
+
+
+def test_one_process_judges_each_group_once():
+    """Results come back to their own rows."""
+    rows = [Row(k, Sample.of("p", f"{k}{i}")) for i, k in enumerate("abab")]
+    seen: list[list[str]] = []
+
+    def judge(groups: list[list[Sample]]) -> list[list[str]]:
+        seen.extend([[s.responses[0] for s in g] for g in groups])
+        return [[s.responses[0] for s in g] for g in groups]
+
+    assert judge_groups(rows, judge, 2) == ["a0", "b1", "a2", "b3"]
+    assert seen == [["a0", "a2"], ["b1", "b3"]]
+
+
+@pytest.mark.parametrize("name", list(FRAMEWORKS))
+def test_a_policy_that_a_framework_cannot_honour_is_refused(name: str):
+    """None is 0 in ms-swift and a crash in OpenRLHF: `exclude` there would be a lie."""
+    known = FRAMEWORKS[name]
+    for policy in ("exclude", "impute_group_mean", "constant", "raise"):
+        constant = 0.0 if policy == "constant" else None
+        if policy in known.policies:
+            assert check_policy(name, policy, constant) == policy
+        else:
+            with pytest.raises(SettingsError, match="cannot honour"):
+                check_policy(name, policy, constant)
+
+
+@pytest.mark.parametrize(
+    ("values", "policy", "out"),
+    [
+        pytest.param([1.0, None], "exclude", [1.0, None], id="exclude"),
+        pytest.param([1.0, None, 0.5], "impute_group_mean", [1.0, 0.75, 0.5], id="mean-of-siblings"),
+        pytest.param([None, None], "impute_group_mean", [None, None], id="nobody-to-take-a-mean-of"),
+        pytest.param([None, 1.0], "constant", [0.25, 1.0], id="constant"),
+    ],
+)
+def test_projection(values: list[float | None], policy: Any, out: list[float | None]):
+    """A failed row never becomes a number by itself, and moves no sibling."""
+    assert project(values, ["g"] * len(values), policy, 0.25) == out
+
+
+def by_answer(request: Request) -> str:
+    text = request.messages[-1].content
+    return "hm" if "It is Oslo" in text else "It names it.\nVERDICT: " + ("CORRECT" if "It is Paris" in text else "INCORRECT")
+
+
+ASK = {
+    "prompts": ["Capital of France?"] * 3,
+    "completions": ["It is Paris.", "It is Rome.", "It is Oslo."],
+    "answer": ["Paris"] * 3,
+}
+CONFIG = {"recipe": "verifier", "engine": {"kind": "scripted"}}
+
+
+def reward(**options: Any) -> JudgeReward:
+    engine = ScriptedEngine(by_answer, capabilities=frozenset())
+    return JudgeReward(CONFIG, engine=engine, **options)
+
+
+def test_what_the_trainer_gets():
+    """A failed row is None, its siblings keep their rewards, and the logs have one value a row."""
+    metrics: dict[str, float] = {}
+    columns: dict[str, list[str]] = {}
+    made = reward(name="facts")
+    values = made(**ASK, completion_ids=[[1]] * 3, log_metric=metrics.__setitem__, log_extra=columns.__setitem__)
+    made.close()
+    assert values == [1.0, 0.0, None]
+    assert made.__name__ == "facts"
+    assert metrics["facts/no_verdict"] == pytest.approx(1 / 3)
+    assert columns["facts_why"][2].startswith("no reward: missing")
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        pytest.param({"on_no_verdict": "impute_group_mean", "num_generations": 3}, [1.0, 0.0, 0.5], id="impute"),
+        pytest.param({"on_no_verdict": "constant", "constant": 0.125}, [1.0, 0.0, 0.125], id="constant"),
+    ],
+)
+def test_policies_in_a_call(options: dict[str, Any], values: list[float]):
+    """Each policy does what its name says, in one group."""
+    made = reward(**options)
+    assert made(**ASK) == values
+    made.close()
+
+
+def test_raise_names_the_reason():
+    """Whoever asks for it gets an error instead of a silent hole."""
+    made = reward(on_no_verdict="raise")
+    with pytest.raises(NoVerdictError, match=r"1 of 3 completions have no reward \(the first: missing"):
+        made(**ASK)
+    made.close()
+
+
+async def test_the_asynchronous_form():
+    """Awaited from the trainer's own loop, it runs on the judge's."""
+    made = AsyncJudgeReward(CONFIG, engine=ScriptedEngine(by_answer, capabilities=frozenset()))
+    assert await made(**ASK) == [1.0, 0.0, None]
+    made.close()
+    with pytest.raises(SettingsError, match="cannot form groups"):
+        AsyncJudgeReward(CONFIG, on_no_verdict="impute_group_mean", num_generations=2)
+
+
+def test_it_pickles():
+    """AsyncGRPO sends the function into another process; loops and clients are made anew there."""
+    made = JudgeReward({"recipe": "verifier", "engine": {"kind": "openai", "model": "m"}}, name="j")
+    again = pickle.loads(pickle.dumps(made))
+    assert again.__name__ == "j"
+    assert again.judge.plan.settings == made.judge.plan.settings
+
+
+def test_a_missing_reference_says_which_columns_came():
+    """The usual first mistake: the data set calls it something else."""
+    made = reward(reference="gold")
+    with pytest.raises(DataError, match="it passes: answer"):
+        made(**ASK)
+    made.close()
