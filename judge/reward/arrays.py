@@ -1,0 +1,81 @@
+"""Float arrays with NaN for what is absent, and averages that neither warn about it nor count it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def floats(values: ArrayLike | Sequence[object], ndim: int, name: str = "values") -> Floats:
+    """Copy into a float array; None becomes NaN.
+
+    Raises:
+        ValueError: Another number of dimensions, or an infinite value (which is neither a reward nor absent).
+
+    Example:
+        >>> floats([1, None], 1)
+        array([ 1., nan])
+    """
+    array = np.array(values, dtype=np.float64)
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, not {ndim}")
+    if np.isinf(array).any():
+        raise ValueError(f"{name} holds an infinite value; what is absent is NaN or None")
+    return array
+
+
+def unit(values: ArrayLike | Sequence[object], ndim: int = 1, name: str = "rewards") -> Floats:
+    """The same, of values in [0, 1].
+
+    Raises:
+        ValueError: As `floats`, or a value outside [0, 1].
+    """
+    array = floats(values, ndim, name)
+    if ((array < 0) | (array > 1)).any():
+        raise ValueError(f"{name} must be in [0, 1]")
+    return array
+
+
+def shares(weights: ArrayLike | None, size: int, name: str = "weights") -> Floats:
+    """Weights as shares that sum to 1; None: all equal.
+
+    Raises:
+        ValueError: Another size, a negative or absent weight, or nothing but zeros.
+    """
+    array = np.ones(size) if weights is None else floats(weights, 1, name)
+    if array.shape != (size,) or not (array >= 0).all() or not array.sum() > 0:
+        raise ValueError(f"{name} must be {size} numbers that are not negative, and not all 0")
+    return np.asarray(array / array.sum(), dtype=np.float64)
+
+
+def mean_of(values: Floats, axis: int) -> Floats:
+    """Mean of what is present; NaN where nothing is."""
+    present = ~np.isnan(values)
+    count = present.sum(axis=axis)
+    total = np.where(present, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(count, total / np.maximum(count, 1), np.nan), dtype=np.float64)
+
+
+def variance_of(values: Floats, axis: int) -> Floats:
+    """Population variance of what is present; NaN where nothing is."""
+    centre = np.expand_dims(mean_of(values, axis), axis)
+    return mean_of(np.asarray((values - centre) ** 2, dtype=np.float64), axis)
+
+
+def group_codes(groups: Sequence[object] | NDArray[np.generic] | None, size: int) -> NDArray[np.intp]:
+    """Group labels -> 0, 1, ...; None: one group.
+
+    Raises:
+        ValueError: Another number of labels than rows.
+    """
+    if groups is None:
+        return np.zeros(size, dtype=np.intp)
+    if len(groups) != size:
+        raise ValueError(f"{len(groups)} group labels for {size} rows")
+    seen: dict[object, int] = {}
+    return np.array([seen.setdefault(g, len(seen)) for g in groups], dtype=np.intp)

@@ -1,0 +1,246 @@
+"""What a shaping chain works on, and what each kind of step declares about itself.
+
+- Absent is NaN on the way and None outside; it never becomes a number. A response whose reward is absent takes no part in any
+  statistic, so it changes nothing for the others.
+- Values beyond 1e9 are refused: a reward that large is a mistake, and below it no sum here overflows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from judge.errors import DataError
+from judge.reward.arrays import Bools, Floats
+from judge.types import Reward
+
+LIMIT = 1e9
+Span = tuple[float, float]
+State = Mapping[str, Any]  # plain values, so that it can be stored as JSON
+
+Order = Literal["global", "group", "row", "none"]
+"""How a kind keeps order. `global`: a higher reward never comes out lower; `group`: the same within a group; `row`: raising one
+response's reward alone, all else equal (correctness too), never lowers what it comes out as; `none`: nothing is promised."""
+
+
+@dataclass(frozen=True, eq=False)
+class RewardBatch:
+    """Rewards of n responses and what is known about them.
+
+    Attributes:
+        values: Shape (n,), in [0, 1] as they come from the judge; NaN where there is no reward.
+        groups: Which responses compete: a name each, the completions of one prompt sharing theirs.
+        components: Name -> shape (n,), in [0, 1], 1 best; NaN where there is none.
+        importance: Name of a component -> its weight in the rubric (above 0); 1 where it is not named.
+        lengths: In tokens, shape (n,); NaN where unknown.
+        correct: 1, 0 or NaN (unknown), shape (n,).
+        references: Group -> rewards of reference or baseline responses to its prompt.
+        steps: Scores of each response's solution steps, in [0, 1]; NaN inside where one is missing.
+    """
+
+    values: Floats
+    groups: tuple[str, ...]
+    components: Mapping[str, Floats] = field(default_factory=dict)
+    importance: Mapping[str, float] = field(default_factory=dict)
+    lengths: Floats | None = None
+    texts: tuple[str, ...] | None = None
+    prompts: tuple[str, ...] | None = None
+    references: Mapping[str, tuple[float, ...]] | None = None
+    correct: Floats | None = None
+    steps: tuple[tuple[float, ...], ...] | None = None
+    metadata: tuple[Mapping[str, Any], ...] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.values)
+        fixed = {name: _column(name, getattr(self, name), n) for name in ("values", "lengths", "correct")}
+        fixed["components"] = {k: _column(f"components[{k!r}]", v, n) for k, v in self.components.items()}
+        for name, value in fixed.items():
+            object.__setattr__(self, name, value)
+        for name in ("groups", "texts", "prompts", "steps", "metadata"):
+            rows = getattr(self, name)
+            if rows is not None and len(rows) != n:
+                raise DataError(f"{len(rows)} {name} for {n} rewards")
+        if self.correct is not None and not np.isin(self.correct[~np.isnan(self.correct)], (0.0, 1.0)).all():
+            raise DataError("correct holds something other than 1, 0 and NaN")
+        scores = [*self.components.items(), *(("steps", np.array(row)) for row in self.steps or ())]
+        for name, column in scores:
+            if ((column < 0) | (column > 1)).any():
+                raise DataError(f"component or step scores are in [0, 1]; `{name}` has others")
+        for group, values in (self.references or {}).items():
+            if not all(math.isfinite(v) and abs(v) <= LIMIT for v in values):
+                raise DataError(f"reference rewards of group `{group}` must be finite numbers")
+        for name, weight in self.importance.items():
+            if not 0 < weight <= LIMIT:
+                raise DataError(f"importance of `{name}` is {weight}; it must be above 0")
+
+    @classmethod
+    def of(cls, values: Sequence[float | None], groups: Sequence[str] | None = None, **fields: Any) -> RewardBatch:
+        """Make a batch from plain values; None is absent, and without groups all responses are one.
+
+        Example:
+            >>> RewardBatch.of([1, None]).values
+            array([ 1., nan])
+        """
+        names = ("",) * len(values) if groups is None else tuple(groups)
+        components = {k: _floats(v) for k, v in fields.pop("components", {}).items()}
+        rows = {k: tuple(v) for k, v in fields.items() if k in ("texts", "prompts", "metadata") and v is not None}
+        if fields.get("steps") is not None:
+            rows["steps"] = tuple(tuple(math.nan if s is None else float(s) for s in row) for row in fields["steps"])
+        columns = {k: _floats(v) for k, v in fields.items() if k in ("lengths", "correct") and v is not None}
+        return cls(_floats(values), names, components, **{**fields, **rows, **columns})
+
+    @classmethod
+    def from_rewards(cls, rewards: Sequence[Reward], **fields: Any) -> RewardBatch:
+        """Make a batch from the pipeline's rewards; a component that some lack is absent there."""
+        names = sorted({name for r in rewards for name in r.components})
+        components = {name: [r.components.get(name) for r in rewards] for name in names}
+        return cls.of([r.value for r in rewards], [r.group or r.sample_id for r in rewards], components=components, **fields)
+
+    @property
+    def has(self) -> frozenset[str]:
+        """What the batch brings besides values and groups, in the words of `Kind.needs`."""
+        names = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
+        return frozenset(n for n in names if getattr(self, n) is not None)
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _column(name: str, values: Any, n: int) -> Any:
+    if values is None:
+        return None
+    column = np.array(values, dtype=np.float64)
+    if column.shape != (n,):
+        raise DataError(f"{name} has shape {column.shape} for {n} rewards")
+    bad = np.flatnonzero(np.abs(np.nan_to_num(column, nan=0.0)) > LIMIT)
+    if bad.size:
+        raise DataError(
+            f"{name}, row {bad[0]}: {column[bad[0]]} is not a finite number of at most {LIMIT:g}; absent is None or NaN"
+        )
+    column.setflags(write=False)
+    return column
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Where a chain stands before one step: `values` are shaped so far, `batch.values` are raw.
+
+    Attributes:
+        state: What this step left behind at the last batch; empty at the first.
+    """
+
+    batch: RewardBatch
+    values: Floats
+    seed: int
+    state: State
+
+    @property
+    def present(self) -> Bools:
+        """Which rows have a reward."""
+        return np.asarray(~np.isnan(self.values), dtype=np.bool_)
+
+    def groups(self, over: str = "group") -> Iterator[tuple[str, Any]]:
+        """Name and row numbers of each group (or of the whole batch), absent rows left out."""
+        rows = np.flatnonzero(self.present)
+        if over == "batch":
+            if rows.size:
+                yield "", rows
+            return
+        by_name: dict[str, list[int]] = {}
+        for row in rows:
+            by_name.setdefault(self.batch.groups[row], []).append(int(row))
+        for name, members in by_name.items():
+            yield name, np.array(members)
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What one step gives: values, what a person should know, and what it wants to see at the next batch."""
+
+    values: Floats
+    notes: tuple[str, ...] = ()
+    state: State = field(default_factory=dict)
+
+
+def _same(step: Any, span: Span) -> Span:
+    return span
+
+
+def _nothing(step: Any, span: Span) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of step.
+
+    Attributes:
+        run: The step itself.
+        needs: What it cannot do without: names of `RewardBatch` fields, and `component NAME`.
+        span: The range that leaves it, given the range that enters.
+        order: How it keeps order.
+        objects: Why it cannot work on rewards of this range, or nothing.
+        replaces: The reward that enters is not used at all.
+    """
+
+    run: Callable[[Any, Stage], Stepped]
+    order: Callable[[Any], Order]
+    needs: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    span: Callable[[Any, Span], Span] = _same
+    objects: Callable[[Any, Span], str] = _nothing
+    replaces: bool = False
+
+
+def always(order: Order) -> Callable[[Any], Order]:
+    """The same order whatever the options."""
+    return lambda step: order
+
+
+def unit_only(step: Any, span: Span) -> str:
+    """Objection of a step that cuts to [0, 1]."""
+    return "" if span[0] >= 0 and span[1] <= 1 else f"works on rewards in [0, 1], and here they are in {shown_span(span)}"
+
+
+def not_negative(step: Any, span: Span) -> str:
+    """Objection of a step that multiplies by a share: it would raise a negative reward."""
+    return "" if span[0] >= 0 else f"multiplies, and would raise a negative reward; here rewards are in {shown_span(span)}"
+
+
+def fails_lowest(step: Any, span: Span) -> str:
+    """Objection of a gate whose failure would pay better than a bad answer."""
+    if step.failed <= span[0]:
+        return ""
+    return f"pays {step.failed:g} for failing, and rewards here are in {shown_span(span)}: failing would beat a bad answer"
+
+
+def shown_span(span: Span) -> str:
+    """A range for a person.
+
+    Example:
+        >>> shown_span((0.0, math.inf))
+        '[0, inf]'
+    """
+    return f"[{span[0]:g}, {span[1]:g}]"
+
+
+def mean_std(values: Floats) -> tuple[float, float]:
+    """Mean and population standard deviation, exactly the same for any order of the values.
+
+    Example:
+        >>> mean_std(np.array([0.25, 0.75]))
+        (0.5, 0.25)
+    """
+    if values.min() == values.max():
+        return float(values[0]), 0.0
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((values - mean) ** 2) / len(values))
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -x)), dtype=np.float64)

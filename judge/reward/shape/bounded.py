@@ -1,0 +1,201 @@
+"""Reward -> reward, response by response: centring, squashing, clipping, rounding, and the step rewards that cannot be farmed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from judge.reward.arrays import Floats
+from judge.reward.shape.batch import Kind, Order, Span, Stage, Stepped, always, mean_std, sigmoid, unit_only
+from judge.settings.shape import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
+
+
+def par(values: Floats, references: Sequence[float], scale: float = 1.0) -> Floats:
+    """Mean over references of sigmoid(scale x (r - reference)): bounded, steepest at the reference, in (0, 1).
+
+    "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR, arXiv:2502.18770, section 3), where `scale` is 1 and one reference
+    is enough. Ours: `scale`, because rewards in [0, 1] would use a tenth of the curve.
+
+    Example:
+        >>> par(np.array([0.5, 1.5]), [0.5]).round(4)
+        array([0.5   , 0.7311])
+    """
+    shaped = np.stack([sigmoid(scale * (values - r)) for r in references])
+    return np.asarray(shaped.mean(axis=0), dtype=np.float64)
+
+
+def lsc(values: Floats, references: Sequence[float], scale: float = 1.0, quantile: float = 0.85) -> Floats:
+    """log sigmoid(scale x (r - reference)) in (-inf, 0]: most slope for poor answers, and a sum over objectives is a soft "and".
+
+    "Transforming and Combining Rewards for Aligning Large Language Models" (arXiv:2402.00742, section 3). The reference is the
+    85 % quantile of the prompt's reference rewards under a normal fit; of a single reference, itself.
+
+    Example:
+        >>> lsc(np.array([0.5, 0.5]), [0.5]).round(4)  # log(1/2)
+        array([-0.6931, -0.6931])
+    """
+    mean, std = mean_std(np.array(references, dtype=np.float64))
+    centre = mean + NormalDist().inv_cdf(quantile) * std
+    return np.asarray(-np.logaddexp(0.0, -scale * (values - centre)), dtype=np.float64)
+
+
+def contrastive(values: Floats, references: Sequence[float]) -> Floats:
+    """r - mean(baseline rewards): what was gained over the baseline, hard and easy prompts alike.
+
+    "Improving RLHF Using Contrastive Rewards" (arXiv:2403.07708, section 3). Baselines are judged once and cached by the caller.
+
+    Example:
+        >>> contrastive(np.array([0.75]), [0.25, 0.75])
+        array([0.25])
+    """
+    return np.asarray(values - math.fsum(references) / len(references), dtype=np.float64)
+
+
+def clip_steps(scores: Sequence[float], eta: float = 0.9) -> tuple[float, ...]:
+    """min(score - eta, 0) a step: good steps earn nothing, so repeating them earns nothing.
+
+    "On Designing Effective RL Reward at Training Time for LLM Reasoning" (arXiv:2410.15115, section 4, Clip).
+
+    Example:
+        >>> clip_steps([1.0, 0.5], eta=0.75)
+        (0.0, -0.25)
+    """
+    return tuple(min(s - eta, 0.0) for s in scores)
+
+
+def delta_steps(scores: Sequence[float]) -> tuple[float, ...]:
+    """score - next score a step; the last but one keeps its score and the last gets 0, since the outcome pays for it.
+
+    Same paper, Delta: what is left to earn from step k on is the score of step k, however many steps follow.
+
+    Example:
+        >>> delta_steps([0.5, 0.75, 0.25])
+        (-0.25, 0.75, 0.0)
+    """
+    last = len(scores) - 1
+    return tuple(0.0 if k == last else s - (scores[k + 1] if k < last - 1 else 0.0) for k, s in enumerate(scores))
+
+
+def quantise(values: Floats, bits: int = 6) -> Floats:
+    """Round to the nearest k / 2**bits, ties to even.
+
+    Ours. Sums and squares of such numbers are exact in float32, so group statistics in a trainer leave no residue. One framework
+    that computed the variance as E[x^2] - E[x]^2 gave a 7-to-1 group of scores 0.35 and 0.95 an advantage of 3692.7; scores on a
+    1/100 grid do that in 43 % of such groups, on a 1/64 grid in none.
+
+    Example:
+        >>> quantise(np.array([0.35, 0.95]))
+        array([0.34375 , 0.953125])
+    """
+    with np.errstate(over="ignore"):
+        rounded = np.ldexp(np.rint(np.ldexp(values, bits)), -bits)
+    exact = np.abs(values) >= 2.0 ** (52 - bits)  # so large that it is such a multiple already
+    return np.asarray(np.where(exact, values, rounded), dtype=np.float64)
+
+
+def top_stretch(values: Floats, knee: float = 0.75, share: float = 0.5) -> Floats:
+    """Piecewise linear on [0, 1]: rewards above `knee` get `share` of the range.
+
+    Rubicon's "targeted reward shaping" (arXiv:2508.12790, reward design), which gives no formula; the piecewise line is ours.
+
+    Example:
+        >>> top_stretch(np.array([0.75, 0.875, 1.0]))
+        array([0.5 , 0.75, 1.  ])
+    """
+    return np.asarray(np.interp(values, [0.0, knee, 1.0], [0.0, 1.0 - share, 1.0]), dtype=np.float64)
+
+
+def _centred(step: Any, stage: Stage) -> tuple[list[tuple[Any, Sequence[float]]], tuple[str, ...]]:
+    """Rows of each group with their references, and a note on groups that have none (they become absent)."""
+    pairs: list[tuple[Any, Sequence[float]]] = []
+    without: list[str] = []
+    for name, rows in stage.groups():
+        if step.reference is not None:
+            pairs.append((rows, (step.reference,)))
+        elif step.centre == "group_mean":
+            pairs.append((rows, (mean_std(stage.values[rows])[0],)))
+        elif given := (stage.batch.references or {}).get(name):
+            pairs.append((rows, given))
+        else:
+            without.append(name)
+    note = f"{len(without)} group(s) have no reference rewards, the first is `{without[0]}`: no reward there" if without else ""
+    return pairs, (note,) if note else ()
+
+
+def _by_reference(step: Any, stage: Stage) -> Stepped:
+    out = np.full(len(stage.values), np.nan)
+    pairs, notes = _centred(step, stage)
+    for rows, references in pairs:
+        values = stage.values[rows]
+        if isinstance(step, ParStep):
+            out[rows] = par(values, references, step.scale)
+        elif isinstance(step, LscStep):
+            out[rows] = lsc(values, references, step.scale, step.quantile)
+        else:
+            out[rows] = contrastive(values, references)
+    return Stepped(out, notes)
+
+
+def _references(step: Any) -> tuple[str, ...]:
+    return ("references",) if step.reference is None and step.centre == "references" else ()
+
+
+def _order(step: Any) -> Order:
+    return "global" if step.reference is not None else "group"
+
+
+def _contrastive_span(step: ContrastiveStep, span: Span) -> Span:
+    if step.reference is not None:
+        return span[0] - step.reference, span[1] - step.reference
+    if step.centre == "group_mean":
+        return span[0] - span[1], span[1] - span[0]
+    return -math.inf, math.inf
+
+
+def _steps(step: StepsStep, stage: Stage) -> Stepped:
+    out = np.full(len(stage.values), np.nan)
+    for row in np.flatnonzero(stage.present):
+        scores: Sequence[float] = (stage.batch.steps or ())[row]
+        if step.refine != "delta":
+            scores = clip_steps(scores, step.eta)
+        if step.refine != "clip":
+            scores = delta_steps(scores)
+        out[row] = stage.values[row] + step.weight * math.fsum(scores) if not any(map(math.isnan, scores)) else np.nan
+    return Stepped(out)
+
+
+def _steps_span(step: StepsStep, span: Span) -> Span:
+    low = {"clip": -math.inf, "delta": 0.0, "clip_delta": -step.eta * step.weight}[step.refine]
+    return span[0] + low, span[1] + (step.weight if step.refine == "delta" else 0.0)
+
+
+def _clip(step: ClipStep, stage: Stage) -> Stepped:
+    return Stepped(np.clip(stage.values, step.low, step.high))
+
+
+def _grid(step: QuantiseStep, span: Span) -> Span:
+    low, high = (quantise(np.array([v]), step.bits)[0] if math.isfinite(v) else v for v in span)
+    return float(low), float(high)
+
+
+def _quantise(step: QuantiseStep, stage: Stage) -> Stepped:
+    return Stepped(quantise(stage.values, step.bits))
+
+
+def _stretch(step: TopStretchStep, stage: Stage) -> Stepped:
+    return Stepped(top_stretch(stage.values, step.knee, step.share))
+
+
+KINDS: dict[str, Kind] = {
+    "par": Kind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0)),
+    "lsc": Kind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0)),
+    "contrastive": Kind(_by_reference, _order, _references, _contrastive_span),
+    "clip": Kind(_clip, always("global"), span=lambda step, span: (step.low, step.high)),
+    "steps": Kind(_steps, always("row"), lambda step: ("steps",), _steps_span),
+    "quantise": Kind(_quantise, always("global"), span=_grid),
+    "top_stretch": Kind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only),
+}

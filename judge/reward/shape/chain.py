@@ -1,0 +1,189 @@
+"""A declared chain of steps: checked before judging, run after it, every stage kept."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from judge.errors import Problem, SettingsError, did_you_mean
+from judge.reward.arrays import Floats
+from judge.reward.shape import bounded, difficulty, gates, group, length, rubric_side, text
+from judge.reward.shape.batch import Kind, RewardBatch, Span, Stage, State
+from judge.settings.shape import FormatStep, QuantiseStep, ShapeStep
+
+KINDS: dict[str, Kind] = (
+    bounded.KINDS | group.KINDS | length.KINDS | text.KINDS | difficulty.KINDS | rubric_side.KINDS | gates.KINDS
+)
+
+_MISSING = {
+    "lengths": "the length of each response in tokens",
+    "texts": "the text of each response",
+    "prompts": "the prompt of each response",
+    "references": "rewards of reference responses, or `reference`",
+    "correct": "which responses are correct, or `pass_at`: the reward from which one is",
+    "steps": "the scores of each response's solution steps",
+    "metadata": "the metadata of each response",
+    "components": "scores of single criteria",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """Rewards after a chain.
+
+    Attributes:
+        values: Shape (n,); NaN where absent.
+        trace: (`raw`, values), then (name of the step, values after it) for every step.
+        notes: What a step reported, with its name.
+        state: What the steps want to see at the next batch; plain values.
+    """
+
+    values: Floats
+    trace: tuple[tuple[str, Floats], ...]
+    notes: tuple[str, ...] = ()
+    state: State = field(default_factory=dict)
+
+    def optional(self) -> list[float | None]:
+        """The values with None for absent, as an adapter wants them."""
+        return as_optional(self.values)
+
+
+def as_optional(values: Floats) -> list[float | None]:
+    """NaN -> None.
+
+    Example:
+        >>> as_optional(np.array([0.5, np.nan]))
+        [0.5, None]
+    """
+    return [None if math.isnan(v) else float(v) for v in values]
+
+
+def step_names(steps: Sequence[ShapeStep]) -> list[str]:
+    """A name for each step: its kind, numbered where the kind comes again.
+
+    Example:
+        >>> step_names([QuantiseStep(), QuantiseStep()])
+        ['quantise', 'quantise.2']
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for step in steps:
+        seen[step.kind] += 1
+        names.append(step.kind if seen[step.kind] == 1 else f"{step.kind}.{seen[step.kind]}")
+    return names
+
+
+def span_of(steps: Sequence[ShapeStep], span: Span = (0.0, 1.0)) -> Span:
+    """The range of rewards that leave a chain, given the range that enters it.
+
+    Example:
+        >>> from judge.settings.shape import OverlongStep
+        >>> span_of([OverlongStep(limit=100, cache=20)])
+        (-1.0, 1.0)
+    """
+    for step in steps:
+        span = KINDS[step.kind].span(step, span)
+    return span
+
+
+def for_trainer(steps: Sequence[ShapeStep]) -> tuple[ShapeStep, ...]:
+    """The chain with rounding to k/64 as its last step, unless it ends with a rounding of its own.
+
+    Example:
+        >>> [s.kind for s in for_trainer(())]
+        ['quantise']
+    """
+    return tuple(steps) if steps and steps[-1].kind == "quantise" else (*steps, QuantiseStep())
+
+
+def check_chain(
+    steps: Sequence[ShapeStep], *, has: Collection[str], components: Collection[str] | None = None, where: str = "reward.shape"
+) -> None:
+    """Refuse a chain that cannot work, before anything is judged.
+
+    Args:
+        has: What the batches will bring: `lengths`, `texts`, `prompts`, `references`, `correct`, `steps`, `metadata`.
+        components: Names of the components they will bring; None: not known yet.
+
+    Raises:
+        SettingsError: Every step that lacks something, works on another range, or names an unknown gate.
+
+    Example:
+        >>> from judge.settings.shape import LaserStep
+        >>> check_chain([LaserStep(target=100, pass_at=0.5)], has=())
+        Traceback (most recent call last):
+        judge.errors.SettingsError: reward.shape[0] (laser): needs the length of each response in tokens
+    """
+    problems = list(_problems(steps, has, components, where))
+    if problems:
+        raise SettingsError(problems)
+
+
+def _problems(steps: Sequence[ShapeStep], has: Collection[str], known: Collection[str] | None, where: str) -> Iterator[Problem]:
+    span: Span = (0.0, 1.0)
+    for index, step in enumerate(steps):
+        kind, place = KINDS[step.kind], f"{where}[{index}] ({step.kind})"
+        for need in kind.needs(step):
+            what = _lacks(need, has, known)
+            if what:
+                yield Problem(place, what)
+        if objection := kind.objects(step, span):
+            yield Problem(place, objection)
+        if isinstance(step, FormatStep):
+            yield from _gates(step, place)
+        span = kind.span(step, span)
+
+
+def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> str:
+    name = need.removeprefix("component ")
+    if name != need:
+        if known is None or name in known:
+            return ""
+        there = ", ".join(sorted(known)) or "none"
+        return f"needs component `{name}`{did_you_mean(name, known) or f'; there are: {there}'}"
+    if need == "components":
+        return f"needs {_MISSING[need]}" if known is not None and not known else ""
+    return "" if need in has else f"needs {_MISSING[need]}"
+
+
+def _gates(step: FormatStep, place: str) -> Iterator[Problem]:
+    for name in step.gates:
+        try:
+            gates.find_gate(name)
+        except SettingsError as why:
+            yield Problem(place, str(why))
+
+
+def shape(batch: RewardBatch, steps: Sequence[ShapeStep], *, seed: int, state: State | None = None) -> Shaped:
+    """Run a chain. Absent stays absent, and a response without a reward changes nothing for the others.
+
+    Args:
+        seed: Of the noise. With the same seed, batch and state the result is the same, in any order of the responses; add the
+            number of the training step where noise should be new at each.
+        state: `Shaped.state` of the batch before, for steps with a memory; it can be stored as JSON.
+
+    Raises:
+        SettingsError: As `check_chain`.
+
+    Example:
+        >>> from judge.settings.shape import RankStep
+        >>> shape(RewardBatch.of([0.2, None, 0.9]), [RankStep()], seed=0).optional()
+        [0.0, None, 1.0]
+    """
+    check_chain(steps, has=batch.has, components=set(batch.components))
+    values = np.array(batch.values)
+    trace, notes, left = [("raw", values)], [], {}
+    for name, step in zip(step_names(steps), steps, strict=True):
+        memory: Any = (state or {}).get(name, {})
+        stepped = KINDS[step.kind].run(step, Stage(batch, values, seed, memory))
+        values = stepped.values
+        trace.append((name, values))
+        notes += [f"{name}: {note}" for note in stepped.notes]
+        if stepped.state:
+            left[name] = stepped.state
+    return Shaped(values, tuple(trace), tuple(notes), left)

@@ -1,0 +1,131 @@
+"""What is hard counts more: hard tests within a reward, and hard prompts against easy ones."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from judge.reward.arrays import Floats
+from judge.reward.shape.batch import Kind, Order, Span, Stage, Stepped, mean_std, sigmoid
+from judge.reward.shape.rubric_side import chosen, needs_components
+from judge.settings.shape import GrpoSStep, VerpoStep
+
+
+def hardness_weights(pass_rates: Sequence[float], power: float = 1.0, *, equalise: bool = False) -> Floats:
+    """(1 - pass rate)^power: tests that few responses pass count most, and those that all pass count nothing.
+
+    VeRPO (arXiv:2601.03525): difficulty weight of each unit test from the group's execution statistics. The abstract fixes the
+    idea; this form of the weight is a reader's and ours. `equalise` divides by the number of tests with that very pass rate,
+    against the majority of easy tests ("cardinality bias" there).
+
+    Example:
+        >>> hardness_weights([1.0, 0.5, 0.25])
+        array([0.  , 0.5 , 0.75])
+    """
+    rates = np.asarray(pass_rates, dtype=np.float64)
+    weights = (1 - rates) ** power
+    if equalise:
+        count = Counter(rates.tolist())
+        weights = weights / np.array([count[r] for r in rates.tolist()])
+    return np.asarray(weights, dtype=np.float64)
+
+
+def dense_reward(scores: Floats, weights: Floats) -> float:
+    """Weighted share of the tests passed, in [0, 1]; their plain mean when no test has weight. NaN scores are left out.
+
+    Example:
+        >>> dense_reward(np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.5, 0.75]))
+        0.4
+    """
+    known = ~np.isnan(scores)
+    if not known.any():
+        return math.nan
+    kept, weight = scores[known], weights[known]
+    total = math.fsum(weight)
+    return math.fsum(kept * weight) / total if total > 0 else math.fsum(kept) / len(kept)
+
+
+def data_hardness(similarity: Floats) -> Floats:
+    """sigmoid(d) / sigmoid(mean d), d = 1 - similarity to a demonstration: above 1 where a response is further off than most.
+
+    GRPO-S in DR-IRL (arXiv:2503.18991, section 3.3, data hardness).
+
+    Example:
+        >>> data_hardness(np.array([1.0, 0.0])).round(4)  # sigmoid(0), sigmoid(1) over sigmoid(1/2)
+        array([0.8033, 1.1745])
+    """
+    away = 1 - similarity
+    mean = math.fsum(away) / len(away)
+    return np.asarray(sigmoid(away) / sigmoid(np.array([mean])), dtype=np.float64)
+
+
+def responsiveness(gaps: Floats, outlier: float = 0.25) -> float:
+    """sigmoid(mean gap without outliers) / sigmoid(mean gap), gap = reward - reward of the demonstration.
+
+    GRPO-S (same section, model responsiveness): gaps whose squared distance from the mean exceeds `outlier` are left out.
+
+    Example:
+        >>> round(responsiveness(np.array([0.0, 0.0, 0.0, 1.0])), 4)  # 0.5 / sigmoid(1/4)
+        0.8894
+    """
+    mean = mean_std(gaps)[0]
+    kept = gaps[(gaps - mean) ** 2 <= outlier]
+    centre = mean_std(kept)[0] if kept.size else mean
+    top, bottom = sigmoid(np.array([centre, mean]))
+    return float(top / bottom) if bottom > 0 else 1.0
+
+
+def _verpo(step: VerpoStep, stage: Stage) -> Stepped:
+    names, out = chosen(step.criteria, stage), stage.values.copy()
+    for _, rows in stage.groups():
+        table = np.array([stage.batch.components[name][rows] for name in names])  # (criteria, responses)
+        asked = ~np.isnan(table).all(axis=1)
+        rates = [math.fsum(line[~np.isnan(line)] >= 0.5) / (~np.isnan(line)).sum() for line in table[asked]]
+        weights = hardness_weights(rates, step.power, equalise=step.equalise)
+        dense = np.array([dense_reward(column, weights) for column in table[asked].T])
+        out[rows] = (1 - step.mix) * stage.values[rows] + step.mix * dense
+    return Stepped(out)
+
+
+def _grpo_s(step: GrpoSStep, stage: Stage) -> Stepped:
+    """mean + hardness x responsiveness x (r - mean). Of use where the trainer does not divide by the group's deviation."""
+    out, without = np.full(len(stage.values), np.nan), 0
+    known = stage.values if step.similarity is None else stage.values + 0 * stage.batch.components[step.similarity]
+    for name, rows in Stage(stage.batch, known, stage.seed, {}).groups():
+        values = stage.values[rows]
+        mean, factor = mean_std(values)[0], np.ones(len(rows))
+        if step.similarity is not None:
+            factor = data_hardness(stage.batch.components[step.similarity][rows])
+        if step.responsiveness:
+            references = (stage.batch.references or {}).get(name)
+            if not references:
+                without += 1
+                continue
+            factor = factor * responsiveness(values - math.fsum(references) / len(references), step.outlier)
+        out[rows] = mean + factor * (values - mean)
+    return Stepped(out, (f"{without} group(s) have no reference rewards: no reward there",) if without else ())
+
+
+def _grpo_s_needs(step: GrpoSStep) -> tuple[str, ...]:
+    similar = (f"component {step.similarity}",) if step.similarity else ()
+    return (*similar, "references") if step.responsiveness else similar
+
+
+def _grpo_s_order(step: GrpoSStep) -> Order:
+    return "group" if step.similarity is None else "none"
+
+
+def _mixed(step: Any, span: Span) -> Span:
+    if step.mix == 1:
+        return 0.0, 1.0
+    return (1 - step.mix) * span[0], (1 - step.mix) * span[1] + step.mix
+
+
+KINDS: dict[str, Kind] = {
+    "verpo": Kind(_verpo, lambda s: "row", needs_components, _mixed),
+    "grpo_s": Kind(_grpo_s, _grpo_s_order, _grpo_s_needs, lambda s, span: (-math.inf, math.inf)),
+}

@@ -1,0 +1,152 @@
+"""Is the response in the form that was asked for? Yes, no, or None when that cannot be told.
+
+Gates look at form only, by walking the text: a pattern over an untrusted text of any length can take for ever. A gate of your own
+is `package.module:name`, a function from the text to true, false or None.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from judge.errors import SettingsError, did_you_mean
+from judge.reward.shape.batch import Kind, Stage, Stepped, always, fails_lowest
+from judge.settings.shape import FormatStep
+
+Gate = Callable[[str], bool | None]
+
+
+def boxed(text: str) -> bool:
+    r"""The last \boxed{...} is closed and holds something.
+
+    Example:
+        >>> boxed(r"so \boxed{\frac{1}{2}}"), boxed(r"so \boxed{ }"), boxed(r"so \boxed{1")
+        (True, False, False)
+    """
+    _, found, rest = text.rpartition("\\boxed{")
+    depth = 1
+    for position, char in enumerate(rest if found else ""):
+        depth += (char == "{") - (char == "}")
+        if depth == 0:
+            return bool(rest[:position].strip())
+    return False
+
+
+def think(text: str) -> bool:
+    """One <think> block, at the very start, followed by an answer outside of it.
+
+    Example:
+        >>> think("<think>hm</think>4"), think("<think>hm</think>"), think("4 <think>hm</think> 5")
+        (True, False, False)
+    """
+    once = text.count("<think>") == 1 and text.count("</think>") == 1
+    inside, _, answer = text.lstrip().removeprefix("<think>").partition("</think>")
+    return once and text.lstrip().startswith("<think>") and bool(inside.strip()) and bool(answer.strip())
+
+
+def answer(text: str) -> bool:
+    """Exactly one <answer> block with something in it, and nothing after it.
+
+    Example:
+        >>> answer("so <answer>4</answer>"), answer("<answer>4</answer><answer>5</answer>")
+        (True, False)
+    """
+    if text.count("<answer>") != 1 or text.count("</answer>") != 1 or not text.rstrip().endswith("</answer>"):
+        return False
+    return bool(text.partition("<answer>")[2].partition("</answer>")[0].strip())
+
+
+def json_value(text: str) -> bool:
+    """One JSON value, alone or in one code fence. NaN and Infinity are not JSON.
+
+    Example:
+        >>> json_value('{"a": 1}'), json_value("{'a': 1}"), json_value("NaN")
+        (True, False, False)
+    """
+    body = text.strip()
+    if body.startswith("```") and body.endswith("```"):
+        body = body.removesuffix("```").partition("\n")[2]
+    try:
+        json.loads(body, parse_constant=_no_constant, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+GATES: dict[str, Gate] = {"boxed": boxed, "think": think, "answer": answer, "json": json_value}
+
+
+def find_gate(name: str) -> Gate:
+    """A gate by name, or a function by `package.module:name`.
+
+    Raises:
+        SettingsError: There is none, or it is no function.
+    """
+    if name in GATES:
+        return GATES[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        near = did_you_mean(name, GATES) or f"; known: {', '.join(GATES)}, package.module:name"
+        raise SettingsError(f"no gate `{name}`{near}")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as why:
+        raise SettingsError(f"gate `{name}` cannot be imported: {why}") from None
+    if not callable(found):
+        raise SettingsError(f"gate `{name}` is not a function")
+    return found  # type: ignore[no-any-return]  # whatever it returns is looked at below
+
+
+def passes(gates: tuple[str, ...], text: str) -> tuple[bool | None, str]:
+    """Whether a text passes all gates, or None when no gate fails and one cannot tell; and which gate that was.
+
+    Example:
+        >>> passes(("boxed", "json"), "{}")
+        (False, 'boxed')
+    """
+    unknown = ""
+    for name in gates:
+        try:
+            verdict = find_gate(name)(text)
+        except Exception as why:  # a user's function may raise anything, and one response must not stop the run
+            if name in GATES or isinstance(why, SettingsError):
+                raise
+            verdict, name = None, f"{name}: {type(why).__name__}: {why}"  # noqa: PLW2901
+        if verdict is None or not isinstance(verdict, bool | np.bool_):
+            unknown = unknown or name
+        elif not verdict:
+            return False, name
+    return (None, unknown) if unknown else (True, "")
+
+
+def _format(step: FormatStep, stage: Stage) -> Stepped:
+    """Rewards that format decides train format fastest and hide quality; DeepSeek-R1-Zero has one (arXiv:2501.12948)."""
+    out = stage.values.copy()
+    failed, unknown = 0, ""
+    for row in np.flatnonzero(stage.present):
+        verdict, name = passes(step.gates, (stage.batch.texts or ())[row])
+        if verdict is None:
+            out[row], unknown = np.nan, unknown or name
+        elif not verdict:
+            out[row] = step.failed
+            failed += 1
+    notes = [f"{failed} response(s) are not in the form asked for"] if failed else []
+    return Stepped(out, (*notes, f"no reward where a gate cannot tell ({unknown})") if unknown else tuple(notes))
+
+
+KINDS: dict[str, Kind] = {
+    "format": Kind(
+        _format,
+        always("row"),
+        lambda s: ("texts",),
+        lambda s, span: (min(s.failed, span[0]), max(s.failed, span[1])),
+        fails_lowest,
+    ),
+}

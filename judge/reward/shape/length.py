@@ -1,0 +1,210 @@
+"""Length counts only where the answer is right: a plain length penalty makes a policy short before it makes it correct."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from judge.reward.arrays import Floats
+from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, mean_std, not_negative, sigmoid
+from judge.settings.shape import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
+
+LEVELS = ("easy", "medium", "hard")
+
+
+def crf(reward: float, conciseness: float, share_correct: float | None = None, weight: float = 0.2) -> float:
+    """reward x (1 + weight x (conciseness + difficulty)): conciseness pays nothing for a wrong answer, whose reward is 0.
+
+    "Efficient Reasoning via Reward Model" (arXiv:2511.09158, conciseness reward function); difficulty is exp(share correct). The
+    paper anneals its coefficient, which is `weight` here. Formula as reported by readers of the paper, not checked against it.
+
+    Example:
+        >>> crf(1.0, 0.5), crf(0.0, 1.0)
+        (1.1, 0.0)
+    """
+    difficulty = 0.0 if share_correct is None else math.exp(share_correct)
+    return reward * (1.0 + weight * (conciseness + difficulty))
+
+
+def length_factor(lengths: Floats, correct: Floats, weight: float = 0.2) -> Floats:
+    """1 - weight x sigmoid((length - mean) / std) for correct responses, mean and std over the correct ones; 1 for the others.
+
+    GRPO-lambda, "Stable Reinforcement Learning for Efficient Reasoning" (arXiv:2505.18086, section 3), in (0, 1].
+
+    Example:
+        >>> length_factor(np.array([100.0, 300.0, 900.0]), np.array([1.0, 1.0, 0.0])).round(4)  # sigmoid(-1), sigmoid(1)
+        array([0.9462, 0.8538, 1.    ])
+    """
+    out = np.ones(len(lengths))
+    right = correct == 1
+    if right.any():
+        mean, std = mean_std(lengths[right])
+        away = (lengths[right] - mean) / std if std > 0 else np.zeros(int(right.sum()))
+        out[right] = 1 - weight * sigmoid(np.asarray(away, dtype=np.float64))
+    return out
+
+
+def top_groups(shares: Mapping[str, float], top: float = 0.2, least: float = 0.5) -> set[str]:
+    """Groups in which length counts: the most correct `top` share of the batch (at least one), with at least `least` correct.
+
+    GRPO-lambda's batch-wise selection (same section). Ours: `least`, since in a small batch the best group may be all wrong, and
+    groups as correct as the last one selected are selected too, so that no name decides.
+
+    Example:
+        >>> sorted(top_groups({"a": 1.0, "b": 0.75, "c": 0.25}, top=0.5))
+        ['a', 'b']
+    """
+    if not shares:
+        return set()
+    ordered = sorted(shares.values(), reverse=True)
+    bar = max(least, ordered[max(1, math.ceil(top * len(ordered))) - 1])
+    return {name for name, share in shares.items() if share >= bar}
+
+
+def overlong(length: float, limit: int, cache: int) -> float:
+    """0 up to limit - cache, then down linearly to -1 at `limit`, and -1 beyond. Lengths in tokens.
+
+    DAPO (arXiv:2503.14476, equation 13, soft overlong punishment).
+
+    Example:
+        >>> overlong(70, 100, 20), overlong(90, 100, 20), overlong(101, 100, 20)
+        (0.0, -0.5, -1.0)
+    """
+    over = (length - (limit - cache)) / cache
+    return 0.0 if over <= 0 else -min(1.0, over)
+
+
+def target_length(counts: Sequence[float], targets: Sequence[int], expected: int) -> int:
+    """Shortest target within which at least one correct answer is expected of a group; the longest when nothing was seen.
+
+    LASER-D (arXiv:2505.15612, section 4.2, expected correct responses): floor(coverage x expected) >= 1, where coverage is the
+    share of correct responses seen at this difficulty that are at most so long.
+
+    Args:
+        counts: Correct responses seen, by the shortest target they fit; one more entry for longer ones.
+        targets: Ascending, tokens.
+        expected: Correct responses that a group of this difficulty has at least.
+
+    Example:
+        >>> target_length([3, 1, 0], [1024, 2048], expected=2), target_length([0, 0, 0], [1024, 2048], expected=2)
+        (1024, 2048)
+    """
+    total, seen = math.fsum(counts), 0.0
+    for target, count in zip(targets, counts, strict=False):
+        seen += count
+        if total > 0 and math.floor(seen / total * max(1, expected) + 1e-9) >= 1:
+            return target
+    return targets[-1]
+
+
+def correctness(step: Any, stage: Stage) -> Floats:
+    """1, 0 or NaN by row: as given, or by the reward that enters the chain."""
+    if step.pass_at is None:
+        return np.where(stage.present, stage.batch.correct, np.nan)  # type: ignore[arg-type]  # the chain was checked
+    return np.where(np.isnan(stage.batch.values), np.nan, (stage.batch.values >= step.pass_at).astype(np.float64))
+
+
+def _known(stage: Stage, *columns: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """The values, absent where a column is: an unknown length is not 0."""
+    missing = stage.present & np.any([np.isnan(c) for c in columns], axis=0)
+    count = int(missing.sum())
+    note = (f"{count} response(s) lack what this step needs: no reward there",) if count else ()
+    return np.where(missing, np.nan, stage.values), note
+
+
+def _share(correct: Floats) -> float:
+    return math.fsum(correct) / len(correct)
+
+
+def _crf(step: CrfStep, stage: Stage) -> Stepped:
+    concise = stage.batch.components[step.conciseness]
+    right = correctness(step, stage) if step.difficulty else np.zeros(len(stage.values))
+    values, notes = _known(stage, concise, right)
+    out = np.full(len(values), np.nan)
+    for _, rows in Stage(stage.batch, values, stage.seed, {}).groups():
+        share = _share(right[rows]) if step.difficulty else None
+        out[rows] = [crf(float(values[r]), float(concise[r]), share, step.weight) for r in rows]
+    return Stepped(out, notes)
+
+
+def _grpo_lambda(step: GrpoLambdaStep, stage: Stage) -> Stepped:
+    lengths, right = _lengths(stage), correctness(step, stage)
+    values, notes = _known(stage, lengths, right)
+    groups = dict(Stage(stage.batch, values, stage.seed, {}).groups())
+    chosen = top_groups({name: _share(right[rows]) for name, rows in groups.items()}, step.top, step.least)
+    out = values.copy()
+    for name in chosen:
+        rows = groups[name]
+        out[rows] = values[rows] * length_factor(lengths[rows], right[rows], step.weight)
+    return Stepped(out, (*notes, f"length counts in {len(chosen)} of {len(groups)} group(s)"))
+
+
+def _laser(step: LaserStep, stage: Stage) -> Stepped:
+    """r + bonus where correct and at most `target` tokens (LASER, arXiv:2505.15612, section 4.1; bonus 0.5 there)."""
+    lengths, right = _lengths(stage), correctness(step, stage)
+    values, notes = _known(stage, lengths, right)
+    return Stepped(values + step.bonus * ((right == 1) & (lengths <= step.target)), notes)
+
+
+def _laser_d(step: LaserDStep, stage: Stage) -> Stepped:
+    lengths, right = _lengths(stage), correctness(step, stage)
+    values, notes = _known(stage, lengths, right)
+    targets = [*range(step.lower, step.upper, step.interval), step.upper]
+    seen = {level: list(stage.state.get(level, [0.0] * (len(targets) + 1))) for level in LEVELS}
+    fresh = {level: [step.memory * c for c in counts] for level, counts in seen.items()}
+    out, used = values.copy(), {}
+    for _, rows in Stage(stage.batch, values, stage.seed, {}).groups():
+        level, expected = _level(_share(right[rows]), len(rows))
+        used[level] = target = target_length(seen[level], targets, expected)
+        out[rows] += step.bonus * ((right[rows] == 1) & (lengths[rows] <= target))
+        for length in lengths[rows][right[rows] == 1]:
+            fresh[level][int(np.searchsorted(targets, length))] += 1.0
+    told = ", ".join(f"{level} {used[level]}" for level in LEVELS if level in used)
+    return Stepped(out, (*notes, f"targets in tokens: {told}") if told else notes, fresh)
+
+
+def _level(share: float, size: int) -> tuple[str, int]:
+    """Difficulty of a group, and how many correct responses such a group has at least (thirds, as LASER-D)."""
+    if share >= 2 / 3:
+        return "easy", size * 2 // 3
+    return ("medium", size // 3) if share >= 1 / 3 else ("hard", 1)
+
+
+def _overlong(step: OverlongStep, stage: Stage) -> Stepped:
+    lengths = _lengths(stage)
+    values, notes = _known(stage, lengths)
+    penalty = np.array([0.0 if math.isnan(n) else overlong(float(n), step.limit, step.cache) for n in lengths])
+    return Stepped(values + step.weight * penalty, notes)
+
+
+def _lengths(stage: Stage) -> Floats:
+    return stage.batch.lengths if stage.batch.lengths is not None else np.full(len(stage.values), np.nan)
+
+
+def _needs(step: Any) -> tuple[str, ...]:
+    return ("lengths",) if step.pass_at is not None else ("lengths", "correct")
+
+
+def _crf_needs(step: CrfStep) -> tuple[str, ...]:
+    judged = ("correct",) if step.difficulty and step.pass_at is None else ()
+    return (f"component {step.conciseness}", *judged)
+
+
+def _crf_span(step: CrfStep, span: Span) -> Span:
+    return span[0], span[1] * (1 + step.weight * (1 + (math.e if step.difficulty else 0.0)))
+
+
+def _bonus(step: Any, span: Span) -> Span:
+    return span[0], span[1] + step.bonus
+
+
+KINDS: dict[str, Kind] = {
+    "crf": Kind(_crf, always("row"), _crf_needs, _crf_span, not_negative),
+    "grpo_lambda": Kind(_grpo_lambda, always("row"), _needs, lambda s, span: (span[0] * (1 - s.weight), span[1]), not_negative),
+    "laser": Kind(_laser, always("row"), _needs, _bonus),
+    "laser_d": Kind(_laser_d, always("row"), _needs, _bonus),
+    "overlong": Kind(_overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1])),
+}

@@ -1,0 +1,130 @@
+"""Relevance, repetition and the regularised relevance reward: terms that read the response, without a model.
+
+Word overlap is a stand-in for a retriever: it sees an answer to another question, and misses a paraphrase. Pass the similarity of
+a retriever or a judge as a component where there is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, not_negative
+from judge.settings.shape import R3Step, RelevanceStep, RepetitionStep
+
+
+def words(text: str) -> list[str]:
+    """Words in lower case; scripts that write without spaces give one word a character.
+
+    Example:
+        >>> words("It is, 你好")
+        ['it', 'is', '你', '好']
+    """
+    spaced = "".join(f" {c} " if ord(c) >= 0x2E80 else c if c.isalnum() else " " for c in text)
+    return spaced.casefold().split()
+
+
+def repeated_share(text: str, n: int = 3) -> float:
+    """1 - different n-grams / n-grams of words, in [0, 1); 0 when the text has no n-gram.
+
+    One minus the repetition term of R^3 (arXiv:2402.03469, section 3, with n = 3).
+
+    Example:
+        >>> repeated_share("a b a b a b", n=2)  # ab ba ab ba ab: 2 of 5 differ
+        0.6
+    """
+    tokens = words(text)
+    grams = list(zip(*(tokens[k:] for k in range(n)), strict=False))
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def overlap(a: str, b: str) -> float:
+    """Cosine of two texts' word counts, in [0, 1]; 0 when one has no words.
+
+    Example:
+        >>> overlap("the cat sat", "the cat ran")
+        0.666...
+    """
+    x, y = Counter(words(a)), Counter(words(b))
+    size = math.sqrt(sum(c * c for c in x.values()) * sum(c * c for c in y.values()))
+    return min(1.0, sum(c * y[w] for w, c in x.items()) / size) if size else 0.0
+
+
+def r3(
+    relevance: float, text: str, *, reference: float | None = None, closed: bool = False, cap: int = 100, n: int = 3
+) -> float | None:
+    """Open question: relevance x length incentive x repetition term; closed question: relevance to the reference x repetition.
+
+    "Preference-free Alignment Learning with Regularized Relevance Reward" (R^3, arXiv:2402.03469, section 3). The length
+    incentive is words / 100, which has no upper end there. Ours: it ends at 1, since an unbounded one pays for length alone.
+
+    Returns:
+        In [0, 1]; None for a closed question without a reference score.
+
+    Example:
+        >>> r3(0.8, "one two three four five", cap=10)  # 0.8 x 5/10 x 1
+        0.4
+    """
+    fresh = 1 - repeated_share(text, n)
+    if closed:
+        return None if reference is None or math.isnan(reference) else reference * fresh
+    return relevance * min(1.0, len(words(text)) / cap) * fresh
+
+
+def _relevance(component: str | None, stage: Stage, row: int) -> float:
+    if component is not None:
+        return float(stage.batch.components[component][row])
+    return overlap((stage.batch.prompts or ())[row], (stage.batch.texts or ())[row])
+
+
+def _repetition(step: RepetitionStep, stage: Stage) -> Stepped:
+    out = stage.values.copy()
+    for row in np.flatnonzero(stage.present):
+        out[row] -= step.weight * repeated_share((stage.batch.texts or ())[row], step.n)
+    return Stepped(out)
+
+
+def _relevant(step: RelevanceStep, stage: Stage) -> Stepped:
+    """r x min(1, relevance / enough). Ours: the gate form of relevance as a reward (R^3, above)."""
+    out = stage.values.copy()
+    for row in np.flatnonzero(stage.present):
+        found = _relevance(step.component, stage, row)
+        out[row] = np.nan if math.isnan(found) else out[row] * min(1.0, found / step.enough)
+    return Stepped(out)
+
+
+def _r3(step: R3Step, stage: Stage) -> Stepped:
+    out, unknown = stage.values.copy(), 0
+    for row in np.flatnonzero(stage.present):
+        reference = float(stage.batch.components[step.reference][row]) if step.reference else None
+        closed = bool((stage.batch.metadata or ({},) * len(out))[row].get(step.closed, False))
+        text = (stage.batch.texts or ())[row]
+        relevance = math.nan if closed else _relevance(step.component, stage, row)
+        score = r3(relevance, text, reference=reference, closed=closed, cap=step.words, n=step.n)
+        known = score is not None and not math.isnan(score)
+        unknown += not known
+        out[row] = (1 - step.mix) * out[row] + step.mix * score if known and score is not None else np.nan
+    return Stepped(out, (f"{unknown} response(s) lack a relevance score: no reward there",) if unknown else ())
+
+
+def _source(component: str | None) -> tuple[str, ...]:
+    return ("prompts", "texts") if component is None else (f"component {component}",)
+
+
+def _r3_needs(step: R3Step) -> tuple[str, ...]:
+    reference = (f"component {step.reference}", "metadata") if step.reference else ()
+    return tuple(dict.fromkeys((*_source(step.component), "texts", *reference)))
+
+
+def _mixed(step: Any, span: Span) -> Span:
+    return (1 - step.mix) * span[0] if step.mix < 1 else 0.0, (1 - step.mix) * span[1] + step.mix if step.mix < 1 else 1.0
+
+
+KINDS: dict[str, Kind] = {
+    "repetition": Kind(_repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1])),
+    "relevance": Kind(_relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative),
+    "r3": Kind(_r3, always("row"), _r3_needs, _mixed),
+}

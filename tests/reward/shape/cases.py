@@ -1,0 +1,108 @@
+"""One or more settings of every kind, and batches that bring all a step can ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from judge.reward.shape import RewardBatch
+from judge.settings.shape import ShapeStep
+
+STEP = TypeAdapter(ShapeStep)
+NAMES = ("a", "b", "c")
+SPECS = [
+    {"kind": "par"},
+    {"kind": "par", "reference": 0.5, "scale": 8.0},
+    {"kind": "lsc"},
+    {"kind": "lsc", "reference": 0.5},
+    {"kind": "contrastive"},
+    {"kind": "contrastive", "centre": "group_mean"},
+    {"kind": "clip", "low": 0.25, "high": 0.75},
+    {"kind": "steps", "refine": "clip"},
+    {"kind": "steps", "refine": "delta"},
+    {"kind": "steps"},
+    {"kind": "quantise"},
+    {"kind": "top_stretch"},
+    {"kind": "minmax"},
+    {"kind": "minmax", "over": "batch"},
+    {"kind": "z"},
+    {"kind": "z", "floor": 0.2},
+    {"kind": "rank"},
+    {"kind": "quantile"},
+    {"kind": "quantile", "over": "group", "buckets": 3},
+    {"kind": "std_floor", "floor": 0.2},
+    {"kind": "dither"},
+    {"kind": "dither", "noise": "gauss"},
+    {"kind": "verpo"},
+    {"kind": "verpo", "criteria": ["a", "b"], "equalise": True, "mix": 1.0},
+    {"kind": "grpo_s"},
+    {"kind": "grpo_s", "similarity": "a", "responsiveness": False},
+    {"kind": "crf", "conciseness": "a"},
+    {"kind": "crf", "conciseness": "a", "difficulty": True},
+    {"kind": "grpo_lambda", "top": 0.5},
+    {"kind": "laser", "target": 50},
+    {"kind": "laser_d", "lower": 20, "upper": 100, "interval": 20},
+    {"kind": "overlong", "limit": 80, "cache": 20},
+    {"kind": "repetition", "n": 2},
+    {"kind": "relevance"},
+    {"kind": "relevance", "component": "a"},
+    {"kind": "r3"},
+    {"kind": "r3", "component": "a", "reference": "b", "mix": 1.0},
+    {"kind": "format", "gates": ["boxed"]},
+    {"kind": "contrast"},
+    {
+        "kind": "contrast",
+        "criteria": ["a", "b"],
+        "weights": {"a": 3.0},
+        "categories": {"a": "x"},
+        "balance": "equal",
+        "memory": 0.5,
+    },
+    {"kind": "saturation"},
+    {"kind": "interaction", "pair": ["a", "b"], "weight": -0.3},
+    {"kind": "veto", "criteria": ["c"]},
+]
+CASES = [(f"{spec['kind']}-{index}", STEP.validate_python(spec)) for index, spec in enumerate(SPECS)]
+TEXTS = ("", "so \\boxed{4}", "red red red red", "the answer is red", "你好 你好", "\\boxed{", "blue or green")
+
+
+def column(unit: st.SearchStrategy[float], n: int, absent: bool = True) -> st.SearchStrategy[list[float | None]]:
+    return st.lists(st.one_of(unit, st.none()) if absent else unit, min_size=n, max_size=n)
+
+
+@st.composite
+def batches(draw: st.DrawFn, absent: bool = True) -> RewardBatch:
+    """Up to eight responses in up to three groups; rewards, components, lengths and the rest may be absent."""
+    n = draw(st.integers(1, 8))
+    unit = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+    truth = st.sampled_from([0.0, 1.0])
+    return RewardBatch.of(
+        draw(column(unit, n, absent)),
+        draw(st.lists(st.sampled_from("xyz"), min_size=n, max_size=n)),
+        components={name: draw(column(unit, n, absent)) for name in NAMES},
+        importance={"a": 2.0},
+        lengths=draw(column(st.integers(0, 120).map(float), n, absent)),
+        correct=draw(column(truth, n, absent)),
+        texts=draw(st.lists(st.sampled_from(TEXTS), min_size=n, max_size=n)),
+        prompts=["which colour is it, red or blue"] * n,
+        references={"x": (0.3, 0.9), "y": (0.5,), "z": (0.0, 1.0, 1.0)},
+        steps=draw(st.lists(st.lists(unit, max_size=4), min_size=n, max_size=n)),
+        metadata=draw(st.lists(st.sampled_from([{}, {"closed": True}]), min_size=n, max_size=n)),
+    )
+
+
+def take(batch: RewardBatch, rows: list[int]) -> RewardBatch:
+    """The batch with these rows, in this order."""
+    pick = np.array(rows, dtype=int)
+    columns = {k: getattr(batch, k)[pick] for k in ("lengths", "correct")}
+    lists = {k: [getattr(batch, k)[r] for r in rows] for k in ("texts", "prompts", "steps", "metadata")}
+    return RewardBatch.of(
+        batch.values[pick],
+        [batch.groups[r] for r in rows],
+        components={k: v[pick] for k, v in batch.components.items()},
+        importance=batch.importance,
+        references=batch.references,
+        **columns,
+        **lists,
+    )

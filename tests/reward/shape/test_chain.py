@@ -1,0 +1,192 @@
+"""Chains as a user writes them: refused with a reason, traced, remembered."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.errors import DataError, SettingsError
+from judge.reward.shape import RewardBatch, as_optional, check_chain, for_trainer, shape
+from judge.reward.shape.bounded import quantise
+from judge.reward.shape.gates import passes
+from judge.reward.shape.group import z_score
+from judge.rubric.model import Frozen
+from judge.settings.shape import ShapeStep
+from judge.types import NoVerdict, Reason, Reward
+from judge.yamlfile import parse_yaml, validate
+from tests.reward.shape.cases import STEP
+
+FULL = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
+
+
+class Chain(Frozen):
+    shape: tuple[ShapeStep, ...] = ()
+
+
+def read(text: str) -> tuple[ShapeStep, ...]:
+    return validate(Chain, parse_yaml(text, "run.yaml", SettingsError), error=SettingsError).shape
+
+
+def steps(*specs: dict) -> list[ShapeStep]:
+    return [STEP.validate_python(s) for s in specs]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("shape: [{kind: parr}]", "no kind `parr`; did you mean `par`?", id="kind"),
+        pytest.param("shape: [{kind: par, scal: 2}]", "no field `scal`; did you mean `scale`?", id="field"),
+        pytest.param("shape: [{kind: laser}]", "`shape.0.target` is missing", id="missing"),
+        pytest.param("shape: [{kind: clip, low: 2.0}]", "`low` (2) is at most `high` (1)", id="order"),
+        pytest.param("shape: [{kind: par, reference: 0.5, centre: group_mean}]", "not both", id="two-centres"),
+        pytest.param("shape: [{kind: grpo_s, responsiveness: false}]", "changes nothing", id="no-effect"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_line(text, said):
+    """A slip of the pen in a run file costs a second, not a run."""
+    with pytest.raises(SettingsError) as caught:
+        read(text)
+    assert said in str(caught.value)
+    assert "run.yaml:1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chain", "has", "said"),
+    [
+        pytest.param([{"kind": "laser", "target": 9}], (), "needs the length of each response in tokens", id="lengths"),
+        pytest.param([{"kind": "laser", "target": 9}], ("lengths",), "`pass_at`: the reward from which one is", id="correct"),
+        pytest.param([{"kind": "par"}], (), "or `reference`", id="references"),
+        pytest.param([{"kind": "veto", "criteria": ["safty"]}], (), "did you mean `safety`?", id="component"),
+        pytest.param([{"kind": "veto", "criteria": ["q"]}], (), "there are: safety", id="component-list"),
+        pytest.param(
+            [{"kind": "z"}, {"kind": "top_stretch"}], (), "works on rewards in [0, 1], and here they are in [-inf", id="range"
+        ),
+        pytest.param([{"kind": "z"}, {"kind": "veto", "criteria": ["safety"]}], (), "failing would beat a bad answer", id="gate"),
+        pytest.param([{"kind": "lsc", "reference": 0.5}, {"kind": "relevance"}], FULL, "would raise a negative", id="factor"),
+        pytest.param([{"kind": "format", "gates": ["bxed"]}], FULL, "no gate `bxed`; did you mean `boxed`?", id="gate-name"),
+        pytest.param([{"kind": "format", "gates": ["no.such:gate"]}], FULL, "cannot be imported", id="gate-import"),
+    ],
+)
+def test_a_chain_that_cannot_work_is_refused_before_judging(chain, has, said):
+    """The step and what it lacks are named."""
+    with pytest.raises(SettingsError) as caught:
+        check_chain(steps(*chain), has=has, components={"safety"})
+    assert said in str(caught.value)
+    assert f"({chain[-1]['kind']})" in str(caught.value)
+
+
+def test_all_problems_at_once():
+    """One round trip, not three."""
+    with pytest.raises(SettingsError) as caught:
+        check_chain(steps({"kind": "laser", "target": 9}, {"kind": "dither"}), has=())
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"values": [math.inf]}, id="infinite"),
+        pytest.param({"values": [1e300]}, id="absurd"),
+        pytest.param({"values": [1.0], "texts": []}, id="texts"),
+        pytest.param({"values": [1.0], "lengths": [1, 2]}, id="lengths"),
+        pytest.param({"values": [1.0], "components": {"a": [2.0]}}, id="component"),
+        pytest.param({"values": [1.0], "correct": [0.5]}, id="half-correct"),
+        pytest.param({"values": [1.0], "references": {"": (math.nan,)}}, id="reference"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused(fields):
+    """Columns of another length would shift rewards to other responses."""
+    with pytest.raises(DataError):
+        RewardBatch.of(**fields)
+
+
+def test_rewards_of_the_pipeline():
+    """A failed reward comes in as absent and goes out as None; a component one rubric lacks is absent there."""
+    rewards = [
+        Reward("1", 0, 0.25, components={"a": 1.0}, group="g"),
+        Reward("2", 0, None, NoVerdict(Reason.TIMEOUT), group="g"),
+        Reward("3", 0, 0.75, components={"b": 0.5}, group="g"),
+    ]
+    batch = RewardBatch.from_rewards(rewards)
+    shaped = shape(batch, steps({"kind": "rank"}, {"kind": "rank"}), seed=0)
+    assert shaped.optional() == [0.0, None, 1.0]
+    assert [name for name, _ in shaped.trace] == ["raw", "rank", "rank.2"]
+    assert as_optional(batch.components["b"]) == [None, None, 0.5]
+
+
+def test_unknown_side_information_is_absent_not_zero():
+    """A response of unknown length is not a short one."""
+    batch = RewardBatch.of([1.0, 1.0], lengths=[5, None], correct=[1, 1])
+    shaped = shape(batch, steps({"kind": "laser", "target": 10}), seed=0)
+    assert shaped.optional() == [1.5, None]
+    assert "1 response(s) lack" in shaped.notes[0]
+
+
+def test_length_counts_only_where_the_group_is_mostly_right():
+    """GRPO-lambda: the mostly wrong group keeps its rewards, so nobody gets short before getting it right."""
+    batch = RewardBatch.of([1, 1, 1, 0], ["easy", "easy", "hard", "hard"], lengths=[100, 300, 100, 300], correct=[1, 1, 1, 0])
+    shaped = shape(batch, steps({"kind": "grpo_lambda", "top": 0.5, "weight": 0.2}), seed=0)
+    np.testing.assert_allclose(shaped.values, [1 - 0.2 / (1 + math.e), 1 - 0.2 * math.e / (1 + math.e), 1.0, 0.0])
+
+
+def test_targets_follow_the_lengths_seen():
+    """LASER-D: after a batch of short correct answers, a long one no longer earns the bonus."""
+    step = steps({"kind": "laser_d", "lower": 100, "upper": 400, "interval": 100})
+    batch = RewardBatch.of([1, 1, 1], lengths=[50, 60, 300], correct=[1, 1, 1])
+    first = shape(batch, step, seed=0)
+    second = shape(batch, step, seed=0, state=first.state)
+    assert first.optional() == [1.5, 1.5, 1.5]
+    assert second.optional() == [1.5, 1.5, 1.0]
+
+
+def test_weight_moves_to_what_separates_the_group():
+    """POW3R: `b` is met by all and fades; the order among responses follows `a`, and memory carries the factors on."""
+    batch = RewardBatch.of([0.5, 0.5], components={"a": [0.0, 1.0], "b": [1.0, 1.0]})
+    first = shape(batch, steps({"kind": "contrast", "memory": 0.5}), seed=0)
+    assert first.optional() == [0.25, 1.0]  # factors 1.5 and 0.5
+    assert first.state == {"contrast": {"": {"a": 1.5, "b": 0.5}}}
+    flat = RewardBatch.of([0.5, 0.5], components={"a": [0.0, 0.0], "b": [1.0, 1.0]})
+    later = shape(flat, steps({"kind": "contrast", "memory": 0.5}), seed=0, state=first.state)
+    assert later.optional() == [0.375, 0.375]  # 0.75 / (1.25 + 0.75): half way back to 1
+
+
+def test_noise_splits_equal_rewards_of_different_texts_only():
+    """Dithering gives a flat group a direction, the same one for the same seed; copies stay equal."""
+    batch = RewardBatch.of([1.0, 1.0, 1.0], texts=["a", "b", "a"])
+    one, two = (shape(batch, steps({"kind": "dither"}), seed=s).values for s in (1, 2))
+    assert one[0] == one[2] != one[1]
+    assert one[0] != two[0]
+
+
+def explodes(text: str) -> bool:
+    raise RuntimeError("boom")
+
+
+def test_a_gate_that_raises_leaves_no_reward():
+    """One response a user's function cannot read must neither stop the run nor count as bad form."""
+    verdict, why = passes((f"{__name__}:explodes",), "x")
+    assert verdict is None
+    assert "boom" in why
+    batch = RewardBatch.of([1.0, 1.0], texts=["no", r"\boxed{1}"])
+    assert shape(batch, steps({"kind": "format", "gates": ["boxed"]}), seed=0).optional() == [0.0, 1.0]
+
+
+def test_trainers_get_dyadic_rewards():
+    """The last step rounds to k/64, once."""
+    assert [s.kind for s in for_trainer(for_trainer(steps({"kind": "par", "reference": 0.5})))] == ["par", "quantise"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_rounding_never_overflows(value):
+    """Rounding the largest float gives itself."""
+    assert abs(quantise(np.array([value]))[0] - value) <= 1 / 128
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=6))
+def test_tiny_spreads_do_not_divide_by_zero(values):
+    """Rewards that differ in the last bit have a z-score, and it is bounded."""
+    assert np.abs(z_score(np.array(values))).max() <= math.sqrt(len(values)) + 1e-9
