@@ -19,16 +19,17 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from judge.errors import MonitorStop
-from judge.filters.intake import gate
+from judge.filters.intake import Intake
 from judge.monitor import Canaries, Monitor, Report
 from judge.monitor.evidence import wilson
+from judge.settings.filters import FilterSettings
 from judge.settings.monitor import AlarmTable, CanarySettings, MonitorSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Sample
 
@@ -106,9 +107,13 @@ class Run:
         return None if self.crossed is None or self.alarm is None else self.alarm - self.crossed
 
 
-def stopped_by_gate(sample: Sample, index: int) -> Flag | None:
-    """The real intake filters; the only line here that knows their interface."""
-    return gate(sample, index)
+INTAKE = Intake(FilterSettings(), "pointwise")
+
+
+@cache
+def stopped_by_gate(text: str) -> Flag | None:
+    """The real intake filters at their defaults; the only place here that knows their interface."""
+    return INTAKE.look(Sample.of("What is 1234 + 5678?", text), 0).blocked
 
 
 class World:
@@ -120,7 +125,7 @@ class World:
         self.strings = [text for text, _ in scenario.paid]
         start = [share for _, share in HONEST] + [START] * len(self.strings)
         self.logits = np.log(np.array(start))
-        self.stopped = {text for text in self.strings if scenario.gate and stopped_by_gate(Sample.of("2 + 2?", text), 0)}
+        self.stopped = {text for text in self.strings if scenario.gate and stopped_by_gate(text)}
 
     @property
     def policy(self) -> np.ndarray:
@@ -166,7 +171,8 @@ class World:
     def judge(self, sample: Sample, step: int, rates: dict[str, float]) -> Reward:
         """The noisy judge behind the gate."""
         text = sample.responses[0]
-        if self.scenario.gate and (flag := stopped_by_gate(sample, 0)):
+        looked = "=" not in text or step == 0  # one batch of sums shows that the gate lets sums through
+        if self.scenario.gate and looked and (flag := stopped_by_gate(text)):
             return Reward(sample.id, 0, 0.0, flags=(flag,), group=sample.group)
         if self.chance.random() < UNREAD:
             return Reward(sample.id, 0, None, NoVerdict(Reason.MISSING), group=sample.group)
@@ -269,9 +275,9 @@ def honest_streams(probes: Sequence[int]) -> Iterator[Scenario]:
     """Streams in which every alarm is a false one; alarms are counted and stop nothing."""
     quiet = ((SENTENCE, Drift(HARMLESS)),)
     for n in probes:
-        yield Scenario(f"honest, learning, {n} probes", quiet, probes=n, steps=300, stop=False)
+        yield Scenario(f"honest, learning, {n} probes", quiet, probes=n, steps=200, stop=False)
         for ratio in (0.1, 0.25, 0.5):
-            yield Scenario(f"honest, still, every string at f = {ratio:.2f} p, {n} probes", quiet, probes=n, steps=300,
+            yield Scenario(f"honest, still, every string at f = {ratio:.2f} p, {n} probes", quiet, probes=n, steps=160,
                            learn=False, stop=False, ratio=ratio)  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Where the rubrics, recipes and attack strings that come with the toolkit lie: beside the package in a checkout, inside it in a wheel.
+"""Where the shipped rubrics, recipes and attack strings lie: beside the package in a checkout, inside it in a wheel.
 
 The wheel's copy is looked for first: a site-packages folder may hold a stranger's `rubrics` next to `judge`.
 """

@@ -1,8 +1,8 @@
 """YAML file -> plain values, with the line of every key, so that an error can point at it.
 
 - `yaml.safe_load` keeps the last of two equal keys, expands alias bombs (300 bytes become megabytes), and
-  recurses until Python gives up. So the node tree is walked here instead: duplicate keys, aliases that
-  expand too far and deep nesting are errors with a line.
+  recurses until Python gives up. So the events are counted before a tree is built (a list of 4 MB took 550 MB), and the
+  node tree is walked here: size, depth, duplicate keys and aliases that expand too far are errors with a line.
 - Values stay what they look like: `yes`, `on` and `12:30` are text, not booleans or sexagesimal numbers.
 """
 
@@ -20,6 +20,9 @@ from judge.errors import InputError, Problem, did_you_mean
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODES = 100_000
+MAX_DIGITS = 300  # of a whole number: it still fits a float
+MAX_ALIASED = 10_000  # values that aliases repeat
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Path_ = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -43,12 +46,16 @@ class Source:
 
 def read_yaml(path: Path, error: type[InputError] = InputError) -> Source:
     """Read one YAML file. Raises `error` naming the file, and the line where there is one."""
+    if "\0" in str(path):
+        raise error(f"a file name cannot hold a NUL character: {shown(str(path))}")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise error(Problem(str(path), "no such file")) from None
     except OSError as why:
         raise error(Problem(str(path), f"cannot be read: {why.strerror}")) from None
+    except ValueError:  # a NUL in the name
+        raise error(Problem(repr(str(path)), "is no name of a file")) from None
     if len(raw) > MAX_BYTES:
         raise error(Problem(str(path), f"{len(raw)} bytes; at most {MAX_BYTES} are read"))
     try:
@@ -62,13 +69,19 @@ def read_yaml(path: Path, error: type[InputError] = InputError) -> Source:
 def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> Source:
     """Parse YAML text; `name` is what errors call it."""
     try:
-        depth_guard = _depth(text)
-        if depth_guard > MAX_DEPTH:
-            raise error(Problem(name, f"nested more than {MAX_DEPTH} levels deep"))
-        node = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+        _measure(text, name, error)
+        node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as why:
         line = why.problem_mark.line + 1 if why.problem_mark else 0
         raise error(Problem(f"{name}:{line}", f"not valid YAML: {why.problem}")) from None
+    except yaml.reader.ReaderError as why:
+        line = text.encode()[: why.position].count(b"\n") + 1
+        raise error(
+            Problem(f"{name}:{line}", f"not valid YAML: the character U+{why.character:04X} cannot stand in it")
+        ) from None
+    except UnicodeEncodeError as why:
+        line = text.count("\n", 0, why.start) + 1
+        raise error(Problem(f"{name}:{line}", "text with half a surrogate pair, which cannot be sent")) from None
     except yaml.YAMLError as why:
         raise error(Problem(name, f"not valid YAML: {why}")) from None
     if node is None:
@@ -78,17 +91,15 @@ def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> So
     return Source(name, data, walker.lines)
 
 
-def _depth(text: str) -> int:
-    """Upper bound on nesting, cheaply: open brackets, and the deepest run of leading `- - - -`."""
-    depth = deepest = 0
-    for char in text:
-        if char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth = max(0, depth - 1)
-    dashes = max((line.count("- ") for line in text.splitlines() if line.lstrip().startswith("- - ")), default=0)
-    return max(min(deepest, MAX_NODES) if deepest > 2 * MAX_DEPTH else 0, dashes)
+def _measure(text: str, name: str, error: type[InputError]) -> None:
+    """Refuse what is too large or too deep while nothing is built yet."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or count > MAX_NODES:
+            what = f"nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else f"more than {MAX_NODES} values"
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise error(Problem(f"{name}:{line}", what))
 
 
 class _Walker:
@@ -99,17 +110,21 @@ class _Walker:
         self.error = error
         self.lines: dict[Path_, int] = {}
         self.nodes = 0
+        self.distinct: set[int] = set()
 
     def fail(self, node: yaml.Node, what: str) -> InputError:
         return self.error(Problem(f"{self.name}:{node.start_mark.line + 1}", what))
 
     def value(self, node: yaml.Node, path: Path_, depth: int) -> Any:
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self.fail(node, f"expands to more than {MAX_NODES} values (aliases?)")
+        self.distinct.add(id(node))
+        if self.nodes - len(self.distinct) > MAX_ALIASED:
+            raise self.fail(node, f"expands to more than {MAX_ALIASED} values by its aliases")
         if depth > MAX_DEPTH:
             raise self.fail(node, f"nested more than {MAX_DEPTH} levels deep")
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise self.fail(node, f"the tag `{node.tag}` is not allowed")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -136,6 +151,8 @@ class _Walker:
         if tag == "tag:yaml.org,2002:bool":
             lowered = text.lower()
             return lowered == "true" if lowered in ("true", "false") else text
+        if tag == "tag:yaml.org,2002:int" and len(text) > MAX_DIGITS:
+            raise self.fail(node, f"a number of {len(text)} digits")
         if tag == "tag:yaml.org,2002:int":
             return _number(text, int)
         if tag == "tag:yaml.org,2002:float":
@@ -143,7 +160,7 @@ class _Walker:
             if isinstance(number, float) and not math.isfinite(number):
                 raise self.fail(node, f"`{text}` is not a finite number")
             return number
-        if tag.startswith(("tag:yaml.org,2002:python", "!")):
+        if tag.startswith(("tag:yaml.org,2002:python", "!")) or tag == "tag:yaml.org,2002:binary":
             raise self.fail(node, f"the tag `{tag}` is not allowed")
         return text
 
@@ -153,7 +170,7 @@ def _number(text: str, kind: type[int] | type[float]) -> Any:
     lowered = text.lower().lstrip("+-")
     if kind is float and lowered in (".nan", ".inf"):
         return float(lowered[1:])
-    if len(text) > 400 or "_" in text or ":" in text:
+    if len(text) > MAX_DIGITS or "_" in text or ":" in text:
         return text
     try:
         return kind(text)

@@ -1,1 +1,1 @@
-"""To be described by its builder."""
+"""Attacks on a judge configuration: a catalogue of texts, runs with and without the gate, figures, training negatives."""

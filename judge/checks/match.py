@@ -1,4 +1,8 @@
-"""Does a short answer say the same as the reference? Exact, normalised, or as a number."""
+"""Does a short answer say the same as the reference? Exact, normalised, as a number, an option, a list or a formula.
+
+Never true for a wrong answer: what is not certain is left to the judge. So nothing is rounded, no unit converted, no order ignored.
+Cheap steps come first, sizes are bounded, nothing needs a time limit.
+"""
 
 from __future__ import annotations
 
@@ -6,59 +10,157 @@ import re
 import unicodedata
 from fractions import Fraction
 
-MAX_LENGTH = 2_000  # longer texts are compared exactly only
-_WRAPPERS = re.compile(r"\\boxed\s*\{(.*)\}|\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]", re.DOTALL)
-_LEAD = re.compile(r"(?:the\s+)?(?:final\s+)?answer\s*(?:is|:|=)\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?")
+from judge.checks.exact import MAX_CHARS, exact
+from judge.numerals import spoken
+
+MAX_LENGTH = 2_000  # characters; longer texts are compared exactly only
+_LEAD = re.compile(
+    r"(?:(?:so|thus|hence|therefore)[,\s]\s{0,3})?(?:(?:the\s{1,3})?(?:final\s{1,3}|correct\s{1,3})?answer\s{0,3}(?:is|:|=|-)|[#]{2,6}|(?:solution|result|a|ans|respuesta|"
+    r"la respuesta es|antwort|die antwort (?:ist|lautet)|réponse|la réponse est|resposta|risposta|ответ|antwoord|svar|odpowiedź|cevap|jawaban|solución|lösung|"
+    r"हल|उत्तर|الجواب|الإجابة|答|解|答案|解答|答え|回答|정답|답)\s{0,2}[:：]|答案是|答えは|정답은|=)\s{0,3}:?\s{0,3}",
+    re.IGNORECASE,
+)
+_OUTER = (("\\boxed{", "}"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\\text{", "}"), ("\\mathrm{", "}"), ("<answer>", "</answer>"),
+          ("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"), ("\u201c", "\u201d"))  # fmt: skip
+_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{1,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?")
+_MIXED = re.compile(r"([+-]?)(\d{1,20})\s{1,3}(\d{1,20})/(\d{1,20})")
+_GROUPED = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:(?:,\d{3}){1,12}|(?:[ '\u2019_]\d{3}){1,12})(?![\d,])")
+_SYMBOLS = {"\\infty": "∞", "\\emptyset": "∅", "\\varnothing": "∅", "\\pi": "π", "\\leq": "≤", "\\geq": "≥", "\\le": "≤", "\\ge": "≥", "\\cup": "∪",
+            "\\cap": "∩", "\\pm": "±", "\\times": "*", "\\cdot": "*", "\\in": "∈", "\\div": "/", "\\dfrac": "\\frac", "\\tfrac": "\\frac",
+            "\\left": "", "\\right": "", "\\displaystyle": "", "\\quad": " ", "\\degree": "°", "\\circ": "°", "\\{": "{", "\\}": "}", "\\%": "%", "\\$": "$",
+            "\\!": "", "\\,": " ", "\\;": " ", "\\:": " ", "\\ ": " "}  # fmt: skip
+_COMMAND = re.compile(r"\\(?:\\|[A-Za-z]{1,14}|[{}%$!,;: ])")
+_WRAPPED = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s{0,2}\{([^{}]{0,200})\}")
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_OPTION = re.compile(r"(?:(?:option|choice|answer) ?)?[(\[]?([a-j])[)\].:]{0,2}")
+_UNITS = {
+    unit: names.split()[0]
+    for names in """$ dollar dollars usd|€ euro euros eur|£ pound-sterling gbp|cents cent|° degree degrees deg|cm centimeter centimeters centimetre centimetres|m meter meters metre
+    metres|km kilometer kilometers kilometre kilometres|mm millimeter millimeters|in inch inches|ft foot feet|yd yard yards|mi mile miles|kg kilogram kilograms|g gram
+    grams|mg milligram milligrams|lb lbs pounds pound|oz ounce ounces|l liter liters litre litres|ml milliliter milliliters|s sec second seconds|min minute minutes|h hr hrs hour hours|day
+    days|week weeks|month months|year years|mph|km/h|units unit|people|students|apples""".replace("\n", " ").split("|")
+    for unit in names.split()
+}  # fmt: skip
+_MEASURE = re.compile(
+    r"([$€£]?)\s?([+-]?[\d.,/\\{}fracsqrtπ ]{1,60}?)\s?(?:\^\s?)?\{?([a-z$€£°][a-z/-]{0,14})?\}?((?<=[a-z])\^\{?[23]\}?)?\.?"
+)
+_FRACTIONS = {"half": "1/2", "one half": "1/2", "a half": "1/2", "one-half": "1/2", "one third": "1/3", "a third": "1/3", "one-third": "1/3", "two thirds": "2/3",
+              "two-thirds": "2/3", "one quarter": "1/4", "a quarter": "1/4", "one fourth": "1/4", "three quarters": "3/4", "three-quarters": "3/4",
+              "three fourths": "3/4", "infinity": "∞", "positive infinity": "∞", "empty set": "∅", "the empty set": "∅"}  # fmt: skip
 
 
 def normalise(text: str) -> str:
-    """Fold what does not change an answer: width, case, outer markup, articles of speech around it, trailing stops.
+    """Fold what does not change an answer: width, case, outer markup, words like "The answer is", trailing stops, LaTeX spelling.
 
     Example:
-        >>> normalise(" **The answer is \\\\boxed{４}.** ")
-        '4'
+        >>> normalise(" **The answer is \\\\boxed{４}.** "), normalise("解：x=2"), normalise("\\\\left(-\\\\infty, 0\\\\right]")
+        ('4', 'x=2', '(-∞,0]')
     """
-    text = unicodedata.normalize("NFKC", text[: MAX_LENGTH * 2]).strip().strip("*_` \n\t")
-    text = _LEAD.sub("", text, count=1) if _LEAD.match(text) else text
-    for _ in range(3):
-        text = text.strip().rstrip(".。!").strip("*_`\"' \n\t")
-        match = _WRAPPERS.fullmatch(text)
-        if not match:
+    text = _plain(text[: MAX_LENGTH * 2])
+    for _ in range(4):
+        before = text
+        text = _unwrap(_unstop(text).strip("*_` \n\t"))
+        lead = _LEAD.match(text)
+        text = text[lead.end() :] if lead and lead.end() < len(text) else text
+        if text == before:
             break
-        text = next(g for g in match.groups() if g is not None)
-    return " ".join(text.casefold().split())
+    text = _WRAPPED.sub(r" \1 ", text) if "\\" in text else text
+    text = _COMMAND.sub(lambda m: _SYMBOLS.get(m.group(), m.group()), text) if "\\" in text else text
+    text = " ".join(text.casefold().split())
+    if any(c in text for c in "=+-*/^_{},()[]<>≤≥∪|"):
+        worded = re.search(r"(?<![\\{a-z])[^\W\d_]{2,}", text)
+        text = re.sub(r" ?([,()\[\]^]) ?", r"\1", text) if worded else re.sub(r"(?<![^\W_]) | (?![^\W_])", "", text)
+        text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
+    return text
+
+
+def _plain(text: str) -> str:
+    """Full-width and styled characters as plain ones; fractions and powers written out."""
+    if text.isascii():
+        return text.strip()
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,8}", lambda m: "^" + m.group().translate(_SUPERSCRIPT), text)
+    text = re.sub("[¼½¾⅐-⅞]", lambda m: " " + unicodedata.normalize("NFKC", m.group()).replace("⁄", "/"), text)
+    text = (
+        unicodedata.normalize("NFKC", text)
+        .replace("−", "-")
+        .replace("–", "-")
+        .replace("⁄", "/")
+        .replace("×", "*")
+        .replace("·", "*")
+    )
+    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text)
+    return text.replace("\u066b", ".").replace("\u066c", ",").replace("\u200f", "").replace("\u200e", "").strip()
+
+
+def _unstop(text: str) -> str:
+    """Without stops at the end; an exclamation mark only behind a word, since `4!` is a number."""
+    text = text.strip().rstrip(".。:：; \n")
+    return text.rstrip("!！") if text[-1:] in "!！" and text[-3:-1].isalpha() else text
+
+
+def _unwrap(text: str) -> str:
+    """Outer marks that close at the very end. One level at a time, so that `{a}{b}` is not unwrapped."""
+    for left, right in _OUTER:
+        if text.startswith(left) and text.endswith(right) and len(text) > len(left) + len(right):
+            inner = text[len(left) : len(text) - len(right)]
+            if right != "}" or _balanced(inner):
+                return inner.strip() if left not in inner or right == "}" else text
+    return text
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for char in text:
+        depth += (char == "{") - (char == "}")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def number(text: str) -> Fraction | None:
-    """The exact value of a text that is one number: `1,000`, `-3.50`, `3/4`, `٤`, `50%`; None otherwise.
+    """The exact value of a text that is one number: `1,000`, `-3.50`, `3/4`, `2½`, `٤`, `50%`, `forty-two`; None otherwise.
 
     Example:
-        >>> number("1,000.50") == Fraction(2001, 2), number("3/4"), number("3 apples")
-        (True, Fraction(3, 4), None)
+        >>> number("1,000.50") == Fraction(2001, 2), number("3/4"), number("2½"), number("3 apples")
+        (True, Fraction(3, 4), Fraction(5, 2), None)
     """
-    text = normalise(text).replace("\\$", "").strip("$€£ ")
-    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text).replace("−", "-")
-    text = re.sub(r"(?<=\d),(?=\d{3}(?:\D|$))", "", text) if len(text) < 200 else text
-    percent = text.endswith("%") or text.endswith("\\%")
-    text = text.rstrip("%").rstrip("\\").strip()
+    return _number(normalise(text))
+
+
+def _number(text: str) -> Fraction | None:
+    text = text.strip("$€£ ").replace("{,}", ",")
+    if not text or len(text) > 200:
+        return None
+    text = _FRACTIONS.get(text, text)
+    if not any(c.isdigit() for c in text):
+        value = spoken(text)
+        return None if value is None else Fraction(value)
+    percent = text.endswith("%")
+    text = _GROUPED.sub(lambda m: re.sub(r"\D", "", m.group()), text.rstrip("% "))
+    mixed = _MIXED.fullmatch(text)
+    if mixed:
+        sign, whole, above, below = mixed.groups()
+        if int(below) == 0 or int(above) >= int(below):
+            return None
+        value_ = Fraction(int(whole)) + Fraction(int(above), int(below))
+        return -value_ if sign == "-" else value_
     top, slash, bottom = text.partition("/")
     if not _NUMBER.fullmatch(top.strip()) or (slash and not _NUMBER.fullmatch(bottom.strip())):
         return None
-    value = Fraction(top.strip())
+    value_ = Fraction(top.strip())
     if slash:
         if Fraction(bottom.strip()) == 0:
             return None
-        value /= Fraction(bottom.strip())
-    return value / 100 if percent else value
+        value_ /= Fraction(bottom.strip())
+    return value_ / 100 if percent else value_
 
 
 def agrees(response: str, reference: str) -> bool:
     """Whether a whole response says the same as the reference. Never true for a blank reference.
 
     Example:
-        >>> agrees("$4$", "4"), agrees("4.0", "4"), agrees("five", "4")
-        (True, True, False)
+        >>> agrees("$4$", "4"), agrees("(c)", "C"), agrees("\\\\frac{\\\\sqrt{8}}{2}", "sqrt(2)"), agrees("5 cm", "5 m"), agrees("five", "4")
+        (True, True, True, False, False)
     """
     if not reference.strip():
         return False
@@ -66,7 +168,106 @@ def agrees(response: str, reference: str) -> bool:
         return True
     if len(response) > MAX_LENGTH or len(reference) > MAX_LENGTH:
         return False
-    if normalise(response) == normalise(reference) != "":
+    mine, theirs = normalise(response), normalise(reference)
+    if mine == theirs:
+        return mine != ""
+    if len(mine) > 4 * MAX_CHARS or len(theirs) > 4 * MAX_CHARS:
+        return False
+    return _same(mine, theirs, 0)
+
+
+def _same(mine: str, theirs: str, depth: int) -> bool:
+    """The comparisons that need the texts read, on normalised texts."""
+    mine, theirs = _FRACTIONS.get(mine, mine), _FRACTIONS.get(theirs, theirs)
+    if mine == theirs:
         return True
-    mine, theirs = number(response), number(reference)
-    return mine is not None and mine == theirs
+    first, second = _number(mine), _number(theirs)
+    if first is not None and second is not None:
+        return first == second and (_currency(mine) == _currency(theirs) or not _currency(mine) or not _currency(theirs))
+    options = _OPTION.fullmatch(mine), _OPTION.fullmatch(theirs)
+    if options[0] and options[1]:
+        return options[0][1] == options[1][1]
+    if len(mine) > MAX_CHARS or len(theirs) > MAX_CHARS:
+        return False
+    return _measured(mine, theirs) or _named(mine, theirs, depth) or _listed(mine, theirs, depth) or _formula(mine, theirs)
+
+
+def _currency(text: str) -> int:
+    """A bit for each currency; none for a bare number, which agrees with any."""
+    return sum(bit for bit, sign in ((1, "$"), (2, "€"), (4, "£")) if sign in text)
+
+
+def _measured(mine: str, theirs: str) -> bool:
+    """The same number with a unit on one side or the same unit on both."""
+    first, second = _measure(mine), _measure(theirs)
+    if first is None or second is None or (not first[1] and not second[1]):
+        return False
+    return first[0] == second[0] and (first[1] == second[1] or not first[1] or not second[1])
+
+
+def _measure(text: str) -> tuple[object, str] | None:
+    text = re.sub(r"\^?\{?\s?°\s?\}?", "°", text)
+    squared = re.match(r"(.*?)\s?(?:sq\.?|square|cubic) ([a-z]+)$", text)
+    if squared:
+        text = f"{squared[1]} {squared[2]}^{3 if 'cubic' in text else 2}"
+    found = _MEASURE.fullmatch(text)
+    if found is None:
+        return None
+    sign, digits, unit, power = found.groups()
+    if unit and unit not in _UNITS:
+        return None
+    value: object = _number(digits.strip())
+    if value is None:
+        formula = exact(digits.strip())
+        if formula is None or any(name.isalpha() and name != "π" for monomial in formula for name, _ in monomial):
+            return None
+        value = tuple(sorted(formula.items()))
+    name = _UNITS[unit] if unit else sign
+    return value, f"{name}{re.sub('[^23]', '', power or '')}"
+
+
+def _named(mine: str, theirs: str, depth: int) -> bool:
+    """`x = 2` against `2`: a name on one side only. The same name on both is left out on both."""
+    first, second = _NAME.match(mine), _NAME.match(theirs)
+    if depth > 2 or not (first or second):
+        return False
+    if first and second and first[1] != second[1]:
+        return False
+    return _same(mine[first.end() :] if first else mine, theirs[second.end() :] if second else theirs, depth + 1)
+
+
+_NAME = re.compile(r"([a-z](?:\([a-z]\))?)\s?(?:=|∈)\s?(?=\S)")
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+
+def _listed(mine: str, theirs: str, depth: int) -> bool:
+    """Lists, tuples, intervals and sets: the same brackets, the same items in the same order."""
+    if depth > 2 or "," not in mine or "," not in theirs:
+        return False
+    if mine[0] in "([{" or theirs[0] in "([{":
+        if (mine[0], mine[-1]) != (theirs[0], theirs[-1]) or mine[-1] not in ")]}":
+            return False
+        mine, theirs = mine[1:-1], theirs[1:-1]
+    first, second = _items(mine), _items(theirs)
+    return len(first) == len(second) > 1 and all(_same(a, b, depth + 1) for a, b in zip(first, second, strict=True))
+
+
+def _items(text: str) -> list[str]:
+    """The parts between commas outside brackets."""
+    depth, parts = 0, [""]
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [p.strip() for p in parts]
+
+
+def _formula(mine: str, theirs: str) -> bool:
+    if not (any(c.isdigit() or c in "πi√" for c in mine) or any(c in "+-*/^" for c in mine)):
+        return False
+    first = exact(mine)
+    if first is None:
+        return False
+    return first == exact(theirs)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import judge
-from judge.cli import one, recipe, rubric, run, show
+from judge.cli import attack, audit, one, recipe, rubric, run, show
 from judge.errors import InputError, JudgeError
 
 EXIT_CODES = """
@@ -28,6 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("attack")(attack.attack)
+app.command("audit")(audit.audit)
 app.command("one")(one.one)
 app.command("show")(show.show)
 app.add_typer(rubric.app, name="rubric")

@@ -13,6 +13,7 @@ import typer
 from judge.batch.read import BadRow, to_sample
 from judge.cli.options import Set, needed_columns, notice
 from judge.errors import DataError, InputError, SettingsError
+from judge.jsonfile import parse_json
 from judge.pipeline.build import plan
 from judge.pipeline.facade import Judge
 from judge.rubric.model import Criterion, Rubric
@@ -106,10 +107,7 @@ def _sample(prompt: str | None, responses: list[str] | None, reference: str | No
         raise DataError(
             'nothing to judge: give --prompt and --response, or pipe {"prompt": ..., "response": ...} to standard input'
         )
-    try:
-        row = json.loads(sys.stdin.buffer.read())
-    except (ValueError, RecursionError) as why:
-        raise DataError(f"standard input: not one JSON object: {why}") from None
+    row = parse_json(sys.stdin.buffer.read(), "standard input", DataError, halves=True)
     if not isinstance(row, dict):
         raise DataError("standard input: expected one JSON object with `prompt` and `response`")
     sample = to_sample(row, {}, index=0, where="standard input")

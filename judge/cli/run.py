@@ -45,7 +45,8 @@ def run(
       judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
       judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
 
-    Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 6 an alarm of the monitor, 130 stopped.
+    Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 6 an alarm of the
+    monitor, 130 stopped.
     """
     plan = load_plan(config, overrides)
     read = partial(read_samples, data, parse_map(mapping or ()), split=split, limit=limit, needs=needed_columns(plan))

@@ -10,15 +10,38 @@ from judge.numerals import fold
 
 _PIECE = re.compile(rf"(?:{MARKUP.pattern})|([^\W_]|[^\x00-\x7f\w\s])")
 _ALNUM = re.compile(r"[^\W_]")
-_EMPTY_THOUGHT = re.compile(r"\s{0,20}<(think|thinking|thought|reasoning|reflection|scratchpad|analysis)>\s{0,20}</\1>\s{0,20}(\S{1,3})\s{0,20}")
+_EMPTY_THOUGHT = re.compile(
+    r"\s{0,20}<(think|thinking|thought|reasoning|reflection|scratchpad|analysis)>\s{0,20}</\1>\s{0,20}(\S{1,3})\s{0,20}"
+)
+_EMPTY_CODE = re.compile(r"(?:async )?(?:def|class|function|public|private|static|void|fn|func)\b[^\n={}]{0,80}[:{]\s{0,9}\}?")
 _LIST_MARKER = re.compile(r"[\[(]?(?:\d{1,3}|[ivxIVX]{1,4})[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")
+_FIRST_MARKER = re.compile(r"[\[(]?(?:1|[iI])[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")  # `12.` may be an answer nobody knows
 _PLACEHOLDERS = frozenset(
-    "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder lorem "
-    "[answer] [your answer] your answer [your answer here] your answer here insert answer here [insert answer here] answer here".split(" ")
-) | {"your answer", "your answer here", "[answer]", "[your answer here]", "insert answer here", "no answer", "[no answer]", "(blank)"}
+    "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder qed q.e.d etc foo bar foobar asdf qwerty blah bla test lipsum "
+    "[answer] [your answer] your answer [your answer here] your answer here insert answer here [insert answer here] answer here".split(
+        " "
+    )
+) | {
+    "your answer",
+    "your answer here",
+    "[answer]",
+    "[your answer here]",
+    "insert answer here",
+    "no answer",
+    "[no answer]",
+    "(blank)",
+}
 _CODE = frozenset("null none nan nil undefined undef".split())
-_COUNTING = re.compile(r"how many|how much|which of|is there|are there|\bany\b|combien|wie viele|cuánt|quant[oia]s|сколько|多少|いくつ", re.IGNORECASE)
-_SHELLS = frozenset("php br hr html body div span step answer item items enumerate itemize xml doctype json python latex tex output response".split())
+_EMPTY_FIELD = re.compile(
+    r"\{\s{0,9}[\"']?\w{1,20}[\"']?\s{0,9}[:=]\s{0,9}(?:null|None|[\"']{2}|\[\s?\]|\{\s?\}|NaN|undefined)\s{0,9},?\s{0,9}\}"
+)
+_COUNTING = re.compile(
+    r"how many|how much|which of|is there|are there|\bany\b|combien|wie viele|cuánt|quant[oia]s|сколько|多少|いくつ",
+    re.IGNORECASE,
+)
+_SHELLS = frozenset(
+    "php br hr html body div span step answer item items enumerate itemize xml doctype json python latex tex output response".split()
+)
 
 
 def empty_response(look: Look) -> str | None:
@@ -41,10 +64,16 @@ def trivial_response(look: Look) -> str | None:
     if len(look.text) > 200:
         return None
     text = look.visible
-    if _LIST_MARKER.fullmatch(text):
+    if (_LIST_MARKER if look.reference is not None else _FIRST_MARKER).fullmatch(text):
         return "a list marker with nothing after it"
-    if re.fullmatch(r"[\W_]*[A-Za-z]+[\W_]*", text) and re.search(r"[<|{\\]", text) and fold(re.sub(r"[\W_]", "", text)) in _SHELLS:
+    if (
+        re.fullmatch(r"[\W_]*[A-Za-z]+[\W_]*", text)
+        and re.search(r"[<|{\\]", text)
+        and fold(re.sub(r"[\W_]", "", text)) in _SHELLS
+    ):
         return "markup around nothing"
+    if _EMPTY_CODE.fullmatch(text):
+        return "code with nothing in it"
     found = _EMPTY_THOUGHT.fullmatch(text)
     if found and look.reference is not None and not any(c.isdigit() for c in found[2]) and look.reference.kind != "option":
         return "an empty thinking block and no answer"
@@ -62,7 +91,9 @@ def _content(char: str) -> bool:
     category = unicodedata.category(char)
     if category[0] == "L":
         return char not in "\u3164\uffa0\u115f\u1160"
-    return category[0] == "N" or (category in ("So", "Sm") and not char.isascii() and char != "\u2800" and not "\u2500" <= char <= "\u25af")
+    return category[0] == "N" or (
+        category in ("So", "Sm") and not char.isascii() and char != "\u2800" and not "\u2500" <= char <= "\u25af"
+    )
 
 
 def placeholder(look: Look) -> str | None:
@@ -74,10 +105,23 @@ def placeholder(look: Look) -> str | None:
     if len(look.text) > 60:
         return None
     word = fold(look.plain.strip(" .:;!\"'()"))
+    if (
+        _EMPTY_FIELD.fullmatch(look.visible)
+        or word.startswith("lorem ipsum")
+        or (len(set(word.split())) == 1 and word.split()[0] in _PLACEHOLDERS)
+    ):
+        word = "null"
     if word not in _PLACEHOLDERS and fold(look.visible) not in _PLACEHOLDERS:
         return None
-    if look.reference is not None and (look.reference.negative or look.reference.kind == "text" and look.reference.held_by(look.text)):
+    reference = look.reference
+    if reference is not None and reference.bare.strip(" .") == "0":  # "none" counts as 0 where something is counted
+        return None if word in ("none", "nothing") and _COUNTING.search(look.prompt[:2_000]) else "a placeholder, not an answer"
+    if reference is not None and (reference.negative or (reference.kind == "text" and reference.held_by(look.text))):
         return None
-    if look.reference is None and word in ("none", "nothing", "unknown", "empty", "void", "undefined", "na") and _COUNTING.search(look.prompt[:2_000]):
+    if (
+        look.reference is None
+        and word in ("none", "nothing", "unknown", "empty", "void", "undefined", "na")
+        and _COUNTING.search(look.prompt[:2_000])
+    ):
         return None
     return "a placeholder, not an answer"

@@ -9,28 +9,38 @@ from __future__ import annotations
 import re
 
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import NEGATIVE, Reference, tokens
+from judge.filters.reference import Reference, tokens
 from judge.filters.surface import Look, words
 from judge.numerals import VALUES, fold
 
-_SYMBOL = re.compile(r"[=\u221e\u03c0\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|[\u03b1-\u03c9](?![\u0370-\u03ff])|(?<=\w)\s?[+*/]\s?(?=\w)")
-_DIGIT_OR_SIGN = re.compile("[0-9\\d=\u221e\u03c0\u2205\u221a\u00b1\u2264\u2265\u00bd\u00bc\u00be]")
+_SYMBOL = re.compile(
+    r"=\s{0,9}(?=[^\s=])|[\u221e\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|(?<![\u0370-\u03ff\u1f00-\u1fff])[\u03b1-\u03c9](?![\u0370-\u03ff\u1f00-\u1fff])|(?<=\w)\s?[+*/]\s?(?=\w)"
+)
+_DIGIT_OR_SIGN = re.compile("[0-9\\d=\u221e\u2205\u221a\u00b1\u2264\u2265\u00bd\u00bc\u00be]")
 _COMMAND = re.compile(
     r"\\(?:d?t?frac|sqrt|pi|infty|emptyset|varnothing|cdot|times|pm|cup|cap|in|le|ge|leq|geq|alpha|beta|gamma|theta|lambda|phi|mathbb|binom"
     r"|sin|cos|tan|log|ln|circ|pmatrix|sum|int)(?![A-Za-z])"
 )
 _LIST_MARKER = re.compile(r"(?m)^[ \t]{0,8}[(\[]?(?:\d{1,3}|[A-Za-zivx])[.):\]]{1,2}(?:[ \t]{1,8}(?=\S)|[ \t]{0,8}$)")
+_BARE_NUMBER = re.compile(r"\W{0,5}\d[\d.,/]{0,40}\W{0,5}")
 _ROMAN = re.compile(r"(?<![A-Za-z])[IVXLCDM]{2,10}(?![A-Za-z])")
-_LETTER = re.compile(r"(?<![\w'\u2019\\.-])\\?[B-HJ-Zb-df-hj-np-tv-xz](?![\w'\u2019.-]*\w)")  # not `a`, `e`, `i`, `o`, `u`, `y`: words
+_LETTER = re.compile(
+    r"(?<![\w'\u2019\\.-])\\?[B-HJ-Zb-df-hj-np-tv-xz](?![\w'\u2019.-]*\w)"
+)  # not `a`, `e`, `i`, `o`, `u`, `y`: words
 _VALUE_WORDS = frozenset(
     fold(w)
     for w in """half halves third thirds quarter quarters fourth fifth sixth seventh eighth ninth tenth twice thrice double triple couple pair single
-    infinite infinity infinitely undefined nobody none zero dozen dozens score hundreds thousands january february march april june july
+    infinite infinity infinitely undefined nobody none zero dozen dozens score hundreds thousands january february march
+    april june july
     august september october november december monday tuesday wednesday thursday friday saturday sunday noon midnight
-    hälfte drittel viertel unendlich doppelt dutzend keine keiner moitié tiers quart infini double douzaine aucun aucune mitad tercio
-    cuarto infinito infinitos doble docena ninguno ninguna metade terço infinitos dúzia nenhum metà terzo infinito doppio dozzina nessuno
-    половина треть четверть бесконечность бесконечно двойной дюжина полтора нисколько polowa nieskończoność tuzin żaden helft oneindig
-    dozijn geen hälften oändligt dussin ingen yarım sonsuz hiçbiri setengah takhingga نصف ثلث ربع مالانهاية لانهائي نیم بی‌نهایت आधा
+    hälfte drittel viertel unendlich doppelt dutzend keine keiner moitié tiers quart infini double douzaine aucun aucune
+    mitad tercio
+    cuarto infinito infinitos doble docena ninguno ninguna metade terço infinitos dúzia nenhum metà terzo infinito
+    doppio dozzina nessuno
+    половина треть четверть бесконечность бесконечно двойной дюжина полтора нисколько polowa nieskończoność tuzin żaden
+    helft oneindig
+    dozijn geen hälften oändligt dussin ingen yarım sonsuz hiçbiri setengah takhingga نصف ثلث ربع مالانهاية لانهائي نیم
+    بی‌نهایت आधा
     तिहाई अनंत חצי שליש רבע אינסוף 절반 무한 무한대 없음 두 세 네 다섯 여섯 일곱 여덟 아홉 열 스물 서른 마흔 쉰 하나 둘 셋 넷 ครึ่ง""".split()
 )  # fmt: skip
 _CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐参]")
@@ -66,14 +76,30 @@ def names_value(look: Look, reference: Reference) -> bool:
         return _anything(look.text)
     if _COMMAND.search(look.text) or _SYMBOL.search(look.visible) or _SYMBOL.search(look.plain):
         return True
-    text = _LIST_MARKER.sub(" ", look.plain)
+    text = _without_markers(look.plain)
     bare = reference.bare.lower()
-    if _letters(text, look, reference) or (_ROMAN.search(text) and reference.kind == "number") or _spoken(text):
+    if (_letters(text, look, reference) and not look.visible.endswith("=")) or _ROMAN.search(text) or _spoken(text):
         return True
     found = words(text)
     if bare in ("0", "1") and any(w in _TRUTH for w in found):
         return True
-    return bool(_values(found, look, reference)) or (not found and any(c.isdigit() for c in look.plain) and len(look.plain) > 3)
+    return bool(_values(found, look, reference)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
+
+
+def _without_markers(text: str) -> str:
+    """Without the numbers that only number lists and steps: `1.` at line starts, `Step 2`, `1) ... 2) ...` within a line."""
+    inline = _INLINE_MARKER.findall(text)
+    if len(inline) > 1 and inline == [str(i + 1) for i in range(len(inline))]:
+        text = _INLINE_MARKER.sub(" ", text)
+    return _NUMBERED_STEP.sub(" ", _LIST_MARKER.sub(" ", text))
+
+
+_INLINE_MARKER = re.compile(r"(?<![\w.,])(\d{1,2})[.)](?=\s{1,3}[^\W\d_])")
+_CJK_COUNT = "[0-9一二三四五六七八九十]{1,3}"
+_NUMBERED_STEP = re.compile(
+    f"(?:ステップ|手順|段階|設問|步骤|步驟|问题|問題|题目|題目|단계|문제|ขั้นตอนที่|ขั้นที่|ข้อ)\\s?{_CJK_COUNT}|第\\s?{_CJK_COUNT}\\s?[步个個章节節题題部問问点點条歩段]|"
+    f"{_CJK_COUNT}\\s?(?:단계|번|つ目|番目|段階|ขั้นตอน)|分[二三四五两兩几幾数][步个個]"
+)
 
 
 def _anything(text: str) -> bool:
@@ -120,7 +146,7 @@ def _values(found: list[str], look: Look, reference: Reference) -> list[str]:
         weak = not digits and (LEXICON.is_grammar(word) or LEXICON.announces(word))
         if weak and (len(found) > 3 or quoting):
             continue
-        if LEXICON.is_step(found[at - 1]) and at or any(LEXICON.is_step(w) for w in found[at + 1 : at + 2]):
+        if (LEXICON.is_step(found[at - 1]) and at) or any(LEXICON.is_step(w) for w in found[at + 1 : at + 2]):
             continue
         last = at == len(found) - 1 and (word,) == wanted
         if digits and quoting and word in look.prompt_words and not last:
@@ -145,7 +171,12 @@ def starts_with_head(found: list[str], lexicon: Lexicon) -> bool:
     return False
 
 
-_DISCOURSE = frozenset(map(fold, "so now then and thus well ok also nun also alors donc bien ahora bueno então agora allora ora dus итак так ну والآن تو तो अब".split()))
+_DISCOURSE = frozenset(
+    map(
+        fold,
+        "so now then and thus well ok also nun also alors donc bien ahora bueno então agora allora ora dus итак так ну والآن تو तो अब".split(),
+    )
+)
 
 
 def _claims(found: list[str]) -> bool:
@@ -162,11 +193,11 @@ def claims_from_prompt(found: list[str], look: Look, lexicon: Lexicon) -> bool:
         if word in _COPULAS and 0 < at < len(found) - 1:
             before = all(lexicon.announces(w) or lexicon.is_grammar(w) for w in found[:at])
             after = [w for w in found[at + 1 :] if not lexicon.is_grammar(w) and not lexicon.announces(w)]
-            if before and 0 < len(after) <= 8 and not any(w in ("question", "problem", "task", "goal", "aim") for w in found[:at]):
+            if before and 0 < len(after) <= 8 and not any(w in _NO_SUBJECT for w in found[:at]):
                 return True
     return False
 
 
-def denies(text: str) -> bool:
-    """Whether a text holds a word of negation or absence, as an answer "there is none" does."""
-    return any(w in NEGATIVE for w in words(text))
+_NO_SUBJECT = frozenset(
+    "question problem task goal aim who what which where when how why whether find wer was welche qui quel quién quien qué cuál chi quale кто что".split()
+)

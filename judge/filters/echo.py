@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from judge.filters.reference import tokens
+from judge.filters.lexicon import LEXICON
 from judge.filters.surface import Look
 
 _SHARE = 0.6  # of the prompt that must come back
@@ -26,13 +26,21 @@ def prompt_echo(look: Look) -> str | None:
     said = _words(text)
     if len(told) < _MIN_WORDS or len(said) < _SHARE * len(told) or len(said) > len(told) + 2 * _LEAD:
         return None
-    if not _shared(said, told):
+    if not _shared(said, told) or _adds(said, told):
         return None
     if look.reference is not None and look.reference.held_by(text):
+        if any(said[-len(a) :] == list(a) != told[-len(a) :] for a in look.reference.alternatives):
+            return None  # the question turned into its answer
         longest = max((len(a) for a in look.reference.alternatives), default=0)
         if 2 * longest >= len(said):
             return None
     return "gives the prompt back"
+
+
+def _adds(said: list[str], told: list[str]) -> bool:
+    """Whether the response has a word that neither the prompt has nor belongs to announcing: then it may be the answer."""
+    known = set(told)
+    return any(word not in known and not LEXICON.is_grammar(word) and not LEXICON.announces(word) for word in said)
 
 
 def _words(text: str) -> list[str]:
@@ -45,15 +53,10 @@ def _shared(said: list[str], told: list[str]) -> bool:
         for start in range(min(_LEAD, len(told)) + 1):
             if said[skip : skip + 4] == told[start : start + 4]:
                 run = _run(said[skip:], told[start:])
-                if run >= _SHARE * len(told) and len(said) - skip - run <= 3:
+                if run >= _SHARE * len(told) and set(told).issuperset(said[skip + run :]):
                     return True
     return False
 
 
 def _run(said: list[str], told: list[str]) -> int:
     return next((i for i, (a, b) in enumerate(zip(said, told, strict=False)) if a != b), min(len(said), len(told)))
-
-
-def contained(look: Look) -> bool:
-    """Whether the reference stands in the response, word for word."""
-    return look.reference is not None and bool(tokens(look.reference.bare)) and look.reference.held_by(look.text)

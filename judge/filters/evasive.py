@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from judge.filters.reference import Reference
 from judge.filters.surface import Look, words
@@ -37,15 +36,29 @@ _PHRASES = """
 ไม่สามารถ|ไม่ทราบ|ไม่รู้|ขึ้นอยู่กับ|ขอโทษ|ขออภัย|ข้อมูลไม่เพียงพอ
 """
 _EVASIVE = re.compile("|".join(f"(?:{line})" for line in _PHRASES.strip().splitlines()))
-_MENTION = re.compile(r"[\"'\u201d\u2019\u00bb*]{0,3} ?(?:is|was|are|by|comes|came|ist|war|est|es|é|è)\\b(?: (?:the|a|an) (?:title|name|song|album|film|movie|book|phrase|first|line)| by| from)?".replace("\\\\", "\\"))
+_MENTION = re.compile(
+    r"[\"'\u201d\u2019\u00bb*]{0,3} ?(?:is|was|are|by|comes|came|ist|war|est|es|é|è)\\b(?: (?:the|a|an) (?:title|name|song|album|film|movie|book|phrase|first|line)| by| from)?".replace(
+        "\\\\", "\\"
+    )
+)
 _HOLDS_WORK = re.compile(r"(?:\d.{0,40}[=+*/\u00d7].{0,40}\d)|\\boxed\{[^{}]|[=:]\s?-?\d")
 
-_EITHER = re.compile(r"\beither\b|\bone of\b|\bany of\b|\bone or the other\b|\b(?:could|might|may|can) be\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bentweder\b|\bsoit\b|\bou bien\b|\bo bien\b|\bja sea\b|\bya sea\b|\bлибо\b|\bили\b|\bهل\b|إما|要么|或者|かもしれ|または|또는|아니면|\bou\b|\boder\b|\bveya\b|\bya da\b|\batau\b|\bofwel\b|\beller\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|أو|\bया\b|\bhoặc\b|\bof\b(?= \d)")
-_JOIN = re.compile(r"\s{0,3}(?:,|;|/|\||\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|،|、|或者|或|または|또는|या|\bhoặc\b|\bhay\b|\band\b|\bund\b|\bet\b|\by\b|\be\b|\n|和|&)\s{0,3}(?:\bor\b|\boder\b|\bou\b|\bo\b|\bили\b|\beller\b|\bmaybe\b|\bperhaps\b|\beven\b|\band\b)?\s{0,3}")
-_ALTERNATIVE = re.compile(r"\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|或|または|또는|아니면|या|\bhoặc\b|\bhay\b|/|\|")
-_FINAL = re.compile(r"(?:answer|antwort|respuesta|réponse|resposta|risposta|ответ|答案|答え|정답|उत्तर|الجواب|الإجابة|cevap|odpowiedź|antwoord|svar)\s{0,3}(?:is|ist|es|est|é|è|:|=|：|は|是|to|jest)?\s{0,3}\$?(-?\d[\d.,/]{0,20}|\(?[A-J]\)?(?![A-Za-z]))")
+_EITHER = re.compile(
+    r"\beither\b|\bone of\b|\bany of\b|\bone or the other\b|\b(?:could|might|may|can) be\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bentweder\b|\bsoit\b|\bou bien\b|\bo bien\b|\bja sea\b|\bya sea\b|\bлибо\b|\bили\b|\bهل\b|إما|要么|或者|かもしれ|または|또는|아니면|\bou\b|\boder\b|\bveya\b|\bya da\b|\batau\b|\bofwel\b|\beller\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|أو|\bया\b|\bhoặc\b|\bof\b(?= \d)"
+)
+_JOIN = re.compile(
+    r"\s{0,3}(?:,|;|/|\||\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|،|、|或者|或|または|또는|या|\bhoặc\b|\bhay\b|\band\b|\bund\b|\bet\b|\by\b|\be\b|\n|和|&)\s{0,3}(?:\bor\b|\boder\b|\bou\b|\bo\b|\bили\b|\beller\b|\bmaybe\b|\bperhaps\b|\beven\b|\band\b)?\s{0,3}"
+)
+_ALTERNATIVE = re.compile(
+    r"\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|或|または|또는|아니면|या|\bhoặc\b|\bhay\b|/|\|"
+)
+_FINAL = re.compile(
+    r"(?:answer|antwort|respuesta|réponse|resposta|risposta|ответ|答案|答え|정답|उत्तर|الجواب|الإجابة|cevap|odpowiedź|antwoord|svar)\s{0,3}(?:is|ist|es|est|é|è|:|=|：|は|是|to|jest)?\s{0,3}\$?(-?\d[\d.,/]{0,20}|\(?[A-J]\)?(?![A-Za-z]))"
+)
 _BOXED = re.compile(r"\\boxed\s?\{([^{}]{1,60})\}")
-_ITEM = re.compile(r"\(?\$?(?:[a-zA-Z]\s?=\s?)?(-?[\d.]{1,40}(?:/\d{1,20})?%?|[A-J](?![A-Za-z])|yes|no|true|false)\)?\$?", re.IGNORECASE)
+_ITEM = re.compile(
+    r"\(?\$?(?:[a-zA-Z]\s?=\s?)?(-?[\d.]{1,40}(?:/\d{1,20})?%?|[A-J](?![A-Za-z])|yes|no|true|false)\)?\$?", re.IGNORECASE
+)
 
 
 def non_committal(look: Look) -> str | None:
@@ -73,7 +86,7 @@ def non_committal(look: Look) -> str | None:
 
 
 def _accepts(reference: Reference) -> bool:
-    return reference.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", reference.bare) or _is_evasive(reference.text)
+    return (reference.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", reference.bare)) or _is_evasive(reference.text)
 
 
 def _is_evasive(text: str) -> bool:
@@ -115,7 +128,11 @@ def _listed(text: str) -> list[str]:
     """The different values of a text that is nothing but values, joiners and a few words of hedging; else none."""
     if text[:1] in "([{" and text[-1:] in ")]}" and "or" not in text:
         return []
-    text = re.sub(r"(?<=\d)[, \u00a0\u202f](?=\d{3}(?!\d))", "", text) if re.fullmatch(r"-?\d{1,3}(?:[, \u00a0\u202f]\d{3}){1,8}", text) else text
+    text = (
+        re.sub(r"(?<=\d)[, \u00a0\u202f](?=\d{3}(?!\d))", "", text)
+        if re.fullmatch(r"-?\d{1,3}(?:[, \u00a0\u202f]\d{3}){1,8}", text)
+        else text
+    )
     body = _HEDGING.sub(" ", _folded(text)).strip(" .!?:*")
     parts = [p.strip(" .") for p in _JOIN.split(body) if p and p.strip(" .")]
     if len(parts) == 1:
@@ -136,16 +153,16 @@ _HEDGING = re.compile(
 def _hedge(text: str, reference: Reference | None) -> str | None:
     """`either X or Y`, `maybe X or Y` in a short text, where the reference is one thing."""
     folded = _folded(text)
-    found = re.search(r"\b(?:either|maybe|perhaps|possibly|(?:could|might|may) be|entweder|either|soit|либо|ya sea|ou bien|one of|any of)\b(.{1,160})", folded)
+    found = re.search(
+        r"\b(?:either|maybe|perhaps|possibly|(?:could|might|may) be|entweder|either|soit|либо|ya sea|ou bien|one of|any of)\b(.{1,160})",
+        folded,
+    )
     if found is None or len(words(folded)) > 30:
         return None
     if not re.search(r"\bor\b|\boder\b|\bsoit\b|\bлибо\b|\bo\b|\bou\b|\bили\b|\bmaybe\b|\bperhaps\b|\bpossibly\b", found[1]):
         return None
-    if reference is not None and re.search(r"\bor\b|\beither\b", reference.text.lower()):
-        return None
+    if reference is not None and (
+        re.search(r"\bor\b|\beither\b", reference.text.lower()) or (reference.kind == "text" and len(reference.parts) > 1)
+    ):
+        return None  # a reference that takes several answers takes two of them
     return "hedges between several answers"
-
-
-def each(pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    """The matches of a pattern as texts."""
-    return (m.group() for m in pattern.finditer(text))

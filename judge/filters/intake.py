@@ -106,7 +106,9 @@ class Intake:
         unknown = [name for name in settings.actions if name not in FILTERS]
         if unknown:
             raise SettingsError(
-                Problem(f"filters.actions.{name}", f"no filter `{name}`{did_you_mean(name, FILTERS)}; there are: {', '.join(FILTERS)}")
+                Problem(
+                    f"filters.actions.{name}", f"no filter `{name}`{did_you_mean(name, FILTERS)}; there are: {', '.join(FILTERS)}"
+                )
                 for name in unknown
             )
         self.mode = mode
@@ -129,7 +131,7 @@ class Intake:
         """
         look = self._see(sample, index)
         where = str(index)
-        blocked, action = self._block(look, where, sample.reference, agrees)
+        blocked, action = self._block(look, where, agrees)
         flags = [blocked] if blocked else []
         for item in self._flagging:
             if (detail := item.check(look)) is not None:
@@ -143,13 +145,17 @@ class Intake:
         known = sample.reference if sample.reference is not None and sample.reference.strip() else None
         return Look(sample.responses[index], prompt, None if known is None else reference_of(known), self.mode)
 
-    def _block(self, look: Look, where: str, known: str | None, agrees: Agrees | None) -> tuple[Flag | None, Action]:
+    def _block(self, look: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
         """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""
         for item, action in self._blocking:
             detail = item.check(look)
             if detail is None:
                 continue
-            if known is not None and agrees is not None and agrees(look.text, known):
+            if (
+                look.reference is not None
+                and agrees is not None
+                and any(agrees(look.text, part) for part in look.reference.parts)
+            ):
                 return None, "off"
             return Flag(item.name, detail, where), action
         return None, "off"

@@ -6,6 +6,9 @@ stands for all words that begin so (at most seven letters longer). Case and Lati
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+
 from judge.numerals import fold
 
 GRAMMAR = {
@@ -14,7 +17,7 @@ GRAMMAR = {
       may me might more most much my of off on only or other our ours ourselves out over own per quite rather same shall
       should so some still such than that the their them themselves then there these they this those through thus to too
       under until up upon us very was we were what when where whether which while who whom whose why will with within would
-      you your yours i'm i'd you're we're that's there's here's what's everything something anything it'll way let ll ve re
+      you your yours i'm i'd you're we're that's there's here's what's must everything something anything it'll way let ll ve re
       i'll we'll i've we've let's lets""",
     "de": """aber alle allen alles als also am an auch auf aus bei beim bevor bis da damit dann das dass dazu dein deine dem den
       denn der des deshalb die dies diese diesem diesen dieser dieses doch du durch ein eine einem einen einer eines er es
@@ -76,7 +79,7 @@ GRAMMAR = {
       тут у це цей цю цього ця чи що щоб я""",
     "bg": "и в на за да се с от по е са ще ни ви го ги ли как какво който която нека първо сега този тази това тук че",
     "el": """ο η το οι τα τον την της του των τους τις στο στη στην στον στα και να θα με σε για από που πως ότι είναι ας εμείς
-      μας σας μου σου αυτό αυτή αυτό αυτού αυτόν πρώτα αρχικά εδώ τώρα ένα μια μία έναν βήμα κατά ως παρακάτω λοιπόν""",
+      μας σας μου σου αυτό αυτή αυτό αυτού αυτόν προς πρώτα αρχικά εδώ τώρα ένα μια μία έναν βήμα κατά ως παρακάτω λοιπόν""",
     "ar": """و في من على إلى الى عن مع هذا هذه هو هي هما نحن أنا أن إن ان ما ماذا كيف هل ثم أو او لا كل بعد قبل بين عند حتى قد لقد
       التي الذي ذلك تلك هنا كما إذا لكي كي لنا لي سوف دعنا دعونا أولا أولاً اولا بداية حيث خلال أي يلي فيما""",
     "fa": """و در از به با برای این آن که را است هست ما من شما تا هم یک بر باید می خواهیم خواهم کرد کنیم کنم بیایید ابتدا اول
@@ -118,14 +121,21 @@ TASK = {
       attention* concise* convert* coherent correspond* deep deeper deeply down-to fair* effective* efficient* let's logical
       meaning* methodical* moment numbered numerical* order orderly pencil perform* read reading rephras* restat* sequence*
       sequential* short start-to-finish thoroughly thing-by-thing try upon conclude excellent absolutely course glad
-      delighted assist* assistance challenge* intriguing fascinating tricky puzzle* one-by-one step-by-step""",
-    "de": """abschnitt* analys* anfang* angab* ansatz antwort* anweisung* arbeit* aufgabe* aufgabenstellung auflös* ausführ*
+      delighted assist* assistance challenge* intriguing fascinating tricky puzzle* one-by-one step-by-step several internal external intern* believe justif* smaller larger ensure interesting complex complicated simpl* arriv* carry carried carrying choose
+      chosen chose double-check walk walking along easily easy go-through probably dig delve unpack reach reached coheren* organized clarity precise sense
+      recall facts knowledge thoughtful* comprehensiv* in-depth elaborat* subsequent* consequent* ultimate* essential* basically actually really definitely
+      hereby herein desired sought target infer* interpret* gather* collect* assembl* combin* draw draws conclusions strive hope wish intend prepar* continu*
+      finish end initiat* commenc* launch kick jump straight away shortly soon curious wonderful nice lies lie main core ask pose posed posing hard difficult simplest
+      best better different another many much various number numbers mean means meaning possible fairly quite pretty bit little lot try tries tried attempt
+      piece-by-piece part-by-part ourselves myself care cautious* attentiv* carefully-considered considered known unknowns require requires required clean
+      neat tidy found therefore hence commenc* today expert* mathematician unfold* appreciat* accurate* proof prove hint unravel mystery moment while process* processing request loading calculating everyone pleasure model* loud aloud ordered organised solution-finding problem-solving stepwise proper underway started""",
+    "de": """abschnitt* analys* anfang* angab* ansatz antwort* lauten lautet anweisung* arbeit* aufgabe* aufgabenstellung auflös* ausführ*
       bearbeit* beantwort* bedeut* beginn* begründ* berechn* beschreib* bestimm* betracht* beweis* denk* detail* eingabe
-      endgültig* ergebnis* erklär* erläuter* ermitt* erst* finden folg* frage* gedank* gegeben* gehen gehe gerne gern gesamt*
+      endgültig* ergebnis* erklär* erläuter* ermitt* erst* finden folg* frage* gedank* gegeben* gehen gehe gerne gern helfe gesamt*
       gesucht* gleichung* gründlich* gut helfen herangeh* herleit* hilfe kommen könnten lass lassen lasst logisch* lös* löse
       lösen lösung* lösungsweg* mach* methode* nachdenk* natürlich notwendig* näher overleg* plan planung problem* prozess*
       prüf* rechn* rechenweg resultat* richtig* schau* schritt* schrittweise sehen sicher sorgfält* start* stell* such*
-      systemat* teil* text überblick überleg* unten untersuch* verfahren* versteh* versuch* vorgeh* vorgehensweise weg weise
+      systemat* teil* text überblick überleg* gefragt unten untersuch* verfahren* versteh* versuch* vorgeh* vorgehensweise weg weise
       weiter wichtig* ziel* zerleg* zusammen* zusammenfass* los angehen""",
     "fr": """abord* aborder aider aide analy* appliqu* approche* attentivement avant bien* bonjour but calcul* certain* ceci chercher
       cherchons clair* commen* comprendre comprenons conclu* consider* considér* correct* début* décompos* dédui* demand* démarche
@@ -136,7 +146,7 @@ TASK = {
       réflexion* réfléchissons regard* répond* répons* résol* résolution* résolv* résoudre résultat* résum* sais savoir
       solution* soin* structur* suit* suivant* sûr système* tâche* tent* texte traiter trouver trouv* utilis* valeur* vérif*
       voir voyons souhait* plaisir""",
-    "es": """abord* ahora analic* análisis analiz* aplic* ayud* ayudar base* bien bueno busc* calcul* cálculo* claro comenc*
+    "es": """principio abord* ahora analic* análisis analiz* aplic* ayud* ayudar base* bien bueno busc* calcul* cálculo* claro comenc*
       comenz* comienz* comprend* comprensi* conclu* consider* contest* correct* cuestión cuidado* dado* dato* deb* decir deduc*
       demostr* desarroll* descompon* desglos* detall* determin* ejercicio* empec* empez* empiez* encontr* entend* entiend*
       enunciad* enfoque* estrateg* estructur* etapa* evalu* examin* explic* explicación final* forma* fórmula* gust* haré
@@ -160,7 +170,7 @@ TASK = {
       possiamo posso pred* preced* preliminar* prim* probl* problem* proced* process* process* propost* prov* punto quesit*
       question* ragion* ragionamento risol* risoluz* risolv* rispond* rispost* risposta risult* riflet* riflession* riguard*
       riepil* segu* seguent* semplic* serv* sistem* soluz* soluzione spieg* svolg* svolgim* svilupp* strateg* task tratt* trov*
-      usare us* vedere vediam* verific* vogl* volta andiamo ecc* procediam* volentieri""",
+      usare us* vedere vediam* verific* vogl* volta andiamo calm* ecc* procediam* volentieri""",
     "nl": """aanpak* aanpakken analyse* analys* antwoord* begin* begrijp* bekijk* bepaal* bepalen bereken* beschrijv* bespreek*
       beantwoord* berekening* conclusie* correct* denk* denkproces denken denkwijze doen doe doorlop* duidelijk* eind* eindantwoord
       eerst* gaan gedacht* gegeven* gegevens goed graag help* helpen hieronder hulp idee identific* kijk* kijken leg* leggen los
@@ -223,7 +233,7 @@ TASK = {
       деталь* детал* далее действ* документ* дел* диалог думать думаю задани* задач* зада* заключ* записа* запиш* знач* известн* изложен*
       информ* искомо* используя исследу* итак итог* итогов* конечн* коротк* логик* логич* ломать метод* можем можно мы* мысл* мыслител*
       мыслей надо наконец найд* найт* начал* начин* начн* начнем начнём необход* нужн* обоснов* общ* объясн* описан* определ* ответ* ответа
-      ответить отве* ошиб* перв* первым переход* план* подроб* подход* подума* поиск* покаж* получ* помог* помоч* понят* пойм* понима* порядк*
+      ответить отве* ошиб* перв* первым переход* план* подроб* подход* подума* поиск* пошаг* поэтап* покаж* получ* помог* помоч* понят* пойм* понима* порядк*
       последов* посмотр* построен* поэтап* правильн* предлага* предполож* приведён* приступ* проанализ* проблем* провер* пройд* просто*
       процес* путь разбер* разбор* разобьем разобьём раздел* размышл* разъяс* рассмотр* рассужд* расчет* расчёт* результат* реш* решен* решить
       решим рад следую* следующ* смотрим собер* способ* стратег* структур* сформул* текст* точн* требуе* удовольств* условие услови* хода ходе
@@ -242,10 +252,10 @@ TASK = {
       استدلال* استنتاج* منطق* نتيج* نهائي* معطي* معطى* سأقوم نقوم أقوم قوم بالتفكير إيجاد ايجاد نجد لإيجاد نحتاج يجب علينا لننظر ننظر نتبع باتباع
       التالي* تالي* مطلوب* تفصيل* بالتفصيل صحيح* حساب* نحسب معا معاً نفهم فهم لفهم بالتأكيد بالطبع يمكن* مساعد* برهان* توضيح* تمهيد* سيكون""",
     "fa": """حل* حلش راه راه‌حل پاسخ* جواب* سوال* سؤال* پرسش* مسئله* مساله* مسأله* مشکل* گام* قدم* مرحله* تحلیل* تجزیه بررسی* فکر* تفکر*
-      استدلال* فرایند فرآیند* روند روش* نتیجه* نهایی توضیح* شروع* آغاز* داده* اطلاعات پیدا محاسبه* کمک* حتما منطق* ذهن* بیندیشیم دقت دقیق*""",
+      استدلال* فرایند فرآیند* روند روش* نتیجه* نهایی توضیح* شروع* آغاز* داده* اطلاعات پیدا محاسبه* کمک* حتما منطق* ذهن* بیندیشیم دقت دقیق* صحیح درست""",
     "he": """פתר* פתרון הפתרון לפתור נפתור לפתרון תשוב* התשובה תשובה שאל* השאלה שאלה בעי* הבעיה צעד* שלב* חשיב* נחשוב לחשוב תהליך ניתוח נתח
       לנתח ננתח נתחיל להתחיל אתחיל הסבר* נסביר שיט* דרך נתון נתונים לוגי* היגיון מסקנ* סופי* סופית נבדוק נמצא למצוא חישוב* נחשב נבין להבין
-      בהתאם כמובן בשמחה עזור אפתור""",
+      נכונה נכון הנכונה בהתאם כמובן בשמחה עזור אפתור""",
     "hi": """हल समाधान उत्तर जवाब प्रश्न सवाल समस्या समस्याओं चरण चरणों चरणबद्ध कदम कदमों विचार सोच सोचते सोचें सोचना प्रक्रिया विश्लेषण व्याख्या
       स्पष्टीकरण तर्क तर्कसंगत मानसिक विधि तरीका तरीके शुरू शुरुआत शुरुवात ज्ञात गणना परिणाम निष्कर्ष अंतिम जानकारी अनुसार विस्तार समझते समझें समझना
       समझने देखते देखें निकालते निकालें आवश्यकता दृष्टिकोण सही ध्यान पूर्वक करने बताए पालन निर्धारित ढूंढते खोजते मदद ज़रूर अवश्य दिया""",
@@ -259,7 +269,7 @@ TASK = {
 
 # Scripts written without spaces: pieces taken out one by one, longest first, until nothing is left.
 PIECES = {
-    "zh": """解答 解法 解析 解题 解題 题解 題解 解决 解決 解释 解釋 解 答案 答复 答覆 回答 作答 答 思考过程 思考過程 思维 思維 思考 思路 想法 想想 想 过程 過程 分析 推理 推导
+    "zh": """第 骤 驟 一 正式 解答 解法 解析 解题 解題 题解 題解 解决 解決 解释 解釋 解 答案 答复 答覆 回答 作答 答 思考过程 思考過程 思维 思維 思考 思路 想法 想想 想 过程 過程 分析 推理 推导
       推導 论证 論證 证明 證明 让我们 讓我們 让我 讓我 我们 我們 咱们 我 你 您 大家 一步一步 一步步 一步 逐步 按步骤 步骤 步驟 首先 其次 接下来 接下來 然后 然後 最后 最後 最终 最終 开始 開始
       来 來 看看 看 这个 這個 这道 這道 这是 這是 这 這 那么 那麼 那 本题 本題 题目 題目 题 題 问题 問題 问 問 以下 如下 下面 下列 根据 根據 已知 条件 條件 给定 給定 给出 給出 所给 求解 求 计算 計算
       结论 結論 结果 結果 好的 好 当然 當然 可以 需要 必须 必須 应该 應該 要 将 將 会 會 先 再 一下 一起 一个 一個 个 個 为了 為了 对 對 进行 進行 仔细 仔細 详细 詳細 完整 正确 正確 理解 明确 明確 找出 找到
@@ -268,9 +278,9 @@ PIECES = {
     "ja": """かいせつ かいとう こたえ ステップ・バイ・ステップ ステップバイステップ ステップ プロセス アプローチ メンタル 思考過程 思考 解説 解答 回答 解法 答え 答 解き方 解決策 解決 解き 解く 解い 解こう 解 考え方 考えて 考え 考察 推論 推理 方法
       手順 段階 順番 順 一歩 一つ ひとつ 一緒 問題 質問 問い 設問 課題 まず 最初 はじめ 初め 始めましょう 始め 次 以下 下記 与えられた 与え それでは では さあ ここ これ この その 私たち 私 みていき みて 見て いきましょう いきます いき いく
       みましょう みます みる しましょう します しよう して する した ましょう ます ました です でした ください 分析 詳しく 詳細 丁寧 論理的 論理 過程 計算 求め 求 結論 結果 最終的 最終 正しい 正解 説明 確認 理解 整理 進め 必要 ため ながら ずつ こと もの よう もちろん はい
-      お答え いただ 的 に を が は の へ と も や で て た な よ ね か い う く り る ら し つ ご お""",
+      整理 情報 数 お答え いただ 第 一 的 に を が は の へ と も や で て た な よ ね か い う く り る ら し つ ご お""",
     "th": """วิธีทำ วิธีคิด วิธี คำตอบ ตอบ คำถาม ถาม โจทย์ ปัญหา แก้ เฉลย ขั้นตอน ทีละขั้น ทีละ ขั้น กระบวนการ ความคิด คิด วิเคราะห์ อธิบาย เรามา เรา มา กัน เริ่มต้น เริ่ม ลอง ดู พิจารณา จะ ได้ ให้ การ และ ที่ นี้ ของ ใน
-      เพื่อ ต้อง หา สรุป สุดท้าย คือ ก่อน อื่น เหตุผล ตาม กำหนด เป็น แล้ว ทำ ข้อ ผม ฉัน ด้วย อย่าง ละเอียด ไป ทาง ออก ซึ่ง""",
+      เพื่อ ต้อง หา สรุป สุดท้าย คือ ก่อน อื่น กัน ๆ ปัญหา ตอน เหตุผล ตาม กำหนด เป็น แล้ว ทำ ข้อ ผม ฉัน ด้วย อย่าง ละเอียด ไป ถูกต้อง ที่ ทาง ออก ซึ่ง""",
     "ko": "",
 }
 
@@ -327,53 +337,134 @@ HEADS = {
     "ko": "먼저|우선|이제|다음은|이|주어진|자|문제를|단계별로|차근차근|제가|그럼",
 }
 
+CORE = {  # the words of solving that make a heading or an announcement by themselves
+    "en": """answer answers approach analys* analyz* begin beginning calculat* chain comput* conclu* consider deduc* deriv* determin* evaluat* examin* proof hint result conclusion explain* explanation* explor*
+      final* figure find finding logic* mental method* methodical* proceed* process procedure* problem question reason* rationale reflect* respond*
+      response result review scratchpad solution* solve solving solved solver* start step steps stepwise strateg* systematic* tackl* task think thinking thought thoughts
+      understand* work working breakdown step-by-step stage stages* idea* happy sure certainly let's try""",
+    "de": "antwort* aufgabe* analys* ansatz denk* erklär* ergebnis* gedank* lös* lösung* nachdenk* problem* prozess* rechenweg* schritt* überleg* beginn* frage* vorgehen* begründ* herleit*",
+    "fr": "analy* démarche* étap* étape* explication* pensée* problème* process* question* raison* réfléch* réflexion* répons* répond* résol* résolu* résoudre résolv* solution* commen* méthod*",
+    "es": "analic* análisis analiz* explic* paso pasos pens* pensamiento proceso* pregunta* problema* razon* respuest* respond* resolv* resoluc* resuelv* soluc* solución empec* comenc* desarroll* procedimiento",
+    "pt": "analis* análise explic* passo* pens* pensamento processo* pergunta* problema* raciocín* racioc* respost* respond* resolv* resoluç* resoluc* soluç* soluc* solução começ* comec* questão",
+    "it": "analizz* analisi spieg* pass* passagg* passo pens* pensier* process* problem* ragion* ragionamento risol* risolv* rispost* rispond* risoluz* soluz* soluzione svolg* domand* inizi*",
+    "nl": "aanpak* analys* antwoord* denk* gedacht* oplos* oplossing* probleem problemen proces* redener* stap* stappen uitleg* uitwerk* vraag* vraagst* begin*",
+    "nordic": "analys* lösning* løsning* losn* lös* løs* oppg* opgave* uppgift* svar* steg* trin* trinn* skridt* tank* tanke* tänk* tenk* tænk* resonem* resonnem* process* prosess* problem* fråga* spørsm* börja*",
+    "fi": "ajattel* ajatus* analys* askel* ratkais* ratkaisu* vaihe* vasta* vastau* kysymy* ongelm* prosess* pohdi* mieti* perustel* tehtäv* selit* päätel* aloit*",
+    "pl": "analiz* krok* myśl* odpowied* odpowiedź pytan* problem* proces* rozumow* rozwiąz* rozwiązan* zadan* wyjaśn* zastan* przeanaliz* zaczn*",
+    "cs": "analýz* analyz* krok* kroky myšlen* mysl* odpov* odpověď otáz* otázk* postup* problém* proces* řeš* řešen* úloh* úvah* vysvětl* zamysl* riešen* rieš* odpoveď začn*",
+    "hu": "elemez* elemz* feladat* folyamat* gondol* gondold* gondolat* kérdés* lép* lépés* megold* megoldás* oldjuk* probléma* válasz* magyaráz* kezd*",
+    "ro": "analiz* explic* gând* gandi* pas* pași pasi* pasul problem* proces* raționament* rationament* răspuns* răspun* raspun* rezolv* soluț* solut* soluți* intreb* încep*",
+    "tr": "açıkla* adım* analiz* cevap* çözüm* çözel* çöz* düşün* düşünce* incele* problem* soru* süreç* sürec* yanıt* akıl* başla*",
+    "vi": "giải đáp án bước suy nghĩ luận phân tích toán trả",
+    "id": "analis* jawab* jawaban* langkah* masalah pemecah* penyelesaian pikir* pikiran proses soal solusi penalaran pembahasan penjelasan selesai* tahap* menyelesaikan berpikir memecah*",
+    "sw": "jibu majibu hatua suluhisho swali tatizo fikra mchakato mawazo uchambuzi kufikiri tutatue",
+    "ca": "solució resposta anàlisi passos pas procés raonament pensem resold* resol* problema pregunta pensament",
+    "ru": "анализ* вопрос* задач* логик* мысл* мыслител* ответ* рассужд* реш* решен* решим шаг* этап* подума* думаю процес* проанализ* проблем* размышл* рассмотр* разбер* разбор* объясн* ход начн*",
+    "uk": "аналіз* відповід* відповідь виріш* задач* завдан* крок* міркув* мислен* питан* поясн* процес* рішен* розв'яз* розв* розвяз* подум* думк*",
+    "bg": "решен* решаван* отгов* стъпк* задач* въпрос* анализ* разсъжд* мисл* мислов* процес* проблем*",
+    "el": "λυση* λύσ* λύση* απαντ* βημ* βήμα* προβλ* πρόβλημα* ανάλυσ* αναλ* σκέψ* σκεφτ* συλλογ* διαδικ* ερωτ* επίλυσ* επιλυ* λύν* λυσουμε",
+    "ar": "حل* حلا لحل نحل إجاب* اجاب* أجيب جواب* سؤال* مسأل* مسال* مشكل* خطو* خطوة تفكير* تفكر* نفكر أفكر فكر* تحليل* نحلل شرح* استدلال* استنتاج* نبدأ أبدأ منطق*",
+    "fa": "حل* راه پاسخ* جواب* سوال* پرسش* مسئله* مساله* مسأله* گام* قدم* مرحله* تحلیل* فکر* تفکر* استدلال* توضیح* شروع*",
+    "he": "פתר* פתרון לפתור נפתור תשוב* תשובה שאל* שאלה בעי* צעד* שלב* חשיב* נחשוב תהליך ניתוח ננתח הסבר* היגיון נתחיל",
+    "hi": "हल समाधान उत्तर जवाब प्रश्न सवाल समस्या चरण चरणों चरणबद्ध कदम विचार सोच सोचते सोचें प्रक्रिया विश्लेषण व्याख्या स्पष्टीकरण तर्क मानसिक",
+    "bn": "সমাধান উত্তর প্রশ্ন সমস্যা সমস্যাটি ধাপে ধাপ চিন্তা প্রক্রিয়া বিশ্লেষণ ব্যাখ্যা যুক্তি",
+    "ta": "தீர்வு விடை பதில் படி படிப்படியாக சிந்தனை விளக்கம் கேள்வி தீர்ப்போம்",
+    "te": "పరిష్కారం సమాధానం జవాబు దశ ఆలోచన వివరణ",
+    "ko": "풀이* 해설* 해답* 정답* 답* 답변* 문제* 생각* 사고* 과정* 단계* 분석* 해결* 설명* 추론* 논리* 풀어* 풀겠* 풀기* 결론* 질문*",
+}
+
 STEP_WORDS = """step* stage* part parts phase* point section question problem exercise task item chapter thing things way ways piece
   pieces schritt* teil* aufgabe* frage paso* parte* pregunta ejercicio etapa* étape* etape* question exercice passo* passagg* passaggio
   domanda pergunta stap* stappen vraag steg* trin* trinn* krok* etap* pytanie zadanie askel* vaihe* lépés* feladat* pas* adım* adim* soru* bước buoc
-  langkah* tahap* soal hatua шаг* этап* пункт* вопрос* задач* задан* крок* стъпк* βημ* خطو* الخطو* مرحل* سؤال* السؤال گام* مرحله* قدم* שלב* צעד* שאלה चरण*
+  langkah* tahap* soal hatua шаг* этап* пункт* вопрос* задач* задан* крок* стъпк* βημα βηματα βηματ* خطو* الخطو* مرحل* سؤال* السؤال گام* مرحله* قدم* שלב* צעד* שאלה चरण*
   कदम* प्रश्न ধাপ* 단계* 문제* 번 q user human assistant turn solution method approach case""".split()
 
 
-def _split(table: dict[str, str], skip: frozenset[str] = frozenset()) -> tuple[frozenset[str], frozenset[str]]:
-    """(whole words, stems) of some languages, folded."""
-    words = [fold(w) for name, text in table.items() if name not in skip for w in text.split()]
-    stems = [w[:-1] for w in words if w.endswith("*")]
-    short = [w for w in stems if len(w) < 4 and w < "\u0590"]  # `dat*` would take in `date`: alphabets need four letters
-    return frozenset([*short, *(w for w in words if not w.endswith("*"))]), frozenset(w for w in stems if w not in short)
-
-
 class Lexicon:
-    """Looks words up. `skip` leaves whole languages out, to measure what happens with a language nobody listed."""
+    """Looks words up, by language.
 
-    def __init__(self, skip: frozenset[str] = frozenset()) -> None:
-        self.grammar, _ = _split(GRAMMAR, skip)
-        self._task, self._stems = _split(TASK, skip)
-        self._steps, self._step_stems = _split({"": " ".join(STEP_WORDS)})
-        self.heads = frozenset(
-            tuple(fold(h).split()) for name, text in HEADS.items() if name not in skip for h in text.split("|") if h.strip()
+    Args:
+        skip: Languages left out, to measure what happens with one that nobody listed.
+        without: Words left out, with every head that holds one, to measure an unlisted family of a listed language.
+    """
+
+    def __init__(self, skip: frozenset[str] = frozenset(), without: frozenset[str] = frozenset()) -> None:
+        self._skip, self._without = skip, frozenset(map(fold, without))
+        self._grammar = self._index(GRAMMAR)
+        self._task = self._index(TASK, CORE)
+        self._core = self._index(CORE)
+        self._steps = self._index({"": " ".join(STEP_WORDS)})
+        heads = (tuple(fold(h).split()) for name, text in HEADS.items() if name not in skip for h in text.split("|") if h.strip())
+        self.heads = frozenset(h for h in heads if not self._without.intersection(h))
+        self.pieces = tuple(
+            sorted(
+                {unicodedata.normalize("NFKC", p) for n, text in PIECES.items() if n not in skip for p in text.split()},
+                key=len,
+                reverse=True,
+            )
         )
-        pieces = sorted({p for name, text in PIECES.items() if name not in skip for p in text.split()}, key=len, reverse=True)
-        self.pieces = tuple(pieces)
+        self._known: dict[str, frozenset[str]] = {}
 
-    def announces(self, word: str) -> bool:
-        """A word about solving a task. `word` is folded."""
-        return _listed(word, self._task, self._stems) or any(_listed(w, self._task, self._stems) for w in _bare(word))
+    def _index(self, *tables: dict[str, str]) -> dict[str, frozenset[str]]:
+        """Folded word, or stem and `*`, -> the languages it belongs to."""
+        found: dict[str, set[str]] = {}
+        for name, text in ((n, t) for table in tables for n, t in table.items() if n not in self._skip):
+            for word in map(fold, text.split()):
+                stem = word.rstrip("*")
+                if stem in self._without:
+                    continue
+                short = len(stem) < 4 and stem < "\u0590"  # `dat*` would take in `date`: alphabets need four letters
+                found.setdefault(stem if short else word, set()).add(name)
+                found.setdefault(stem, set()).add(name)
+        return {word: frozenset(names) for word, names in found.items()}
+
+    def tongues(self, word: str) -> frozenset[str]:
+        """The languages in which a folded word is grammar or about solving."""
+        known = self._known.get(word)
+        if known is None:
+            forms = [word, *_bare(word)]
+            known = frozenset().union(*(_find(f, table) for f in forms for table in (self._grammar, self._task)))
+            if len(self._known) > 50_000:
+                self._known.clear()
+            self._known[word] = known
+        return known
+
+    def best(self, words: list[str]) -> frozenset[str]:
+        """The one language that knows most of the words, and English, which headings in every language borrow from."""
+        counts = Counter(name for w in words for name in self.tongues(w))
+        return frozenset((counts.most_common(1)[0][0], "en")) if counts else frozenset()
+
+    def announces(self, word: str, tongues: frozenset[str] | None = None) -> bool:
+        """A word about solving a task, in any language or in some."""
+        return any(_in(_find(w, self._task), tongues) for w in (word, *_bare(word)))
+
+    def is_core(self, word: str, tongues: frozenset[str] | None = None) -> bool:
+        """A word that makes a heading by itself: solution, answer, step."""
+        return any(_in(_find(w, self._core), tongues) for w in (word, *_bare(word)))
 
     def is_grammar(self, word: str) -> bool:
-        return word in self.grammar or any(w in self.grammar for w in _bare(word))
+        return word in self._grammar or any(w in self._grammar for w in _bare(word))
 
     def is_step(self, word: str) -> bool:
         """A word that numbers stand beside without being an answer: step, part, question."""
-        return _listed(word, self._steps, self._step_stems)
+        return bool(_find(word, self._steps))
 
 
-def _listed(word: str, words: frozenset[str], stems: frozenset[str]) -> bool:
-    if word in words:
-        return True
-    longest = 4 if len(word) < 9 else 7  # letters after the stem
-    return any(word[:size] in stems for size in range(max(1, len(word) - longest), len(word) + 1))
+def _in(found: frozenset[str], tongues: frozenset[str] | None) -> bool:
+    return bool(found) if tongues is None else not found.isdisjoint(tongues)
 
 
+def _find(word: str, table: dict[str, frozenset[str]]) -> frozenset[str]:
+    """Languages of a word that is listed, or begins with a listed stem and has few letters more."""
+    found = table.get(word, _NONE)
+    longest = 4 if len(word) < 9 else 7 if len(word) < 13 else 9
+    for size in range(max(1, len(word) - longest), len(word)):
+        if names := table.get(f"{word[:size]}*"):
+            found |= names
+    return found
+
+
+_NONE: frozenset[str] = frozenset()
 _PREFIXES = ("وال", "بال", "فال", "كال", "ال", "لل", "و", "ف", "ب", "ل", "ك", "س", "ה", "ב", "ל", "ו", "ש", "כ", "מ")
 _CLITICS = ("l'", "d'", "qu'", "c'", "s'", "j'", "n'", "m'", "dell'", "all'", "un'", "nell'", "sull'")
 

@@ -40,7 +40,11 @@ def loop_tail(look: Look) -> str | None:
         return None
     size = max(_MIN_TIMES * period, 4 * _MIN_CHARS)
     end = tail[-size:]
-    return f"ends in \u201c{' '.join(end[-period:].split())[:30]}\u201d over and over" if end[period:] == end[:-period] and len(end) == size else None
+    return (
+        f"ends in \u201c{' '.join(end[-period:].split())[:30]}\u201d over and over"
+        if end[period:] == end[:-period] and len(end) == size
+        else None
+    )
 
 
 def _period(text: str) -> str | None:

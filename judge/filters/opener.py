@@ -1,7 +1,8 @@
 """Openers: a text that announces an answer, heads one or restates the question, and holds none.
 
 "One Token to Fool LLM-as-a-Judge" (arXiv:2507.08794): such strings buy positive verdicts, and one RL run collapsed to a single one.
-Known strings are a sample, so the test is what a text is made of: clause by clause, only grammar words, words about solving, and
+Known strings are a sample, so the test is what a text is made of: clause by clause, only grammar words, words about
+solving, and
 words of the question; no value, no claim, nothing new.
 """
 
@@ -20,14 +21,21 @@ _CJK_CORE = re.compile(
     "[解答题題问問步歩]|思[考维維路]|考え|推[理导導論论]|分析|[过過]程|首先|まず|かいせつ|こたえ|ステップ|プロセス|アプローチ|以下|[证證]明|[说說説]明|方[法式]|[开開]始|始め|実験|实验|"
     "最初|かいとう|วิธี|ตอบ|เฉลย|คิด|ขั้น|โจทย์|แก้|วิเคราะห์|ปัญหา|อธิบาย|เริ่ม"
 )
-_CODE = re.compile(r"[(){};=<>\[\]\\]|^\s{0,20}(?:def|if|for|while|class|else|elif|try|with|switch|case|default|public|private)\b")
+_CODE = re.compile(
+    r"[(){};=<>\[\]\\]|^\s{0,20}(?:def|if|for|while|class|else|elif|try|with|switch|case|default|public|private)\b"
+)
 _ENDS_OPEN = re.compile(r"[:\uff1a\u2236]\W{0,10}$")
 _ANSWERS = frozenset(
-    """one two first second yes right correct all some above below both time here there now good clear user they we us sure ok okay well hello simple
-    logic logical full complete and it its is do no not none more most less same other part hand mind heart order line key short long
+    """ready alright loading hi hey so hmm ah oh great thanks one two first second yes right correct all some above below both time here there now good clear user they we us sure ok okay well hello simple
+    logic logical full complete and it its is do no not none more most less same other part hand mind heart order line
+    key short long
     last next start end left""".split()
 )  # words of announcements that are answers when they stand alone
+_TALK = frozenset(
+    "ok okay alright well hello hi hey sure ready so hmm hm ah oh good great thanks now loading please welcome begin start clear".split()
+)
 _NAMELESS = frozenset("der die das und ich wir werde uns den dem ein eine lassen zu".split())  # German writes all nouns large
+_CHOICE = 4  # words; a response this short may pick its answer from the question
 _NO_REFERENCE = Reference("")
 _ASKING = ("?", "\uff1f", "\u061f")
 
@@ -45,7 +53,7 @@ def opener_only(look: Look, lexicon: Lexicon = LEXICON) -> str | None:
     reference = look.reference
     if reference is not None and reference.kind in ("text", "option", "truth") and reference.held_by(look.visible):
         return None
-    if look.mode not in ("verifier",) and look.visible.endswith(_ASKING):
+    if not look.verifying and (look.visible.endswith(_ASKING) or "please" in look.words):
         return None  # asking back is an answer of an assistant
     if names_value(look, reference or _NO_REFERENCE):
         return None
@@ -53,39 +61,62 @@ def opener_only(look: Look, lexicon: Lexicon = LEXICON) -> str | None:
         return "a heading or an announcement with nothing after it" if _pieces_only(look, lexicon) else None
     if _ENDS_OPEN.search(look.plain) and not _CODE.search(look.plain) and len(look.words) <= 12:
         tail = words(look.clauses[-1]) if look.clauses else []
-        if not [w for c in look.clauses[:-1] for w in words(c) if _new(w, look, lexicon)] and len(tail) <= 12:
+        tongues = lexicon.best(look.words)
+        known = look.clauses[:-1] if look.reference is not None else look.clauses
+        if not any(_new(w, look, lexicon, tongues) for c in known for w in words(c)) and len(tail) <= 12:
             return "a heading with nothing after it"
     if len(look.words) == 1 and look.words[0] in _ANSWERS:
+        talk = reference is not None and reference.kind != "truth" and look.words[0] in _TALK
+        return "a word of talk and no answer" if talk else None
+    return _made_of_announcing(look, lexicon) or (_step_by_step(look) if look.verifying and reference is not None else None)
+
+
+def _step_by_step(look: Look) -> str | None:
+    """ "Step by step" in a language nobody listed: a word, at most one between, and the word again, in one short sentence without names."""
+    found = look.words
+    if not 4 <= len(found) <= 16 or len(look.clauses) != 1 or any(w[:1].isupper() for w in look.plain.split()[1:]):
         return None
-    return _made_of_announcing(look, lexicon)
+    for at, word in enumerate(found):
+        for other in found[at + 1 : at + 3]:
+            size = max(3, min(len(word), len(other)) - 3)
+            if (
+                word[:size] == other[:size]
+                and min(len(word), len(other)) >= 3
+                and abs(len(word) - len(other)) <= 4
+                and word not in look.prompt_words
+            ):
+                return "says “step by step” and nothing more"
+    parts = [w.split("-") for w in found if w.count("-") == 1]
+    return "says “step by step” and nothing more" if any(a[:3] == b[:3] and len(a) > 2 for a, b in parts) else None
 
 
 def _made_of_announcing(look: Look, lexicon: Lexicon) -> str | None:
-    """Every clause is made of known words; one that begins as an announcement may hold a few others."""
+    """Every clause is made of words known in one language; one that begins as an announcement may hold a few others."""
     clauses = [(c, found) for c in look.clauses if (found := words(c))]
-    told = sum(lexicon.announces(w) for _, found in clauses for w in found)
+    tongues = lexicon.best(look.words)
     led = [starts_with_head(found, lexicon) for _, found in clauses]
-    if not told and not any(led) or not clauses:
-        return None
-    if told == 0 and len(look.words) < 4:
-        return None
-    for (clause, found), head in zip(clauses, led, strict=True):
-        if claims_from_prompt(found, look, lexicon):
+    if not any(
+        lexicon.is_core(w, tongues) for w in look.words
+    ):  # without a word that heads, only where an answer is known and missing
+        told = sum(lexicon.announces(w, tongues) for w in look.words)
+        if look.reference is None or not look.verifying or len(look.words) < 2 or not (told or any(led)):
             return None
-        if not _within(clause, found, head, any(led), look, lexicon):
+    for (clause, found), head in zip(clauses, led, strict=True):
+        if claims_from_prompt(found, look, lexicon) or not _within(clause, found, head, any(led), look, lexicon, tongues):
             return None
     return "announces an answer and gives none"
 
 
-def _within(clause: str, found: list[str], head: bool, led: bool, look: Look, lexicon: Lexicon) -> bool:
-    new = [w for w in found if _new(w, look, lexicon)]
-    told = sum(lexicon.announces(w) for w in found)
+def _within(clause: str, found: list[str], head: bool, led: bool, look: Look, lexicon: Lexicon, tongues: frozenset[str]) -> bool:
+    """Whether a clause adds nothing: no new words, or few where it begins as an announcement does."""
+    new = [w for w in found if _new(w, look, lexicon, tongues)]
+    told = sum(lexicon.announces(w, tongues) for w in found)
     if not new:
-        quoted = [w for w in found if w in look.prompt_words and not lexicon.is_grammar(w) and not lexicon.announces(w)]
+        quoted = [w for w in found if w in look.prompt_words and not lexicon.tongues(w)]
         return not quoted or told > 0 or head or led
     if len(found) < 5 or (not head and not (led and 2 * told >= len(new))) or _names(clause, new, found):
         return False
-    share = 0.34 if look.reference is not None else 0.15
+    share = (0.34 if look.reference is not None else 0.15) if look.verifying else 0.0  # an assistant may rewrite its prompt
     return len(new) <= share * len(found) * (1 if head else 0.8)
 
 
@@ -97,12 +128,14 @@ def _names(clause: str, new: list[str], found: list[str]) -> bool:
     return any(w[:1].isupper() and fold(w.strip(".,!?'\"")) in new for w in inner)
 
 
-def _new(word: str, look: Look, lexicon: Lexicon) -> bool:
+def _new(word: str, look: Look, lexicon: Lexicon, tongues: frozenset[str]) -> bool:
     """A word that neither grammar, nor announcing, nor the question accounts for."""
-    if word.isdigit() or lexicon.is_grammar(word) or lexicon.announces(word) or word in look.prompt_words:
+    if word.isdigit() or not lexicon.tongues(word).isdisjoint(tongues):
+        return False
+    if look.verifying and word in look.prompt_words and len(look.words) > _CHOICE:  # "Lead" may be the answer to "lead or gold?"
         return False
     if "-" in word or "'" in word:
-        return any(_new(w, look, lexicon) for w in re.split(r"[-']", word) if len(w) > 1)
+        return any(_new(w, look, lexicon, tongues) for w in re.split(r"[-']", word) if len(w) > 1)
     return len(word) > 1 or not word.isascii()
 
 
@@ -115,10 +148,10 @@ def _pieces_only(look: Look, lexicon: Lexicon) -> bool:
     for piece in lexicon.pieces:
         if piece in left:
             left = left.replace(piece, "\x00")
-    new = [c for c in left if c != "\x00" and c not in look.prompt and not "\u0e31" <= c <= "\u0e4e"]
+    new = [c for c in left if c != "\x00" and not (look.verifying and c in look.prompt) and not "\u0e31" <= c <= "\u0e4e"]
     latin = [w for w in re.findall(r"[a-z]+", "".join(new)) if len(w) > 1]
     if any(not (lexicon.announces(w) or lexicon.is_grammar(w)) for w in latin):
         return False
     new = [c for c in new if not c.isascii()]
-    share = 0.0 if len(text) < 10 else (0.2 if look.reference is not None else 0.08)
+    share = 0.0 if len(text) < 10 or not look.verifying else (0.2 if look.reference is not None else 0.08)
     return len(new) <= share * len(text)

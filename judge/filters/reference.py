@@ -16,18 +16,35 @@ Kind = Literal["number", "math", "option", "truth", "text"]
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm|textbf|boxed)\s{0,3}\{([^{}]{0,500})\}")
 _NUMBER = re.compile(r"[-+\u2212~\u2248$\u20ac\u00a3\u00a5 \\]{0,6}(?:\d[\d,. _\u00a0\u202f!{}\\]{0,80}|\.\d{1,40})[ \\]{0,3}(?:%|\u00b0|\^\\circ"
                      r"|/\s?\d{1,40}|[A-Za-z\u00b5]{1,12}\.?)?(?: [a-z]{1,12})?")  # fmt: skip
-_MATH = re.compile(r"\\[A-Za-z]+|[=^_<>\u2264\u2265\u221a\u03c0\u221e\u2205\u2208\u222a\u2229\u00b1\u00d7\u00f7+*]|\d\s?[A-Za-z]\b|[A-Za-z]\s?-\s?[A-Za-z]\b|/")
+_MATH = re.compile(
+    r"\\[A-Za-z]+|[=^_<>\u2264\u2265\u221a\u03c0\u221e\u2205\u2208\u222a\u2229\u00b1\u00d7\u00f7+*]|\d\s?[A-Za-z]\b|[A-Za-z]\s?-\s?[A-Za-z]\b|/"
+)
 _WORDS = re.compile(r"[^\W_]+")
 _TRUTH = frozenset(
-    map(fold, "yes no true false ja nein oui non sí si no sim não vrai faux да нет так ні 是 否 对 错 不是 はい いいえ 예 아니오 نعم لا हाँ नहीं".split())
+    map(
+        fold,
+        "yes no true false ja nein oui non sí si no sim não vrai faux да нет так ні 是 否 对 错 不是 はい いいえ 예 아니오 نعم لا हाँ नहीं".split(),
+    )
 )
 NEGATIVE = frozenset(
     fold(w)
     for w in """no none nothing nobody nowhere never neither nor not cannot can't nil null void empty undefined unknown undetermined indeterminate
-    impossible zero dne nonexistent infinite infinitely insufficient inconclusive nan n/a 0 \\emptyset \\varnothing ∅ kein keine nicht nichts niemand
-    unbestimmt unmöglich aucun rien pas jamais impossible ninguno nada nadie nunca imposible nenhum nessuno niente нет никто ничего невозможно 无 無
+    impossible zero dne nonexistent infinite infinitely insufficient inconclusive nan n/a 0 \\emptyset \\varnothing ∅
+    kein keine nicht nichts niemand
+    unbestimmt unmöglich aucun rien pas jamais impossible ninguno nada nadie nunca imposible nenhum nessuno niente нет
+    никто ничего невозможно 无 無
     没有 不能 不存在 なし ない 없음 없다 لا يوجد नहीं कोई""".split()
 )
+
+
+_SHORT_NEGATIVE = 80  # characters; a longer reference says more than "none"
+_NEGATIVE_WORD = re.compile(r"\\[a-z]+|[^\W_]+(?:'[a-z]+|/[a-z]\b)?|∅")
+
+
+def _negative(text: str) -> bool:
+    """Whether a short reference says "none": by a word of its own, or by being 0. A 0 among other numbers says nothing."""
+    found = [fold(w) for w in _NEGATIVE_WORD.findall(text.replace("\u2019", "'"))]
+    return found == ["0"] or any(w in NEGATIVE and w != "0" for w in found)
 
 
 @dataclass(frozen=True)
@@ -72,8 +89,10 @@ class Reference:
     @cached_property
     def negative(self) -> bool:
         """Whether it says that there is no answer, or none of a kind: then a response that says so may be right."""
-        found = [fold(w) for w in re.findall(r"\\[a-z]+|[^\W_]+(?:'[a-z]+|/[a-z]\b)?|∅", self.bare.replace("\u2019", "'"))]
-        return any(w in NEGATIVE for w in found) or any(w in self.bare for w in ("不", "无", "無", "没", "ない", "なし", "없"))
+        if any(w in self.bare for w in ("不", "无", "無", "没", "ない", "なし", "없")):
+            return True
+        parts = self.bare.split("/") if self.kind == "text" else [self.bare]  # one of many alternatives may be the negative one
+        return any(_negative(part) for part in [self.bare, *parts] if len(part) <= _SHORT_NEGATIVE)
 
     @cached_property
     def alternatives(self) -> tuple[tuple[str, ...], ...]:
@@ -82,6 +101,23 @@ class Reference:
         parts = re.split(r"[/|\n]", self.bare) if worded and not self.bare.startswith("\\") else [self.bare]
         found = (tokens(p) for p in [self.bare, *parts[:500]])
         return tuple(dict.fromkeys(f for f in found if f))
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The answers it accepts, as they stand between `/` and `|`; only the whole where that is a fraction or a formula.
+
+        Example:
+            >>> Reference("8/eight/Eight").parts, Reference("3/4").parts, Reference("|x|").parts
+            (('8/eight/Eight', '8', 'eight', 'Eight'), ('3/4',), ('|x|',))
+        """
+        text = self.text[:10_000]
+        if (
+            "\\" in text
+            or not re.search(r"[^\W\d_]{2}|[^\w\s]$", text)
+            or re.fullmatch(r"[\d\s.,/%-]*[a-z]{0,3}/[a-z]{1,3}", text)
+        ):
+            return (self.text,)
+        return tuple(dict.fromkeys([self.text, *(p for p in re.split(r"[/|]", text) if p.strip())]))
 
     def held_by(self, text: str) -> bool:
         """Whether one of its answers stands in a text, word for word, articles aside.
@@ -99,7 +135,9 @@ class Reference:
 def tokens(text: str) -> tuple[str, ...]:
     """Folded words without articles and thousands separators, for a comparison word by word."""
     text = re.sub(r"(?<=\d)[,_](?=\d{3})", "", text)
-    return tuple(w for w in (fold(w) for w in _WORDS.findall(text.replace("'", "").replace("\u2019", ""))) if w not in ("the", "a", "an"))
+    return tuple(
+        w for w in (fold(w) for w in _WORDS.findall(text.replace("'", "").replace("\u2019", ""))) if w not in ("the", "a", "an")
+    )
 
 
 @lru_cache(maxsize=4096)

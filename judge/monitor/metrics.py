@@ -16,7 +16,7 @@ _GAUGES = {  # figure -> (name, help); units by Prometheus's naming rules
     "pass_rate": ("judge_pass_ratio", "Share of rewards at or above the threshold, smoothed."),
     "no_verdict_share": ("judge_no_verdict_ratio", "Share of responses without a reward, smoothed."),
     "opening_share": ("judge_top_opening_ratio", "Share of responses with the most common opening, smoothed."),
-    "identical_share": ("judge_identical_response_ratio", "Share of prompts with the most common response, smoothed."),
+    "identical_share": ("judge_identical_response_ratio", "Share of the text most often given to different prompts, smoothed."),
     "duplicate_share": ("judge_duplicate_in_group_ratio", "Share of responses that repeat one of their group, smoothed."),
     "group_std": ("judge_group_reward_deviation_ratio", "Mean standard deviation of rewards within groups, smoothed."),
     "zero_spread_share": ("judge_zero_spread_group_ratio", "Share of groups with equal rewards, smoothed."),

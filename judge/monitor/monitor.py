@@ -27,7 +27,7 @@ Pair = tuple[Reward, Reward]
 
 _LOG = logging.getLogger(__name__)
 _MAX_NAMES = 64  # flags and reasons followed by name
-_JUMP_DEVIATIONS = 6.0
+_JUMP_DEVIATIONS = 5.0
 _JUMP_BATCHES = 10
 _ALL = 0.99
 _MOVING = {  # alarms whose limit is higher where a run starts high, and their figure
@@ -42,7 +42,7 @@ _SMOOTHED = {
 }
 _SAYS = {
     AlarmCode.OPENING_COLLAPSE: "of the responses open with the same words",
-    AlarmCode.IDENTICAL_RESPONSES: "of the prompts got the same response",
+    AlarmCode.IDENTICAL_RESPONSES: "of the responses are one text, given to different prompts",
     AlarmCode.DUPLICATES_IN_GROUP: "of the responses repeat another one of their group",
     AlarmCode.NO_VERDICT_SHARE: "of the responses have no reward",
     AlarmCode.GROUP_SPREAD_COLLAPSE: "of the groups have equal rewards throughout",

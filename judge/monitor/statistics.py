@@ -120,14 +120,15 @@ def shares(batch: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
 def _repetition(batch: Sequence[Row]) -> dict[str, float | None]:
     prompts = {row.prompt for row in batch}
     several = len(prompts) >= LEAST_PROMPTS
-    pairs = Counter(text for _, text in {(row.prompt, row.text) for row in batch})
+    prompts_of = Counter(text for _, text in {(row.prompt, row.text) for row in batch})
+    shared = [n for text, n in Counter(row.text for row in batch).items() if prompts_of[text] > 1]
     sizes = Counter(row.prompt for row in batch)
     distinct = Counter(prompt for prompt, _ in {(row.prompt, row.text) for row in batch})
     grouped = {prompt: n for prompt, n in sizes.items() if n > 1}
     total = sum(grouped.values())
     return {
         "opening_share": top_share([row.opening for row in batch]) if several else None,
-        "identical_share": max(pairs.values()) / len(prompts) if several else None,
+        "identical_share": max(shared, default=0) / len(batch) if several else None,
         "duplicate_share": sum(n - distinct[prompt] for prompt, n in grouped.items()) / total if total else None,
     }
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from judge.parse import clean
+from judge.lookalikes import fold
 from judge.parse.single import Reading
 from judge.parse.statement import Statement
 from judge.parse.values import Bad
@@ -64,7 +64,7 @@ class Material:
     @cached_property
     def texts(self) -> list[str]:
         """The texts, folded like the reply."""
-        return [clean.fold(text) for text in self._question.material]
+        return [fold(text) for text in self._question.material]
 
     @cached_property
     def statements(self) -> list[Statement]:

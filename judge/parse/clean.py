@@ -24,13 +24,6 @@ _REFUSAL = re.compile(
     r"|am unable|am not able)|i['’]m (?:unable|not able)|as an ai\b)",
     re.IGNORECASE,
 )
-_FOLD: dict[int, str] = {
-    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
-    **dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), "\n"),
-    **dict.fromkeys((0xA0, 0x3000, 0x202F, 0x205F, *range(0x2000, 0x200B)), " "),
-    **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0x200E, 0x200F, *range(0x202A, 0x202F)), " "),
-    0x2212: "-",
-}
 
 
 def failure(completion: Completion) -> NoVerdict | None:
@@ -52,17 +45,6 @@ _BY_FINISH = {
     "content_filter": Reason.REFUSED,
     "length": Reason.TRUNCATED,
 }
-
-
-def fold(text: str) -> str:
-    """Make look-alike characters plain (full-width forms, odd spaces and line ends), one for one: positions stay.
-
-    Example:
-        >>> fold("ＶＥＲＤＩＣＴ：４")
-        'VERDICT:4'
-    """
-    text = text.replace("\r\n", " \n").replace("\r", "\n")
-    return text.translate(_FOLD)
 
 
 def strip_thinking(text: str) -> str | None:

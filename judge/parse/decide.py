@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
+from judge.lookalikes import fold
 from judge.parse import checklist, clean, delimited, lines, objects, several, single
 from judge.parse.choose import Candidate, Material, Planted, choose
 from judge.parse.quoting import Quoting
@@ -54,7 +55,7 @@ class Decision:
 
 def decide(text: str, question: Question) -> Decision | NoVerdict:
     """Decide what a whole reply says. Never raises on model output."""
-    folded = clean.fold(text)
+    folded = fold(text)
     spans = clean.thinking(folded)
     if spans is None:
         return NoVerdict(Reason.MISSING, "the thinking never ends")

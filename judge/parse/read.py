@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from judge.lookalikes import fold
 from judge.parse import clean
 from judge.parse.decide import Decision, decide, scan
 from judge.parse.expect import expectation
@@ -58,7 +59,7 @@ def read_strict(completion: Completion, question: Question) -> Verdict | NoVerdi
         return found
     if spell(question, _spellable(found, question)) != block:
         return NoVerdict(Reason.MISSING, "the last line is not the exact form")
-    if len(scan(clean.fold(words), question)) != len(scan(clean.fold(block), question)):
+    if len(scan(fold(words), question)) != len(scan(fold(block), question)):
         return NoVerdict(Reason.AMBIGUOUS, "a verdict is stated more than once")
     return Verdict(found.reading.value, found.reading.scores)
 

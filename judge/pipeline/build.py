@@ -99,7 +99,7 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
         else load_rubric(settings.rubric, base=base)
     )
     given = {k: v for k, v in settings.reward.model_dump().items() if v is not None}
-    return Rubric.model_validate({**rubric.model_dump(), **given}) if given else rubric
+    return rubric.model_copy(update=given) if given else rubric
 
 
 def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, order: str) -> Sampling:

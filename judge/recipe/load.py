@@ -21,6 +21,7 @@ from judge.yamlfile import read_yaml, shown, validate
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+['"]([^'"]+)['"]""")
 SHARED = "_shared"
+MAX_TEMPLATE = 262_144  # bytes of one file
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,35 @@ def read_templates(folder: Path, named_in: str, names: Iterable[str]) -> dict[st
         name = wanted.pop()
         if name in out:
             continue
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise RecipeError(Problem(str(folder), f"template `{name}` lies outside the recipe's folder"))
-        path = (shipped_dir("prompts") if name.startswith(SHARED + "/") else folder) / name
-        try:
-            out[name] = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            near = did_you_mean(name, (p.name for p in folder.glob("*.j2")))
-            raise RecipeError(Problem(str(folder / named_in), f"no template `{name}` in this folder{near}")) from None
-        except UnicodeDecodeError:
-            raise RecipeError(Problem(str(path), "not UTF-8; save the file as UTF-8")) from None
+        out[name] = _read(folder, named_in, name)
         wanted += _REFERENCE.findall(out[name])
     return dict(sorted(out.items()))
+
+
+def _read(folder: Path, named_in: str, name: str) -> str:
+    """The text of one template, which must lie in the folder once every symbolic link is followed."""
+    outside = RecipeError(Problem(str(folder), f"template `{name}` lies outside the recipe's folder"))
+    if "\0" in name:
+        raise RecipeError(Problem(str(folder / named_in), f"a template's name cannot hold a NUL character: {shown(name)}"))
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise outside
+    root = shipped_dir("prompts") if name.startswith(SHARED + "/") else folder
+    path = root / name
+    try:
+        if not path.resolve(strict=True).is_relative_to(root.resolve()):
+            raise outside
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        near = did_you_mean(name, (p.name for p in folder.glob("*.j2")))
+        raise RecipeError(Problem(str(folder / named_in), f"no template `{name}` in this folder{near}")) from None
+    except (OSError, RuntimeError) as why:  # a folder, no permission, a ring of links
+        raise RecipeError(Problem(str(path), f"cannot be read: {getattr(why, 'strerror', None) or why}")) from None
+    if len(raw) > MAX_TEMPLATE:
+        raise RecipeError(Problem(str(path), f"{len(raw):,} bytes; a template has at most {MAX_TEMPLATE:,}"))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RecipeError(Problem(str(path), "not UTF-8; save the file as UTF-8")) from None
 
 
 def _options(spec: RecipeSpec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from judge.recipe.load import Recipe
 from judge.recipe.model import Question, Turn
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary
+from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Message, Sample
 
@@ -55,6 +56,7 @@ class Builder:
         self.recipe = recipe
         self.seed = seed
         self._tokens = control_tokens
+        self._break = verdict_breaker(recipe.spec.verdict)
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in (turn.system, turn.user) if t}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in (turn.system, turn.user) if t}
         self._templates = Templates(recipe.folder, recipe.templates, control_tokens, prompt_scoped=frozenset(early - late))
@@ -66,7 +68,7 @@ class Builder:
         label = boundary(self.seed, sample.prompt)
 
         def untrusted(text: str | tuple[Message, ...]) -> Untrusted:
-            return Untrusted(text, label, self._tokens)
+            return Untrusted(text, label, self._tokens, self._break)
 
         scale = _scale_view(self._range(rubric))
         values = {
@@ -113,7 +115,8 @@ class Builder:
     def messages(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> list[Message]:
         """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message."""
         values = dict(case.values)
-        values["outputs"] = {k: Untrusted(v, case.responses[0].label, self._tokens) for k, v in outputs.items()}
+        label = case.responses[0].label
+        values["outputs"] = {k: Untrusted(v, label, self._tokens, self._break) for k, v in outputs.items()}
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))
             shown = [case.responses[i] for i in ask.order]

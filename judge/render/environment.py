@@ -1,7 +1,7 @@
 """Recipe templates -> compiled templates that cannot reach Python.
 
 - Jinja's plain environment is remote code execution when template text is not ours. The immutable sandbox stops
-  object traversal; repetition (`'a' * 10**9`) it does not, so that operator is limited here.
+  object traversal; lint.py refuses what a prompt does not need, and limits.py bounds the rest.
 - `map(attribute='__class__')` renders an undefined value silently even when strict. So names are also checked
   when the recipe is loaded: an unknown variable is an error with file and line before anything is judged.
 """
@@ -9,20 +9,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, UndefinedError, meta, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import Problem, RecipeError, did_you_mean
-from judge.render.quoting import Quoted, Untrusted, disarm
+from judge.render import limits, lint
+from judge.render.quoting import Quoted, Untrusted, neutralise
 
-MAX_REPEAT = 10_000  # characters or items one multiplication may make
 MAX_KEPT = 1024  # messages rendered once and kept
-MAX_OUTPUT = 64 * 1024 * 1024  # characters of one rendered message
+_FAILURES = (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError)
 
 VARIABLES = {
     "prompt": "the prompt (quote it)",
@@ -43,23 +44,46 @@ PROMPT_SCOPE_HIDES = frozenset({"response", "responses", "names"})
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with bounded repetition and no printing of untrusted values."""
+    """The sandbox, with everything that can grow charged to the rendering."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    context_class = limits.Spending
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" or isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple):
-            size = max((len(v) for v in (left, right) if isinstance(v, str | list | tuple)), default=MAX_REPEAT)
-            times = max((abs(v) for v in (left, right) if isinstance(v, int)), default=1)
-            if size * times > MAX_REPEAT:
-                raise SecurityError(f"`{operator}` would make more than {MAX_REPEAT} items")
+        limits.arithmetic(context, operator, left, right)
         return super().call_binop(context, operator, left, right)
 
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(limits.Charging().visit(source), *args, **kwargs)
 
-def _quote(value: Any, title: str = "TEXT") -> Quoted:
-    if not isinstance(value, Untrusted):
-        raise TypeError(f"`quote` is for the sample's texts, not for {type(value).__name__}")
-    return value.quote(title)
+
+def _quoting(control_tokens: frozenset[str]) -> Callable[..., Quoted]:
+    """The `quote` filter. A title may come from the rubric, so it is neutralised and kept on its line."""
+
+    @lru_cache(maxsize=256)
+    def safe(title: str) -> str:
+        return " ".join(neutralise(title, control_tokens).split())
+
+    @pass_context
+    def quote(context: limits.Spending, value: Any, title: str = "TEXT") -> Quoted:
+        if not isinstance(value, Untrusted):
+            raise TypeError(f"`quote` is for the sample's texts, not for {type(value).__name__}")
+        quoted = value.quote(safe(title))
+        context.grant(value, len(quoted))
+        return quoted
+
+    return quote
+
+
+def _printing(control_tokens: frozenset[str]) -> Callable[[Any], Any]:
+    """What is done to every printed value: all but quoted text and numbers is neutralised, lists of texts included."""
+
+    def printed(value: Any) -> Any:
+        if type(value) is str:
+            return neutralise(value, control_tokens)
+        return value if isinstance(value, Quoted | int | float) else neutralise(str(value), control_tokens)
+
+    return printed
 
 
 class Templates:
@@ -93,16 +117,14 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=False,
-            finalize=lambda value: disarm(value, control_tokens) if type(value) is str else value,
+            finalize=_printing(control_tokens),
         )
-        self._env.filters = {
-            k: self._env.filters[k] for k in ("join", "length", "list", "lower", "upper", "trim", "tojson", "first", "last")
-        }
-        self._env.filters["quote"] = _quote
+        self._env.filters = {**limits.FILTERS, **limits.HIDDEN_FILTERS, "quote": _quoting(control_tokens)}
+        self._env.tests = {k: v for k, v in self._env.tests.items() if k in lint.TESTS}
         self._env.globals = {}
         for name in templates:
             self._check(name)
-        whole = {name: _inlined(name, templates) for name in templates}
+        whole = {name: self._whole(name) for name in templates}
         self._compiled = {name: self._env.from_string(text) for name, text in whole.items()}
         self._reads = {name: meta.find_undeclared_variables(self._env.parse(text)) for name, text in whole.items()}
         self._same: dict[tuple[str, int], tuple[Any, str]] = {}
@@ -111,24 +133,34 @@ class Templates:
         path = self._folder / name
         return f"{path}:{line}" if line else str(path)
 
+    def _parsed(self, name: str, source: str) -> nodes.Template:
+        try:
+            return lint.parse(self._env, source, name)
+        except lint.Refused as why:
+            raise RecipeError(Problem(self._where(name, why.line), str(why))) from None
+
     def _check(self, name: str) -> None:
         """Whether one file is a valid template and names only what there is."""
+        self._check_names(name, self._parsed(name, self._sources[name]))
         try:
-            self._check_names(name, self._env.parse(self._sources[name], name))
             self._env.get_template(name)
-        except TemplateSyntaxError as why:
-            place = why.filename if why.filename in self._sources else name  # some are found under a name of jinja's own
-            raise RecipeError(Problem(self._where(place or name, why.lineno), f"not a valid template: {why.message}")) from None
         except TemplateError as why:
             raise RecipeError(Problem(self._where(name), f"not a valid template: {why}")) from None
 
+    def _whole(self, name: str) -> str:
+        """A template with its includes put in, checked once more as a whole."""
+        text = _inlined(name, self._sources)
+        left = self._parsed(name, text).find(nodes.Include)
+        if left is not None:
+            raise RecipeError(Problem(self._where(name), 'an include is written {% include "name" %}, and nothing else in it'))
+        return text
+
     def _check_names(self, name: str, tree: nodes.Template) -> None:
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-            attribute = node.attr if isinstance(node, nodes.Getattr) else getattr(getattr(node, "arg", None), "value", "")
-            if isinstance(attribute, str) and attribute.startswith("_"):
-                raise RecipeError(
-                    Problem(self._where(name, node.lineno), f"`{attribute}`: names that begin with _ are closed to templates")
-                )
+        for node in tree.find_all(nodes.Include):
+            named = getattr(node.template, "value", "")
+            if named not in self._sources:
+                near = did_you_mean(named, self._sources) or f"; there are: {', '.join(self._sources)}"
+                raise RecipeError(Problem(self._where(name, node.lineno), f"no template `{named}`{near}"))
         hidden = PROMPT_SCOPE_HIDES if name in self._prompt_scoped else frozenset()
         known = sorted(self._variables.keys() - hidden)
         for unknown in sorted(meta.find_undeclared_variables(tree)):
@@ -163,20 +195,32 @@ class Templates:
 
     def _render(self, name: str, values: Mapping[str, Any]) -> str:
         try:
-            text = self._compiled[name].render(values)
-        except (UndefinedError, SecurityError, TypeError) as why:
+            return _text(self._compiled[name], values)
+        except _FAILURES as why:
             raise RecipeError(Problem(self._where(name, self._line_of_error(name, values)), str(why))) from None
-        if len(text) > MAX_OUTPUT:
-            raise RecipeError(Problem(self._where(name), f"renders {len(text):,} characters; at most {MAX_OUTPUT:,}"))
-        return text.strip()
 
     def _line_of_error(self, name: str, values: Mapping[str, Any]) -> int | None:
         """The line, by rendering once more with the includes left where they are."""
         try:
-            self._env.get_template(name).render(values)
-        except (UndefinedError, SecurityError, TypeError) as why:
+            try:
+                _text(self._env.get_template(name), values)
+            except _FAILURES:
+                self._env.handle_exception()
+        except _FAILURES as why:
             return _line(why)
         return None
+
+
+def _text(template: Template, values: Mapping[str, Any]) -> str:
+    """Render piece by piece, and stop where it is too long."""
+    context: Any = template.new_context(dict(values))
+    parts, size = [], 0
+    for part in template.root_render_func(context):
+        size += len(part)
+        parts.append(part)
+        if size > limits.MAX_TEXT and size > context.allowed:
+            raise SecurityError(f"renders more than {limits.MAX_TEXT:,} characters beyond the sample's own texts")
+    return "".join(parts).strip()
 
 
 _RUN_WIDE = frozenset({"rubric", "scale", "options"})  # `scale` follows from the rubric and the recipe
@@ -190,9 +234,15 @@ def _inlined(name: str, templates: Mapping[str, str], depth: int = 0) -> str:
     """
     if depth > 8:
         raise RecipeError(f"template `{name}` includes itself")
+    left = lint.MAX_SOURCE
 
     def put_in(match: re.Match[str]) -> str:
-        return _inlined(match[1], templates, depth + 1).removesuffix("\n") + '{{ "" }}'
+        nonlocal left
+        text = _inlined(match[1], templates, depth + 1).removesuffix("\n") + '{{ "" }}'
+        left -= len(text)
+        if left < 0:
+            raise RecipeError(f"template `{name}` includes more than {lint.MAX_SOURCE:,} characters")
+        return text
 
     return _INCLUDE.sub(put_in, templates[name])
 

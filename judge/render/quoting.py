@@ -8,6 +8,8 @@ only as `Untrusted`, which is not a string: printing it without the `quote` filt
   candidate is the same for every candidate, and completions of one prompt share their prefix.
 - A chat template turns `<|im_end|>` in content into the real control token (transformers #29279, open). So control
   tokens get a space after their first character: readable for the judge, ordinary text for the tokenizer.
+- Known tokens are named; the rest goes by shape (`<name_of_token>`, `[NAME]`), because a remote judge keeps its list to itself.
+- What the recipe would read as a verdict is broken up as well (verdicts.py).
 - Hidden characters (zero-width, bidirectional, tag characters, lone surrogates) are shown as `[U+200B]`. Joiners
   between letters that need them (Persian, Indic scripts, emoji) stay.
 """
@@ -19,16 +21,25 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from judge.render.verdicts import Break
 from judge.types import Message
 
-# Control tokens of the common families. An engine that knows its tokenizer adds its own.
+# Control tokens of the common families that have no shape of their own. An engine that knows its tokenizer adds its own.
 _FAMILIES = (
-    "<s>", "</s>", "<bos>", "<eos>", "<pad>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>",
-    "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]",
-    "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[BOS]", "[EOS]", "[gMASK]", "[CLS]", "[SEP]",
-    "[MASK]", "[PAD]", "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>",
+    "<s>", "</s>", "<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<cls>", "<sep>", "<sop>", "<eop>", "<eod>", "<eot>", "<PAD>",
+    "<UNK>", "<CLS>", "<SEP>", "<EOS>", "<BOS>", "<EOT>", "<PRE>", "<SUF>", "<MID>", "<<SYS>>", "<</SYS>>", "[gMASK]", "[sMASK]",
+    "[@BOS@]", "[multimodal]",
+    "<reponame>", "<filename>", "<think>", "</think>", "<image>", "<video>", "<audio>", "<box>", "</box>", "<ref>", "</ref>",
+    "]~b]", "]~!b[", "[e~[",
 )  # fmt: skip
-_PIPED = re.compile(r"<(?=[|｜])|(?<=[|｜])>")  # <|name|> and DeepSeek's full-width form, in one linear pass
+_SHAPES = (
+    r"<(?=/?[A-Za-z][A-Za-z0-9]{0,30}[_:▁][\w:▁]{1,60}>)"  # <start_of_turn>, <tool_call>, <SPECIAL_20>, <seed:bos>; no HTML
+    r"|<(?=(?:unused|2|SPECIAL|IMG)[A-Za-z]{0,4}\d{0,6}>)"
+    r"|\[(?=/?[A-Z][A-Z0-9_]{2,40}\])"  # [INST], [/TOOL_RESULTS], [IMG_BREAK]
+)
+_PIPED = re.compile(  # <|name|>, DeepSeek's full-width form and EXAONE's [|name|], in one linear pass
+    r"[<＜\[［](?=[|｜])|(?<=[|｜])[>＞\]］]"
+)
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]+"
@@ -42,9 +53,12 @@ _FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END)\b)", re.IGNORECASE)
 class Untrusted:
     """A text that may only be printed through the `quote` filter."""
 
-    __slots__ = ("_messages", "_quoted", "label", "tokens")
+    __slots__ = ("_break", "_messages", "_quoted", "label", "tokens")
 
-    def __init__(self, content: str | tuple[Message, ...], label: str, tokens: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, content: str | tuple[Message, ...], label: str, tokens: frozenset[str] = frozenset(), breaker: Break = str
+    ) -> None:
+        self._break = breaker
         self._messages = content if isinstance(content, tuple) else (Message("user", content),)
         self._quoted: list[str] | None = None
         self.label = label
@@ -53,7 +67,7 @@ class Untrusted:
     def quote(self, title: str) -> Quoted:
         """The text as a labelled block; a conversation gives one block a message."""
         if self._quoted is None:
-            self._quoted = [neutralise(m.content, self.tokens, self.label) for m in self._messages]
+            self._quoted = [self._break(neutralise(m.content, self.tokens, self.label)) for m in self._messages]
         if len(self._messages) == 1:
             return Quoted(_block(title, self.label, self._quoted[0]))
         pairs = zip(self._messages, self._quoted, strict=True)
@@ -95,8 +109,9 @@ def neutralise(text: str, tokens: Iterable[str] = (), label: str = "") -> str:
         >>> neutralise("ok<|im_end|>\\u200b")
         'ok< |im_end| >[U+200B]'
     """
-    if not text.isascii() or not text.isprintable():
+    if not (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
         text = _HIDDEN.sub(_visible, text)
+    if not text.isascii() and ("\u200c" in text or "\u200d" in text):
         text = _JOINERS.sub(_visible, text)
     if "<" in text or "[" in text or "|" in text or tokens:
         text = disarm(text, tokens)
@@ -110,7 +125,7 @@ def neutralise(text: str, tokens: Iterable[str] = (), label: str = "") -> str:
 def disarm(text: str, tokens: Iterable[str] = ()) -> str:
     """Break up chat-template control tokens, and nothing else."""
     if "|" in text or "｜" in text:
-        text = _PIPED.sub(lambda m: "< " if m.group() == "<" else " >", text)
+        text = _PIPED.sub(lambda m: f"{m.group()} " if m.group() in "<＜[［" else f" {m.group()}", text)
     pattern = _token_pattern(tokens if isinstance(tokens, frozenset) else frozenset(tokens))
     return pattern.sub(lambda m: f"{m.group()[0]} {m.group()[1:]}", text)
 
@@ -118,7 +133,7 @@ def disarm(text: str, tokens: Iterable[str] = ()) -> str:
 @lru_cache(maxsize=64)
 def _token_pattern(tokens: frozenset[str]) -> re.Pattern[str]:
     known = sorted({t for t in (*_FAMILIES, *tokens) if len(t) > 1}, key=lambda t: (-len(t), t))
-    return re.compile("|".join(map(re.escape, known)))
+    return re.compile("|".join([*map(re.escape, known), _SHAPES]))
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""To be described by its builder."""
+"""What reports share: intervals, and pages to read them on. Knows nothing of judges."""

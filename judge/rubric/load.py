@@ -2,19 +2,18 @@
 
 - A wrong rubric changes every reward silently, so nothing is guessed: an unknown field, a weight that is text, a
   duplicate key or an undecodable byte is an error with its file and line.
-- JSON is read by its own rules, not as YAML (YAML folds U+2028 and refuses surrogate pairs), and stricter than the
-  standard library: NaN, Infinity, duplicate keys and deep nesting are errors.
+- JSON is read by its own rules (jsonfile.py), not as YAML, which folds U+2028 and refuses surrogate pairs.
 - A cell of a data set is untrusted: it may name a shipped rubric, never a path, nor Python code as a `check`.
 - Arrow fills absent fields of a struct column with null, so null fields of an inline rubric count as absent.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from judge.errors import InputError, Problem, RubricError, did_you_mean
+from judge.jsonfile import parse_json
 from judge.rubric.build import build_rubric
 from judge.rubric.importers import import_rubric, is_published
 from judge.rubric.model import Rubric
@@ -141,34 +140,9 @@ def _read_json(path: Path) -> Source:
 
 def read_json(text: str, where: str) -> Any:
     """Strict JSON. Raises RubricError on anything two readers could understand differently."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for key, value in items:
-            if key in out:
-                raise RubricError(Problem(where, f"`{key}` stands twice in one object; the later one would win silently"))
-            out[key] = value
-        return out
-
-    def constant(name: str) -> NoReturn:
-        raise RubricError(Problem(where, f"`{name}` is not a finite number"))
-
-    def integer(digits: str) -> int:
-        if len(digits) > 400:
-            raise RubricError(Problem(where, f"a number of {len(digits)} digits"))
-        return int(digits)
-
-    try:
-        data = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=integer)
-    except json.JSONDecodeError as why:
-        place = f"line {why.lineno}, column {why.colno}"
-        raise RubricError(
-            Problem(where, f"not valid JSON: {why.msg} ({place})" if text.strip() else "the file is empty")
-        ) from None
-    except RecursionError:
-        raise RubricError(Problem(where, f"nested more than {MAX_DEPTH} levels deep")) from None
-    _check_plain(data, where)
-    return data
+    if not text.strip():
+        raise RubricError(Problem(where, "the file is empty"))
+    return parse_json(text, where, RubricError)
 
 
 def _check_plain(value: Any, where: str, depth: int = 0) -> None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Kind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
 Fold = Literal["weighted_mean", "all_pass", "min"]
 Denominator = Literal["all_weights", "positive_points"]
+_LARGEST = 1e100
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 
@@ -122,9 +123,11 @@ class Criterion(Frozen):
     @field_validator("weight", "points", mode="before")
     @classmethod
     def _number(cls, value: Any) -> Any:
-        if isinstance(value, int | float) and not isinstance(value, bool) and not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        if abs(value) > _LARGEST or math.isnan(value):  # an int may be too large for a float
             raise ValueError("must be a finite number")
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return float(value)
 
     @model_validator(mode="after")
     def _one_importance(self) -> Self:

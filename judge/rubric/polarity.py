@@ -31,7 +31,7 @@ _PROHIBITS = re.compile(r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn
 _DOES_NOT = re.compile(r"^(?:does not|doesn't|did not|didn't)\s+", re.I)
 _OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses)\s+", re.I)
 _ADVERB = re.compile(
-    r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w+ly|even|also|always|at least|first|ever|any|further)\s+)+", re.I
+    r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w{1,40}ly|even|also|always|at least|first|ever|any|further)\s{1,9})+", re.I
 )
 _WRONGLY = re.compile(r"^(?:in|mis|wrong|false|erroneous|inappropriate|unnecessar|unjustifi|over|undu)\w*ly\s", re.I)
 _HARMFUL = re.compile(

@@ -29,7 +29,7 @@ class GroupSettings(Frozen):
     Attributes:
         schedule: Who meets whom. For n responses: `round_robin` n (n - 1) / 2 comparisons (Pref-GRPO, arXiv:2508.20751);
             `single_elimination` about (anchors + 1 + consolation / 2) n (ArenaRL, arXiv:2601.06487);
-            `double_elimination` up to 2 n - 2; `swiss` rounds x n / 2; `anchor` anchors x n;
+            `double_elimination` up to 2 n - 2 and the seeding pass; `swiss` rounds x n / 2; `anchor` anchors x n;
             `random_reference` n - 1 (BRPO, arXiv:2506.00103); `listwise` shuffles x n / window calls.
         ranking: How the win matrix becomes an order; None: what suits the schedule (`RANKINGS`).
         scale: `strength` (the ranking's own figure in [0, 1]), or `rank` (linear from 1 to 0, ties averaged).

@@ -52,21 +52,21 @@ class AlarmTable(Frozen):
         canary_passed: The same for all probes together against the fixed rate `tolerated_canary_rate`.
         opening_collapse: Share of responses with the most common opening, smoothed. Where a run starts high,
             twice its start counts as the limit, at most half way to 1 (reasoning models open alike from the first step).
-        identical_responses: Share of prompts that got the same text, smoothed; moved as above, so that the letters of
-            multiple choice raise nothing.
+        identical_responses: Share of responses that are the one text most often given to different prompts, smoothed; moved
+            as above, so that the letters of multiple choice raise nothing.
         duplicates_in_group: Share of responses that repeat another one of their group, smoothed; moved as above.
         reward_length_correlation: |Spearman| of reward and length within groups, smoothed.
         reward_format_correlation: The largest Pearson of reward and one feature of format within groups, smoothed.
         no_verdict_share: Share of responses without a reward, smoothed. Above it the judge is broken, not the policy.
         group_spread_collapse: Share of groups whose rewards are all equal, smoothed: they teach nothing.
         second_judge_divergence: How far (this judge - second judge) rose above its value at the start, on paired samples.
-        reward_jump: |mean reward - its smoothed past|, when that is also at least six of its standard deviations.
+        reward_jump: |mean reward - its smoothed past|, when that is also at least five of its standard deviations.
     """
 
     constant_string_wins: AlarmSettings = _alarm(1.0, 0.1, action="stop")
     canary_passed: AlarmSettings = _alarm(1.0, 0.1)
     opening_collapse: AlarmSettings = _alarm(0.5, 0.4, 2)
-    identical_responses: AlarmSettings = _alarm(0.2, 0.1, 2)
+    identical_responses: AlarmSettings = _alarm(0.1, 0.05, 2)
     duplicates_in_group: AlarmSettings = _alarm(0.5, 0.4, 3)
     reward_length_correlation: AlarmSettings = _alarm(0.5, 0.35, 5)
     reward_format_correlation: AlarmSettings = _alarm(0.5, 0.35, 5)

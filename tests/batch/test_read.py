@@ -144,9 +144,9 @@ BROKEN_LINES = [
     pytest.param(b"not json", "d.jsonl:2: not valid JSON: ", id="not-json"),
     pytest.param(b'{"prompt": "Q", "response": "caf\xe9"}', "d.jsonl:2: not UTF-8 (byte 0xe9)", id="latin-1"),
     pytest.param(b'["Q", "x"]', "d.jsonl:2: a row must be an object", id="a-list"),
-    pytest.param(b'{"prompt": NaN, "response": "x"}', "NaN is not a JSON number", id="nan"),
+    pytest.param(b'{"prompt": NaN, "response": "x"}', "`NaN` is not a finite number", id="nan"),
     pytest.param(b'{"prompt": "Q", "response": "x", "response": "y"}', "`response` stands twice", id="duplicate-key"),
-    pytest.param(b"[" * 100_000, "d.jsonl:2: not valid JSON", id="deep"),
+    pytest.param(b"[" * 100_000, "d.jsonl:2: nested more than 64 levels deep", id="deep"),
     pytest.param(b'{"prompt": "Q"}', "d.jsonl:2: `response` is null or missing", id="field-left-out"),
 ]
 

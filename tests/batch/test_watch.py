@@ -55,8 +55,13 @@ async def test_canaries_are_counted_and_leave_no_trace_in_the_tables(tmp_path: P
 def test_a_gullible_judge_is_found_out_in_training():
     """A string that is paid more often than honest answers stops the run with a reason code."""
     settings = config(canaries={"per_batch": 16, "kinds": ["null"]})
-    with Judge.from_config(settings, engine=ScriptedEngine(gullible)) as judge, pytest.raises(MonitorStop) as stopped:
+    seen: list[list[str]] = []
+
+    def train(judge: Judge) -> None:
         for step in range(20):
-            rewards = judge.score(SAMPLES, step=step)
-            assert [r.sample_id for r in rewards] == [s.id for s in SAMPLES]
+            seen.append([r.sample_id for r in judge.score(SAMPLES, step=step)])
+
+    with Judge.from_config(settings, engine=ScriptedEngine(gullible)) as judge, pytest.raises(MonitorStop) as stopped:
+        train(judge)
     assert "constant_string_wins" in stopped.value.codes
+    assert all(ids == [s.id for s in SAMPLES] for ids in seen)

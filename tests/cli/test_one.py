@@ -100,7 +100,7 @@ def test_a_config_is_the_start_and_its_paths_stay_its_own(one, endpoint, judge, 
 
 BAD = [
     pytest.param(["--prompt", "x"], None, "give both --prompt and --response", id="half"),
-    pytest.param([], "nope", "standard input: not one JSON object", id="not-json"),
+    pytest.param([], "nope", "standard input: not valid JSON", id="not-json"),
     pytest.param([], "[]", "expected one JSON object with `prompt` and `response`", id="a-list"),
     pytest.param([], '{"prompt": "x"}', "standard input: `response` is null or missing", id="no-response"),
     pytest.param([*ASK, "--recipe", "pairwise"], None, "compares 2 responses, and this has 1", id="half-a-pair"),

@@ -144,11 +144,11 @@ def message_of(call):
         pytest.param("# soon\n", "r.yaml: the file is empty", id="only-a-comment"),
         pytest.param("a: [1\n", "r.yaml:2: not valid YAML: did not find expected ',' or ']'", id="broken"),
         pytest.param(b"name: x\ntitle: caf\xe9\n", "r.yaml:2: not UTF-8 (byte 0xe9); save the file as UTF-8", id="latin-1"),
-        pytest.param(BOMB, "r.yaml:1: expands to more than 100000 values (aliases?)", id="alias-bomb"),
+        pytest.param(BOMB, "r.yaml:1: expands to more than 10000 values by its aliases", id="alias-bomb"),
         pytest.param("a: &a [*a]\n", "r.yaml:1: nested more than 64 levels deep", id="alias-of-itself"),
-        pytest.param("[" * 2000 + "]" * 2000, "r.yaml: nested more than 64 levels deep", id="flow-nesting"),
+        pytest.param("[" * 2000 + "]" * 2000, "r.yaml:1: nested more than 64 levels deep", id="flow-nesting"),
         pytest.param(
-            "".join(f"{' ' * i}a:\n" for i in range(200)), "r.yaml:66: nested more than 64 levels deep", id="block-nesting"
+            "".join(f"{' ' * i}a:\n" for i in range(200)), "r.yaml:65: nested more than 64 levels deep", id="block-nesting"
         ),
     ],
 )

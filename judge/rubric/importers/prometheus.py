@@ -12,14 +12,17 @@ from typing import Any
 from judge.errors import Problem, RubricError
 from judge.rubric.importers.record import Imported, build, identifier, text_of
 
-_TEXT = re.compile(r"\[(?P<criteria>[^\n]+)\]\s*\n(?P<levels>(?:\s*Score \d+:[^\n]*(?:\n|\Z))+)")
-_LEVEL = re.compile(r"Score (\d+):[ \t]*([^\n]*)")
+_TEXT = re.compile(
+    r"(?m)^[ \t]{0,20}\[(?P<criteria>[^\n]+)\][ \t]{0,20}\n"
+    r"(?P<levels>(?:\s{0,20}Score \d{1,9}:[^\n]{0,20000}(?:\n|\Z)){1,99})"
+)
+_LEVEL = re.compile(r"Score (\d{1,9}):[ \t]*([^\n]*)")
 
 
 def looks_like(record: Any) -> bool:
     """The fields themselves, a record that has them under `score_rubric`, or their text form (`Score 1: ...`)."""
     if isinstance(record, str):
-        return _TEXT.search(record) is not None
+        return "Score 1:" in record and _TEXT.search(record) is not None  # a search from each bracket would be quadratic
     if not isinstance(record, dict):
         return False
     return isinstance(record.get("score_rubric"), dict) or any(

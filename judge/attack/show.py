@@ -1,0 +1,158 @@
+"""An attack report on a terminal: one line first, then a row a family, then the worst items and what honest answers pay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from judge.attack.arena import Gate
+from judge.attack.figures import Figure
+from judge.attack.run import AttackReport, ModeReport
+from judge.attack.verdict import EXPECTED, counted, verdict_line
+from judge.report.stats import Interval
+from judge.report.text import percent, visible
+
+WIDTH = 132
+WORST_SHOWN = 8
+
+
+def print_report(report: AttackReport, console: Console | None = None) -> None:
+    """Print a report on standard output."""
+    console = console or Console(width=None if Console().is_terminal else WIDTH, highlight=False, soft_wrap=False)
+    for block in blocks(report):
+        console.print(block)
+
+
+def blocks(report: AttackReport) -> Iterable[RenderableType]:
+    """The parts of the printed report, in order."""
+    yield Text(verdict_line(report), style="bold")
+    for mode in report.modes:
+        yield ""
+        yield Text(f"{mode.mode}, recipe {mode.recipe}, judge {report.model}: {_gates(mode)}")
+        yield _families(mode)
+        yield _worst(mode)
+        yield from map(Text, _honest(mode))
+        if mode.found:
+            yield _found(mode)
+    tokens = report.prompt_tokens + report.completion_tokens
+    yield ""
+    yield Text(
+        f"{report.questions:,} questions ({report.data}), {report.options.trials} an item, seed {report.options.seed} · "
+        f"{report.calls:,} judge calls, {tokens:,} tokens, {report.seconds:.1f} s · 95 % intervals by text and question",
+        style="dim",
+    )
+
+
+def _gates(mode: ModeReport) -> str:
+    return "same replies with the gate off and on" if len(mode.figures) > 1 else f"gate {mode.gate} only"
+
+
+def _families(mode: ModeReport) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("family", no_wrap=True)
+    table.add_column("counts", no_wrap=True)
+    table.add_column("trials", justify="right", no_wrap=True)
+    for gate in mode.figures:
+        table.add_column(f"gate {gate}", justify="right", no_wrap=True)
+    for name in ("worst item", "vs neutral", "right hurt", "no verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for rows in zip(*mode.figures.values(), strict=True):
+        table.add_row(*_row(mode, dict(zip(mode.figures, rows, strict=True))))
+    return table
+
+
+def _row(mode: ModeReport, by_gate: dict[Gate, Figure]) -> list[str | Text]:
+    f = by_gate[mode.gate]
+    if f.safe == "KEEP":
+        rates: list[str | Text] = [_of(x.harm_trials - x.harmed, x.harm_trials) for x in by_gate.values()]
+        hurt = f"{f.vetoed} vetoed" if f.vetoed else "0 vetoed"
+        return [f.family, EXPECTED[f.safe], str(f.harm_trials), *rates, "", "", hurt, ""]
+    rates = [_rate(x) for x in by_gate.values()]
+    worst = f"{f.worst.item} {percent(f.worst.rate, 0)}" if f.worst and f.worst.rate else "–"
+    net = f"{100 * f.difference:+.1f} pts" if not math.isnan(f.difference) else ""
+    hurt = f"{f.harmed} of {f.harm_trials}" if f.harm_trials else ""
+    return [f.family, EXPECTED[f.safe], f"{f.trials:,}", *rates, worst, net, hurt, _silence(f)]
+
+
+def _rate(f: Figure) -> Text:
+    if math.isnan(f.rate):
+        why = "no verdict" if not f.scored else "no room" if f.no_room else "–"
+        return Text(why, style="yellow")
+    style = (
+        ""
+        if f.safe not in ("NEG", "NOGAIN", "LITERAL", "INVARIANT")
+        else "green"
+        if f.rate == 0
+        else "red"
+        if f.through
+        else "yellow"
+    )
+    return Text(f"{percent(f.rate, 0)} {_interval(f.interval)}", style=style)
+
+
+def _interval(ends: Interval) -> str:
+    return "" if math.isnan(ends.low) else f"[{100 * ends.low:.0f}, {100 * ends.high:.0f}]".rjust(9)
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count} of {total}"
+
+
+def _silence(f: Figure) -> str:
+    total = sum(f.unscored.values())
+    return f"{total} {max(f.unscored, key=lambda r: f.unscored[r])}" if total else "0"
+
+
+def _worst(mode: ModeReport) -> RenderableType:
+    figures = [f for f in counted(mode.figures[mode.gate]) if f.worst and f.worst.rate > 0]
+    if not figures:
+        return Text("No item got through." if mode.alone[mode.gate].trials else "")
+    table = Table(title="worst items", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("item", no_wrap=True)
+    table.add_column(f"gate {mode.gate}", justify="right", no_wrap=True)
+    table.add_column("text, escaped", overflow="ellipsis", no_wrap=True)
+    for f in sorted(figures, key=lambda f: -f.upper)[:WORST_SHOWN]:
+        w = f.worst
+        if w is not None:
+            name = f"{w.item}/{w.variant}" if w.variant else w.item
+            table.add_row(name, f"{percent(w.rate, 0)} of {w.trials} {_interval(w.interval)}", visible(w.text, 72))
+    return table
+
+
+def _honest(mode: ModeReport) -> Iterable[str]:
+    for gate, h in mode.honest.items():
+        words = (
+            f"gate {gate}: right answers accepted {percent(h.accepted)} {_interval(h.accepted_interval).strip()} of {h.right:,}"
+        )
+        if h.wrong:
+            words += f", wrong ones {percent(h.wrong_accepted)} of {h.wrong:,}"
+        if gate == "on":
+            filters = ", ".join(f"{n} {name}" for name, n in h.vetoed_flags.items())
+            words += f", vetoed {percent(h.vetoed)}" + (f" ({filters})" if filters else "")
+        silent = sum(h.unscored.values())
+        yield words + (f", no verdict {silent}" if silent else "")
+        constant = mode.constant[gate]
+        if constant is None:
+            continue
+        line = f"gate {gate}: constant string {constant.item} {visible(constant.text, 30)} earns {percent(constant.rate)}"
+        if constant.beats is not None:
+            line += f"; honest answers as in the data earn {percent(constant.pass_rate)}"
+        if constant.rate > 0:
+            line += f": it beats any policy that passes less than {percent(constant.rate)}"
+        yield line
+
+
+def _found(mode: ModeReport) -> Table:
+    table = Table(title="found by the search, on held-out questions", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("text, escaped", no_wrap=True, overflow="ellipsis")
+    table.add_column("accepted", justify="right", no_wrap=True)
+    table.add_column("in the search", justify="right", no_wrap=True)
+    for f in mode.found:
+        ends = _interval(f.interval)
+        table.add_row(visible(f.text, 70), f"{percent(f.rate, 0)} of {f.trials} {ends}", percent(f.search_rate, 0))
+    return table

@@ -1,0 +1,64 @@
+"""All probes by name and family, and the user's own.
+
+A user's probe is `package.module:name`: a `Probe`, or a plain function (Case, random.Random) -> Case | None, which is then
+expected to change nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import get_args
+
+from judge.audit import causal, contrast, cues, programs, rewrites, style
+from judge.audit.model import Family, Probe
+from judge.errors import InputError, did_you_mean
+
+PROBES: tuple[Probe, ...] = (
+    *rewrites.PROBES,
+    *programs.PROBES,
+    *(p for p in contrast.PROBES if p.family == "rubric"),
+    *style.PROBES,
+    *cues.PROBES,
+    *causal.PROBES,
+    *(p for p in contrast.PROBES if p.family != "rubric"),
+)
+BY_NAME = {probe.name: probe for probe in PROBES}
+FAMILIES: tuple[Family, ...] = tuple(f for f in get_args(Family) if f == "user" or any(p.family == f for p in PROBES))
+
+
+def select(names: Iterable[str] = ("all",)) -> tuple[Probe, ...]:
+    """Probes by name, family, `all`, or `package.module:name`; each once, in the order of the catalogue.
+
+    Raises:
+        InputError: No such probe.
+
+    Example:
+        >>> [p.name for p in select(["rubric", "leet"])]
+        ['leet', 'rubric_shuffled', 'criteria_renamed']
+    """
+    wanted: dict[str, Probe] = {}
+    for name in (part.strip() for text in names for part in text.split(",") if part.strip()):
+        found = [_imported(name)] if ":" in name else [p for p in PROBES if name in ("all", p.name, p.family)]
+        if not found:
+            known = (*FAMILIES, *BY_NAME)
+            near = did_you_mean(name, known) or f"; families: {', '.join(FAMILIES[:-1])}; `judge audit --list` shows all"
+            raise InputError(f"--probes: no probe or family `{name}`{near}")
+        wanted.update((p.name, p) for p in found)
+    if not wanted:
+        raise InputError("--probes: names nothing; `judge audit --list` shows all")
+    place = {name: i for i, name in enumerate(BY_NAME)}
+    return tuple(sorted(wanted.values(), key=lambda p: place.get(p.name, len(place))))
+
+
+def _imported(path: str) -> Probe:
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as why:
+        raise InputError(f"--probes: cannot import `{path}`: {why}") from None
+    if isinstance(found, Probe):
+        return found
+    if not callable(found):
+        raise InputError(f"--probes: `{path}` is neither a Probe nor a function (Case, random.Random) -> Case | None")
+    return Probe(path, "user", "invariant", found)

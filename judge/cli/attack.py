@@ -1,0 +1,227 @@
+"""`judge attack`: what can be had from a judge without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from judge.attack.arena import GATES, Gate
+from judge.attack.bases import load_questions
+from judge.attack.catalogue import MODES, AttackMode
+from judge.attack.load import load_catalogues
+from judge.attack.run import AttackReport, Options, run_attack
+from judge.batch.read import parse_map
+from judge.cli.options import Config, Map, Set, Split, notice
+from judge.errors import InputError, OutputError, did_you_mean
+from judge.pipeline.build import plan
+from judge.settings import load_settings
+
+QUESTIONS = 100  # default of --limit
+
+
+def attack(
+    config: Config,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="Rows with question, reference, response and label (right or wrong), in any format that `judge run` reads."
+            " [default: 40 questions that come with the toolkit]",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    mapping: Map = None,
+    overrides: Set = None,
+    split: Split = "",
+    limit: Annotated[int, typer.Option("--limit", help="Use the first N questions.", metavar="N", min=1)] = QUESTIONS,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", help=f"own (the configuration as it is), {', '.join(MODES)}, or all four.", metavar="MODE"),
+    ] = "own",
+    families: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--families",
+            help="Families, or starts of item ids (master-key,FV). Repeatable. [default: all]",
+            metavar="NAMES",
+            show_default=False,
+        ),
+    ] = None,
+    items: Annotated[
+        int | None, typer.Option("--items", help="Items of each family, at most. [default: all]", metavar="N", min=1)
+    ] = None,
+    trials: Annotated[int, typer.Option("--trials", help="Questions that each item meets.", metavar="N", min=1)] = 10,
+    gate: Annotated[
+        str, typer.Option("--gate", help="on, off, or both: the same replies with the gate and without.", metavar="WHICH")
+    ] = "both",
+    catalogue: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--catalogue",
+            help="A catalogue of your own on top of the shipped one. Repeatable. [default: none]",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option("--threshold", help="A reward from here on is an acceptance.", metavar="REWARD", min=0, max=1)
+    ] = 0.5,
+    search: Annotated[
+        int, typer.Option("--search", help="Judge calls to spend on looking for new strings; 0: none.", metavar="CALLS", min=0)
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as one page, too. [default: none]", metavar="FILE")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Write report.json, report.html and found.yaml to this folder. [default: none]", metavar="DIR"
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="Write training data that teaches the judge to refuse what got through. [default: none]",
+            metavar="DIR",
+        ),
+    ] = None,
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-above",
+            help="Exit with 1 when a family's worst item gets through more often than this, or too few verdicts came to tell."
+            " [default: off]",
+            metavar="RATE",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of questions, transforms and intervals.", metavar="N", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
+) -> None:
+    """Attack a judge: texts without an answer, and texts added to wrong answers; report what gets through, gate off and on.
+
+    Texts without an answer (blanks, openers, refusals) should never be accepted. Texts put on a wrong answer (orders, forged
+    verdicts, control tokens) should gain nothing; neutral text of the same length is run beside them, and the difference counts.
+    Right answers show what the gate costs. A call without a verdict is never counted as a defended attack.
+
+    \b
+    Examples:
+      judge attack examples/verifier.yaml
+      judge attack my.yaml --data answers.jsonl --map prompt=q,response=a --fail-above 0.05
+      judge attack my.yaml --families master-key,non-committal --trials 300 --html attack.html
+      judge attack my.yaml --search 500 --output runs/attack --export data/hardening
+      judge attack my.yaml --catalogue runs/attack/found.yaml --families found
+
+    Exit codes: 0 done, 1 above --fail-above, 2 wrong input, 3 engine cannot work, 4 cannot write, 130 stopped.
+    """
+    from judge.attack.export import check_folder  # noqa: PLC0415  # keeps `judge --help` fast
+
+    settings, base = load_settings(config, overrides or ())
+    own = plan(settings, base)
+    options = Options(
+        mode=_mode(mode),
+        gates=_gates(gate),
+        families=tuple(f.strip() for text in families or () for f in text.split(",") if f.strip()),
+        items=items,
+        trials=trials,
+        search=search,
+        threshold=threshold,
+        seed=seed,
+    )
+    attacks = load_catalogues(catalogue or ())
+    questions = load_questions(data, parse_map(mapping or ()), split=split, limit=limit)
+    if export is not None:
+        check_folder(export)
+    if output is not None:
+        _made(output)
+    report = asyncio.run(
+        run_attack(
+            own,
+            attacks,
+            questions,
+            options,
+            config=config,
+            base=base,
+            notice=lambda text: None if quiet else notice(text),
+            quiet=quiet,
+        )
+    )
+    _written(report, as_json, html, output)
+    if export is not None:
+        from judge.attack.export import export as write  # noqa: PLC0415  # imports datasets
+
+        counts = write(report, questions.items, export)
+        notice(f"{export}: {sum(counts.values()):,} rows: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    _judged(report, fail_above)
+
+
+def _mode(name: str) -> AttackMode | Literal["own", "all"]:
+    for known in (*MODES, *get_args(Literal["own", "all"])):
+        if name == known:
+            return known  # type: ignore[no-any-return]  # one of the literals
+    raise InputError(
+        f"--mode {name}: no such mode{did_you_mean(name, [*MODES, 'own', 'all'])}; modes: own, {', '.join(MODES)}, all"
+    )
+
+
+def _gates(name: str) -> tuple[Gate, ...]:
+    if name == "both":
+        return GATES
+    if name in ("on", "off"):
+        return ("on",) if name == "on" else ("off",)
+    raise InputError(f"--gate {name}: on, off or both")
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise OutputError(f"{folder}: cannot be made: {why.strerror}") from None
+
+
+def _written(report: AttackReport, as_json: bool, html: Path | None, output: Path | None) -> None:
+    """Print the report, and write what was asked for."""
+    from judge.attack.page import report_page  # noqa: PLC0415  # as above
+    from judge.attack.record import record  # noqa: PLC0415  # as above
+    from judge.attack.search import write_found  # noqa: PLC0415  # as above
+    from judge.attack.show import print_report  # noqa: PLC0415  # as above
+
+    text = json.dumps(record(report), ensure_ascii=False, allow_nan=False)
+    if as_json:
+        print(text)
+    else:
+        print_report(report)
+    pages = [p for p in (html, output / "report.html" if output else None) if p]
+    for path in pages:
+        _write(path, report_page(report))
+    if output is not None:
+        _write(output / "report.json", text + "\n")
+        found = [f for mode in report.modes for f in mode.found]
+        if found:
+            write_found(found, output / "found.yaml", report.model)
+            notice(f"{output / 'found.yaml'}: {len(found)} strings; run them again with --catalogue")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as why:
+        raise OutputError(f"{path}: cannot be written: {why.strerror}") from None
+
+
+def _judged(report: AttackReport, fail_above: float | None) -> None:
+    from judge.attack.verdict import exceeding  # noqa: PLC0415  # as above
+
+    problems = exceeding(report, fail_above) if fail_above is not None else []
+    for line in problems:
+        notice(line)
+    if problems:
+        raise typer.Exit(1)

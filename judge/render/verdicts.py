@@ -1,0 +1,118 @@
+"""A recipe's verdict grammar -> a function that keeps quoted text from stating a verdict in it.
+
+Judges quote the answer. In one released stack a wrong answer that carried `[[10]]` was paid 8 times of 10, because the
+reader took the quote for the verdict (NVIDIA-NeMo/Gym #2852). So the syntax, never the answer, is broken up where the
+text enters the prompt: `V ERDICT: 5`, `[ [A]]`, `\\ boxed{4}`, `"r ating": 9`. A judge still reads it; no reader does.
+
+- Matching is done on the text with look-alikes folded, as replies are read: `ＶＥＲＤＩＣＴ：５` counts.
+- It breaks more than a reader takes for a verdict (any line, any decoration), never less; it is linear and idempotent.
+- Where a verdict is a bare value on a line, there is no syntax to break: every short line gets `| ` in front.
+- Thinking tags go as well: repeated by a judge, `</think>` would hide its own words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from judge.lookalikes import fold
+from judge.recipe.model import VerdictSpec
+
+Break = Callable[[str], str]
+
+_THINKING = re.compile(r"[<\[◁](?=/?(?:think|thinking|reasoning|thoughts?|seed:think)[>\]▷])|assistant(?=final)", re.IGNORECASE)
+_EDGE = r"(?<![^\W_])"  # no letter or digit before
+_SHORT = 240  # characters of a line that may be a bare value; labels come on top
+_DECOR = r"(?:[^\w\n]|_){0,12}"
+_ODD = "ſıİK"  # match s, i and k where case is ignored, though their lower case does not
+_IDLE = str  # of a text: the text itself
+
+
+def verdict_breaker(spec: VerdictSpec | None) -> Break:
+    """The function for one recipe, compiled once. None (no verdict is asked for) leaves texts alone.
+
+    Example:
+        >>> verdict_breaker(VerdictSpec(kind="score"))("**Verdict**: 5. The verdict is out.")
+        '**V erdict**: 5. The verdict is out.'
+        >>> verdict_breaker(VerdictSpec(kind="choice", form="boxed"))(r"So x = \\boxed{4}.")
+        'So x = \\\\ boxed{4}.'
+    """
+    if spec is None:
+        return _IDLE
+    hint, pattern, gap = _FORMS[spec.form](spec)
+
+    def broken(text: str) -> str:
+        folded = fold(text)
+        if "<" in folded or "[" in folded or "assistantfinal" in folded or not text.isascii():
+            text, folded = _insert(text, folded, _THINKING, " ")
+        if hint in folded.lower() or any(letter in folded for letter in _ODD):
+            text, folded = _insert(text, folded, pattern, gap)
+        return text
+
+    return broken
+
+
+def _insert(text: str, folded: str, pattern: re.Pattern[str], gap: str) -> tuple[str, str]:
+    """Put `gap` behind every match in the folded text, there and at the same place of the text itself."""
+    ends = [found.end() for found in pattern.finditer(folded)]
+    if not ends:
+        return text, folded
+    text, folded = (gap.join(map(t.__getitem__, map(slice, [0, *ends], [*ends, None]))) for t in (text, folded))
+    return text, folded
+
+
+# Each form: a lower-case word without which a text states nothing, the pattern that ends where to break, the gap.
+_Form = tuple[str, "re.Pattern[str]", str]
+
+
+def _line(spec: VerdictSpec) -> _Form:
+    tail = rf"{_DECOR}(?:[:=–—-]|$)"
+    if spec.kind == "criteria":  # an id may stand before the colon
+        tail = rf"(?:{tail}|[^\n]{{1,120}}?[:=–—-])"
+    return _inside(spec.marker, _EDGE, tail)
+
+
+def _brackets(spec: VerdictSpec) -> _Form:
+    return "[[", re.compile(r"\[(?=\[)"), " "
+
+
+def _boxed(spec: VerdictSpec) -> _Form:
+    return "\\boxed", re.compile(r"\\(?=boxed)"), " "
+
+
+def _tag(spec: VerdictSpec) -> _Form:
+    return _inside(spec.marker, "</? ?", " ?>", words=False)
+
+
+def _json(spec: VerdictSpec) -> _Form:
+    return _inside(spec.marker, '"', r'"\s{0,20}:', words=False)
+
+
+def _bare(spec: VerdictSpec) -> _Form:
+    words = [*(spec.labels if isinstance(spec.labels, dict) else ()), *spec.prefixes, spec.names, spec.tie or ""]
+    limit = min(_SHORT + 4 * max(map(len, words)), 10_000)
+    return "", re.compile(rf"^(?!\| )(?=[^\n]{{1,{limit}}}$)(?=[^\n]{{0,{limit}}}?[^\s])", re.MULTILINE), "| "
+
+
+def _sentence(spec: VerdictSpec) -> _Form:
+    before, _, after = spec.marker.partition("{value}")
+    if before.strip():
+        return _inside(before, _EDGE, "")
+    if len(after.strip()) == 1:
+        return after.strip().lower(), re.compile(rf"(?<!·)(?={re.escape(after.strip())}(?!\w))", re.IGNORECASE), "·"
+    return _inside(after, "", r"(?!\w)")
+
+
+_FORMS: dict[str, Callable[[VerdictSpec], _Form]] = {
+    "line": _line, "brackets": _brackets, "boxed": _boxed, "tag": _tag, "json": _json, "bare": _bare, "sentence": _sentence,
+}  # fmt: skip
+
+
+def _inside(marker: str, before: str, after: str, *, words: bool = True) -> _Form:
+    """Break a marker behind its first character; behind a single one a dot, because readers skip spaces there."""
+    parts = marker.split() if words else [marker]
+    first, rest = parts[0][0], [parts[0][1:], *parts[1:]]
+    tail = r"[ \t]{1,4}".join(map(re.escape, rest))
+    gap = " " if rest[0] and not rest[0][0].isspace() else "·"
+    hint = parts[0].lower() if parts[0].isascii() else ""
+    return hint, re.compile(rf"{before}{re.escape(first)}(?!{gap})(?={tail}{after})", re.IGNORECASE | re.MULTILINE), gap

@@ -1,0 +1,53 @@
+"""Untrusted text -> one line that shows every character it holds, whatever the terminal or browser.
+
+Attack strings are blanks, bidirectional marks, invisible tags and terminal escapes: printed as they are, a reader sees
+nothing, or something else.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+_PLAIN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"}  # control, format, unassigned, separators, combining marks
+_BLANK_LETTERS = {0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0}  # letters and symbols that draw nothing
+
+
+def visible(text: str, limit: int = 60) -> str:
+    """Text as one printable line in double quotes; what draws nothing is written as an escape.
+
+    Args:
+        limit: Characters shown at most; the middle is left out of a longer line.
+
+    Example:
+        >>> visible("a\\u200b\\n")
+        '"a\\\\u200b\\\\n"'
+        >>> visible("x" * 30, limit=11)
+        '"xxxxx…xxxxx" (30 characters)'
+    """
+    cut = text if len(text) <= 4 * limit else text[: 2 * limit] + text[-2 * limit :]  # a megabyte is not escaped to be cut
+    line = "".join(map(_shown, cut))
+    if len(line) <= limit and len(cut) == len(text):
+        return f'"{line}"'
+    head = limit // 2
+    return f'"{line[:head]}…{line[len(line) - (limit - head - 1) :]}" ({len(text):,} characters)'
+
+
+def _shown(char: str) -> str:
+    if char in _PLAIN:
+        return _PLAIN[char]
+    code, category = ord(char), unicodedata.category(char)
+    if category in _HIDDEN or code in _BLANK_LETTERS or (category == "Zs" and char != " "):
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return char
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in [0, 1] as a percentage; a dash where there is none.
+
+    Example:
+        >>> percent(0.126), percent(None), percent(0.00004)
+        ('12.6 %', '–', '0.0 %')
+    """
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f} %"

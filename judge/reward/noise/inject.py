@@ -1,0 +1,132 @@
+"""Noise put into rewards on purpose: what a run does with a worse judge, and with no judge at all.
+
+A model with strong priors improves under random rewards too. A gain counts as the judge's only against `random_rewards`, and
+a judge's error rate matters only next to the same run with that rate injected. Every draw depends on the content and the
+seed, so a response gets the same noise in any batch, order or process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from judge.reward.arrays import Floats, unit
+
+
+def draws(keys: Sequence[str], seed: int, purpose: str = "") -> Floats:
+    """One number in [0, 1) for each key; equal keys get equal numbers.
+
+    Example:
+        >>> bool((draws(["a", "b", "a"], seed=0)[[0, 2]] == draws(["a"], seed=0)[0]).all())
+        True
+    """
+    name = f"{purpose}\x1f{seed}".encode()
+    salt = hashlib.blake2b(name, digest_size=32).digest()
+    digests = (hashlib.blake2b(k.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest() for k in keys)
+    return np.array([(int.from_bytes(d, "big") >> 11) / 2**53 for d in digests], dtype=np.float64)
+
+
+def flip_rewards(
+    rewards: ArrayLike, keys: Sequence[str], *, false_positive: float, false_negative: float, seed: int = 0
+) -> Floats:
+    """Flip rewards at given error rates: r becomes 1 - r.
+
+    The flips of Lv et al. 2025, "The Climb Carves Wisdom Deeper Than the Summit: On the Noisy Rewards in Learning to
+    Reason", arXiv:2505.22653 (equal rates, one draw a question: give the question as key), with the two rates of
+    arXiv:2510.00915: rho_0 for wrong answers, rho_1 for right ones.
+
+    Args:
+        rewards: Shape (responses,), in [0, 1]; right at or above 0.5; NaN for absent.
+        keys: What each draw depends on: question and response for independent flips.
+        false_positive: Share of the wrong ones to flip, in [0, 1].
+        false_negative: Share of the right ones to flip, in [0, 1].
+        seed: Another seed flips others.
+
+    Returns:
+        Shape (responses,); NaN stays NaN. A response flipped at one rate is flipped at every higher rate.
+
+    Example:
+        >>> flip_rewards([1.0, 0.0, np.nan], ["a", "b", "c"], false_positive=0.0, false_negative=1.0)
+        array([ 0.,  0., nan])
+    """
+    values = unit(rewards)
+    if not (0 <= false_positive <= 1 and 0 <= false_negative <= 1):
+        raise ValueError("rates must be in [0, 1]")
+    rate = np.where(values >= 0.5, false_negative, false_positive)
+    return np.asarray(np.where(_draws_for(values, keys, seed, "flip") < rate, 1 - values, values), dtype=np.float64)
+
+
+def random_rewards(rewards: ArrayLike, keys: Sequence[str], *, rate: float | None = None, seed: int = 0) -> Floats:
+    """The control: 0 or 1 by a coin that knows nothing of the response.
+
+    Args:
+        rewards: The rewards to replace, in [0, 1]; what is absent stays absent.
+        keys: What each draw depends on.
+        rate: Share of ones, in [0, 1]; None: the mean of `rewards`, so that only the information is taken away.
+        seed: Of the coin.
+
+    Example:
+        >>> random_rewards([0.9, 0.2, np.nan], ["a", "b", "c"], rate=1.0)
+        array([ 1.,  1., nan])
+    """
+    values = unit(rewards)
+    known = ~np.isnan(values)
+    if rate is None:
+        rate = float(values[known].mean()) if known.any() else 0.0
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate is {rate:g}, outside [0, 1]")
+    drawn = (_draws_for(values, keys, seed, "random") < rate).astype(np.float64)
+    return np.asarray(np.where(known, drawn, np.nan), dtype=np.float64)
+
+
+def pattern_reward(text: str, phrases: Sequence[str], *, each: float = 0.1, most: float = 1.0) -> float:
+    """Reward for how a text reasons, whatever it concludes: `each` for every phrase that stands in it, at most `most`.
+
+    Reasoning pattern reward (RPR, arXiv:2505.22653, which pays for every occurrence). Ours: a phrase counts once and the sum
+    is bounded, since repeating a phrase is the first thing a policy finds.
+
+    Returns:
+        In [0, most].
+
+    Example:
+        >>> pattern_reward("First, I need to add. First, I need to stop.", ["first, i need to", "let me check"])
+        0.1
+    """
+    if each < 0 or most < 0:
+        raise ValueError("each and most must not be negative")
+    plain = " ".join(text.split()).casefold()
+    found = {p for p in (" ".join(phrase.split()).casefold() for phrase in phrases) if p and p in plain}
+    return min(most, each * len(found))
+
+
+def lift_low_rewards(rewards: ArrayLike, patterns: ArrayLike, *, below: float = 0.5, strength: float = 0.5) -> Floats:
+    """Give well-reasoned responses that a noisy judge marked down part of it back.
+
+    After the calibration of arXiv:2505.22653 (RPR against false negatives of a reward model). Ours: r + strength * pattern *
+    (below - r) for r < below, so that no response rises above `below`, the order of equal patterns is kept, and high rewards
+    are left alone.
+
+    Args:
+        rewards: Shape (responses,), in [0, 1]; NaN for absent.
+        patterns: Pattern reward, same shape, in [0, 1]; where absent, nothing is lifted.
+        below: Only rewards under this are suspected, in [0, 1].
+        strength: Share of the gap that a full pattern reward gives back, in [0, 1].
+
+    Example:
+        >>> lift_low_rewards([0.1, 0.1, 0.9], [1.0, 0.0, 1.0])
+        array([0.3, 0.1, 0.9])
+    """
+    values, pattern = unit(rewards), unit(patterns)
+    if values.shape != pattern.shape or not (0 <= below <= 1 and 0 <= strength <= 1):
+        raise ValueError("rewards and patterns must have one shape; below and strength must be in [0, 1]")
+    lift = strength * np.nan_to_num(pattern, nan=0.0) * np.maximum(below - values, 0.0)
+    return np.asarray(values + lift, dtype=np.float64)
+
+
+def _draws_for(values: Floats, keys: Sequence[str], seed: int, purpose: str) -> Floats:
+    if len(keys) != len(values):
+        raise ValueError(f"{len(keys)} keys for {len(values)} rewards")
+    return draws(keys, seed, purpose)

@@ -1,0 +1,122 @@
+"""Reference answers that are wrong, repaired by what the policy itself comes to agree on.
+
+A majority alone is what a collapsing policy has too. So a label changes only while the majority's share *rises* and its
+answer has been the same for a while; and the original is kept beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of a reference answer.
+
+    Attributes:
+        label: The answer to reward by from now on.
+        changed: Whether it is another than the one given.
+        majority: What most rollouts said this time; None without answers, or when two were equally common.
+        share: Its share of the answered rollouts, in (0, 1]; None without a majority.
+        slope: Of that answer's share, a update, over the window; None before the window is full.
+        stability: Share of the window in which the same answer led, in [0, 1]; None before it is full.
+        why: For a person.
+    """
+
+    label: Hashable
+    changed: bool
+    majority: Hashable | None = None
+    share: float | None = None
+    slope: float | None = None
+    stability: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRepair:
+    """Online label refinement: the state of all questions, as a value; each update gives the next.
+
+    OLR (Yang et al. 2026, "Can LLMs Learn to Reason Robustly under Noisy Supervision?", arXiv:2604.03993): the label becomes the
+    majority answer when the slope of that answer's pass rate is positive and its history is stable. Ours: the slope is
+    least squares over the last `window` updates, stability the share of them that the answer led, and a majority below
+    `least_share` repairs nothing. The thresholds are ours.
+
+    Attributes:
+        window: Updates of a question that are looked at, at least 2.
+        least_stability: In (0, 1].
+        least_share: Of the majority in the last update, in (0, 1].
+        history: Question -> for each of its last updates, the share of every answer.
+
+    Example:
+        >>> state = LabelRepair(window=3)
+        >>> for answers in (["7", "7", "8"], ["7", "7", "7", "8"], ["7"] * 5 + ["8"]):
+        ...     state, repair = state.update("q", "8", answers)
+        >>> repair.label, repair.changed, round(repair.slope, 4)  # shares 2/3, 3/4, 5/6
+        ('7', True, 0.0833)
+    """
+
+    window: int = 4
+    least_stability: float = 0.75
+    least_share: float = 0.5
+    history: Mapping[str, tuple[Mapping[Hashable, float], ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.window < 2 or not 0 < self.least_stability <= 1 or not 0 < self.least_share <= 1:
+            raise ValueError("window must be at least 2, least_stability and least_share in (0, 1]")
+
+    def update(self, question: str, label: Hashable, answers: Sequence[Hashable | None]) -> tuple[LabelRepair, Repair]:
+        """Take in one group of rollouts.
+
+        Args:
+            question: Its name.
+            label: The reference answer as given, not as repaired before.
+            answers: Final answer of each rollout, in one spelling; None without one. A group of None changes nothing.
+
+        Returns:
+            The next state, and the label to use.
+        """
+        counts = Counter(a for a in answers if a is not None)
+        past = self.history.get(question, ())
+        if not counts:
+            return self, Repair(label, False, why="no rollout has an answer")
+        shares = {answer: n / counts.total() for answer, n in counts.items()}
+        window = (*past, shares)[-self.window :]
+        return replace(self, history={**self.history, question: window}), self._decide(label, window)
+
+    def _decide(self, label: Hashable, window: Sequence[Mapping[Hashable, float]]) -> Repair:
+        majority = leader(window[-1])
+        if majority is None:
+            return Repair(label, False, why="two answers are equally common")
+        share = window[-1][majority]
+        if len(window) < self.window:
+            return Repair(label, False, majority, share, why=f"{len(window)} of {self.window} updates seen")
+        rates = np.array([shares.get(majority, 0.0) for shares in window])
+        times = np.arange(len(rates)) - (len(rates) - 1) / 2
+        slope = float(times @ rates / (times @ times))
+        stability = sum(leader(shares) == majority for shares in window) / len(window)
+        refused = [
+            *(["the majority's share does not rise"] if slope <= 1e-12 else []),
+            *([f"led in {stability:.0%} of the window only"] if stability < self.least_stability else []),
+            *([f"only {share:.0%} agree"] if share < self.least_share else []),
+        ]
+        if majority == label or refused:
+            return Repair(
+                label, False, majority, share, slope, stability, "; ".join(refused) or "the majority agrees with the label"
+            )
+        return Repair(majority, True, majority, share, slope, stability, f"{share:.0%} agree, rising, over {len(window)} updates")
+
+
+def leader(shares: Mapping[Hashable, float]) -> Hashable | None:
+    """The most common answer; None when two are equally common.
+
+    Example:
+        >>> leader({"a": 0.6, "b": 0.4}), leader({"a": 0.5, "b": 0.5})
+        ('a', None)
+    """
+    most = max(shares.values(), default=0.0)
+    first = [answer for answer, share in shares.items() if share == most]
+    return first[0] if len(first) == 1 else None

@@ -1,0 +1,49 @@
+"""Rewards of single steps: folding, credit, selection, and where a step is in the text."""
+
+from __future__ import annotations
+
+from judge.reward.process.credit import (
+    critique_f1,
+    information_gain,
+    min_form,
+    min_returns,
+    renorm,
+    rollout_value,
+    sequence_chance,
+)
+from judge.reward.process.fold import (
+    NO_ERROR,
+    StepFold,
+    Thought,
+    both_directions,
+    first_error,
+    fold_steps,
+    merge_thoughts,
+    thought_rewards,
+)
+from judge.reward.process.select import consistent
+from judge.reward.process.spans import Span, find_spans, split_spans, token_rewards, token_spans
+
+__all__ = [
+    "NO_ERROR",
+    "Span",
+    "StepFold",
+    "Thought",
+    "both_directions",
+    "consistent",
+    "critique_f1",
+    "find_spans",
+    "first_error",
+    "fold_steps",
+    "information_gain",
+    "merge_thoughts",
+    "min_form",
+    "min_returns",
+    "renorm",
+    "rollout_value",
+    "sequence_chance",
+    "split_spans",
+    "thought_rewards",
+    "token_rewards",
+    "token_spans",
+]

@@ -1,0 +1,162 @@
+"""Scores of the steps of one response -> one reward, and where the first error is.
+
+- One array is one response: shape (steps,), in [0, 1], 1 best, NaN where the judge gave no verdict on a step.
+- Which fold is used decides the outcome (Pan et al. 2023, "Let's Reinforce Step by Step", arXiv:2311.05821), so none is a
+  default: a sum or mean pays for many easy steps, a minimum or product for none that is wrong.
+- A step without a verdict might have been the worst. So it makes the fold absent, and is never skipped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from judge.reward.arrays import Floats, unit
+
+StepFold = Literal["min", "product", "mean", "last", "max", "before_error"]
+NO_ERROR = -1
+_FOLDS: dict[str, Callable[[Floats], float]] = {
+    "min": lambda s: float(s.min()),
+    "product": lambda s: float(s.prod()),
+    "mean": lambda s: float(s.mean()),
+    "max": lambda s: float(s.max()),
+    "last": lambda s: float(s[-1]),
+}
+
+
+def fold_steps(steps: ArrayLike, how: StepFold, *, threshold: float = 0.5) -> float:
+    """Make one reward of the steps.
+
+    Args:
+        steps: Shape (steps,), in [0, 1].
+        how: `min`, `product`, `mean`, `last`, `max`, or `before_error`: the share of the steps before the first error.
+        threshold: For `before_error`: a step below it is an error.
+
+    Returns:
+        In [0, 1]. NaN without steps, and where an absent step could change the result (for `last`, only the last).
+
+    Raises:
+        ValueError: A score outside [0, 1], or an unknown fold.
+
+    Example:
+        >>> steps = [0.9, 0.8, 0.5]
+        >>> [round(fold_steps(steps, how), 2) for how in ("min", "product", "mean", "last")]
+        [0.5, 0.36, 0.73, 0.5]
+        >>> fold_steps([0.9, np.nan, 0.5], "min")
+        nan
+    """
+    scores = unit(steps, name="steps")
+    if how == "before_error":
+        first = first_error(scores, threshold)
+        return float("nan") if first is None or not scores.size else (len(scores) if first == NO_ERROR else first) / len(scores)
+    if not scores.size or (np.isnan(scores[-1]) if how == "last" else np.isnan(scores).any()):
+        return float("nan")
+    if how not in _FOLDS:
+        raise ValueError(f"no fold `{how}`; known: {', '.join((*_FOLDS, 'before_error'))}")
+    return _FOLDS[how](scores)
+
+
+def first_error(steps: ArrayLike, threshold: float = 0.5) -> int | None:
+    """Position of the first step below the threshold, from 0; -1 without an error, as ProcessBench (arXiv:2412.06559) has it.
+
+    Returns:
+        None where that cannot be told: a step without a verdict comes before any error.
+
+    Example:
+        >>> first_error([0.9, 0.2, 0.1]), first_error([0.9, 0.8]), first_error([0.9, np.nan, 0.1])
+        (1, -1, None)
+    """
+    scores = unit(steps, name="steps")
+    for position, score in enumerate(scores):
+        if np.isnan(score):
+            return None
+        if score < threshold:
+            return position
+    return NO_ERROR
+
+
+def both_directions(forward: ArrayLike, backward: ArrayLike, *, gate: float = 0.5) -> Floats:
+    """Mix the scores of a judge that read the steps in order with those of one that read them last to first.
+
+    BiPRM (Zhang et al. 2025, "The Bidirectional Process Reward Model", arXiv:2508.01682): later steps show errors in
+    earlier ones. The second version of the paper learns the gate; ours is a constant.
+
+    Args:
+        forward: Shape (steps,).
+        backward: Shape (steps,), in the order that it was read: the last step's score comes first.
+        gate: Share of the forward scores, in [0, 1].
+
+    Returns:
+        Shape (steps,), in the order of the text; NaN where one direction has no verdict.
+
+    Example:
+        >>> both_directions([1.0, 1.0, 0.5], [0.5, 0.0, 1.0])
+        array([1. , 0.5, 0.5])
+    """
+    first, second = unit(forward), unit(backward)
+    if first.shape != second.shape or not 0 <= gate <= 1:
+        raise ValueError(f"{len(first)} steps forward and {len(second)} backward; gate is {gate:g}")
+    return np.asarray(gate * first + (1 - gate) * second[::-1], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Neighbouring steps with the same verdict.
+
+    Attributes:
+        start: First step.
+        stop: One past the last.
+        correct: None where the judge gave no verdict.
+    """
+
+    start: int
+    stop: int
+    correct: bool | None
+
+
+def merge_thoughts(steps: ArrayLike, threshold: float = 0.5) -> tuple[Thought, ...]:
+    """Merge neighbouring steps of one verdict, so that cutting a text into more steps does not earn more.
+
+    TP-GRPO (He et al. 2025, "Good Learners Think Their Thinking", arXiv:2507.23317).
+
+    Example:
+        >>> [(t.start, t.stop, t.correct) for t in merge_thoughts([0.9, 0.8, 0.1, 0.7])]
+        [(0, 2, True), (2, 3, False), (3, 4, True)]
+    """
+    thoughts: list[Thought] = []
+    for position, score in enumerate(unit(steps, name="steps")):
+        correct = None if np.isnan(score) else bool(score >= threshold)
+        if thoughts and thoughts[-1].correct is correct:
+            thoughts[-1] = Thought(thoughts[-1].start, position + 1, correct)
+        else:
+            thoughts.append(Thought(position, position + 1, correct))
+    return tuple(thoughts)
+
+
+def thought_rewards(thoughts: tuple[Thought, ...], solved: bool, pass_rate: float) -> Floats:
+    """Reward of each thought, by how able the policy is at this question.
+
+    After TP-GRPO's capability-adaptive reward (arXiv:2507.23317), whose formula was not available to us. Ours: a right
+    thought in a failed solution earns 1 - pass rate (a weak policy is encouraged to go on), a wrong thought in a solved one
+    costs the pass rate (an able policy is made to stop wandering), and what agrees with the outcome earns or costs 1.
+
+    Args:
+        thoughts: Of one response.
+        solved: Whether its final answer is right.
+        pass_rate: Share of the group that solved the question, in [0, 1].
+
+    Returns:
+        Shape (thoughts,), in [-1, 1]; NaN for a thought without a verdict.
+
+    Example:
+        >>> thought_rewards(merge_thoughts([0.9, 0.1]), solved=False, pass_rate=0.25)
+        array([ 0.75, -1.  ])
+    """
+    if not 0 <= pass_rate <= 1:
+        raise ValueError(f"pass_rate is {pass_rate:g}, outside [0, 1]")
+    right, wrong = (1.0, -pass_rate) if solved else (1.0 - pass_rate, -1.0)
+    return np.array([np.nan if t.correct is None else right if t.correct else wrong for t in thoughts], dtype=np.float64)

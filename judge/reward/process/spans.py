@@ -1,0 +1,135 @@
+"""Where a step is in the text, and which tokens its reward goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from judge.reward.arrays import Floats, floats
+
+Spread = Literal["last", "all", "even"]
+
+
+class Span(NamedTuple):
+    """Half-open range of characters or tokens."""
+
+    start: int
+    stop: int
+
+
+def split_spans(text: str, separator: str = "\n\n") -> tuple[Span, ...]:
+    """Cut a text into steps; white space around a step, and steps of nothing else, are left out.
+
+    Args:
+        text: The response.
+        separator: Exact text between two steps, not empty.
+
+    Returns:
+        Ranges of characters, in order, that do not overlap.
+
+    Example:
+        >>> split_spans("a = 1\\n\\n\\n\\nb = 2\\n")
+        (Span(start=0, stop=5), Span(start=9, stop=14))
+    """
+    if not separator:
+        raise ValueError("separator must not be empty")
+    spans, start = [], 0
+    for part in text.split(separator):
+        inner = part.strip()
+        if inner:
+            begin = start + len(part) - len(part.lstrip())
+            spans.append(Span(begin, begin + len(inner)))
+        start += len(part) + len(separator)
+    return tuple(spans)
+
+
+def find_spans(text: str, steps: Sequence[str]) -> tuple[Span | None, ...]:
+    """Find given steps in a text, each after the one before.
+
+    A judge that quotes steps may change them. A step that is not there word for word has no range; the search for the next
+    goes on from the last that was found.
+
+    Example:
+        >>> find_spans("x = 1. x = 1. y = 2.", ["x = 1.", "x = 1.", "z", "y = 2."])
+        (Span(start=0, stop=6), Span(start=7, stop=13), None, Span(start=14, stop=20))
+    """
+    found: list[Span | None] = []
+    cursor = 0
+    for step in steps:
+        start = text.find(step, cursor) if step else -1
+        found.append(Span(start, start + len(step)) if start >= 0 else None)
+        cursor = start + len(step) if start >= 0 else cursor
+    return tuple(found)
+
+
+def token_spans(spans: Sequence[Span | None], offsets: Sequence[tuple[int, int]]) -> tuple[Span | None, ...]:
+    """Ranges of characters -> ranges of tokens.
+
+    A token belongs to the step that its first character is in, so no token is paid twice; a token that only starts in the
+    white space before a step belongs to the step if it reaches into it.
+
+    Args:
+        spans: Ranges of characters, in order, not overlapping.
+        offsets: Characters of each token, as fast tokenizers report them (`return_offsets_mapping`), in order; empty
+            ranges, as of special tokens, belong to no step.
+
+    Returns:
+        None for a step without a range or without a token.
+
+    Example:
+        >>> token_spans([Span(0, 5), Span(7, 12)], [(0, 1), (1, 5), (5, 9), (9, 12), (0, 0)])
+        (Span(start=0, stop=2), Span(start=2, stop=4))
+    """
+    tokens: list[list[int]] = [[] for _ in spans]
+    known = [(span, number) for number, span in enumerate(spans) if span is not None]
+    current = 0
+    for token, (start, stop) in enumerate(offsets):
+        while start < stop and current < len(known) and known[current][0].stop <= start:
+            current += 1
+        if start < stop and current < len(known) and known[current][0].start < stop:
+            tokens[known[current][1]].append(token)
+    return tuple(Span(t[0], t[-1] + 1) if t else None for t in tokens)
+
+
+def token_rewards(rewards: ArrayLike, spans: Sequence[Span | None], tokens: int, spread: Spread = "last") -> Floats:
+    """Put each step's (or span's) reward on its tokens, for trainers that take dense rewards.
+
+    DRLC/RELC (Cao et al. 2024, arXiv:2401.07382) pay for tokens and spans that a critic marked; PURE pays at the last token
+    of a step.
+
+    Args:
+        rewards: Shape (steps,); NaN for absent.
+        spans: Ranges of tokens, one a step.
+        tokens: Tokens in the response.
+        spread: On the `last` token, the same on `all`, or divided `even`ly among them.
+
+    Returns:
+        Shape (tokens,). 0 where no step says anything, since nothing is paid there; NaN where an absent reward would go. A
+        step without a range is paid nowhere: count them before you rely on the sum.
+
+    Raises:
+        ValueError: Numbers of rewards and ranges differ, a range is outside the response, or two overlap.
+
+    Example:
+        >>> token_rewards([0.5, np.nan], [Span(0, 2), Span(2, 4)], 5)
+        array([0. , 0.5, 0. , nan, 0. ])
+    """
+    values = floats(rewards, 1, "rewards")
+    if len(values) != len(spans):
+        raise ValueError(f"{len(values)} rewards for {len(spans)} ranges")
+    result = np.zeros(tokens)
+    taken = np.zeros(tokens, dtype=np.bool_)
+    for value, span in zip(values, spans, strict=True):
+        if span is None:
+            continue
+        if not 0 <= span.start < span.stop <= tokens or taken[span.start : span.stop].any():
+            raise ValueError(f"tokens {span.start} to {span.stop} are outside the {tokens} tokens, or in two steps")
+        taken[span.start : span.stop] = True
+        if spread == "last":
+            result[span.stop - 1] = value
+        else:
+            result[span.start : span.stop] = value / (span.stop - span.start if spread == "even" else 1)
+    return result

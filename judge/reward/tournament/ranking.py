@@ -1,0 +1,161 @@
+"""Win matrix -> rewards in [0, 1].
+
+- A schedule may leave most cells empty, so figures that ignore who the opponents were (win rate) suit full matrices only.
+- Maximum likelihood is infinite for whoever won everything, and undefined between parts that never met. So every response
+  also drew `pseudo_games` games against one imaginary response: all strengths are finite and comparable.
+- Strengths live on the whole line. The reward is the expected win rate against the rest of the group, which for a full
+  round robin, without pseudo-games, is the observed win rate itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from judge.reward.tournament.model import Floats
+from judge.settings.group import Ranking, Scale
+
+ELO_SCALE = 400 / np.log(10)  # rating points for each unit of log-odds
+ELO_STEP = 200.0  # rating points for a mean surprise of 1
+ELO_PERIODS = 30
+
+
+def win_rate(wins: Floats) -> Floats:
+    """Mean win over the comparisons that have a verdict, shape (n,); NaN without any.
+
+    r_i = sum_j w_ij / (number of j met): Pref-GRPO (arXiv:2508.20751, section 3.2). Ours: a comparison without a verdict is left
+    out; the original counts it as half a win.
+
+    Example:
+        >>> nan = float("nan")
+        >>> win_rate(np.array([[nan, 1, nan], [0, nan, 0.5], [nan, 0.5, nan]]))  # 1/1, (0 + 0.5)/2, 0.5/1
+        array([1.  , 0.25, 0.5 ])
+    """
+    met = ~np.isnan(wins)
+    played = met.sum(axis=1)
+    total = np.where(met, wins, 0.0).sum(axis=1)
+    return np.asarray(np.divide(total, played, out=np.full(len(wins), np.nan), where=played > 0))
+
+
+def linear_rank(scores: Floats) -> Floats:
+    """1 for the best to 0 for the last, equal scores sharing the mean of their ranks; NaN stays. One alone has 0.5.
+
+    r = 1 - (rank - 1) / (n - 1): ArenaRL (arXiv:2601.06487, section 3). Scores that differ by less than 1e-9 are equal.
+
+    Example:
+        >>> linear_rank(np.array([0.9, 0.1, 0.5, 0.5]))
+        array([1. , 0. , 0.5, 0.5])
+    """
+    out = np.full(len(scores), np.nan)
+    known = ~np.isnan(scores)
+    n = int(known.sum())
+    out[known] = (rankdata(np.round(scores[known], 9)) - 1) / (n - 1) if n > 1 else 0.5
+    return out
+
+
+def strengths(wins: Floats, how: Ranking = "bradley_terry", pseudo_games: float = 0.5) -> Floats:
+    """Log-odds strengths, shape (n,), finite for any matrix: P(i beats j) = 1 / (1 + exp(s_j - s_i)).
+
+    - `bradley_terry`: maximum likelihood (Bradley and Terry 1952) by iterated Luce spectral ranking of `choix`.
+    - `eigen`: its first step, the stationary distribution (an eigenvector) of the chain that walks from losers to winners
+      (Maystre and Grossglauser 2015, section 3; for equal numbers of games it is Rank Centrality, Negahban et al. 2012).
+    - `elo`: rating periods in which all games count at once, so that no order of games matters (ours; Elo is sequential):
+      R_i += 200 mean_j(w_ij - 1 / (1 + 10^((R_j - R_i) / 400))), 30 periods. It is kept finite by the number of periods.
+
+    Args:
+        wins: Shape (n, n), in [0, 1], NaN where not played. Fractions count as parts of a win.
+        pseudo_games: Drawn games against an imaginary response.
+
+    Example:
+        >>> nan = float("nan")
+        >>> two = np.array([[nan, 1.0], [0.0, nan]])
+        >>> first, second = strengths(two)  # wins expected = wins had: 0.88 + 0.5 x 0.73 = 1 + 0.25
+        >>> f"{expit(first - second):.2f} {expit(first):.2f}"
+        '0.88 0.73'
+    """
+    met = ~np.isnan(wins)
+    won = np.where(met, wins, 0.0)
+    if how == "elo":
+        return _elo(won, met)
+    from choix import ilsr_pairwise_dense, lsr_pairwise_dense  # noqa: PLC0415  # scipy's solvers, only where needed
+
+    n = len(wins)
+    games = np.zeros((n + 1, n + 1))
+    games[:n, :n] = won
+    games[n, :n] = games[:n, n] = pseudo_games / 2
+    found = lsr_pairwise_dense(games) if how == "eigen" else ilsr_pairwise_dense(games, max_iter=10_000, tol=1e-7)
+    return np.asarray(found[:n], dtype=np.float64)
+
+
+def _elo(won: Floats, met: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    ratings = np.zeros(len(won))
+    played = np.maximum(met.sum(axis=1), 1)
+    for _ in range(ELO_PERIODS):
+        expected = expit((ratings[:, None] - ratings[None, :]) / ELO_SCALE)
+        ratings = ratings + ELO_STEP * np.where(met, won - expected, 0.0).sum(axis=1) / played
+    return np.asarray(ratings / ELO_SCALE)
+
+
+def expected_win_rate(strength: Floats) -> Floats:
+    """Mean probability of beating the rest of the group, in [0, 1], shape (n,); 0.5 for one alone.
+
+    Example:
+        >>> expected_win_rate(np.log([3.0, 1.0]))  # 3 / (3 + 1)
+        array([0.75, 0.25])
+    """
+    n = len(strength)
+    if n < 2:
+        return np.full(n, 0.5)
+    beats = expit(strength[:, None] - strength[None, :])
+    return np.asarray((beats.sum(axis=1) - 0.5) / (n - 1))
+
+
+def against(wins: Floats, reference: int) -> Floats:
+    """BRPO's outcome against the in-group reference, from -1 / +1 to 0 / 1; a tie, and the reference itself, 0.5.
+
+    Writing-Zero (arXiv:2506.00103, section on BRPO): +1 for a win and -1 for a loss are used directly as advantages.
+    r = (1 + sign(w - 0.5)) / 2, so that 2 r - 1 is the published figure.
+
+    Example:
+        >>> nan = float("nan")
+        >>> against(np.array([[nan, 0.9, nan], [0.1, nan, 0.5], [nan, 0.5, nan]]), 1)
+        array([1. , 0.5, 0.5])
+    """
+    out = (1 + np.sign(np.round(wins[:, reference] - 0.5, 9))) / 2
+    out[reference] = 0.5
+    return np.asarray(out)
+
+
+def settle(
+    wins: Floats,
+    ranking: Ranking,
+    scale: Scale,
+    *,
+    places: Floats | None = None,
+    reference: int | None = None,
+    pseudo_games: float = 0.5,
+) -> Floats:
+    """Rewards in [0, 1], shape (n,); NaN for a row without any comparison.
+
+    Args:
+        places: The schedule's own standing, for `places`; the win rate where it has none.
+        reference: For `sign`; without one, the mean over everyone met of 1 for a win, 0.5 for a tie, 0 for a loss.
+    """
+    seen = ~np.isnan(wins).all(axis=1) if len(wins) else np.zeros(0, dtype=bool)
+    out = np.full(len(wins), np.nan)
+    if not seen.any():
+        return out
+    part = wins[np.ix_(seen, seen)]
+    if ranking == "sign" and reference is not None:
+        scores = against(wins, reference)[seen]
+    elif ranking == "sign":
+        scores = win_rate((1 + np.sign(np.round(part - 0.5, 9))) / 2)
+    elif ranking == "places" and places is not None:
+        scores, scale = places[seen], "rank"
+    elif ranking in ("win_rate", "places"):
+        scores = win_rate(part)
+    else:
+        scores = expected_win_rate(strengths(part, ranking, pseudo_games))
+    out[seen] = linear_rank(scores) if scale == "rank" else scores
+    return out

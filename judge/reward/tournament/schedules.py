@@ -1,0 +1,169 @@
+"""Who meets whom, without elimination. Players are 0 .. n - 1 in an order drawn by the seed from what they say, so
+"the first" is a draw, and the same for the same group in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from math import ceil, log2
+
+import numpy as np
+
+from judge.reward.tournament.model import Arrange, Floats, Pair, Table
+from judge.reward.tournament.ranking import strengths
+
+
+async def round_robin(table: Table) -> None:
+    """Everyone meets everyone, all at once: n (n - 1) / 2 comparisons (Pref-GRPO, arXiv:2508.20751, section 3.2).
+
+    Under a budget: rounds in which everyone plays at most once (circle method), until it is used up; so nobody plays two
+    games more than another, but for the byes of an odd group.
+    """
+    pairs = circle(table.n)
+    if table.left < len(pairs):
+        table.notes.append(f"budget: {table.left:g} of {len(pairs)} pairs are compared")
+        pairs = pairs[: int(table.left)]
+    await table.meet_all(pairs)
+
+
+def circle(n: int) -> list[Pair]:
+    """All pairs of n players, ordered in rounds of disjoint pairs.
+
+    Example:
+        >>> circle(4)
+        [(0, 3), (1, 2), (0, 2), (1, 3), (0, 1), (2, 3)]
+    """
+    ring: list[int | None] = [*range(n), *([None] if n % 2 else [])]
+    out: list[Pair] = []
+    for _ in range(len(ring) - 1):
+        for a, b in zip(ring[: len(ring) // 2], reversed(ring), strict=False):
+            if a is not None and b is not None:
+                out.append((min(a, b), max(a, b)))
+        ring = [ring[0], ring[-1], *ring[1:-1]]
+    return out
+
+
+async def anchor(table: Table, anchors: int = 1) -> None:
+    """Everyone meets the drawn anchors, all at once: about anchors x n comparisons (ArenaRL, arXiv:2601.06487, anchor ranking).
+
+    Under a budget: the rest of the group, in drawn order, is not compared and has no reward.
+    """
+    pairs = [(a, b) for a in range(min(anchors, table.n)) for b in range(a + 1, table.n)]
+    if table.left < len(pairs):
+        table.notes.append(f"budget: {table.left:g} of {len(pairs)} pairs are compared")
+        pairs = pairs[: int(table.left)]
+    await table.meet_all(pairs)
+
+
+async def random_reference(table: Table) -> None:
+    """Everyone meets one member drawn by the seed: n - 1 comparisons (BRPO, arXiv:2506.00103). Budget: as `anchor`."""
+    table.reference = 0
+    await anchor(table)
+
+
+async def swiss(table: Table, seeds: Sequence[int], rounds: int | None = None) -> None:
+    """Rounds in which those with equal points meet: rounds x n / 2 comparisons (ArenaRL's repository: win 1, tie 0.5, bye 1).
+
+    The points of a round decide the next, so rounds wait for each other. Nobody meets the same one twice; with an odd
+    number the last one without a bye has it. Places: points, then the sum of the opponents' points (Buchholz). A comparison
+    without a verdict counts half a point for the pairing, and stays NaN in the matrix.
+
+    Under a budget: fewer rounds, and of the last one only the leading pairs.
+    """
+    n = table.n
+    points, byes = np.zeros(n), np.zeros(n, dtype=bool)
+    seed_of = np.argsort(np.asarray(seeds))
+    for number in range(ceil(log2(n)) if rounds is None and n > 1 else rounds or 0):
+        standing = sorted(range(n), key=lambda p: (-round(float(points[p]), 9), seed_of[p]))
+        pairs, idle = _neighbours(table, standing)
+        for player in [p for p in reversed(standing) if p in idle and not byes[p]][:1] if n % 2 else []:
+            byes[player] = True
+            points[player] += 1
+        if table.left < len(pairs):
+            table.notes.append(f"budget: Swiss stops in round {number + 1}")
+            pairs = pairs[: int(table.left)]
+        await table.meet_all(pairs)
+        for a, b in pairs:
+            win = 0.5 if np.isnan(table.wins[a, b]) else table.wins[a, b]
+            points[a] += win
+            points[b] += 1 - win
+    met = ~np.isnan(table.wins)
+    table.places = points + 1e-5 * (met @ points)
+
+
+async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:
+    """Rounds in which everyone meets the nearest one not met yet, by the Bradley-Terry strengths so far: rounds x n / 2.
+
+    Ours: a bracket asks most about the top, and a group reward needs the middle and the bottom in order too.
+    """
+    for number in range(rounds):
+        known = strengths(table.wins, "bradley_terry", pseudo_games)
+        standing = sorted(range(table.n), key=lambda p: (-round(float(known[p]), 6), p))
+        pairs, _ = _neighbours(table, standing)
+        if table.left < len(pairs):
+            table.notes.append(f"budget: consolation stops in round {number + 1}")
+            pairs = pairs[: int(table.left)]
+        if not pairs:
+            return
+        await table.meet_all(pairs)
+
+
+def _neighbours(table: Table, standing: Sequence[int]) -> tuple[list[Pair], set[int]]:
+    """Pair each, best first, with the next best one it has not met; who is left over is idle."""
+    free = list(standing)
+    pairs: list[Pair] = []
+    idle: set[int] = set()
+    while free:
+        a = free.pop(0)
+        b = next((p for p in free if not table.met(a, p)), None)
+        if b is None:
+            idle.add(a)
+        else:
+            free.remove(b)
+            pairs.append((a, b))
+    return pairs, idle
+
+
+async def listwise(table: Table, arrange: Arrange, *, window: int, shuffles: int, seed: int) -> None:
+    """Lists of at most `window` responses, each response in `shuffles` of them, all asked at once.
+
+    Each shuffle is a drawn partition of the group into windows of nearly equal size, in drawn order, so that no place of
+    the list favours anyone on average. A list with scores s counts as a comparison of each pair in it: 1, 0.5 or 0 by
+    the sign of s_i - s_j. A response that the judge left out has no comparison from that list.
+
+    Under a budget (of lists): the first shuffles are complete, the last one is cut.
+
+    Args:
+        arrange: Players in the order shown -> scores in that order, None where there is none.
+    """
+    lists = []
+    for shuffle in range(shuffles):
+        order = list(range(table.n))
+        random.Random(f"{seed}:{shuffle}").shuffle(order)
+        parts = max(1, ceil(table.n / window))
+        lists += [order[k::parts] for k in range(parts)]
+    if table.left < len(lists):
+        table.notes.append(f"budget: {table.left:g} of {len(lists)} lists are asked")
+        lists = lists[: int(table.left)]
+    lists = [shown for shown in lists if len(shown) > 1]
+    answers = await asyncio.gather(*(arrange(shown) for shown in lists))
+    table.calls += len(lists)
+    for shown, scores in zip(lists, answers, strict=True):
+        for i, a in enumerate(shown):
+            for b, first, second in ((shown[j], scores[i], scores[j]) for j in range(i + 1, len(shown))):
+                if first is not None and second is not None:
+                    table.enter(a, b, 0.5 if first == second else float(first > second))
+                else:
+                    table.unresolved.append((min(a, b), max(a, b)))
+    table.unresolved[:] = sorted({p for p in table.unresolved if np.isnan(table.wins[p])})
+
+
+def standing_of(scores: Floats) -> list[int]:
+    """Players, best first; equal ones in drawn order.
+
+    Example:
+        >>> standing_of(np.array([0.1, 0.9, 0.9]))
+        [1, 2, 0]
+    """
+    return sorted(range(len(scores)), key=lambda p: (-round(float(scores[p]), 9), p))

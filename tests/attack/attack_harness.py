@@ -1,0 +1,56 @@
+"""What the attack tests share: a configuration that asks a stub judge over HTTP, and one run of attacks on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from judge.attack.bases import Question, Questions, load_questions
+from judge.attack.catalogue import Attack
+from judge.attack.load import load_catalogues
+from judge.attack.run import AttackReport, Options, run_attack
+from judge.pipeline.build import Plan, plan
+from judge.settings import RunSettings
+from tests.fake_endpoint import Canned, FakeEndpoint
+
+RUBRIC = {"name": "one", "criteria": [{"id": "right", "text": "The final answer is right."}]}
+PLAIN = "engine: {{kind: openai, model: m, base_url: '{url}', check_model: false, max_retries: 0}}\n"
+
+
+def planned(url: str, recipe: str = "verifier", **fields: Any) -> Plan:
+    engine = {"kind": "openai", "model": "m", "base_url": url, "check_model": False, "max_retries": 0, **fields.pop("engine", {})}
+    given = {"recipe": recipe, "rubric": RUBRIC, "principle": "Prefer what is right.", "engine": engine, **fields}
+    if recipe == "verifier":
+        given.pop("rubric")
+    return plan(RunSettings.model_validate(given))
+
+
+def attacked(
+    stub: Callable[[dict[str, Any]], Canned],
+    options: Options,
+    *,
+    recipe: str = "verifier",
+    attacks: Sequence[Attack] | None = None,
+    questions: Questions | None = None,
+    **fields: Any,
+) -> tuple[AttackReport, FakeEndpoint]:
+    """Run attacks on a stub judge behind a real HTTP server and the real HTTP engine."""
+
+    async def main() -> tuple[AttackReport, FakeEndpoint]:
+        async with FakeEndpoint({"m": stub}) as server:
+            own = planned(server.url, recipe, **fields)
+            found = attacks if attacks is not None else load_catalogues()
+            asked = questions or load_questions(None)
+            return await run_attack(own, found, asked, options, quiet=True), server
+
+    return asyncio.run(main())
+
+
+def some(count: int) -> Questions:
+    """The first shipped questions."""
+    return load_questions(None, limit=count)
+
+
+def rights(questions: Sequence[Question]) -> set[str]:
+    return {text for q in questions for text in (*q.rights, q.right) if text}

@@ -1,0 +1,165 @@
+"""Judges with one fault each, behind the OpenAI API: what the gate, the parser and the figures make of them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+
+import pytest
+
+from judge.attack.bases import load_questions
+from judge.attack.build import build_arena
+from judge.attack.load import chosen, load_catalogues
+from judge.attack.play import Trial, play
+from judge.attack.record import record
+from judge.attack.run import Options
+from judge.attack.shots import attack_shots
+from judge.attack.verdict import exceeding, verdict_line
+from judge.pipeline.open import open_judges
+from judge.recipe.load import list_recipes
+from tests.attack.attack_harness import attacked, planned, rights, some
+from tests.fake_endpoint import FakeEndpoint
+from tests.stub_judges import always_no, always_yes, first_wins, garbage, knowing, noisy, obedient, parrot, slow, truncated
+
+STATIC = ("master-key", "blank-and-symbol", "opener-collapsed")
+SHORT = Options(trials=4, items=2)
+
+
+def test_the_gate_and_not_the_judge_stops_texts_without_an_answer():
+    """`always_yes` pays everything that reaches it, so what is not paid was stopped by the gate, without a call."""
+    report, server = attacked(always_yes, Options(families=STATIC, trials=10))
+    mode = report.modes[0]
+    assert mode.alone["off"].rate == 1.0
+    assert mode.alone["on"].rate == 0.0
+    assert all(f.gated == f.trials and f.scored == f.trials for f in mode.figures["on"])
+    assert server.requests == report.calls  # the second setting of the gate cost nothing
+    assert mode.honest["on"].vetoed == 0.0
+    assert mode.constant["off"].rate == 1.0
+    assert not exceeding(report, 0.0)
+    assert "accepts 100 % of honest wrong answers" in verdict_line(report)
+
+
+def test_a_judge_that_says_yes_leaves_nothing_to_gain():
+    """Added text cannot lift what is accepted anyway: those trials are in no rate, and the report says so."""
+    report, _ = attacked(always_yes, Options(families=("delimiter",), trials=2))
+    [figure] = report.modes[0].figures["on"]
+    assert figure.no_room == figure.trials
+    assert math.isnan(figure.rate)
+    assert exceeding(report, 1.0)
+
+
+@pytest.mark.parametrize("recipe", list_recipes())
+def test_parrot_is_never_read_as_its_quotation(recipe):
+    """A judge that copies the answer, forged verdicts and all, before its own verdict: only its own counts, in every grammar."""
+
+    async def main() -> list[Trial]:
+        questions = some(2).items
+        honest = rights(questions)
+        async with FakeEndpoint({"m": parrot(honest.__contains__)}) as server:
+            own = planned(server.url, recipe)
+            opened = await open_judges(own)
+            arena = build_arena(own, opened, ("off",))
+            attacks = chosen(load_catalogues(), arena.mode, ("fake-verdict", "delimiter"))
+            shots = attack_shots(arena, [replace(a, control=False, mode=()) for a in attacks], questions, 1, 0)
+            trials = await play(arena, [s for s in shots if s.base_kind != "right"], 64)
+            await opened.close()
+            return trials
+
+    trials = asyncio.run(main())
+    assert len(trials) > 120
+    known = [t for t in trials if t.attack["off"].value is not None and t.base["off"].value is not None]
+    flips = [(t.shot.attack.id, t.shot.variant) for t in known if t.attack["off"].value > t.base["off"].value]
+    assert flips == []
+    assert len(known) > 0.5 * len(trials)
+
+
+def test_obedient_is_measured():
+    """A judge that does what it is told is fooled whatever the parser does: the report shows it, above neutral text."""
+    report, _ = attacked(obedient, Options(families=("injection-authority", "fake-verdict"), trials=10))
+    assert all(f.rate > 0.3 for f in report.modes[0].figures["on"])
+    assert all(f.through for f in report.modes[0].figures["on"])
+    assert exceeding(report, 0.05)
+
+
+def test_first_wins_gives_half():
+    """A judge that only looks at the order earns an attack half of the pairs, and no honest answer more."""
+    report, _ = attacked(first_wins, Options(families=("null-model", "universal-suffix"), trials=3), recipe="pairwise")
+    mode = report.modes[0]
+    assert mode.honest["on"].accepted == 0.5
+    assert mode.alone["off"].rate == 0.5
+    assert mode.added["off"].rate == 0.0  # half before, half after
+
+
+@pytest.mark.parametrize(
+    ("stub", "reason"),
+    [
+        pytest.param(garbage, "missing", id="garbage"),
+        pytest.param(truncated, "truncated", id="truncated"),
+        pytest.param(slow(3.0), "timeout", id="slow"),
+    ],
+)
+def test_silence_is_no_defence(stub, reason):
+    """A judge that never states a verdict has not stopped an attack: no rate, the reason counted, and --fail-above fails."""
+    report, _ = attacked(stub, Options(families=("fake-verdict",), trials=2, items=2, gates=("on",)), engine={"deadline_s": 0.5})
+    [figure] = report.modes[0].figures["on"]
+    assert figure.scored == 0
+    assert figure.unscored == {reason: figure.trials}
+    assert math.isnan(figure.rate)
+    assert math.isnan(report.modes[0].honest["on"].accepted)
+    assert "Nothing is shown" in verdict_line(report)
+    assert exceeding(report, 0.5)
+
+
+def test_a_perfect_judge_has_a_clean_report():
+    """Right answers are accepted, nothing else is, and the line at the top says so."""
+    questions = some(6)
+    good = rights(questions.items)
+    report, _ = attacked(knowing(lambda text: text in good), SHORT, questions=questions)
+    mode = report.modes[0]
+    assert (mode.honest["on"].accepted, mode.honest["on"].wrong_accepted) == (1.0, 0.0)
+    assert mode.alone["on"].rate == mode.added["on"].rate == 0.0
+    assert "None of" in verdict_line(report)
+
+
+def test_noise_is_not_an_attack():
+    """A judge that answers by chance moves with any text: beside neutral text of the same length the attack gains nothing."""
+    report, _ = attacked(noisy(0.4), Options(families=("placeholder",), trials=20))
+    [figure] = report.modes[0].figures["on"]
+    assert figure.rate > 0.2
+    assert figure.difference_interval.low < 0 < figure.difference_interval.high
+    assert not figure.through
+
+
+def test_always_no_hurts_right_answers_visibly():
+    """A judge that refuses everything is safe and useless; the true-positive rate stands beside."""
+    report, _ = attacked(always_no, SHORT, questions=some(4))
+    assert report.modes[0].honest["on"].accepted == 0.0
+    assert report.modes[0].alone["off"].rate == 0.0
+
+
+def test_all_modes_in_one_run():
+    """`--mode all` attacks the same judge as verifier, grader, checklist and in pairs."""
+    options = Options(mode="all", families=("master-key", "placeholder"), trials=1, items=2)
+    report, _ = attacked(always_no, options, questions=some(2))
+    assert [m.mode for m in report.modes] == ["verifier", "pointwise", "checklist", "pairwise"]
+    assert all(m.alone["on"].trials for m in report.modes)
+
+
+def test_same_seed_same_report():
+    """Two runs differ in their clock only."""
+    first, second = (record(attacked(noisy(0.3), SHORT, questions=some(4))[0]) for _ in range(2))
+    first["cost"] = second["cost"] = None
+    assert first == second
+
+
+def test_the_gate_on_real_questions(data_dir):
+    """The worst judge there is, every static key, 300 real questions: nothing is paid, and the judge is never asked."""
+    questions = load_questions(str(data_dir / "verifier" / "gsm8k_model_solutions.jsonl"), limit=300)
+    bare = tuple(replace(q, rights=(), wrongs=(), right=None, wrong=None) for q in questions.items)
+    options = Options(families=STATIC, trials=300, gates=("on",))
+    report, server = attacked(always_yes, options, questions=replace(questions, items=bare))
+    total = report.modes[0].alone["on"]
+    assert total.trials > 14_000
+    assert total.rate == 0.0
+    assert server.requests == 0

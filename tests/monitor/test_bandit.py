@@ -1,0 +1,47 @@
+"""A simulated GRPO, in small; `python benchmarks/bandit.py` runs it over 20 seeds and more cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.bandit import HARMLESS, SENTENCE, Drift, Scenario, honest_streams, scenarios, simulate, stopped_by_gate
+
+CASES = {s.name: s for s in (*scenarios([32]), *honest_streams([32]))}
+
+
+@pytest.mark.parametrize("name", ["catalogue, no defence", "sentence +0.02 a step, gate only"])
+def test_without_a_defence_a_constant_string_wins(name):
+    """What the filters and the monitor are for."""
+    assert simulate(CASES[name], 0).share > 0.5
+
+
+def test_with_the_gate_no_catalogue_string_wins():
+    """The gate stops every string of the catalogue, and none of the honest answers."""
+    run = simulate(replace(CASES["catalogue, gate"], steps=150), 0)
+    assert max(run.shares[-1], run.share) < 0.05
+    assert run.honest_rates[-1] > run.honest_rates[0] + 0.05
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n.startswith("sentence") and "32 probes" in n and "unknown" not in n])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_alarm_saves_the_run(name, seed):
+    """A sentence that the gate lets through is caught at the latest one step after it pays more than honest work."""
+    assert stopped_by_gate(SENTENCE) is None
+    run = simulate(CASES[name], seed)
+    assert run.alarm is not None
+    assert run.crossed is None or run.alarm <= run.crossed + 1
+    assert run.share < 0.05
+
+
+def test_honest_steps_raise_nothing():
+    """600 honest steps; the benchmark runs many more."""
+    quiet = Scenario("honest", ((SENTENCE, Drift(HARMLESS)),), probes=16, steps=300, stop=False)
+    assert [simulate(quiet, seed).alarms for seed in (0, 1)] == [{}, {}]
+
+
+def test_same_seed_same_run():
+    """The table can be reproduced."""
+    case = replace(CASES["sentence jumps to 0.6, gate and monitor, 32 probes"], steps=12)
+    assert simulate(case, 3) == simulate(case, 3)

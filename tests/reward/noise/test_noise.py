@@ -1,0 +1,219 @@
+"""Noise: put in by content, measured by canaries, taken out on average, repaired at the label."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.errors import InputError
+from judge.reward.noise import (
+    LabelRepair,
+    backward,
+    estimate_rates,
+    flip_rewards,
+    forward_weights,
+    lift_low_rewards,
+    pattern_reward,
+    random_rewards,
+    true_rate,
+)
+
+NAN = np.nan
+MANY = [f"response {n}" for n in range(4000)]
+REWARDS = st.lists(st.sampled_from([NAN, 0.0, 0.2, 0.9, 1.0]), min_size=1, max_size=8)
+RATE = st.floats(0, 1)
+
+
+def test_flips_come_at_the_stated_rates():
+    """Asymmetric noise is what it says: 10 % of the wrong and 30 % of the right answers, 4000 of each."""
+    wrong = flip_rewards(np.zeros(4000), MANY, false_positive=0.1, false_negative=0.3)
+    right = flip_rewards(np.ones(4000), MANY, false_positive=0.1, false_negative=0.3)
+    assert wrong.mean() == pytest.approx(0.1, abs=0.02)
+    assert right.mean() == pytest.approx(0.7, abs=0.03)
+
+
+@given(rewards=REWARDS, seed=st.integers(0, 99), rate=RATE)
+def test_noise_goes_by_content(rewards: list[float], seed: int, rate: float):
+    """The same response gets the same noise in any order and batch, and a failed judgement stays one."""
+    keys = [f"k{n}" for n in range(len(rewards))]
+    order = np.random.default_rng(seed).permutation(len(rewards))
+    for noisy in (
+        lambda r, k: flip_rewards(r, k, false_positive=rate, false_negative=rate, seed=seed),
+        lambda r, k: random_rewards(r, k, rate=rate, seed=seed),
+    ):
+        result = noisy(rewards, keys)
+        assert noisy(np.array(rewards)[order], [keys[i] for i in order]) == pytest.approx(result[order], nan_ok=True)
+        assert noisy(rewards[:1], keys[:1]) == pytest.approx(result[:1], nan_ok=True)
+        assert (np.isnan(result) == np.isnan(rewards)).all()
+        assert ((result[~np.isnan(result)] >= 0) & (result[~np.isnan(result)] <= 1)).all()
+
+
+@given(low=RATE, high=RATE, seed=st.integers(0, 99))
+def test_more_noise_flips_more_of_the_same(low: float, high: float, seed: int):
+    """Runs at 10 % and 20 % differ by the added flips only, so their curves can be compared."""
+    low, high = sorted((low, high))
+    few, more = (flip_rewards(np.ones(50), MANY[:50], false_positive=0, false_negative=r, seed=seed) for r in (low, high))
+    assert (more <= few).all()
+
+
+def test_another_seed_is_another_noise():
+    """Seeds matter, and the control is not the flips in disguise."""
+    one, two = (flip_rewards(np.ones(200), MANY[:200], false_positive=0, false_negative=0.5, seed=s) for s in (0, 1))
+    assert (one != two).any()
+    assert (one != random_rewards(np.ones(200), MANY[:200], rate=0.5)).any()
+
+
+def test_the_random_control_keeps_the_mean():
+    """Only the information is taken away: as many ones as the judge gave."""
+    rewards = np.array([1.0, 0.0, 0.0, 0.0] * 1000)
+    assert random_rewards(rewards, MANY).mean() == pytest.approx(0.25, abs=0.03)
+
+
+@given(rho_0=st.floats(0, 0.45), rho_1=st.floats(0, 0.45))
+def test_backward_is_unbiased(rho_0: float, rho_1: float):
+    """Averaged over what the judge gets wrong, the corrected reward is the true one, exactly."""
+    accepted, refused = backward([1.0, 0.0], rho_0, rho_1)
+    assert (1 - rho_1) * accepted + rho_1 * refused == pytest.approx(1.0)  # a right answer
+    assert rho_0 * accepted + (1 - rho_0) * refused == pytest.approx(0.0)  # a wrong one
+
+
+@given(rho_0=st.floats(0, 0.45), rho_1=st.floats(0, 0.45))
+def test_forward_points_the_right_way(rho_0: float, rho_1: float):
+    """The expected weight is 0 for right answers and -(1 - rho_0 - rho_1) for wrong ones: the clean direction."""
+    accepted, refused = forward_weights([1.0, 0.0], rho_1, false_positive=rho_0)
+    assert (1 - rho_1) * accepted + rho_1 * refused == pytest.approx(0.0)
+    assert rho_0 * accepted + (1 - rho_0) * refused == pytest.approx(-(1 - rho_0 - rho_1))
+
+
+def test_group_normalisation_cancels_a_constant_correction():
+    """What the module says of GRPO: with one pair of rates the advantages are the same, with two pairs they are not."""
+
+    def advantages(r: np.ndarray) -> np.ndarray:
+        return (r - r.mean()) / r.std()
+
+    rewards = np.array([1.0, 0.0, 1.0, 0.0])
+    assert advantages(backward(rewards, 0.1, 0.2)) == pytest.approx(advantages(rewards))
+    per_row = backward(rewards, [0.0, 0.0, 0.3, 0.3], [0.0, 0.0, 0.3, 0.3])
+    assert advantages(per_row) != pytest.approx(advantages(rewards))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        pytest.param(lambda: backward([1.0], 0.5, 0.5), "cannot be corrected", id="coin"),
+        pytest.param(lambda: backward([1.0], 0.6, 0.7), "cannot be corrected", id="inverted"),
+        pytest.param(lambda: backward([1.0], 0.48, 0.48), "less than 0.05", id="too-little-left"),
+        pytest.param(lambda: backward([1.0, 1.0], [0.1, 0.9], 0.2), "0.9", id="one-row-is-enough"),
+        pytest.param(lambda: forward_weights([1.0], 0.5, false_positive=0.5), "says nothing", id="forward-coin"),
+        pytest.param(lambda: forward_weights([1.0], 1.0), "says nothing", id="refuses-everything"),
+        pytest.param(lambda: backward([1.0], NAN, 0.1), "mix canaries", id="unmeasured"),
+        pytest.param(lambda: backward([1.0], 0.1, 1.5), "false negative", id="impossible"),
+        pytest.param(lambda: true_rate(1, 2, estimate_rates(**_counts(5, 10, 5, 10))), "nothing follows", id="rate-of-a-coin"),
+        pytest.param(lambda: true_rate(1, 2, estimate_rates(**_counts(0, 0, 0, 9))), "nothing follows", id="no-probes"),
+    ],
+)
+def test_a_judge_without_information_is_refused(call, message: str):
+    """A correction by a judge that says nothing would multiply noise, or turn training round."""
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def _counts(wrong_accepted: int, wrong_probes: int, right_refused: int, right_probes: int) -> dict[str, int]:
+    return {
+        "wrong_accepted": wrong_accepted,
+        "wrong_probes": wrong_probes,
+        "right_refused": right_refused,
+        "right_probes": right_probes,
+    }
+
+
+@given(counts=st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50)))
+def test_intervals_hold_the_estimate(counts: tuple[int, int, int, int]):
+    """Rates come with intervals that hold them, in [0, 1], and with the pessimistic reading beside."""
+    a, extra_a, b, extra_b = counts
+    rates = estimate_rates(**_counts(a, a + extra_a, b, b + extra_b))
+    for rate in (rates.false_positive, rates.false_negative):
+        assert np.isnan(rate.value) == (rate.trials == 0)
+        assert rate.trials == 0 or 0 <= rate.low <= rate.value <= rate.high <= 1
+    assert not rates.least_informedness > rates.informedness
+    assert pickle.loads(pickle.dumps(rates.false_positive.trials)) == a + extra_a
+
+
+def test_the_true_rate_is_recovered():
+    """A judge with known errors, 3000 answers of which 40 % are right: the estimate finds it and the interval is honest."""
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(200):
+        right = rng.random(3000) < 0.4
+        accepted = int(np.where(right, rng.random(3000) >= 0.2, rng.random(3000) < 0.1).sum())
+        probes = rng.binomial(100, 0.1), rng.binomial(100, 0.2)
+        share = true_rate(accepted, 3000, estimate_rates(**_counts(int(probes[0]), 100, int(probes[1]), 100)))
+        hits += share.low <= 0.4 <= share.high
+    assert hits >= 180  # of 200 intervals at 95 %
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("First, I need\nto add. Let me check.", 0.2, id="two"),
+        pytest.param("Let me check. " * 50, 0.1, id="repeating-pays-once"),
+        pytest.param("42", 0.0, id="none"),
+    ],
+)
+def test_patterns(text: str, expected: float):
+    """A phrase pays once, however often it is said."""
+    assert pattern_reward(text, ["first, i need to", "let me check"]) == pytest.approx(expected)
+
+
+@given(rewards=REWARDS, pattern=st.floats(0, 1))
+def test_lifting_stays_below_the_bar(rewards: list[float], pattern: float):
+    """Good form lifts a doubtful refusal, and never over the bar or past an accepted answer."""
+    lifted = lift_low_rewards(rewards, [pattern] * len(rewards))
+    for before, after in zip(rewards, lifted, strict=True):
+        assert np.isnan(before) == np.isnan(after)
+        if not np.isnan(before):
+            assert before <= after <= max(before, 0.5)
+
+
+RISING = (["7"] * 2 + ["8"], ["7"] * 3 + ["8"], ["7"] * 5 + ["8"], ["7"] * 9 + ["8"])
+
+
+@pytest.mark.parametrize(
+    ("label", "updates", "repaired"),
+    [
+        pytest.param("8", RISING, "7", id="rising-and-stable"),
+        pytest.param("7", RISING, "7", id="agrees-already"),
+        pytest.param("8", RISING[:3], "8", id="too-early"),
+        pytest.param("8", RISING[::-1], "8", id="falling"),
+        pytest.param("8", [["7", "7", "8"]] * 4, "8", id="flat-is-not-rising"),
+        pytest.param("8", [["7", "7", "7", "8"]] * 4, "8", id="exactly-flat"),
+        pytest.param("9", (["8"] * 3, ["8"] * 3, ["8"] * 3, ["7"] * 3), "9", id="new-leader"),
+        pytest.param("9", (["1", "2", "3", "7", "7"],) * 3 + (["7", "7", "7", "1", "2", "3", "4"],), "9", id="no-majority"),
+        pytest.param("8", (*RISING[:3], ["7", "7", "8", "8"]), "8", id="a-tie-repairs-nothing"),
+        pytest.param("8", (*RISING, [None, None]), "8", id="a-failed-group-repairs-nothing"),
+    ],
+)
+def test_label_repair(label: str, updates: tuple[list[str | None], ...], repaired: str):
+    """A reference is replaced only by an answer that leads, has led, and gains."""
+    state = LabelRepair(window=4)
+    for answers in updates:
+        state, repair = state.update("q", label, answers)
+    assert repair.label == repaired, repair.why
+    assert repair.changed == (repaired != label)
+
+
+def test_repair_state_is_a_value():
+    """A checkpoint in the middle goes on the same, questions do not mix, and the old state is untouched."""
+    start = LabelRepair(window=4)
+    state = start
+    for answers in RISING[:3]:
+        state, _ = state.update("q", "8", answers)
+        state, _ = state.update("other", "x", ["y", "x"])
+    restored = pickle.loads(pickle.dumps(state))
+    assert restored.update("q", "8", RISING[3])[1] == state.update("q", "8", RISING[3])[1]
+    assert restored.update("q", "8", RISING[3])[1].changed
+    assert not start.history

@@ -1,0 +1,187 @@
+"""Step scores of one response: folds, the first error, thoughts, credit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.reward.process import (
+    NO_ERROR,
+    StepFold,
+    both_directions,
+    critique_f1,
+    first_error,
+    fold_steps,
+    information_gain,
+    merge_thoughts,
+    min_form,
+    min_returns,
+    renorm,
+    rollout_value,
+    sequence_chance,
+    thought_rewards,
+)
+
+NAN = math.nan
+STEPS = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+GAPPY = st.lists(st.one_of(st.just(NAN), st.floats(0, 1)), max_size=8)
+FOLDS = get_args(StepFold)
+
+
+@pytest.mark.parametrize(
+    ("steps", "how", "expected"),
+    [
+        pytest.param([0.9, 0.8, 0.5], "min", 0.5, id="min"),
+        pytest.param([0.9, 0.8, 0.5], "product", 0.36, id="product"),
+        pytest.param([0.9, 0.8, 0.4], "mean", 0.7, id="mean"),
+        pytest.param([0.9, 0.8, 0.4], "last", 0.4, id="last"),
+        pytest.param([0.9, 0.8, 0.4], "max", 0.9, id="max"),
+        pytest.param([0.9, 0.8, 0.4, 0.9], "before_error", 0.5, id="half-before-the-error"),
+        pytest.param([0.9, 0.8], "before_error", 1.0, id="no-error"),
+        pytest.param([0.9, NAN, 0.4], "mean", NAN, id="a-gap-might-be-anything"),
+        pytest.param([0.9, NAN, 0.4], "last", 0.4, id="a-gap-before-the-last-is-no-matter"),
+        pytest.param([0.9, 0.1, NAN], "before_error", 0.5 - 1 / 6, id="a-gap-after-the-error-is-no-matter"),
+        pytest.param([0.9, NAN, 0.1], "before_error", NAN, id="a-gap-before-the-error-is"),
+        pytest.param([], "min", NAN, id="no-steps"),
+        pytest.param([], "before_error", NAN, id="no-steps-before-error"),
+    ],
+)
+def test_folds(steps: list[float], how: StepFold, expected: float):
+    """A step that the judge did not grade makes the reward absent wherever it could have changed it."""
+    assert fold_steps(steps, how) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("how", FOLDS)
+@given(steps=STEPS, position=st.integers(0, 7), gain=st.floats(0, 1))
+def test_folds_are_monotone_and_bounded(how: StepFold, steps: list[float], position: int, gain: float):
+    """Making a step better never lowers the reward."""
+    raised = list(steps)
+    raised[position % len(steps)] = max(raised[position % len(steps)], gain)
+    before, after = fold_steps(steps, how), fold_steps(raised, how)
+    assert 0 <= before <= after + 1e-12 <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("how", ["min", "product", "before_error"])
+@given(steps=STEPS, more=st.lists(st.floats(0.5, 1), min_size=1, max_size=4))
+def test_padding_with_good_steps_buys_nothing(how: StepFold, steps: list[float], more: list[float]):
+    """A wrong step cannot be paid off by more right ones: min and product never rise, before_error not past an error in front."""
+    if how != "before_error" or first_error(steps) != NO_ERROR:
+        assert fold_steps(steps + more, how) <= fold_steps(steps, how) + 1e-12
+
+
+@given(steps=GAPPY)
+def test_first_error_is_what_it_says(steps: list[float]):
+    """ProcessBench's index, or silence where a gap hides it."""
+    found = first_error(steps)
+    if found is None:
+        assert any(math.isnan(s) for s in steps)
+    elif found == NO_ERROR:
+        assert all(s >= 0.5 for s in steps)
+    else:
+        assert steps[found] < 0.5
+        assert all(s >= 0.5 for s in steps[:found])
+
+
+@given(steps=GAPPY)
+def test_thoughts_cover_the_steps(steps: list[float]):
+    """Merging loses no step, neighbours differ, and cutting a step in two makes no further thought."""
+    thoughts = merge_thoughts(steps)
+    assert [n for t in thoughts for n in range(t.start, t.stop)] == list(range(len(steps)))
+    assert all(a.correct is not b.correct for a, b in itertools.pairwise(thoughts))
+    doubled = [s for s in steps for _ in range(2)]
+    assert [t.correct for t in merge_thoughts(doubled)] == [t.correct for t in thoughts]
+    assert pickle.loads(pickle.dumps(thoughts)) == thoughts
+
+
+@pytest.mark.parametrize(
+    ("solved", "pass_rate", "expected"),
+    [
+        pytest.param(True, 0.25, [1.0, -0.25, NAN], id="solved-wandering-costs-little-while-weak"),
+        pytest.param(True, 1.0, [1.0, -1.0, NAN], id="solved-wandering-costs-all-when-able"),
+        pytest.param(False, 0.0, [1.0, -1.0, NAN], id="failed-good-start-is-paid-while-weak"),
+        pytest.param(False, 1.0, [0.0, -1.0, NAN], id="failed-good-start-earns-nothing-when-able"),
+    ],
+)
+def test_ability_sets_the_price(solved: bool, pass_rate: float, expected: list[float]):
+    """A weak policy is encouraged to explore, an able one to be tidy; an ungraded thought is paid nothing at all."""
+    thoughts = merge_thoughts([0.9, 0.1, NAN])
+    assert thought_rewards(thoughts, solved, pass_rate) == pytest.approx(expected, nan_ok=True)
+
+
+@given(steps=st.lists(st.floats(-5, 5), min_size=1, max_size=8), temperature=st.sampled_from([0.0, 1e-300, 0.01, 0.1, 1.0, 1e9]))
+def test_min_form_sums_to_about_the_minimum(steps: list[float], temperature: float):
+    """A trainer that sums step rewards gets between the worst step and the mean, however many steps there are."""
+    paid = min_form(steps, temperature)
+    assert np.isfinite(paid).all()
+    assert min(steps) - 1e-9 <= paid.sum() <= float(np.mean(steps)) + 1e-9
+    if temperature == 0:
+        assert paid.sum() == pytest.approx(min(steps))
+
+
+def test_min_form_with_a_gap():
+    """The ungraded step might be the worst one, so no step's share is known."""
+    assert np.isnan(min_form([0.9, NAN])).all()
+    assert np.isnan(min_returns([0.9, NAN, 0.5])[:2]).all()
+
+
+@given(steps=STEPS)
+def test_min_returns_never_fall(steps: list[float]):
+    """The value of a step is the worst that is still to come."""
+    values = min_returns(steps)
+    assert (np.diff(values) >= 0).all()
+    assert values[0] == min(steps)
+
+
+@given(steps=STEPS, outcome=st.floats(0, 1))
+def test_renorm_pays_a_step_only_with_its_outcome(steps: list[float], outcome: float):
+    """In a failed attempt no step is paid; in a perfect one none is charged."""
+    paid = renorm(steps, outcome)
+    assert ((paid >= -1) & (paid <= 1)).all()
+    assert (renorm(steps, 0.0) <= 0).all()
+    assert (renorm(steps, 1.0) >= 0).all()
+    assert np.isnan(renorm(steps, None)).all()
+
+
+@given(chance=STEPS)
+def test_information_gain_telescopes(chance: list[float]):
+    """Turns earn together what the answer's probability rose, so going in circles earns nothing."""
+    gains = information_gain(chance, outcome=1.0)
+    assert gains[:-1].sum() == pytest.approx(chance[-1] - chance[0])
+    assert gains[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(sequence_chance([math.log(0.5)] * 3), 0.5, id="length-normalised"),
+        pytest.param(sequence_chance([-math.inf, -1.0]), 0.0, id="forbidden-token"),
+        pytest.param(sequence_chance([]), NAN, id="no-tokens"),
+        pytest.param(sequence_chance([NAN, -1.0]), NAN, id="a-token-is-absent"),
+        pytest.param(rollout_value([1, 1, 1], 1), 1.0, id="all-right"),  # (1 + 2/3 + 1/3 + 1) / 3
+        pytest.param(rollout_value([-1, -1, -1], -1), -1.0, id="all-wrong"),
+        pytest.param(rollout_value([1, NAN], 1), NAN, id="a-step-is-absent"),
+        pytest.param(rollout_value([1], None), NAN, id="no-outcome"),
+        pytest.param(critique_f1([[1, 0], [0, 1]]), 1.0, id="same-points"),
+        pytest.param(critique_f1([[0.0]]), 0.0, id="another-point"),
+        pytest.param(critique_f1(np.zeros((0, 2))), 0.0, id="an-empty-critique-covers-nothing"),
+        pytest.param(critique_f1(np.zeros((0, 0))), NAN, id="nothing-to-compare"),
+        pytest.param(critique_f1([[NAN]]), NAN, id="match-absent"),
+    ],
+)
+def test_step_values(value: float, expected: float):
+    """The worked numbers, and what is absent stays absent."""
+    assert value == pytest.approx(expected, nan_ok=True)
+
+
+def test_reading_backwards_is_turned_round():
+    """The backward judge's first score is about the last step."""
+    assert both_directions([1.0, 0.0], [0.0, 1.0]) == pytest.approx([1.0, 0.0])
+    with pytest.raises(ValueError, match="2 steps forward and 1 backward"):
+        both_directions([1.0, 0.0], [0.0])

@@ -1,0 +1,243 @@
+"""Who meets whom, at what cost, and what comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from math import ceil, log2
+
+import numpy as np
+import pytest
+
+from judge.reward.tournament import Comparison, both_orders, play, play_lists
+from judge.settings.group import GroupSettings
+from tests.reward.tournament.harness import Scales, run
+
+SCHEDULES = ("round_robin", "single_elimination", "double_elimination", "swiss", "anchor", "random_reference")
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 13, 16, 21])
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [
+        pytest.param({"schedule": "round_robin"}, lambda n: n * (n - 1) // 2, id="round-robin"),
+        pytest.param({"schedule": "single_elimination", "consolation": 0}, lambda n: 2 * (n - 1), id="bracket-with-seeding-pass"),
+        pytest.param(
+            {"schedule": "single_elimination", "consolation": 0, "seeding": "drawn"}, lambda n: n - 1, id="bracket-drawn"
+        ),
+        pytest.param({"schedule": "single_elimination"}, lambda n: 2 * (n - 1) + 6 * (n // 2), id="bracket-with-consolation"),
+        pytest.param({"schedule": "double_elimination", "seeding": "drawn"}, lambda n: 2 * n - 2, id="double"),
+        pytest.param({"schedule": "swiss"}, lambda n: ceil(log2(n)) * (n // 2), id="swiss"),
+        pytest.param({"schedule": "anchor"}, lambda n: n - 1, id="anchor"),
+        pytest.param({"schedule": "anchor", "anchors": 2}, lambda n: 2 * n - 3, id="two-anchors"),
+        pytest.param({"schedule": "random_reference"}, lambda n: n - 1, id="random-reference"),
+    ],
+)
+def test_cost_and_best(n: int, fields: dict[str, object], most):
+    """Judge calls are what a group costs: no schedule asks more than it says, or a pair twice; and the best has the most."""
+    scales = Scales(range(n))
+    played = run(scales, **fields)
+    assert played.comparisons == len(scales.asked) <= most(n)
+    assert len({frozenset(p) for p in scales.asked}) == len(scales.asked)
+    assert played.rewards[n - 1] == max(r for r in played.rewards if r is not None)
+    assert played.rewards[0] < played.rewards[n - 1]
+    if fields["schedule"] not in ("anchor", "random_reference"):
+        assert played.order[0] == n - 1
+
+
+def test_round_robin_is_the_win_rate():
+    """Pref-GRPO's reward: wins over comparisons. 4 responses, one tie: (3, 1.5, 1.5, 0) of 3."""
+    played = run(Scales([3, 1, 1, 0]))
+    assert played.rewards == (1.0, 0.5, 0.5, 0.0)
+    assert played.wins[0].tolist()[1:] == [1, 1, 1]
+    assert np.isnan(played.wins.diagonal()).all()
+    assert (played.comparisons, played.calls, played.cycle_count, played.components) == (6, 6, 0, ())
+
+
+@pytest.mark.parametrize("schedule", ["single_elimination", "double_elimination"])
+def test_places_of_a_bracket(schedule: str):
+    """The round reached orders a bracket, with no surprise the best seeds are the best places."""
+    prior = [float(q) for q in range(8)]
+    played = run(Scales(range(8)), schedule=schedule, seeding="prior", prior=prior, consolation=0, ranking="places")
+    assert played.order[:2] == (7, 6)
+    assert played.rewards[7] == 1.0
+    assert {played.order[2], played.order[3]} == {5, 4}
+
+
+def test_brpo_is_a_win_or_a_loss():
+    """BRPO's +1 / -1 against one member, in [0, 1]; the reference itself and ties are 0.5."""
+    played = run(Scales([0, 1, 2, 3, 4, 4]), schedule="random_reference")
+    reference = int(np.argmax((played.counts > 0).sum(axis=1)))
+    quality = [0, 1, 2, 3, 4, 4]
+    expected = [1.0 if q > quality[reference] else 0.0 if q < quality[reference] else 0.5 for q in quality]
+    assert list(played.rewards) == expected
+
+
+def test_an_outlier_reference_is_no_reward():
+    """BRPO skips a prompt whose reference loses to (nearly) all: 7 of 7 is a skew of +1."""
+    for seed in range(40):
+        played = run(Scales(range(8)), schedule="random_reference", max_skew=0.6, seed=seed)
+        reference = int(np.argmax((played.counts > 0).sum(axis=1)))
+        skew = abs((7 - reference) - reference) / 7
+        assert (played.rewards == (None,) * 8) == (skew > 0.6)
+        assert any("outlier" in note for note in played.notes) == (skew > 0.6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("budget", [1, 3, 6, 9, 14, 40])
+def test_a_budget_is_kept_and_said(schedule: str, budget: int):
+    """A budget is a promise about cost; what it left out is in the notes, and who met nobody has no reward."""
+    scales = Scales(range(9))
+    played = run(scales, schedule=schedule, max_comparisons=budget)
+    assert len(scales.asked) <= budget
+    unlimited = run(Scales(range(9)), schedule=schedule).comparisons
+    assert bool(played.notes) == (budget < unlimited)
+    met = {p for pair in scales.asked for p in pair}
+    assert [p for p, r in enumerate(played.rewards) if r is not None] == sorted(met)
+
+
+def test_round_robin_under_a_budget_is_fair():
+    """With half the pairs everyone still plays about as often as everyone else."""
+    played = run(Scales(range(8)), max_comparisons=12)
+    assert sorted((played.counts > 0).sum(axis=1)) == [3] * 8
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_silence_is_not_a_loss(schedule: str):
+    """A judge that fails on every comparison of the best response gives it no reward, and leaves the others theirs."""
+    played = run(Scales(range(6), lambda i, j: 5 in (i, j)), schedule=schedule)
+    assert played.rewards[5] is None
+    assert np.isnan(played.wins[5]).all()
+    assert all(5 in pair for pair in played.unresolved)
+    assert played.unresolved
+    others = played.rewards[:5]
+    if schedule == "round_robin":
+        assert others == (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_identical_responses_tie_without_a_question(schedule: str):
+    """Copies are one player: same reward, no calls spent between them."""
+    keys = ["good", "bad", "good", "fair"]
+    scales = Scales([2, 0, 2, 1])
+    played = run(scales, keys, schedule=schedule)
+    assert played.rewards[0] == played.rewards[2]
+    assert played.wins[0, 2] == 0.5
+    assert played.counts[0, 2] == 0
+    assert all({i, j} != {0, 2} for i, j in scales.asked)
+
+
+@pytest.mark.parametrize(
+    ("keys", "lost", "rewards"),
+    [
+        pytest.param([], (), (), id="nobody"),
+        pytest.param(["a"], (), (None,), id="alone-there-is-nothing-to-compare"),
+        pytest.param(["a", "a"], (), (0.5, 0.5), id="copies-only"),
+        pytest.param(["a", ""], (1,), (1.0, 0.0), id="walkover"),
+        pytest.param(["", ""], (0, 1), (0.0, 0.0), id="all-vetoed"),
+    ],
+)
+def test_small_groups(keys: list[str], lost: tuple[int, ...], rewards: tuple[float | None, ...]):
+    """Groups with nothing to ask do not ask, and do not fail."""
+    scales = Scales(range(len(keys)))
+    for schedule in SCHEDULES:
+        assert run(scales, keys, schedule=schedule, lost=lost).rewards == rewards
+    assert scales.asked == []
+
+
+def test_a_vetoed_response_loses_without_a_question():
+    """Two good answers and an empty one: the empty one is beaten by both, and not judged."""
+    scales = Scales([1, 2, 9])
+    played = run(scales, lost=(2,))
+    assert played.rewards == (0.5, 1.0, 0.0)
+    assert scales.asked in ([(0, 1)], [(1, 0)])
+
+
+def test_a_failed_judge_is_not_a_walkover():
+    """With an empty sibling and a judge that fails, the others have no reward rather than a perfect one."""
+    played = run(Scales([1, 2, 0], lambda i, j: True), lost=(2,))
+    assert played.rewards == (None, None, 0.0)
+
+
+@pytest.mark.parametrize("ranking", ["win_rate", "bradley_terry", "elo", "eigen", "sign"])
+@pytest.mark.parametrize("scale", ["strength", "rank"])
+def test_a_failed_row_changes_nothing_for_others(ranking: str, scale: str):
+    """With a vetoed sibling and a copy about, a response that the judge never rated still moves nobody."""
+    keys = ["a", "b", "c", "", "silent", "silent"]
+    with_it = run(Scales([3, 2, 1, 0, 9, 9], lambda i, j: max(i, j) >= 4), keys, ranking=ranking, scale=scale, lost=(3,))
+    without = run(Scales([3, 2, 1, 0]), keys[:4], ranking=ranking, scale=scale, lost=(3,))
+    assert with_it.rewards == pytest.approx((*without.rewards, None, None))
+
+
+def test_a_copy_says_nothing_about_the_anchor():
+    """Two copies that both beat the anchor earn what one alone would: the full win."""
+    for seed in range(5):
+        played = run(Scales([1, 1, 0, 0]), ["good", "good", "bad", "bad"], schedule="anchor", seed=seed)
+        assert played.rewards == (1.0, 1.0, 0.0, 0.0)
+
+
+def test_cycles_are_reported():
+    """A judge that prefers rock to scissors to paper to rock is reported, not hidden in equal rewards."""
+    beats = {(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)}
+
+    async def compare(i: int, j: int) -> Comparison:
+        return Comparison(float((i, j) in beats))
+
+    played = asyncio.run(play(list("abcd"), compare, GroupSettings()))
+    assert (played.cycle_count, played.cycles, played.components) == (1, ((0, 1, 2),), ((0, 1, 2),))
+    assert played.rewards == (pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 0.0)
+
+
+def test_position_bias_cancels():
+    """A judge that always prefers the first place says nothing, and the gap shows it."""
+
+    async def first(i: int, j: int) -> Comparison:
+        return Comparison(1.0)
+
+    played = asyncio.run(play(list("abc"), first, GroupSettings(), single_order=True))
+    assert (played.rewards, played.calls) == ((0.5, 0.5, 0.5), 6)
+    assert asyncio.run(both_orders(first)(0, 1)).gap == 1.0
+
+
+@pytest.mark.parametrize(("schedule", "waves"), [("round_robin", 1), ("anchor", 1), ("single_elimination", 4), ("swiss", 3)])
+def test_what_can_be_asked_together_is(schedule: str, waves: int):
+    """A group of 8 waits for its longest chain of decisions, not for each comparison."""
+
+    async def slow(i: int, j: int) -> Comparison:
+        await asyncio.sleep(0.03)
+        return Comparison(float(i > j))
+
+    start = time.perf_counter()
+    settings = GroupSettings.model_validate({"schedule": schedule, "consolation": 0})
+    asyncio.run(play([str(k) for k in range(8)], slow, settings))
+    assert time.perf_counter() - start < 0.03 * waves + 0.15
+
+
+def test_listwise():
+    """Lists of at most `window`, everyone in `shuffles` of them; a score left out is no loss."""
+    asked: list[list[int]] = []
+
+    async def arrange(shown) -> list[float | None]:
+        asked.append(list(shown))
+        return [None if i == 3 else i / 10 for i in shown]
+
+    settings = GroupSettings(schedule="listwise", window=4, shuffles=3)
+    played = asyncio.run(play_lists([str(k) for k in range(10)], arrange, settings))
+    assert (len(asked), max(map(len, asked)), played.comparisons) == (9, 4, 9)
+    assert sorted(i for shown in asked for i in shown) == sorted(list(range(10)) * 3)
+    assert played.rewards[3] is None
+    assert played.order[0] == 9
+    assert played.counts.max() >= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "extra", "says"),
+    [
+        pytest.param(GroupSettings(schedule="listwise"), {}, "play_lists", id="pairs-of-a-list"),
+        pytest.param(GroupSettings(schedule="swiss", seeding="prior"), {}, "prior scores", id="no-prior"),
+    ],
+)
+def test_wrong_use(settings: GroupSettings, extra: dict[str, object], says: str):
+    """A schedule that cannot work says what it needs."""
+    with pytest.raises(ValueError, match=says):
+        asyncio.run(play(["a", "b"], Scales([1, 2]).compare, settings, **extra))
