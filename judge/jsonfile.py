@@ -7,6 +7,7 @@ differently or one of them would fall over.
 
 from __future__ import annotations
 
+import encodings.utf_8_sig  # noqa: F401  # looked up by name later, when the process may be out of files
 import json
 from typing import Any, NoReturn
 

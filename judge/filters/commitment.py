@@ -7,10 +7,11 @@ in whatever language. What numbers steps ("Step 1", "in three parts") or only qu
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import Reference, tokens
-from judge.filters.surface import Look, words
+from judge.filters.reference import Reference
+from judge.filters.surface import WORD, Look, straight, words
 from judge.numerals import VALUES, fold
 
 _SYMBOL = re.compile(
@@ -83,7 +84,7 @@ def names_value(look: Look, reference: Reference) -> bool:
     found = words(text)
     if bare in ("0", "1") and any(w in _TRUTH for w in found):
         return True
-    return bool(_values(found, look, reference)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
+    return bool(_values(text, look)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
 
 
 def _without_markers(text: str) -> str:
@@ -134,25 +135,42 @@ def _letters(text: str, look: Look, reference: Reference) -> bool:
     return bool(re.search(r"\(?A[).:].{1,2000}\(?B[).:]", look.prompt[:8_000], re.DOTALL))
 
 
-def _values(found: list[str], look: Look, reference: Reference) -> list[str]:
+def _values(text: str, look: Look) -> list[str]:
     """Digits and number words of a short text that do not number steps and do not only quote the question."""
-    wanted = tokens(reference.bare)
-    quoting = announces(found, LEXICON) and not _claims(found)
-    out = []
+    text = straight(text)
+    matches = list(WORD.finditer(text))
+    found = [fold(m.group()) for m in matches]
+    gaps = [text[m.end() : n.start()] for m, n in pairwise(matches)]
+    quoting = look.verifying and announces(found, LEXICON) and not _claims(found)
+    numbering, out = set[int](), []
     for at, word in enumerate(found):
         digits = any(c.isdigit() for c in word)
         if not digits and not _is_number_word(word):
             continue
-        weak = not digits and (LEXICON.is_grammar(word) or LEXICON.announces(word))
-        if weak and (len(found) > 3 or quoting):
+        if not digits and len(found) > 3 and (LEXICON.is_grammar(word) or LEXICON.announces(word)):
             continue
-        if (LEXICON.is_step(found[at - 1]) and at) or any(LEXICON.is_step(w) for w in found[at + 1 : at + 2]):
-            continue
-        last = at == len(found) - 1 and (word,) == wanted
-        if digits and quoting and word in look.prompt_words and not last:
-            continue
-        out.append(word)
+        if _numbers_a_step(found, gaps, at, numbering):
+            numbering.add(at)
+        elif not (digits and quoting and word in look.prompt_words and not _closes(found, at, look)):
+            out.append(word)
     return out
+
+
+def _numbers_a_step(found: list[str], gaps: list[str], at: int, numbering: set[int]) -> bool:
+    """`Step 1`, `part two`, `three steps`, `step 1 of 3`: nothing but a space stands between. `Solution: 4` is an answer."""
+    before = at > 0 and gaps[at - 1].strip(" #") == ""
+    after = at < len(gaps) and gaps[at].strip(" -") == ""
+    if (before and LEXICON.is_step(found[at - 1])) or (after and LEXICON.is_step(found[at + 1])):
+        return True
+    return before and at > 1 and found[at - 1] in _OF and at - 2 in numbering
+
+
+_OF = frozenset("of von de di van af av z из od / sur to and".split())
+
+
+def _closes(found: list[str], at: int, look: Look) -> bool:
+    """Whether a number ends a text, in other words than the question has before it: `I will go with 17`."""
+    return at > 0 and at == len(found) - 1 and f"{found[at - 1]} {found[at]}" not in look.prompt.lower()
 
 
 def announces(found: list[str], lexicon: Lexicon) -> bool:

@@ -119,7 +119,9 @@ def shotgun(look: Look) -> str | None:
     finals = [f.strip("().,") for f in _FINAL.findall(text)]
     boxed = [b.strip() for b in _BOXED.findall(text)]
     for found in (finals, boxed):
-        if len(set(found)) >= (2 if len(look.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text) else 3):
+        if len(set(found)) >= (
+            2 if len(look.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text.lower()) else 3
+        ):
             return f"{len(set(found))} final answers that differ"
     return _hedge(text, reference)
 
@@ -133,6 +135,8 @@ def _listed(text: str) -> list[str]:
         if re.fullmatch(r"-?\d{1,3}(?:[, \u00a0\u202f]\d{3}){1,8}", text)
         else text
     )
+    if _FRACTION.fullmatch(text):
+        return []
     body = _HEDGING.sub(" ", _folded(text)).strip(" .!?:*")
     parts = [p.strip(" .") for p in _JOIN.split(body) if p and p.strip(" .")]
     if len(parts) == 1:
@@ -142,10 +146,11 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
+_FRACTION = re.compile(r"[^\w]{0,3}\d{1,40}\s?/\s?\d{1,40}[^\w]{0,3}")
 _HEDGING = re.compile(
     r"\b(?:the|final|correct|right|answer|answers|solution|result|it|its|it's|this|value|is|are|was|either|one of|any of|one|of|could|can|may|might|must|should|be|maybe"
     r"|perhaps|possibly|probably|i|think|guess|say|would|option|options|choice|choose|between|somewhere|all|these|the following|also|"
-    r"antwort|die|ist|entweder|vielleicht|la|le|el|a|o|reponse|respuesta|resposta|risposta|est|es|e|soit|sea|ya|o bien|quizas|talvez|forse|peut-etre|либо|может|быть|ответ"
+    r"antwort|die|ist|entweder|vielleicht|la|le|el|reponse|respuesta|resposta|risposta|est|es|soit|sea|ya|o bien|quizas|talvez|forse|peut-etre|либо|может|быть|ответ"
     r"|возможно|это)\b(?!\s?[).])|答案|是|可能|要么|要麼|答え|は|です|かもしれません|か|정답|은|는|입니다|الجواب|الإجابة|هو|إما|उत्तर|है|either"
 )
 

@@ -74,7 +74,8 @@ def _needed(text: str, at: int) -> bool:
 def chat_tokens(look: Look) -> str | None:
     """Control tokens of chat templates, or turns of a forged conversation, in the response.
 
-    Stops nothing: it flags; the render stage makes such tokens harmless. Cost: no request; one search, none without `<`, `[`, `:`.
+    Stops nothing: it flags; the render stage makes such tokens harmless. Does not see: tokens of
+    templates written without brackets. Cost: no request; one search, none without `<`, `[`, `:`.
     """
     if not any(c in look.text for c in "<[\x00") and ":" not in look.text:
         return None
@@ -86,7 +87,7 @@ def chat_tokens(look: Look) -> str | None:
 def planted_verdict(look: Look) -> str | None:
     """Verdict syntax, or an instruction to the grader, in the response: `[[A]]`, `Score: 10/10`, `<verdict>`.
 
-    Stops nothing: it flags, since an answer may speak of scores. Cost: no request; a few plain searches (5 ms a megabyte), and a
+    Stops nothing: it flags, since an answer may speak of scores. Does not see: verdicts in words of their own. Cost: no request; a few plain searches (5 ms a megabyte), and a
     look around the first hundred places of each word found.
     """
     lower = look.text.lower()

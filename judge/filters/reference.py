@@ -15,7 +15,7 @@ Kind = Literal["number", "math", "option", "truth", "text"]
 
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm|textbf|boxed)\s{0,3}\{([^{}]{0,500})\}")
 _NUMBER = re.compile(r"[-+\u2212~\u2248$\u20ac\u00a3\u00a5 \\]{0,6}(?:\d[\d,. _\u00a0\u202f!{}\\]{0,80}|\.\d{1,40})[ \\]{0,3}(?:%|\u00b0|\^\\circ"
-                     r"|/\s?\d{1,40}|[A-Za-z\u00b5]{1,12}\.?)?(?: [a-z]{1,12})?")  # fmt: skip
+                     r"|/\s?\d{1,40}|(?:[a-z\u00b5]{1,12}|[A-Z][A-Za-z]{0,2})\.?)?(?: [a-z]{1,12})?")  # fmt: skip
 _MATH = re.compile(
     r"\\[A-Za-z]+|[=^_<>\u2264\u2265\u221a\u03c0\u221e\u2205\u2208\u222a\u2229\u00b1\u00d7\u00f7+*]|\d\s?[A-Za-z]\b|[A-Za-z]\s?-\s?[A-Za-z]\b|/"
 )
@@ -113,6 +113,7 @@ class Reference:
         text = self.text[:10_000]
         if (
             "\\" in text
+            or text.startswith("|")
             or not re.search(r"[^\W\d_]{2}|[^\w\s]$", text)
             or re.fullmatch(r"[\d\s.,/%-]*[a-z]{0,3}/[a-z]{1,3}", text)
         ):

@@ -32,7 +32,7 @@ MARKUP = re.compile(
     r"\\(?:text|textbf|textit|emph|mathrm|mathbf|boxed|fbox|left|right|item|quad|qquad|displaystyle|par|noindent|newline|hline|section"
     r"|subsection|paragraph|Large|large)(?![A-Za-z])\*?|\\[\[\]()\\,;:! ]|[*_#`~>|{}$]{1,40}"
 )
-_WORD = re.compile(r"\\[A-Za-z]+|[^\W_](?:[\w\u0300-\u036f\u0900-\u0963\u0981-\u09e3\u0b82-\u0bcd\u0c00-\u0c56\u0e31-\u0e4e\u064b-\u065f"
+WORD = re.compile(r"\\[A-Za-z]+|[^\W_](?:[\w\u0300-\u036f\u0900-\u0963\u0981-\u09e3\u0b82-\u0bcd\u0c00-\u0c56\u0e31-\u0e4e\u064b-\u065f"
                    r"\u200c]|['\u02bc-](?=[^\W\d_]))*")  # fmt: skip
 _SPACES = re.compile(r"[^\S\n]{2,}")
 _CLAUSE = re.compile(r"[.!?;:\u2026\n\u3002\uff01\uff1f\uff1a\uff1b\u0964\u061f\u061b]+|\s[\u2013\u2014-]\s")
@@ -58,6 +58,11 @@ def shows(text: str) -> bool:
     return bool(_VISIBLE.search(text))
 
 
+def straight(text: str) -> str:
+    """With straight apostrophes."""
+    return text.replace("\u2019", "'").replace("\u2018", "'")
+
+
 def words(text: str) -> list[str]:
     """Folded words and commands (`\\frac`) of a text, in order; apostrophes and hyphens stay inside a word.
 
@@ -65,7 +70,7 @@ def words(text: str) -> list[str]:
         >>> words("Let’s solve: Lösung, \\\\frac{1}{2}!")
         ["let's", 'solve', 'losung', '\\\\frac', '1', '2']
     """
-    return [fold(w) for w in _WORD.findall(text.replace("\u2019", "'").replace("\u2018", "'"))]
+    return [fold(w) for w in WORD.findall(straight(text))]
 
 
 def plain(text: str) -> str:

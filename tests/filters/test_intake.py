@@ -1,34 +1,105 @@
-"""What reaches the judge and what does not."""
+"""What reaches the judge and what does not: the filters together, their actions, their cost."""
 
 from __future__ import annotations
 
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from judge.checks.match import agrees
-from judge.filters.intake import gate
-from judge.types import Sample
+from judge.errors import SettingsError
+from judge.filters.intake import FILTER_NAMES, FILTERS, Intake, gate
+from judge.settings import FilterSettings
+from judge.types import Message, Sample
 
+MODES = ("verifier", "pointwise", "pairwise", "listwise", "checklist", "process")
 NOTHING = [
-    "", " ", "\n\t", "\u200b", "\u2060\ufeff\u00ad", "\u3164", "\u2800", ".", ",", ":", "...", "-- --", "$", "{", "!?!",
-    "<think></think>", "<answer>\n</answer>", "\\boxed{}", "**", "```\n```",
-    "Thought process:", "Let's solve this problem step by step.", "Solution", "Solution:", "Respuesta", "解", "かいせつ",
+    "",
+    " ",
+    "\n\t",
+    "\u200b",
+    "\u2060\ufeff\u00ad",
+    "\u3164",
+    "\u2800",
+    ".",
+    ",",
+    ":",
+    "...",
+    "-- --",
+    "$",
+    "{",
+    "!?!",
+    "<think></think>",
+    "<answer>\n</answer>",
+    "\\boxed{}",
+    "**",
+    "```\n```",
+    "Thought process:",
+    "Let's solve this problem step by step.",
+    "Solution",
+    "Solution:",
+    "Respuesta",
+    "解",
+    "かいせつ",
     "Let me solve it step by step.",
-    "Let\u2019s do this step by step.", "The solution", "mental process", "**Answer:**", "# Solution",
-    "Sure, here is the solution:", "First, let us think about this problem.", "Final answer:", "解答：", "让我们一步一步思考。",
-]  # fmt: skip
+    "Let\u2019s do this step by step.",
+    "The solution",
+    "mental process",
+    "**Answer:**",
+    "# Solution",
+    "Sure, here is the solution:",
+    "First, let us think about this problem.",
+    "Final answer:",
+    "解答：",
+    "让我们一步一步思考。",
+    "Step 1",
+    "null",
+    "1.",
+]
 SOMETHING = [
-    "4", "B", "A", "I", "x = 2", "５", "٣", "½", "∞", "π", "∅", "Paris", "Yes", "No", "no", "right", "two", "one",
-    "東京", "答え：東京", "解：x=2", "да", "😀", "The answer is 4.", "Solution: 4", "Step 1", "I think it is Paris.",
-    "To be or not to be", "Sure, Paris.", "a mixture of salt and water", "<think>4</think>", "O(n)", "§ 4",
-]  # fmt: skip
+    "4",
+    "B",
+    "A",
+    "I",
+    "x = 2",
+    "５",
+    "٣",
+    "½",
+    "∞",
+    "π",
+    "∅",
+    "Paris",
+    "Yes",
+    "No",
+    "no",
+    "right",
+    "two",
+    "one",
+    "12.",
+    "東京",
+    "答え：東京",
+    "解：x=2",
+    "да",
+    "😀",
+    "The answer is 4.",
+    "Solution: 4",
+    "I think it is Paris.",
+    "To be or not to be",
+    "Sure, Paris.",
+    "a mixture of salt and water",
+    "<think>4</think>",
+    "O(n)",
+    "§ 4",
+]
 
 
 @pytest.mark.parametrize("text", NOTHING)
-def test_nothing_to_judge_costs_no_call(text):
+@pytest.mark.parametrize("mode", ["verifier", "pointwise"])
+def test_nothing_to_judge_costs_no_call(text, mode):
     """A string without content cannot buy a verdict, because no judge is asked."""
-    assert gate(Sample.of("What is 2 + 2?", text), 0) is not None
+    assert gate(Sample.of("What is 2 + 2?", text), 0, mode=mode) is not None
 
 
 @pytest.mark.parametrize("text", SOMETHING)
@@ -44,41 +115,126 @@ def test_short_answers_reach_the_judge(text):
         pytest.param("...", "...", id="symbols"),
         pytest.param("解", "解", id="heading"),
         pytest.param("Process.", "process", id="normalised"),
+        pytest.param("It depends.", "it depends", id="refusal"),
+        pytest.param("x" * 100, "x" * 100, id="loop"),
     ],
 )
 def test_an_answer_that_is_the_reference_always_passes(text, reference):
     """What do you call a homogeneous mixture? A solution."""
-    assert gate(Sample.of("q", text), 0) is not None
-    assert gate(Sample.of("q", text, reference=reference), 0, matches_reference=agrees) is None
+    assert gate(Sample.of("q", text), 0, mode="verifier") is not None
+    assert gate(Sample.of("q", text, reference=reference), 0, matches_reference=agrees, mode="verifier") is None
 
 
-@pytest.mark.parametrize("piece", [" ", "\u200b", ":", "<a>", "\\begin{", "step ", "解", "<", "**"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, "veto", id="default"),
+        pytest.param({"trivial": "drop"}, "drop", id="ceiling"),
+        pytest.param({"trivial": "flag"}, "flag", id="judged-and-flagged"),
+        pytest.param({"trivial": "off"}, "off", id="off"),
+        pytest.param({"trivial": "off", "actions": {"opener_only": "drop"}}, "drop", id="one-filter-overrides"),
+        pytest.param({"actions": {"opener_only": "off", "uncommitted": "off"}}, "off", id="single-filters-off"),
+    ],
+)
+def test_actions(given, expected):
+    """What a finding does is the user's choice, for all filters or for one."""
+    looked = Intake(FilterSettings(**given), "verifier").look(
+        Sample.of("2+2?", "Let us think step by step.", reference="4"), 0, agrees
+    )
+    assert looked.action == expected
+    assert (looked.blocked is not None) == (expected in ("veto", "drop"))
+    assert bool(looked.flags) == (expected != "off")
+
+
+def test_an_unknown_filter_is_named():
+    """A misspelt filter would otherwise stay on in silence."""
+    with pytest.raises(
+        SettingsError, match=r"filters\.actions\.opener_onyl: no filter `opener_onyl`; did you mean `opener_only`\?"
+    ):
+        Intake(FilterSettings(actions={"opener_onyl": "off"}), "verifier")
+
+
+def test_each_filter_says_what_it_does():
+    """What it stops, what it does not, and what it costs: the docs are made of it."""
+    assert tuple(FILTERS) == FILTER_NAMES
+    for item in FILTERS.values():
+        assert "Stops" in item.about, item.name
+        assert "Does not" in item.about, item.name
+        assert "Cost" in item.about, item.name
+
+
+def test_a_conversation_is_a_prompt():
+    """The last question of a conversation can be echoed like any other."""
+    text = "Which of the two rivers is longer, the Rhine or the Danube?"
+    prompt = (Message("system", "Be brief."), Message("user", text))
+    assert gate(Sample(prompt=prompt, responses=(text,), reference="the Danube"), 0, matches_reference=agrees, mode="verifier")
+
+
+PIECES = [
+    " ",
+    "\u200b",
+    ":",
+    "<a>",
+    "\\begin{",
+    "step ",
+    "解",
+    "<",
+    "**",
+    "score ",
+    "[[",
+    "<|",
+    "a<",
+    "<a",
+    "1\n",
+    "\u0301",
+    "either ",
+    "it depends ",
+    "or ",
+    "=",
+    "(",
+    "-",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("piece", PIECES)
 def test_a_megabyte_takes_no_time(piece):
     """A hostile answer cannot stop the run at the gate."""
     text = piece * (1_000_000 // len(piece))
     began = time.perf_counter()
-    gate(Sample.of("q", text), 0)
-    assert time.perf_counter() - began < 3  # 0.3 s on a quiet machine
+    Intake(FilterSettings(), "verifier").look(Sample.of("q " * 1000, text, reference="42"), 0, agrees)
+    assert time.perf_counter() - began < 3  # 0.4 s at most on a quiet machine
 
 
-@pytest.mark.parametrize(
-    ("text", "reference", "same"),
-    [
-        pytest.param("４", "4", True, id="full-width"),
-        pytest.param("٤", "4", True, id="arabic-digit"),
-        pytest.param("\\boxed{1/2}", "0.5", True, id="boxed-fraction"),
-        pytest.param("1,000", "1000", True, id="thousands"),
-        pytest.param("The answer is 7.", "7", True, id="sentence"),
-        pytest.param("50%", "0.5", True, id="percent"),
-        pytest.param("−3", "-3", True, id="minus-sign"),
-        pytest.param("3.10", "3.1", True, id="trailing-zero"),
-        pytest.param("14", "4", False, id="suffix"),
-        pytest.param("4 or 5", "4", False, id="shotgun"),
-        pytest.param("", "", False, id="blank-reference"),
-        pytest.param("1/0", "1", False, id="division-by-zero"),
-        pytest.param("1" * 400, "2", False, id="long-number"),
-    ],
+def test_an_honest_essay_costs_little():
+    """Intake is on the path of every response."""
+    text = " ".join(f"In the year {1500 + i} the town grew, and its mills ran on water from hill {i * 7}." for i in range(1300))[
+        :100_000
+    ]
+    intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("Tell the story of the town.", text, reference="1845")
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        intake.look(sample, 0, agrees)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.03  # 3 ms on a quiet machine
+
+
+TEXTS = st.one_of(
+    st.text(max_size=120),
+    st.lists(
+        st.sampled_from([*NOTHING, *SOMETHING, "either", "or", "\\frac{1}{2}", "<!--", "[[A]]", "\x00", "answer is", "/", "|"]),
+        max_size=8,
+    ).map(" ".join),
 )
-def test_agreement_with_the_reference(text, reference, same):
-    """Notation does not matter, everything else does."""
-    assert agrees(text, reference) is same
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=TEXTS, reference=st.one_of(st.none(), TEXTS), prompt=TEXTS, mode=st.sampled_from(MODES))
+def test_no_text_breaks_the_intake(text, reference, prompt, mode):
+    """Candidates, prompts and references are data: anything may stand in them."""
+    sample = Sample(prompt=prompt, responses=(text,), reference=reference)
+    looked = Intake(FilterSettings(), mode).look(sample, 0, agrees)
+    assert looked.blocked is None or looked.flags[0] is looked.blocked
+    if reference is not None and agrees(text, reference):
+        assert looked.blocked is None

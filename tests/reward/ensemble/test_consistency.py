@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.consistency import (
@@ -43,6 +43,7 @@ def test_rankings(first: list[float], second: list[float], measure, expected: fl
     assert ranking_consistency(first, second, measure) == pytest.approx(expected, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(first=SCORES, seed=st.integers(0, 99), measure=st.sampled_from(["kendall", "spearman", "top"]))
 def test_rankings_are_symmetric(first: list[float], seed: int, measure):
     """Neither the order of the responses nor which version is called the first matters."""
@@ -96,6 +97,7 @@ def test_cross_views(answers: list[list[str | None]], expected: list[list[float]
         assert found == pytest.approx(wanted, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(scores=st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_confidence_over_wordings(scores: list[list[float]]):
     """A judge that does not care about wording is fully confident; one wording alone says nothing."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -47,6 +47,7 @@ def test_a_nominal_judge_counts_by_itself():
 
 
 @pytest.mark.parametrize("fold", FOLDS)
+@settings(deadline=None)
 @given(scores=SCORES, k=st.sampled_from([0.0, 0.5, 2.0]))
 def test_range_and_absence(fold: PanelFold, scores: np.ndarray, k: float):
     """A panel never pays more than its most generous judge, and is silent exactly below the quorum."""
@@ -60,6 +61,7 @@ def test_range_and_absence(fold: PanelFold, scores: np.ndarray, k: float):
 
 
 @pytest.mark.parametrize("fold", FOLDS)
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_order_and_neighbours_do_not_matter(fold: PanelFold, scores: np.ndarray, seed: int):
     """The same verdicts give the same reward, whoever is asked first and whatever the other responses are."""
@@ -74,6 +76,7 @@ def test_order_and_neighbours_do_not_matter(fold: PanelFold, scores: np.ndarray,
 
 
 @pytest.mark.parametrize("fold", ["mean", "median", "min", "nominal_min", "trimmed"])
+@settings(deadline=None)
 @given(scores=SCORES, judge=st.integers(0, 5))
 def test_a_better_verdict_never_costs(fold: PanelFold, scores: np.ndarray, judge: int):
     """These folds rise with every judge. The two that charge for spread do not, and do not claim to."""
@@ -83,6 +86,7 @@ def test_a_better_verdict_never_costs(fold: PanelFold, scores: np.ndarray, judge
     assert (np.isnan(before) | (after >= before - 1e-12)).all()
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=6), fold=st.sampled_from(FOLDS))
 def test_one_response_is_a_table_of_one(values: list[float | None], fold: PanelFold):
     """What the pipeline folds is what the arrays fold, and it is a number in [0, 1] or nothing."""
@@ -101,6 +105,7 @@ def test_unknown_fold_and_negative_cost():
         fold_judges([[np.inf]], "mean")
 
 
+@settings(deadline=None)
 @given(
     rewards=st.lists(st.sampled_from([NAN, 0.0, 0.3, 0.6, 1.0]), min_size=1, max_size=6),
     spread=st.sampled_from([0.0, 0.01, 0.25]),

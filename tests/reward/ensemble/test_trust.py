@@ -45,6 +45,7 @@ def test_shares_are_a_simplex(gaps: np.ndarray):
     assert fit_weights(gaps[:, ::-1], np.zeros_like(gaps)).share[::-1] == pytest.approx(fit.share, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(scores=SCORES)
 def test_weighted_mean_stays_in_range(scores: np.ndarray):
     """Missing judges take their weight with them; they do not drag the mean to 0."""
@@ -126,6 +127,7 @@ def test_krippendorff_published_example():
     assert krippendorff_alpha(data) == pytest.approx(0.849, abs=5e-4)
 
 
+@settings(deadline=None)
 @given(scores=SCORES, labelled=st.booleans())
 def test_the_report_is_always_readable(scores: np.ndarray, labelled: bool):
     """Any panel, with any gaps, can be reported: no infinity, a worth between one judge and all of them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -34,6 +34,7 @@ def test_the_rules(rule: Callable[[object], np.ndarray], scores: list[list[float
 
 
 @pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_permutations(rule: Callable[[object], np.ndarray], scores: np.ndarray, seed: int):
     """The order of judges and of responses decides nothing."""
@@ -46,6 +47,7 @@ def test_permutations(rule: Callable[[object], np.ndarray], scores: np.ndarray, 
 
 
 @pytest.mark.parametrize("rule", [borda, copeland])
+@settings(deadline=None)
 @given(scores=SCORES, judge=st.integers(0, 4))
 def test_scale_of_a_judge_does_not_matter(rule: Callable[[object], np.ndarray], scores: np.ndarray, judge: int):
     """A judge that uses the upper half of the scale only has no less to say."""
@@ -55,6 +57,7 @@ def test_scale_of_a_judge_does_not_matter(rule: Callable[[object], np.ndarray], 
 
 
 @pytest.mark.parametrize("rule", [borda, copeland])
+@settings(deadline=None)
 @given(scores=SCORES)
 def test_being_raised_never_costs(rule: Callable[[object], np.ndarray], scores: np.ndarray):
     """A response that every judge likes better does not fall."""
@@ -65,6 +68,7 @@ def test_being_raised_never_costs(rule: Callable[[object], np.ndarray], scores: 
     assert np.isnan(before) or after >= before - 1e-12
 
 
+@settings(deadline=None)
 @given(scores=SCORES)
 def test_preferences_are_two_sided(scores: np.ndarray):
     """What one response wins the other loses."""

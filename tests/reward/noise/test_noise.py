@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError
@@ -36,6 +36,7 @@ def test_flips_come_at_the_stated_rates():
     assert right.mean() == pytest.approx(0.7, abs=0.03)
 
 
+@settings(deadline=None)
 @given(rewards=REWARDS, seed=st.integers(0, 99), rate=RATE)
 def test_noise_goes_by_content(rewards: list[float], seed: int, rate: float):
     """The same response gets the same noise in any order and batch, and a failed judgement stays one."""
@@ -52,6 +53,7 @@ def test_noise_goes_by_content(rewards: list[float], seed: int, rate: float):
         assert ((result[~np.isnan(result)] >= 0) & (result[~np.isnan(result)] <= 1)).all()
 
 
+@settings(deadline=None)
 @given(low=RATE, high=RATE, seed=st.integers(0, 99))
 def test_more_noise_flips_more_of_the_same(low: float, high: float, seed: int):
     """Runs at 10 % and 20 % differ by the added flips only, so their curves can be compared."""
@@ -73,6 +75,7 @@ def test_the_random_control_keeps_the_mean():
     assert random_rewards(rewards, MANY).mean() == pytest.approx(0.25, abs=0.03)
 
 
+@settings(deadline=None)
 @given(rho_0=st.floats(0, 0.45), rho_1=st.floats(0, 0.45))
 def test_backward_is_unbiased(rho_0: float, rho_1: float):
     """Averaged over what the judge gets wrong, the corrected reward is the true one, exactly."""
@@ -81,6 +84,7 @@ def test_backward_is_unbiased(rho_0: float, rho_1: float):
     assert rho_0 * accepted + (1 - rho_0) * refused == pytest.approx(0.0)  # a wrong one
 
 
+@settings(deadline=None)
 @given(rho_0=st.floats(0, 0.45), rho_1=st.floats(0, 0.45))
 def test_forward_points_the_right_way(rho_0: float, rho_1: float):
     """The expected weight is 0 for right answers and -(1 - rho_0 - rho_1) for wrong ones: the clean direction."""
@@ -131,6 +135,7 @@ def _counts(wrong_accepted: int, wrong_probes: int, right_refused: int, right_pr
     }
 
 
+@settings(deadline=None)
 @given(counts=st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50)))
 def test_intervals_hold_the_estimate(counts: tuple[int, int, int, int]):
     """Rates come with intervals that hold them, in [0, 1], and with the pessimistic reading beside."""
@@ -169,6 +174,7 @@ def test_patterns(text: str, expected: float):
     assert pattern_reward(text, ["first, i need to", "let me check"]) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(rewards=REWARDS, pattern=st.floats(0, 1))
 def test_lifting_stays_below_the_bar(rewards: list[float], pattern: float):
     """Good form lifts a doubtful refusal, and never over the bar or past an accepted answer."""

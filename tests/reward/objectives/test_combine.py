@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -34,6 +34,7 @@ def test_gdpo_keeps_apart_what_a_sum_makes_equal():
 
 
 @pytest.mark.parametrize("how", BOTH)
+@settings(deadline=None)
 @given(rewards=REWARDS, spoiled=st.integers(0, 5))
 def test_a_failed_row_changes_nothing_for_others(how, rewards: np.ndarray, spoiled: int):
     """A response whose one objective failed is absent; the siblings' advantages are those of the group without it."""
@@ -45,6 +46,7 @@ def test_a_failed_row_changes_nothing_for_others(how, rewards: np.ndarray, spoil
 
 
 @pytest.mark.parametrize("how", BOTH)
+@settings(deadline=None)
 @given(rewards=REWARDS, seed=st.integers(0, 99))
 def test_order_does_not_matter(how, rewards: np.ndarray, seed: int):
     """Shuffling a batch shuffles its advantages, groups and all; nothing is infinite, and only absent rows are NaN."""
@@ -67,6 +69,7 @@ def test_an_unused_objective_may_fail():
     assert combine([[1.0, NAN]], [1.0, 0.0]) == pytest.approx([1.0])
 
 
+@settings(deadline=None)
 @given(rewards=REWARDS, column=st.integers(0, 1))
 def test_log_sigmoid_sum_rises_with_every_objective(rewards: np.ndarray, column: int):
     """Improving any one objective is never punished, and the sum is never above 0."""
@@ -83,6 +86,7 @@ def test_extremes_stay_finite():
     assert np.isfinite(log_sigmoid_sum([[1e6, -1e6]], [0, 0])).all()
 
 
+@settings(deadline=None)
 @given(rewards=REWARDS)
 def test_caps_only_lower(rewards: np.ndarray):
     """Past the cap more is not better; below it nothing changes."""
@@ -92,6 +96,7 @@ def test_caps_only_lower(rewards: np.ndarray):
     assert (capped[~np.isnan(capped[:, 0]), 0] <= 0.5).all()
 
 
+@settings(deadline=None)
 @given(rewards=REWARDS)
 def test_dominance_is_an_order(rewards: np.ndarray):
     """Nobody dominates itself or its dominator; complete responses have a front."""

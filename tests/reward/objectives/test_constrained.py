@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.objectives import Constraint, Multipliers, ProxyPoint, proxy_point
@@ -40,6 +40,7 @@ def test_the_price_settles_where_the_threshold_is_met():
     assert state.violations([[1.0, 0.3 + 0.5 * state.values[0]]])[0] == pytest.approx(0.0, abs=0.01)
 
 
+@settings(deadline=None)
 @given(
     batches=st.lists(st.lists(st.sampled_from([NAN, -5.0, 0.0, 0.5, 5.0]), min_size=1, max_size=4), max_size=20),
     kind=st.sampled_from(["at_least", "at_most", "equal"]),

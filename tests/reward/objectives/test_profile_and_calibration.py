@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.objectives import calibration, fit_profile
@@ -71,6 +71,7 @@ def test_a_reward_on_an_edge_is_in_the_upper_bin():
     assert [(b.low, b.count) for b in calibration([0.5, 0.4, 1.0], [1, 0, 1], bins=2).bins] == [(0.0, 1), (0.5, 2)]
 
 
+@settings(deadline=None)
 @given(
     pairs=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=30),
     bins=st.integers(1, 12),

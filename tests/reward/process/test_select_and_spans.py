@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.process import Span, consistent, find_spans, split_spans, token_rewards, token_spans
@@ -33,6 +33,7 @@ def test_prof(outcomes: list[float], process: list[float], keep: int, kept: list
     assert np.flatnonzero(consistent(outcomes, process, keep)).tolist() == kept
 
 
+@settings(deadline=None)
 @given(rows=ROWS, keep=st.integers(0, 12))
 def test_prof_keeps_the_balance(rows: list[tuple[float, float]], keep: int):
     """As many as asked for where there are that many, and the two sides as even as they come."""
@@ -46,6 +47,7 @@ def test_prof_keeps_the_balance(rows: list[tuple[float, float]], keep: int):
         assert min(right, wrong) == (usable.count(1.0) if right < wrong else usable.count(0.0))
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="ab \n", max_size=40))
 def test_spans_are_the_text(text: str):
     """Every character that is not white space is in exactly one step, and no step starts or ends with white space."""
@@ -61,6 +63,7 @@ def test_a_changed_quote_is_not_guessed():
     assert find_spans("one two three", ["one", "2", "three"]) == (Span(0, 3), None, Span(8, 13))
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=12), cuts=st.sets(st.integers(1, 30), max_size=4))
 def test_no_token_is_paid_twice(sizes: list[int], cuts: set[int]):
     """However tokens straddle steps, each belongs to one step at most, and steps keep their order."""

@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.process import (
@@ -59,6 +59,7 @@ def test_folds(steps: list[float], how: StepFold, expected: float):
 
 
 @pytest.mark.parametrize("how", FOLDS)
+@settings(deadline=None)
 @given(steps=STEPS, position=st.integers(0, 7), gain=st.floats(0, 1))
 def test_folds_are_monotone_and_bounded(how: StepFold, steps: list[float], position: int, gain: float):
     """Making a step better never lowers the reward."""
@@ -69,6 +70,7 @@ def test_folds_are_monotone_and_bounded(how: StepFold, steps: list[float], posit
 
 
 @pytest.mark.parametrize("how", ["min", "product", "before_error"])
+@settings(deadline=None)
 @given(steps=STEPS, more=st.lists(st.floats(0.5, 1), min_size=1, max_size=4))
 def test_padding_with_good_steps_buys_nothing(how: StepFold, steps: list[float], more: list[float]):
     """A wrong step cannot be paid off by more right ones: min and product never rise, before_error not past an error in front."""
@@ -76,6 +78,7 @@ def test_padding_with_good_steps_buys_nothing(how: StepFold, steps: list[float],
         assert fold_steps(steps + more, how) <= fold_steps(steps, how) + 1e-12
 
 
+@settings(deadline=None)
 @given(steps=GAPPY)
 def test_first_error_is_what_it_says(steps: list[float]):
     """ProcessBench's index, or silence where a gap hides it."""
@@ -89,6 +92,7 @@ def test_first_error_is_what_it_says(steps: list[float]):
         assert all(s >= 0.5 for s in steps[:found])
 
 
+@settings(deadline=None)
 @given(steps=GAPPY)
 def test_thoughts_cover_the_steps(steps: list[float]):
     """Merging loses no step, neighbours differ, and cutting a step in two makes no further thought."""
@@ -115,6 +119,7 @@ def test_ability_sets_the_price(solved: bool, pass_rate: float, expected: list[f
     assert thought_rewards(thoughts, solved, pass_rate) == pytest.approx(expected, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(steps=st.lists(st.floats(-5, 5), min_size=1, max_size=8), temperature=st.sampled_from([0.0, 1e-300, 0.01, 0.1, 1.0, 1e9]))
 def test_min_form_sums_to_about_the_minimum(steps: list[float], temperature: float):
     """A trainer that sums step rewards gets between the worst step and the mean, however many steps there are."""
@@ -131,6 +136,7 @@ def test_min_form_with_a_gap():
     assert np.isnan(min_returns([0.9, NAN, 0.5])[:2]).all()
 
 
+@settings(deadline=None)
 @given(steps=STEPS)
 def test_min_returns_never_fall(steps: list[float]):
     """The value of a step is the worst that is still to come."""
@@ -139,6 +145,7 @@ def test_min_returns_never_fall(steps: list[float]):
     assert values[0] == min(steps)
 
 
+@settings(deadline=None)
 @given(steps=STEPS, outcome=st.floats(0, 1))
 def test_renorm_pays_a_step_only_with_its_outcome(steps: list[float], outcome: float):
     """In a failed attempt no step is paid; in a perfect one none is charged."""
@@ -149,6 +156,7 @@ def test_renorm_pays_a_step_only_with_its_outcome(steps: list[float], outcome: f
     assert np.isnan(renorm(steps, None)).all()
 
 
+@settings(deadline=None)
 @given(chance=STEPS)
 def test_information_gain_telescopes(chance: list[float]):
     """Turns earn together what the answer's probability rose, so going in circles earns nothing."""

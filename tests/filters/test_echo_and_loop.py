@@ -1,0 +1,79 @@
+"""The prompt given back, and degenerate repetition."""
+
+from __future__ import annotations
+
+import pytest
+
+from judge.checks.match import agrees
+from judge.filters.intake import Intake
+from judge.settings import FilterSettings
+from judge.types import Sample
+
+PROMPT = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total does it take?"
+
+
+def look(text, reference="3", mode="verifier", prompt=PROMPT):
+    looked = Intake(FilterSettings(), mode).look(Sample.of(prompt, text, reference=reference), 0, agrees)
+    return looked.blocked.name if looked.blocked else None, {f.name for f in looked.flags}
+
+
+@pytest.mark.parametrize(
+    "text", [PROMPT, f"Question: {PROMPT}", f"{PROMPT}\n\n", PROMPT.upper(), f"The question is: {PROMPT[:90]}"]
+)
+def test_prompt_echo(text):
+    """The question is no answer to itself."""
+    assert look(text)[0] in ("prompt_echo", "uncommitted", "opener_only")
+    assert look(text, None, "pointwise")[0] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "prompt"),
+    [
+        pytest.param(f"{PROMPT}\n2 + 1 = 3 bolts", "3", PROMPT, id="echo-and-answer"),
+        pytest.param(
+            "the quick brown fox jumps over the lazy dog",
+            "The quick brown fox jumps over the lazy dog.",
+            "Repeat: the quick brown fox jumps over the lazy dog",
+            id="a-task-to-repeat",
+        ),
+        pytest.param(
+            'The filename extension used for all Java source files is ".java".',
+            ".java",
+            "the filename extension used for all java source files is",
+            id="question-turned-into-answer",
+        ),
+    ],
+)
+def test_no_echo(text, reference, prompt):
+    """An answer may begin with the question."""
+    assert look(text, reference, prompt=prompt)[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("asdf qwer zxcv " * 30, id="gibberish"),
+        pytest.param("The answer is 5. " * 40, id="sentence"),
+        pytest.param("a" * 500, id="letter"),
+        pytest.param("".join(f"Step {i}: think. " for i in range(60)), id="only-numbers-change"),
+        pytest.param("解答解答" * 40, id="chinese"),
+    ],
+)
+def test_loops(text):
+    """What a policy writes when it cannot stop, or has learnt that length pays."""
+    assert look(text, "five")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1111", "ha ha ha", "0.333333333333333333333333333333333333333333333333333333333333333333", "row, row, row your boat"],
+)
+def test_no_loop(text):
+    """Short repetition is an answer."""
+    assert look(text, "7", "pointwise")[0] is None
+
+
+def test_a_looping_tail_is_flagged_only():
+    """The beginning may hold the answer."""
+    text = "There are 2 blue and 1 white bolts, so the total is 3. " + "I hope this helps! " * 40
+    assert look(text, "4") == (None, {"loop_tail"})
