@@ -42,7 +42,7 @@ _UNITS = {
     for unit in names.split()
 }  # fmt: skip
 _MEASURE = re.compile(
-    r"([$€£]?)\s?([+-]?[\d.,/\\{}fracsqrtπ ]{1,60}?)\s?(?:\^\s?)?\{?([a-z$€£°][a-z/-]{0,14})?\}?((?<=[a-z])\^\{?[23]\}?)?\.?"
+    r"([$€£]?)\s?([+-]?[\d.,/\\{}fracsqrtπ ]{1,60}?)\s?(?:(?:\^\s?)?\{?([a-z$€£°][a-z/-]{0,14})\}?(\^\{?[23]\}?)?)?\.?"
 )
 _FRACTIONS = {"half": "1/2", "one half": "1/2", "a half": "1/2", "one-half": "1/2", "one third": "1/3", "a third": "1/3", "one-third": "1/3", "two thirds": "2/3",
               "two-thirds": "2/3", "one quarter": "1/4", "a quarter": "1/4", "one fourth": "1/4", "three quarters": "3/4", "three-quarters": "3/4",

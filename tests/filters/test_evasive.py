@@ -52,9 +52,11 @@ EVASIVE = [
 
 @pytest.mark.parametrize("text", EVASIVE)
 def test_non_committal(text):
-    """A policy learned such a sentence because a judge accepted it. Elsewhere it may be the right thing to say, so it is flagged only."""
+    """A policy learned such a sentence because a judge accepted it. Elsewhere it may be right, so it is flagged only."""
     assert look(text)[0]
-    assert look(text, None, "pointwise") == (None, {"non_committal"}) or look(text, None, "pointwise")[1]
+    blocked, flags = look(text, None, "pointwise")
+    assert flags
+    assert blocked in (None, "opener_only")
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,11 @@ def test_non_committal(text):
         pytest.param("I'm not sure, but I think it is Paris.", "Paris", id="unsure-and-right"),
         pytest.param("It depends on the treaty; the best known was signed in Paris.", "Paris", id="holds-the-reference"),
         pytest.param("You cannot find x directly, so x = 4 follows from the second line: 2x = 8.", "5", id="work"),
-        pytest.param("The bank depends on the river for its name.", "Lyon", id="depends-in-a-claim"),
     ],
 )
 def test_not_evasive(text, reference):
     """Doubt beside an answer is no evasion."""
-    blocked, _ = look(text, reference)
-    assert blocked is None or text.startswith("The bank")
+    assert look(text, reference)[0] is None
 
 
 @pytest.mark.parametrize(

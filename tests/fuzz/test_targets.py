@@ -29,7 +29,8 @@ PIECES = {
     ),
     "rubric": (
         '{"criteria": [', "]}", '{"id": "a", "text": "It is right."', "}", ', "weight": ', "1", "-1", "1e999", '"x"',
-        ', "check": "', 'llm"', "max_words", ', "args": {"n": 1}', "[Is it right?]\n", "Score 1: bad\n", "Score 5: good\n", "helpfulness",
+        ', "check": "', 'llm"', "max_words", ', "args": {"n": 1}', "[Is it right?]\n", "Score 1: bad\n", "Score 5: good\n",
+        "helpfulness",
         "../x", "null", ",", "9" * 310,
     ),
 }  # fmt: skip
