@@ -2,7 +2,8 @@
 
 What it stops: training on after a constant string pays, after responses or openings have become one, after the judge has
 broken or changed. What it does not stop: a policy that games the judge with ever new, varied text; for that, feed it
-pairs of rewards with a second judge. Cost: no request of its own; about 0.2 ms a response of 2,000 characters; memory does not grow with steps.
+pairs of rewards with a second judge. Cost: no request of its own; about 0.2 ms a response of 2,000 characters; memory
+does not grow with steps.
 """
 
 from __future__ import annotations
