@@ -229,7 +229,7 @@ def test_a_row_without_what_the_recipe_needs_does_not_stop_the_others(tmp_path):
 
 def test_over_length_is_a_reason_with_the_token_counts(tmp_path):
     """A prompt that does not fit is never cut in silence, and does not stop the others."""
-    data = [Sample.of("What?", "word " * 5000, id="long"), *samples(1)]
+    data = [Sample.of("What?", " ".join(f"word{i}" for i in range(5000)), id="long"), *samples(1)]
     run(tmp_path, data, ScriptedEngine(met, context_length=3000, capabilities=UNFORCED))
     long, short = rewards(tmp_path)
     assert (long["reward"], long["reason"], short["reward"]) == (None, "over_length", 1.0)
