@@ -238,7 +238,7 @@ def test_over_length_is_a_reason_with_the_token_counts(tmp_path):
     cut = rewards(tmp_path / "cut")[0]
     assert cut["reward"] == 1.0
     assert [f["name"] for f in cut["flags"]] == ["truncated_response"]
-    assert "cut from 25,000 to" in cut["flags"][0]["detail"]
+    assert "cut from 43,889 to" in cut["flags"][0]["detail"]
 
 
 def test_a_response_of_ten_megabytes_is_refused_by_its_own_row(tmp_path):
