@@ -66,10 +66,18 @@ def test_loops(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["1111", "ha ha ha", "0.333333333333333333333333333333333333333333333333333333333333333333", "row, row, row your boat"],
+    [
+        "1111",
+        "ha ha ha",
+        "0.333333333333333333333333333333333333333333333333333333333333333333",
+        "row, row, row your boat",
+        ", ".join(map(str, range(1, 51))),
+        ", ".join("2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71 73 79 83 89 97".split()),
+        "\n".join(f"| {n} | {n * n} apples |" for n in range(40)),
+    ],
 )
 def test_no_loop(text):
-    """Short repetition is an answer."""
+    """Short repetition is an answer, and so are a count and a table."""
     assert look(text, "7", "pointwise")[0] is None
 
 

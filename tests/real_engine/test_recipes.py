@@ -40,6 +40,11 @@ RUBRIC = {
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
+def diary(days: int) -> str:
+    """A text that repeats no sentence, so that the filter for loops lets it by."""
+    return " ".join(f"Day {n}: sunlight fell at {7 * n % 90} degrees and we counted {n * n} blue photons." for n in range(days))
+
+
 async def judge_one(engine: Engine, recipe: str, sample: Sample, **settings: object) -> tuple[Reward, ...]:
     config = {"recipe": recipe, "rubric": RUBRIC, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
     run, _ = load_settings(config)
@@ -120,7 +125,7 @@ async def test_votes_share_a_prefill_and_differ(local: Engine):
 
 async def test_criteria_share_the_prefix(local: Engine):
     """Calls of one response are served from the prefix cache up to the criterion."""
-    sample = Sample.of("Why is the sky blue? " * 20, "Because of Rayleigh scattering. " * 20, id="prefix")
+    sample = Sample.of("Why is the sky blue?", diary(40), id="prefix")
     [reward] = await judge_one(local, "checklist", sample)
     firsts = [c for c in reward.calls if c.completion.prompt_tokens]
     cached = sum(c.completion.cached_tokens for c in firsts)
@@ -137,7 +142,7 @@ async def test_expected_score_comes_with_log_probabilities(local: Engine):
 
 async def test_over_length_is_named_with_its_counts(local: Engine):
     """A response longer than the context is refused with the token counts, and cut only when the settings say so."""
-    sample = Sample.of("Summarise.", "word " * 6000, id="long")
+    sample = Sample.of("Summarise.", diary(900), id="long")
     [reward] = await judge_one(local, "pointwise", sample)
     assert reward.value is None
     assert reward.failure is not None
