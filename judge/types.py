@@ -68,6 +68,11 @@ class Sample:
         messages = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]  # checked by readers
         return cls(prompt=messages, responses=responses, **fields)
 
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as text; of messages, their contents line by line."""
+        return self.prompt if isinstance(self.prompt, str) else "\n".join(m.content for m in self.prompt)
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -253,6 +258,7 @@ class Reward:
         value: In [0, 1], 1 best; None when there is no reward (then `failure` says why).
         components: Per criterion, in [0, 1]; None where a criterion has no verdict.
         explanation: How `value` was computed, one line a person can check.
+        stages: What the shaping chain made of `value`: the name of each step and the reward after it (None: absent).
     """
 
     sample_id: str
@@ -265,6 +271,12 @@ class Reward:
     calls: tuple[Call, ...] = ()
     explanation: str = ""
     group: str = ""
+    stages: tuple[tuple[str, float | None], ...] = ()
+
+    @property
+    def trained(self) -> float | None:
+        """What a trainer gets: the reward after the shaping chain, or `value` where there is none."""
+        return self.stages[-1][1] if self.stages else self.value
 
     @property
     def judge_calls(self) -> int:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from judge.errors import SettingsError, did_you_mean
+from judge.reward.shape import alone
+from judge.settings import RunSettings
 
 Policy = Literal["exclude", "impute_group_mean", "constant", "raise"]
 
@@ -83,6 +85,20 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
     if constant is not None and not math.isfinite(constant):
         raise SettingsError(f"{name}: `constant` is {constant}, which is no reward")
     return chosen
+
+
+def siblings(settings: RunSettings, policy: str) -> str:
+    """What makes a response's reward depend on those of its group, or nothing.
+
+    Example:
+        >>> siblings(RunSettings(), "impute_group_mean")
+        '`impute_group_mean`'
+    """
+    if settings.group is not None:
+        return "`group`"
+    if not alone(settings.reward.shape):
+        return "`reward.shape`"
+    return "`impute_group_mean`" if policy == "impute_group_mean" or settings.on_no_verdict == "group_mean" else ""
 
 
 def project(

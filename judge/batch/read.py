@@ -63,6 +63,7 @@ def read_samples(
     split: str = "",
     limit: int | None = None,
     needs: Iterable[str] = (),
+    keep: Iterable[str] = (),
 ) -> Iterator[Sample | BadRow]:
     """Read a data set.
 
@@ -72,12 +73,13 @@ def read_samples(
         split: Split of a `datasets` folder or hub name (default: the only one, else `test`, else `train`).
         limit: Read at most this many rows.
         needs: Further fields that must have a column, because the recipe cannot work without them.
+        keep: Fields carried along as metadata where they have a column; no judge sees them.
 
     Raises:
         DataError: The file cannot be read, is empty, or lacks a column.
     """
     mapping = dict(mapping or {})
-    columns = _Columns(data, mapping, tuple(needs))
+    columns, keep = _Columns(data, mapping, tuple(needs)), tuple(keep)
     count = 0
     for where, row in _rows(data, split):
         if limit is not None and count >= limit:
@@ -87,14 +89,14 @@ def read_samples(
             sample: Sample | BadRow = BadRow(str(count - 1), f"{where}: {row}")
         else:
             columns.see(row)
-            sample = to_sample(row, mapping, index=count - 1, where=where)
+            sample = to_sample(row, mapping, index=count - 1, where=where, keep=keep)
         yield from columns.release(sample)
     if count == 0:
         raise DataError(Problem(data, "the data set is empty"))
     yield from columns.release(None)
 
 
-def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str) -> Sample | BadRow:
+def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str, keep: Iterable[str] = ()) -> Sample | BadRow:
     """One row as a sample, or why it is none."""
 
     def get(field: str) -> Any:
@@ -112,7 +114,7 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str) -
             steps=_texts(get("steps"), "steps"),
             id=name,
             group=_optional_text(get("group"), "group") or "",
-            metadata=_label(get),
+            metadata=_label(get) | {name: _from_json(get(name)) for name in keep if get(name) is not None},
         )
     except (ValueError, JudgeError) as why:
         return BadRow(name, f"{where}: {why}")

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.describe import describe
+from judge.batch.describe import DataSource, describe
 from judge.batch.progress import Progress
 from judge.batch.read import BadRow
+from judge.batch.shaping import RunShaping, impute
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons, summary
 from judge.batch.watch import Fed, RunWatch
@@ -50,7 +51,7 @@ async def run_batch(
     samples: Iterable[Sample | BadRow],
     output: Path,
     *,
-    data: str = "",
+    data: str | DataSource = "",
     total: int | None = None,
     engine: Engine | None = None,
     notice: Notice = lambda _: None,
@@ -63,6 +64,7 @@ async def run_batch(
     Args:
         samples: Samples, and rows that are none (they get no reward, with the reason).
         output: The run folder; made when it is not there.
+        data: Where the samples come from, kept in `run.json`.
         total: Number of samples, for the display.
         engine: Used instead of the one in the settings.
         notice: Called with one line when something slow starts or ends.
@@ -80,13 +82,16 @@ async def run_batch(
         started = time.monotonic()
         progress = Progress(total, quiet=quiet)
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
+        shaping = RunShaping(plan)
         state = "failed"
         judges: Opened | None = None
         try:
             judges = await open_judges(plan, engine, store, notice)
             ready = time.monotonic()
-            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch)
+            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch, shaping)
             store.commit()
+            if not interrupted:
+                await shaping.finish(store, judges)
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
             if progress.samples and not isinstance(why, OutputError):  # that one says itself what is saved
@@ -100,10 +105,10 @@ async def run_batch(
                     store.close()
         judged = progress.seconds
         try:
-            _impute(plan, store)
+            impute(plan.settings, store)
             write_tables(store, output, jsonl=jsonl)
             tokens = progress.prompt_tokens + progress.completion_tokens
-            run = describe(plan, judges.engines, data) | {
+            run = describe(plan, judges.engines, DataSource(data) if isinstance(data, str) else data) | {
                 "state": state,
                 "counts": counts(store),
                 "no_verdict_reasons": reasons(store),
@@ -127,6 +132,7 @@ async def _judge_all(
     progress: Progress,
     strict: bool,
     watch: RunWatch,
+    shaping: RunShaping,
 ) -> bool:
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
@@ -143,6 +149,7 @@ async def _judge_all(
             rewards = _invalid(sample, str(why))
         if fed.row is not None:
             _finish(plan, store, progress, fed.row, rewards, sample.responses)
+            shaping.add(fed.row, sample, rewards)
         watch.finished(fed, rewards)
 
     def done(task: asyncio.Task[None]) -> None:
@@ -221,23 +228,6 @@ def _finish(
                     f"sample `{reward.sample_id}` has no reward ({reward.failure.reason}{detail});"
                     " `on_no_verdict: raise` stops the run here"
                 )
-
-
-def _impute(plan: Plan, store: Store) -> None:
-    """Apply `constant` and `group_mean` to the rewards that are missing. A row that is no sample stays without."""
-    policy = plan.settings.on_no_verdict
-    if policy not in ("constant", "group_mean"):
-        return
-    constant = plan.settings.no_verdict_constant if policy == "constant" else None
-    group = "CASE grp WHEN '' THEN id ELSE grp END"
-    store.query("CREATE TEMP TABLE means (name TEXT PRIMARY KEY, mean REAL) WITHOUT ROWID")
-    store.query(f"INSERT INTO means SELECT {group}, COALESCE(?, AVG(value)) FROM rewards GROUP BY 1", constant)
-    store.query(
-        f"""UPDATE rewards SET value = mean, status = 'imputed', flags = json_insert(flags, '$[#]',
-          json_object('name', 'imputed', 'detail', printf('%s: %g', ?, mean), 'where', ''))
-        FROM means WHERE name = {group} AND value IS NULL AND reason != '{Reason.INVALID}' AND mean IS NOT NULL""",
-        policy,
-    )
 
 
 @contextlib.contextmanager

@@ -12,13 +12,12 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from judge.errors import OutputError
-from judge.filters.intake import FILTERS
 from judge.types import Call, Completion, NoVerdict, Reward, TokenLogprobs, Verdict
 
 COMMIT_EVERY_S = 0.25
@@ -33,7 +32,7 @@ DROP TABLE IF EXISTS verdicts;
 CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, value REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
-  judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT);
+  judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, shaped REAL, stages TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
@@ -43,7 +42,7 @@ _CALL = f"""INSERT INTO calls VALUES ({",".join("?" * 12)}) ON CONFLICT (key) DO
   completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens, latency_s = excluded.latency_s,
   reasoning = excluded.reasoning, refusal = excluded.refusal, error = excluded.error, logprobs = excluded.logprobs
   WHERE excluded.usable OR NOT usable"""  # two rows may ask the same: a failure never takes the place of a good reply
-_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 20)})"
+_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 22)})"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
 
@@ -97,6 +96,15 @@ class Store:
                 if id(call) not in seen:
                     seen.add(id(call))
                     self._put(_VERDICT, _verdict_row(row, reward.sample_id, call))
+
+    def add_stages(self, rows: Iterable[tuple[int, Reward]]) -> None:
+        """Enter what the shaping chain made of rewards (with the row of each) that were added before."""
+        self.commit()
+        values = [(r.trained, json.dumps(r.stages), row, r.response_index) for row, r in rows]
+        with self._reading():
+            self._db.execute("BEGIN")
+            self._db.executemany("UPDATE rewards SET shaped = ?, stages = ? WHERE row = ? AND response_index = ?", values)
+            self._db.execute("COMMIT")
 
     def _put(self, statement: str, row: tuple[Any, ...]) -> None:
         self._buffers[statement].append(row)
@@ -207,10 +215,9 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),
         _clean(response[:EXCERPT]),
+        None,
+        None,
     )
-
-
-_GATES = frozenset((*FILTERS, "walkover"))  # flags under which a response gets its reward without a judge
 
 
 def _status(reward: Reward) -> str:
@@ -219,7 +226,8 @@ def _status(reward: Reward) -> str:
         return "imputed"
     if reward.value is None:
         return "no_verdict"
-    return "gated" if not reward.calls and any(f.name in _GATES for f in reward.flags) else "judged"
+    decided = not reward.components or any(f.name == "walkover" for f in reward.flags)
+    return "gated" if not reward.calls and decided else "judged"
 
 
 def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import judge
-from judge.cli import attack, audit, one, recipe, rubric, run, show
+from judge.cli import attack, audit, one, recipe, rubric, run, select, show
 from judge.errors import InputError, JudgeError
 
 EXIT_CODES = """
@@ -32,6 +32,8 @@ app.command("attack")(attack.attack)
 app.command("audit")(audit.audit)
 app.command("one")(one.one)
 app.command("show")(show.show)
+app.command("best-of-n")(select.best_of)
+app.command("pairs")(select.pairs)
 app.add_typer(rubric.app, name="rubric")
 app.add_typer(recipe.app, name="recipe")
 

@@ -64,6 +64,11 @@ def needed_columns(plan: Plan) -> tuple[str, ...]:
     return tuple(needs)
 
 
+def kept_columns(plan: Plan) -> tuple[str, ...]:
+    """Columns that no judge sees and the shaping chain works with."""
+    return (plan.settings.reward.baselines,) if plan.settings.reward.baselines else ()
+
+
 def find_item(data: str, mapping: list[str] | None, split: str, item: str) -> Sample:
     """The sample with this id, or at this position."""
     by_position: Sample | BadRow | None = None

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from judge.batch.describe import DataSource
 from judge.batch.read import parse_map, read_samples
 from judge.batch.run import run_batch
-from judge.cli.options import Config, Data, Limit, Map, Set, Split, load_plan, needed_columns, notice
+from judge.cli.options import Config, Data, Limit, Map, Set, Split, kept_columns, load_plan, needed_columns, notice
+from judge.pipeline.shaping import LENGTHS
 
 
 def run(
@@ -49,14 +51,16 @@ def run(
     monitor, 130 stopped.
     """
     plan = load_plan(config, overrides)
-    read = partial(read_samples, data, parse_map(mapping or ()), split=split, limit=limit, needs=needed_columns(plan))
+    needs, keep = needed_columns(plan), kept_columns(plan)
+    columns = parse_map(mapping or ())
+    read = partial(read_samples, data, columns, split=split, limit=limit, needs=(*needs, *keep), keep=(*keep, LENGTHS))
     total = sum(1 for _ in read())  # a first pass: a file that is no data set is found out before a model is loaded
     result = asyncio.run(
         run_batch(
             plan,
             read(),
             output,
-            data=data,
+            data=DataSource(data, columns, split),
             total=total,
             notice=lambda t: None if quiet else notice(t),
             quiet=quiet,

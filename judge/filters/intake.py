@@ -141,7 +141,7 @@ class Intake:
         return Looked(tuple(flags), blocked, action if blocked else "flag")
 
     def _see(self, sample: Sample, index: int) -> Look:
-        prompt = sample.prompt if isinstance(sample.prompt, str) else "\n".join(m.content for m in sample.prompt)
+        prompt = sample.prompt_text
         known = sample.reference if sample.reference is not None and sample.reference.strip() else None
         return Look(sample.responses[index], prompt, None if known is None else reference_of(known), self.mode)
 

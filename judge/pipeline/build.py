@@ -10,16 +10,18 @@ from judge.engine.protocol import Engine
 from judge.errors import CapabilityError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.core import Pipeline
+from judge.pipeline.shaping import check_shape
 from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.model import SamplingSpec, Turn, Votes
 from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric
-from judge.settings import MemberSettings, RunSettings
+from judge.settings import MemberSettings, RewardSettings, RunSettings
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
+FOLD_FIELDS = {"fold", "denominator", "partial"}  # of `reward`: overrides of the rubric
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
 
 
@@ -61,6 +63,9 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         raise SettingsError(f"rubric `{rubric.name}` has no criteria")
     if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
+    if settings.group is not None:
+        _check_group(settings, recipe)
+    check_shape(settings, rubric, recipe.spec.mode)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
     panel, second = settings.panel, settings.second_opinion
     return Plan(
@@ -74,15 +79,37 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     )
 
 
+def _check_group(settings: RunSettings, recipe: Recipe) -> None:
+    """Refuse a tournament among responses that the recipe never compares."""
+    assert settings.group is not None  # noqa: S101  # the caller looked
+    schedule, mode = settings.group.schedule, recipe.spec.mode
+    wanted = "listwise" if schedule == "listwise" else "pairwise"
+    if mode != wanted:
+        raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
+    canaries = settings.monitor.canaries if settings.monitor else None
+    if canaries is not None and (canaries.rate or canaries.per_batch):
+        raise SettingsError("monitor.canaries: probes are judged one at a time, and `group` compares; set `rate: 0`")
+
+
 def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: Path | None) -> Plan:
     """The plan of another judge: the run's settings with what the member sets itself."""
-    made = plan(settings.model_copy(update={"panel": None, "second_opinion": None, **member.given}), base)
+    made = plan(
+        settings.model_copy(
+            update={"panel": None, "second_opinion": None, "group": None, "reward": _own_fold(settings), **member.given}
+        ),
+        base,
+    )
     if _responses(made.recipe) != _responses(first):
         raise SettingsError(
             f"member `{member.name}`: recipe `{made.recipe.spec.name}` ({made.recipe.spec.mode}) cannot judge the samples of"
             f" `{first.spec.name}` ({first.spec.mode})"
         )
     return made
+
+
+def _own_fold(settings: RunSettings) -> RewardSettings:
+    """The fold of a run without its shaping, which is done once, after all judges."""
+    return settings.reward.model_copy(update={"shape": (), "baselines": None})
 
 
 def _responses(recipe: Recipe) -> str:
@@ -98,7 +125,7 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
         if isinstance(settings.rubric, dict)
         else load_rubric(settings.rubric, base=base)
     )
-    given = {k: v for k, v in settings.reward.model_dump().items() if v is not None}
+    given = {k: v for k, v in settings.reward.model_dump(include=FOLD_FIELDS).items() if v is not None}
     return rubric.model_copy(update=given) if given else rubric
 
 

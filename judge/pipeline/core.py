@@ -85,6 +85,11 @@ class Pipeline:
             await self._ask_all(case, asks, work)
         return tuple(self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
 
+    def stopped(self, sample: Sample, index: int) -> Reward | None:
+        """The reward of a response that never reaches the judge; None for one that does."""
+        entry = self._look(sample, index, True)
+        return None if entry.blocked is None else self._gated(sample, index, entry, entry.blocked)
+
     def all_asks(self, sample: Sample) -> list[Ask]:
         """Every call that judging this sample would make first, votes and orders included."""
         self._check_count(sample)

@@ -19,14 +19,17 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.open import Opened, open_judges
 from judge.pipeline.several import Judging
+from judge.pipeline.shaping import Shaping
 from judge.pipeline.watch import BatchWatch
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings, load_settings
 from judge.types import Message, Reward, Sample
 
 T = TypeVar("T")
+_KEPT = ("plan", "_given", "_progress", "_trainer", "watch", "shaping", "_steps")  # of a judge that is pickled
 
 
 class Judge:
@@ -41,7 +44,14 @@ class Judge:
         1.0
     """
 
-    def __init__(self, plan: Plan, engine: Engine | None = None, *, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine | None = None,
+        *,
+        progress: Callable[[str], None] | None = None,
+        trainer: bool = False,
+    ) -> None:
         self.plan = plan
         self._given = engine
         self._progress = progress
@@ -51,6 +61,9 @@ class Judge:
         self._lock = threading.Lock()
         self._opened: asyncio.Task[Opened] | None = None
         self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed) if plan.settings.monitor else None
+        self.shaping = Shaping.of(plan.settings, plan.rubric, trainer=trainer)
+        self._trainer = trainer
+        self._steps = 0
 
     @classmethod
     def from_config(
@@ -60,6 +73,7 @@ class Judge:
         engine: Engine | None = None,
         overrides: Sequence[str] = (),
         progress: Callable[[str], None] | None = None,
+        trainer: bool = False,
     ) -> Self:
         """Read the settings (a YAML file or a mapping) and check recipe and rubric. The engine starts on first use.
 
@@ -68,22 +82,24 @@ class Judge:
             engine: Used instead of the one in the settings (for example a `ScriptedEngine`).
             overrides: `engine.model=...` strings, as `--set` takes them.
             progress: Called with one line of text when something slow starts or ends.
+            trainer: Rewards go to a trainer: what leaves the shaping chain is rounded to k/64.
 
         Raises:
             SettingsError, RecipeError, RubricError: With file and line.
         """
         settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
-        return cls(plan(settings, base), engine, progress=progress)
+        return cls(plan(settings, base), engine, progress=progress, trainer=trainer)
 
     # ---- the three ways to call --------------------------------------------------------------------------------
 
     def score(self, samples: Iterable[Sample], *, step: int | None = None) -> list[Reward]:
         """Judge samples; one reward a response, in order. Works in a script, a notebook, and inside a running loop.
 
-        With `monitor` in the settings each call is one batch of it: canaries are mixed in and taken out again.
+        With `monitor` in the settings each call is one batch of it: canaries are mixed in and taken out again. With `group` the
+        samples that share a group (or a prompt, where they name none) compete. `reward.shape` works on all samples of the call.
 
         Args:
-            step: The trainer's step, for the monitor's messages.
+            step: The trainer's step, for the monitor's messages and the shaping chain's noise. None: calls are counted.
 
         Raises:
             MonitorStop: An alarm whose action is `stop`.
@@ -93,9 +109,21 @@ class Judge:
         """
         return self._run(self._score(list(samples), step))
 
-    async def ascore(self, samples: Iterable[Sample], *, step: int | None = None) -> list[Reward]:
-        """The same, awaited from any event loop."""
-        return await self._await(self._score(list(samples), step))
+    async def ascore(self, samples: Iterable[Sample], *, step: int | None = None, watched: bool = True) -> list[Reward]:
+        """The same, awaited from any event loop; cancelling it cancels the requests.
+
+        Args:
+            watched: False: the monitor sees nothing of this call (its batch would be too small to say anything).
+        """
+        return await self._await(self._score(list(samples), step, watched))
+
+    async def ajudge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        """What the judge itself says: no monitor, no shaping, no policy. Without samples it only takes a turn on its loop.
+
+        Args:
+            ungated: Ids of the samples that are judged past the intake filters.
+        """
+        return await self._await(self._judge_all(samples, ungated))
 
     async def stream(self, samples: Iterable[Sample]) -> AsyncIterator[tuple[Reward, ...]]:
         """The rewards of each sample as soon as it is done, in no order, before `on_no_verdict` is applied."""
@@ -109,22 +137,49 @@ class Judge:
             for task in pending:
                 task.cancel()
 
-    async def _score(self, samples: list[Sample], step: int | None) -> list[Reward]:
+    async def _score(self, samples: list[Sample], step: int | None, watched: bool = True) -> list[Reward]:
         named = _named(samples)
-        rewards = await self._judge_all(named) if self.watch is None else await self.watch.batch(named, self._judge_all, step)
-        return apply_policy(rewards, self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant)
+        baselines = asyncio.create_task(self._judge_all(self.shaping.due(named)))
+        try:
+            if self.watch is None or not watched:
+                rewards = await self._judge_all(named)
+            else:
+                rewards = await self.watch.batch(named, self._judge_all, step)
+            self.shaping.learn(await baselines)
+        finally:
+            baselines.cancel()
+        policy, constant = self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant
+        if policy == "constant":  # from here on it is a reward like any other
+            rewards = apply_policy(rewards, policy, constant)
+        number = self._steps if step is None else step
+        self._steps += 1
+        rewards = self.shaping.apply(named, rewards, step=number, count_tokens=self._count_tokens)
+        return apply_policy(rewards, policy, constant)
 
     async def _judge_all(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        if not samples:
+            return []
         judging = await self._started()
         limit = asyncio.Semaphore(self.plan.settings.max_in_flight)
+        units = competing(samples) if isinstance(judging, GroupJudging) else [[i] for i in range(len(samples))]
 
-        async def one(sample: Sample) -> tuple[Reward, ...]:
+        async def one(unit: list[int]) -> Sequence[Reward]:
             async with limit:
-                return await judging.judge(sample, gate=sample.id not in ungated)
+                if isinstance(judging, GroupJudging):
+                    return await judging.judge_group([samples[i] for i in unit])
+                return await judging.judge(samples[unit[0]], gate=samples[unit[0]].id not in ungated)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(s)) for s in samples]
-        return [reward for task in tasks for reward in task.result()]
+            tasks = [group.create_task(one(unit)) for unit in units]
+        found: list[Sequence[Reward]] = [()] * len(samples)
+        for unit, task in zip(units, tasks, strict=True):
+            parts = [task.result()] if len(unit) == 1 else [(reward,) for reward in task.result()]
+            for place, rewards in zip(unit, parts, strict=True):
+                found[place] = rewards
+        return [reward for rewards in found for reward in rewards]
+
+    def _count_tokens(self, text: str) -> int | None:
+        return self._opened.result().count_text(text) if self._opened is not None and self._opened.done() else None
 
     async def _one(self, sample: Sample) -> tuple[Reward, ...]:
         return await (await self._started()).judge(sample)
@@ -173,6 +228,7 @@ class Judge:
             return
         if self._opened is not None:
             asyncio.run_coroutine_threadsafe(self._close_engines(self._opened), self._loop).result()
+        asyncio.run_coroutine_threadsafe(_end_tasks(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -191,11 +247,20 @@ class Judge:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"plan": self.plan, "_given": self._given, "_progress": self._progress, "watch": self.watch}
+        return {name: getattr(self, name) for name in _KEPT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["plan"], state["_given"], progress=state["_progress"])  # type: ignore[misc]  # a fresh start is meant
-        self.watch = state["watch"]
+        self.__init__(state["plan"], state["_given"])  # type: ignore[misc]  # a fresh start is meant
+        self.__dict__.update(state)
+
+
+async def _end_tasks() -> None:
+    """End what was cancelled a moment ago and has not noticed yet: a loop that stops under it would report it as lost."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=5.0)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

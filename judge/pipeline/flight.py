@@ -34,7 +34,7 @@ class Flight:
             try:
                 return await asyncio.shield(flying), True
             except asyncio.CancelledError:
-                if not flying.cancelled():  # it is this caller that was cancelled, not the one who asked
+                if not flying.cancelled() or _leaving():  # it is this caller that was cancelled, not only the one who asked
                     raise
 
     async def _lead(self, key: str, ask: Ask, remember: bool) -> Completion:
@@ -56,3 +56,9 @@ class Flight:
             if len(self._memo) > self._size:
                 self._memo.popitem(last=False)
         return completion
+
+
+def _leaving() -> bool:
+    """Whether the running task is itself being cancelled: who waits and who asked may be, in the same moment."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

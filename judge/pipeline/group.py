@@ -135,6 +135,27 @@ class GroupJudging:
         return arrange
 
 
+def competing(samples: Sequence[Sample]) -> list[list[int]]:
+    """Positions of the samples that compete: those of one response with one group name, or one prompt where they name none.
+
+    Example:
+        >>> competing([Sample.of("q", "a"), Sample.of("r", "b"), Sample.of("q", "c"), Sample.of("q", "d", "e")])
+        [[0, 2], [1], [3]]
+    """
+    units: dict[object, list[int]] = {}
+    for position, sample in enumerate(samples):
+        alone = len(sample.responses) != 1
+        key = (
+            ("alone", position)
+            if alone
+            else ("group", sample.group)
+            if sample.group
+            else ("prompt", sample.prompt, sample.reference)
+        )
+        units.setdefault(key, []).append(position)
+    return list(units.values())
+
+
 def _members(samples: Sequence[Sample]) -> list[_Member]:
     if len(samples) == 1:
         return [_Member(samples[0], i) for i in range(len(samples[0].responses))]

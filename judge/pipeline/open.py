@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from judge.engine.build import build_engine
@@ -10,8 +11,10 @@ from judge.engine.protocol import Engine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.calls import Journal
 from judge.pipeline.core import Pipeline
+from judge.pipeline.group import GroupJudging
 from judge.pipeline.several import FIRST, Judging, Panel, SecondOpinion
 from judge.settings import EngineSettings
+from judge.types import Message, Reward, Sample
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Opened:
     """Judges that are ready.
 
     Attributes:
-        judging: What to call: the run's own pipeline, or the panel around it.
+        judging: What to call: the run's own pipeline, the panel around it, or the tournament around both.
         first: The run's own pipeline.
         engines: All engines, the run's own first.
     """
@@ -28,6 +31,22 @@ class Opened:
     first: Pipeline
     engines: tuple[Engine, ...]
     owned: tuple[Engine, ...]
+
+    def count_text(self, text: str) -> int | None:
+        """Tokens of a text by the run's own judge, without its chat template; None where it has no tokenizer."""
+        engine = self.engines[0]
+        whole, empty = engine.count_tokens([Message("user", text)]), engine.count_tokens([Message("user", "")])
+        return None if whole is None or empty is None else whole - empty
+
+    async def judge_many(self, samples: Sequence[Sample], at_once: int) -> list[Reward]:
+        """The rewards of samples, in order, at most `at_once` of them in flight."""
+        room = asyncio.Semaphore(at_once)
+
+        async def one(sample: Sample) -> tuple[Reward, ...]:
+            async with room:
+                return await self.judging.judge(sample)
+
+        return [reward for rewards in await asyncio.gather(*map(one, samples)) for reward in rewards]
 
     async def close(self) -> None:
         """Close the engines that were started here."""
@@ -72,6 +91,9 @@ async def open_judges(
             judging = Panel(members, plan.settings.panel)
         if plan.settings.second_opinion is not None and plan.second is not None:
             judging = SecondOpinion(judging, await pipeline(plan.second), plan.settings.second_opinion, plan.settings.seed)
+        if plan.settings.group is not None:
+            single = first.order in ("single", "shuffle_per_vote")
+            judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, gate=first.stopped, single_order=single)
     except BaseException:
         for each in owned:
             await each.close()

@@ -23,8 +23,8 @@ def apply_policy(rewards: Sequence[Reward], policy: str, constant: float | None 
     """Apply `on_no_verdict`. An imputed value is flagged `imputed`, and its `failure` is kept.
 
     Args:
-        policy: `drop` (stays None), `group_mean` (mean of the group's other rewards; None when there is none),
-            `constant`, or `raise`.
+        policy: `drop` (stays None), `group_mean` (mean of the group's other rewards; None when there is none), `constant`, or
+            `raise`. After a shaping chain `group_mean` also takes the mean of what the chain made of the others.
 
     Raises:
         NoVerdictError: Policy `raise`, naming the first sample and its reason.
@@ -39,11 +39,15 @@ def apply_policy(rewards: Sequence[Reward], policy: str, constant: float | None 
             f"{len(absent)} of {len(rewards)} responses have no reward; the first is sample `{first.sample_id}` ({why})"
         )
     means = group_means((r.group or r.sample_id, r.value) for r in rewards) if policy == "group_mean" else {}
+    shaped = group_means((r.group or r.sample_id, r.trained) for r in rewards if r.stages) if policy == "group_mean" else {}
     out = []
     for reward in rewards:
-        value = constant if policy == "constant" else means.get(reward.group or reward.sample_id)
+        name = reward.group or reward.sample_id
+        value = constant if policy == "constant" else means.get(name)
         if reward.value is not None or value is None:
             out.append(reward)
-        else:
-            out.append(replace(reward, value=value, flags=(*reward.flags, Flag("imputed", f"{policy}: {value:g}"))))
+            continue
+        flags = (*reward.flags, Flag("imputed", f"{policy}: {value:g}"))
+        last = [(step, shaped.get(name)) for step, _ in reward.stages[-1:]]
+        out.append(replace(reward, value=value, flags=flags, stages=(*reward.stages[:-1], *last)))
     return out

@@ -175,6 +175,34 @@ def view_confidence(scores: ArrayLike) -> Floats:
     return np.asarray(np.where(count > 1, np.clip(1 - 2 * deviation, 0, 1), np.nan), dtype=np.float64)
 
 
+def fuse_similar(rewards: ArrayLike, similar: ArrayLike, similarity: ArrayLike, *, weight: float = 0.5) -> Floats:
+    """Pull each reward towards the rewards of similar examples, so that near-equal prompts are judged alike.
+
+    RewardFusion (Shen et al. 2023, "The Trickle-down Impact of Reward (In-)consistency on RLHF", arXiv:2309.16155): extrapolation
+    over similar examples when a response is scored. The formula was not available to us; the similarity-weighted mean is ours.
+
+    Args:
+        rewards: Shape (responses,); NaN for absent.
+        similar: Rewards of each response's neighbours, shape (responses, neighbours); NaN where there is none.
+        similarity: Of each neighbour, same shape, in [0, 1].
+        weight: Share of the neighbours' mean, in [0, 1].
+
+    Returns:
+        (1 - weight) * reward + weight * mean, within the range of the rewards; the reward itself without a neighbour.
+
+    Example:
+        >>> fuse_similar([1.0, 0.5], [[0.0, 0.5], [np.nan, np.nan]], [[0.25, 0.75], [0.5, 0.5]])  # 0.5 + 0.5 * 0.375
+        array([0.6875, 0.5   ])
+    """
+    own, others, near = floats(rewards, 1, "rewards"), floats(similar, 2, "similar"), unit(similarity, 2, "similarity")
+    if others.shape != near.shape or len(own) != len(others) or not 0 <= weight <= 1:
+        raise ValueError(f"{len(own)} rewards with neighbours {others.shape} and similarities {near.shape}; weight is {weight:g}")
+    known = ~(np.isnan(others) | np.isnan(near))
+    mass = np.where(known, near, 0.0).sum(axis=1)
+    mean = np.where(known, near * others, 0.0).sum(axis=1) / np.where(mass > 0, mass, 1.0)
+    return np.asarray(np.where(mass > 0, (1 - weight) * own + weight * mean, own), dtype=np.float64)
+
+
 def add_metric(judged: ArrayLike, metric: ArrayLike, *, weight: float = 1.0) -> Floats:
     """A policy's score of its own output, plus a metric from outside.
 

@@ -122,6 +122,33 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
     return _fold(present, valid, rubric, missing, coverage)
 
 
+def strict_completion(components: Sequence[Mapping[str, float | None]], required: Sequence[str] = ()) -> float | None:
+    """Share of the responses that meet every required criterion: what a rising mean can hide.
+
+    POW3R (arXiv:2605.20164) reports it beside the mean, since weights that follow the policy must not let the rest slip.
+
+    Args:
+        components: Of each response, criterion -> score in [0, 1]; None without a verdict.
+        required: Criteria that count; empty: all that the response was judged on.
+
+    Returns:
+        In [0, 1], over the responses for which it can be told: a missing verdict leaves it open unless another criterion
+        failed. None without such a response.
+
+    Example:
+        >>> strict_completion([{"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 0.0}, {"a": 1.0, "b": None}])
+        0.5
+    """
+    told = []
+    for scores in components:
+        values = [scores.get(name) for name in required or scores]
+        if any(v is not None and v < PASS for v in values):
+            told.append(False)
+        elif values and None not in values:
+            told.append(True)
+    return sum(told) / len(told) if told else None
+
+
 def _fold(
     criteria: Sequence[Criterion], scores: Mapping[str, float], rubric: Rubric, missing: tuple[str, ...], coverage: float
 ) -> Folded:

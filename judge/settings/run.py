@@ -10,18 +10,29 @@ from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.rubric.model import Denominator, Fold, Frozen, Partial
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
+from judge.settings.group import GroupSettings
 from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
+from judge.settings.server import ServerSettings
+from judge.settings.shape import ShapeStep
 from judge.yamlfile import shown
 
 
 class RewardSettings(Frozen):
-    """Overrides of the rubric's own fold."""
+    """Overrides of the rubric's own fold, and what happens to a reward between the judge and the trainer.
+
+    Attributes:
+        shape: Steps in order, each with its `kind`; see `judge.reward.shape`.
+        baselines: Metadata field that holds baseline responses to the prompt. They are judged once, and their rewards are the
+            references of steps that need some.
+    """
 
     fold: Fold | None = None
     denominator: Denominator | None = None
     partial: Partial | None = None
+    shape: tuple[ShapeStep, ...] = ()
+    baselines: str | None = None
 
 
 class RunSettings(Frozen):
@@ -30,6 +41,8 @@ class RunSettings(Frozen):
     Attributes:
         panel: Other judges that see every sample beside this one.
         second_opinion: Another judge for rewards that look too good.
+        group: How the responses of one prompt compete, for recipes that compare. None: a sample holds what one call shows.
+        server: How `judge serve` listens, what it lets in, and how long it waits.
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`), `raise`.
@@ -53,6 +66,8 @@ class RunSettings(Frozen):
     second_opinion: SecondOpinionSettings | None = None
     monitor: MonitorSettings | None = None
     reward: RewardSettings = RewardSettings()
+    group: GroupSettings | None = None
+    server: ServerSettings = ServerSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
     no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
     on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"

@@ -182,7 +182,7 @@ async def test_the_asynchronous_form():
     made = AsyncJudgeReward(CONFIG, engine=ScriptedEngine(by_answer, capabilities=frozenset()))
     assert await made(**ASK) == [1.0, 0.0, None]
     made.close()
-    with pytest.raises(SettingsError, match="cannot form groups"):
+    with pytest.raises(SettingsError, match="an asynchronous reward cannot form over processes"):
         AsyncJudgeReward(CONFIG, on_no_verdict="impute_group_mean", num_generations=2)
 
 

@@ -34,7 +34,7 @@ def test_schemas(tmp_path):
         "reason": "string", "detail": "string", "flags": "list<element: struct<name: string, detail: string, where: string>>",
         "components": "map<string, double ('components')>", "spread": "double", "missing_votes": "double", "expected": "double",
         "entropy": "double", "order_gap": "double", "explanation": "string", "judge_calls": "int32", "prompt_tokens": "int64",
-        "completion_tokens": "int64",
+        "completion_tokens": "int64", "shaped": "double", "stages": "list<element: struct<step: string, reward: double>>",
     }  # fmt: skip
     calls = {f.name: str(f.type) for f in pq.read_schema(tmp_path / "verdicts.parquet")}
     assert calls == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.absent import apply_policy
@@ -113,6 +113,7 @@ def test_half_a_rubric_is_no_reward(coverage, scores, value):
     assert folded.missing == tuple(k for k, v in scores.items() if v is None)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=3, max_size=3), st.sampled_from(["weighted_mean", "all_pass", "min"])
 )
@@ -125,6 +126,7 @@ def test_no_fold_leaves_the_unit_interval(values, fold):
         assert folded.value is None or 0 <= folded.value <= 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.integers(0, 2), st.floats(0, 1))
 def test_a_better_criterion_never_lowers_the_reward(values, index, better):
     """The policy is never punished for improving on one criterion alone."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from judge.reward.process.ask import chances_after, numbered, step_sample, step_scores
 from judge.reward.process.credit import (
     critique_f1,
     information_gain,
     min_form,
     min_returns,
+    mix_verifiable,
     renorm,
     rollout_value,
     sequence_chance,
@@ -23,6 +25,7 @@ from judge.reward.process.fold import (
 )
 from judge.reward.process.select import consistent
 from judge.reward.process.spans import Span, find_spans, split_spans, token_rewards, token_spans
+from judge.reward.process.tree import select_criteria
 
 __all__ = [
     "NO_ERROR",
@@ -30,6 +33,7 @@ __all__ = [
     "StepFold",
     "Thought",
     "both_directions",
+    "chances_after",
     "consistent",
     "critique_f1",
     "find_spans",
@@ -39,10 +43,15 @@ __all__ = [
     "merge_thoughts",
     "min_form",
     "min_returns",
+    "mix_verifiable",
+    "numbered",
     "renorm",
     "rollout_value",
+    "select_criteria",
     "sequence_chance",
     "split_spans",
+    "step_sample",
+    "step_scores",
     "thought_rewards",
     "token_rewards",
     "token_spans",

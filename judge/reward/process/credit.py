@@ -7,10 +7,13 @@ Shape (steps,) throughout, one response at a time. An absent step makes absent w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.reward.arrays import Floats, floats, unit
+from judge.reward.noise.inject import draws
 
 
 def min_form(steps: ArrayLike, temperature: float = 0.1) -> Floats:
@@ -110,8 +113,7 @@ def information_gain(answer_chance: ArrayLike, outcome: float | None = None) -> 
 def sequence_chance(logprobs: ArrayLike) -> float:
     """Probability of a given text, length-normalised: exp of the mean log-probability of its tokens.
 
-    What IGPO takes as p (of the reference answer), and P2S (Zhong et al. 2026, "Probabilistic Process Supervision",
-    arXiv:2601.20649) as the faithfulness of a step: the chance of the rest of a good solution after the response's own steps.
+    What IGPO takes as p of the reference answer. `chances_after` asks an engine for it.
 
     Args:
         logprobs: Natural log, shape (tokens,), not above 0; NaN for absent.
@@ -153,6 +155,31 @@ def rollout_value(verdicts: ArrayLike, outcome: float | None) -> float:
         return float("nan")
     share = np.arange(len(signs), 0, -1) / len(signs)
     return float((signs @ share + outcome) / len(signs))
+
+
+def mix_verifiable(
+    process: ArrayLike, outcomes: ArrayLike, questions: Sequence[str], *, share: float = 0.1, seed: int = 0
+) -> Floats:
+    """Process reward, plus the checked outcome for a small share of the questions.
+
+    PURE (arXiv:2504.15275): process rewards alone end in hacking, and answers checked for a tenth of the questions prevent it.
+    Ours: which questions those are follows from their text and the seed, so a question is checked for all its responses or none.
+
+    Args:
+        process: Folded step rewards (as of `min_form(...).sum()`), shape (responses,); NaN for absent.
+        outcomes: Checked outcome, same shape; NaN for absent, which makes the response of a checked question absent.
+        questions: One a response.
+        share: Of the questions to check, in [0, 1].
+        seed: Another seed checks others.
+
+    Example:
+        >>> mix_verifiable([0.25, 0.5], [1.0, np.nan], ["a", "b"], share=1.0)
+        array([1.25,  nan])
+    """
+    steps, checked = floats(process, 1, "process"), floats(outcomes, 1, "outcomes")
+    if not len(steps) == len(checked) == len(questions) or not 0 <= share <= 1:
+        raise ValueError(f"{len(steps)} process rewards, {len(checked)} outcomes, {len(questions)} questions; share is {share:g}")
+    return np.asarray(np.where(draws(questions, seed, "verifiable") < share, steps + checked, steps), dtype=np.float64)
 
 
 def critique_f1(matches: ArrayLike) -> float:

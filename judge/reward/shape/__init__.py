@@ -6,7 +6,18 @@ every step are kept.
 """
 
 from judge.reward.shape.batch import Kind, Order, RewardBatch, Span, State
-from judge.reward.shape.chain import KINDS, Shaped, as_optional, check_chain, for_trainer, shape, span_of, step_names
+from judge.reward.shape.chain import (
+    KINDS,
+    Shaped,
+    alone,
+    as_optional,
+    check_chain,
+    for_trainer,
+    needs,
+    shape,
+    span_of,
+    step_names,
+)
 
 __all__ = [
     "KINDS",
@@ -16,9 +27,11 @@ __all__ = [
     "Shaped",
     "Span",
     "State",
+    "alone",
     "as_optional",
     "check_chain",
     "for_trainer",
+    "needs",
     "shape",
     "span_of",
     "step_names",

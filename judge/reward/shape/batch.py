@@ -186,6 +186,7 @@ class Kind:
         order: How it keeps order.
         objects: Why it cannot work on rewards of this range, or nothing.
         replaces: The reward that enters is not used at all.
+        alone: It looks at one response at a time, so a batch may be split anywhere.
     """
 
     run: Callable[[Any, Stage], Stepped]
@@ -194,6 +195,12 @@ class Kind:
     span: Callable[[Any, Span], Span] = _same
     objects: Callable[[Any, Span], str] = _nothing
     replaces: bool = False
+    alone: Callable[[Any], bool] = lambda step: False
+
+
+def each_alone(step: Any) -> bool:
+    """Of a step that looks at one response at a time whatever its options."""
+    return True
 
 
 def always(order: Order) -> Callable[[Any], Order]:

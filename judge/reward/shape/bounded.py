@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from judge.reward.arrays import Floats
-from judge.reward.shape.batch import Kind, Order, Span, Stage, Stepped, always, mean_std, sigmoid, unit_only
+from judge.reward.shape.batch import Kind, Order, Span, Stage, Stepped, always, each_alone, mean_std, sigmoid, unit_only
 from judge.settings.shape import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
 
 
@@ -190,12 +190,16 @@ def _stretch(step: TopStretchStep, stage: Stage) -> Stepped:
     return Stepped(top_stretch(stage.values, step.knee, step.share))
 
 
+def _against_references(step: Any) -> bool:
+    return str(step.centre) != "group_mean"
+
+
 KINDS: dict[str, Kind] = {
-    "par": Kind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0)),
-    "lsc": Kind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0)),
-    "contrastive": Kind(_by_reference, _order, _references, _contrastive_span),
-    "clip": Kind(_clip, always("global"), span=lambda step, span: (step.low, step.high)),
-    "steps": Kind(_steps, always("row"), lambda step: ("steps",), _steps_span),
-    "quantise": Kind(_quantise, always("global"), span=_grid),
-    "top_stretch": Kind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only),
+    "par": Kind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0), alone=_against_references),
+    "lsc": Kind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0), alone=_against_references),
+    "contrastive": Kind(_by_reference, _order, _references, _contrastive_span, alone=_against_references),
+    "clip": Kind(_clip, always("global"), span=lambda step, span: (step.low, step.high), alone=each_alone),
+    "steps": Kind(_steps, always("row"), lambda step: ("steps",), _steps_span, alone=each_alone),
+    "quantise": Kind(_quantise, always("global"), span=_grid, alone=each_alone),
+    "top_stretch": Kind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only, alone=each_alone),
 }

@@ -101,6 +101,22 @@ def for_trainer(steps: Sequence[ShapeStep]) -> tuple[ShapeStep, ...]:
     return tuple(steps) if steps and steps[-1].kind == "quantise" else (*steps, QuantiseStep())
 
 
+def alone(steps: Sequence[ShapeStep]) -> bool:
+    """Whether every step looks at one response at a time. Otherwise the batches must hold whole groups.
+
+    Example:
+        >>> from judge.settings.shape import ClipStep, RankStep
+        >>> alone([ClipStep()]), alone([ClipStep(), RankStep()])
+        (True, False)
+    """
+    return all(KINDS[step.kind].alone(step) for step in steps)
+
+
+def needs(steps: Sequence[ShapeStep]) -> frozenset[str]:
+    """Everything the chain cannot do without, in the words of `Kind.needs`."""
+    return frozenset(need for step in steps for need in KINDS[step.kind].needs(step))
+
+
 def check_chain(
     steps: Sequence[ShapeStep], *, has: Collection[str], components: Collection[str] | None = None, where: str = "reward.shape"
 ) -> None:

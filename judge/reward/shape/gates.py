@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from judge.errors import SettingsError, did_you_mean
-from judge.reward.shape.batch import Kind, Stage, Stepped, always, fails_lowest
+from judge.reward.shape.batch import Kind, Stage, Stepped, always, each_alone, fails_lowest
 from judge.settings.shape import FormatStep
 
 Gate = Callable[[str], bool | None]
@@ -148,5 +148,6 @@ KINDS: dict[str, Kind] = {
         lambda s: ("texts",),
         lambda s, span: (min(s.failed, span[0]), max(s.failed, span[1])),
         fails_lowest,
+        alone=each_alone,
     ),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from judge.reward.arrays import Floats
-from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, mean_std, not_negative, sigmoid
+from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, each_alone, mean_std, not_negative, sigmoid
 from judge.settings.shape import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
 
 LEVELS = ("easy", "medium", "hard")
@@ -206,5 +206,7 @@ KINDS: dict[str, Kind] = {
     "grpo_lambda": Kind(_grpo_lambda, always("row"), _needs, lambda s, span: (span[0] * (1 - s.weight), span[1]), not_negative),
     "laser": Kind(_laser, always("row"), _needs, _bonus),
     "laser_d": Kind(_laser_d, always("row"), _needs, _bonus),
-    "overlong": Kind(_overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1])),
+    "overlong": Kind(
+        _overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
+    ),
 }

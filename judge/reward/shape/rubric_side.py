@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from judge.reward.arrays import Floats
-from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, fails_lowest, unit_only
+from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, each_alone, fails_lowest, unit_only
 from judge.settings.shape import ContrastStep, InteractionStep, SaturationStep, VetoStep
 
 SMALL = 1e-12
@@ -194,6 +194,10 @@ def _unit(step: Any, span: Span) -> Span:
 KINDS: dict[str, Kind] = {
     "contrast": Kind(_contrast, always("row"), needs_components, _unit, replaces=True),
     "saturation": Kind(_saturation, always("row"), needs_components, _unit, replaces=True),
-    "interaction": Kind(_interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only),
-    "veto": Kind(_veto, always("row"), needs_components, lambda s, span: (min(s.failed, span[0]), span[1]), fails_lowest),
+    "interaction": Kind(
+        _interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only, alone=each_alone
+    ),
+    "veto": Kind(
+        _veto, always("row"), needs_components, lambda s, span: (min(s.failed, span[0]), span[1]), fails_lowest, alone=each_alone
+    ),
 }

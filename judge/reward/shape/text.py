@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, not_negative
+from judge.reward.shape.batch import Kind, Span, Stage, Stepped, always, each_alone, not_negative
 from judge.settings.shape import R3Step, RelevanceStep, RepetitionStep
 
 
@@ -124,7 +124,11 @@ def _mixed(step: Any, span: Span) -> Span:
 
 
 KINDS: dict[str, Kind] = {
-    "repetition": Kind(_repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1])),
-    "relevance": Kind(_relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative),
+    "repetition": Kind(
+        _repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
+    ),
+    "relevance": Kind(
+        _relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative, alone=each_alone
+    ),
     "r3": Kind(_r3, always("row"), _r3_needs, _mixed),
 }

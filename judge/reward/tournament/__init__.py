@@ -5,7 +5,7 @@
 
 from judge.reward.tournament.model import Arrange, Compare, Comparison, Tournament, both_orders
 from judge.reward.tournament.play import play, play_lists
-from judge.reward.tournament.ranking import linear_rank, settle, strengths, win_rate
+from judge.reward.tournament.ranking import linear_rank, settle, strengths, win_probability, win_rate
 
 __all__ = [
     "Arrange",
@@ -18,5 +18,6 @@ __all__ = [
     "play_lists",
     "settle",
     "strengths",
+    "win_probability",
     "win_rate",
 ]

@@ -111,6 +111,29 @@ def expected_win_rate(strength: Floats) -> Floats:
     return np.asarray((beats.sum(axis=1) - 0.5) / (n - 1))
 
 
+def win_probability(shown_first: Floats, shown_second: Floats) -> Floats:
+    """Chance of beating an anchor, of a judge asked in both orders: sigmoid of the mean of the two log-odds.
+
+    Pairwise-RL (Xu et al. 2025, "A Unified Pairwise Framework for RLHF", arXiv:2504.04950) trains on the calibrated
+    probability of beating an anchor response. Ours: the log-odds are averaged, which takes out a constant preference for the
+    first place exactly; the mean of the two chances would be 0.61 in the example.
+
+    Args:
+        shown_first: Chance that the response wins when it is shown first, in [0, 1]; NaN for absent. What the judge's
+            log-probabilities say (`Uncertainty.expected` of a pairwise recipe in one order), or a share of votes.
+        shown_second: The same when it is shown second.
+
+    Returns:
+        Same shape, in (0, 1); NaN where one order is absent. Chances are cut to [1e-6, 1 - 1e-6].
+
+    Example:
+        >>> win_probability(expit(np.array([1.0 + 2.0])), expit(np.array([1.0 - 2.0]))).round(4)  # sigmoid(1), bias 2
+        array([0.7311])
+    """
+    both = np.clip(np.stack([shown_first, shown_second]).astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(expit((np.log(both) - np.log1p(-both)).mean(axis=0)), dtype=np.float64)
+
+
 def against(wins: Floats, reference: int) -> Floats:
     """BRPO's outcome against the in-group reference, from -1 / +1 to 0 / 1; a tie, and the reference itself, 0.5.
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import DataError, SettingsError
@@ -180,12 +180,14 @@ def test_trainers_get_dyadic_rewards():
     assert [s.kind for s in for_trainer(for_trainer(steps({"kind": "par", "reference": 0.5})))] == ["par", "quantise"]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_rounding_never_overflows(value):
     """Rounding the largest float gives itself."""
     assert abs(quantise(np.array([value]))[0] - value) <= 1 / 128
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=6))
 def test_tiny_spreads_do_not_divide_by_zero(values):
     """Rewards that differ in the last bit have a z-score, and it is bounded."""

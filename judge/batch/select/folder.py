@@ -1,0 +1,128 @@
+"""The files of a run folder, as far as selecting reads them, and whether the data are still those that were judged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from judge.errors import DataError, InputError, Problem
+from judge.jsonfile import parse_json
+
+By = Literal["reward", "shaped"]
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    """The `run.json` of a run that came to an end. Raises `DataError` when there is none."""
+    if not run.is_dir():
+        raise DataError(
+            Problem(str(run), "no such run folder" if not run.exists() else "is a file; name a folder of `judge run`")
+        )
+    for name in ("run.json", "rewards.parquet"):
+        if not (run / name).is_file():
+            raise DataError(Problem(str(run), f"no {name} here: not a folder of `judge run`, or its run never came to an end"))
+    facts = parse_json((run / "run.json").read_bytes(), str(run / "run.json"), DataError, halves=True)
+    if not isinstance(facts, dict) or not isinstance(facts.get("data"), dict):
+        raise DataError(Problem(str(run / "run.json"), "no `data` in it: not a file of `judge run`"))
+    return facts
+
+
+def _table(path: Path, columns: list[str] | None) -> Any:
+    import pyarrow as pa  # noqa: PLC0415  # see `compares`
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowException, OSError) as why:
+        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
+
+
+def read_rewards(run: Path, by: By) -> dict[int, list[dict[str, Any]]]:
+    """Rows of rewards.parquet by row of the data. Raises `DataError` when they are not there, or the column `by` is not."""
+    path = run / "rewards.parquet"
+    needed = ["row", "id", "response_index", "reward", "status", "flags", *([by] if by != "reward" else [])]
+    names = _columns(path)
+    if by not in names:
+        why = ": the settings of the run had no `reward.shape`; use --by reward" if by == "shaped" else ""
+        raise DataError(Problem(str(path), f"no column `{by}`{why}"))
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise DataError(Problem(str(path), f"no column `{missing[0]}`: not a file of `judge run`"))
+    table = _table(path, needed)
+    if by == "shaped" and table.column(by).null_count == len(table):
+        raise DataError(Problem(str(path), "`shaped` is empty: the settings of the run had no `reward.shape`; use --by reward"))
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for record in table.to_pylist():
+        rows.setdefault(record["row"], []).append(record)
+    return rows
+
+
+def _columns(path: Path) -> list[str]:
+    import pyarrow as pa  # noqa: PLC0415  # see `compares`
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as why:
+        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
+
+
+def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], run: Path, *, named: bool) -> tuple[str, ...]:
+    """Refuse other data than those that were judged (`DataError`); gives what is worth a note."""
+    notes = []
+    if facts.get("state") == "interrupted":
+        notes.append(f"{run}: the run was interrupted, so groups may lack responses; run it again to judge the rest")
+    if not source:
+        raise InputError(f"{run}: run.json names no data set; give the one that was judged with --data")
+    path = Path(source)
+    if not named and not path.exists() and (path.suffix or source.count("/") != 1):
+        raise DataError(Problem(source, "the data of the run are not there (seen from this folder); say where with --data"))
+    expected = told.get("sha256")
+    if not expected or not path.is_file():
+        notes.append(f"{source}: no file with a known hash; only ids, counts and beginnings were compared")
+    elif _file_hash(path) != expected:
+        raise DataError(
+            Problem(source, "not the data that were judged: its SHA-256 is not the one in run.json; run `judge run` again")
+        )
+    return tuple(notes)
+
+
+def compares(run: Path, *, several: bool) -> bool:
+    """Whether a judge saw several responses at once. Without its calls: whether there were several to see."""
+    path = run / "verdicts.parquet"
+    if not path.exists():
+        return several
+    import pyarrow.compute as pc  # noqa: PLC0415  # 100 ms that `judge --help` need not pay
+
+    shown = pc.max(pc.list_value_length(_table(path, ["order"]).column("order"))).as_py()
+    return shown is not None and shown > 1
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as why:
+        raise DataError(Problem(str(path), f"cannot be read: {why.strerror}")) from None
+
+
+def read_excerpts(run: Path) -> dict[tuple[int, int], str]:
+    """Beginnings of the responses as the journal has them; none where it is gone or of another version."""
+    path = run / "journal.sqlite"
+    if not path.is_file():
+        return {}
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db,
+    ):
+        rows: Iterator[tuple[int, int, str]] = db.execute("SELECT row, response_index, response FROM rewards")
+        return {(row, index): text for row, index, text in rows}
+    return {}
+
+
+def clean(text: str) -> str:
+    """Text as the run folder holds it: UTF-8, in which half a surrogate pair cannot stand."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,164 @@
+"""Rewards of a group -> preference pairs, for trainers that learn from a better and a worse response (DPO and its kin).
+
+- A pair of equal rewards teaches the order of the file. So under `ties="drop"` position decides nothing at all.
+- A response that occurs twice with two rewards could be preferred to another and that other to it: two texts make one pair.
+- A response without a reward lost nothing: it is in no pair.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from judge.batch.select.model import PLACES, Candidate, grouped, has_reward, may_be_chosen, ranked
+from judge.reward.consistency import best_and_worst
+
+Strategy = Literal["best_worst", "best_each", "all", "adjacent"]
+PairTies = Literal["drop", "keep"]
+NoPair = Literal["no_reward", "one_reward", "tied", "no_contrast", "below_margin"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two responses to one prompt; `chosen` earned at least as much."""
+
+    chosen: Candidate
+    rejected: Candidate
+
+    @property
+    def margin(self) -> float:
+        """Reward of the chosen less that of the rejected; 0 for a tie that was kept."""
+        return round(self.chosen.level - self.rejected.level, PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What `preference_pairs` found.
+
+    Attributes:
+        groups: Number of groups looked at.
+        left_out: Names of the groups without a pair: `no_reward`, `one_reward` (fewer than two), `tied` (the places the
+            strategy needs are shared), `no_contrast` (the texts are the same, or the better one was stopped by a filter, too),
+            `below_margin`.
+    """
+
+    pairs: tuple[PreferencePair, ...]
+    groups: int
+    left_out: Mapping[NoPair, tuple[str, ...]] = field(default_factory=dict)
+
+
+def preference_pairs(
+    candidates: Iterable[Candidate],
+    *,
+    strategy: Strategy = "best_worst",
+    min_margin: float = 0.0,
+    ties: PairTies = "drop",
+    max_pairs: int | None = None,
+    gated: bool = True,
+) -> Pairing:
+    """Make preference pairs within each group.
+
+    `best_worst` is the pair of Self-Rewarding Language Models (arXiv:2401.10020); `all` is every comparison of the group, as
+    in InstructGPT (arXiv:2203.02155, section 3.5).
+
+    Args:
+        candidates: In any order.
+        strategy: `best_worst` (one pair), `best_each` (the best against each other), `all` (every two), `adjacent`
+            (neighbours in the ranking).
+        min_margin: Least difference of the rewards, inclusive.
+        ties: `drop`: no pair of equal rewards, and position never decides: `best_worst` wants a single best and a single worst
+            response, `best_each` pairs each of several best, `adjacent` each response with each of the next level.
+            `keep`: the earlier of two equals counts as better, with margin 0.
+        max_pairs: Most pairs of a group, largest margins first. None: no limit.
+        gated: Whether a response that a filter stopped may be rejected. It is never chosen.
+
+    Raises:
+        ValueError: `min_margin` negative or not finite, or `max_pairs` below 1.
+
+    Example:
+        >>> drawn = [Candidate("q", "?", text, reward) for text, reward in [("a", 0.5), ("b", 1.0), ("c", 0.0), ("d", None)]]
+        >>> [(p.chosen.response, p.rejected.response, p.margin) for p in preference_pairs(drawn).pairs]
+        [('b', 'c', 1.0)]
+        >>> [p.chosen.response + p.rejected.response for p in preference_pairs(drawn, strategy="all").pairs]
+        ['bc', 'ac', 'ba']
+    """
+    if not 0 <= min_margin < float("inf") or (max_pairs is not None and max_pairs < 1):
+        raise ValueError("min_margin must be finite and not negative, max_pairs at least 1 or None")
+    pairs: list[PreferencePair] = []
+    left_out: dict[NoPair, tuple[str, ...]] = {}
+    groups = grouped(candidates)
+    for name, members in groups.items():
+        found = _pairs(members, strategy, round(min_margin, PLACES), ties, gated)
+        if isinstance(found, str):
+            left_out[found] = (*left_out.get(found, ()), name)
+        else:
+            pairs += found[:max_pairs]
+    return Pairing(tuple(pairs), len(groups), left_out)
+
+
+def _pairs(
+    members: list[Candidate], strategy: Strategy, min_margin: float, ties: PairTies, gated: bool
+) -> list[PreferencePair] | NoPair:
+    """Pairs of one group, largest margin first; or why there are none."""
+    known = ranked(c for c in members if has_reward(c) and (gated or not c.vetoed))
+    if len(known) < 2:
+        return "one_reward" if any(map(has_reward, members)) else "no_reward"
+    made = [PreferencePair(a, b) for a, b in _STRATEGIES[strategy](known, ties == "keep")]
+    if not made:
+        return "tied"
+    contrasts = [p for p in made if may_be_chosen(p.chosen) and p.chosen.response != p.rejected.response]
+    if not contrasts:
+        return "no_contrast"
+    wide = [p for p in contrasts if p.margin >= min_margin]
+    return _once(wide) if wide else "below_margin"
+
+
+def _once(pairs: list[PreferencePair]) -> list[PreferencePair]:
+    """Each two texts in one pair, the one with the largest margin."""
+    found: dict[frozenset[str], PreferencePair] = {}
+    for pair in sorted(pairs, key=lambda p: (-p.margin, p.chosen.place, p.rejected.place)):
+        found.setdefault(frozenset((pair.chosen.response, pair.rejected.response)), pair)
+    return list(found.values())
+
+
+_Two = tuple[Candidate, Candidate]
+
+
+def _best_worst(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+    if keep:
+        yield known[0], known[-1]
+        return
+    pair = best_and_worst([c.level for c in known])
+    if pair is not None:
+        yield known[pair.best], known[pair.worst]
+
+
+def _best_each(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+    if keep:
+        yield from ((known[0], other) for other in known[1:])
+        return
+    top = known[0].level
+    yield from itertools.product([c for c in known if c.level == top], [c for c in known if c.level < top])
+
+
+def _all(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+    yield from ((a, b) for a, b in itertools.combinations(known, 2) if keep or a.level > b.level)
+
+
+def _adjacent(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+    if keep:
+        yield from itertools.pairwise(known)
+        return
+    levels = [list(members) for _, members in itertools.groupby(known, key=lambda c: c.level)]
+    for upper, lower in itertools.pairwise(levels):
+        yield from itertools.product(upper, lower)
+
+
+_STRATEGIES: dict[Strategy, Callable[[list[Candidate], bool], Iterator[_Two]]] = {
+    "best_worst": _best_worst,
+    "best_each": _best_each,
+    "all": _all,
+    "adjacent": _adjacent,
+}

@@ -1,0 +1,175 @@
+"""A run folder and its data -> candidates: rewards.parquet holds the rewards, the data set holds the texts.
+
+- A text joined to another response's reward would poison a training set without a trace. So the data must be the very file
+  that was judged (its hash is in run.json), ids and counts must agree, and where the journal is still there, the beginning of
+  each response as well: another `--map` on the same file is found out by that.
+- A reward that stands in for a missing one (`on_no_verdict: constant` or `group_mean`) is no reward here.
+- The two rewards of a comparison say nothing about other pairs: without a tournament, each row of such a run is a group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from judge.batch.read import BadRow, read_samples
+from judge.batch.select.folder import By, check_data, clean, compares, read_excerpts, read_facts, read_rewards
+from judge.batch.select.model import Candidate
+from judge.batch.store import EXCERPT
+from judge.errors import DataError, Problem
+from judge.types import Sample
+
+GroupBy = Literal["auto", "group", "prompt", "row"]
+Group = Literal["group", "prompt", "row"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunCandidates:
+    """What a run folder and its data come to.
+
+    Attributes:
+        without_reward: Responses without a reward by status: `no_verdict`, `imputed`, and `unreadable` rows (no candidates,
+            since their text is not known).
+        grouped_by: How groups were formed, in words.
+        source: The data set that the texts come from.
+        notes: What a person should know, one line each.
+    """
+
+    candidates: tuple[Candidate, ...]
+    without_reward: Mapping[str, int]
+    grouped_by: str
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_run(
+    run: Path,
+    *,
+    data: str = "",
+    mapping: Mapping[str, str] | None = None,
+    split: str = "",
+    by: By = "reward",
+    group_by: GroupBy = "auto",
+) -> RunCandidates:
+    """Read the judged responses of a run folder with their texts.
+
+    Args:
+        run: Folder that `judge run` wrote.
+        data: The data set that was judged; empty: the one that run.json names.
+        mapping: Sample field -> column, as in the run; empty: the one in run.json where it holds one.
+        split: Of a `datasets` folder or hub name, as in the run.
+        by: Column of rewards.parquet: the judge's `reward`, or `shaped`, what the shaping chain made of it.
+        group_by: What makes a group. `auto`: the group of the data, else the same question (prompt, documents, reference,
+            rubric and principle); in runs that compare responses with each other, what was compared. `group`: the group of the
+            data, else the row. `prompt`: the same prompt. `row`: the row.
+
+    Raises:
+        DataError: No finished run, other data than were judged, a missing column, an infinite reward.
+    """
+    facts = read_facts(run)
+    rewards = read_rewards(run, by)
+    told = facts.get("data", {})
+    source = data or str(told.get("source") or "")
+    notes = check_data(source, told, facts, run, named=bool(data))
+    group, words = _grouping(run, facts, group_by, several=any(len(row) > 1 for row in rewards.values()))
+    samples = read_samples(source, mapping or told.get("map") or {}, split=split or told.get("split") or "")
+    joined = _Join(source, by, group, read_excerpts(run))
+    for row, sample in enumerate(samples):
+        if row in rewards:
+            joined.add(row, sample, rewards.pop(row))
+        if not rewards:
+            break
+    if rewards:
+        raise joined.fail(min(rewards), "is in the run and not in these data")
+    if not joined.candidates and not joined.without:
+        raise DataError(Problem(str(run), "the run has no responses"))
+    return RunCandidates(tuple(joined.candidates), dict(joined.without), words, source, notes)
+
+
+class _Join:
+    """Rewards and samples, put together row by row."""
+
+    def __init__(self, source: str, by: By, group: Group | None, excerpts: Mapping[tuple[int, int], str]) -> None:
+        self.candidates: list[Candidate] = []
+        self.without: Counter[str] = Counter()
+        self._source = source
+        self._by = by
+        self._group = group
+        self._excerpts = excerpts
+        self._names = _Names()
+
+    def add(self, row: int, sample: Sample | BadRow, rewards: list[dict[str, Any]]) -> None:
+        if isinstance(sample, BadRow):
+            if any(r["reward"] is not None and r["status"] != "imputed" for r in rewards):
+                raise self.fail(row, f"was judged and cannot be read now: {sample.problem}")
+            self.without["unreadable"] += len(rewards)
+            return
+        found = sorted(int(r["response_index"]) for r in rewards)
+        if found != list(range(len(sample.responses))):
+            raise self.fail(row, f"has {len(sample.responses)} responses, and the run has rewards of {len(found)}")
+        name = self._names.of(_key(self._group, row, sample), sample, row)
+        for record in rewards:
+            self.candidates.append(self._candidate(row, sample, record, name))
+
+    def _candidate(self, row: int, sample: Sample, record: Mapping[str, Any], name: str) -> Candidate:
+        index = int(record["response_index"])
+        if record["id"] != clean(sample.id):
+            raise self.fail(row, f"has the id `{sample.id}`, and in the run it is `{record['id']}`")
+        response = sample.responses[index]
+        begins = self._excerpts.get((row, index))
+        if begins is not None and begins != clean(response[:EXCERPT]):
+            raise self.fail(row, f"response {index} is not the text that was judged; name its column as in the run, with --map")
+        status = str(record["status"])
+        reward = None if record["reward"] is None or status == "imputed" else record[self._by]
+        if reward is None or math.isnan(reward):
+            self.without[status if status in ("no_verdict", "imputed") else f"{self._by} left out"] += 1
+            reward = None
+        elif math.isinf(reward):
+            raise self.fail(row, f"the {self._by} of response {index} is infinite")
+        vetoed = status == "gated" and not any(f["name"] == "walkover" for f in record["flags"] or ())
+        return Candidate(name, sample.prompt, response, reward, vetoed, sample.id, row, index)
+
+    def fail(self, row: int, what: str) -> DataError:
+        return DataError(Problem(f"{self._source}: row {row}", what))
+
+
+class _Names:
+    """A name for each group that a person recognises, and no two groups share."""
+
+    def __init__(self) -> None:
+        self._given: dict[Hashable, str] = {}
+        self._taken: set[str] = set()
+
+    def of(self, key: Hashable, sample: Sample, row: int) -> str:
+        if key not in self._given:
+            name = sample.group if isinstance(key, tuple) and key[0] == "group" else sample.id
+            name = name if name not in self._taken else f"{name} (row {row})"
+            self._taken.add(name)
+            self._given[key] = name
+        return self._given[key]
+
+
+def _key(group: Group | None, row: int, sample: Sample) -> Hashable:
+    """What a row shares with the rows it competes with. None: its group, else its question."""
+    if group in ("group", None) and sample.group:
+        return ("group", sample.group)
+    if group in ("group", "row"):
+        return ("row", row)
+    if group == "prompt":
+        return ("prompt", sample.prompt)
+    return ("question", sample.prompt, sample.context, sample.reference, sample.rubric, sample.principle)
+
+
+def _grouping(run: Path, facts: Mapping[str, Any], asked: GroupBy, *, several: bool) -> tuple[Group | None, str]:
+    words: dict[Group, str] = {"group": "the group of the data, else the row", "prompt": "the prompt", "row": "the row"}
+    if asked != "auto":
+        return asked, words[asked]
+    if (facts.get("settings") or {}).get("group"):
+        return "group", words["group"]
+    if compares(run, several=several):
+        return "row", "the row (each was compared within itself)"
+    return None, "the group of the data, else the question"

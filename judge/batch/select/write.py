@@ -1,0 +1,229 @@
+"""What was selected -> JSONL, Parquet or a `datasets` folder, with the column names that trainers know.
+
+A prompt that was chat messages stays chat messages, and its responses become messages of the assistant (the conversational
+form of TRL); a prompt that was text stays text with text. A column holds one of the two, so a mixture is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judge.batch.select.best import Chosen
+from judge.batch.select.model import Candidate
+from judge.batch.select.pairs import PreferencePair
+from judge.errors import DataError, OutputError, Problem
+from judge.types import Message
+
+Row = dict[str, Any]
+FORMATS = (".jsonl", ".parquet")
+_OF_A_RUN = ("rewards.parquet", "rewards.jsonl", "verdicts.parquet", "run.json")
+
+
+def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Row]:
+    """One row a response that was kept.
+
+    Args:
+        messages: Write text prompts as one user message, too.
+
+    Raises:
+        DataError: Prompts of both forms, and not `messages`.
+
+    Example:
+        >>> best_rows([Chosen(Candidate("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)])[0]["response"]
+        '4'
+        >>> best_rows([Chosen(Candidate("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)], messages=True)[0]["response"]
+        [{'role': 'assistant', 'content': '4'}]
+    """
+    kept = list(chosen)
+    chat = _chat([c.candidate for c in kept], messages)
+    return [
+        {
+            "prompt": _prompt(c.candidate.prompt, chat),
+            "response": _response(c.candidate.response, chat),
+            "reward": c.candidate.reward,
+            "margin": c.margin,
+            "rank": c.rank,
+            "group": c.candidate.group,
+            "group_size": c.group_size,
+            "scored": c.scored,
+            "id": c.candidate.id,
+            "row": c.candidate.row,
+            "response_index": c.candidate.response_index,
+        }
+        for c in kept
+    ]
+
+
+def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> list[Row]:
+    """One row a pair; columns as TRL's preference format has them, then where both come from.
+
+    Args:
+        messages: As `best_rows`.
+
+    Raises:
+        DataError: As `best_rows`.
+
+    Example:
+        >>> pair = PreferencePair(Candidate("q", "2+2?", "4", 1.0), Candidate("q", "2+2?", "5", 0.25))
+        >>> [pair_rows([pair])[0][name] for name in ("prompt", "chosen", "rejected", "margin")]
+        ['2+2?', '4', '5', 0.75]
+    """
+    made = list(pairs)
+    chat = _chat([p.chosen for p in made], messages)
+    return [
+        {
+            "prompt": _prompt(p.chosen.prompt, chat),
+            "chosen": _response(p.chosen.response, chat),
+            "rejected": _response(p.rejected.response, chat),
+            "score_chosen": p.chosen.reward,
+            "score_rejected": p.rejected.reward,
+            "margin": p.margin,
+            "group": p.chosen.group,
+            "chosen_id": p.chosen.id,
+            "chosen_row": p.chosen.row,
+            "chosen_index": p.chosen.response_index,
+            "rejected_id": p.rejected.id,
+            "rejected_row": p.rejected.row,
+            "rejected_index": p.rejected.response_index,
+        }
+        for p in made
+    ]
+
+
+def _chat(candidates: Sequence[Candidate], messages: bool) -> bool:
+    """Whether rows are in conversational form."""
+    texts = [c for c in candidates if isinstance(c.prompt, str)]
+    if texts and len(texts) < len(candidates) and not messages:
+        other = next(c for c in candidates if not isinstance(c.prompt, str))
+        raise DataError(
+            f"the prompt of row {texts[0].row} is text and that of row {other.row} is chat messages, and one column cannot hold"
+            " both; --messages (in Python: messages=True) writes all of them as messages"
+        )
+    return messages or not texts
+
+
+def _prompt(prompt: str | tuple[Message, ...], chat: bool) -> Any:
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}] if chat else prompt
+    return [{"role": m.role, "content": m.content} for m in prompt]
+
+
+def _response(text: str, chat: bool) -> Any:
+    return [{"role": "assistant", "content": text}] if chat else text
+
+
+# ---- files -------------------------------------------------------------------------------------------------------------
+
+
+def check_output(path: Path, run: Path, data: str) -> None:
+    """Refuse a place that should not be written to.
+
+    Raises:
+        OutputError: An unknown format, a file of the run folder or the data set itself, a folder with something else in it.
+    """
+    here = path.resolve()
+    problem = ""
+    if path.suffix and path.suffix not in FORMATS:
+        problem = f"unknown file type `{path.suffix}`; known: {', '.join(FORMATS)}, or a name without a dot (a `datasets` folder)"
+    elif here == run.resolve() or (here.parent == run.resolve() and path.name in _OF_A_RUN):
+        problem = "belongs to the run; choose another --output"
+    elif data and here == Path(data).resolve():
+        problem = "is the data set that was judged; choose another --output"
+    elif path.suffix and path.is_dir():
+        problem = "is a folder; choose another --output"
+    elif not path.suffix and path.is_file():
+        problem = "is a file; a name without .jsonl or .parquet is a `datasets` folder"
+    elif path.is_dir() and not all(_of_datasets(each.name) for each in path.iterdir()):
+        problem = "is a folder with other things in it; choose another --output"
+    if problem:
+        raise OutputError(f"{path}: {problem}")
+
+
+def _of_datasets(name: str) -> bool:
+    """A file that `Dataset.save_to_disk` writes, so that it may go when the data set is written again."""
+    return name in ("state.json", "dataset_info.json") or (name.startswith("data-") and name.endswith(".arrow"))
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows by the suffix of `path`: `.jsonl`, `.parquet`, or none for a `datasets` folder; in place of an older one.
+
+    Raises:
+        OutputError: The disk does not take it; what was there before still is.
+        DataError: A text with half a surrogate pair, which only JSONL can hold.
+    """
+    beside = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(beside)
+        if path.suffix == ".jsonl":
+            _jsonl(rows, beside)
+        else:
+            _storable(rows, path)
+            (_parquet if path.suffix == ".parquet" else _folder)(rows, beside)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(beside, path)
+    except OSError as why:
+        _remove(beside)
+        raise OutputError(f"{path}: cannot be written: {why.strerror or why}") from None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _jsonl(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    with path.open("wb") as out:
+        for row in rows:
+            text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+            if not _encodable(text):
+                text = json.dumps(row, allow_nan=False)  # half a surrogate pair can stand in JSON as an escape only
+            out.write(text.encode() + b"\n")
+
+
+def _storable(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    for row in rows:
+        if not _encodable(json.dumps(row, ensure_ascii=False)):
+            name = row.get("id", row.get("chosen_id"))
+            raise DataError(Problem(str(path), f"`{name}` has a text with half a surrogate pair; only .jsonl can hold it"))
+
+
+def _encodable(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _schema(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Types of the columns, also where every value is null."""
+    import pyarrow as pa  # noqa: PLC0415  # 100 ms that JSONL users need not pay
+
+    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    known: dict[type, Any] = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: message}
+    floats = {"margin", "reward", "score_chosen", "score_rejected"}
+    return pa.schema([(name, pa.float64() if name in floats else known[type(value)]) for name, value in rows[0].items()])
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # see _schema
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema(rows)), path, compression="zstd")
+
+
+def _folder(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    import datasets  # noqa: PLC0415  # 1 s that file users need not pay
+
+    made = datasets.Dataset.from_list(list(rows), features=datasets.Features.from_arrow_schema(_schema(rows)))
+    shown = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        made.save_to_disk(str(path))
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

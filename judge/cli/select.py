@@ -1,0 +1,225 @@
+"""`judge best-of-n` and `judge pairs`: from a run folder to the responses, or the pairs, to train on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from judge.batch.read import parse_map
+from judge.batch.select import best_of_n, best_rows, estimate_best_of, pair_rows, preference_pairs, read_run, write_rows
+from judge.batch.select.best import Ties
+from judge.batch.select.folder import By
+from judge.batch.select.pairs import PairTies, Strategy
+from judge.batch.select.read import GroupBy, RunCandidates
+from judge.batch.select.report import best_facts, best_text, pair_facts, pair_text
+from judge.batch.select.write import check_output
+from judge.cli.options import Map, Split, notice
+from judge.errors import InputError
+
+NOTHING = "nothing was written"
+
+Run = Annotated[Path, typer.Argument(help="Folder that `judge run` wrote.", metavar="RUN")]
+RunData = Annotated[
+    str,
+    typer.Option(
+        "--data", show_default=False, help="The data that were judged, if they moved. [default: those of the run]", metavar="FILE"
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        help="Write here: .jsonl, .parquet, or a name without a dot for a `datasets` folder. [default: only the table]",
+        metavar="PATH",
+        show_default=False,
+    ),
+]
+ByOption = Annotated[By, typer.Option("--by", help="The judge's reward, or what the shaping chain made of it.")]
+Grouping = Annotated[
+    GroupBy,
+    typer.Option(
+        "--group-by",
+        help="What makes a group. auto: the group of the data, else the question; in runs that compared responses, the row.",
+    ),
+]
+Messages = Annotated[
+    bool, typer.Option("--messages", help="Write text prompts and responses as chat messages, too. [default: off]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table. [default: off]")]
+
+
+def best_of(
+    run: Run,
+    output: Output = None,
+    keep: Annotated[str, typer.Option("--keep", help="Responses of each group: a number, or all.", metavar="N")] = "1",
+    min_reward: Annotated[
+        float | None, typer.Option("--min-reward", help="Keep nothing below this. [default: no limit]", metavar="REWARD")
+    ] = None,
+    ties: Annotated[
+        Ties,
+        typer.Option("--ties", help="Of equals in the last place, keep the first in the data, all, none (drop) or the shortest."),
+    ] = "first",
+    estimate: Annotated[
+        str,
+        typer.Option(
+            "--estimate",
+            help="Print what the best of K draws would earn: 1,2,4. With --min-reward, also the chance of reaching it."
+            " [default: none]",
+            metavar="K1,K2,...",
+            show_default=False,
+        ),
+    ] = "",
+    by: ByOption = "reward",
+    group_by: Grouping = "auto",
+    messages: Messages = False,
+    data: RunData = "",
+    mapping: Map = None,
+    split: Split = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep the best response of every prompt, from a run folder; or every response that is good enough.
+
+    Rows have prompt, response, reward, margin (to the next in the ranking), rank, group, group_size, scored, id, row and
+    response_index. A response without a reward is never kept, nor is one that a filter stopped before the judge. The texts
+    come from the data set, which must be the one that was judged.
+
+    \b
+    Examples:
+      judge best-of-n runs/a --output best.jsonl
+      judge best-of-n runs/a --keep all --min-reward 0.8 --output good.parquet
+      judge best-of-n runs/a --min-reward 0.8 --ties shortest --output best
+      judge best-of-n runs/a --estimate 1,2,4,8
+
+    Exit codes: 0 done, 2 wrong input, or nothing was kept, 4 cannot write.
+    """
+    ks, most = _numbers(estimate), _keep(keep)
+    _finite(min_reward, "--min-reward")
+    found = _read(run, output, data, mapping, split, by, group_by)
+    kept = best_of_n(found.candidates, keep=most, min_reward=min_reward, ties=ties)
+    expected = estimate_best_of(found.candidates, ks, min_reward=min_reward)
+    if ks and not expected:
+        raise _error(f"--estimate {estimate}: no group has {max(ks)} rewards; the largest has {_largest(found)}")
+    facts = best_facts(found, kept, expected, min_reward)
+    _print(facts, best_text(facts), as_json)
+    if output is not None:
+        if not kept.chosen:
+            raise _error(f"{output}: not written, since nothing was kept")
+        _write(best_rows(kept.chosen, messages=messages), output)
+
+
+def pairs(
+    run: Run,
+    output: Output = None,
+    strategy: Annotated[
+        Strategy,
+        typer.Option("--strategy", help="Best against worst, best against each other, all, or neighbours in the ranking."),
+    ] = "best_worst",
+    min_margin: Annotated[
+        float, typer.Option("--min-margin", help="Least difference of the two rewards.", metavar="REWARD", min=0)
+    ] = 0.0,
+    ties: Annotated[
+        PairTies,
+        typer.Option("--ties", help="drop: no pair that equal rewards leave to position. keep: the earlier counts as better."),
+    ] = "drop",
+    max_pairs: Annotated[
+        int | None,
+        typer.Option("--max-pairs", help="Most pairs of a group, largest margins first. [default: all]", metavar="N", min=1),
+    ] = None,
+    no_gated: Annotated[
+        bool, typer.Option("--no-gated", help="Leave out responses that a filter stopped. [default: they may be rejected]")
+    ] = False,
+    by: ByOption = "reward",
+    group_by: Grouping = "auto",
+    messages: Messages = False,
+    data: RunData = "",
+    mapping: Map = None,
+    split: Split = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make preference pairs for DPO trainers, from a run folder.
+
+    Columns: prompt, chosen, rejected, score_chosen, score_rejected, margin (names of TRL), then the group, and the id, row and
+    index of both. A prompt of chat messages stays one, and its responses become messages. A response without a reward is in no
+    pair; one that a filter stopped is never chosen. Two texts make one pair.
+
+    \b
+    Examples:
+      judge pairs runs/a --output pairs.jsonl
+      judge pairs runs/a --strategy all --min-margin 0.25 --max-pairs 4 --output pairs.parquet
+      judge pairs runs/a --strategy best_each --no-gated --messages --output pairs
+
+    Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
+    """
+    _finite(min_margin, "--min-margin")
+    found = _read(run, output, data, mapping, split, by, group_by)
+    made = preference_pairs(
+        found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, gated=not no_gated
+    )
+    facts = pair_facts(found, made)
+    _print(facts, pair_text(facts), as_json)
+    if output is not None:
+        if not made.pairs:
+            raise _error(f"{output}: not written, since there is no pair")
+        _write(pair_rows(made.pairs, messages=messages), output)
+
+
+def _read(
+    run: Path, output: Path | None, data: str, mapping: list[str] | None, split: str, by: By, group_by: GroupBy
+) -> RunCandidates:
+    try:
+        found = read_run(run, data=data, mapping=parse_map(mapping or ()), split=split, by=by, group_by=group_by)
+    except InputError as why:
+        why.add_note(NOTHING)
+        raise
+    if output is not None:
+        check_output(output, run, found.source)
+    for note in found.notes:
+        notice(note)
+    return found
+
+
+def _error(text: str) -> InputError:
+    why = InputError(text)
+    why.add_note(NOTHING)
+    return why
+
+
+def _print(facts: Mapping[str, Any], text: str, as_json: bool) -> None:
+    print(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def _write(rows: list[dict[str, Any]], output: Path) -> None:
+    write_rows(rows, output)
+    notice(f"{output}: {len(rows):,} rows")
+
+
+def _keep(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdigit() or not int(text[:9]) > 0:
+        raise _error(f"--keep {text}: a number from 1 on, or all")
+    return int(text)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not part.isascii() or not part.isdigit() or len(part) > 6 or not int(part):
+            raise _error(f"--estimate {text}: `{part}` is no number of draws; for example 1,2,4")
+    return tuple(map(int, parts))
+
+
+def _finite(value: float | None, option: str) -> None:
+    if value is not None and value - value != 0:
+        raise _error(f"{option} {value}: not a finite number")
+
+
+def _largest(found: RunCandidates) -> int:
+    counts: dict[str, int] = {}
+    for candidate in found.candidates:
+        counts[candidate.group] = counts.get(candidate.group, 0) + (candidate.reward is not None)
+    return max(counts.values(), default=0)

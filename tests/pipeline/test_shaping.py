@@ -1,0 +1,207 @@
+"""A run's shaping chain and its tournaments, from settings to what a trainer gets."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from judge.adapters.trl import AsyncJudgeReward, JudgeReward
+from judge.engine.scripted import ScriptedEngine
+from judge.errors import DataError, SettingsError
+from judge.pipeline.facade import Judge
+from judge.types import Request, Sample
+from tests.batch_harness import run
+
+SCORES = {"Paris": 5, "Lyon": 3, "Nice": 1}
+
+
+def graded(request: Request) -> str:
+    """A judge that grades by the words it is shown, and says nothing about a Rome."""
+    text = request.messages[-1].content
+    return next((f"VERDICT: {score}" for words, score in SCORES.items() if words in text), "I cannot tell.")
+
+
+def better(request: Request) -> str:
+    """A judge of pairs: the better words win, in whichever place they stand."""
+    text = request.messages[-1].content
+    places = sorted((text.rfind(words), score) for words, score in SCORES.items() if words in text)
+    if len(places) < 2 or places[0][1] == places[1][1]:
+        return "No idea."
+    return "[[A]]" if places[0][1] > places[1][1] else "[[B]]"
+
+
+def judge(engine: Any = graded, **settings: Any) -> Judge:
+    return Judge.from_config({"recipe": "pointwise", "rubric": "helpfulness", **settings}, engine=ScriptedEngine(engine))
+
+
+def group(*responses: str, name: str = "", prompt: str = "What is the capital of France?") -> list[Sample]:
+    return [Sample.of(prompt, f"The capital of France is {r}.", group=name) for r in responses]
+
+
+def test_the_chain_works_on_the_samples_of_a_call():
+    """Raw rewards stay as judged; what the trainer gets stands beside them, step by step."""
+    with judge(reward={"shape": [{"kind": "rank"}, {"kind": "quantise", "bits": 2}]}) as judging:
+        rewards = judging.score(group("Paris", "Nice", "Lyon", name="g"))
+    assert [r.value for r in rewards] == [1.0, 0.0, 0.5]
+    assert [r.trained for r in rewards] == [1.0, 0.0, 0.5]
+    assert rewards[0].stages == (("rank", 1.0), ("quantise", 1.0))
+
+
+def test_a_response_without_a_reward_changes_nothing_for_its_siblings():
+    """The advantages of the others are what they would be without it."""
+    shape = {"shape": [{"kind": "z"}]}
+    with judge(reward=shape) as judging:
+        whole = judging.score(group("Paris", "Nice", "Rome", name="g"))
+    with judge(reward=shape) as judging:
+        without = judging.score(group("Paris", "Nice", name="g"))
+    assert whole[2].trained is None
+    assert [r.trained for r in whole[:2]] == [r.trained for r in without]
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "trained"),
+    [
+        pytest.param({"on_no_verdict": "drop"}, None, None, id="drop"),
+        pytest.param({"on_no_verdict": "group_mean"}, 0.5, 0.0, id="mean-of-what-the-chain-made"),
+        pytest.param({"on_no_verdict": "constant", "no_verdict_constant": 0.0}, 0.0, -1.0, id="a-constant-is-a-reward"),
+    ],
+)
+def test_policies_meet_the_chain(policy, value, trained):
+    """Policies speak of rewards as judged; the chain turns them into what a trainer gets."""
+    with judge(
+        reward={"shape": [{"kind": "contrastive", "centre": "group_mean"}, {"kind": "clip", "low": -1, "high": 1}]}, **policy
+    ) as judging:
+        *_, absent = judging.score(group("Paris", "Nice", "Rome", name="g"))
+    assert absent.value == value
+    if policy["on_no_verdict"] == "constant":
+        assert absent.trained == pytest.approx(-1 / 3)  # the mean is (1 + 0 + 0) / 3
+    else:
+        assert absent.trained == trained
+
+
+def test_baselines_are_judged_once():
+    """A prompt seen at every step does not pay for its baseline at every step; two samples of one prompt share it."""
+    engine = ScriptedEngine(graded)
+    config = {"recipe": "pointwise", "rubric": "helpfulness"}
+    config |= {"reward": {"shape": [{"kind": "contrastive"}], "baselines": "sft"}}
+    samples = [Sample.of("Q?", f"The capital is {w}.", metadata={"sft": "The capital is Lyon."}) for w in ("Paris", "Nice")]
+    with Judge.from_config(config, engine=engine) as judging:
+        first, second = judging.score(samples), judging.score(samples)
+        with pytest.raises(DataError, match="sample `0`: `sft`"):
+            judging.score([Sample.of("Q?", "The capital is Paris.")])
+    assert [r.trained for r in first] == [r.trained for r in second] == [0.5, -0.5]
+    assert len(engine.requests) == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param({"reward": {"shape": [{"kind": "rnk"}]}}, "rnk", id="unknown-kind"),
+        pytest.param({"reward": {"shape": [{"kind": "contrastive"}]}}, "rewards of reference responses", id="no-references"),
+        pytest.param({"reward": {"baselines": "sft"}}, "no step of `reward.shape` uses reference rewards", id="idle-baselines"),
+        pytest.param({"group": {"schedule": "swiss"}}, "needs a pairwise recipe; `pointwise` is pointwise", id="no-comparisons"),
+        pytest.param({"recipe": "pairwise", "group": {"schedule": "listwise"}}, "needs a listwise recipe", id="pairs-for-lists"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_judged(settings, message):
+    """A chain or a tournament that makes no sense is no matter for step 400."""
+    with pytest.raises(SettingsError, match=message):
+        judge(**settings)
+
+
+# ---- groups ------------------------------------------------------------------------------------------------------
+
+
+PAIRS = {"recipe": "pairwise", "rubric": None, "group": {"schedule": "round_robin"}}
+
+
+def test_samples_of_one_group_compete():
+    """Single responses with one group name, or one prompt, are a group; another prompt is another."""
+    samples = [*group("Lyon", "Paris"), *group("Nice", prompt="Another?"), *group("Nice")]
+    with judge(better, **PAIRS) as judging:
+        rewards = judging.score(samples)
+    assert [r.value for r in rewards] == [0.5, 1.0, None, 0.0]
+    assert rewards[0].components == {"vs:1": 0.0, "vs:2": 1.0}
+    assert "nothing to compare with" in rewards[2].failure.detail
+
+
+def test_a_gated_response_costs_no_comparison():
+    """What a filter stops loses to all without a call."""
+    engine = ScriptedEngine(better)
+    with Judge.from_config(PAIRS, engine=engine) as judging:
+        rewards = judging.score([*group("Lyon", "Paris"), Sample.of("What is the capital of France?", " \n")])
+    assert [r.value for r in rewards] == [0.5, 1.0, 0.0]
+    assert len(engine.requests) == 2  # one pair in both orders
+
+
+def test_a_run_over_groups(tmp_path: Path):
+    """`judge run`: a row holds a whole group; shaped rewards stand in their own column."""
+    answers = ("The capital is Paris.", "The capital is Nice.", "The capital is Lyon.")
+    data = [Sample.of(f"Capital of France, question {i}?", *answers, id=str(i)) for i in range(3)]
+    run(tmp_path / "out", data, ScriptedEngine(better), **PAIRS, reward={"shape": [{"kind": "z"}]})
+    table = pq.read_table(tmp_path / "out" / "rewards.parquet").to_pylist()
+    assert [r["reward"] for r in table[:3]] == [1.0, 0.0, 0.5]
+    assert [round(r["shaped"], 3) for r in table[:3]] == [1.225, -1.225, 0.0]
+    assert [s["step"] for s in table[0]["stages"]] == ["z"]
+
+
+# ---- trainers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_trainer_gets_shaped_rewards_on_the_grid():
+    """Sums of k/64 are exact in float32; the chain's metrics and trace reach the trainer's log."""
+    config = {
+        "recipe": "pointwise",
+        "rubric": "helpfulness",
+        "reward": {"shape": [{"kind": "par", "reference": 0.5, "scale": 8}]},
+    }
+    reward = JudgeReward(config, engine=ScriptedEngine(graded))
+    logged: dict[str, Any] = {}
+    values = reward(
+        prompts=["Q?"] * 3,
+        completions=["The capital is Paris.", "The capital is Nice.", "The capital is Rome."],
+        log_metric=logged.__setitem__,
+        log_extra=logged.__setitem__,
+    )
+    reward.close()
+    assert values == [63 / 64, 1 / 64, None]
+    assert logged["judge/raw"] == 0.5
+    assert logged["judge_why"][0].endswith("par 0.982 -> quantise 0.9844")
+
+
+def test_lengths_are_the_policys():
+    """The trainer's own token ids say how long a completion is."""
+    config = {"recipe": "pointwise", "rubric": "helpfulness"}
+    config |= {"reward": {"shape": [{"kind": "overlong", "limit": 100, "cache": 50}]}}
+    reward = JudgeReward(config, engine=ScriptedEngine(graded))
+    ids = [[1] * 10, [1] * 75, [1] * 200]
+    assert reward(["Q?"] * 3, ["The capital is Paris."] * 3, completion_ids=ids) == [1.0, 0.5, 0.0]
+    reward.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        pytest.param(PAIRS, "`group`", id="group"),
+        pytest.param({"recipe": "verifier", "reward": {"shape": [{"kind": "z"}]}}, "`reward.shape`", id="chain"),
+        pytest.param({"recipe": "verifier", "on_no_verdict": "group_mean"}, "`impute_group_mean`", id="policy"),
+    ],
+)
+def test_what_depends_on_siblings_must_know_the_group(settings, what):
+    """A trainer may hand over half a group without a word: then a rank among four would be a rank among two."""
+    with pytest.raises(SettingsError, match=f"{what} needs whole groups: JudgeReward"):
+        JudgeReward(settings)
+    with pytest.raises(SettingsError, match="an asynchronous reward cannot form over processes"):
+        AsyncJudgeReward(settings, num_generations=4)
+
+
+def test_a_judge_that_is_pickled_keeps_its_chain():
+    """Trainers pickle reward functions into workers; the chain's memory goes along."""
+    first = judge(reward={"shape": [{"kind": "clip"}]})
+    first.shaping.state = {"clip": {"seen": 3}}
+    again = pickle.loads(pickle.dumps(Judge(first.plan, None)))
+    assert again.shaping.steps == first.shaping.steps

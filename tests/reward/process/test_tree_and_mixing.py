@@ -1,0 +1,69 @@
+"""Criteria chosen step by step, and a small share of checked outcomes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from judge.reward.process import min_form, mix_verifiable, select_criteria
+
+TREE = {"facts": "", "sums": "", "carry": "sums", "units": "sums", "metric": "units"}
+
+
+@pytest.mark.parametrize(
+    ("relevance", "expected"),
+    [
+        pytest.param({"sums": 0.9, "carry": 0.8, "units": 0.6, "metric": 0.7}, ("carry", "metric"), id="the-finest"),
+        pytest.param({"sums": 0.9, "carry": 0.1}, ("sums",), id="the-coarse-one-stands-for-itself"),
+        pytest.param({"carry": 0.9, "metric": 1.0}, (), id="nothing-above-is-relevant"),
+        pytest.param({"sums": None, "carry": 0.9}, (), id="an-unknown-is-not-relevant"),
+        pytest.param({"sums": math.nan, "facts": 0.5}, ("facts",), id="nan"),
+        pytest.param({}, (), id="nothing-known"),
+    ],
+)
+def test_criteria_of_a_step(relevance: dict[str, float | None], expected: tuple[str, ...]):
+    """A step about units is not graded on carrying, which would pay it for nothing."""
+    assert select_criteria(TREE, relevance) == expected
+
+
+def test_at_most_so_many():
+    """Ties go by name, so that the same step always has the same criteria."""
+    flat = dict.fromkeys("dcba", "")
+    assert select_criteria(flat, dict.fromkeys("dcba", 1.0), most=2) == ("a", "b")
+
+
+@pytest.mark.parametrize("tree", [{"a": "b", "b": "a"}, {"a": "gone"}, {"a": "a"}])
+def test_a_tree_that_is_none(tree: dict[str, str]):
+    """A wrong tree is named, and does not hang."""
+    with pytest.raises(ValueError, match=r"tree|ancestor"):
+        select_criteria(tree, dict.fromkeys(tree, 1.0))
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=20), st.floats(0, 1), st.integers(0, 3))
+def test_a_question_is_checked_as_a_whole(questions: list[str], share: float, seed: int):
+    """Responses of one question stay comparable: all of them have the checked outcome in their reward, or none."""
+    rewards = mix_verifiable(np.zeros(len(questions)), np.ones(len(questions)), questions, share=share, seed=seed)
+    assert len(set(zip(questions, rewards.tolist(), strict=True))) == len(set(questions))
+    alone = [mix_verifiable([0.0], [1.0], [q], share=share, seed=seed)[0] for q in questions]
+    assert rewards.tolist() == alone
+
+
+def test_about_a_tenth():
+    """The default share is the paper's."""
+    questions = [f"q{k}" for k in range(2000)]
+    checked = mix_verifiable(np.zeros(2000), np.ones(2000), questions)
+    assert 0.08 < checked.mean() < 0.12
+
+
+def test_only_a_checked_question_needs_its_outcome():
+    """An outcome that failed is no outcome of 0, and where none is asked for it costs nothing."""
+    steps = [min_form([0.9, 0.2]).sum(), math.nan]
+    assert np.isnan(mix_verifiable(steps, [math.nan, 1.0], ["a", "a"], share=1.0)).all()
+    assert mix_verifiable(steps, [math.nan, 1.0], ["a", "a"], share=0.0)[0] == steps[0]
+    with pytest.raises(ValueError, match="questions"):
+        mix_verifiable([0.0], [1.0], ["a", "b"])

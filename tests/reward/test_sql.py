@@ -1,0 +1,104 @@
+"""Partial credit for queries: who is nearer, without running anything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from judge.checks.programs import prepare
+from judge.reward.fold import fold_criteria
+from judge.reward.sql import MAX_CHARS, compiles, linked, schema_linking, schema_names, shared_ngrams, syntax
+from judge.rubric.model import Rubric
+from judge.types import Sample
+
+SCHEMA = """
+CREATE TABLE owners (id INTEGER PRIMARY KEY AUTOINCREMENT, "full name" TEXT UNIQUE);
+CREATE TABLE pets (name TEXT, age INTEGER, owner INTEGER REFERENCES owners (id));
+CREATE INDEX by_age ON pets (age);
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted"),
+    [
+        pytest.param("SELECT name FROM pets WHERE age > 3;", True, id="plain"),
+        pytest.param("WITH old AS (SELECT * FROM pets) SELECT count(*) FROM old", True, id="with"),
+        pytest.param('SELECT "full name" FROM owners JOIN pets ON owner = id', True, id="quoted-name"),
+        pytest.param("SELECT nam FROM pets", False, id="no-such-column"),
+        pytest.param("SELECT name FROM", False, id="cut-off"),
+        pytest.param("", False, id="empty"),
+        pytest.param("QUERY PLAN SELECT 1", False, id="finishes-our-own-word"),
+        pytest.param("SELECT 1; DROP TABLE pets", False, id="two-statements"),
+        pytest.param("DELETE FROM pets", False, id="writes"),
+        pytest.param("ATTACH DATABASE '/tmp/x' AS x", False, id="opens-a-file"),
+        pytest.param("PRAGMA writable_schema = 1", False, id="pragma"),
+        pytest.param("WITH x AS (SELECT 1) INSERT INTO pets SELECT * FROM x", False, id="writes-behind-with"),
+        pytest.param("SELECT '\x00'", False, id="null-character"),
+        pytest.param("SELECT '\ud800'", False, id="surrogate"),
+        pytest.param("SELECT " + "(" * 5000 + "1" + ")" * 5000, False, id="deep"),
+        pytest.param("SELECT 1" + " " * MAX_CHARS, False, id="long"),
+    ],
+)
+def test_only_a_reading_query_compiles(query: str, accepted: bool):
+    """A query from a policy can neither change nor open anything, and a broken one is told from a whole one."""
+    assert compiles(query, SCHEMA) is accepted
+
+
+def test_a_query_without_end_is_not_run():
+    """A policy cannot stop the trainer by a query that never ends."""
+    start = time.perf_counter()
+    assert compiles("WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) FROM x", SCHEMA)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("SELECT name FROM pets", 1.0, id="same"),
+        pytest.param("select NAME from PETS", 1.0, id="case"),
+        pytest.param("SELECT name, age FROM pets", 2 / 3, id="one-too-many"),
+        pytest.param("SELECT 'name' FROM pets", 0.5, id="a-quoted-text-is-no-name"),
+        pytest.param("SELECT 1", 0.0, id="nothing-shared"),
+    ],
+)
+def test_names(query: str, expected: float):
+    """Naming every column of the schema does not pay: what is too much counts like what is missing."""
+    assert linked(query, "SELECT name FROM pets", schema_names(SCHEMA)) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_scores_stay_in_the_unit_interval(query: str, reference: str):
+    """Whatever is written, the score is a share, or absent where the reference says nothing."""
+    for score in (shared_ngrams(query, reference), linked(query, reference, frozenset(("a", "b")))):
+        assert score is None or 0 <= score <= 1
+
+
+def test_as_criteria_of_a_rubric():
+    """The set of partial rewards is a rubric, and costs no judge call."""
+    checks = {"tables": "schema_linking", "words": "ngrams", "form": "syntax"}
+    criteria = [{"id": k, "text": f"{k} fit.", "check": f"judge.reward.sql:{v}", "weight": 1} for k, v in checks.items()]
+    rubric = Rubric.model_validate({"criteria": criteria})
+    answer = "So:\n```sql\nSELECT name, age FROM pets\n```"
+    sample = Sample.of("Names?", answer, reference="SELECT name FROM pets", context=("Pets.", SCHEMA))
+    scores = {name: check(sample, 0, {}) for name, check in prepare(rubric).items()}
+    assert scores == pytest.approx({"tables": 2 / 3, "words": 2 / 6, "form": 1.0})  # 2 shared of 3 + 5 - 2 pairs
+    assert fold_criteria(scores, rubric).value == pytest.approx(2 / 3)
+
+
+def test_a_schema_that_does_more_is_refused():
+    """A wrong data set is an error of its own, never a low score."""
+    for schema in ("CREATE TABLE", "CREATE TABLE a AS SELECT 1", "ATTACH '/tmp/x' AS x", "x" * (MAX_CHARS + 1)):
+        with pytest.raises(ValueError, match="schema"):
+            compiles("SELECT 1", schema)
+
+
+def test_the_schema_may_stand_in_the_rubric():
+    """One database for a whole data set need not be in every row; and none at all is an error, never a 0."""
+    sample = Sample.of("Names?", "SELECT name FROM pets", reference="SELECT name FROM pets")
+    assert schema_linking(sample, 0, {"schema": SCHEMA}) == syntax(sample, 0, {"schema": SCHEMA}) == 1.0
+    with pytest.raises(ValueError, match="CREATE TABLE"):
+        syntax(sample, 0, {})
