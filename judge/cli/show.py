@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 import typer
 
 from judge.cli.options import Config, Data, Map, Set, Split, find_item, load_plan
-from judge.engine.scripted import ScriptedEngine
-from judge.pipeline.preview import Preview, preview
+from judge.pipeline.preview import Preview, previews
 from judge.types import Message
 
 
@@ -40,8 +40,8 @@ def show(
     """
     plan = load_plan(config, overrides)
     sample = find_item(data, mapping, split, item)
-    calls = preview(plan, sample, ScriptedEngine([""], model=plan.settings.engine.model))
-    count = _counter(plan.settings.engine.model) if tokens else None
+    calls = previews(plan, sample)
+    count = cache(_counter) if tokens else None
     if not calls:
         print("no judge call: a filter or a program decides this item")
         return
@@ -53,12 +53,12 @@ def show(
             print(f"  {call.title}")
 
 
-def _print(number: int, of: int, call: Preview, count: Callable[[tuple[Message, ...]], int] | None) -> None:
+def _print(number: int, of: int, call: Preview, count: Callable[[str], Callable[[tuple[Message, ...]], int]] | None) -> None:
     print(f"=== call {number} of {of}: {call.title}")
     sampling = f"seed {call.sampling.seed}, temperature {call.sampling.temperature:g}, at most {call.sampling.max_tokens} tokens"
     print(f"    {sampling}")
     if count is not None:
-        print(f"    {count(call.messages):,} prompt tokens")
+        print(f"    {count(call.model)(call.messages):,} prompt tokens")
     for message in call.messages:
         print(f"--- {message.role}")
         print(message.content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from judge.engine.protocol import Engine
+from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.recipe.model import Question
 from judge.render.build import Ask
@@ -18,10 +19,30 @@ class Preview:
     """One request as it would be sent. `key` is its journal key, exact for the first turn of a recipe."""
 
     title: str
+    model: str
     messages: tuple[Message, ...]
     sampling: Sampling
     key: str
     allowed: str
+
+
+def previews(plan: Plan, sample: Sample) -> list[Preview]:
+    """Every request of one sample by all judges of a run: its own, the panel's, and the one for second opinions.
+
+    Of a group that competes, the first pair (or list) stands for all.
+    """
+    group = plan.settings.group
+    if group is not None:
+        shown = sample.responses[: group.window if group.schedule == "listwise" else 2]
+        sample = replace(sample, responses=shown, steps=())
+    parts = {"": plan, **{f"panel `{name}`: ": member for name, member in plan.members.items()}}
+    if plan.second is not None and plan.settings.second_opinion is not None:
+        parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for: "] = plan.second
+    return [
+        replace(each, title=f"{who}{each.title}")
+        for who, part in parts.items()
+        for each in preview(part, sample, ScriptedEngine([""], model=part.settings.engine.model))
+    ]
 
 
 def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
@@ -40,7 +61,7 @@ def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
             last = turn is plan.recipe.spec.turns[-1]
             allowed = _allowed(pipeline.caller.builder.question(case, ask)) if last else "none in this turn"
             key = pipeline.caller.key(Request(tuple(conversation), drawn))
-            out.append(Preview(_title(ask, turn.name, plan), tuple(conversation), drawn, key, allowed))
+            out.append(Preview(_title(ask, turn.name, plan), engine.model, tuple(conversation), drawn, key, allowed))
             conversation = [*conversation, Message("assistant", _REPLY)]
             outputs[turn.name] = _REPLY
     return out

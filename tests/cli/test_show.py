@@ -69,3 +69,24 @@ def test_an_item_that_cannot_be_shown(show, item, message):
     ended = show(item)
     assert (ended.code, ended.out) == (2, "")
     assert message in ended.err
+
+
+def test_every_judge_of_a_run(show):
+    """A panel's members and the second opinion are shown with the prompts of their own recipes."""
+    config = CONFIG + (
+        "panel: {members: [{name: strict, recipe: pointwise}]}\n"
+        "second_opinion: {judge: {name: last, recipe: checklist-all}, above: 0.9}\n"
+    )
+    out = show("a", config=config).out
+    assert "=== call 1 of 4: response 0, criterion `city`" in out
+    assert "  panel `strict`: response 0\n" in out
+    assert "  second opinion `last`, where asked for: response 0, 2 criteria\n" in out
+
+
+def test_a_group_is_shown_by_its_first_pair(show, tmp_path):
+    """Of a tournament, one comparison in the orders it is asked."""
+    row = '{"id": "g", "prompt": "Capital?", "responses": ["Paris it is.", "Rome it is.", "Oslo it is."]}'
+    (tmp_path / "d.jsonl").write_text(row + "\n")
+    out = show("g", config="recipe: pairwise\ngroup: {schedule: swiss}\n").out
+    assert "=== call 1 of 2: response 0 then 1" in out
+    assert "Oslo" not in out
