@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from judge.checks.final import states
 from judge.checks.match import agrees
 from judge.errors import RubricError, did_you_mean
 from judge.rubric.model import Criterion, Rubric
@@ -24,6 +25,11 @@ Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
 def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The whole response says the same as the reference (exact, normalised, or as a number). None without a reference."""
     return None if sample.reference is None else float(agrees(sample.responses[index], sample.reference))
+
+
+def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
+    """The final answer that the response states is the reference (`judge.checks.final`). None without a reference."""
+    return None if sample.reference is None else float(states(sample.responses[index], sample.reference))
 
 
 def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -69,6 +75,7 @@ class Program:
 
 CHECKS: dict[str, Program] = {
     "matches_reference": Program(matches_reference),
+    "final_answer": Program(final_answer),
     "contains": Program(contains, {"text": str, "ignore_case": bool}, frozenset({"ignore_case"})),
     "max_words": Program(max_words, {"n": int}),
     "min_words": Program(min_words, {"n": int}),

@@ -40,10 +40,32 @@ def test_checks(check, response, args, expected):
 
 
 @pytest.mark.parametrize(
+    ("response", "reference", "right"),
+    [
+        pytest.param("5 + 7 = 12. Amy has 12 apples.", "12", True, id="last-number"),
+        pytest.param("She has 12, no, 13.", "12", False, id="the-last-one-counts"),
+        pytest.param(r"Thus $x = \boxed{\frac{1}{2}}$, which is 50 % of 1.", "0.5", True, id="box-over-last-number"),
+        pytest.param("1 + 1 = 2\n#### 1,234", "1234", True, id="gsm8k-with-comma"),
+        pytest.param("**Answer: 7 cm**", "7", True, id="with-a-unit"),
+        pytest.param("The answer is Paris.", "Paris", True, id="a-word"),
+        pytest.param("The answer is 3 or 4.", "4", False, id="two-answers"),
+        pytest.param("It loses 5, so -3 is left", "-3", True, id="negative"),
+        pytest.param(r"\boxed{12", "12", True, id="open-box-falls-back"),
+        pytest.param("Let me think step by step.", "4", False, id="nothing-stated"),
+        pytest.param("{" * 100_000 + "\\boxed{" * 1000, "4", False, id="hostile"),
+    ],
+)
+def test_the_final_answer(response, reference, right):
+    """A worked solution is right when what it ends with is, not when the number stands somewhere in it."""
+    assert score("final_answer", response, reference) == float(right)
+    assert score("final_answer", response) is None
+
+
+@pytest.mark.parametrize(
     ("check", "args", "problem"),
     [
         pytest.param("contain", {}, "no check `contain`; did you mean `contains`", id="misspelt"),
-        pytest.param("xyz", {}, "known: llm, matches_reference, contains", id="unknown"),
+        pytest.param("xyz", {}, "known: llm, matches_reference, final_answer, contains", id="unknown"),
         pytest.param("contains", {}, "needs `args: {text: ...}`", id="argument-missing"),
         pytest.param("max_words", {"n": "many"}, "takes a whole number as `n`, not 'many'", id="text-for-a-number"),
         pytest.param("max_words", {"n": True}, "takes a whole number as `n`, not True", id="bool-for-a-number"),
