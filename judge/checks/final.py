@@ -1,7 +1,7 @@
 r"""The final answer that a worked solution states, for a program to compare with the reference.
 
 Where it stands, in order: the last `\boxed{...}`, what follows the last `####`, what follows the last "answer is" or "answer:"
-on its line, else the last number. Math verifiers look in the same places (GSM8K's `####`, MATH's box); none of them needs a judge.
+on its line, else the last number. Math verifiers look in the same places (GSM8K's `####`, MATH's box) and need no judge.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def states(text: str, reference: str) -> bool:
     """Whether the final answer that a response states is the reference, units and words around a number aside.
 
     Example:
-        >>> states("5 + 7 = 12, so she has 12 apples.", "12"), states("Not 12 but 13.", "12"), states("The answer is 12 cm.", "12")
+        >>> states("5 + 7 = 12, so she has 12.", "12"), states("Not 12 but 13.", "12"), states("The answer is 12 cm.", "12")
         (True, False, True)
     """
     if agrees(text, reference):
