@@ -18,6 +18,7 @@ from judge.recipe.load import list_recipes, load_recipe
 from judge.rubric.load import load_rubric, rubric_from
 from judge.settings import load_settings
 from judge.shipped import shipped_dir
+from tests.clock import least_cpu
 
 SECONDS, MEMORY = 0.1, 50_000_000
 
@@ -161,9 +162,8 @@ def test_json_rows(tmp_path, bomb):
     good = '{"prompt": "2+2?", "response": "4"}'
     path = tmp_path / "d.jsonl"
     path.write_text(f"{good}\n{text}\n{good}\n")
-    begin = time.thread_time()
+    assert least_cpu(lambda: list(read_samples(str(path))), 3 * SECONDS) < 3 * SECONDS
     first, bad, last = read_samples(str(path))
-    assert time.thread_time() - begin < 3 * SECONDS
     assert isinstance(bad, BadRow)
     assert message in bad.problem
     assert f"{path}:2: " in bad.problem

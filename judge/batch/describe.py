@@ -30,8 +30,9 @@ class DataSource:
     split: str = ""
 
 
-def describe(plan: Plan, engines: Sequence[Engine], data: DataSource) -> dict[str, Any]:
+def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> dict[str, Any]:
     """What decided the rewards, for `run.json`."""
+    data = DataSource(data) if isinstance(data, str) else data
     return {
         "judge": judge.__version__,
         "python": platform.python_version(),

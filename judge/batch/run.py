@@ -108,7 +108,7 @@ async def run_batch(
             impute(plan.settings, store)
             write_tables(store, output, jsonl=jsonl)
             tokens = progress.prompt_tokens + progress.completion_tokens
-            run = describe(plan, judges.engines, DataSource(data) if isinstance(data, str) else data) | {
+            run = describe(plan, judges.engines, data) | {
                 "state": state,
                 "counts": counts(store),
                 "no_verdict_reasons": reasons(store),

@@ -1,9 +1,14 @@
-"""Answers that avoid answering (it depends, cannot be determined, a refusal), and answers that give several at once."""
+"""Answers that avoid answering (it depends, cannot be determined, a refusal), and answers that give several at once.
+
+A refusal is one wherever it stands in a short text. "It depends" and "I am sorry" also begin real answers, and "the boiling
+point depends on the pressure" is one: these count only where the rest of the text says nothing.
+"""
 
 from __future__ import annotations
 
 import re
 
+from judge.filters.lexicon import LEXICON
 from judge.filters.reference import Reference
 from judge.filters.surface import Look, words
 from judge.numerals import VALUES, fold
@@ -11,31 +16,64 @@ from judge.numerals import VALUES, fold
 _PHRASES = """
 (?:can ?not|can't|could not|couldn't|cannot|can never|impossible to|not possible to|unable to|no way to|isn't possible to|hard to|difficult to) (?:be )?(?:\\w+ )?(?:determin|answer|solve|say|tell|know|decid|comput|calculat|establish|find|conclu|infer|deduc|ascertain|deriv|give|provide|help|assist|comply|fulfil|complete|do that|verif|specif)
 (?:not|isn't|in)\\s?(?:enough|sufficient) (?:information|info|data|context|detail|evidence)|insufficient (?:information|data|context|detail)|lack(?:s|ing)? (?:of )?(?:sufficient|enough|the necessary) |more (?:information|context|details?) (?:is|are) (?:needed|required|necessary)|need more (?:information|context|detail)
-\\bit (?:really |all |just )?depends\\b|\\bdepends on (?:the|many|several|various|what|how|who|your|which|context)\\b|\\bthat depends\\b
 (?:left|leave\\w*|remains?)(?: this| it| that| the \\w+)?(?: as)? (?:an? )?(?:exercise|homework|the reader|to the reader|up to|for the reader|open)
 \\b(?:i|we) (?:do not|don't|really don't|don't really|dont|cannot|can't|am unable|'m unable|am not able|'m not able|are unable|won't|will not|would rather not|have no|must decline|decline)(?: \\w+)? ?(?:know|idea|clue|sure|answer|help|assist|provide|say|to|have|remember|recall|see|comply|do|determine|tell|understand)
-\\b(?:i'm|i am|we are|we're) (?:not sure|unsure|uncertain|sorry|afraid|unable|not certain|not able|just an ai|an ai)|\\bas an ai\\b|\\bsorry,? (?:but )?i\\b|\\bmy apologies\\b|\\bi apologi[sz]e\\b
+\\b(?:i'm|i am|we are|we're) (?:not sure|unsure|uncertain|unable|not certain|not able|just an ai|an ai)|\\bas an ai\\b
 \\b(?:no one|nobody) (?:knows|can (?:say|tell|know))|\\bwho knows\\b|\\bcould be anything\\b|\\bthere (?:is|are) (?:no (?:way|single|one|definit\\w+|clear|simple|unique|right|correct)|many (?:possible|different|ways)|several (?:possible|different)|multiple (?:possible|correct|valid))|\\bany answer\\b|\\bno (?:definit\\w+|clear|single|simple) answer
 \\b(?:answer|solution|result|value|it|this|that|question)\\b(?: is| remains| may be| might be| could be)(?: \\w+)? (?:unknown|unclear|uncertain|undetermined|indeterminate|indeterminable|ambiguous|not (?:known|given|clear|specified|provided|stated|available|determined|mentioned)|subjective|debatable|anyone's guess|open to interpretation|beyond|unanswerable|unknowable|up to (?:you|the reader|interpretation))
 \\b(?:the|this) (?:text|passage|question|problem|context|document|information) (?:does not|doesn't|do not|don't|fails to) (?:\\w+ )?(?:say|state|mention|provide|specify|contain|give|include|tell|have)|\\btrivial(?:ly)? (?:and|so|to see)|\\bproof is (?:trivial|obvious|left)|\\b(?:omitted|skipped) for brevity\\b
-(?:nicht|kaum|nie) (?:eindeutig )?(?:bestimm|beantwort|sagen|wissen|ermittel|losbar|klar|beantworten|feststell)|\\bes kommt (?:ganz )?darauf an|\\bdas hangt (?:davon|von)|\\bkommt drauf an|\\bich weiss (?:es )?nicht|\\bich weiß (?:es )?nicht|\\bkeine ahnung|\\bes tut mir leid|nicht genugend informationen|\\b(?:leider )?kann ich (?:\\w+ ){0,3}nicht|(?:dem|den) leser (?:uberlassen|als ubung)|als ubung (?:dem|den|uber)
-(?:ne peut (?:pas )?etre|impossible (?:de|a)|ne peut pas|ne peuvent pas|n'est pas possible) ?(?:\\w+ )?(?:determin|repon|savoir|dire|resou|etabli|calcul|trouv)|\\b(?:ca|cela) depend\\b|\\bje ne (?:sais|peux|suis)|\\bje (?:suis )?desole|pas assez d'inform|informations? insuffisant|laisse(?:e)? (?:en exercice|au lecteur|comme exercice)|en exercice au lecteur|\\baucune idee|\\bpersonne ne sait
-(?:no se puede|no puede|no es posible|imposible|no podemos|no puedo) (?:\\w+ )?(?:determin|respond|saber|decir|resolv|calcul|contest|encontr|hall|ayud|ser )|\\bdepende\\b|\\bno (?:lo )?se\\b|\\blo siento|\\bno tengo (?:idea|suficiente)|informacion (?:insuficiente|suficiente)|no hay (?:suficiente|informacion)|se deja (?:como|al)|ejercicio (?:para el|al) lector|\\bnadie (?:lo )?sabe
-(?:nao e possivel|nao pode ser|impossivel|nao posso|nao podemos|nao se pode|nao consigo) ?(?:\\w+ )?(?:determin|respond|saber|dizer|resolv|calcul|encontr|ajud)?|\\bnao sei\\b|\\bdesculpe\\b|\\blamento\\b|\\bsinto muito\\b|informacoes? (?:insuficiente|suficiente)|nao ha (?:inform|dados)|exercicio (?:para o|ao) leitor|\\bninguem sabe
-(?:non (?:si )?puo|non e possibile|impossibile|non posso|non possiamo|non sono in grado) ?(?:\\w+ )?(?:determin|rispond|sapere|dire|risolv|calcol|trov|aiut|esser)?|\\bdipende\\b|\\bnon (?:lo )?so\\b|\\bmi dispiace|informazioni (?:insufficienti|sufficienti)|lasciat[oa] (?:al|come)|esercizio (?:per il|al) lettore|\\bnessuno (?:lo )?sa\\b
-(?:kan niet|kunnen niet|niet te|onmogelijk te|niet mogelijk) ?(?:\\w+ )?(?:bepa|beantw|zeggen|weten|bereken|worden|oplos)|\\bhet hangt (?:er ?van )?af|\\bdat hangt|\\bik weet (?:het )?niet|\\bhet spijt me|onvoldoende (?:informatie|gegevens)|niet genoeg informatie
-\\bdet beror pa|\\bdet kommer an pa|\\bdet avhenger|\\bdet afhænger|\\bjag vet inte|\\bjeg ved (?:det )?ikke|\\bjeg vet ikke|kan (?:inte|ikke) (?:\\w+ )?(?:bestam|besvar|avgor|bestem|afgør|avgjør|hjælp|hjalp|hjelp|sva)|\\btyvarr|\\bdesvarre
-\\bse riippuu|\\ben tieda|\\ben osaa sanoa|ei voi(?:da)? (?:\\w+ )?(?:maarit|vastat|tieta|sano)|nie (?:mozna|da sie|moge|mozemy|jest mozliwe|wiem|wiadomo)|\\bto zalezy|\\bprzepraszam|(?:nelze|neni mozne|nemohu|nemuzeme|nevim|nevime)|\\bto zavisi|\\bzalezi na|\\bomlouvam|nem (?:lehet|tudom|hatarozhato|allapithato|valaszolhato)|\\battol fugg|\\bsajnalom|nu (?:se poate|pot|stiu|este posibil)|\\bdepinde\\b|\\bimi pare rau
-(?:belirlenemez|cevaplanamaz|bilinemez|bilmiyorum|soylenemez|hesaplanamaz|duruma bagli|baglidir|degisir|uzgunum|yeterli bilgi|mumkun degil)|(?:khong the|khong biet|khong du|khong ro|tuy thuoc|con tuy|xin loi)|(?:tidak (?:dapat|bisa|tahu|mungkin|cukup|diketahui)|tergantung|maaf)|(?:haiwezekani|sijui|inategemea|samahani)
-(?:нельзя|невозможно|не (?:могу|можем|знаю|знаем|удается|удаётся|представляется|хватает|определен|определить)|недостаточно|неизвестно|зависит от|это зависит|^зависит|все зависит|всё зависит|извините|простите|к сожалению|затрудняюсь|оставля\\w+ читател|читателю|никто не знает)|(?:неможливо|не (?:можу|знаю|можна)|недостатньо|залежить|вибачте|на жаль)|(?:не може да|не знам|зависи)
-(?:δεν (?:μπορ|γνωριζ|ξερω|ειναι δυνατον|υπαρχουν αρκετ|εχω)|εξαρταται|λυπαμαι|αδυνατο)|(?:لا (?:يمكن|أعرف|أعلم|اعرف|اعلم|أستطيع|استطيع|توجد معلومات)|يعتمد (?:على|ذلك)|هذا يعتمد|آسف|اسف|عذرا|من المستحيل|غير (?:معروف|ممكن|محدد)|يتوقف على)|(?:نمی ?توان|نمی ?دانم|نمی‌توان|نمی‌دانم|بستگی|متأسفم|متاسفم|مشخص نیست|نامشخص)
-(?:לא (?:ניתן|יודע|ידוע|אפשר|יכול|מספיק)|אי אפשר|תלוי|מצטער)|(?:नहीं (?:किया जा|पता|जानता|बता|दिया जा|कहा जा|कर सक|मिल)|पता नहीं|निर्भर|क्षमा|माफ़|असंभव|संभव नहीं|पर्याप्त जानकारी)|(?:বলা যায় না|জানি না|নির্ভর|দুঃখিত|সম্ভব নয়)
-无法|不能(?:确定|回答|判断|得出|提供|帮)|無法|不能(?:確定|回答)|不知道|不确定|不確定|不清楚|看情况|看情況|取决于|取決於|视情况|視情況|要看|信息不足|資訊不足|条件不足|條件不足|对不起|抱歉|對不起|很遗憾|留给读者|留作(?:练习|習題|习题)|无可奉告|难以(?:确定|回答)|没有足够
-わかりません|分かりません|わからない|分からない|判断できません|決定できません|できません|場合による|場合によ|状況による|依存し|次第です|申し訳|ごめんなさい|すみません|情報が(?:不足|足りない)|不明です|読者への|お答えできません|特定できません|求められません|一概には
-알 수 없|모르겠|모릅니다|결정할 수 없|판단할 수 없|대답할 수 없|답할 수 없|구할 수 없|상황에 따라|경우에 따라|달라집니다|다릅니다|죄송|정보가 부족|불가능|독자에게|도와드릴 수 없
-ไม่สามารถ|ไม่ทราบ|ไม่รู้|ขึ้นอยู่กับ|ขอโทษ|ขออภัย|ข้อมูลไม่เพียงพอ
+(?:nicht|kaum|nie) (?:eindeutig )?(?:bestimm|beantwort|sagen|wissen|ermittel|losbar|klar|beantworten|feststell)|\\bich weiss (?:es )?nicht|\\bich weiß (?:es )?nicht|\\bkeine ahnung|nicht genugend informationen|\\b(?:leider )?kann ich (?:\\w+ ){0,3}nicht|(?:dem|den) leser (?:uberlassen|als ubung)|als ubung (?:dem|den|uber)
+(?:ne peut (?:pas )?etre|impossible (?:de|a)|ne peut pas|ne peuvent pas|n'est pas possible) ?(?:\\w+ )?(?:determin|repon|savoir|dire|resou|etabli|calcul|trouv)|\\bje ne (?:sais|peux|suis)|pas assez d'inform|informations? insuffisant|laisse(?:e)? (?:en exercice|au lecteur|comme exercice)|en exercice au lecteur|\\baucune idee|\\bpersonne ne sait
+(?:no se puede|no puede|no es posible|imposible|no podemos|no puedo) (?:\\w+ )?(?:determin|respond|saber|decir|resolv|calcul|contest|encontr|hall|ayud|ser )|\\bno (?:lo )?se\\b|\\bno tengo (?:idea|suficiente)|informacion (?:insuficiente|suficiente)|no hay (?:suficiente|informacion)|se deja (?:como|al)|ejercicio (?:para el|al) lector|\\bnadie (?:lo )?sabe
+(?:nao e possivel|nao pode ser|impossivel|nao posso|nao podemos|nao se pode|nao consigo) ?(?:\\w+ )?(?:determin|respond|saber|dizer|resolv|calcul|encontr|ajud)?|\\bnao sei\\b|informacoes? (?:insuficiente|suficiente)|nao ha (?:inform|dados)|exercicio (?:para o|ao) leitor|\\bninguem sabe
+(?:non (?:si )?puo|non e possibile|impossibile|non posso|non possiamo|non sono in grado) ?(?:\\w+ )?(?:determin|rispond|sapere|dire|risolv|calcol|trov|aiut|esser)?|\\bnon (?:lo )?so\\b|informazioni (?:insufficienti|sufficienti)|lasciat[oa] (?:al|come)|esercizio (?:per il|al) lettore|\\bnessuno (?:lo )?sa\\b
+(?:kan niet|kunnen niet|niet te|onmogelijk te|niet mogelijk) ?(?:\\w+ )?(?:bepa|beantw|zeggen|weten|bereken|worden|oplos)|\\bik weet (?:het )?niet|onvoldoende (?:informatie|gegevens)|niet genoeg informatie
+\\bjag vet inte|\\bjeg ved (?:det )?ikke|\\bjeg vet ikke|kan (?:inte|ikke) (?:\\w+ )?(?:bestam|besvar|avgor|bestem|afgør|avgjør|hjælp|hjalp|hjelp|sva)
+\\ben tieda|\\ben osaa sanoa|ei voi(?:da)? (?:\\w+ )?(?:maarit|vastat|tieta|sano)|nie (?:mozna|da sie|moge|mozemy|jest mozliwe|wiem|wiadomo)|(?:nelze|neni mozne|nemohu|nemuzeme|nevim|nevime)|nem (?:lehet|tudom|hatarozhato|allapithato|valaszolhato)|nu (?:se poate|pot|stiu|este posibil)
+(?:belirlenemez|cevaplanamaz|bilinemez|bilmiyorum|soylenemez|hesaplanamaz|yeterli bilgi|mumkun degil)|(?:khong the|khong biet|khong du|khong ro)|(?:tidak (?:dapat|bisa|tahu|mungkin|cukup|diketahui))|(?:haiwezekani|sijui)
+(?:нельзя|невозможно|не (?:могу|можем|знаю|знаем|удается|удаётся|представляется|хватает|определен|определить)|недостаточно|неизвестно|затрудняюсь|оставля\\w+ читател|читателю|никто не знает)|(?:неможливо|не (?:можу|знаю|можна)|недостатньо)|(?:не може да|не знам)
+(?:δεν (?:μπορ|γνωριζ|ξερω|ειναι δυνατον|υπαρχουν αρκετ|εχω)|αδυνατο)|(?:لا (?:يمكن|أعرف|أعلم|اعرف|اعلم|أستطيع|استطيع|توجد معلومات)|من المستحيل|غير (?:معروف|ممكن|محدد))|(?:نمی ?توان|نمی ?دانم|نمی‌توان|نمی‌دانم|مشخص نیست|نامشخص)
+(?:לא (?:ניתן|יודע|ידוע|אפשר|יכול|מספיק)|אי אפשר)|(?:नहीं (?:किया जा|पता|जानता|बता|दिया जा|कहा जा|कर सक|मिल)|पता नहीं|असंभव|संभव नहीं|पर्याप्त जानकारी)|(?:বলা যায় না|জানি না|সম্ভব নয়)
+无法|不能(?:确定|回答|判断|得出|提供|帮)|無法|不能(?:確定|回答)|不知道|不确定|不確定|不清楚|信息不足|資訊不足|条件不足|條件不足|留给读者|留作(?:练习|習題|习题)|无可奉告|难以(?:确定|回答)|没有足够
+わかりません|分かりません|わからない|分からない|判断できません|決定できません|できません|情報が(?:不足|足りない)|不明です|読者への|お答えできません|特定できません|求められません|一概には
+알 수 없|모르겠|모릅니다|결정할 수 없|판단할 수 없|대답할 수 없|답할 수 없|구할 수 없|정보가 부족|불가능|독자에게|도와드릴 수 없
+ไม่สามารถ|ไม่ทราบ|ไม่รู้|ข้อมูลไม่เพียงพอ
 """
 _EVASIVE = re.compile("|".join(f"(?:{line})" for line in _PHRASES.strip().splitlines()))
+_DEPENDS = re.compile(
+    r"\bdepends\b|\b(?:answer|result|it|that|this) (?:varies|differs|vary)\b|\b(?:es )?kommt (?:ganz )?(?:dar|dr)auf an|\bdas hangt (?:davon|von)"
+    r"|\b(?:ca|cela) depend\b|\bdepende\b|\bdipende\b|\bhet hangt (?:er ?van )?af|\bdat hangt|\bdet beror pa|\bdet kommer an pa|\bdet avhenger"
+    r"|\bdet afhænger|\bse riippuu|\bto zalezy|\bto zavisi|\bzalezi na|\battol fugg|\bdepinde\b|duruma bagli|baglidir|degisir|tuy thuoc|con tuy"
+    r"|\btergantung|\binategemea|зависит от|это зависит|^зависит|все зависит|всё зависит|залежить|зависи\b|εξαρταται|يعتمد (?:على|ذلك)|هذا يعتمد"
+    r"|يتوقف على|بستگی|תלוי|निर्भर|নির্ভর|看情况|看情況|取决于|取決於|视情况|視情況|要看|場合によ|状況による|依存し|次第です|상황에 따라|경우에 따라|달라집니다"
+    r"|다릅니다|ขึ้นอยู่กับ"
+)
+_SORRY = re.compile(
+    r"\b(?:i'm|i am|we are|we're) (?:so |very |really |truly )?(?:sorry|afraid)\b|\bsorry\b|\bapolog(?:y|ies|i[sz]e)\b|\bes tut mir leid|\bje (?:suis )?desole"
+    r"|\blo siento|\bdesculpe\b|\blamento\b|\bsinto muito\b|\bmi dispiace|\bhet spijt me|\btyvarr|\bdesvarre|\bprzepraszam|\bomlouvam|\bsajnalom"
+    r"|\bimi pare rau|\buzgunum|\bxin loi|\bmaaf\b|\bsamahani|извините|простите|к сожалению|вибачте|на жаль|λυπαμαι|آسف|اسف|عذرا|متأسفم|متاسفم"
+    r"|מצטער|क्षमा|माफ़|দুঃখিত|对不起|抱歉|對不起|很遗憾|申し訳|ごめんなさい|すみません|죄송|ขอโทษ|ขออภัย"
+)
+_VAGUE = frozenset(
+    fold(w)
+    for w in """value values case cases context contexts situation situations circumstance circumstances condition conditions factor factors
+    variable variables detail details specific specifics particular certain various several many different differing multiple number thing
+    interpretation interpretations interpreted interpret interpreting meaning definition definitions assumption assumptions perspective perspectives view
+    viewpoint person people individual individuals opinion opinions preference preferences personal needs look asks asking asked exact given scenario
+    scenarios instance information info data available nature kind type time times overall everyone everybody someone anyone always says
+    inconvenience confusion delay trouble mistake mistakes earlier previous request requests inquiry query assist assistance support helpful feel free provide
+    provided regarding concern concerns further additional clarify clarification hope able beyond abilities ability capabilities expertise scope
+    cause caused causing apologies apologise apologize apology sorry afraid unfortunately dear user hesitate contact reach else moment later again today
+    umstand umstände umständen situation kontext fall zusammenhang faktoren situation contexte cas circonstances facteurs situación contexto caso
+    circunstancias factores situação circunstâncias fatores situazione contesto circostanze fattori ситуации обстоятельств контекста условий случая
+    факторов okoliczności sytuacji kontekstu omständigheterna situationen omstandigheden situatie""".split()
+)
+_VAGUE_PIECES = re.compile(
+    "情况|情況|具体|具體|条件|條件|情境|语境|上下文|状况|狀況|因素|不便|给您|給您|带来|帶來|造成|状況|場合|条件|ご迷惑|おかけ|かけて|상황|경우|조건|불편|드려|합니다|입니다|สถานการณ์|กรณี|ความไม่สะดวก"
+)
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\u061f])\s*")
+_ANSWERED, _EXPLAINED = 3, 4  # new words that make an answer: beside an apology in its sentence; beside "it depends"
 _MENTION = re.compile(
     r"[\"'\u201d\u2019\u00bb*]{0,3} ?(?:is|was|are|by|comes|came|ist|war|est|es|é|è)\\b(?: (?:the|a|an) (?:title|name|song|album|film|movie|book|phrase|first|line)| by| from)?".replace(
         "\\\\", "\\"
@@ -65,24 +103,74 @@ def non_committal(look: Look) -> str | None:
     """A refusal, "it depends", "cannot be determined", "left as an exercise", in some thirty languages.
 
     A policy learned "The answer cannot be determined from the text" because a judge accepted it (prime-envs #389). Stops: such answers as a whole,
-    or as the last sentence of a longer text without any value in it. Does not stop: one where the reference says the same or
-    stands in it; a title ("I don't know is the title of the song"); evasion in words of its own. Outside verifier
-    recipes it only flags, because there a refusal may be right. Cost: no request; linear in at most 1,500 characters.
+    or as the last sentence of a longer text without any value in it. Does not stop: an apology before an answer; "X depends
+    on Y" as a claim; one where the reference says the same or stands in it; a title ("I don't know is the title of the
+    song"); evasion in words of its own. Outside verifier recipes it only flags, because there a refusal may be right.
+    Cost: no request; linear in at most 1,500 characters.
     """
     if not look.words or not (look.short or look.verifying):
         return None
-    text = _folded(look.plain)
-    if len(look.words) > 60 or not look.short:
-        text = _last_sentence(text)
-        if any(c.isdigit() for c in text):
-            return None
-    found = _EVASIVE.search(text)
-    if found is None or _HOLDS_WORK.search(text) or _MENTION.match(text[found.end() : found.end() + 40]):
+    found = _evasion(look)
+    if found is None:
         return None
     reference = look.reference
     if reference is not None and (_accepts(reference) or reference.held_by(look.text)):
         return None
-    return f"non-committal: \u201c{found.group()[:40]}\u201d"
+    return f"non-committal: \u201c{found[:40]}\u201d"
+
+
+def _evasion(look: Look) -> str | None:
+    """The words with which a text avoids answering; None when it answers, or says no such words."""
+    long = len(look.words) > 60 or not look.short
+    text = _last_sentence(_folded(look.plain)) if long else _folded(look.plain)
+    if (long and any(c.isdigit() for c in text)) or _HOLDS_WORK.search(text):
+        return None
+    found = _EVASIVE.search(text)
+    if found is not None:
+        return None if _MENTION.match(text[found.end() : found.end() + 40]) else found.group()
+    if not (_DEPENDS.search(text) or _SORRY.search(text)):
+        return None
+    return _vague([text], apologies=False) if long else _vague([_folded(s) for s in _SENTENCE.split(look.plain)])
+
+
+def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
+    """`It depends` or an apology, in a text that says nothing beside it."""
+    rest, found, said = set[str](), None, 0
+    for sentence in sentences:
+        hedge = _DEPENDS.search(sentence)
+        match = hedge or (_SORRY.search(sentence) if apologies else None)
+        if match is None:
+            rest |= _new(sentence)
+            continue
+        found = found or match
+        before, after = _new(sentence[: match.start()]), _new(sentence[match.end() :])
+        if hedge is not None and len(before) >= 1 and len(before | after) >= 2:
+            return None  # "the boiling point depends on the pressure": a claim
+        if hedge is None and (len(before | after) >= _ANSWERED or any(c.isdigit() for c in sentence)):
+            return None
+        said = max(said, _EXPLAINED if hedge is not None else 1)
+    if found is None or len(rest) >= said or any(c.isdigit() for s in sentences for c in s):
+        return None
+    return None if _MENTION.match(found.string[found.end() : found.end() + 40]) else found.group()
+
+
+def _new(text: str) -> set[str]:
+    """Words of a folded text that say something: no grammar, no announcing, nothing as vague as `circumstances`."""
+    found = set[str]()
+    for word in words(text):
+        if _UNSPACED.search(word):
+            found |= _new_pieces(word)
+        elif not (LEXICON.is_grammar(word) or LEXICON.announces(word) or word in _VAGUE or len(word) < 2):
+            found.add(word)
+    return found
+
+
+def _new_pieces(text: str) -> set[str]:
+    """The same for scripts without spaces: what is left without known pieces, two characters for a word."""
+    left = _VAGUE_PIECES.sub(" ", text)
+    for piece in LEXICON.pieces:
+        left = left.replace(piece, " ")
+    return {part[at : at + 2] for part in left.split() for at in range(0, len(part) - 1, 2)}
 
 
 def _accepts(reference: Reference) -> bool:
@@ -90,7 +178,8 @@ def _accepts(reference: Reference) -> bool:
 
 
 def _is_evasive(text: str) -> bool:
-    return bool(_EVASIVE.search(_folded(text[:400])))
+    folded = _folded(text[:400])
+    return bool(_EVASIVE.search(folded) or _DEPENDS.search(folded) or _SORRY.search(folded))
 
 
 def _folded(text: str) -> str:
@@ -106,8 +195,9 @@ def shotgun(look: Look) -> str | None:
     """Several conflicting answers, so that one may be right: "either 5 or 7", "A, B, C, or D", a bare list of numbers.
 
     Stops: hedges between values as the whole of a short text, two final answers that differ, four or more values and nothing
-    else. Does not stop: lists where the reference is a list, tuples and sets in brackets, hedges inside long prose, a
-    text that agrees with the reference as a whole. Outside verifier recipes it only flags. Cost: no request; linear in 1,500 characters.
+    else, four or more of anything under a heading such as "possible answers". Does not stop: lists where the reference is a
+    list, tuples and sets in brackets, hedges inside long prose, candidates that are weighed before one is named, a text
+    that agrees with the reference as a whole. Outside verifier recipes it only flags. Cost: no request; linear in 1,500 characters.
     """
     reference = look.reference
     if not look.short or not look.words or len(look.words) > 120 or (reference is not None and not reference.single):
@@ -123,7 +213,7 @@ def shotgun(look: Look) -> str | None:
             2 if len(look.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text.lower()) else 3
         ):
             return f"{len(set(found))} final answers that differ"
-    return _hedge(text, reference)
+    return _guesses(text, reference) or _hedge(text, reference)
 
 
 def _listed(text: str) -> list[str]:
@@ -146,6 +236,28 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
+def _guesses(text: str, reference: Reference | None) -> str | None:
+    """`Possible answers: a, b, c, d`: a heading that promises no answer, four or more short items, and nothing else."""
+    found = _POSSIBLE.match(text)
+    if found is None or (reference is not None and reference.kind == "text" and _LIST.search(reference.text)):
+        return None
+    items = [i for part in _LIST.split(text[found.end() :]) if (i := part.strip(" -*\u2022.()\"'"))]
+    short = [i for i in items if len(i) <= 60 and len(words(i)) <= 4 and not _STATES.search(i)]
+    bare = [i for i in items if _ITEM.fullmatch(i)]
+    if len({fold(i) for i in short}) < 4 or (len(short) < len(items) and (len(set(bare)) < 5 or items[-1] not in short)):
+        return None
+    return f"{len(items)} guesses under one heading"
+
+
+_STATES = re.compile(r"[=:\uff1a]|[.!?]\s|\u3002|\b(?:answer|is|so|thus|final)\b", re.IGNORECASE)
+_LIST = re.compile(r"[,;|\n\u3001\uff0c\uff1b]|\bor\b|\band\b|\boder\b|\bund\b|\bou\b|\bet\b|\bили\b|\bи\b|或者?|または|또는")
+_POSSIBLE = re.compile(
+    r"[^\w]{0,5}(?:(?:here|these|the|following|below|some|my|all|a|few|several|list|of|are|is|most|answer|answers|it|this|final|best|top|it's)\s{1,3}){0,5}"
+    r"(?:possible|potential|plausible|likely|candidate|candidates|guess|guesses|alternatives|options|choices|one of|any of|either"
+    r"|(?:could|might|may|can) be|perhaps|maybe|mögliche|vermutungen|kandidaten|réponses possibles|candidats|posibles|respuestas posibles|possíveis"
+    r"|possibili|возможные|варианты|candidatos|候选|候選|可能|候補|가능한)(?:\s{0,3}[^\W\d]{1,20}){0,3}?\s{0,3}(?:[:\uff1a\u2014\n-]|\b(?:are|is|include|be|sind|sont|son)\b:?)",
+    re.IGNORECASE,
+)
 _FRACTION = re.compile(r"[^\w]{0,3}\d{1,40}\s?/\s?\d{1,40}[^\w]{0,3}")
 _HEDGING = re.compile(
     r"\b(?:the|final|correct|right|answer|answers|solution|result|it|its|it's|this|value|is|are|was|either|one of|any of|one|of|could|can|may|might|must|should|be|maybe"

@@ -399,8 +399,7 @@ class Lexicon:
         self.pieces = tuple(
             sorted(
                 {unicodedata.normalize("NFKC", p) for n, text in PIECES.items() if n not in skip for p in text.split()},
-                key=len,
-                reverse=True,
+                key=lambda piece: (-len(piece), piece),
             )
         )
         self._known: dict[str, frozenset[str]] = {}
@@ -430,9 +429,16 @@ class Lexicon:
         return known
 
     def best(self, words: list[str]) -> frozenset[str]:
-        """The one language that knows most of the words, and English, which headings in every language borrow from."""
+        """The one language that knows most of the words, and English, which headings in every language borrow from.
+
+        Of several the first by name: the order of a set differs from process to process, and a verdict may not.
+
+        Example:
+            >>> sorted(LEXICON.best(["process"]))
+            ['cs', 'en']
+        """
         counts = Counter(name for w in words for name in self.tongues(w))
-        return frozenset((counts.most_common(1)[0][0], "en")) if counts else frozenset()
+        return frozenset((min(counts, key=lambda name: (-counts[name], name)), "en")) if counts else frozenset()
 
     def announces(self, word: str, tongues: frozenset[str] | None = None) -> bool:
         """A word about solving a task, in any language or in some."""

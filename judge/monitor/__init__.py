@@ -3,7 +3,8 @@
 from judge.monitor.alarms import Alarm, AlarmCode
 from judge.monitor.canaries import Canaries, CanaryResult, Mixed, Probe
 from judge.monitor.metrics import MonitorCollector, metrics_text
-from judge.monitor.monitor import Monitor, Report
+from judge.monitor.monitor import Monitor
+from judge.monitor.report import Report
 from judge.monitor.watch import Estimate
 
 __all__ = [

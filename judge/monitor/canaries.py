@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from judge.checks.match import agrees
@@ -140,6 +140,25 @@ class Canaries:
         plan = self._suspects(self.settings.confirm, focus)
         return self._mixed((), hosts, plan, chance, f"confirm-{self.seed}-{step}-{extra}")
 
+    def rounds(self, samples: Sequence[Sample], step: int, focus: Callable[[], Sequence[str]]) -> Iterator[Mixed]:
+        """The extra rounds of a step, until nothing is suspected any more or `confirm_rounds` are spent.
+
+        Args:
+            samples: The honest batch.
+            step: Number of the batch.
+            focus: `Monitor.focus`, asked before each round. So each round goes to `Monitor.confirm` before the next is taken.
+
+        Example:
+            >>> canaries, asked = Canaries(CanarySettings(confirm=2, confirm_rounds=3)), [OPENERS[:1], ()]
+            >>> [len(more.probes) for more in canaries.rounds([Sample.of("2 + 2?", "4")], 0, lambda: asked.pop(0))]
+            [2]
+        """
+        for extra in range(self.settings.confirm_rounds):
+            more = self.confirm(samples, step, extra, focus())
+            if not more.probes:
+                return
+            yield more
+
     def _count(self, size: int, step: int, chance: random.Random) -> int:
         if self.settings.per_batch is not None:
             count = self.settings.per_batch
@@ -150,9 +169,9 @@ class Canaries:
         return max(count, 1) if every and step % every == 0 else count
 
     def _plan(self, count: int, chance: random.Random, focus: Sequence[str]) -> list[tuple[ProbeKind, str]]:
-        """What each probe is: first the suspects, then all in an order drawn for this step."""
+        """What each probe is: first the suspects, then the others in an order drawn for this step."""
         chosen = self._suspects(int(count * self.settings.focus), focus)
-        pool = self.pool()
+        pool = [item for item in self.pool() if not chosen or item not in chosen] or self.pool()
         while pool and len(chosen) < count:
             chosen += chance.sample(pool, min(len(pool), count - len(chosen)))
         return chosen

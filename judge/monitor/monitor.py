@@ -10,27 +10,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from judge.errors import InputError, MonitorStop
 from judge.monitor.alarms import Alarm, AlarmCode, Switches
 from judge.monitor.canaries import CanaryResult
 from judge.monitor.features import FORMAT_FEATURES
+from judge.monitor.report import Report, flat, message
 from judge.monitor.smooth import Baseline, Smooth
 from judge.monitor.statistics import Figures, Row, figures, rows, shares
 from judge.monitor.watch import Estimate, Watch
 from judge.settings.monitor import MonitorSettings
 from judge.types import Reward, Sample
 
+__all__ = ["Monitor", "Report"]
+
 Pair = tuple[Reward, Reward]
 
 _LOG = logging.getLogger(__name__)
 _MAX_NAMES = 64  # flags and reasons followed by name
-_JUMP_DEVIATIONS = 5.0
-_JUMP_BATCHES = 10
-_ALL = 0.99
+_JUMP_DEVIATIONS, _JUMP_BATCHES, _ALL = 5.0, 10, 0.99
 _MOVING = {  # alarms whose limit is higher where a run starts high, and their figure
     AlarmCode.OPENING_COLLAPSE: "opening_share",
     AlarmCode.IDENTICAL_RESPONSES: "identical_share",
@@ -41,36 +42,6 @@ _SMOOTHED = {
     AlarmCode.GROUP_SPREAD_COLLAPSE: "zero_spread_share",
     **_MOVING,
 }
-_SAYS = {
-    AlarmCode.OPENING_COLLAPSE: "of the responses open with the same words",
-    AlarmCode.IDENTICAL_RESPONSES: "of the responses are one text, given to different prompts",
-    AlarmCode.DUPLICATES_IN_GROUP: "of the responses repeat another one of their group",
-    AlarmCode.NO_VERDICT_SHARE: "of the responses have no reward",
-    AlarmCode.GROUP_SPREAD_COLLAPSE: "of the groups have equal rewards throughout",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one call of `observe` found.
-
-    Attributes:
-        step: The caller's step, else the number of the call from 0.
-        complete: False: the batch was too small and is kept for the next call; everything else is then as it was before.
-        batch: Figures of this batch (`judge.monitor.statistics.figures`); None where it cannot tell.
-        smoothed: The same, smoothed over batches, with `reason:NAME` and `flag:NAME` shares.
-        raised: Alarms raised now.
-        cleared: Alarms that cleared now.
-        active: Alarms that are on.
-    """
-
-    step: int
-    complete: bool = True
-    batch: Figures = field(default_factory=dict)
-    smoothed: Figures = field(default_factory=dict)
-    raised: tuple[Alarm, ...] = ()
-    cleared: tuple[AlarmCode, ...] = ()
-    active: tuple[AlarmCode, ...] = ()
 
 
 class Monitor:
@@ -132,7 +103,8 @@ class Monitor:
         """
         new = list(rows(samples, rewards))
         with self._lock:
-            report = self._observe(new, canaries, second, step)
+            written = self._watch.written(samples, new, canaries)
+            report = self._observe(new, canaries, second, step, written)
         self._act(report)
         return report
 
@@ -151,13 +123,20 @@ class Monitor:
         self._act(report)
         return report
 
-    def _observe(self, new: list[Row], canaries: Sequence[CanaryResult], second: Sequence[Pair], step: int | None) -> Report:
+    def _observe(
+        self,
+        new: list[Row],
+        canaries: Sequence[CanaryResult],
+        second: Sequence[Pair],
+        step: int | None,
+        written: Mapping[str, tuple[int, int]],
+    ) -> Report:
         step = self._calls if step is None else step
         self._calls += 1
         self._responses += len(new)
         valid = [row.value for row in new if row.value is not None]
         self._absent += len(new) - len(valid)
-        self._watch.add(sum(v >= self.settings.pass_threshold for v in valid), len(valid), canaries)
+        self._watch.add(sum(v >= self.settings.pass_threshold for v in valid), len(valid), canaries, written=written)
         for first, other in second:
             if first.value is not None and other.value is not None:
                 self._gap.add(first.value - other.value)
@@ -247,32 +226,10 @@ class Monitor:
             change = self._switches.all[code].update(value, settings, limit)
             if change == "raised" and value is not None:
                 severity = "critical" if settings.action == "stop" else "warning"
-                raised.append(Alarm(code, severity, value, limit, step, self._message(code, value, limit)))  # type: ignore[arg-type]  # a literal
+                raised.append(Alarm(code, severity, value, limit, step, message(code, value, limit, self._watch)))  # type: ignore[arg-type]  # a literal
             elif change == "cleared":
                 cleared.append(code)
         return tuple(raised), tuple(cleared)
-
-    def _message(self, code: AlarmCode, value: float, limit: float) -> str:
-        if code in _SAYS:
-            return f"{code}: {value:.0%} {_SAYS[code]} (limit {limit:.0%})"
-        if code is AlarmCode.CONSTANT_STRING_WINS:
-            return f"{code}: {self._constant_string()}"
-        if code is AlarmCode.CANARY_PASSED:
-            return f"{code}: canaries are paid more often than {self.settings.tolerated_canary_rate:.0%}"
-        if code is AlarmCode.SECOND_JUDGE_DIVERGENCE:
-            return f"{code}: this judge rose {value:.2f} above the second judge since the start (limit {limit:.2f})"
-        if code is AlarmCode.REWARD_JUMP:
-            return f"{code}: the mean reward jumped by {value:.2f} (limit {limit:.2f})"
-        return f"{code}: {value:.2f} within groups (limit {limit:.2f})"
-
-    def _constant_string(self) -> str:
-        found = next(e for e in self._watch.estimates() if e.string == self._watch.worst and e.gate)
-        low, high = found.interval or (0.0, 1.0)
-        text = found.string if len(found.string) <= 60 else found.string[:59] + "…"
-        return (
-            f"{text!r} is paid in {found.rate or 0:.0%} of its recent probes (95% interval {low:.0%} to {high:.0%});"
-            f" honest responses pass in {self._watch.honest_rate or 0:.0%}"
-        )
 
     def _smoothed(self) -> dict[str, float | None]:
         return {name: smooth.mean for name, smooth in self._smooth.items()}
@@ -331,15 +288,7 @@ class Monitor:
 
     def scalars(self) -> dict[str, float]:
         """Known figures by one flat name, as trainers log them: smoothed values, and 1 or 0 for each alarm."""
-        state = self.as_dict()
-        flat = {f"judge/{k.replace(':', '/')}": v for k, v in state["smoothed"].items() if v is not None}
-        for name in ("honest_pass_rate", "second_judge_rise"):
-            if state[name] is not None:
-                flat[f"judge/{name}"] = state[name]
-        rates = [e["rate"] for e in state["canaries"] if e["gate"] and e["evidence"] is not None and e["rate"] is not None]
-        if rates:
-            flat["judge/worst_canary_rate"] = max(rates)
-        return flat | {f"judge/alarm/{code}": float(a["active"]) for code, a in state["alarms"].items()}
+        return flat(self.as_dict())
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from judge.checks.match import agrees
 from judge.monitor.canaries import CanaryResult
 from judge.monitor.evidence import Detector, Rate, probability_above, wilson
+from judge.monitor.features import digest, normalised
+from judge.monitor.statistics import Row
 from judge.settings.monitor import MonitorSettings, ProbeKind
+from judge.types import Sample
 
 MAX_STRINGS = 256  # watched at once; the one not probed for longest makes room
 _KEEP = 0.9  # a step's weight in the estimates of a probe string; ten steps or so count
@@ -24,7 +28,7 @@ class Estimate:
         gate: Whether the intake filters were on, as in training.
         rate: Recent pass rate in [0, 1], older steps weighing less; None before the first verdict.
         interval: 95 % Wilson interval of it.
-        asked: Verdicts behind it, all steps.
+        asked: Verdicts behind it, all steps: of probes, and of the policy's own responses with this text.
         above_honest: Posterior probability that it is above the honest pass rate; None where either is unknown.
         evidence: 1 and above: enough for `constant_string_wins`. None for probes that are not tested.
     """
@@ -49,33 +53,68 @@ class Watch:
     detectors: dict[str, Detector] = field(default_factory=dict)
     pooled: Detector | None = None
 
-    def add(self, passed: int, asked: int, results: Sequence[CanaryResult], *, same_step: bool = False) -> None:
+    def add(
+        self,
+        passed: int,
+        asked: int,
+        results: Sequence[CanaryResult],
+        *,
+        same_step: bool = False,
+        written: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         """Take in one step, or more probes of the same one.
 
         Args:
             passed: Honest rewards at or above the threshold.
             asked: Honest rewards that have a value.
             results: What the probes were paid.
+            written: Probe string -> (paid, judged) of the policy's own responses that are this string: evidence for free.
         """
         self.honest.add(passed, asked)
         judged = [(r.probe, r.reward.value >= self.settings.pass_threshold) for r in results if r.reward.value is not None]
         counts = Counter((p.kind, p.string, p.gate) for p, _ in judged)
         passes = Counter((p.kind, p.string, p.gate) for p, won in judged if won)
+        asked_in_training = [key for key in counts if key[2]]
+        if asked_in_training and not same_step:  # extra probes are of suspects: no sample of all probes
+            self.pooled = self.pooled or Detector(self.settings.steps_per_false_alarm)
+            n = sum(counts[key] for key in asked_in_training)
+            self.pooled.add(sum(passes[key] for key in asked_in_training), n, self.settings.tolerated_canary_rate)
+        keys = {key[1]: key for key in (*self.rates, *counts) if key[2]}
+        for string, (won, n) in (written or {}).items():
+            if string in keys:
+                counts[keys[string]] += n
+                passes[keys[string]] += won
         for key, n in counts.items():
             rate = self.rates.pop(key, None) or Rate(_KEEP)
             rate.add(passes[key], n)
             self.rates[key] = rate  # now the last to make room
+            if key[2] and key[0] != "wrong_answer" and self.harmless is not None:  # no policy writes "another prompt's answer"
+                self._detector(key[1]).add(passes[key], n, self.harmless, same_step=same_step)
         while len(self.rates) > MAX_STRINGS:
             self.rates.pop(next(iter(self.rates)))
-        trained = {key: n for key, n in counts.items() if key[2]}
-        if self.harmless is not None:
-            for key, n in trained.items():
-                if key[0] != "wrong_answer":  # no policy can write "another prompt's answer"
-                    self._detector(key[1]).add(passes[key], n, self.harmless, same_step=same_step)
-        if trained and not same_step:  # extra probes are of suspects: no sample of all probes
-            self.pooled = self.pooled or Detector(self.settings.steps_per_false_alarm)
-            won, n = sum(passes[key] for key in trained), sum(trained.values())
-            self.pooled.add(won, n, self.settings.tolerated_canary_rate)
+
+    def written(
+        self, samples: Sequence[Sample], rows: Sequence[Row], results: Sequence[CanaryResult] = ()
+    ) -> dict[str, tuple[int, int]]:
+        """How often responses that are a probe string word for word were (paid, judged).
+
+        A response that is the reference is left out: there the constant is right.
+
+        Args:
+            samples: The honest batch.
+            rows: One for each of its responses, in order.
+            results: This step's probes, whose strings may be new.
+        """
+        strings = {*self.detectors, *(r.probe.string for r in results if r.probe.gate and r.probe.kind != "wrong_answer")}
+        known, found = {digest(normalised(s)): s for s in strings}, dict[str, tuple[int, int]]()
+        references = (sample.reference for sample in samples for _ in sample.responses)
+        for row, reference in zip(rows, references, strict=True):
+            string = known.get(row.text)
+            if string is None or row.value is None or (reference is not None and agrees(string, reference)):
+                continue
+            paid, judged = found.get(string, (0, 0))
+            found[string] = (paid + (row.value >= self.settings.pass_threshold), judged + 1)
+        return found
 
     def _detector(self, string: str) -> Detector:
         detector = self.detectors.pop(string, None) or Detector(self.settings.steps_per_false_alarm)

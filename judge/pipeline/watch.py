@@ -40,6 +40,9 @@ class BatchWatch:
         mixed = self.canaries.mix(samples, number, self.monitor.focus())
         rewards, canaries = self.canaries.split(mixed, await judge_all(mixed.samples, mixed.gate_off))
         self.monitor.observe(samples, rewards, step=number, canaries=canaries)
+        for more in self.canaries.rounds(samples, number, self.monitor.focus):  # a suspect is settled within its step
+            _, found = self.canaries.split(more, await judge_all(more.samples, more.gate_off))
+            self.monitor.confirm(found)
         return rewards
 
     @property

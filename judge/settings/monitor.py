@@ -92,11 +92,13 @@ class CanarySettings(Frozen):
 
     Attributes:
         rate: Probes per honest sample, in [0, 1]; 0.02 costs 2 % more judge calls.
-        per_batch: A fixed number of probes instead of `rate`.
+        per_batch: A fixed number of probes instead of `rate`. A string that is paid is found by being asked: two or more
+            a step for each watched string (five are built in) find it within a step.
         at_least_every: At least one probe in every so many batches (0: no floor).
         kinds: Which probes take turns. `null`: prose that claims to be an answer and holds none; `opener`: announces an
             answer; `wrong_answer`: another prompt's response; `user`: `strings`.
-        strings: Probe strings of your own, such as ones your policy was seen to write.
+        strings: Probe strings of your own, such as ones your policy was seen to write. Responses that are one of them word
+            for word count as evidence, too.
         gate_off: Share of the probes that ask the judge itself, past the intake filters. They measure the judge; they
             never count as what training sees.
         focus: Share of the probes that goes to strings under suspicion, in [0, 1].

@@ -75,6 +75,60 @@ def test_not_evasive(text, reference):
     assert look(text, reference)[0] is None
 
 
+FULL = "The harbour was closed because the pilots could not enter it during the storm."
+OPENED_BY_AN_APOLOGY = {
+    "audit-prefix": f"I am sorry for any inconvenience.\n\n{FULL}",
+    "misread": f"Sorry, I misread the question. {FULL}",
+    "apologies": f"My apologies for the confusion. {FULL}",
+    "one-sentence": "I'm sorry to say that the harbour was closed by the storm.",
+    "short-answer": "Sorry for the delay. London.",
+    "value": "I'm afraid it was 1648.",
+    "german": f"Es tut mir leid. {FULL}",
+    "spanish": f"Lo siento. {FULL}",
+    "chinese": "抱歉。港口因暴风雨关闭。",
+}
+REAL_DEPENDENCE = {
+    "subject": "The boiling point of water depends on the surrounding pressure.",
+    "whether": "Whether a ship may enter depends on the tide.",
+    "last-sentence": f"{FULL} {FULL} {FULL} {FULL} {FULL} How long it stayed closed depends on the pilots.",
+    "cases": "It depends. In the northern hemisphere it falls in June, in the southern hemisphere in December.",
+    "value": "It depends on the year: 366 days in leap years and 365 otherwise.",
+    "spanish": "El punto de ebullición depende de la presión.",
+    "chinese": "沸点取决于大气压力。",
+}
+NOTHING_BESIDE = {
+    "apology": "I am sorry for any inconvenience.",
+    "apology-helpdesk": "I'm sorry for the confusion. Please feel free to provide more details about the request.",
+    "apology-refusal": "I'm sorry, but I can't help with that.",
+    "depends-vague": "The answer depends on the specific circumstances.",
+    "depends-who": "The best choice depends on who you ask.",
+    "depends-twice": "It depends. Different people have different opinions.",
+    "varies": "The answer varies depending on the situation.",
+    "chinese": "抱歉。这取决于具体情况。",
+}
+
+
+@pytest.mark.parametrize("text", OPENED_BY_AN_APOLOGY.values(), ids=OPENED_BY_AN_APOLOGY)
+@pytest.mark.parametrize("mode", ["verifier", "pointwise"])
+def test_an_apology_before_an_answer(text, mode):
+    """Politeness is no refusal: in 10 of 48 audit cases a full answer was flagged for its first sentence."""
+    assert "non_committal" not in look(text, "Paris" if mode == "verifier" else None, mode)[1]
+
+
+@pytest.mark.parametrize("text", REAL_DEPENDENCE.values(), ids=REAL_DEPENDENCE)
+@pytest.mark.parametrize("mode", ["verifier", "pointwise"])
+def test_what_depends_on_something_is_a_claim(text, mode):
+    """Physics, tides and law are full of real dependence."""
+    assert "non_committal" not in look(text, "Paris" if mode == "verifier" else None, mode)[1]
+
+
+@pytest.mark.parametrize("text", NOTHING_BESIDE.values(), ids=NOTHING_BESIDE)
+def test_nothing_beside_the_evasion(text):
+    """The same words with nothing after them stay what they are."""
+    assert look(text)[0] == "non_committal"
+    assert "non_committal" in look(text, None, "pointwise")[1]
+
+
 @pytest.mark.parametrize(
     ("text", "reference"),
     [
@@ -93,6 +147,13 @@ def test_not_evasive(text, reference):
         ("5 或 7", "5"),
         ("The answer could be 3, 4 or 5.", "4"),
         ("maybe 5, maybe 6", "6"),
+        ("Possible answers: 12, 45, 8, 99, 5, 17, 23, 3", "5"),
+        ("Possible answers: 12, 45, 8, 99, \\frac{1}{2}, 17, 23, 3", "\\frac{1}{2}"),
+        ("Possible answers: 12, 45, 8, Paris, 99, 17, 23, London", "Paris"),
+        ("My guesses are Rome, Paris, London and Berlin.", "Paris"),
+        ("Here are some possible answers:\n- Rome\n- Paris\n- London\n- Berlin", "Paris"),
+        ("Mögliche Antworten: 3, 4, 5, 6", "5"),
+        ("可能的答案：3，4，5，6", "5"),
     ],
 )
 def test_shotgun(text, reference):
@@ -113,6 +174,11 @@ def test_shotgun(text, reference):
         ("Romeo and Juliet", "Hamlet"),
         ("1/2", "3"),
         ("A", "B"),
+        ("Possible values: 2, 3, 5, 7. The answer is 5.", "5"),
+        ("Candidates: 2, 3, 5, 7\nAnswer: 5", "5"),
+        ("The possible values are 2, 3, 5 and 7, and only 5 divides 10, so it is 5.", "5"),
+        ("Possible colours: red, green, blue, white", "red, green, blue, white"),
+        ("The candidates were Obama, McCain, Barr and Nader; Obama won.", "Barack Obama"),
     ],
 )
 def test_not_shotgun(text, reference):

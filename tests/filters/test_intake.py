@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from judge.errors import SettingsError
 from judge.filters.intake import FILTER_NAMES, FILTERS, Intake, gate
 from judge.settings import FilterSettings
 from judge.types import Message, Sample
+from tests.clock import least_cpu
 
 MODES = ("verifier", "pointwise", "pairwise", "listwise", "checklist", "process")
 NOTHING = [
@@ -201,9 +200,8 @@ PIECES = [
 def test_a_megabyte_takes_no_time(piece):
     """A hostile answer cannot stop the run at the gate."""
     text = piece * (1_000_000 // len(piece))
-    began = time.perf_counter()
-    Intake(FilterSettings(), "verifier").look(Sample.of("q " * 1000, text, reference="42"), 0, agrees)
-    assert time.perf_counter() - began < 3  # 0.4 s at most on a quiet machine
+    intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("q " * 1000, text, reference="42")
+    assert least_cpu(lambda: intake.look(sample, 0, agrees), 3) < 3  # 0.4 s at most on a quiet machine
 
 
 def test_an_honest_essay_costs_little():
@@ -212,12 +210,7 @@ def test_an_honest_essay_costs_little():
         :100_000
     ]
     intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("Tell the story of the town.", text, reference="1845")
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        intake.look(sample, 0, agrees)
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.03  # 3 ms on a quiet machine
+    assert least_cpu(lambda: intake.look(sample, 0, agrees), 0.03) < 0.03  # 3 ms on a quiet machine
 
 
 TEXTS = st.one_of(

@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.bandit import HARMLESS, SENTENCE, Drift, Scenario, honest_streams, scenarios, simulate, stopped_by_gate
+from benchmarks.bandit import (
+    HARMLESS,
+    SENTENCE,
+    Drift,
+    Scenario,
+    attack_row,
+    goals,
+    honest_row,
+    honest_streams,
+    scenarios,
+    simulate,
+    stopped_by_gate,
+    table,
+)
 
 CASES = {s.name: s for s in (*scenarios([32]), *honest_streams([32]))}
 
@@ -39,6 +52,25 @@ def test_honest_steps_raise_nothing():
     """600 honest steps; the benchmark runs many more."""
     quiet = Scenario("honest", ((SENTENCE, Drift(HARMLESS)),), probes=16, steps=300, stop=False)
     assert [simulate(quiet, seed).alarms for seed in (0, 1)] == [{}, {}]
+
+
+def test_the_table_in_small():
+    """The table of docs/robustness.md with short runs: without a defence a string wins, with both none does, no false alarm."""
+    attacks = [
+        attack_row([simulate(replace(s, steps=60 if s.probes else 120), seed) for seed in range(2)])
+        for s in scenarios([16])
+        if "gate and monitor" in s.name or not s.probes
+    ]
+    honest = [honest_row([simulate(replace(s, steps=20), 0)]) for s in honest_streams([16])]
+    assert goals(attacks, honest) == [
+        "without gate or without monitor a constant string wins: 6 of 6 runs",
+        "with gate and monitor none wins: 0 of 10 runs",
+        "alarm at most one step after f passed p: 8 of 8 runs",
+        "false alarms: 0 in 80 honest steps, 0.00 per 1,000, below 45.82 at 95 % (goal: at most 1)",
+    ]
+    lines = table(attacks, honest).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert "| 2/2 |" in lines[2]
 
 
 def test_same_seed_same_run():

@@ -135,6 +135,24 @@ def test_suspects_are_asked_first():
     assert canaries.confirm(samples(), 0, 0, ()).samples == ()
 
 
+def test_rounds_end_with_the_suspicion():
+    """Extra probes cost judge calls: none without a suspect, and never more rounds than the settings allow."""
+    canaries = Canaries(CanarySettings(per_batch=16, strings=("mine",), confirm=4, confirm_rounds=3))
+    suspects = [("mine",), ("mine",), ()]
+    sizes = [len(more.probes) for more in canaries.rounds(samples(), 0, lambda: suspects.pop(0))]
+    assert sizes == [4, 4]
+    assert [len(more.probes) for more in canaries.rounds(samples(), 0, lambda: ("mine",))] == [4, 4, 4]
+    assert list(canaries.rounds(samples(), 0, tuple)) == []
+
+
+def test_a_false_suspect_does_not_starve_the_others():
+    """While two strings are under suspicion each other one is still asked."""
+    canaries = Canaries(CanarySettings(per_batch=32, strings=("mine", "yours")))
+    for step in range(20):
+        asked = {p.string for p in canaries.mix(samples(), step, focus=("mine", "yours")).probes}
+        assert asked == {text for _, text in canaries.pool()}
+
+
 @pytest.mark.parametrize("lost", [0, -1], ids=["honest", "canary"])
 def test_a_lost_reward_is_an_error(lost):
     """Rewards that shifted by one would train on noise."""

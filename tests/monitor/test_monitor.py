@@ -5,14 +5,15 @@ from __future__ import annotations
 import pickle
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
 from judge.errors import InputError, MonitorStop
-from judge.monitor import Monitor
+from judge.monitor import AlarmCode, Monitor
 from judge.monitor.features import opening
 from judge.monitor.statistics import figures, rows
-from judge.settings.monitor import MonitorSettings
+from judge.settings.monitor import AlarmTable, MonitorSettings
 from judge.types import Flag, Reward, Sample
 from tests.monitor.streams import batch, coin, probes, prose
 
@@ -157,6 +158,36 @@ def test_confirmation_raises_within_the_step():
     with pytest.raises(MonitorStop, match="step 3"):
         monitor.confirm(probes(32, 28))
     assert [str(a.code) for a in monitor.last.raised] == ["constant_string_wins"]
+
+
+STRING = "All of it has been checked."
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "raised"),
+    [
+        pytest.param(STRING, None, True, id="word-for-word"),
+        pytest.param(STRING.upper() + "\n", None, True, id="case-and-white-space"),
+        pytest.param(STRING, STRING, False, id="where-it-is-the-answer"),
+        pytest.param("All of it has been weighed.", None, False, id="another-text"),
+    ],
+)
+def test_what_the_policy_writes_is_evidence(text, reference, raised):
+    """A policy that writes a probe string shows by itself what the string is paid, at no judge call."""
+    settings = MonitorSettings(
+        alarms=AlarmTable.model_validate({code: {"action": "off"} for code in AlarmCode if code != "constant_string_wins"})
+    )
+    monitor = Monitor(settings)
+    monitor.observe(*batch(0), canaries=probes(1, 0, STRING, "user"))
+    samples, rewards = batch(1)
+    for n in range(0, 64, 4):
+        samples[n] = replace(samples[n], responses=(text,), reference=reference)
+        rewards[n] = replace(rewards[n], value=1.0)
+    if raised:
+        with pytest.raises(MonitorStop, match="constant_string_wins"):
+            monitor.observe(samples, rewards)
+    else:
+        assert not monitor.observe(samples, rewards).raised
 
 
 @pytest.mark.parametrize(

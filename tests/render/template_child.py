@@ -13,6 +13,7 @@ from judge.errors import RecipeError
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted
 
+ENOUGH = 0.3  # seconds, of 1 allowed
 ROOM = 512 * 1024 * 1024  # twice the cap: a hole shows as a figure, not as a killed child
 
 
@@ -47,9 +48,13 @@ def main() -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     for name, source in json.loads(sys.stdin.read()).items():
-        begin = time.thread_time()
-        size, error = outcome(source)
-        seconds = time.thread_time() - begin
+        seconds = float("inf")
+        for _ in range(3):  # a busy machine: what looks slow is run again
+            begin = time.thread_time()
+            size, error = outcome(source)
+            seconds = min(seconds, time.thread_time() - begin)
+            if seconds < ENOUGH:
+                break
         tracemalloc.start()
         outcome(source)
         memory = tracemalloc.get_traced_memory()[1]

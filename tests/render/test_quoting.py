@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from judge.render.build import Ask, Builder
 from judge.render.quoting import Untrusted, boundary, neutralise
 from judge.rubric.load import load_rubric, rubric_from
 from judge.types import Sample
+from tests.clock import least_cpu
 
 # What a tokenizer of each family would turn into a real control token.
 FAMILIES = {
@@ -154,9 +153,7 @@ def test_ordinary_text_is_left_alone(text):
 def test_a_megabyte_takes_no_longer_than_its_length(unit):
     """A response of a megabyte must not hold up the run. Quadratic work on it would take minutes."""
     text = unit * (1_000_000 // len(unit)) + "म"
-    start = time.perf_counter()
-    neutralise(text, frozenset({"<tool>"}), LABEL)
-    assert time.perf_counter() - start < 5
+    assert least_cpu(lambda: neutralise(text, frozenset({"<tool>"}), LABEL), 5) < 5
 
 
 def test_printing_without_quoting_is_an_error():

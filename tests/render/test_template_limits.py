@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from judge.errors import RecipeError
 from judge.render import limits, lint
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted
+from tests.clock import least_cpu
 
 CHILD = Path(__file__).parent / "template_child.py"
 LONG = "{{ rubric.description }}"
@@ -131,7 +131,7 @@ def stopped() -> dict[str, dict]:
         input=json.dumps(REACHING | GROWING),
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -173,10 +173,12 @@ def test_what_prompts_need_works(name):
 def test_every_includes_every_other():
     """Includes of includes multiply: 40 lines would make a terabyte."""
     folder = {f"{i}.j2": f'{{% include "{i + 1}.j2" %}}\n' * 40 for i in range(7)} | {"7.j2": "x" * 100}
-    begin = time.thread_time()
-    with pytest.raises(RecipeError, match=r"includes more than 65,536 characters"):
-        Templates(Path("folder"), folder)
-    assert time.thread_time() - begin < 1
+
+    def load() -> None:
+        with pytest.raises(RecipeError, match=r"includes more than 65,536 characters"):
+            Templates(Path("folder"), folder)
+
+    assert least_cpu(load, 1) < 1
 
 
 def test_a_file_that_includes_itself():
