@@ -8,23 +8,16 @@ from judge.attack.arena import Gate
 from judge.attack.catalogue import SAFE
 from judge.attack.figures import Figure
 from judge.attack.run import AttackReport, ModeReport
-from judge.attack.verdict import EXPECTED, counted, verdict_line
+from judge.attack.verdict import EXPECTED, counted, verdict_lines
 from judge.report.html import Html, Tone, badge, bar, code, details, facts, heading, headline, page, paragraph, table
 from judge.report.text import percent, visible
 
 
 def report_page(report: AttackReport) -> str:
     """The whole page."""
-    tone: Tone = "good"
-    for mode in report.modes:
-        figures = counted(mode.figures[mode.gate])
-        if any(not f.measured for f in figures):
-            tone = "warn"
-        if any(f.through for f in figures):
-            tone = "bad"
     tokens = report.prompt_tokens + report.completion_tokens
     blocks = [
-        headline(verdict_line(report), tone),
+        *(headline(line, _tone(mode)) for line, mode in zip(verdict_lines(report), report.modes, strict=True)),
         facts(
             [
                 ("Configuration", report.config),
@@ -39,6 +32,13 @@ def report_page(report: AttackReport) -> str:
         blocks += _mode(mode)
     blocks.append(_legend())
     return page("judge attack", *blocks, footer="Thin lines are 95 % intervals, clustered by text and by question.")
+
+
+def _tone(mode: ModeReport) -> Tone:
+    figures = counted(mode.figures[mode.gate])
+    if any(f.through for f in figures):
+        return "bad"
+    return "good" if all(f.measured for f in figures) else "warn"
 
 
 def _mode(mode: ModeReport) -> list[Html]:

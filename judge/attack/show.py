@@ -13,7 +13,7 @@ from rich.text import Text
 from judge.attack.arena import Gate
 from judge.attack.figures import Figure
 from judge.attack.run import AttackReport, ModeReport
-from judge.attack.verdict import EXPECTED, counted, verdict_line
+from judge.attack.verdict import EXPECTED, counted, verdict_lines
 from judge.report.stats import Interval
 from judge.report.text import percent, visible
 
@@ -30,7 +30,7 @@ def print_report(report: AttackReport, console: Console | None = None) -> None:
 
 def blocks(report: AttackReport) -> Iterable[RenderableType]:
     """The parts of the printed report, in order."""
-    yield Text(verdict_line(report), style="bold")
+    yield from (Text(line, style="bold") for line in verdict_lines(report))
     for mode in report.modes:
         yield ""
         yield Text(f"{mode.mode}, recipe {mode.recipe}, judge {report.model}: {_gates(mode)}")

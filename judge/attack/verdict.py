@@ -29,7 +29,12 @@ def counted(figures: list[Figure]) -> list[Figure]:
 
 def verdict_line(report: AttackReport) -> str:
     """One line: does anything get through, what is the worst, and what do honest answers pay for it."""
-    return " ".join(f"{m.mode}: {_mode_line(m)}" if len(report.modes) > 1 else _mode_line(m) for m in report.modes)
+    return " ".join(verdict_lines(report))
+
+
+def verdict_lines(report: AttackReport) -> list[str]:
+    """The same, a line for each mode."""
+    return [f"{m.mode}: {_mode_line(m)}" if len(report.modes) > 1 else _mode_line(m) for m in report.modes]
 
 
 def _mode_line(report: ModeReport) -> str:
