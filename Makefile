@@ -26,8 +26,8 @@ lint: install-core ## style, types, import contract
 test: install lint ## everything, the real engine included
 	@$(BIN)/pytest
 
-test-fast: install-core ## every test that needs neither an engine nor a GPU
-	@$(BIN)/pytest -m "not vllm and not gpu"
+test-fast: install-core ## what needs neither an engine nor a GPU nor patience, on all cores
+	@$(BIN)/pytest -m "not vllm and not gpu and not slow" -n logical
 
 bench: install ## speed, as ratios against raw vLLM and against a fake endpoint
 	@for script in $(BENCHES); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -16,19 +16,31 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
 def prompt_of(value: Any, where: str) -> str | tuple[Message, ...]:
     """A prompt as trainers pass it: text, or messages (content may be a list of text parts)."""
+    value = messages_as_mappings(listed(value))
     if isinstance(value, str):
         return value
-    if isinstance(value, Sequence) and all(isinstance(m, Mapping) for m in value):
+    if isinstance(value, Sequence) and value and all(isinstance(m, Mapping) for m in value):
         return tuple(Message(_role(m.get("role"), where), _text(m.get("content"), where)) for m in value)
     raise DataError(f"{where}: a prompt is text or a list of messages, not {type(value).__name__}")
+
+
+def listed(value: Any) -> Any:
+    """An array, as some Parquet readers give lists, as a list."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def messages_as_mappings(value: Any) -> Any:
+    """Messages that are pydantic models (verifiers), as mappings; anything else as it is."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return [m.model_dump() if hasattr(m, "model_dump") else m for m in value]
 
 
 def completion_of(value: Any, where: str) -> str:
     """A completion: text, or messages. One message is its content; a tool conversation is written out with its roles."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        value = [value]
+    value = messages_as_mappings([value] if isinstance(value, Mapping) else value)
     if not isinstance(value, Sequence) or not all(isinstance(m, Mapping) for m in value):
         raise DataError(f"{where}: a completion is text or a list of messages, not {type(value).__name__}")
     if len(value) == 1:
@@ -77,11 +89,11 @@ def reference_column(columns: Mapping[str, Any], wanted: str | None) -> str | No
 
 
 def reference_of(value: Any) -> str | None:
-    """A reference as text; numbers are written out, a dict is taken at `answer`, `ground_truth` or `value`."""
+    """A reference as text; numbers are written out, a dict is taken at `reference`, `answer`, `ground_truth`..."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        value = next((value[k] for k in ("answer", "ground_truth", "value", "target") if k in value), None)
+        value = next((value[k] for k in ("reference", "answer", "ground_truth", "value", "target") if k in value), None)
         return None if value is None else str(value)
     return value if isinstance(value, str) else str(value)
 

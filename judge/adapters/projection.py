@@ -8,7 +8,6 @@ framework can honour, and refuses the others when it is made, before anything is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +45,7 @@ FRAMEWORKS = {
         Framework("verl", ("raise", "constant"), "an error, or NaN for the whole group", False),
         Framework("openrlhf", ("constant",), "a crash later, its cause no longer visible", False),
         Framework("verifiers", ("raise", "constant"), "NaN for the whole trace", False),
-        Framework("verifiers-v0", ("constant", "impute_group_mean"), "0.0, as any exception is", True),
+        Framework("verifiers-v0", ("impute_group_mean", "constant"), "0.0, as any exception is", True),
     )
 }
 
@@ -87,6 +86,34 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
     return chosen
 
 
+_OWN: dict[str, Policy | None] = {"drop": None, "group_mean": "impute_group_mean", "constant": "constant", "raise": "raise"}
+
+
+def policy_of(
+    name: str, settings: RunSettings, policy: str | None = None, constant: float | None = None
+) -> tuple[Policy, float | None]:
+    """The policy in force and its constant: what the caller asks for, else the run's own `on_no_verdict`, else the neutral way.
+
+    Raises:
+        SettingsError: The framework cannot honour it.
+
+    Example:
+        >>> policy_of("ms-swift", RunSettings())
+        ('impute_group_mean', None)
+        >>> policy_of("openrlhf", RunSettings(on_no_verdict="constant", no_verdict_constant=0.5))
+        ('constant', 0.5)
+    """
+    wanted = policy or _OWN[settings.on_no_verdict] or framework(name).policies[0]
+    if wanted == "constant" and constant is None:
+        constant = settings.no_verdict_constant
+    if wanted == "constant" and constant is None and policy is None:
+        raise SettingsError(
+            f"{name} has no neutral way to say that a response has no reward (there, None is {framework(name).none_is}): name a"
+            " number, with `on_no_verdict: constant` and `no_verdict_constant: 0.5` in the run file"
+        )
+    return check_policy(name, wanted, constant), constant
+
+
 def siblings(settings: RunSettings, policy: str) -> str:
     """What makes a response's reward depend on those of its group, or nothing.
 
@@ -99,28 +126,3 @@ def siblings(settings: RunSettings, policy: str) -> str:
     if not alone(settings.reward.shape):
         return "`reward.shape`"
     return "`impute_group_mean`" if policy == "impute_group_mean" or settings.on_no_verdict == "group_mean" else ""
-
-
-def project(
-    values: Sequence[float | None], groups: Sequence[str], policy: Policy, constant: float | None = None
-) -> list[float | None]:
-    """Apply a policy (`raise` is the adapter's matter, since it knows whom to tell).
-
-    `impute_group_mean` keeps the siblings' mean, so the failed row's advantage is 0 and theirs move only in scale.
-
-    Example:
-        >>> project([1.0, None, 0.0], ["p", "p", "p"], "impute_group_mean")
-        [1.0, 0.5, 0.0]
-        >>> project([None], ["p"], "impute_group_mean")
-        [None]
-    """
-    if policy == "constant":
-        return [constant if v is None else v for v in values]
-    if policy != "impute_group_mean":
-        return list(values)
-    members: dict[str, list[float]] = {}
-    for value, group in zip(values, groups, strict=True):
-        if value is not None:
-            members.setdefault(group, []).append(value)
-    means = {group: math.fsum(found) / len(found) for group, found in members.items()}
-    return [means.get(group) if value is None else value for value, group in zip(values, groups, strict=True)]

@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judge.adapters.convert import reference_column, sample_of
+from judge.adapters.columns import samples_of
+from judge.adapters.figures import averages, components_of, why
 from judge.adapters.gather import Row, judge_groups
-from judge.adapters.projection import check_policy, siblings
+from judge.adapters.projection import policy_of, siblings
 from judge.engine.protocol import Engine
-from judge.errors import DataError, NoVerdictError, SettingsError
+from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.facade import Judge
-from judge.pipeline.shaping import LENGTHS
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reward, Sample
@@ -74,21 +74,18 @@ class JudgeReward:
         framework: str = "trl",
     ) -> None:
         self.__name__ = name
-        self._policy = check_policy(framework, on_no_verdict, constant)
-        self._constant = constant
         self._framework = framework
         self._reference = reference
         self.num_generations = num_generations
         self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True)
-        plan = self.judge.plan  # the same names in every step, whatever a step holds
-        self._components = (
-            tuple(c.id for c in plan.rubric.criteria) if plan.rubric and plan.recipe.spec.mode == "checklist" else ()
-        )
-        why = siblings(plan.settings, self._policy)
-        self._whole = bool(why)
+        settings = self.judge.plan.settings
+        self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
+        self._components = components_of(self.judge.plan)  # the same names in every step, whatever a step holds
+        cause = siblings(settings, self._policy)
+        self._whole = bool(cause)
         if self._whole and num_generations is None:
             raise SettingsError(
-                f"{name}: {why} needs whole groups: JudgeReward(..., num_generations=8), with the number from the trainer"
+                f"{name}: {cause} needs whole groups: JudgeReward(..., num_generations=8), with the number from the trainer"
             )
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float | None]:
@@ -115,54 +112,42 @@ class JudgeReward:
 
     def _rows(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[Row]:
         """The call's rows as samples; every group has one name, also when the same prompt stands twice in the batch."""
-        if len(prompts) != len(completions):
-            raise DataError(f"{self.__name__}: {len(prompts)} prompts and {len(completions)} completions")
-        passed = {k: v for k, v in columns.items() if k not in _TRAINER_FIELDS}
-        column = reference_column(passed, self._reference)
-        references = passed[column] if column is not None else [None] * len(prompts)
-        triples = enumerate(zip(prompts, completions, references, strict=True))
-        samples = [sample_of(p, c, r, identity=str(i), where=f"{self.__name__}: row {i}") for i, (p, c, r) in triples]
-        extra = [name for name in (self.judge.plan.settings.reward.baselines,) if name]
-        for name in extra:
-            if name not in passed:
-                raise DataError(f"{self.__name__}: `reward.baselines` names the column `{name}`, which the trainer does not pass")
         ids = columns.get("completion_ids")
-        carried = [
-            {name: passed[name][i] for name in extra} | ({LENGTHS: len(ids[i])} if ids is not None else {})
-            for i in range(len(samples))
-        ]
-        samples = [replace(sample, metadata=found) for sample, found in zip(samples, carried, strict=True)]
+        samples = samples_of(
+            self.judge.plan,
+            prompts,
+            completions,
+            {k: v for k, v in columns.items() if k not in _TRAINER_FIELDS},
+            where=self.__name__,
+            reference=self._reference,
+            lengths=None if ids is None else [len(each) for each in ids],
+        )
         return [Row(s.group, s) for s in samples]
 
     def _values(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> list[float | None]:
         absent = [r for r in rewards if r.trained is None]
         if absent and self._policy == "raise":
-            why = _why(absent[0]).removeprefix("no reward: ")
+            reason = why(absent[0]).removeprefix("no reward: ")
             raise NoVerdictError(
-                f"{self.__name__}: {len(absent)} of {len(rewards)} completions have no reward (the first: {why})"
+                f"{self.__name__}: {len(absent)} of {len(rewards)} completions have no reward (the first: {reason})"
             )
         self._log(rewards, kwargs, seconds)
         return [self._constant if r.trained is None and self._policy == "constant" else r.trained for r in rewards]
 
     def _log(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> None:
-        """Scalars and one text column, where the trainer offers it; a metric has the same names in every step."""
+        """Scalars and one text column, where the trainer offers it. What no row of this process has is left out: one NaN would
+        make the mean over all processes NaN."""
         metric: Callable[[str, float], None] | None = kwargs.get("log_metric")
         if metric is not None and rewards:
-            name = self.__name__
-            metric(f"{name}/no_verdict", sum(r.failure is not None for r in rewards) / len(rewards))
-            judged = [r.value for r in rewards if r.value is not None]
-            metric(f"{name}/raw", sum(judged) / len(judged) if judged else float("nan"))
-            metric(f"{name}/calls", sum(r.judge_calls for r in rewards) / len(rewards))
-            metric(f"{name}/seconds", seconds)
-            metric(f"{name}/gated", sum(r.value is not None and not r.calls for r in rewards) / len(rewards))
-            for component in self._components:
-                found = [v for r in rewards if (v := r.components.get(component)) is not None]
-                metric(f"{name}/{component}", sum(found) / len(found) if found else float("nan"))
-            for figure, value in (self.judge.watch.monitor.scalars() if self.judge.watch else {}).items():
-                metric(f"{name}/{figure}", value)
+            watched = self.judge.watch.monitor.scalars() if self.judge.watch else {}
+            means = averages(rewards, self._components, self.__name__)
+            for name, value in (means | {f"{self.__name__}/seconds": seconds}).items():
+                metric(name, value)
+            for name, value in watched.items():
+                metric(f"{self.__name__}/{name.removeprefix('judge/')}", value)
         extra: Callable[[str, list[str]], None] | None = kwargs.get("log_extra")
         if extra is not None:
-            extra(f"{self.__name__}_why", [_why(r) for r in rewards])
+            extra(f"{self.__name__}_why", [why(r) for r in rewards])
 
     def close(self) -> None:
         """Free the engine."""
@@ -182,9 +167,9 @@ class AsyncJudgeReward(JudgeReward):
     def __init__(self, config: str | Path | Mapping[str, Any] | RunSettings, **options: Any) -> None:
         super().__init__(config, **options)
         if self._whole:
-            why = siblings(self.judge.plan.settings, self._policy)
+            cause = siblings(self.judge.plan.settings, self._policy)
             raise SettingsError(
-                f"{why} needs whole groups, which an asynchronous reward cannot form over processes: use JudgeReward"
+                f"{cause} needs whole groups, which an asynchronous reward cannot form over processes: use JudgeReward"
             )
 
     async def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float | None]:  # type: ignore[override]  # trainers tell the two apart by this
@@ -198,12 +183,3 @@ class AsyncJudgeReward(JudgeReward):
 def _step(kwargs: Mapping[str, Any]) -> int | None:
     state = kwargs.get("trainer_state")
     return None if state is None else int(state.global_step)
-
-
-def _why(reward: Reward) -> str:
-    if reward.value is None and reward.failure is not None:
-        return f"no reward: {reward.failure.reason}: {reward.failure.detail}"
-    if reward.stages:
-        chain = " -> ".join(f"{name} {'absent' if value is None else format(value, '.4g')}" for name, value in reward.stages)
-        return f"{reward.explanation}; {chain}"
-    return reward.explanation

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import judge
-from judge.cli import attack, audit, one, recipe, rubric, run, select, show
+from judge.cli import attack, audit, one, preflight, recipe, rubric, run, select, serve, show
 from judge.errors import InputError, JudgeError
 
 EXIT_CODES = """
@@ -31,6 +31,8 @@ app.command("run")(run.run)
 app.command("attack")(attack.attack)
 app.command("audit")(audit.audit)
 app.command("one")(one.one)
+app.command("serve")(serve.serve)
+app.command("preflight")(preflight.preflight)
 app.command("show")(show.show)
 app.command("best-of-n")(select.best_of)
 app.command("pairs")(select.pairs)

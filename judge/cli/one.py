@@ -1,10 +1,12 @@
-"""`judge one`: judge a single answer and show everything."""
+"""`judge one`: judge a single answer and show everything, here or by asking a running server."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +18,15 @@ from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import plan
 from judge.pipeline.facade import Judge
+from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings
 from judge.types import Call, NoVerdict, Reward, Sample, Verdict
 from judge.yamlfile import read_yaml
+
+_KEY_ENV = "JUDGE_API_KEY"
+_SERVER_S = 180.0  # for a server's whole answer; it gives a sample 120 s
+_SERVER_RETRIES = 3
 
 
 def one(
@@ -44,6 +51,14 @@ def one(
     url: Annotated[
         str | None, typer.Option("--url", help="Ask this OpenAI-compatible endpoint instead of a model here.", metavar="URL")
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", help="Ask this running `judge serve`, which has its own model and settings.", metavar="URL"),
+    ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option("--api-key-env", help="Variable with the server's key. [default: JUDGE_API_KEY, if set]", metavar="NAME"),
+    ] = None,
     overrides: Set = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one record a response. [default: off]")] = False,
 ) -> None:
@@ -56,10 +71,17 @@ def one(
       judge one --rubric helpfulness --prompt "What is the capital of France?" --response "Paris."
       judge one --recipe verifier --prompt "2+2?" --response "It is 4." --reference 4
       judge one --recipe pairwise --prompt "Say hi" --response "Hi!" --response "No." --url http://127.0.0.1:8000/v1 --model NAME
+      judge one --server http://127.0.0.1:8421 --prompt "2+2?" --response "It is 4."
       echo '{"prompt": "2+2?", "response": "4"}' | judge one
 
-    Exit codes: 0 judged, 2 wrong input, 3 engine cannot work, 5 no reward under `on_no_verdict: raise`.
+    Exit codes: 0 judged, 2 wrong input, 3 engine or server cannot work, 5 no reward under `on_no_verdict: raise`, 6 the server's
+    monitor has ended its run.
     """
+    if server is not None or api_key_env is not None:
+        given = {"--config": config, "--recipe": recipe, "--model": model, "--url": url, "--set": overrides}
+        asked = _ask(server, api_key_env, given, rubric, _sample(prompt, response, reference, principle))
+        _show(*asked, as_json=as_json)
+        return
     fields, base = _base(config)
     fields["rubric"] = rubric or fields.get("rubric", "helpfulness")
     fields["recipe"] = recipe or fields.get("recipe", "checklist")
@@ -72,11 +94,37 @@ def one(
             raise DataError(f"recipe `{planned.recipe.spec.name}` needs a {field}: pass --{field} TEXT")
     with Judge(planned, progress=None if as_json else notice) as judge:
         rewards = judge.score([sample])
+    _show(rewards, judge.plan.rubric, as_json=as_json)
+
+
+def _ask(
+    url: str | None, key_env: str | None, given: Mapping[str, object], rubric: str | None, sample: Sample
+) -> tuple[list[Reward], Rubric | None]:
+    """The rewards from a server, and the rubric sent to it, where it was a file."""
+    if url is None:
+        raise InputError("--api-key-env needs --server: the URL of a running `judge serve`")
+    for option, value in given.items():
+        if value:
+            raise InputError(f"a server has its own settings: {option} does not go with --server")
+    key = os.environ.get(key_env or _KEY_ENV)
+    if key is None and key_env is not None:
+        raise InputError(f"the environment variable {key_env} (--api-key-env) is not set")
+    own = load_rubric(rubric) if rubric is not None and rubric.endswith(SUFFIXES) else None
+    from judge.client import Client  # noqa: PLC0415  # only here: everything else needs no aiohttp
+
+    with Client(url, key, deadline_s=_SERVER_S, retries=_SERVER_RETRIES) as client:
+        rewards = client.score(
+            [replace(sample, rubric=own or sample.rubric)], rubric=rubric if own is None else None, detail=True
+        )
+    return rewards, own
+
+
+def _show(rewards: Sequence[Reward], rubric: Rubric | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(r) for r in rewards], ensure_ascii=False, allow_nan=False))
-    else:
-        for reward in rewards:
-            _print(reward, judge.plan.rubric, len(rewards))
+        return
+    for reward in rewards:
+        _print(reward, rubric, len(rewards))
 
 
 def _base(config: Path | None) -> tuple[dict[str, Any], Path | None]:
@@ -131,7 +179,9 @@ def _print(reward: Reward, rubric: Rubric | None, count: int) -> None:
         print(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
     if reward.value is not None:
         print(f"reward {reward.value:.4f}  ({reward.explanation})")
-    elif reward.failure is not None:
+    if reward.stages and reward.trained != reward.value:
+        print("after shaping " + ("nothing is left" if reward.trained is None else f"{reward.trained:.4f}"))
+    if reward.failure is not None:
         print(f"no reward: {reward.failure.reason}" + (f" ({reward.failure.detail})" if reward.failure.detail else ""))
     _print_uncertainty(reward)
 
@@ -186,6 +236,7 @@ def _plain(reward: Reward) -> dict[str, Any]:
     return {
         "response_index": reward.response_index,
         "reward": reward.value,
+        "trained": reward.trained,
         "failure": {"reason": str(reward.failure.reason), "detail": reward.failure.detail} if reward.failure else None,
         "components": dict(reward.components),
         "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap")},

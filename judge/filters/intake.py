@@ -37,7 +37,7 @@ class Filter:
 
     Attributes:
         default: In verifier recipes, where a reference or nothing decides what is right.
-        elsewhere: In all other recipes.
+        elsewhere: In all other recipes. One that is `off` there and named in `filters.actions` looks as in a verifier.
     """
 
     name: str
@@ -115,6 +115,8 @@ class Intake:
         self.actions: dict[str, Action] = {f.name: f.action(settings, mode) for f in _ALL}
         self._blocking = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] in ("veto", "drop"))
         self._flagging = tuple(f for f in _ALL if self.actions[f.name] == "flag")
+        # who names a filter that this mode leaves off wants the answer that a verifier wants
+        self._asked = frozenset(n for n in settings.actions if mode != "verifier" and FILTERS[n].elsewhere == "off")
 
     def look(self, sample: Sample, index: int, agrees: Agrees | None = None) -> Looked:
         """Look at one response of a sample.
@@ -129,26 +131,27 @@ class Intake:
             >>> intake.look(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 1)
             Looked(flags=(), blocked=None, action='off')
         """
-        look = self._see(sample, index)
+        look = self._see(sample, index, self.mode)
         where = str(index)
-        blocked, action = self._block(look, where, agrees)
+        asked = self._see(sample, index, "verifier") if self._asked else look
+        blocked, action = self._block(look, asked, where, agrees)
         flags = [blocked] if blocked else []
         for item in self._flagging:
-            if (detail := item.check(look)) is not None:
+            if (detail := item.check(asked if item.name in self._asked else look)) is not None:
                 flags.append(Flag(item.name, detail, where))
         if not flags:
             return _CLEAR
         return Looked(tuple(flags), blocked, action if blocked else "flag")
 
-    def _see(self, sample: Sample, index: int) -> Look:
+    def _see(self, sample: Sample, index: int, mode: str) -> Look:
         prompt = sample.prompt_text
         known = sample.reference if sample.reference is not None and sample.reference.strip() else None
-        return Look(sample.responses[index], prompt, None if known is None else reference_of(known), self.mode)
+        return Look(sample.responses[index], prompt, None if known is None else reference_of(known), mode)
 
-    def _block(self, look: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
+    def _block(self, look: Look, asked: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
         """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""
         for item, action in self._blocking:
-            detail = item.check(look)
+            detail = item.check(asked if item.name in self._asked else look)
             if detail is None:
                 continue
             if (

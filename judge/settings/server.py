@@ -60,6 +60,7 @@ class ServerSettings(Frozen):
         neutral: What routes that cannot say "no reward" (OpenRLHF, slime, /classify, /pooling) answer for it. None: 503, which
             these frameworks ask again.
         docs: Serve /openapi.json and /docs.
+        page_texts: Show the beginnings of responses, explanations and failure details on the live page, to whoever has a key.
     """
 
     host: str = "127.0.0.1"
@@ -83,6 +84,7 @@ class ServerSettings(Frozen):
     client_rubrics: Literal["off", "judged", "all"] = "judged"
     neutral: float | None = Field(default=None, ge=-1e6, le=1e6)
     docs: bool = True
+    page_texts: bool = True
 
     @model_validator(mode="after")
     def _room(self) -> Self:

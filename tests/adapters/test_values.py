@@ -9,7 +9,7 @@ import pytest
 
 from judge.adapters.convert import completion_of, prompt_of, reference_column, reference_of
 from judge.adapters.gather import Row, form_groups, judge_groups
-from judge.adapters.projection import FRAMEWORKS, check_policy, project
+from judge.adapters.projection import FRAMEWORKS, check_policy
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, NoVerdictError, SettingsError
@@ -108,20 +108,6 @@ def test_a_policy_that_a_framework_cannot_honour_is_refused(name: str):
         else:
             with pytest.raises(SettingsError, match="cannot honour"):
                 check_policy(name, policy, constant)
-
-
-@pytest.mark.parametrize(
-    ("values", "policy", "out"),
-    [
-        pytest.param([1.0, None], "exclude", [1.0, None], id="exclude"),
-        pytest.param([1.0, None, 0.5], "impute_group_mean", [1.0, 0.75, 0.5], id="mean-of-siblings"),
-        pytest.param([None, None], "impute_group_mean", [None, None], id="nobody-to-take-a-mean-of"),
-        pytest.param([None, 1.0], "constant", [0.25, 1.0], id="constant"),
-    ],
-)
-def test_projection(values: list[float | None], policy: Any, out: list[float | None]):
-    """A failed row never becomes a number by itself, and moves no sibling."""
-    assert project(values, ["g"] * len(values), policy, 0.25) == out
 
 
 def by_answer(request: Request) -> str:

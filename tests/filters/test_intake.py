@@ -231,3 +231,11 @@ def test_no_text_breaks_the_intake(text, reference, prompt, mode):
     assert looked.blocked is None or looked.flags[0] is looked.blocked
     if reference is not None and agrees(text, reference):
         assert looked.blocked is None
+
+
+def test_a_filter_of_verifiers_that_is_named_works_elsewhere():
+    """A rubric whose reference is a number needs it too; a setting that does nothing would be a lie."""
+    sample = Sample.of("How many apples?", "Every line below was weighed with care.", reference="12")
+    assert Intake(FilterSettings(), "checklist").look(sample, 0, agrees).blocked is None
+    looked = Intake(FilterSettings(actions={"uncommitted": "veto"}), "checklist").look(sample, 0, agrees)
+    assert looked.blocked.name == "uncommitted"

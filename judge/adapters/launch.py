@@ -1,0 +1,65 @@
+"""What to write where, for each framework: lines to paste, with the run file put in."""
+
+from __future__ import annotations
+
+_TRL = """\
+from judge.adapters.trl import JudgeReward
+reward = JudgeReward({config!r}{size}{framework})
+trainer = {trainer}(model=..., reward_funcs=reward, args=..., train_dataset=...)"""
+
+_LINES = {
+    "trl": _TRL,
+    "trl-async": _TRL,
+    "unsloth": _TRL,
+    "axolotl": """\
+JUDGE_CONFIG={config}{size_variable} axolotl train run.yaml
+# run.yaml
+rl: grpo
+trl:
+  reward_funcs: [judge.adapters.axolotl.reward]""",
+    "ms-swift": """\
+# plugin.py
+from judge.adapters.swift import register
+register("judge")
+# shell
+JUDGE_CONFIG={config} swift rlhf --rlhf_type grpo --external_plugins plugin.py --reward_funcs judge ...""",
+    "verl": """\
+python -m verl.trainer.main_ppo \\
+  reward.custom_reward_function.path=pkg://judge.adapters.verl \\
+  reward.custom_reward_function.name=compute_score \\
+  +reward.custom_reward_function.reward_kwargs.config={config} ...""",
+    "openrlhf": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job: runtime_env.env_vars
+REWARD=$(python -c "import judge.adapters.openrlhf as m; print(m.__file__)")
+python -m openrlhf.cli.train_ppo_ray --reward.remote_url "$REWARD" ...""",
+    "verifiers": """\
+export JUDGE_CONFIG={config}
+--env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward""",
+    "verifiers-v0": """\
+from judge.adapters.verifiers import judge_rubric
+env = vf.SingleTurnEnv(dataset=..., rubric=judge_rubric({config!r}))""",
+}
+_TRAINERS = {"trl-async": "AsyncGRPOTrainer"}
+
+
+def launch_lines(framework: str, config: str, num_generations: int | None, siblings: bool) -> list[str]:
+    """The lines for one framework.
+
+    Args:
+        config: Path of the run file.
+        num_generations: Completions a prompt, where known.
+        siblings: Whether rewards depend on them, so that the number has to be given.
+
+    Example:
+        >>> launch_lines("verifiers", "/runs/judge.yaml", 8, False)[0]
+        'export JUDGE_CONFIG=/runs/judge.yaml'
+    """
+    size = num_generations if siblings else None
+    text = _LINES[framework].format(
+        config=config,
+        size=f", num_generations={size}" if size else "",
+        size_variable=f" JUDGE_NUM_GENERATIONS={size}" if size else "",
+        framework="" if framework == "trl" else f", framework={framework!r}",
+        trainer=_TRAINERS.get(framework, "GRPOTrainer"),
+    )
+    return text.splitlines()

@@ -1,0 +1,255 @@
+"""Will these run settings work as a reward in that framework? Told from the numbers and the files, before a GPU is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from judge.adapters.convert import REFERENCE_COLUMNS
+from judge.adapters.figures import components_of, figure_names
+from judge.adapters.projection import Framework, framework, policy_of, siblings
+from judge.adapters.question import QUESTION_KEYS, shows_question
+from judge.errors import SettingsError
+from judge.pipeline.build import Plan
+from judge.reward.shape import needs
+from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
+
+BATCHED = ("trl", "unsloth", "axolotl", "ms-swift")  # a call holds a process's share of the batch
+ONE_AT_A_TIME = ("verl", "openrlhf", "verifiers")
+WORKERS = ("verl", "openrlhf")  # rewards run in worker processes beside the trainer
+STALL_S = 300.0  # AsyncGRPO gives its worker up after this long without a sign of life
+TIMEOUT_S = 1800.0  # torch.distributed's default: one slow process stalls all others at the gather
+_TAKEN = ("prompts", "completions", "trainer_state", "log_extra", "log_metric", "environments")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The trainer's numbers, where given.
+
+    Attributes:
+        per_device_batch: Completions a process and step.
+        steps_per_generation: Steps that one generation feeds.
+    """
+
+    num_generations: int | None = None
+    processes: int = 1
+    per_device_batch: int | None = None
+    steps_per_generation: int = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `problem`: the run would fail, or train on something else than was meant."""
+
+    about: str
+    says: str
+    problem: bool = False
+
+
+@dataclass(frozen=True)
+class _Case:
+    known: Framework
+    plan: Plan
+    layout: Layout
+    row: Mapping[str, Any] | None
+    question: str | None
+
+    @property
+    def name(self) -> str:
+        return self.known.name
+
+    @property
+    def cause(self) -> str:
+        """What needs siblings, with the policy in force; empty when nothing does."""
+        try:
+            policy = policy_of(self.name, self.plan.settings)[0]
+        except SettingsError:
+            policy = "exclude"
+        return siblings(self.plan.settings, policy)
+
+
+def examine(
+    name: str, plan: Plan, layout: Layout, *, row: Mapping[str, Any] | None = None, question: str | None = None
+) -> list[Finding]:
+    """Everything that can be told without a trainer and without a judge.
+
+    Args:
+        name: Of the framework.
+        row: One row of the training data, as a mapping of columns; None: not given.
+        question: Where the question is in it (verl: a key of `extra_info`); None: the known names.
+
+    Raises:
+        SettingsError: No such framework.
+
+    Example:
+        >>> from judge.pipeline.build import plan
+        >>> from judge.settings import RunSettings
+        >>> made = plan(RunSettings(rubric="helpfulness", on_no_verdict="group_mean"))
+        >>> [f.says for f in examine("trl", made, Layout(4, 4, 2)) if f.about == "groups"]
+        ['split: 2 completions a process, 4 a group; JudgeReward forms groups over processes (AsyncJudgeReward cannot)']
+    """
+    case = _Case(framework(name), plan, layout, row, question)
+    found = [Finding(about, *_pair(look(case))) for about, look in _LOOKS]
+    return [f for f in found if f.says]
+
+
+Said = str | tuple[str, bool]
+
+
+def _pair(said: Said) -> tuple[str, bool]:
+    return (said, False) if isinstance(said, str) else said
+
+
+def _groups(case: _Case) -> Said:
+    name, size = case.name, case.layout.num_generations
+    if name in ONE_AT_A_TIME:
+        return "one response a call; siblings are never seen"
+    if name not in BATCHED:
+        return "one whole group a call"
+    if size is None:
+        return ("`--num-generations` is not given, and " + case.cause + " needs it", True) if case.cause else "no numbers given"
+    if case.cause and size < 2:
+        return f"{case.cause} needs siblings, and a group has {size}", True
+    return _batches(case, size)
+
+
+def _batches(case: _Case, size: int) -> Said:
+    """What the numbers make of the groups where a call holds a process's share of the batch."""
+    layout = case.layout
+    if layout.per_device_batch is None:
+        return f"groups of {size}; give --per-device-batch to see whether they split"
+    local = layout.per_device_batch * layout.steps_per_generation
+    if local * layout.processes % size:
+        return f"{local} x {layout.processes} completions are no multiple of {size}: trainers refuse that", True
+    if local % size == 0:
+        return f"whole: a process holds {local} completions, which is {local // size} groups of {size}"
+    how = {"ms-swift": "JudgeORM forms groups over processes (AsyncJudgeORM cannot)", "axolotl": "they are formed over processes"}
+    then = how.get(case.name, "JudgeReward forms groups over processes (AsyncJudgeReward cannot)")
+    if not case.cause:
+        then = "nothing here depends on siblings, so each response is judged where it is"
+    return f"split: {local} completions a process, {size} a group; {then}"
+
+
+def _siblings(case: _Case) -> Said:
+    if not case.cause:
+        return "rewards depend on no sibling"
+    if not case.known.sees_groups:
+        return f"{case.cause} needs siblings, and {case.name} shows none", True
+    return f"{case.cause} needs siblings, and whole groups are judged at once"
+
+
+def _question(case: _Case) -> Said:
+    if not shows_question(case.plan):
+        return "the recipe does not show it to the judge"
+    if case.name == "verl":
+        key = case.question or " / ".join(QUESTION_KEYS)
+        if case.row is None:
+            return f"only as extra_info[{key}], which the data set must hold (give --data to check)"
+        extra = case.row.get("extra_info")
+        held = extra if isinstance(extra, Mapping) else {}
+        wanted = (case.question,) if case.question else QUESTION_KEYS
+        here = next((k for k in wanted if held.get(k) is not None), None)
+        return f"extra_info[{here}]" if here else (f"extra_info has {', '.join(held) or 'nothing'}, and not {key}", True)
+    return {
+        "openrlhf": "the prompt's text; chat markup is taken off (or `question` in a label that is a JSON object)",
+        "ms-swift": "`messages` without the last, which is the response",
+        "verifiers": "the task's `prompt`",
+        "verifiers-v0": "`prompts`, passed by name",
+    }.get(case.name, "`prompts`: text or messages, as in the data set")
+
+
+def _reference(case: _Case) -> Said:
+    if "reference" not in case.plan.recipe.spec.needs.sample:
+        return ""
+    where = {"verl": "`reward_model.ground_truth`", "openrlhf": "the label", "verifiers": "a field of the task"}.get(case.name)
+    if where is not None:
+        return f"the recipe needs one: {where}"
+    names = ", ".join(REFERENCE_COLUMNS)
+    if case.row is None:
+        return f"the recipe needs one: the first column of {names}, or `reference=` (give --data to check)"
+    here = next((c for c in REFERENCE_COLUMNS if case.row.get(c) is not None), None)
+    return (
+        f"column `{here}`" if here else (f"the recipe needs one, and the data have none of {names}: name it, `reference=`", True)
+    )
+
+
+def _columns(case: _Case) -> Said:
+    if case.row is None or case.name in ONE_AT_A_TIME:
+        return ""
+    taken = [c for c in _TAKEN if c in case.row]
+    if taken:
+        return f"`{taken[0]}` is a name that the trainer passes itself: rename the column", True
+    return ""
+
+
+def _missing(case: _Case) -> Said:
+    can = f"it can: {', '.join(case.known.policies)}"
+    try:
+        policy, constant = policy_of(case.name, case.plan.settings)
+    except SettingsError as cause:
+        return f"{cause}", True
+    here = f"{policy} {constant:g}" if constant is not None else policy
+    return f"{here} (there, None is {case.known.none_is}; {can})"
+
+
+def _engine(case: _Case) -> Said:
+    engine = case.plan.settings.engine
+    if isinstance(engine, VllmSettings | TransformersSettings):
+        if case.name in WORKERS:
+            return f"`{engine.kind}` loads the model in every reward worker: serve it once, and use `kind: openai`", True
+        if case.name == "trl-async":
+            return f"`{engine.kind}` runs in a child process that sees no GPU: serve it, and use `kind: openai`", True
+        many = case.layout.processes
+        return f"`{engine.kind}` in the trainer's process" + (f": {many} copies of the judge, one a process" if many > 1 else "")
+    if not isinstance(engine, OpenAiSettings):
+        return f"`{engine.kind}` is for tests, and cannot be started from a run file", True
+    limit, why = (STALL_S, "AsyncGRPO gives up") if case.name == "trl-async" else (TIMEOUT_S, "torch.distributed gives up")
+    if engine.deadline_s >= limit:
+        return f"a call may take {engine.deadline_s:g} s, and {why} after {limit:g} s: lower `engine.deadline_s`", True
+    return f"`openai`: {engine.concurrency} requests at once from each process, {engine.deadline_s:g} s a call at most"
+
+
+def _lengths(case: _Case) -> Said:
+    if "lengths" not in needs(case.plan.settings.reward.shape):
+        return ""
+    if case.name in (*BATCHED, "trl-async"):
+        return "`reward.shape` needs them: from the trainer's token ids"
+    if isinstance(case.plan.settings.engine, OpenAiSettings):
+        return f"`reward.shape` needs them; {case.name} passes none, and an endpoint has no tokenizer to count with", True
+    return "`reward.shape` needs them: counted by the judge's tokenizer, since no token ids are passed"
+
+
+def _monitor(case: _Case) -> Said:
+    if case.plan.settings.monitor is None:
+        return ""
+    if case.name in ONE_AT_A_TIME or case.name == "verifiers-v0":
+        return f"`monitor` watches batches, and {case.name} shows none: it would see nothing", True
+    return "watches every batch of a process"
+
+
+def _metrics(case: _Case) -> Said:
+    names = list(figure_names(components_of(case.plan), "judge"))
+    if case.name in (*BATCHED, "trl-async"):
+        names = ["rewards/judge/mean", "rewards/judge/std", *(n for n in names if n != "judge/unjudged"), "judge/seconds"]
+        if case.name in ("trl-async", "ms-swift"):
+            return f"{names[0]}, {names[1]} (no others: this trainer takes none from a reward function)"
+    if case.name == "verl":
+        names = ["score", *names]
+    if case.name == "verifiers-v0":
+        names = ["judge"]
+    return ", ".join(names)
+
+
+_LOOKS: tuple[tuple[str, Callable[[_Case], Said]], ...] = (
+    ("groups", _groups),
+    ("siblings", _siblings),
+    ("question", _question),
+    ("reference", _reference),
+    ("columns", _columns),
+    ("no reward", _missing),
+    ("engine", _engine),
+    ("lengths", _lengths),
+    ("monitor", _monitor),
+    ("metrics", _metrics),
+)

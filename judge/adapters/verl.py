@@ -1,0 +1,86 @@
+"""verl: `compute_score` for `reward.custom_reward_function`, one response a call.
+
+What its own code does (verl 0.9.1, `experimental/reward_loop`, `trainer/ppo/reward.py`):
+
+- `path: pkg://judge.adapters.verl` is imported by name, and `name` is looked up in the module. It must be an `async def` at
+  module level: a callable object would be run as a plain function, and its coroutine stored as the score.
+- Nothing passes the prompt. Only `extra_info`, a dict of the data set, can bring it; verl writes into that dict, and we do not.
+- Every key of the returned dict becomes a column, by the names of the first sample: so all samples have the same ones.
+- NaN makes the advantages of the whole group NaN, None fails when it is packed, and an exception drops the group (the
+  trainers evict and refill it). So `raise` is the neutral way, and what there is instead is a declared constant.
+- Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judge.adapters.door import Door, config_of, shared
+from judge.adapters.question import question_of, shows_question
+from judge.errors import SettingsError, did_you_mean
+
+_OPTIONS = ("config", "question", "reference", "name", "on_no_verdict", "constant", "overrides", "use_router")
+_FROM_VERL = ("reward_router_address", "reward_model_tokenizer")  # added to the call when verl serves a judge model itself
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: Any,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    config: str | Mapping[str, Any] | None = None,
+    question: str | None = None,
+    reference: str | None = None,
+    name: str = "judge",
+    on_no_verdict: str | None = None,
+    constant: float | None = None,
+    overrides: Sequence[str] = (),
+    use_router: bool = False,
+    reward_router_address: str | None = None,
+    **others: Any,
+) -> dict[str, float]:
+    """Reward of one response, and its figures.
+
+    The keyword arguments are `reward.custom_reward_function.reward_kwargs` of verl's configuration.
+
+    Args:
+        data_source: Not used: the run file says how to judge.
+        ground_truth: The reference answer; a mapping is taken at `answer`, `ground_truth`, `value` or `target`.
+        extra_info: Of the data set. `context`, `principle` and `rubric` in it reach the judge, too.
+        config: Run file (an absolute path: workers have folders of their own) or the settings themselves; None: JUDGE_CONFIG.
+        question: Key of `extra_info` that holds the question (text or messages); None: `question`, `prompt`, `problem`...
+        reference: Key of `extra_info` to use instead of `ground_truth`.
+        name: Prefix of the figures.
+        on_no_verdict: `raise` (the default: the group is dropped) or `constant`; None: what the run file says.
+        use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
+
+    Returns:
+        `score`, and the keys of `judge.adapters.figures.figure_names`: always the same, finite numbers only.
+
+    Raises:
+        NoVerdictError: There is no reward, and the policy is `raise`.
+        SettingsError, DataError: The configuration or the row cannot work; the first call says so.
+    """
+    _check_names(others)
+    if use_router:
+        if reward_router_address is None:
+            raise SettingsError(f"{name}: `use_router` needs `reward.reward_model.enable: true`, and verl passes no router")
+        overrides = [*overrides, "engine.kind=openai", f"engine.base_url=http://{reward_router_address}/v1"]
+    door = shared(
+        Door, "verl", config_of(config), name=name, on_no_verdict=on_no_verdict, constant=constant, overrides=list(overrides)
+    )
+    row = extra_info or {}
+    asked = question_of(row, question, needed=shows_question(door.plan), where=name, holder="extra_info")
+    known = ground_truth if reference is None else row.get(reference)
+    score, reward = await door.score(door.sample(asked, solution_str, known, row))
+    return {"score": score, **door.figures(score, reward)}
+
+
+def _check_names(others: Mapping[str, Any]) -> None:
+    """A mistyped option would be ignored in silence; what future versions of verl may pass is not ours to refuse."""
+    for given in others:
+        near = "" if given in _FROM_VERL else did_you_mean(given, _OPTIONS)
+        if near:
+            raise SettingsError(f"reward_kwargs: no option `{given}`{near}")

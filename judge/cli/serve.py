@@ -1,0 +1,50 @@
+"""`judge serve`: the reward over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from judge.cli.options import Config, Set
+from judge.errors import InputError
+from judge.pipeline.build import plan
+from judge.pipeline.facade import Judge
+from judge.settings import load_settings
+
+
+def serve(
+    config: Config,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on. [default: server.host, 127.0.0.1]", metavar="ADDRESS")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port; 0 takes a free one. [default: server.port, 8421]", metavar="PORT")
+    ] = None,
+    overrides: Set = None,
+) -> None:
+    """Serve rewards over HTTP; print one line with a `curl` to try when the judge is ready.
+
+    Logs are JSON lines on standard error. SIGTERM and Ctrl-C drain: requests in progress finish (server.drain_s), new ones are
+    told to come back.
+
+    Keys come from the environment variable JUDGE_API_KEYS or from server.api_keys_file; an address that other machines can reach
+    needs them.
+
+    \b
+    Examples:
+      judge serve examples/quickstart.yaml
+      JUDGE_API_KEYS=$(openssl rand -hex 24) judge serve my.yaml --host 0.0.0.0 --port 8421
+      judge serve my.yaml --set server.max_concurrency=64 --set server.item_timeout_s=30
+
+    Exit codes: 0 stopped by a signal, 2 wrong input, 3 engine cannot work.
+    """
+    try:
+        from judge.server.log import log  # noqa: PLC0415  # an optional extra
+        from judge.server.serve import serve as run  # noqa: PLC0415
+    except ImportError as why:
+        raise InputError(f"serving needs more packages ({why.name} is missing): pip install 'judge-rewards[serve]'") from None
+    given = [f"server.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
+    settings, base = load_settings(config, [*(overrides or ()), *given])
+    with Judge(plan(settings, base), progress=lambda line: log("engine", note=line), trainer=True) as judge:
+        run(judge, settings.server)

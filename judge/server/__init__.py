@@ -1,0 +1,1 @@
+"""The HTTP reward server: FastAPI in front of one `Judge`."""

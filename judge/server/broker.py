@@ -1,0 +1,218 @@
+"""Completions of one prompt, sent one by one from anywhere -> one judgement of the group, and to each sender its own reward.
+
+Several trainers never show a reward function a whole group: its members are scored by different workers on different machines.
+They meet here. A member waits in its request until the group is whole; the group is judged once; everyone gets his answer.
+
+- The same member again (a retry) waits with the first, or gets the answer already there. Other content under the same index is
+  an error for the newcomer alone (409).
+- A group that is not whole in time fails for all of its members (409), naming who is missing, and never in part.
+- The judging belongs to the group, not to a request: a sender that goes away does not cancel it for the others; when all have
+  gone, it is cancelled after a moment.
+- A higher `attempt` starts the same group afresh, and ends lower ones that are not finished (409).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from judge.server.log import log
+from judge.server.refusal import Refusal
+from judge.server.work import Work
+from judge.settings.server import GroupServing
+from judge.types import Reward, Sample
+
+ABANDONED_S = 10.0  # that nobody waits before the judging is cancelled
+
+
+@dataclass(eq=False)
+class Group:
+    """One attempt at one group.
+
+    Attributes:
+        question: Prompt and reference, which all members share.
+        members: Index -> hash of the content, and the sample.
+        waiting: Requests that wait for the result.
+        timer: What happens next by itself: failing, or being forgotten.
+    """
+
+    name: str
+    attempt: int
+    size: int
+    question: object
+    result: asyncio.Future[list[Reward]]
+    members: dict[int, tuple[bytes, Sample]] = field(default_factory=dict)
+    waiting: int = 0
+    timer: asyncio.TimerHandle | None = None
+    job: asyncio.Task[None] | None = None
+
+    @property
+    def missing(self) -> list[int]:
+        """Indices that have not come."""
+        return [i for i in range(self.size) if i not in self.members]
+
+
+class Broker:
+    """Where the members of groups meet: on one event loop, in one process."""
+
+    def __init__(self, work: Work, settings: GroupServing) -> None:
+        self._work = work
+        self._settings = settings
+        self._groups: dict[tuple[str, str], Group] = {}
+
+    @property
+    def open(self) -> int:
+        """Groups whose members are awaited or judged."""
+        return sum(not group.result.done() for group in self._groups.values())
+
+    async def member(
+        self, owner: str, name: str, index: int, size: int, attempt: int, sample: Sample
+    ) -> tuple[Sequence[Reward], Reward]:
+        """Bring one member, wait for its group, and take all rewards and its own.
+
+        Args:
+            owner: Holder of the API key; groups of different holders never meet.
+            sample: Its one response is the member.
+
+        Raises:
+            Refusal: 409: it does not fit its group, or the group is incomplete; 422: no such index; 429: too many groups; and
+                what judging the group was refused for.
+        """
+        if not index < size <= self._settings.max_size:
+            message = f"index {index} of a group of {size}; indices begin at 0, and a group has 1 to {self._settings.max_size}"
+            raise Refusal(422, "bad_index", message, where="index")
+        group = self._find((owner, name), attempt) or self._open((owner, name), size, attempt, sample)
+        self._join((owner, name), group, index, size, sample)
+        group.waiting += 1
+        try:
+            rewards = await asyncio.shield(group.result)
+        finally:
+            group.waiting -= 1
+            if not group.waiting and group.job is not None and not group.job.done():
+                asyncio.get_running_loop().call_later(ABANDONED_S, self._abandon, (owner, name), group)
+        return rewards, rewards[index]
+
+    def _find(self, key: tuple[str, str], attempt: int) -> Group | None:
+        """The group as it stands, at this attempt; a lower attempt of it is ended."""
+        group = self._groups.get(key)
+        if group is None or attempt == group.attempt:
+            return group
+        if attempt < group.attempt:
+            message = f"group `{group.name}` is at attempt {group.attempt}; this is attempt {attempt}"
+            raise Refusal(409, "group_superseded", message, where="attempt")
+        message = f"attempt {attempt} of group `{group.name}` took the place of attempt {group.attempt}"
+        self._fail(group, Refusal(409, "group_superseded", message, where="attempt"))
+        self._forget(key, group)
+        return None
+
+    def _open(self, key: tuple[str, str], size: int, attempt: int, sample: Sample) -> Group:
+        self._work.check_open()
+        if len(self._groups) >= self._settings.max_groups:
+            raise Refusal(429, "too_many_groups", f"{len(self._groups)} groups are held; no more are taken", retry_s=10)
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[list[Reward]] = loop.create_future()
+        result.add_done_callback(_read)
+        group = self._groups[key] = Group(key[1], attempt, size, (sample.prompt, sample.reference), result)
+        group.timer = loop.call_later(self._settings.incomplete_s, self._expire, key, group)
+        return group
+
+    def _join(self, key: tuple[str, str], group: Group, index: int, size: int, sample: Sample) -> None:
+        if size != group.size:
+            message = f"group `{group.name}` has {group.size} members, and this one says {size}"
+            raise Refusal(409, "size_differs", message, where="size")
+        print_, known = _print(sample), group.members.get(index)
+        if known is not None:
+            if known[0] != print_:
+                message = f"member {index} of group `{group.name}` is there already, with other content"
+                raise Refusal(409, "member_differs", message, where="index", hint="a higher `attempt` judges the group again")
+            return
+        if (sample.prompt, sample.reference) != group.question:
+            message = f"member {index} has another prompt or reference than the rest of group `{group.name}`"
+            raise Refusal(409, "prompt_differs", message, where="prompt")
+        if group.result.done():  # failed; the newcomer is told why
+            return
+        group.members[index] = (print_, replace(sample, id=str(index), group=group.name))
+        if not group.missing:
+            if group.timer is not None:
+                group.timer.cancel()
+            group.job = asyncio.create_task(self._judge(key, group))
+
+    async def _judge(self, key: tuple[str, str], group: Group) -> None:
+        samples = [group.members[i][1] for i in range(group.size)]
+        rewards: list[list[Reward]] = [[] for _ in samples]
+        try:
+            with self._work.enter(len(samples), patient=True), self._work.drain.track():
+                async for places, own in self._work.each(samples, limit_s=self._settings.result_s):
+                    for place, found in zip(places, own, strict=True):
+                        rewards[place] = found
+            if not group.result.done():
+                group.result.set_result([one for [one] in rewards])
+            self._keep(key, group)
+        except Refusal as refusal:  # such as: the engine is down; who asks again begins the group again
+            self._fail(group, refusal)
+            self._forget(key, group)
+        except Exception as why:  # noqa: BLE001  # else all members would wait for ever for a group that nobody judges
+            log("group_failed", level=logging.ERROR, failed=why)
+            self._fail(group, Refusal(500, "internal", "an error inside the server; its log says where"))
+            self._forget(key, group)
+
+    def _expire(self, key: tuple[str, str], group: Group) -> None:
+        there, missing = len(group.members), ", ".join(map(str, group.missing[:32]))
+        waited = f"after {self._settings.incomplete_s:g} s"
+        message = f"group `{group.name}` has {there} of {group.size} members {waited}; missing: {missing}"
+        log("group_incomplete", members=there, size=group.size)
+        hint = "no member has a reward; a higher `attempt` judges the group again"
+        self._fail(group, Refusal(409, "group_incomplete", message, where="group_id", hint=hint))
+        self._keep(key, group)
+
+    def _keep(self, key: tuple[str, str], group: Group) -> None:
+        """Hold a finished group for members that ask again; what it was judged from is needed no more."""
+        group.members = {i: (print_, _EMPTY) for i, (print_, _) in group.members.items()}
+        group.timer = asyncio.get_running_loop().call_later(self._settings.keep_s, self._forget, key, group)
+
+    def _fail(self, group: Group, refusal: Refusal) -> None:
+        if group.timer is not None:
+            group.timer.cancel()
+        if not group.result.done():
+            group.result.set_exception(refusal)
+        if group.job is not None and group.job is not asyncio.current_task():
+            group.job.cancel()
+
+    def _abandon(self, key: tuple[str, str], group: Group) -> None:
+        if not group.waiting and not group.result.done():
+            log("group_abandoned", size=group.size)
+            self._fail(group, Refusal(409, "group_abandoned", f"all members of group `{group.name}` went away"))
+            self._forget(key, group)
+
+    def _forget(self, key: tuple[str, str], group: Group) -> None:
+        if group.timer is not None:
+            group.timer.cancel()
+        if self._groups.get(key) is group:
+            del self._groups[key]
+
+    def close(self) -> None:
+        """End everything."""
+        for key, group in list(self._groups.items()):
+            self._fail(group, self._work.drain.refusal)
+            self._forget(key, group)
+
+
+_EMPTY = Sample(prompt="", responses=("",))
+
+
+def _print(sample: Sample) -> bytes:
+    """Hash of everything a member says."""
+    text = repr(
+        (sample.prompt, sample.responses, sample.reference, sample.context, sample.principle, sample.steps, sample.rubric)
+    )
+    metadata = repr(sorted(sample.metadata.items()))
+    return hashlib.blake2b((text + metadata).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _read(result: asyncio.Future[list[Reward]]) -> None:
+    """Take note of a failure that nobody waits for any more, so that asyncio does not report it as lost."""
+    if not result.cancelled():
+        result.exception()

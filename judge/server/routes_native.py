@@ -1,0 +1,139 @@
+"""The server's own routes: score samples, rank responses to one prompt, both at once or line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from judge.server.answer import Lines, answer, read
+from judge.server.describe import documented
+from judge.server.refusal import Refusal
+from judge.server.results import RankOut, ScoreOut, reward_out
+from judge.server.state import State
+from judge.server.wire import RankIn, ScoreIn, to_sample
+from judge.types import Reward, Sample
+
+router = APIRouter(tags=["native"])
+
+
+@router.post(
+    "/v1/score", **documented(ScoreIn, ScoreOut, "Rewards of samples", streams=True, example={
+        "samples": [{"id": "a", "prompt": "Capital of France?", "response": "Paris."}],
+    }),
+)  # fmt: skip
+async def score(request: Request) -> Response:
+    """Judge samples: one reward for each of their responses, or the reason why there is none."""
+    state: State = request.app.state.judge
+    given, raw = await read(request, ScoreIn)
+    samples = [
+        to_sample(s, s.prompt, s.texts, where=f"samples[{i}]", rubrics=state.settings.client_rubrics, id=s.id, group=s.group)
+        for i, s in enumerate(given.samples)
+    ]
+    if given.stream:
+        return _streamed(request, state, samples, _score_lines(state, samples, given.detail))
+
+    async def work() -> dict[str, Any]:
+        rewards = await state.work.score(samples)
+        results = [_result(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
+        absent = sum(r.trained is None for own in rewards for r in own)
+        return {**state.described, "no_reward": absent, "results": results}
+
+    return await answer(request, raw, work)
+
+
+@router.post(
+    "/v1/rank", **documented(RankIn, RankOut, "Responses to one prompt, best first", streams=True, example={
+        "prompt": "Capital of France?", "responses": ["Paris.", "Rome."],
+    }),
+)  # fmt: skip
+async def rank(request: Request) -> Response:
+    """Judge responses to one prompt and put them in order. Recipes that compare see them together, others one by one."""
+    state: State = request.app.state.judge
+    given, raw = await read(request, RankIn)
+    samples = _one_prompt(state, given)
+    if given.stream:
+        return _streamed(request, state, samples, _rank_lines(state, samples, given.detail))
+
+    async def work() -> dict[str, Any]:
+        rewards = [r for own in await state.work.score(samples) for r in own]
+        return {
+            **state.described,
+            **_ranked(rewards),
+            "rewards": [reward_out(r, index=i, detail=given.detail) for i, r in enumerate(rewards)],
+        }
+
+    return await answer(request, raw, work)
+
+
+def _one_prompt(state: State, given: RankIn) -> list[Sample]:
+    """One sample with all responses where the recipe shows them together, else a sample each."""
+    mode = state.judge.plan.recipe.spec.mode
+    together = state.judge.plan.settings.group is None and mode in ("pairwise", "listwise")
+    if together and mode == "pairwise" and len(given.responses) != 2:
+        message = f"this server's recipe compares 2 responses, and here are {len(given.responses)}"
+        hint = "with `group: {schedule: round_robin}` in its settings it ranks any number"
+        raise Refusal(422, "wrong_count", message, where="responses", hint=hint)
+    texts = [given.responses] if together else [(text,) for text in given.responses]
+    rubrics = state.settings.client_rubrics
+    return [to_sample(given, given.prompt, t, where="", rubrics=rubrics, id=str(i), group="rank") for i, t in enumerate(texts)]
+
+
+def _ranked(rewards: Sequence[Reward]) -> dict[str, list[int]]:
+    """Indices by reward, best first (ties in the order given), and those that have none."""
+    known = [(value, i) for i, r in enumerate(rewards) if (value := r.trained) is not None]
+    return {
+        "ranking": [i for _, i in sorted(known, key=lambda pair: (-pair[0], pair[1]))],
+        "unranked": [i for i, r in enumerate(rewards) if r.trained is None],
+    }
+
+
+def _result(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool) -> dict[str, Any]:
+    own = [reward_out(r, index=k, detail=detail) for k, r in enumerate(rewards)]
+    return {"index": index, "id": sample.id or str(index), "rewards": own}
+
+
+def _streamed(request: Request, state: State, samples: Sequence[Sample], lines: AsyncIterator[dict[str, Any]]) -> Response:
+    if "idempotency-key" in request.headers:
+        raise Refusal(400, "no_replay", "a streamed answer is not kept for repetition", where="header idempotency-key")
+    entered = state.work.enter(len(samples))
+    entered.__enter__()
+    return Lines(state, _Entered(entered), lines)
+
+
+class _Entered:
+    """A context that was entered before the answer began, so that a refusal could still be one."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __enter__(self) -> None:
+        """Nothing: it has been entered."""
+
+    def __exit__(self, *why: Any) -> bool | None:
+        left: bool | None = self._inner.__exit__(*why)
+        return left
+
+
+async def _score_lines(state: State, samples: Sequence[Sample], detail: bool) -> AsyncIterator[dict[str, Any]]:
+    absent = 0
+    async with aclosing(state.work.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
+        async for places, rewards in done:
+            for place, own in zip(places, rewards, strict=True):
+                absent += sum(r.trained is None for r in own)
+                yield {"type": "result", **_result(place, samples[place], own, detail)}
+    yield {"type": "done", **state.described, "results": len(samples), "no_reward": absent}
+
+
+async def _rank_lines(state: State, samples: Sequence[Sample], detail: bool) -> AsyncIterator[dict[str, Any]]:
+    found: dict[int, list[Reward]] = {}
+    async with aclosing(state.work.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
+        async for places, rewards in done:
+            for place, own in zip(places, rewards, strict=True):
+                found[place] = own
+                for k, reward in enumerate(own):
+                    yield {"type": "result", **reward_out(reward, index=place if len(samples) > 1 else k, detail=detail)}
+    yield {"type": "done", **state.described, **_ranked([r for place in sorted(found) for r in found[place]])}

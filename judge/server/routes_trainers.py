@@ -1,0 +1,246 @@
+"""The doors of trainers that have a shape of their own: OpenRLHF, slime, NeMo-Gym, and vLLM's scalar reward models.
+
+What a response without a reward becomes is not the same in any two of them (`judge.adapters.projection`): NeMo-Gym can say so
+(`mask_sample`); the others take a number or nothing. There it is the declared `server.neutral`, or 503, which all of them ask
+again: OpenRLHF 5 times, slime 10, verl's reward loop 16.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from judge.adapters.chat_markup import messages_in, response_in, split_conversation
+from judge.adapters.convert import reference_of
+from judge.adapters.projection import siblings
+from judge.server import nemo_gym
+from judge.server.answer import answer, read
+from judge.server.describe import documented
+from judge.server.refusal import Refusal
+from judge.server.results import failure_of
+from judge.server.state import State
+from judge.server.wire_trainers import (
+    ClassifyOut,
+    Nothing,
+    OpenRlhfIn,
+    OpenRlhfOut,
+    PoolingIn,
+    PoolingOut,
+    ScalarIn,
+    SlimeIn,
+    SlimeOut,
+    VerifyIn,
+    VerifyOut,
+)
+from judge.types import Message, Reason, Reward, Sample
+
+router = APIRouter(tags=["trainers"])
+
+_CHATML = "<|im_start|>user\nCapital of France?<|im_end|>\n<|im_start|>assistant\n"
+
+
+@router.post(
+    "/get_reward", **documented(OpenRlhfIn, OpenRlhfOut, "OpenRLHF: remote reward model", example={
+        "query": [_CHATML + "Paris.<|im_end|>"], "prompts": [_CHATML], "labels": ["Paris"],
+    }),
+)  # fmt: skip
+async def get_reward(request: Request) -> Response:
+    """OpenRLHF's `--reward.remote_url http://judge:KEY@host:8421/get_reward`."""
+    state: State = request.app.state.judge
+    given, raw = await read(request, OpenRlhfIn)
+    labels = given.labels or (None,) * len(given.query)
+    rows = enumerate(zip(given.query, given.prompts, labels, strict=True))
+    samples = [_openrlhf(i, query, prompt, label) for i, (query, prompt, label) in rows]
+
+    async def work() -> dict[str, Any]:
+        rewards = await _judged(state, samples)
+        values = [number(state, r) for r in rewards]
+        scores = [value if r.value is None else r.value for r, value in zip(rewards, values, strict=True)]
+        return {"rewards": values, "scores": scores, "extra_logs": {"judge_failed": [float(r.trained is None) for r in rewards]}}
+
+    return await answer(request, raw, work)
+
+
+def _openrlhf(place: int, query: str, prompt: str, label: Any) -> Sample:
+    response = response_in(query, prompt)
+    if response is None:
+        message = "the query does not begin with its prompt, so nothing says where the response begins"
+        raise Refusal(422, "bad_field", message, where=f"query[{place}]")
+    return Sample(messages_in(prompt), (response,), reference=reference_of(label), id=str(place))
+
+
+@router.post(
+    "/remote_rm", **documented(SlimeIn, SlimeOut, "slime: remote_rm", example={
+        "prompt": "Capital of France?", "response": "Paris.", "label": "Paris",
+    }),
+)  # fmt: skip
+async def remote_rm(request: Request) -> Response:
+    """slime's `--rm-type remote_rm --rm-url http://judge:KEY@host:8421/remote_rm`."""
+    state: State = request.app.state.judge
+    given, raw = await read(request, SlimeIn)
+    prompt = (
+        messages_in(given.prompt) if isinstance(given.prompt, str) else tuple(Message(m.role, m.content) for m in given.prompt)
+    )
+    sample = Sample(prompt, (given.response,), reference=reference_of(given.label), id="0")
+
+    async def work() -> float:
+        [reward] = await _judged(state, [sample])
+        return number(state, reward)
+
+    return await answer(request, raw, work)
+
+
+@router.post("/seed_session", **documented(Nothing, Nothing, "NeMo-Gym: begin an episode (nothing to begin)", example={}))
+async def seed_session(request: Request) -> Response:
+    """NeMo-Gym asks this of every resources server; this one holds no state between requests."""
+    _, raw = await read(request, Nothing)
+
+    async def work() -> dict[str, Any]:
+        return {}
+
+    return await answer(request, raw, work)
+
+
+@router.post(
+    "/verify", **documented(VerifyIn, VerifyOut, "NeMo-Gym: resources server", example={
+        "responses_create_params": {"input": [{"role": "user", "content": "Capital of France?"}]},
+        "response": {"output": [{"role": "assistant", "content": [{"type": "output_text", "text": "Paris."}]}]},
+        "answer": "Paris",
+    }),
+)  # fmt: skip
+async def verify(request: Request) -> Response:
+    """NeMo-Gym's `/verify`. Where the settings judge groups, rollouts meet by `_ng_group_id` as in its genrm_compare."""
+    state: State = request.app.state.judge
+    given, raw = await read(request, VerifyIn)
+    row = given.model_extra or {}
+    sample = nemo_gym.sample_in(given.responses_create_params, given.response, row)
+    owner = request.scope.get("state", {}).get("owner", "")
+
+    async def work() -> dict[str, Any]:
+        if siblings(state.judge.plan.settings, "constant"):
+            name, index, attempt, size = _group_of(state, row)
+            _, reward = await state.broker.member(owner, name, index, size, attempt, sample)
+        else:
+            [reward] = await _judged(state, [sample])
+        verdict = nemo_gym.verdict_out(reward)
+        nested = row.get("instance_config")
+        if isinstance(nested, dict):  # where older readers look for it
+            verdict["instance_config"] = {**nested, "mask_sample": verdict["mask_sample"]}
+        return {"responses_create_params": given.responses_create_params, "response": given.response, **row, **verdict}
+
+    return await answer(request, raw, work)
+
+
+def _group_of(state: State, row: dict[str, Any]) -> tuple[str, int, int, int]:
+    name, index, attempt = row.get(nemo_gym.GROUP), row.get(nemo_gym.INDEX), row.get(nemo_gym.ATTEMPT, 0)
+    size = state.settings.group.size
+    if size is None:
+        raise Refusal(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
+    numbers = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (index, attempt))
+    if not isinstance(name, str | int) or not numbers:
+        message = f"these settings judge groups, and the request has no `{nemo_gym.GROUP}` and `{nemo_gym.INDEX}`"
+        raise Refusal(422, "needs_group", message)
+    return str(name)[:256], int(index or 0), int(attempt), size
+
+
+@router.post(
+    "/classify", **documented(ScalarIn, ClassifyOut, "Scalar reward model, as vLLM's /classify", example={
+        "model": "judge", "use_activation": False,
+        "messages": [{"role": "user", "content": "Capital of France?"}, {"role": "assistant", "content": "Paris."}],
+    }),
+)  # fmt: skip
+async def classify(request: Request) -> Response:
+    """The reward as the only class probability of a scalar reward model (verl's reward loop, slime's judge query)."""
+    given, raw = await read(request, ScalarIn)
+
+    def item(index: int, value: float) -> dict[str, Any]:
+        return {"index": index, "label": "LABEL_0", "probs": [value], "num_classes": 1}
+
+    return await _scalar(request, raw, given, "classify", item)
+
+
+@router.post(
+    "/pooling", **documented(PoolingIn, PoolingOut, "Scalar reward model, as vLLM's /pooling", example={
+        "model": "judge", "task": "classify",
+        "messages": [{"role": "user", "content": "Capital of France?"}, {"role": "assistant", "content": "Paris."}],
+    }),
+)  # fmt: skip
+async def pooling(request: Request) -> Response:
+    """The reward as the pooled output of a scalar reward model."""
+    given, raw = await read(request, PoolingIn)
+
+    def item(index: int, value: float) -> dict[str, Any]:
+        return {"index": index, "object": "pooling", "data": [value]}
+
+    return await _scalar(request, raw, given, "pool", item)
+
+
+async def _scalar(request: Request, raw: bytes, given: ScalarIn, kind: str, item: Any) -> Response:
+    state: State = request.app.state.judge
+    samples = _conversations(given)
+
+    async def work() -> dict[str, Any]:
+        rewards = await _judged(state, samples)
+        tokens = sum(r.tokens for r in rewards)
+        return {
+            "id": f"{kind}-{secrets.token_hex(8)}",
+            "object": "list",
+            "created": int(time.time()),
+            "model": state.judge.plan.settings.engine.model,
+            "data": [item(i, number(state, r)) for i, r in enumerate(rewards)],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0},
+        }
+
+    return await answer(request, raw, work)
+
+
+def _conversations(given: ScalarIn) -> list[Sample]:
+    if given.messages:
+        *before, last = given.messages
+        return [Sample(tuple(Message(m.role, m.content) for m in before), (last.content,), id="0")]
+    out = []
+    for place, text in enumerate((given.input,) if isinstance(given.input, str) else given.input):
+        parts = split_conversation(text)
+        if parts is None:
+            message = "the text has no assistant mark of a known chat template, so nothing says where the response begins"
+            raise Refusal(422, "bad_field", message, where=f"input[{place}]", hint="send `messages`")
+        out.append(Sample(parts[0], (parts[1],), id=str(place)))
+    return out
+
+
+async def _judged(state: State, samples: Sequence[Sample]) -> list[Reward]:
+    """One reward a sample, where none depends on the others.
+
+    Raises:
+        Refusal: 422: these settings judge groups, or a sample lacks what the recipe needs.
+    """
+    why = siblings(state.judge.plan.settings, "constant")
+    if why:
+        message = f"with {why} a reward depends on the other responses to the prompt, and this route sees one"
+        raise Refusal(422, "needs_group", message, hint="POST /v1/groups/{group_id}/members/{index}")
+    rewards = [own[0] for own in await state.work.score(samples)]
+    for place, reward in enumerate(rewards):
+        if reward.failure is not None and reward.failure.reason is Reason.INVALID:
+            raise Refusal(422, "bad_sample", reward.failure.detail, where=f"sample {place}")
+    return rewards
+
+
+def number(state: State, reward: Reward) -> float:
+    """The reward, or what was declared to stand for none.
+
+    Raises:
+        Refusal: 503: there is none, and nothing was declared.
+    """
+    if reward.trained is not None:
+        return reward.trained
+    if state.settings.neutral is not None:
+        return state.settings.neutral
+    failure = failure_of(reward)
+    said = f"{failure.reason}: {failure.detail}" if failure else "no reward"
+    hint = "ask again; or declare what shall stand for it: `server.neutral`"
+    raise Refusal(503, "no_reward", f"this response has no reward ({said})", hint=hint, retry_s=1)

@@ -1,0 +1,217 @@
+"""What clients send and get: unknown fields are errors with a suggestion, and nothing here reaches an engine unread.
+
+A client names texts, a rubric and how much detail it wants. Models, templates, sampling and engine options are the server's
+alone, so no field can carry a chat template or an engine argument.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, ValidationError, model_validator
+
+from judge.errors import RubricError
+from judge.rubric.load import rubric_from
+from judge.rubric.model import Frozen, Rubric
+from judge.server.refusal import Refusal
+from judge.types import Message, Sample
+from judge.yamlfile import explain, shown
+
+Model = TypeVar("Model", bound=BaseModel)
+Name = Annotated[str, Field(max_length=256)]
+_TAGS = ("as-text", "as-messages", "as-texts")  # of unions; no part of a request's path
+
+
+def _is_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"should be text, not {shown(value)}")
+    return value
+
+
+Text = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
+"""Any text; pydantic's own check refuses half a surrogate pair, which a policy can write and which is judged."""
+
+Texts = Annotated[tuple[Text, ...], Field(max_length=1000, fail_fast=True)]
+
+
+class MessageIn(Frozen):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+Messages = Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
+
+
+def _kind(value: Any) -> str:
+    return "as-messages" if isinstance(value, list | tuple) else "as-text"
+
+
+Prompt = Annotated[Annotated[Text, Tag("as-text")] | Annotated[Messages, Tag("as-messages")], Discriminator(_kind)]
+"""Text, or chat messages."""
+
+
+class Extras(Frozen):
+    """What every route takes beside prompt and responses.
+
+    Attributes:
+        rubric: Its own, written out, or the name of a shipped one.
+        metadata: For the shaping chain (`response_tokens`, baselines); judges never see it.
+    """
+
+    reference: Text | None = None
+    context: Texts = ()
+    rubric: dict[str, Any] | str | None = None
+    principle: Annotated[str, Field(max_length=20_000)] | None = None
+    steps: Texts = ()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class SampleIn(Extras):
+    """One prompt with `response`, or with `responses` (2 for a pairwise recipe, N for a listwise one)."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["response"]}, {"required": ["responses"]}]})
+
+    prompt: Prompt
+    response: Text = ""
+    responses: Annotated[tuple[Text, ...], Field(min_length=1, max_length=1000, fail_fast=True)] = ()
+    id: Name = ""
+    group: Name = ""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if ("response" in self.model_fields_set) == ("responses" in self.model_fields_set):
+            raise ValueError("give `response` (one text) or `responses` (several), and not both")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts under judgement."""
+        return self.responses or (self.response,)
+
+
+class ScoreIn(Frozen):
+    """`POST /v1/score`.
+
+    Attributes:
+        samples: What is judged.
+        stream: Answer with one JSON line a sample, as each is done, and a last line of type `done`.
+        detail: Add every judge call with its text.
+    """
+
+    samples: Annotated[tuple[SampleIn, ...], Field(min_length=1, max_length=100_000, fail_fast=True)]
+    stream: bool = False
+    detail: bool = False
+
+
+class RankIn(Extras):
+    """`POST /v1/rank`: responses to one prompt, put in order."""
+
+    prompt: Prompt
+    responses: Annotated[tuple[Text, ...], Field(min_length=2, max_length=1000, fail_fast=True)]
+    stream: bool = False
+    detail: bool = False
+
+
+class MemberIn(Extras):
+    """`POST /v1/groups/{group_id}/members/{index}`: one completion of a group.
+
+    Attributes:
+        size: Members of the group; the same from all of them.
+        attempt: Raise it to judge a group of the same name again; callers of lower attempts are told so.
+    """
+
+    prompt: Prompt
+    response: Text
+    size: int | None = Field(default=None, ge=1, le=4096)
+    attempt: int = Field(default=0, ge=0, le=2**31)
+    detail: bool = False
+
+
+def validated(model: type[Model], data: Any) -> Model:
+    """Build a request model.
+
+    Raises:
+        Refusal: 422, naming the first problem, its place, and the field that was meant.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as why:
+        first = why.errors(include_url=False)[0]
+    message = explain({**first, "loc": tuple(p for p in first["loc"] if p not in _TAGS)}, model)
+    hint = ""
+    if "; did you mean " in message:
+        message, _, tail = message.partition("; ")
+        hint = tail
+    raise Refusal(422, "bad_field", shortened(message), where=shortened(place(first["loc"])), hint=shortened(hint))
+
+
+def shortened(text: str) -> str:
+    """Words of a client as they may stand in an answer: a field's name may be megabytes."""
+    return text if len(text) <= 500 else f"{text[:499]}…"
+
+
+def place(loc: Sequence[str | int]) -> str:
+    """A path in the request as a person writes it.
+
+    Example:
+        >>> place(("samples", 0, "prompt", "as-messages", 1, "role"))
+        'samples[0].prompt[1].role'
+    """
+    out = ""
+    for part in loc:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        elif part not in _TAGS:
+            out += f".{part}" if out else part
+    return out
+
+
+def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: str, rubrics: str, **names: str) -> Sample:
+    """A validated request as a sample.
+
+    Args:
+        rubrics: `client_rubrics` of the settings.
+        names: `id` and `group`.
+
+    Raises:
+        Refusal: 422: the rubric is wrong, or not allowed here.
+    """
+    return Sample(
+        prompt=prompt if isinstance(prompt, str) else tuple(Message(m.role, m.content) for m in prompt),
+        responses=responses,
+        reference=given.reference,
+        context=given.context,
+        rubric=_rubric(given.rubric, where, rubrics),
+        principle=given.principle,
+        steps=given.steps,
+        metadata=given.metadata,
+        **names,
+    )
+
+
+def _rubric(value: Any, where: str, allowed: str) -> Rubric | None:
+    if value is None:
+        return None
+    place_ = f"{where}.rubric" if where else "rubric"
+    if allowed == "off":
+        raise Refusal(422, "rubric_not_allowed", "this server judges by its own rubric only", where=place_)
+    try:
+        rubric = _known_rubric(json.dumps(value, sort_keys=True))
+    except RubricError as why:
+        raise Refusal(422, "bad_rubric", "; ".join(p.what for p in why.problems[:5]), where=place_) from None
+    programs = [c.id for c in rubric.criteria if c.check != "llm"]
+    if programs and allowed != "all":
+        message = f"criterion `{programs[0]}` is a programmatic check, and this server takes criteria for the judge only"
+        raise Refusal(422, "rubric_not_allowed", message, where=place_, hint="leave `check` out")
+    return rubric
+
+
+@lru_cache(maxsize=256)
+def _known_rubric(text: str) -> Rubric:
+    """A rubric written as JSON, built once for all samples that bring the same."""
+    return rubric_from(json.loads(text), "rubric")

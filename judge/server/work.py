@@ -1,0 +1,154 @@
+"""Samples -> rewards under the server's limits: a place, a deadline, and one failure that stays one failure.
+
+- Samples of one request are judged each by itself, so that a slow or bad one costs the others nothing; those that compete, or
+  that a shaping step looks at together, are judged together.
+- The deadline counts from the arrival of the request: waiting and retries included. What is late is cancelled, down to the
+  engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from judge.errors import DataError, EngineError, NoVerdictError
+from judge.pipeline.facade import Judge
+from judge.pipeline.group import competing
+from judge.server.admission import Admission
+from judge.server.board import Board
+from judge.server.drain import Drain
+from judge.server.feed import Feed
+from judge.server.health import Health
+from judge.server.metrics import Meters
+from judge.server.refusal import Refusal
+from judge.settings.server import ServerSettings
+from judge.types import NoVerdict, Reason, Reward, Sample
+
+Done = tuple[list[int], list[list[Reward]]]
+"""Places of samples in their request, and the rewards of each."""
+
+_NUMBERS = itertools.count()  # of requests
+
+
+@dataclass(frozen=True)
+class Work:
+    """The judge behind the server's limits."""
+
+    judge: Judge
+    settings: ServerSettings
+    admission: Admission
+    health: Health
+    drain: Drain
+    meters: Meters
+    board: Board
+    feed: Feed | None
+
+    @contextmanager
+    def enter(self, samples: int, *, patient: bool = False) -> Iterator[None]:
+        """Let a request in.
+
+        Raises:
+            Refusal: 413 too many samples, 429 no room, 503 draining or stopped.
+        """
+        if not patient:
+            self.check_open()
+            if samples > self.settings.max_samples:
+                message = f"{samples:,} samples in one request; at most {self.settings.max_samples:,}"
+                raise Refusal(413, "too_many_samples", message, where="samples", hint="send them in several requests")
+        with self.admission.enter(samples, patient=patient):
+            yield
+
+    def check_open(self) -> None:
+        """Refuse new work when the server is about to stop, or the monitor has ended the run."""
+        if self.health.draining:
+            raise self.drain.refusal
+        if self.health.stopped:
+            raise Refusal(
+                503, "monitor_stop", self.health.stopped, hint="the monitor ended this run; look at /metrics, then restart"
+            )
+
+    async def score(self, samples: Sequence[Sample]) -> list[list[Reward]]:
+        """The rewards of each sample, in order."""
+        out: list[list[Reward]] = [[] for _ in samples]
+        with self.enter(len(samples)):
+            async for places, rewards in self.each(samples):
+                for place, own in zip(places, rewards, strict=True):
+                    out[place] = own
+        return out
+
+    async def each(self, samples: Sequence[Sample], *, limit_s: float | None = None) -> AsyncIterator[Done]:
+        """The rewards of each sample as it is done; the caller has entered.
+
+        Args:
+            limit_s: Instead of `item_timeout_s`.
+
+        Raises:
+            Refusal: 503: the engine cannot work, or is not ready in time.
+        """
+        until = asyncio.get_running_loop().time() + (self.settings.item_timeout_s if limit_s is None else limit_s)
+        number = next(_NUMBERS)
+        pending = {asyncio.create_task(self._unit(number, samples, unit, until)) for unit in self.units(samples)}
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def units(self, samples: Sequence[Sample]) -> list[list[int]]:
+        """Which samples are judged together."""
+        settings = self.judge.plan.settings
+        if not self.judge.shaping.alone or settings.on_no_verdict == "group_mean":
+            return [list(range(len(samples)))]
+        return competing(samples) if settings.group is not None else [[i] for i in range(len(samples))]
+
+    async def _unit(self, request: int, samples: Sequence[Sample], unit: list[int], until: float) -> Done:
+        own = [samples[i] for i in unit]
+        rewards = await self._judged(own, until)
+        self.meters.judged(rewards)
+        self.board.judged(own, rewards)
+        if self.feed is not None:
+            self.feed.add(request, own, rewards)
+        left = iter(rewards)
+        return unit, [[next(left) for _ in sample.responses] for sample in own]
+
+    async def _judged(self, samples: Sequence[Sample], until: float) -> list[Reward]:
+        asked = False
+        try:
+            async with asyncio.timeout_at(until) as limit:
+                await self.health.started.wait()
+                async with self.admission.slot(len(samples)):
+                    asked = True
+                    rewards = await self.judge.ascore(samples, watched=False)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if not self.health.started.is_set():
+                raise Refusal(503, "starting", "the judge's engine is still loading", retry_s=10) from None
+            if asked:  # a sample that only waited says nothing about the judge
+                self.health.saw_failure()
+            return _without(samples, NoVerdict(Reason.TIMEOUT, "no result within the server's time limit"))
+        except DataError as why:
+            return _without(samples, NoVerdict(Reason.INVALID, str(why)))
+        except EngineError:
+            self.health.saw_failure()
+            raise Refusal(503, "engine_failed", "the judge's engine cannot work now", retry_s=5) from None
+        except NoVerdictError as why:
+            raise Refusal(503, "no_reward", str(why), hint="the settings say `on_no_verdict: raise`", retry_s=1) from None
+        self.health.saw(rewards)
+        return rewards
+
+
+def _without(samples: Sequence[Sample], failure: NoVerdict) -> list[Reward]:
+    """One reward that is none for each response."""
+    return [
+        Reward(sample.id, index, None, failure, group=sample.group)
+        for sample in samples
+        for index in range(len(sample.responses))
+    ]

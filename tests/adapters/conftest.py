@@ -1,0 +1,33 @@
+"""A judge behind an endpoint, for doors that are made from a run file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from judge.adapters.door import close_shared
+from tests.adapters.stand_ins import verdict
+from tests.cli_harness import Server
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Server]:
+    """A server that judges as `verdict` says; it closes after the doors that ask it."""
+    with Server() as server:
+        server.reply = verdict
+        yield server
+        close_shared()
+
+
+@pytest.fixture
+def run_file(endpoint: Server, tmp_path: Path) -> Callable[..., str]:
+    """Write a run file that asks the endpoint, and return its path."""
+
+    def write(text: str = "recipe: verifier\n", **engine: object) -> str:
+        path = tmp_path / "judge.yaml"
+        path.write_text(text + endpoint.settings(**engine), encoding="utf-8")
+        return str(path)
+
+    return write

@@ -1,0 +1,148 @@
+"""`judge.adapters.verifiers` under stand-ins of `Task.score` (0.4) and `Rubric` (0.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import pytest
+from pydantic import BaseModel
+
+from judge.adapters import verifiers
+from judge.adapters.door import Door
+from judge.errors import SettingsError
+from tests.adapters.stand_ins import VERSIONS, Trace, rubric_v0_group, verifiers_score
+
+RUBRIC = "recipe: checklist\nrubric: {name: c, criteria: [{id: right, text: It is right.}, {id: brief, text: It is brief.}]}\n"
+
+
+@dataclass
+class TaskData:
+    """Fields of a task, as a taskset declares them."""
+
+    prompt: object = "Capital of France?"
+    system_prompt: str | None = None
+    answer: str | None = "Paris"
+
+
+class UserMessage(BaseModel):
+    """Messages are pydantic models in 0.4."""
+
+    role: str = "user"
+    content: str
+
+
+@pytest.fixture
+def env(run_file, monkeypatch):
+    def write(text):
+        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
+
+    return write
+
+
+def scored(reply, task=None, name="judge"):
+    trace = Trace(reply)
+    asyncio.run(verifiers_score(verifiers.reward, task or TaskData(), trace, name))
+    return trace
+
+
+def test_its_parameters_are_those_that_are_given_by_name():
+    """A required `runtime` would make offline scoring skip it; a plain function would fail at `await`."""
+    assert list(inspect.signature(verifiers.reward).parameters) == ["task", "trace"]
+    assert inspect.iscoroutinefunction(verifiers.reward)
+
+
+def test_a_trace_gets_its_reward_and_its_metrics(env):
+    """Criteria are metrics: a mapping of rewards would be summed, and count twice."""
+    env(RUBRIC)
+    trace = scored("It is Paris.")
+    assert (trace.ok, trace.reward) == (True, 1.0)
+    assert trace.metrics["judge/right"] == 1.0
+    assert set(trace.metrics) == {f"judge/{n}" for n in ("raw", "no_verdict", "unjudged", "gated", "calls", "right", "brief")}
+
+
+def test_no_verdict_makes_an_errored_trace(env):
+    """prime-rl leaves errored traces out of the group; NaN would be its reward, and 0 a grade."""
+    env("recipe: verifier\n")
+    trace = scored("It is Oslo.")
+    assert not trace.ok
+    assert trace.rewards == {"judge": None}
+
+
+def test_the_question_and_the_system_prompt_reach_the_judge(env, endpoint):
+    """A task's prompt is text or messages; its system prompt is a field of its own."""
+    env(RUBRIC)
+    scored("It is Paris.", TaskData(system_prompt="Answer briefly."))
+    assert "Capital of France?" in endpoint.asked[0]
+    assert "Answer briefly." in endpoint.asked[0]
+    scored("It is Paris.", TaskData(prompt=[{"role": "user", "content": "As a message?"}]))
+    assert "As a message?" in endpoint.asked[-1]
+    scored("It is Paris.", TaskData(prompt=[UserMessage(content="As a model?")]))
+    assert "As a model?" in endpoint.asked[-1]
+
+
+def test_a_method_of_your_own(run_file):
+    """With several judges in one task, each is made by hand."""
+    door = Door("verifiers", run_file(), name="facts")
+    trace = Trace("It is Rome.")
+    assert asyncio.run(verifiers.score_trace(door, TaskData(), trace)) == 0.0
+    assert trace.metrics["facts/no_verdict"] == 0
+    door.close()
+
+
+def states(*replies):
+    prompt = [{"role": "user", "content": "Capital of France?"}]
+    row = {"input": {"prompt": prompt, "answer": "Paris", "level": 3}}
+    return [
+        {**row, "prompt": prompt, "completion": [{"role": "assistant", "content": r}], "answer": "Paris", "info": {}}
+        for r in replies
+    ]
+
+
+def group(function, *replies):
+    try:
+        return asyncio.run(rubric_v0_group(function, states(*replies)))
+    finally:
+        function.judge.close()
+
+
+def test_v0_imputes_the_mean_of_the_siblings(run_file):
+    """Its own way with an exception is 0.0 for the whole group; the mean leaves the siblings' baseline where it was."""
+    assert group(verifiers.judge_rewards(run_file()), "It is Paris.", "It is Oslo.", "It is Rome.") == [1.0, 0.5, 0.0]
+
+
+def test_v0_group_without_any_reward(run_file):
+    """Equal numbers for all: advantage 0, and an error in the log of verifiers."""
+    assert group(verifiers.judge_rewards(run_file()), "It is Oslo.", "It is Oslo, yes.") == [0.0, 0.0]
+
+
+def test_v0_sees_groups(run_file):
+    """Tournaments work there."""
+    text = "recipe: pairwise\ngroup: {schedule: round_robin}\norder: single\n"
+    values = group(verifiers.judge_rewards(run_file(text)), "It is Paris.", "It is Rome.")
+    assert all(math.isfinite(v) for v in values)
+
+
+def test_v0_policies(run_file):
+    """`raise` there is 0.0 for everyone, so it is refused."""
+    with pytest.raises(SettingsError, match="verifiers-v0 cannot honour `raise`"):
+        verifiers.judge_rewards(run_file(), on_no_verdict="raise")
+
+
+def test_a_version_without_rubrics(run_file):
+    """0.4 has none, and says nothing about it."""
+    with pytest.raises(SettingsError, match=r"not installed|has no `Rubric`"):
+        verifiers.judge_rubric(run_file())
+
+
+def test_verifiers_itself(env):
+    """The plug of 0.4, where that version is installed."""
+    loaders = pytest.importorskip("verifiers.v1.utils.loaders")
+    if version("verifiers") != VERSIONS["verifiers"]:
+        pytest.skip(f"written against verifiers {VERSIONS['verifiers']}")
+    env("recipe: verifier\n")
+    assert loaders is not None
+    assert scored("It is Paris.").reward == 1.0
