@@ -14,6 +14,8 @@ from judge.adapters.gather import Row, judge_groups
 from judge.errors import EngineError
 from judge.types import Sample
 
+pytestmark = pytest.mark.slow
+
 WORLD = 3
 ROWS = [["a0", "a1", "b0"], ["b1", "a2"], ["b2"]]  # of each process; the letter is the prompt
 

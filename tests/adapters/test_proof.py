@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("trl")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # those of trl, transformers and torch are not ours
     pytest.mark.timeout(120),
 ]

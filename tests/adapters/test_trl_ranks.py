@@ -16,6 +16,8 @@ pytest.importorskip("trl")
 
 from tests.adapters.ranks import SIZE, STEPS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 
 

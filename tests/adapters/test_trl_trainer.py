@@ -24,6 +24,7 @@ from tests.adapters.stand_ins import VERSIONS  # noqa: E402
 SEQUENCE = SimpleNamespace(input_ids=[1, 2], completion_mask=[0, 1], old_log_probs=[0.0, -1.0])
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # those of trl, transformers and torch are not ours
     pytest.mark.timeout(120),
     pytest.mark.skipif(version("trl") != VERSIONS["trl"], reason=f"written against TRL {VERSIONS['trl']}"),

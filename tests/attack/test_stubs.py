@@ -22,6 +22,8 @@ from tests.attack.attack_harness import attacked, planned, rights, some
 from tests.fake_endpoint import FakeEndpoint
 from tests.stub_judges import always_no, always_yes, first_wins, garbage, knowing, noisy, obedient, parrot, slow, truncated
 
+pytestmark = pytest.mark.slow
+
 STATIC = ("master-key", "blank-and-symbol", "opener-collapsed")
 SHORT = Options(trials=4, items=2)
 

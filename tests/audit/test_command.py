@@ -23,6 +23,7 @@ def test_a_judge_that_always_says_the_same_is_called_blind(audit, stub):
     assert "its invariance is blindness" in ended.out
 
 
+@pytest.mark.slow
 def test_an_exact_judge_is_steady_and_sensitive(audit):
     """The other end: a judge that reads the final answer scores 1 and 1 over the whole catalogue."""
     record = audit("exact")

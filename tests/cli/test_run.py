@@ -136,6 +136,7 @@ def test_over_length_from_the_server_is_the_rows_own_reason(judge, endpoint, tmp
     assert "5000" in second["detail"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(endpoint, tmp_path):
     """With every place taken by a slow request: the command ends at once, with 130, and nothing is paid twice."""
     prepare(tmp_path, endpoint, count=40, more="max_in_flight: 4\n")
@@ -177,6 +178,7 @@ def command(folder, code):
 
 
 @pytest.mark.parametrize("limit", [pytest.param(60_000, id="while-judging"), pytest.param(3_000, id="at-the-start")])
+@pytest.mark.slow
 def test_a_full_disk_says_what_is_kept(endpoint, tmp_path, limit):
     """Exit code 4, one message, no traceback; with room again the run goes on where it was."""
     prepare(tmp_path, endpoint, count=150)

@@ -216,10 +216,12 @@ def test_a_slow_judge_ends_at_the_deadline_and_costs_nothing_more():
     """The client's deadline is the caller's, whatever the server allows; the judge is told to stop."""
     engine = Scripted()
     with real(engine) as (url, state):
+        with Client(url, KEY) as client:
+            client.score([PARIS])  # from here on the judge is there
         with Client(url, KEY, deadline_s=0.5) as client, pytest.raises(EngineError, match=r"no answer within 0\.5 s"):
             client.score([SLOW])
         for _ in range(100):
-            if state.admission.held == 0:
+            if (state.admission.held, engine.cancelled) == (0, 1):
                 break
             threading.Event().wait(0.02)
         assert (state.admission.held, engine.cancelled) == (0, 1)

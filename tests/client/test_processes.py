@@ -19,6 +19,8 @@ from judge.errors import EngineError, InputError
 from tests.client.harness import KEY, PARIS, ROME, SLOW, real
 from tests.server.harness import Scripted, until
 
+pytestmark = pytest.mark.slow
+
 FORK = """
 import os, sys, threading
 from judge.client import Client

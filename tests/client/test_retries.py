@@ -175,9 +175,12 @@ async def test_an_answer_lost_on_the_way_is_not_judged_again():
             tries += 1
             there, back = await asyncio.open_connection(host, int(port))
             back.write(await reader.read(1 << 16))
-            answer = await there.read(1 << 16)
+            head = await there.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            body = await there.readexactly(length)
             if tries > 1:
-                writer.write(answer)
+                writer.write(head + body)
+                await writer.drain()
             writer.close()
             back.close()
 

@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.gate import accepted, right_short
 
+pytestmark = pytest.mark.slow
+
 LEAST_TRIALS, LEAST_RIGHT = 54 * 300, 3_000
 MOST_VETOED = 0.001
 

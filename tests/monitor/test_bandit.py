@@ -21,6 +21,8 @@ from benchmarks.bandit import (
     table,
 )
 
+pytestmark = pytest.mark.slow
+
 CASES = {s.name: s for s in (*scenarios([32]), *honest_streams([32]))}
 
 

@@ -20,6 +20,8 @@ from judge.parse import read, spell
 from judge.types import NoVerdict
 from tests.hostile import NIGHTLY
 
+pytestmark = pytest.mark.slow
+
 SIZES = (64_000, 128_000, 256_000, 512_000, 1_000_000) if NIGHTLY else (64_000, 256_000, 1_000_000)
 LIMIT = 0.25  # CPU seconds for a megabyte on a quiet core
 RATIO = 2.5  # at most, for twice the text

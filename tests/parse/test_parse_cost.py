@@ -12,6 +12,8 @@ import judge.parse
 from judge.parse import read, spell
 from tests.clock import least_cpu
 
+pytestmark = pytest.mark.slow
+
 ONE_PER_FORM = list(
     {g.question.spec.form: g for g in grammars() if g.question.spec.kind in ("score", "criteria", "scores")}.values()
 )

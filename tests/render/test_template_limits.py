@@ -18,6 +18,8 @@ from judge.render.environment import Templates
 from judge.render.quoting import Untrusted
 from tests.clock import least_cpu
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).parent / "template_child.py"
 LONG = "{{ rubric.description }}"
 

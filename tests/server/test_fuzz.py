@@ -18,6 +18,8 @@ from judge.server.auth import Keys
 from judge.settings.server import GroupServing, ServerSettings
 from tests.server.harness import AUTH, KEY, Scripted, judge_of, served
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("JUDGE_FUZZ_EXAMPLES", "8"))
 BEYOND_THE_SCHEMA = [positive_data_acceptance]  # what a rubric or a chat template holds is not in a JSON schema
 ROUTES = [

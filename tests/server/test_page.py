@@ -187,6 +187,7 @@ browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machi
 
 
 @browser
+@pytest.mark.slow
 async def test_in_a_browser():
     """At a desk and on a phone, by day and by night: a running batch, a failing judge and an alarm, nothing past the edge."""
     async with trouble() as (url, app), tab() as page:
@@ -223,6 +224,7 @@ async def _renews(page, app) -> None:
 
 
 @browser
+@pytest.mark.slow
 async def test_without_scripts():
     """Scripts switched off: the page is whole, and renews itself by a refresh."""
     async with trouble() as (url, app), tab() as page:
@@ -234,6 +236,7 @@ async def test_without_scripts():
 
 
 @browser
+@pytest.mark.slow
 async def test_a_page_whose_server_is_gone_says_so():
     """Old figures never look like new ones."""
     async with tab() as page:

@@ -69,6 +69,7 @@ def endpoint():
         yield server
 
 
+@pytest.mark.slow
 def test_the_ready_line_can_be_pasted(tmp_path, endpoint):
     """From the line to a reward: what it says works as it stands (the key comes from the environment)."""
     served = Served(tmp_path, endpoint)
@@ -87,6 +88,7 @@ def test_the_ready_line_can_be_pasted(tmp_path, endpoint):
     assert {json.loads(line)["event"] for line in log.splitlines()} >= {"listening", "ready", "request", "draining"}
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_what_is_in_progress_and_refuses_the_rest(tmp_path, endpoint):
     """A restart loses no reward: not ready at once, accepted work is answered, new work is told to come back."""
     served = Served(tmp_path, endpoint, drain_s=10)
@@ -114,6 +116,7 @@ def test_sigterm_finishes_what_is_in_progress_and_refuses_the_rest(tmp_path, end
     assert served.end()[0] == 0
 
 
+@pytest.mark.slow
 def test_what_does_not_finish_in_time_is_cut_off(tmp_path, endpoint):
     """The process ends within its limit, and the client learns that it has no reward."""
     endpoint.reply = replies(60)

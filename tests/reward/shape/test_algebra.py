@@ -15,6 +15,8 @@ from judge.reward.shape import KINDS, RewardBatch, shape, span_of
 from judge.settings.shape import ShapeStep
 from tests.reward.shape.cases import CASES, batches, take
 
+pytestmark = pytest.mark.slow
+
 EVERY = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in CASES])
 FEW = settings(max_examples=15, deadline=None)
 SLACK = 1e-9
