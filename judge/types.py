@@ -230,6 +230,21 @@ class Call:
     outcome: Outcome | None  # None for a turn that states no verdict
     cached: bool = False
 
+    def plain(self) -> dict[str, Any]:
+        """The call as plain values, as JSON outputs show it."""
+        return {
+            "turn": self.turn,
+            "criteria": list(self.criteria),
+            "order": list(self.order),
+            "vote": self.vote,
+            "seed": self.seed,
+            "request_hash": self.key,
+            "text": self.completion.text,
+            "finish_reason": self.completion.finish_reason,
+            "verdict": self.outcome.value if isinstance(self.outcome, Verdict) else None,
+            "no_verdict": str(self.outcome.reason) if isinstance(self.outcome, NoVerdict) else None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:

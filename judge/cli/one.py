@@ -242,21 +242,5 @@ def _plain(reward: Reward) -> dict[str, Any]:
         "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap")},
         "flags": [{"name": f.name, "detail": f.detail} for f in reward.flags],
         "explanation": reward.explanation,
-        "calls": [_plain_call(c) for c in reward.calls],
-    }
-
-
-def _plain_call(call: Call) -> dict[str, Any]:
-    outcome = call.outcome
-    return {
-        "turn": call.turn,
-        "criteria": list(call.criteria),
-        "order": list(call.order),
-        "vote": call.vote,
-        "seed": call.seed,
-        "request_hash": call.key,
-        "text": call.completion.text,
-        "finish_reason": call.completion.finish_reason,
-        "verdict": outcome.value if isinstance(outcome, Verdict) else None,
-        "no_verdict": str(outcome.reason) if isinstance(outcome, NoVerdict) else None,
+        "calls": [c.plain() for c in reward.calls],
     }

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from judge.errors import DataError, EngineError
-from judge.types import Call, Completion, FinishReason, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty
+from judge.types import Call, Completion, FinishReason, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty, Verdict
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -169,6 +169,7 @@ class _Call(_Answer):
     request_hash: Text
     text: Text
     finish_reason: FinishReason
+    verdict: Any
     no_verdict: Known | None
 
 
@@ -280,7 +281,8 @@ def _record(given: _Reward, sample: Sample, url: str) -> ServedReward:
 
 
 def _call(given: _Call) -> Call:
-    """One call; the verdict itself is in its text only, so `outcome` says no more than why there is none."""
+    """One call; of its verdict the server gives the value as stated, and the reward has the scores."""
+    stated = None if given.verdict is None else Verdict(given.verdict, ())
     return Call(
         key=given.request_hash,
         turn=given.turn,
@@ -289,5 +291,5 @@ def _call(given: _Call) -> Call:
         vote=given.vote,
         seed=given.seed,
         completion=Completion(given.text, given.finish_reason),
-        outcome=None if given.no_verdict is None else NoVerdict(given.no_verdict),
+        outcome=stated if given.no_verdict is None else NoVerdict(given.no_verdict),
     )

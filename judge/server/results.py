@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.types import Call, NoVerdict, Reason, Reward, Verdict
+from judge.types import NoVerdict, Reason, Reward
 
 
 class Out(BaseModel):
@@ -52,6 +52,7 @@ class CallOut(Out):
     request_hash: str
     text: str
     finish_reason: str
+    verdict: Any
     no_verdict: str | None
 
 
@@ -144,23 +145,8 @@ def reward_out(reward: Reward, *, index: int | None = None, detail: bool = False
         "tokens": reward.tokens,
     }  # fmt: skip
     if detail:
-        out["calls"] = [_call(call) for call in reward.calls]
+        out["calls"] = [call.plain() for call in reward.calls]
     return out
-
-
-def _call(call: Call) -> dict[str, Any]:
-    outcome = call.outcome
-    return {
-        "turn": call.turn,
-        "criteria": list(call.criteria),
-        "order": list(call.order),
-        "vote": call.vote,
-        "seed": call.seed,
-        "request_hash": call.key,
-        "text": call.completion.text,
-        "finish_reason": call.completion.finish_reason,
-        "no_verdict": None if outcome is None or isinstance(outcome, Verdict) else str(outcome.reason),
-    }
 
 
 def places(values: Sequence[float | None]) -> list[int | None]:
