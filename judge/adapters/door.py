@@ -20,8 +20,9 @@ from typing import Any, Protocol, TypeVar
 from judge.adapters.columns import shown_fields
 from judge.adapters.convert import group_key, reference_of
 from judge.adapters.figures import components_of, figures, why
+from judge.adapters.projection import FRAMEWORKS, policy_of, siblings
 from judge.adapters.projection import framework as known_framework
-from judge.adapters.projection import policy_of, siblings
+from judge.adapters.question import shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
@@ -84,6 +85,15 @@ class Door:
         """What the settings came to."""
         return self.judge.plan
 
+    @property
+    def needs_question(self) -> bool:
+        """Whether the judge sees it."""
+        return shows_question(self.plan)
+
+    async def judged(self, samples: Sequence[Sample]) -> list[Reward]:
+        """Rewards as the run gives them, before the framework's policy; samples of one group compete."""
+        return await self.judge.ascore(samples, watched=False)
+
     async def score(self, sample: Sample) -> tuple[float, Reward]:
         """The reward of one response as a finite number, and where it came from. The monitor sees nothing of it.
 
@@ -91,7 +101,7 @@ class Door:
             NoVerdictError: There is no reward, and the policy is `raise`.
             EngineError, DataError: As `Judge.score`.
         """
-        [reward] = await self.judge.ascore([sample], watched=False)
+        [reward] = await self.judged([sample])
         if reward.trained is not None:
             return reward.trained, reward
         if self.constant is not None:
@@ -137,7 +147,7 @@ def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> N
     if cause and not known_framework(framework).sees_groups:
         raise SettingsError(
             f"{name}: {cause} needs the other responses to the same prompt, and {framework} shows one response a call;"
-            " frameworks that show groups: trl, trl-async, axolotl, unsloth, ms-swift, verifiers-v0"
+            f" frameworks that show groups: {', '.join(f.name for f in FRAMEWORKS.values() if f.sees_groups)}"
         )
 
 

@@ -38,6 +38,28 @@ export JUDGE_CONFIG={config}
     "verifiers-v0": """\
 from judge.adapters.verifiers import judge_rubric
 env = vf.SingleTurnEnv(dataset=..., rubric=judge_rubric({config!r}))""",
+    "slime": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job; or JUDGE_SERVER=http://host:8421
+python train.py --custom-rm-path judge.adapters.slime.custom_rm ...""",
+    "slime-group": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job; or JUDGE_SERVER=http://host:8421
+python train.py --group-rm --custom-rm-path judge.adapters.slime.custom_group_rm ...""",
+    "art": """\
+from judge.adapters.art import judge_group
+groups = await art.gather_trajectory_groups(..., after_each=judge_group({config!r}))""",
+    "skyrl": """\
+# a method of your environment, a BaseTextEnv; `from judge.adapters.skyrl import judged_step`
+def step(self, action):
+    return judged_step(action, self.prompt, self.extras, config={config!r})""",
+    "areal": """\
+export JUDGE_CONFIG={config}     # in every worker; or JUDGE_SERVER=http://host:8421
+# in your workflow's settings
+reward_fn="judge.adapters.areal.reward_fn\"""",
+    "tinker": """\
+# a method of your EnvGroupBuilder; `from judge.adapters.tinker import group_rewards, replies`
+async def compute_group_rewards(self, trajectory_group, env_group):
+    texts = replies(trajectory_group, self.renderer)
+    return await group_rewards(texts, self.prompt, {{"answer": self.answer}}, config={config!r})""",
 }
 _TRAINERS = {"trl-async": "AsyncGRPOTrainer"}
 

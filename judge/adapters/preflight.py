@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judge.adapters.areal import LIMIT_S
 from judge.adapters.convert import REFERENCE_COLUMNS
 from judge.adapters.figures import components_of, figure_names
 from judge.adapters.projection import Framework, framework, policy_of, siblings
@@ -16,8 +17,8 @@ from judge.reward.shape import needs
 from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
 
 BATCHED = ("trl", "unsloth", "axolotl", "ms-swift")  # a call holds a process's share of the batch
-ONE_AT_A_TIME = ("verl", "openrlhf", "verifiers")
-WORKERS = ("verl", "openrlhf")  # rewards run in worker processes beside the trainer
+ONE_AT_A_TIME = ("verl", "openrlhf", "verifiers", "slime", "skyrl", "areal")
+WORKERS = ("verl", "openrlhf", "areal")  # rewards run in worker processes beside the trainer
 STALL_S = 300.0  # AsyncGRPO gives its worker up after this long without a sign of life
 TIMEOUT_S = 1800.0  # torch.distributed's default: one slow process stalls all others at the gather
 _TAKEN = ("prompts", "completions", "trainer_state", "log_extra", "log_metric", "environments")
@@ -135,7 +136,8 @@ def _siblings(case: _Case) -> Said:
     if not case.cause:
         return "rewards depend on no sibling"
     if not case.known.sees_groups:
-        return f"{case.cause} needs siblings, and {case.name} shows none", True
+        there = "; at a server they meet by `reward_kwargs.group`" if case.name == "verl" else ""
+        return f"{case.cause} needs siblings, and {case.name} shows none{there}", True
     return f"{case.cause} needs siblings, and whole groups are judged at once"
 
 
@@ -156,13 +158,28 @@ def _question(case: _Case) -> Said:
         "ms-swift": "`messages` without the last, which is the response",
         "verifiers": "the task's `prompt`",
         "verifiers-v0": "`prompts`, passed by name",
+        "slime": "`metadata` (a known name), else the sample's prompt; chat markup is taken off",
+        "slime-group": "`metadata` (a known name), else the samples' prompt; chat markup is taken off",
+        "art": "what stands before the first assistant message",
+        "skyrl": "`prompt`, which you pass",
+        "areal": "a column of a known name, else the prompt's text; chat markup is taken off",
+        "tinker": "`prompt`, which you pass",
     }.get(case.name, "`prompts`: text or messages, as in the data set")
 
 
 def _reference(case: _Case) -> Said:
     if "reference" not in case.plan.recipe.spec.needs.sample:
         return ""
-    where = {"verl": "`reward_model.ground_truth`", "openrlhf": "the label", "verifiers": "a field of the task"}.get(case.name)
+    where = {
+        "verl": "`reward_model.ground_truth`",
+        "openrlhf": "the label",
+        "verifiers": "a field of the task",
+        "slime": "the label",
+        "slime-group": "the label",
+        "art": "metadata of a known name",
+        "skyrl": "`reward_spec.ground_truth`",
+        "tinker": "`row`, which you pass",
+    }.get(case.name)
     if where is not None:
         return f"the recipe needs one: {where}"
     names = ", ".join(REFERENCE_COLUMNS)
@@ -175,7 +192,7 @@ def _reference(case: _Case) -> Said:
 
 
 def _columns(case: _Case) -> Said:
-    if case.row is None or case.name in ONE_AT_A_TIME:
+    if case.row is None or case.name not in (*BATCHED, "trl-async", "verifiers-v0"):
         return ""
     taken = [c for c in _TAKEN if c in case.row]
     if taken:
@@ -207,7 +224,8 @@ def _engine(case: _Case) -> Said:
     limit, why = (STALL_S, "AsyncGRPO gives up") if case.name == "trl-async" else (TIMEOUT_S, "torch.distributed gives up")
     if engine.deadline_s >= limit:
         return f"a call may take {engine.deadline_s:g} s, and {why} after {limit:g} s: lower `engine.deadline_s`", True
-    return f"`openai`: {engine.concurrency} requests at once from each process, {engine.deadline_s:g} s a call at most"
+    most = min(engine.deadline_s, LIMIT_S) if case.name == "areal" else engine.deadline_s
+    return f"`openai`: {engine.concurrency} requests at once from each process, {most:g} s a call at most"
 
 
 def _lengths(case: _Case) -> Said:
@@ -223,7 +241,7 @@ def _lengths(case: _Case) -> Said:
 def _monitor(case: _Case) -> Said:
     if case.plan.settings.monitor is None:
         return ""
-    if case.name in ONE_AT_A_TIME or case.name == "verifiers-v0":
+    if case.name not in (*BATCHED, "trl-async"):
         return f"`monitor` watches batches, and {case.name} shows none: it would see nothing", True
     return "watches every batch of a process"
 
@@ -238,6 +256,8 @@ def _metrics(case: _Case) -> Said:
         names = ["score", *names]
     if case.name == "verifiers-v0":
         names = ["judge"]
+    if case.name in ("slime", "slime-group", "areal"):
+        return "none: it takes a number and nothing else"
     return ", ".join(names)
 
 

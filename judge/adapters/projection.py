@@ -46,6 +46,14 @@ FRAMEWORKS = {
         Framework("openrlhf", ("constant",), "a crash later, its cause no longer visible", False),
         Framework("verifiers", ("raise", "constant"), "NaN for the whole trace", False),
         Framework("verifiers-v0", ("impute_group_mean", "constant"), "0.0, as any exception is", True),
+        Framework("slime", ("raise", "constant"), "a crash when rewards are normalised", False),
+        Framework("slime-group", ("impute_group_mean", "constant", "raise"), "a crash when rewards are normalised", True),
+        Framework(
+            "art", ("exclude", "impute_group_mean", "constant", "raise"), "an error; a group that is None is left out", True
+        ),
+        Framework("skyrl", ("raise", "constant"), "a type error", False),
+        Framework("areal", ("raise", "constant"), "an error later", False),
+        Framework("tinker", ("raise", "impute_group_mean", "constant"), "an error", True),
     )
 }
 

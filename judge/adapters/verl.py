@@ -8,19 +8,26 @@ What its own code does (verl 0.9.1, `experimental/reward_loop`, `trainer/ppo/rew
 - Every key of the returned dict becomes a column, by the names of the first sample: so all samples have the same ones.
 - NaN makes the advantages of the whole group NaN, None fails when it is packed, and an exception drops the group (the
   trainers evict and refill it). So `raise` is the neutral way, and what there is instead is a declared constant.
-- Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here.
+- Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here. It can at a server:
+  `server` sends each response there, and `group` names the key of `extra_info` by which its broker brings siblings together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
-from judge.adapters.door import Door, config_of, shared
-from judge.adapters.question import question_of, shows_question
-from judge.errors import SettingsError, did_you_mean
+from judge.adapters.door import Door
+from judge.adapters.question import question_of
+from judge.adapters.served import ServedDoor, door_for
+from judge.errors import DataError, SettingsError, did_you_mean
+from judge.types import Reward, Sample
 
-_OPTIONS = ("config", "question", "reference", "name", "on_no_verdict", "constant", "overrides", "use_router")
+_OPTIONS = (
+    "config", "server", "question", "reference", "group", "index", "group_size", "name", "on_no_verdict", "constant", "overrides",
+    "use_router",
+)  # fmt: skip
 _FROM_VERL = ("reward_router_address", "reward_model_tokenizer")  # added to the call when verl serves a judge model itself
 
 
@@ -31,8 +38,12 @@ async def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     *,
     config: str | Mapping[str, Any] | None = None,
+    server: str | None = None,
     question: str | None = None,
     reference: str | None = None,
+    group: str | None = None,
+    index: str = "judge_index",
+    group_size: int | None = None,
     name: str = "judge",
     on_no_verdict: str | None = None,
     constant: float | None = None,
@@ -49,18 +60,24 @@ async def compute_score(
         data_source: Not used: the run file says how to judge.
         ground_truth: The reference answer; a mapping is taken at `answer`, `ground_truth`, `value` or `target`.
         extra_info: Of the data set. `context`, `principle` and `rubric` in it reach the judge, too.
-        config: Run file (an absolute path: workers have folders of their own) or the settings themselves; None: JUDGE_CONFIG.
+        config: Run file (an absolute path: workers have folders of their own) or the settings themselves.
+        server: URL of `judge serve`, instead of `config`. Neither: JUDGE_CONFIG or JUDGE_SERVER of the environment.
         question: Key of `extra_info` that holds the question (text or messages); None: `question`, `prompt`, `problem`...
         reference: Key of `extra_info` to use instead of `ground_truth`.
+        group: Key of `extra_info` that names the response's group: the same text for all siblings, another one at each step. With
+            a server only; each call then waits until all siblings have come, and they are judged as one group.
+        index: Key of `extra_info` with the response's number in its group, from 0.
+        group_size: Members of a group; None: as the server is set (`server.group.size`).
         name: Prefix of the figures.
         on_no_verdict: `raise` (the default: the group is dropped) or `constant`; None: what the run file says.
         use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
 
     Returns:
-        `score`, and the keys of `judge.adapters.figures.figure_names`: always the same, finite numbers only.
+        `score`, and the keys of `judge.adapters.figures.figure_names` (a server: `ServedDoor.figures`): always the same, finite
+        numbers only.
 
     Raises:
-        NoVerdictError: There is no reward, and the policy is `raise`.
+        NoVerdictError: There is no reward, and the policy is `raise`; or the group did not come together.
         SettingsError, DataError: The configuration or the row cannot work; the first call says so.
     """
     _check_names(others)
@@ -68,14 +85,28 @@ async def compute_score(
         if reward_router_address is None:
             raise SettingsError(f"{name}: `use_router` needs `reward.reward_model.enable: true`, and verl passes no router")
         overrides = [*overrides, "engine.kind=openai", f"engine.base_url=http://{reward_router_address}/v1"]
-    door = shared(
-        Door, "verl", config_of(config), name=name, on_no_verdict=on_no_verdict, constant=constant, overrides=list(overrides)
-    )
+    options = {"name": name, "on_no_verdict": on_no_verdict, "constant": constant, "overrides": list(overrides)}
+    door = door_for("verl", config, server, **options)
     row = extra_info or {}
-    asked = question_of(row, question, needed=shows_question(door.plan), where=name, holder="extra_info")
+    asked = question_of(row, question, needed=door.needs_question, where=name, holder="extra_info")
     known = ground_truth if reference is None else row.get(reference)
-    score, reward = await door.score(door.sample(asked, solution_str, known, row))
+    sample = door.sample(asked, solution_str, known, row)
+    score, reward = await (door.score(sample) if group is None else _as_member(door, row, (group, index), group_size, sample))
     return {"score": score, **door.figures(score, reward)}
+
+
+async def _as_member(
+    door: Door | ServedDoor, row: Mapping[str, Any], keys: tuple[str, str], size: int | None, sample: Sample
+) -> tuple[float, Reward]:
+    if not isinstance(door, ServedDoor):
+        raise SettingsError(f"{door.name}: `group` needs `server`: siblings are in other processes, and meet there")
+    name, place = (row.get(key) for key in keys)
+    if name is None or isinstance(place, bool) or not isinstance(place, Integral):
+        raise DataError(
+            f"{door.name}: extra_info[{keys[0]!r}] names the response's group and extra_info[{keys[1]!r}] is its number there;"
+            f" they are {name!r} and {place!r}"
+        )
+    return await door.member(str(name), int(place), size, sample)
 
 
 def _check_names(others: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
@@ -30,6 +31,12 @@ def verdict(body: Mapping[str, Any]) -> Canned:
         return Canned("hm")
     labels = ("MET", "UNMET") if "MET" in text else ("CORRECT", "INCORRECT")
     return Canned(f"It names a city.\nVERDICT: {labels[0 if 'It is Paris' in text else 1]}")
+
+
+def prefers_longer(text: str) -> str:
+    """A judge of two: the response that begins with `answer` and has more letters after it."""
+    shown = [len(found) for found in re.findall(r"answer (a+)\.", text)]
+    return "Compared.\n[[A]]" if not shown or shown[0] > shown[-1] else "Compared.\n[[B]]"
 
 
 # ---- verl 0.9.1 ----------------------------------------------------------------------------------------------------------

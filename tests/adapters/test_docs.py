@@ -40,5 +40,7 @@ def test_python_blocks_import_what_there_is(code):
 
 def test_dotted_paths_exist():
     """Names that a shell line or a YAML file passes on."""
-    for module, name in set(re.findall(r"(judge\.adapters\.\w+)[.:](reward|compute_score)\b", TEXT)):
+    for module, name in set(
+        re.findall(r"(judge\.adapters\.\w+)[.:](reward|compute_score|custom_rm|custom_group_rm|reward_fn)\b", TEXT)
+    ):
         assert hasattr(__import__(module, fromlist=[name]), name)

@@ -1,0 +1,70 @@
+"""AReaL: `reward_fn="judge.adapters.areal.reward_fn"`, and the same awaited, for a workflow of your own.
+
+What its own code does (AReaL 1.0.4, `api/reward_api.py`):
+
+- The function is called in a pool of worker processes: it has to be plain and found by name. Each worker has its own judge,
+  named by JUDGE_CONFIG (a run file; no model can be loaded here) or JUDGE_SERVER (better, with several workers).
+- A call that takes longer than 15 s is tried three times more and is then a reward of **0**. So this one gives up before, after
+  `LIMIT_S`, and raises; exceptions are tried again and then raised.
+- None passes through, and fails later. In a workflow, None for the whole episode leaves it out: there, await `score`.
+- Texts keep their special tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judge.adapters.chat_markup import bare, messages_in
+from judge.adapters.question import QUESTION_KEYS, question_of
+from judge.adapters.served import door_for, reference_in, wait_for
+from judge.errors import NoVerdictError
+
+LIMIT_S = 13.0  # below AReaL's 15 s, whose end would be a 0
+
+
+def reward_fn(
+    prompt: str,
+    completions: str,
+    prompt_ids: Sequence[int] | None = None,
+    completion_ids: Sequence[int] | None = None,
+    **row: Any,
+) -> float:
+    """The reward of one completion.
+
+    Args:
+        prompt: Decoded, chat markup included; it is taken off.
+        completions: One completion, decoded.
+        row: The data set's other columns: the reference by its known names, `question` or `messages`, `context`, `principle`,
+            `rubric`.
+
+    Raises:
+        NoVerdictError: There is no reward, or not within `LIMIT_S`.
+        SettingsError, DataError: The settings or the row cannot work.
+    """
+    return wait_for(score(prompt, completions, row, limit_s=LIMIT_S))
+
+
+async def score(prompt: str, completion: str, row: Mapping[str, Any], *, limit_s: float | None = None) -> float:
+    """The same, awaited. In `arun_episode`, catch `NoVerdictError` and give None.
+
+    Args:
+        limit_s: Seconds; None: what the engine or the client allow.
+
+    Raises:
+        NoVerdictError: There is no reward, or not in time.
+    """
+    door = door_for("areal")
+    asked: Any = messages_in(prompt)
+    if any(row.get(key) is not None for key in QUESTION_KEYS):
+        asked = question_of(row, None, needed=door.needs_question, where=door.name, holder="the row")
+    sample = door.sample(asked, bare(completion), reference_in(row), row)
+    try:
+        async with asyncio.timeout(limit_s) as limit:
+            value, _ = await door.score(sample)
+            return value
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise NoVerdictError(f"{door.name}: no reward within {limit_s:g} s") from None

@@ -1,0 +1,75 @@
+"""slime: `--custom-rm-path judge.adapters.slime.custom_rm`, or `custom_group_rm` with `--group-rm`.
+
+What its own code does (slime, August 2026: `rollout/rm_hub`, `rollout/sglang_rollout.py`, `ray/rollout.py`):
+
+- Both are awaited: a plain function fails. Nothing but the sample arrives, so the judge is named by the environment: JUDGE_CONFIG
+  (a run file) or JUDGE_SERVER (the URL of `judge serve`), for the whole Ray job.
+- An exception ends the rollout, and None or NaN break the normalisation: no reward is an exception, or a declared constant.
+- A group is judged at once with `--group-rm`. There a missing reward becomes the mean of its siblings, which leaves the group's
+  mean where it was, and `remove_sample` takes the response out of the loss.
+- Scoring is outside the limit on generation: how many calls run at once is up to the run file's engine, or the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judge.adapters.chat_markup import bare, messages_in
+from judge.adapters.convert import prompt_of
+from judge.adapters.door import Door
+from judge.adapters.question import QUESTION_KEYS, question_of
+from judge.adapters.served import ServedDoor, door_for, numbers_of, reference_in
+from judge.errors import DataError, SettingsError
+from judge.types import Message, Sample
+
+
+async def custom_rm(args: Any, sample: Any, **kwargs: Any) -> float:
+    """The reward of one sample.
+
+    Args:
+        sample: A slime `Sample`: `prompt` (text with chat markup, or messages), `response`, `label` (the reference) and
+            `metadata`, where `question` (or `problem`...), `context`, `principle` and `rubric` may stand.
+
+    Raises:
+        NoVerdictError: There is no reward, and no constant is declared.
+        SettingsError, DataError: The settings or the sample cannot work.
+    """
+    if isinstance(sample, Sequence):
+        raise SettingsError("slime passes a whole group (`--group-rm`): use judge.adapters.slime.custom_group_rm")
+    door = door_for("slime")
+    score, _ = await door.score(_sample(door, sample))
+    return score
+
+
+async def custom_group_rm(args: Any, samples: Sequence[Any], **kwargs: Any) -> list[float]:
+    """The rewards of one group, in order. A response whose reward is its siblings' mean gets `remove_sample`.
+
+    Raises:
+        NoVerdictError: No response of the group has a reward.
+        SettingsError, DataError: As `custom_rm`; and for the nested groups of fan-out rollouts.
+    """
+    if not isinstance(samples, Sequence):
+        raise SettingsError("slime passes one sample: set `--group-rm`, or use judge.adapters.slime.custom_rm")
+    if any(isinstance(each, Sequence) for each in samples):
+        raise DataError(
+            "a fan-out rollout passes lists of lists, whose responses answer different prompts: not judged as a group"
+        )
+    door = door_for("slime-group")
+    found = await numbers_of(door, [_sample(door, each) for each in samples])
+    for each, (_, reward) in zip(samples, found, strict=True):
+        if door.policy == "impute_group_mean" and reward.failure is not None:
+            each.remove_sample = True
+    return [score for score, _ in found]
+
+
+def _sample(door: Door | ServedDoor, given: Any) -> Sample:
+    row = given.metadata if isinstance(given.metadata, Mapping) else {}
+    known = reference_in(row) if given.label is None else given.label
+    return door.sample(_asked(door, given, row), bare(given.response), known, row)
+
+
+def _asked(door: Door | ServedDoor, given: Any, row: Mapping[str, Any]) -> str | tuple[Message, ...]:
+    if any(row.get(key) is not None for key in QUESTION_KEYS):
+        return question_of(row, None, needed=door.needs_question, where=door.name, holder="metadata")
+    return messages_in(given.prompt) if isinstance(given.prompt, str) else prompt_of(given.prompt, door.name)

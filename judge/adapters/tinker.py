@@ -1,0 +1,70 @@
+"""tinker-cookbook: group rewards for `EnvGroupBuilder.compute_group_rewards`.
+
+    async def compute_group_rewards(self, trajectory_group, env_group):
+        return await group_rewards(replies(trajectory_group, self.renderer), self.prompt, {"answer": self.answer})
+
+What its own code does (tinker-cookbook 0.6.1, `rl/types.py`, `rl/preference_envs.py`):
+
+- The method gives a reward and metrics for each trajectory, in order; they are added to the rewards of the steps, which should
+  be 0. An exception is dealt with by the run's strategy (fail, try again, keep what is whole): so no reward raises.
+- Trajectories hold tokens; a renderer makes messages of them.
+- Builders are pickled. This is a function that finds its judge by the environment or by a path, so a builder holds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judge.adapters.convert import completion_of, prompt_of
+from judge.adapters.served import door_for, numbers_of, reference_in
+from judge.errors import DataError
+
+
+async def group_rewards(
+    responses: Sequence[str],
+    prompt: str | Sequence[Mapping[str, Any]],
+    row: Mapping[str, Any] | None = None,
+    *,
+    config: Any = None,
+    server: str | None = None,
+    name: str = "judge",
+    on_no_verdict: str | None = None,
+    constant: float | None = None,
+) -> list[tuple[float, dict[str, float]]]:
+    """Rewards of one group and their metrics, in order.
+
+    Args:
+        responses: Texts of all trajectories of the group.
+        prompt: The question that all of them answer: text or messages.
+        row: May hold the reference (`answer`, `reference`...), `context`, `principle`, `rubric`.
+        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+        on_no_verdict: `raise`, `impute_group_mean` or `constant`; None: what the run file says.
+
+    Raises:
+        NoVerdictError: A response has no reward (`impute_group_mean`: none of them has).
+        SettingsError, DataError: The settings or the row cannot work.
+    """
+    door = door_for("tinker", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+    asked, known = prompt_of(prompt, name), row or {}
+    samples = [door.sample(asked, text, reference_in(known), known) for text in responses]
+    return [(score, door.figures(score, reward)) for score, reward in await numbers_of(door, samples)]
+
+
+def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str]:
+    """The reply of each trajectory, by the policy's renderer; what it marks as thinking is left out.
+
+    Raises:
+        DataError: A trajectory has several turns: the environment's own texts are not in it, so write them out yourself.
+    """
+    out = []
+    for place, trajectory in enumerate(trajectory_group):
+        if len(trajectory.transitions) != 1:
+            turns = len(trajectory.transitions)
+            raise DataError(f"trajectory {place} has {turns} turns; `replies` reads those of one, so pass texts of your own")
+        message, _ = renderer.parse_response(trajectory.transitions[0].ac.tokens)
+        content = message["content"]
+        if not isinstance(content, str):
+            content = [part for part in content if part.get("type") != "thinking"]
+        out.append(completion_of({"role": "assistant", "content": content}, f"trajectory {place}"))
+    return out
