@@ -167,14 +167,14 @@ def _saturation(step: SaturationStep, stage: Stage) -> Stepped:
     names, out = chosen(step.criteria, stage), np.full(len(stage.values), np.nan)
     weights = _human(step, stage, names)
     curves = {n: saturate(stage.batch.components[n], step.rate) for n in names}
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         out[row] = weighted({n: float(curves[n][row]) for n in names}, weights)
     return Stepped(out)
 
 
 def _interaction(step: InteractionStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         a, b = (float(stage.batch.components[n][row]) for n in step.pair)
         out[row] = math.nan if math.isnan(a) or math.isnan(b) else interact(out[row], a, b, step.weight, step.together)
     return Stepped(out)
@@ -182,7 +182,7 @@ def _interaction(step: InteractionStep, stage: Stage) -> Stepped:
 
 def _veto(step: VetoStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         out[row] = veto(out[row], list(_row(stage, step.criteria, row).values()), step.below, step.failed)
     return Stepped(out)
 

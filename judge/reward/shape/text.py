@@ -82,7 +82,7 @@ def _relevance(component: str | None, stage: Stage, row: int) -> float:
 
 def _repetition(step: RepetitionStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         out[row] -= step.weight * repeated_share((stage.batch.texts or ())[row], step.n)
     return Stepped(out)
 
@@ -90,7 +90,7 @@ def _repetition(step: RepetitionStep, stage: Stage) -> Stepped:
 def _relevant(step: RelevanceStep, stage: Stage) -> Stepped:
     """r x min(1, relevance / enough). Ours: the gate form of relevance as a reward (R^3, above)."""
     out = stage.values.copy()
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         found = _relevance(step.component, stage, row)
         out[row] = np.nan if math.isnan(found) else out[row] * min(1.0, found / step.enough)
     return Stepped(out)
@@ -98,7 +98,7 @@ def _relevant(step: RelevanceStep, stage: Stage) -> Stepped:
 
 def _r3(step: R3Step, stage: Stage) -> Stepped:
     out, unknown = stage.values.copy(), 0
-    for row in np.flatnonzero(stage.present):
+    for row in np.flatnonzero(stage.present).tolist():
         reference = float(stage.batch.components[step.reference][row]) if step.reference else None
         closed = bool((stage.batch.metadata or ({},) * len(out))[row].get(step.closed, False))
         text = (stage.batch.texts or ())[row]
