@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from server_harness import CONFIG, HEADERS, Engine, at, body, child, client, post, thread, until
+from server_harness import CONFIG, HEADERS, Engine, at, body, child, client, endpoint, post, thread, until
 
 from judge.pipeline.facade import Judge
 from judge.server.serve import serve
@@ -143,6 +143,27 @@ async def deadline(options: argparse.Namespace) -> str:
     return f"limit 1 s: answered after {seconds:.2f} s, rewards {rewards}"
 
 
+async def retries(options: argparse.Namespace) -> str:
+    """S5: what is asked again, by the calls that reach a judge which fails."""
+    parts = []
+    faults: dict[str, Callable[[int], int]] = {
+        "one in five 503": lambda n: 503 if n % 5 == 0 else 200,
+        "one in five 400": lambda n: 400 if n % 5 == 0 else 200,
+        "outage": lambda n: 503,
+    }
+    for name, status in faults.items():
+        async with endpoint(status) as (url, sent):
+            engine = {"kind": "openai", "model": "m", "base_url": url, "check_model": False, "deadline_s": 5, "concurrency": 32}
+            with Judge.from_config({**CONFIG, "engine": engine}) as judge:
+                samples = [Sample.of(f"What is {i} + {i}?", f"It is {2 * i}.") for i in range(200)]
+                began = time.perf_counter()
+                rewards = await judge.ascore(samples)
+                seconds = time.perf_counter() - began
+        missing = sum(r.value is None for r in rewards)
+        parts.append(f"{name}: {len(sent)} calls for 200, {missing} without a reward, {seconds:.1f} s")
+    return "; ".join(parts)
+
+
 async def drain(options: argparse.Namespace) -> str:
     """S6: SIGTERM with work in progress."""
     with child(1.5, drain_s=10) as (url, process):
@@ -241,6 +262,7 @@ ROWS: dict[str, tuple[str, str, Callable[[argparse.Namespace], Awaitable[str]]]]
     "S2": ("body limit", "413 at limit + 1 byte", bodies),
     "S3": ("cancellation", "engine free <= 1 s, short request <= 5 s", cancellation),
     "S4": ("deadline", "overrun <= 0.5 s", deadline),
+    "S5": ("retries", "200 calls + the failed ones; 400 not asked again; outage <= 220 calls", retries),
     "S6": ("drain", "all accepted finish, exit <= limit + 2 s", drain),
     "S7": ("readiness", "false <= 5 s, true <= 5 s", readiness),
     "S8": ("keys", "401 everywhere", auth),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import uvicorn
 
 from judge.engine.scripted import ScriptedEngine
@@ -116,3 +117,30 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> float:
     while not condition() and time.perf_counter() - began < seconds:  # noqa: ASYNC110  # looks into another thread
         await asyncio.sleep(0.005)
     return time.perf_counter() - began
+
+
+@asynccontextmanager
+async def endpoint(status: Callable[[int], int]) -> AsyncIterator[tuple[str, list[int]]]:
+    """A judge behind the OpenAI API that answers chat request n with `status(n)`; gives its URL and the statuses sent."""
+    sent: list[int] = []
+
+    async def chat(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        await request.read()
+        sent.append(status(len(sent)))
+        reply = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "VERDICT: 5"}}]}
+        headers = {"Retry-After": "0"} if sent[-1] in (429, 503) else {}
+        return aiohttp.web.json_response(
+            reply if sent[-1] == 200 else {"error": {"message": "no"}}, status=sent[-1], headers=headers
+        )
+
+    app = aiohttp.web.Application()
+    app.router.add_post("/v1/chat/completions", chat)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield f"http://127.0.0.1:{port}/v1", sent
+    finally:
+        await runner.cleanup()
