@@ -88,6 +88,7 @@ async def run_batch(
         try:
             judges = await open_judges(plan, engine, store, notice)
             ready = time.monotonic()
+            shaping.count_tokens = judges.count_text
             interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch, shaping)
             store.commit()
             if not interrupted:
@@ -103,25 +104,28 @@ async def run_batch(
             if state == "failed":
                 with contextlib.suppress(OutputError):  # the error on its way says more
                     store.close()
-        judged = progress.seconds
         try:
             impute(plan.settings, store)
             write_tables(store, output, jsonl=jsonl)
-            tokens = progress.prompt_tokens + progress.completion_tokens
-            run = describe(plan, judges.engines, data) | {
-                "state": state,
-                "counts": counts(store),
-                "no_verdict_reasons": reasons(store),
-                "seconds": {"loading": round(ready - started, 3), "judging": round(judged, 3)},
-                "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
-                "tokens_per_s": round(tokens / judged, 1) if judged > 0 else 0.0,
-            }
+            run = describe(plan, judges.engines, data) | {"state": state} | _figures(store, progress, ready - started)
             if watch.monitor is not None:
                 run["monitor"] = watch.as_dict()
             write_json(output / "run.json", run)
             return RunResult(output, run, summary(store, run, output), interrupted)
         finally:
             store.close()
+
+
+def _figures(store: Store, progress: Progress, loading_s: float) -> dict[str, Any]:
+    """What a run came to, for `run.json`."""
+    tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
+    return {
+        "counts": counts(store),
+        "no_verdict_reasons": reasons(store),
+        "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
+        "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
+        "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,
+    }
 
 
 async def _judge_all(

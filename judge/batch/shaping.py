@@ -10,23 +10,33 @@ from dataclasses import replace
 from judge.batch.store import Store
 from judge.pipeline.build import Plan
 from judge.pipeline.open import Opened
-from judge.pipeline.shaping import Shaping
+from judge.pipeline.shaping import CountTokens, Shaping
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reason, Reward, Sample
 
 
 class RunShaping:
-    """The shaping chain over one run."""
+    """The shaping chain over one run.
+
+    Attributes:
+        count_tokens: Set when the engine is there.
+    """
 
     def __init__(self, plan: Plan) -> None:
+        self.count_tokens: CountTokens | None = None
         self._shaping = Shaping.of(plan.settings, plan.rubric)
         self._settings = plan.settings
         self._held: list[tuple[int, Sample, tuple[Reward, ...]]] = []
 
     def add(self, row: int, sample: Sample, rewards: tuple[Reward, ...]) -> None:
-        """Take in the rewards of one sample. A row that is no sample takes no part."""
+        """Take in the rewards of one sample. A row that is no sample takes no part.
+
+        Raises:
+            DataError: The sample lacks what the chain needs: now, and not when all are judged.
+        """
         if self._shaping.steps and not any(r.failure and r.failure.reason == Reason.INVALID for r in rewards):
+            self._shaping.check(sample, self.count_tokens)
             self._held.append((row, sample, tuple(replace(r, calls=()) for r in rewards)))
 
     async def finish(self, store: Store, judges: Opened) -> None:
@@ -40,7 +50,7 @@ class RunShaping:
         rewards = [reward for _, _, each in self._held for reward in each]
         if self._settings.on_no_verdict == "constant":
             rewards = apply_policy(rewards, "constant", self._settings.no_verdict_constant)
-        shaped = self._shaping.apply(samples, rewards, count_tokens=judges.count_text)
+        shaped = self._shaping.apply(samples, rewards, count_tokens=self.count_tokens)
         if self._settings.on_no_verdict == "group_mean":
             shaped = apply_policy(shaped, "group_mean")
         rows = [row for row, _, each in self._held for _ in each]

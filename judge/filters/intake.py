@@ -74,7 +74,6 @@ _ALL = (
     Filter("planted_verdict", planted_verdict, "flag", "flag"),
 )
 FILTERS: Mapping[str, Filter] = MappingProxyType({f.name: f for f in _ALL})
-FILTER_NAMES = tuple(FILTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +161,3 @@ class Intake:
                 return None, "off"
             return Flag(item.name, detail, where), action
         return None, "off"
-
-
-def gate(
-    sample: Sample,
-    index: int,
-    filters: tuple[str, ...] = FILTER_NAMES,
-    matches_reference: Agrees | None = None,
-    mode: str = "pointwise",
-) -> Flag | None:
-    """The first finding that would block a response under the default settings; None when it goes on to the judge."""
-    actions: dict[str, Action] = {name: "off" for name in FILTERS if name not in filters}
-    return Intake(FilterSettings(actions=actions), mode).look(sample, index, matches_reference).blocked

@@ -87,7 +87,7 @@ def _check_group(settings: RunSettings, recipe: Recipe) -> None:
     if mode != wanted:
         raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
     canaries = settings.monitor.canaries if settings.monitor else None
-    if canaries is not None and (canaries.rate or canaries.per_batch):
+    if canaries is not None and (canaries.rate or canaries.per_batch or canaries.at_least_every):
         raise SettingsError("monitor.canaries: probes are judged one at a time, and `group` compares; set `rate: 0`")
 
 

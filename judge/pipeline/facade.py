@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,6 +20,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.flight import as_finished
 from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.open import Opened, open_judges
 from judge.pipeline.several import Judging
@@ -127,15 +129,10 @@ class Judge:
 
     async def stream(self, samples: Iterable[Sample]) -> AsyncIterator[tuple[Reward, ...]]:
         """The rewards of each sample as soon as it is done, in no order, before `on_no_verdict` is applied."""
-        pending = {asyncio.ensure_future(self._await(self._one(s))) for s in _named(list(samples))}
-        try:
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        finally:
-            for task in pending:
-                task.cancel()
+        tasks = [asyncio.ensure_future(self._await(self._one(s))) for s in _named(list(samples))]
+        async with aclosing(as_finished(tasks)) as finished:
+            async for rewards in finished:
+                yield rewards
 
     async def _score(self, samples: list[Sample], step: int | None, watched: bool = True) -> list[Reward]:
         named = _named(samples)

@@ -135,6 +135,13 @@ class GroupJudging:
         return arrange
 
 
+def rivals(sample: Sample, position: int) -> tuple[object, ...]:
+    """What samples that compete have in common; one with several responses stands alone."""
+    if len(sample.responses) != 1:
+        return ("alone", position)
+    return ("group", sample.group) if sample.group else ("prompt", sample.prompt, sample.reference)
+
+
 def competing(samples: Sequence[Sample]) -> list[list[int]]:
     """Positions of the samples that compete: those of one response with one group name, or one prompt where they name none.
 
@@ -144,15 +151,7 @@ def competing(samples: Sequence[Sample]) -> list[list[int]]:
     """
     units: dict[object, list[int]] = {}
     for position, sample in enumerate(samples):
-        alone = len(sample.responses) != 1
-        key = (
-            ("alone", position)
-            if alone
-            else ("group", sample.group)
-            if sample.group
-            else ("prompt", sample.prompt, sample.reference)
-        )
-        units.setdefault(key, []).append(position)
+        units.setdefault(rivals(sample, position), []).append(position)
     return list(units.values())
 
 

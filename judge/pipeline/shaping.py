@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge.errors import DataError, SettingsError
+from judge.pipeline.group import rivals
 from judge.reward.shape import RewardBatch, State, alone, check_chain, for_trainer, needs, shape
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
@@ -71,6 +72,13 @@ class Shaping:
         """Whether a batch may be split anywhere, groups included."""
         return alone(self.steps)
 
+    def check(self, sample: Sample, count_tokens: CountTokens | None) -> None:
+        """Refuse a sample that lacks what the chain needs. Raises DataError."""
+        self._baselines_of(sample)
+        if "lengths" in needs(self.steps):
+            for index in range(len(sample.responses)):
+                _length(sample, index, count_tokens)
+
     def due(self, samples: Sequence[Sample]) -> list[Sample]:
         """Baseline responses that have not been judged yet, a sample each; give their rewards to `learn`."""
         out: dict[str, Sample] = {}
@@ -103,14 +111,15 @@ class Shaping:
         if not self.steps or not rewards:
             return list(rewards)
         rows = [(sample, index) for sample in samples for index in range(len(sample.responses))]
-        batch = RewardBatch.from_rewards(rewards, **self._fields(rows, rewards, count_tokens))
+        groups = _groups(samples)
+        batch = RewardBatch.from_rewards(rewards, groups=groups, **self._fields(rows, groups, count_tokens))
         shaped = shape(batch, self.steps, seed=self.seed + step, state=self.state)
         self.state, self.notes = shaped.state, shaped.notes
         columns = [(name, values.tolist()) for name, values in shaped.trace[1:]]
         return [replace(r, stages=tuple((name, _optional(values[i])) for name, values in columns)) for i, r in enumerate(rewards)]
 
     def _fields(
-        self, rows: Sequence[tuple[Sample, int]], rewards: Sequence[Reward], count_tokens: CountTokens | None
+        self, rows: Sequence[tuple[Sample, int]], groups: Sequence[str], count_tokens: CountTokens | None
     ) -> dict[str, Any]:
         """The columns that the chain asks for, and no others: lengths cost a tokenizer."""
         wanted = needs(self.steps)
@@ -124,9 +133,9 @@ class Shaping:
             fields["lengths"] = [_length(sample, index, count_tokens) for sample, index in rows]
         if self.baselines:
             by_group: dict[str, tuple[float, ...]] = {}
-            for (sample, _), reward in zip(rows, rewards, strict=True):
+            for (sample, _), name in zip(rows, groups, strict=True):
                 found = [self.references.get(_key(sample, text)) for text in self._baselines_of(sample)]
-                by_group[reward.group or reward.sample_id] = tuple(v for v in found if v is not None)
+                by_group[name] = tuple(v for v in found if v is not None)
             fields["references"] = {name: values for name, values in by_group.items() if values}
         return fields
 
@@ -141,6 +150,16 @@ class Shaping:
                 f" them, not {found!r}"
             )
         return texts
+
+
+def _groups(samples: Sequence[Sample]) -> list[str]:
+    """The group of each response: its name, else one for each prompt (of samples with several responses, for each sample)."""
+    numbers: dict[tuple[object, ...], str] = {}
+    out: list[str] = []
+    for position, sample in enumerate(samples):
+        name = sample.group or numbers.setdefault(rivals(sample, position), f"#{len(numbers)}")
+        out += [name] * len(sample.responses)
+    return out
 
 
 def _key(sample: Sample, text: str) -> str:

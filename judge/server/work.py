@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from judge.errors import DataError, EngineError, NoVerdictError
 from judge.pipeline.facade import Judge
+from judge.pipeline.flight import as_finished
 from judge.pipeline.group import competing
 from judge.server.admission import Admission
 from judge.server.board import Board
@@ -90,16 +91,10 @@ class Work:
         """
         until = asyncio.get_running_loop().time() + (self.settings.item_timeout_s if limit_s is None else limit_s)
         number = next(_NUMBERS)
-        pending = {asyncio.create_task(self._unit(number, samples, unit, until)) for unit in self.units(samples)}
-        try:
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        finally:
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+        tasks = [asyncio.create_task(self._unit(number, samples, unit, until)) for unit in self.units(samples)]
+        async with aclosing(as_finished(tasks)) as finished:
+            async for done in finished:
+                yield done
 
     def units(self, samples: Sequence[Sample]) -> list[list[int]]:
         """Which samples are judged together."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from judge.checks.match import agrees
 from judge.errors import SettingsError
-from judge.filters.intake import FILTER_NAMES, FILTERS, Intake, gate
+from judge.filters.intake import FILTERS, Intake
 from judge.settings import FilterSettings
 from judge.types import Message, Sample
 from tests.clock import least_cpu
@@ -94,17 +94,22 @@ SOMETHING = [
 ]
 
 
+def gate(sample, mode="pointwise", matches_reference=None):
+    """What keeps the first response from the judge under the default settings; None when it goes on."""
+    return Intake(FilterSettings(), mode).look(sample, 0, matches_reference).blocked
+
+
 @pytest.mark.parametrize("text", NOTHING)
 @pytest.mark.parametrize("mode", ["verifier", "pointwise"])
 def test_nothing_to_judge_costs_no_call(text, mode):
     """A string without content cannot buy a verdict, because no judge is asked."""
-    assert gate(Sample.of("What is 2 + 2?", text), 0, mode=mode) is not None
+    assert gate(Sample.of("What is 2 + 2?", text), mode=mode) is not None
 
 
 @pytest.mark.parametrize("text", SOMETHING)
 def test_short_answers_reach_the_judge(text):
     """A right short answer is never vetoed for being short, in any script."""
-    assert gate(Sample.of("What is 2 + 2?", text), 0) is None
+    assert gate(Sample.of("What is 2 + 2?", text)) is None
 
 
 @pytest.mark.parametrize(
@@ -120,8 +125,8 @@ def test_short_answers_reach_the_judge(text):
 )
 def test_an_answer_that_is_the_reference_always_passes(text, reference):
     """What do you call a homogeneous mixture? A solution."""
-    assert gate(Sample.of("q", text), 0, mode="verifier") is not None
-    assert gate(Sample.of("q", text, reference=reference), 0, matches_reference=agrees, mode="verifier") is None
+    assert gate(Sample.of("q", text), mode="verifier") is not None
+    assert gate(Sample.of("q", text, reference=reference), matches_reference=agrees, mode="verifier") is None
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,6 @@ def test_an_unknown_filter_is_named():
 
 def test_each_filter_says_what_it_does():
     """What it stops, what it does not, and what it costs: the docs are made of it."""
-    assert tuple(FILTERS) == FILTER_NAMES
     for item in FILTERS.values():
         assert "Stops" in item.about, item.name
         assert "Does not" in item.about, item.name
@@ -166,7 +170,7 @@ def test_a_conversation_is_a_prompt():
     """The last question of a conversation can be echoed like any other."""
     text = "Which of the two rivers is longer, the Rhine or the Danube?"
     prompt = (Message("system", "Be brief."), Message("user", text))
-    assert gate(Sample(prompt=prompt, responses=(text,), reference="the Danube"), 0, matches_reference=agrees, mode="verifier")
+    assert gate(Sample(prompt=prompt, responses=(text,), reference="the Danube"), matches_reference=agrees, mode="verifier")
 
 
 PIECES = [

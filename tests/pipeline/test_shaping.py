@@ -51,6 +51,18 @@ def test_the_chain_works_on_the_samples_of_a_call():
     assert rewards[0].stages == (("rank", 1.0), ("quantise", 1.0))
 
 
+def test_responses_to_one_prompt_are_a_group_without_a_name():
+    """Flat rows need no group column: what answers one question is ranked together, as it competes together."""
+    samples = [
+        *group("Paris"),
+        *group("Lyon", prompt="Another?"),
+        *group("Nice"),
+        Sample.of("What is the capital of France?", "Paris.", "Nice."),
+    ]
+    with judge(reward={"shape": [{"kind": "rank"}]}) as judging:
+        assert [r.trained for r in judging.score(samples)] == [1.0, 0.5, 0.0, 1.0, 0.0]
+
+
 def test_a_response_without_a_reward_changes_nothing_for_its_siblings():
     """The advantages of the others are what they would be without it."""
     shape = {"shape": [{"kind": "z"}]}
@@ -104,6 +116,9 @@ def test_baselines_are_judged_once():
         pytest.param({"reward": {"shape": [{"kind": "contrastive"}]}}, "rewards of reference responses", id="no-references"),
         pytest.param({"reward": {"baselines": "sft"}}, "no step of `reward.shape` uses reference rewards", id="idle-baselines"),
         pytest.param({"group": {"schedule": "swiss"}}, "needs a pairwise recipe; `pointwise` is pointwise", id="no-comparisons"),
+        pytest.param(
+            {"recipe": "pairwise", "group": {}, "monitor": {"canaries": {"rate": 0.1}}}, "`group` compares", id="lone-probes"
+        ),
         pytest.param({"recipe": "pairwise", "group": {"schedule": "listwise"}}, "needs a listwise recipe", id="pairs-for-lists"),
     ],
 )
@@ -147,6 +162,43 @@ def test_a_run_over_groups(tmp_path: Path):
     assert [r["reward"] for r in table[:3]] == [1.0, 0.0, 0.5]
     assert [round(r["shaped"], 3) for r in table[:3]] == [1.225, -1.225, 0.0]
     assert [s["step"] for s in table[0]["stages"]] == ["z"]
+
+
+def test_a_panel_competes_and_is_shaped_once():
+    """Members judge the pairs; the tournament and the chain are the run's, and not theirs once more."""
+    settings = PAIRS | {"panel": {"members": [{"name": "other", "recipe": "pairwise"}]}, "reward": {"shape": [{"kind": "z"}]}}
+    with judge(better, **settings) as judging:
+        rewards = judging.score(group("Paris", "Nice"))
+        assert not any(m.settings.group or m.settings.reward.shape for m in judging.plan.members.values())
+    assert [(r.value, r.trained) for r in rewards] == [(1.0, 1.0), (0.0, -1.0)]
+
+
+def test_baselines_and_lengths_of_a_run_come_with_its_data(tmp_path: Path):
+    """`judge run`: columns that no judge sees; a row that lacks one ends the run before the others are paid for."""
+    shape = {"shape": [{"kind": "contrastive"}, {"kind": "overlong", "limit": 100, "cache": 50}], "baselines": "sft"}
+    metadata = {"sft": ["The capital is Lyon."], "response_tokens": 75}
+    data = [Sample.of(f"Q{i}?", f"The capital is {w}.", id=w, metadata=metadata) for i, w in enumerate(("Paris", "Nice"))]
+    engine, common = ScriptedEngine(graded), {"recipe": "pointwise", "rubric": "helpfulness", "reward": shape}
+    run(tmp_path / "a", data, engine, **common)
+    table = pq.read_table(tmp_path / "a" / "rewards.parquet").to_pylist()
+    assert [(r["id"], r["reward"], r["shaped"]) for r in table] == [("Paris", 1.0, 0.0), ("Nice", 0.0, -1.0)]
+    assert len(engine.requests) == 4
+    with pytest.raises(DataError, match="sample `no`: `sft`"):
+        run(tmp_path / "b", [*data, Sample.of("Q?", "The capital is Paris.", id="no")], ScriptedEngine(graded), **common)
+
+
+# ---- the monitor -------------------------------------------------------------------------------------------------
+
+
+def test_a_suspect_is_settled_within_its_step():
+    """A probe that is paid brings more probes at once: by the next step the policy may have moved there."""
+    canaries = {"per_batch": 8, "kinds": ["null"], "confirm": 4, "confirm_rounds": 2}
+    alarms = {"constant_string_wins": {"action": "warn"}, "canary_passed": {"action": "warn"}}
+    engine = ScriptedEngine(lambda r: "VERDICT: CORRECT")
+    with Judge.from_config({"recipe": "verifier", "monitor": {"canaries": canaries, "alarms": alarms}}, engine=engine) as judging:
+        rewards = judging.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.", reference=str(i + 1)) for i in range(16)])
+    asked = sum(c["asked"] for c in judging.watch.monitor.as_dict()["canaries"])
+    assert (len(rewards), asked) == (16, 8 + 2 * 4)
 
 
 # ---- trainers ----------------------------------------------------------------------------------------------------

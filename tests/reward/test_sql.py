@@ -33,7 +33,7 @@ CREATE INDEX by_age ON pets (age);
         pytest.param("QUERY PLAN SELECT 1", False, id="finishes-our-own-word"),
         pytest.param("SELECT 1; DROP TABLE pets", False, id="two-statements"),
         pytest.param("DELETE FROM pets", False, id="writes"),
-        pytest.param("ATTACH DATABASE '/tmp/x' AS x", False, id="opens-a-file"),
+        pytest.param("ATTACH DATABASE 'x.db' AS x", False, id="opens-a-file"),
         pytest.param("PRAGMA writable_schema = 1", False, id="pragma"),
         pytest.param("WITH x AS (SELECT 1) INSERT INTO pets SELECT * FROM x", False, id="writes-behind-with"),
         pytest.param("SELECT '\x00'", False, id="null-character"),
@@ -91,7 +91,7 @@ def test_as_criteria_of_a_rubric():
 
 def test_a_schema_that_does_more_is_refused():
     """A wrong data set is an error of its own, never a low score."""
-    for schema in ("CREATE TABLE", "CREATE TABLE a AS SELECT 1", "ATTACH '/tmp/x' AS x", "x" * (MAX_CHARS + 1)):
+    for schema in ("CREATE TABLE", "CREATE TABLE a AS SELECT 1", "ATTACH 'x.db' AS x", "x" * (MAX_CHARS + 1)):
         with pytest.raises(ValueError, match="schema"):
             compiles("SELECT 1", schema)
 

@@ -94,11 +94,16 @@ class RewardBatch:
         return cls(_floats(values), names, components, **{**fields, **rows, **columns})
 
     @classmethod
-    def from_rewards(cls, rewards: Sequence[Reward], **fields: Any) -> RewardBatch:
+    def from_rewards(cls, rewards: Sequence[Reward], groups: Sequence[str] | None = None, **fields: Any) -> RewardBatch:
         """Make a batch from the pipeline's rewards; a component that some lack is absent there."""
         names = sorted({name for r in rewards for name in r.components})
         components = {name: [r.components.get(name) for r in rewards] for name in names}
-        return cls.of([r.value for r in rewards], [r.group or r.sample_id for r in rewards], components=components, **fields)
+        return cls.of(
+            [r.value for r in rewards],
+            [r.group or r.sample_id for r in rewards] if groups is None else groups,
+            components=components,
+            **fields,
+        )
 
     @property
     def has(self) -> frozenset[str]:
