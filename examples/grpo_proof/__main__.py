@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.grpo_proof import figures
-from examples.grpo_proof.train import Plan, Run, make_base, one_thread, run_one
+from examples.grpo_proof.train import Plan, Run, make_base, run_one, set_up_process
 
 TAUGHT = 500  # steps that make the base policy
 
@@ -76,11 +76,11 @@ def run_all(plans: list[Plan], taught: int, jobs: int) -> list[Run]:
 def workers(jobs: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """`map` over processes, a fresh one for each call."""
     if not jobs:
-        one_thread()
+        set_up_process()
         yield map
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=one_thread, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=set_up_process, max_tasks_per_child=1) as pool:
         yield pool.map
 
 

@@ -144,7 +144,6 @@ def make_reward(plan: Plan) -> JudgeReward:
 def train(base: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, plan: Plan) -> Run:
     """Train a copy of `base` and measure it on the way."""
     started = time.monotonic()
-    logging.getLogger("judge").setLevel(logging.ERROR)  # the alarms are in the record
     run = Run(plan.seed, plan.filters, plan.empty, plan.keys, plan.config)
     chance = random.Random(f"prompts {plan.seed}")
     prompts = islice(draw(chance, held_out=False), plan.steps * plan.batch // GROUP)
@@ -198,6 +197,7 @@ def run_one(plan: Plan, base: Path) -> Run:
     return run
 
 
-def one_thread() -> None:
-    """One core a process: small matrices do not gain from more, and two runs go side by side."""
+def set_up_process() -> None:
+    """One core a process: small matrices do not gain from more, and two runs go side by side. Alarms go to the record alone."""
     torch.set_num_threads(1)
+    logging.getLogger("judge").setLevel(logging.ERROR)
