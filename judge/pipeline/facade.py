@@ -219,6 +219,11 @@ class Judge:
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
+    @property
+    def loading(self) -> bool:
+        """Whether engines are being started now. `close` waits for that: a model that is being loaded cannot be interrupted."""
+        return self._opened is not None and not self._opened.done()
+
     def close(self) -> None:
         """Free the engine and stop the loop; idempotent. Called at the end of `with`."""
         if self._loop is None or self._pid != os.getpid():

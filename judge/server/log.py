@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -40,12 +42,26 @@ def log(event: str, *, level: int = logging.INFO, failed: BaseException | None =
     LOG.log(level, event, extra={"fields": fields}, exc_info=failed)
 
 
-def configure(stream: TextIO | None = None) -> None:
-    """Send the logs of `judge` and of uvicorn to one stream, as JSON lines; uvicorn's access log, which holds URLs, is off."""
+@contextmanager
+def json_lines(stream: TextIO | None = None) -> Iterator[None]:
+    """Send the logs of `judge` and of uvicorn to one stream, as JSON lines; uvicorn's access log, which holds URLs, is off.
+
+    At the end logging is as it was: what served may be a notebook or a test.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in (("judge", logging.INFO), ("uvicorn.error", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
-    logging.getLogger("uvicorn.access").disabled = True
+    access = logging.getLogger("uvicorn.access")
+    levels = {logging.getLogger("judge"): logging.INFO, logging.getLogger("uvicorn.error"): logging.WARNING}
+    before = [(each, each.handlers, each.propagate, each.level) for each in levels]
+    silent = access.disabled
+    for each, level in levels.items():
+        each.handlers, each.propagate = [handler], False
+        each.setLevel(level)
+    access.disabled = True
+    try:
+        yield
+    finally:
+        for each, handlers, propagate, level in before:
+            each.handlers, each.propagate = handlers, propagate
+            each.setLevel(level)
+        access.disabled = silent

@@ -19,7 +19,7 @@ from judge.errors import InputError, JudgeError
 from judge.pipeline.facade import Judge
 from judge.server.app import make_app
 from judge.server.auth import load_keys
-from judge.server.log import configure, log
+from judge.server.log import json_lines, log
 from judge.server.state import State
 from judge.settings.server import ServerSettings
 
@@ -45,8 +45,7 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
         server.end()
 
     app = make_app(judge, settings, keys=keys, on_failure=failed)
-    configure()
-    with listen(settings.host, settings.port) as listener:
+    with json_lines(), listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         config = uvicorn.Config(
@@ -63,6 +62,7 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
         server = Server(config, app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings)}"))
         log("listening", url=url)
         asyncio.run(server.serve(sockets=[listener]))
+        log("stopped_while_loading" if judge.loading else "stopped")
     if failures:
         raise failures[0]
 

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -134,6 +135,24 @@ def test_what_does_not_finish_in_time_is_cut_off(tmp_path, endpoint):
     assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "draining")
     assert code == 0
     assert time.monotonic() - began < 1 + 2 + 1  # the limit, two seconds, and a slow machine
+
+
+@pytest.mark.slow
+def test_sigterm_while_the_engine_is_being_started(tmp_path):
+    """A supervisor that changes its mind is not kept waiting for a model of 70 billion parameters."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, and says nothing
+        engine = f"engine: {{kind: openai, model: m, base_url: 'http://127.0.0.1:{mute.getsockname()[1]}/v1'}}"
+        (tmp_path / "judge.yaml").write_text(f"rubric: helpfulness\nrecipe: pointwise\n{engine}\n")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "judge.cli.main", "serve", str(tmp_path / "judge.yaml"), "--port", "0"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert json.loads(process.stderr.readline())["event"] == "listening"
+        with mute.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped_while_loading"
 
 
 @pytest.mark.parametrize(
