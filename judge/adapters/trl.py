@@ -23,6 +23,7 @@ from judge.adapters.gather import Row, judge_groups
 from judge.adapters.projection import policy_of, siblings
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
+from judge.monitor import Alarm
 from judge.pipeline.facade import Judge
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings
@@ -47,6 +48,8 @@ class JudgeReward:
         constant: For `constant`.
         engine: Used instead of the one in the settings.
         framework: `trl`, `trl-async`, `unsloth`, `axolotl`: which contract the policy is checked against.
+        on_alarm: Called with each alarm of the monitor, in place of the function that `monitor.on_alarm` names. A reward that
+            is sent to a process needs one that pickles.
 
     Raises:
         SettingsError, RecipeError, RubricError: With file and line, when it is made, not in the first step.
@@ -72,12 +75,13 @@ class JudgeReward:
         engine: Engine | None = None,
         overrides: Sequence[str] = (),
         framework: str = "trl",
+        on_alarm: Callable[[Alarm], object] | None = None,
     ) -> None:
         self.__name__ = name
         self._framework = framework
         self._reference = reference
         self.num_generations = num_generations
-        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True)
+        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True, on_alarm=on_alarm)
         settings = self.judge.plan.settings
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
         self._components = components_of(self.judge.plan)  # the same names in every step, whatever a step holds

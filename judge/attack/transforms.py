@@ -5,7 +5,6 @@ A transform gives the whole text to judge. The same base and the same generator 
 
 from __future__ import annotations
 
-import importlib
 import random
 import re
 import unicodedata
@@ -16,6 +15,7 @@ from functools import lru_cache
 from judge.attack.neutral import neutral
 from judge.attack.places import before_last_line
 from judge.errors import InputError, did_you_mean
+from judge.imported import imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +299,7 @@ def transform_named(name: str) -> Transform:
         if name not in known:
             raise InputError(f"no transform `{name}`{did_you_mean(name, known)}")
         return known[name]
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as why:
-        raise InputError(f"transform `{name}` cannot be imported: {why}") from None
+    found = imported(name, lambda why: InputError(f"transform `{name}` {why}"))
     if not callable(found):
         raise InputError(f"transform `{name}` is a {type(found).__name__}, not a function (Base, random.Random) -> str")
     return found  # type: ignore[no-any-return]  # a user's function; what it returns is checked where it is called

@@ -6,13 +6,13 @@ expected to change nothing.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from typing import get_args
 
 from judge.audit import causal, contrast, cues, programs, rewrites, style
 from judge.audit.model import Family, Probe
 from judge.errors import InputError, did_you_mean
+from judge.imported import imported
 
 PROBES: tuple[Probe, ...] = (
     *rewrites.PROBES,
@@ -52,11 +52,7 @@ def select(names: Iterable[str] = ("all",)) -> tuple[Probe, ...]:
 
 
 def _imported(path: str) -> Probe:
-    module, _, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as why:
-        raise InputError(f"--probes: cannot import `{path}`: {why}") from None
+    found = imported(path, lambda why: InputError(f"--probes: `{path}` {why}"))
     if isinstance(found, Probe):
         return found
     if not callable(found):

@@ -6,7 +6,6 @@ A check gets the sample, the index of the response and the criterion's `args`, a
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 from judge.checks.final import states
 from judge.checks.match import agrees
 from judge.errors import RubricError, did_you_mean
+from judge.imported import imported
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Sample
 from judge.yamlfile import shown
@@ -113,11 +113,7 @@ _KINDS = {str: "text", bool: "true or false", int: "a whole number"}
 
 
 def _imported(criterion: Criterion) -> Check:
-    module, _, name = criterion.check.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as why:
-        raise RubricError(f"criterion `{criterion.id}`: cannot import `{criterion.check}`: {why}") from None
+    found = imported(criterion.check, lambda why: RubricError(f"criterion `{criterion.id}`: check `{criterion.check}` {why}"))
     if not callable(found):
         raise RubricError(f"criterion `{criterion.id}`: `{criterion.check}` is not callable")
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from judge.errors import InputError, MonitorStop
+from judge.imported import imported
 from judge.monitor.alarms import Alarm, AlarmCode, Switches
 from judge.monitor.canaries import CanaryResult
 from judge.monitor.features import FORMAT_FEATURES
@@ -44,16 +45,26 @@ _SMOOTHED = {
 }
 
 
+def _named(path: str | None) -> Callable[[Alarm], object] | None:
+    """The function that the settings name."""
+    if path is None:
+        return None
+    found = imported(path, lambda why: InputError(f"monitor.on_alarm: `{path}` {why}"))
+    if not callable(found):
+        raise InputError(f"monitor.on_alarm: `{path}` is a {type(found).__name__}, not a function (Alarm) -> None")
+    return found  # type: ignore[no-any-return]  # its result is not looked at
+
+
 class Monitor:
     """Watches a stream of batches. Safe to share between threads, and to pickle into a checkpoint.
 
     Args:
         settings: Limits and actions.
         on_alarm: Called with each alarm as it is raised, outside the lock, before `MonitorStop` is raised. Pickled with
-            the monitor.
+            the monitor. None: the function that the settings name, if any.
 
     Raises:
-        InputError: An action is `callback`, and there is no `on_alarm`.
+        InputError: An action is `callback` and there is no function, or the one in the settings cannot be imported.
 
     Example:
         >>> monitor = Monitor(MonitorSettings(least_responses=2))
@@ -65,9 +76,12 @@ class Monitor:
 
     def __init__(self, settings: MonitorSettings | None = None, *, on_alarm: Callable[[Alarm], object] | None = None) -> None:
         self.settings = settings or MonitorSettings()
-        self._on_alarm = on_alarm
-        if on_alarm is None and any(getattr(self.settings.alarms, code).action == "callback" for code in AlarmCode):
-            raise InputError("an alarm's action is `callback`, and the monitor got no function; pass `on_alarm`")
+        self._on_alarm = on_alarm or _named(self.settings.on_alarm)
+        if self._on_alarm is None and any(getattr(self.settings.alarms, code).action == "callback" for code in AlarmCode):
+            raise InputError(
+                "an alarm's action is `callback`, and there is no function to call: name it in `monitor.on_alarm`"
+                " (package.module:name), or pass `on_alarm`"
+            )
         self._lock = threading.Lock()
         self._calls = self._batches = self._responses = self._absent = 0
         self._rows: list[Row] = []

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from judge.engine.protocol import Engine
 from judge.errors import DataError
+from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.flight import as_finished
@@ -31,7 +32,7 @@ from judge.settings import RunSettings, load_settings
 from judge.types import Message, Reward, Sample
 
 T = TypeVar("T")
-_KEPT = ("plan", "_given", "_progress", "_trainer", "watch", "shaping", "_steps")  # of a judge that is pickled
+_KEPT = ("plan", "_given", "_progress", "_trainer", "_on_alarm", "watch", "shaping", "_steps")  # of a judge that is pickled
 
 
 class Judge:
@@ -53,6 +54,7 @@ class Judge:
         *,
         progress: Callable[[str], None] | None = None,
         trainer: bool = False,
+        on_alarm: Callable[[Alarm], object] | None = None,
     ) -> None:
         self.plan = plan
         self._given = engine
@@ -62,9 +64,10 @@ class Judge:
         self._pid = 0
         self._lock = threading.Lock()
         self._opened: asyncio.Task[Opened] | None = None
-        self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed) if plan.settings.monitor else None
+        self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed, on_alarm) if plan.settings.monitor else None
         self.shaping = Shaping.of(plan.settings, plan.rubric, trainer=trainer)
         self._trainer = trainer
+        self._on_alarm = on_alarm
         self._steps = 0
 
     @classmethod
@@ -76,6 +79,7 @@ class Judge:
         overrides: Sequence[str] = (),
         progress: Callable[[str], None] | None = None,
         trainer: bool = False,
+        on_alarm: Callable[[Alarm], object] | None = None,
     ) -> Self:
         """Read the settings (a YAML file or a mapping) and check recipe and rubric. The engine starts on first use.
 
@@ -85,12 +89,13 @@ class Judge:
             overrides: `engine.model=...` strings, as `--set` takes them.
             progress: Called with one line of text when something slow starts or ends.
             trainer: Rewards go to a trainer: what leaves the shaping chain is rounded to k/64.
+            on_alarm: Called with each alarm of the monitor, in place of the function that `monitor.on_alarm` names.
 
         Raises:
             SettingsError, RecipeError, RubricError: With file and line.
         """
         settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
-        return cls(plan(settings, base), engine, progress=progress, trainer=trainer)
+        return cls(plan(settings, base), engine, progress=progress, trainer=trainer, on_alarm=on_alarm)
 
     # ---- the three ways to call --------------------------------------------------------------------------------
 
@@ -252,7 +257,7 @@ class Judge:
         return {name: getattr(self, name) for name in _KEPT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["plan"], state["_given"])  # type: ignore[misc]  # a fresh start is meant
+        self.__init__(state["plan"], state["_given"], on_alarm=state["_on_alarm"])  # type: ignore[misc]  # a fresh start is meant
         self.__dict__.update(state)
 
 

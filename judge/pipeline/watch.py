@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from judge.monitor import Canaries, Monitor, Report
+from judge.monitor import Alarm, Canaries, Monitor, Report
 from judge.settings import MonitorSettings
 from judge.types import Reward, Sample
 
@@ -21,7 +21,7 @@ class JudgeAll(Protocol):
 class BatchWatch:
     """One monitor and its canaries over a stream of batches. Pickles with its history."""
 
-    def __init__(self, settings: MonitorSettings, seed: int = 0, on_alarm: Callable[[object], object] | None = None) -> None:
+    def __init__(self, settings: MonitorSettings, seed: int = 0, on_alarm: Callable[[Alarm], object] | None = None) -> None:
         self.monitor = Monitor(settings, on_alarm=on_alarm)
         self.canaries = Canaries(settings.canaries, seed)
         self._batches = 0

@@ -133,6 +133,8 @@ class MonitorSettings(Frozen):
         baseline_batches: Batches that say how a run started.
         baseline_pairs: Pairs of rewards that say how far apart two judges are at the start.
         least_responses: Smaller batches are collected until there are as many.
+        on_alarm: A function (Alarm) -> None as `package.module:name`, called with each alarm whose action is not `off`; it
+            needs no Python of its own in `judge run`, the server or a trainer.
     """
 
     canaries: CanarySettings = CanarySettings()
@@ -146,3 +148,4 @@ class MonitorSettings(Frozen):
     baseline_batches: int = Field(default=5, ge=1, le=1000)
     baseline_pairs: int = Field(default=128, ge=8, le=100_000)
     least_responses: int = Field(default=16, ge=2, le=10_000)
+    on_alarm: str | None = None

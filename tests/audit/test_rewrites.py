@@ -196,7 +196,7 @@ def test_selecting_probes():
     assert (mine.family, mine.expect) == ("user", "invariant")
     with pytest.raises(InputError, match="did you mean `leet`"):
         select(["leeet"])
-    with pytest.raises(InputError, match="cannot import"):
+    with pytest.raises(InputError, match="cannot be imported"):
         select(["tests.audit.test_rewrites:nope"])
     with pytest.raises(InputError, match="names nothing"):
         select([","])

@@ -73,10 +73,10 @@ def test_the_final_answer(response, reference, right):
             "contains", {"text": "a", "ignorecase": True}, "no argument `ignorecase`; did you mean `ignore_case`", id="typo"
         ),
         pytest.param("valid_json", {"n": 1}, "no argument `n`; it takes none", id="takes-none"),
-        pytest.param("no_such_module:check", {}, "cannot import `no_such_module:check`", id="no-module"),
-        pytest.param("json:nothing", {}, "cannot import", id="no-function"),
+        pytest.param("no_such_module:check", {}, "`no_such_module:check` cannot be imported", id="no-module"),
+        pytest.param("json:nothing", {}, "cannot be imported", id="no-function"),
         pytest.param("math:pi", {}, "is not callable", id="not-callable"),
-        pytest.param(":f", {}, "cannot import", id="no-module-name"),
+        pytest.param(":f", {}, "not of the form `package.module:name`", id="no-module-name"),
     ],
 )
 def test_a_wrong_check_is_found_when_the_rubric_is_loaded(check, args, problem):

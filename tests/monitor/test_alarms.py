@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from judge.errors import InputError, MonitorStop, SettingsError
-from judge.monitor import AlarmCode, Monitor
+from judge.monitor import Alarm, AlarmCode, Monitor
 from judge.monitor.alarms import Switch
 from judge.settings.monitor import AlarmSettings, AlarmTable, MonitorSettings
 from judge.types import Reward
@@ -173,6 +173,44 @@ def test_a_callback_action_needs_a_function():
     table = AlarmTable.model_validate({"reward_jump": {"action": "callback"}})
     with pytest.raises(InputError, match="on_alarm"):
         Monitor(MonitorSettings(alarms=table))
+
+
+HEARD: list[Alarm] = []
+
+
+def hear(alarm):
+    HEARD.append(alarm)
+
+
+NOT_CALLABLE = 3
+
+
+def test_a_function_named_in_the_settings_hears_the_alarm():
+    """The server and `judge run` are configured by YAML alone."""
+    HEARD.clear()
+    settings = MonitorSettings.model_validate(
+        {
+            "on_alarm": f"{__name__}:hear",
+            "alarms": {"canary_passed": {"action": "callback"}, "constant_string_wins": {"action": "off"}},
+        }
+    )
+    Monitor(settings).observe(*batch(0), step=7, canaries=probes(32, 32))
+    assert [(a.code, a.step) for a in HEARD] == [(AlarmCode.CANARY_PASSED, 7)]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param("no_such_module:f", "cannot be imported", id="no-module"),
+        pytest.param(f"{__name__}:nothing", "cannot be imported", id="no-function"),
+        pytest.param("hear", "not of the form", id="no-module-named"),
+        pytest.param(f"{__name__}:NOT_CALLABLE", "is a int, not a function", id="no-callable"),
+    ],
+)
+def test_a_function_that_is_not_there(path, words):
+    """Found when the run is set up, and not when the alarm goes off."""
+    with pytest.raises(InputError, match=words):
+        Monitor(MonitorSettings(on_alarm=path))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from judge import Judge, Sample, ScriptedEngine
-from judge.errors import DataError, EngineError, NoVerdictError, SettingsError
+from judge.errors import DataError, EngineError, InputError, NoVerdictError, SettingsError
 from judge.types import Completion
 
 CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}}
@@ -52,6 +52,21 @@ def test_from_many_threads():
         for thread in threads:
             thread.join()
     assert out == [1.0] * 8
+
+
+def hear(alarm):
+    """A function that pickles."""
+
+
+def test_pickled_with_who_hears_the_alarms():
+    """A trainer sends its reward to a process; there the function is as needed as here."""
+    table = {"alarms": {"canary_passed": {"action": "callback"}}}
+    config = {**CONFIG, "engine": {"kind": "openai", "model": "m"}, "monitor": table}
+    with pytest.raises(InputError, match=r"monitor\.on_alarm"):
+        Judge.from_config(config)
+    judge = pickle.loads(pickle.dumps(Judge.from_config(config, on_alarm=hear)))
+    assert judge.watch.monitor.settings.alarms.canary_passed.action == "callback"
+    assert pickle.loads(pickle.dumps(judge))._on_alarm is hear
 
 
 def test_pickled_before_use():

@@ -6,13 +6,13 @@ is `package.module:name`, a function from the text to true, false or None.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 
 import numpy as np
 
 from judge.errors import SettingsError, did_you_mean
+from judge.imported import imported
 from judge.reward.shape.batch import Kind, Stage, Stepped, always, each_alone, fails_lowest
 from judge.settings.shape import FormatStep
 
@@ -91,14 +91,10 @@ def find_gate(name: str) -> Gate:
     """
     if name in GATES:
         return GATES[name]
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         near = did_you_mean(name, GATES) or f"; known: {', '.join(GATES)}, package.module:name"
         raise SettingsError(f"no gate `{name}`{near}")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as why:
-        raise SettingsError(f"gate `{name}` cannot be imported: {why}") from None
+    found = imported(name, lambda why: SettingsError(f"gate `{name}` {why}"))
     if not callable(found):
         raise SettingsError(f"gate `{name}` is not a function")
     return found  # type: ignore[no-any-return]  # whatever it returns is looked at below
