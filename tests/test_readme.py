@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,14 +48,49 @@ def test_python_blocks_run(code):
     assert "opener_only" in run.stdout
 
 
+def commands(name: str) -> list[str]:
+    """The console lines that begin with a command, continued ones in one piece."""
+    text = "\n".join(blocks("console")).replace("\\\n", " ")
+    return re.findall(rf"^\$ ({name} .*)$", text, re.MULTILINE)
+
+
+def environment() -> dict[str, str]:
+    """One where `judge` is found, as after activating .venv."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(600)
+def test_served_and_asked_with_curl():
+    """From the start of the server to both replies that the README shows: under two minutes on two cores."""
+    [serve], curls = commands("judge serve"), commands("curl")
+    began = time.monotonic()
+    server = subprocess.Popen(
+        shlex.split(serve), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout.readline().startswith("ready: curl http://127.0.0.1:8421/v1/score ")
+        scored, ranked = (
+            json.loads(subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=100, check=True).stdout)
+            for line in curls
+        )
+        assert time.monotonic() - began < 120
+        assert 0 <= scored["results"][0]["rewards"][0]["reward"] <= 1
+        assert ranked["ranking"][-1] == 0  # an opener without an answer
+        assert ranked["rewards"][0]["judge_calls"] == 0
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+    assert server.returncode == 0
+
+
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
 def test_console_commands_run():
     """The commands shown, and the second run of a batch, which asks nothing."""
-    [command] = [line for text in blocks("console") for line in re.findall(r"^\$ (judge one .*)$", text, re.MULTILINE)]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    [command] = commands("judge one")
     run = subprocess.run(
-        shlex.split(command), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False, env={**os.environ, "PATH": path}
+        shlex.split(command), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False, env=environment()
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert re.search(r"^reward 0\.\d+ +\(.* of 24 weight\)$|^reward 0", run.stdout, re.MULTILINE)
