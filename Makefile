@@ -1,6 +1,6 @@
 # `make demo` and `make test` each work on a bare machine with Python 3.11: they make .venv, install, fetch the model.
 .DEFAULT_GOAL := help
-.PHONY: help install install-core demo test test-fast lint bench clean
+.PHONY: help install install-core demo test test-fast test-frameworks lint bench clean
 BIN := .venv/bin
 BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
 
@@ -23,8 +23,11 @@ lint: install-core ## style, types, import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-test: install lint ## everything, the real engine included
+test: install lint test-frameworks ## everything, the real engine included
 	@$(BIN)/pytest
+
+test-frameworks: install ## the trainers' doors under the trainers' own code, at exact versions
+	@bash scripts/frameworks.sh
 
 test-fast: install-core ## what needs neither an engine nor a GPU nor patience, on all cores
 	@$(BIN)/pytest -m "not vllm and not gpu and not slow" -n logical

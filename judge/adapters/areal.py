@@ -1,4 +1,4 @@
-"""AReaL: `reward_fn="judge.adapters.areal.reward_fn"`, and the same awaited, for a workflow of your own.
+"""AReaL: `reward_fn="judge.adapters.areal.reward_fn"`, and the same awaited. The better way is `judge.adapters.areal_workflow`.
 
 What its own code does (AReaL 1.0.4, `api/reward_api.py`):
 
@@ -6,7 +6,9 @@ What its own code does (AReaL 1.0.4, `api/reward_api.py`):
   named by JUDGE_CONFIG (a run file; no model can be loaded here) or JUDGE_SERVER (better, with several workers).
 - A call that takes longer than 15 s is tried three times more and is then a reward of **0**. So this one gives up before, after
   `LIMIT_S`, and raises; exceptions are tried again and then raised.
-- None passes through, and fails later. In a workflow, None for the whole episode leaves it out: there, await `score`.
+- An exception ends the episode of the whole group; it is logged, and another prompt is rolled out in its place.
+- None passes through, and fails later. A workflow may give None for an episode, but one that does so for a single response of a
+  group spoils the batch: `judge.adapters.areal_workflow` says how, and does without.
 - Texts keep their special tokens.
 """
 
@@ -47,7 +49,7 @@ def reward_fn(
 
 
 async def score(prompt: str, completion: str, row: Mapping[str, Any], *, limit_s: float | None = None) -> float:
-    """The same, awaited. In `arun_episode`, catch `NoVerdictError` and give None.
+    """The same, awaited, for a workflow of your own. Let the error pass: AReaL then leaves out the whole group.
 
     Args:
         limit_s: Seconds; None: what the engine or the client allow.

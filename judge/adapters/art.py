@@ -8,12 +8,16 @@ What its own code does (openpipe-art 0.5.23, `rewards/ruler.py`, `gather.py`):
   happens here when a response has no reward and the run file says nothing else.
 - RULER puts its score into `reward`, and the earlier one into `metrics["independent_reward"]`. So does this. Figures are metrics
   `judge/...`, the judge's account is a log line of the trajectory.
+- While a trajectory is open in a context, chat requests made there are recorded into it and trained on, whoever asks. So the
+  judge asks from an empty context.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 from judge.adapters.convert import completion_of, messages_as_mappings, prompt_of
@@ -49,7 +53,7 @@ def judge_group(
 
     async def judged(group: Any) -> Any:
         """The group with its rewards, or None."""
-        return await score_trajectories(door, group)
+        return await asyncio.create_task(score_trajectories(door, group), context=Context())
 
     return judged
 

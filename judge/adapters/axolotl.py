@@ -7,15 +7,18 @@ What their own code does (Axolotl 0.21 on TRL 1.14):
 - `get_reward_func` wants at least two named parameters, so a bare `**kwargs` is refused.
 - Nothing else can be passed. So the run file comes from JUDGE_CONFIG, and the completions a prompt, where rewards depend on
   siblings, from JUDGE_NUM_GENERATIONS (the same number as `trl.num_generations`).
+- The plain trainer computes advantages as TRL does: None is left out. The asynchronous one (`async_prefetch`,
+  `use_data_producer`) and the context-parallel one sum rewards on their own, where None is 0, as if the response were the worst.
+  So there a missing reward becomes the mean of its siblings, which needs JUDGE_NUM_GENERATIONS; see `none_is_zero`.
 - Worker processes (`reward_num_workers`) get the function by its name, whole groups, and none of `trainer_state`, `log_extra`,
-  `log_metric`; the sequence-parallel trainer passes no `completion_ids`. An exception in a worker makes the main process score
-  everything again.
+  `log_metric`; the context-parallel trainer passes no `completion_ids` besides. An exception in a worker makes the main process
+  score everything again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.adapters.door import config_of, shared
@@ -26,16 +29,37 @@ SIZE_VARIABLE = "JUDGE_NUM_GENERATIONS"
 
 
 def reward(prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float | None]:
-    """Rewards of the completions, in their order; None: no reward, which TRL leaves out of the group.
+    """Rewards of the completions, in their order; None: no reward, where the caller leaves it out of the group.
 
     Raises:
         SettingsError: JUDGE_CONFIG names no run file, or rewards depend on siblings and JUDGE_NUM_GENERATIONS is not set.
     """
-    made = shared(JudgeReward, config_of(None), num_generations=group_size(), framework="axolotl")
+    size = group_size()
+    framework = "axolotl-async" if none_is_zero(kwargs) else "axolotl"
+    try:
+        made = shared(JudgeReward, config_of(None), num_generations=size, framework=framework)
+    except SettingsError as error:
+        if size is None:
+            error.add_note(f"Axolotl passes no group size: set {SIZE_VARIABLE} to its `trl.num_generations`")
+        raise
     return made(prompts, completions, **kwargs)
 
 
 reward.__name__ = "judge"  # metrics are called `rewards/judge/mean`; pickling goes by `__qualname__`
+
+
+def none_is_zero(kwargs: Mapping[str, Any]) -> bool:
+    """Whether the caller is code of Axolotl's that reads None as 0, told by what it passes.
+
+    TRL's own calling code passes its trainer's `_log_metric`; workers and the context-parallel trainer pass none. The
+    asynchronous trainer calls through TRL's code too, when it has no workers, and is known by its way to collect from them.
+
+    Example:
+        >>> none_is_zero({}), none_is_zero({"log_metric": print})
+        (True, False)
+    """
+    metric = kwargs.get("log_metric")
+    return metric is None or hasattr(getattr(metric, "__self__", None), "_collect_reward_workers")
 
 
 def group_size() -> int | None:

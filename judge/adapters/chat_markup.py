@@ -23,6 +23,8 @@ _HEADS = (
     re.compile(r"<\|(system|user|assistant)\|>\n?"),  # Zephyr, Phi, GLM
     re.compile(r"<｜(User|Assistant)｜>"),  # DeepSeek
 )
+KNOWN_BY = 200  # letters of a prompt's end by which one that was cut from the left is known
+TORN = "\ufffd"  # what is left of a letter that the cut went through
 MOST_TURNS = 1000  # of one prompt; more is no conversation, and stays text
 _ENDS = (
     "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>",
@@ -48,18 +50,38 @@ def messages_in(text: str) -> str | tuple[Message, ...]:
 
 
 def response_in(query: str, prompt: str) -> str | None:
-    """What follows the prompt in a query, without closing marks; None when the query does not begin with the prompt.
+    """What follows the prompt in a query, without closing marks; where decoding spaced the prompt another way, or its start
+    was cut off, what follows its end. None when the query does not contain the prompt.
 
     Example:
         >>> prompt = "<|im_start|>user\\nHi<|im_end|>\\n<|im_start|>assistant\\n"
         >>> response_in(prompt + "Hello.<|im_end|>", prompt)
         'Hello.'
+        >>> response_in("<s> Capital of  France?  Paris.</s>", "Capital of France?")
+        'Paris.'
     """
     for known in (prompt, _opened(prompt)):
         for whole in (query, _opened(query)):
             if known and whole.startswith(known):
                 return bare(whole[len(known) :])
-    return None
+    places = [at for at, letter in enumerate(query) if not letter.isspace()]
+    end = _end_of("".join(prompt.split()), "".join(query[at] for at in places))
+    if end is None:
+        return None
+    return bare(query[places[end - 1] + 1 :] if end else query)
+
+
+def _end_of(prompt: str, query: str) -> int | None:
+    """How many letters of the query come before the response, both without spaces; None when the prompt is not in it."""
+    mark = query.find(">") + 1 if query.startswith("<") else 0  # such as one of the beginning of text
+    for start in (0, mark):
+        if query.startswith(prompt, start):
+            return start + len(prompt)
+    if len(prompt) < KNOWN_BY:
+        return None
+    ends = [found.end() for found in re.finditer(re.escape(prompt[-KNOWN_BY:]), query)]
+    cut = (end for end in ends if prompt.endswith(query[:end].lstrip(TORN)))  # examples in a prompt may end as it does
+    return next(cut, ends[0] if ends else None)
 
 
 def split_conversation(text: str) -> tuple[str | tuple[Message, ...], str] | None:

@@ -9,6 +9,8 @@ function, never from an asynchronous one, whose order differs between ranks.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -100,13 +102,34 @@ def _scatter(count: int, groups: Sequence[Sequence[int]], results: Sequence[Sequ
 
 
 def _world() -> tuple[int, int]:
-    """Processes and this one's rank; (1, 0) where nothing is distributed or torch is not there."""
-    import sys  # noqa: PLC0415  # only here
+    """Processes and this one's rank; (1, 0) where nothing is distributed or torch is not there.
 
+    A forked child (Axolotl's reward workers) inherits its parent's process group as an object that reaches nobody: there, too.
+    """
+    group = _process_group()
+    if group is None or group is _inherited:
+        return 1, 0
+    from torch import distributed  # noqa: PLC0415  # only where several processes run
+
+    return distributed.get_world_size(), distributed.get_rank()
+
+
+_inherited: Any = None
+
+
+def _process_group() -> Any:
     torch = sys.modules.get("torch")  # a trainer has imported it; this module never does
     if torch is None or not torch.distributed.is_available() or not torch.distributed.is_initialized():
-        return 1, 0
-    return torch.distributed.get_world_size(), torch.distributed.get_rank()
+        return None
+    return torch.distributed.group.WORLD
+
+
+def _remember_inherited() -> None:
+    global _inherited  # noqa: PLW0603  # one a process, as the process group is
+    _inherited = _process_group()
+
+
+os.register_at_fork(after_in_child=_remember_inherited)
 
 
 def _all_gather(value: Any, world: int) -> list[Any]:

@@ -7,16 +7,19 @@ from judge.adapters.trl import JudgeReward
 reward = JudgeReward({config!r}{size}{framework})
 trainer = {trainer}(model=..., reward_funcs=reward, args=..., train_dataset=...)"""
 
-_LINES = {
-    "trl": _TRL,
-    "trl-async": _TRL,
-    "unsloth": _TRL,
-    "axolotl": """\
+_AXOLOTL = """\
 JUDGE_CONFIG={config}{size_variable} axolotl train run.yaml
 # run.yaml
 rl: grpo
 trl:
-  reward_funcs: [judge.adapters.axolotl.reward]""",
+  reward_funcs: [judge.adapters.axolotl.reward]"""
+
+_LINES = {
+    "trl": _TRL,
+    "trl-async": _TRL,
+    "unsloth": _TRL,
+    "axolotl": _AXOLOTL,
+    "axolotl-async": _AXOLOTL,
     "ms-swift": """\
 # plugin.py
 from judge.adapters.swift import register
@@ -48,13 +51,20 @@ python train.py --group-rm --custom-rm-path judge.adapters.slime.custom_group_rm
 from judge.adapters.art import judge_group
 groups = await art.gather_trajectory_groups(..., after_each=judge_group({config!r}))""",
     "skyrl": """\
-# a method of your environment, a BaseTextEnv; `from judge.adapters.skyrl import judged_step`
+# methods of your environment, a BaseTextEnv; `from judge.adapters.skyrl import judged_step`
 def step(self, action):
-    return judged_step(action, self.prompt, self.extras, config={config!r})""",
+    self.done = judged_step(action, self.prompt, self.extras, config={config!r})
+    return self.done
+def get_metrics(self):
+    return self.done["metadata"]""",
     "areal": """\
 export JUDGE_CONFIG={config}     # in every worker; or JUDGE_SERVER=http://host:8421
 # in your workflow's settings
 reward_fn="judge.adapters.areal.reward_fn\"""",
+    "areal-workflow": """\
+# in your training script; gconfig.n_samples is 1
+workflow = "judge.adapters.areal_workflow.JudgeWorkflow"
+workflow_kwargs = dict(gconfig=config.gconfig, tokenizer=config.tokenizer_path, group_size={group}, config={config!r})""",
     "tinker": """\
 # a method of your EnvGroupBuilder; `from judge.adapters.tinker import group_rewards, replies`
 async def compute_group_rewards(self, trajectory_group, env_group):
@@ -82,6 +92,7 @@ def launch_lines(framework: str, config: str, num_generations: int | None, sibli
         size=f", num_generations={size}" if size else "",
         size_variable=f" JUDGE_NUM_GENERATIONS={size}" if size else "",
         framework="" if framework == "trl" else f", framework={framework!r}",
+        group=num_generations or 1,
         trainer=_TRAINERS.get(framework, "GRPOTrainer"),
     )
     return text.splitlines()

@@ -22,7 +22,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters.chat_markup import bare, messages_in, response_in
+from judge.adapters.chat_markup import messages_in, response_in
 from judge.adapters.door import Door, config_of, shared
 from judge.adapters.question import QUESTION_KEYS, question_of, shows_question
 from judge.errors import DataError, JudgeError
@@ -30,7 +30,6 @@ from judge.types import Reward
 
 logger = logging.getLogger("judge.openrlhf")
 
-KNOWN_BY = 200  # characters of a prompt's end by which one that was cut from the left is known
 FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})  # of a label
 LOADED_AS = "reward_func"  # the name under which OpenRLHF executes this file
 
@@ -71,42 +70,16 @@ async def _score(queries: Sequence[str], prompts: Sequence[str], labels: Sequenc
     door = _door()
     samples = []
     for row, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
-        response = _response(query, prompt)
+        response = response_in(query, prompt)
         if response is None:
             raise DataError(f"row {row}: the text does not contain its prompt, so the response cannot be told from it")
         fields = _fields(label)
         asked: Any = messages_in(prompt)
         if any(fields.get(key) is not None for key in QUESTION_KEYS):
             asked = question_of(fields, None, needed=shows_question(door.plan), where=door.name, holder="label")
-        samples.append(door.sample(asked, response, fields if fields else label, fields))
+        answer = fields or (None if label == "" else label)  # an empty text is how OpenRLHF says that there is no label
+        samples.append(door.sample(asked, response, answer, fields))
     return list(await asyncio.gather(*map(door.score, samples)))
-
-
-def _response(query: str, prompt: str) -> str | None:
-    """What follows the prompt; where tokenizing spaced it another way, or cut its start off, what follows its end."""
-    found = response_in(query, prompt)
-    if found is not None:
-        return found
-    start = query.find(prompt[-KNOWN_BY:]) if len(prompt) >= KNOWN_BY else -1
-    if start >= 0:
-        return bare(query[start + KNOWN_BY :])
-    without_first = query.partition(">")[2] if query.startswith("<") else query  # such as a mark of the beginning of text
-    spaced = _after_spaced(query, prompt)
-    return _after_spaced(without_first, prompt) if spaced is None else spaced
-
-
-def _after_spaced(query: str, prompt: str) -> str | None:
-    """What follows the prompt when both are read without spaces."""
-    wanted = "".join(prompt.split())
-    at = 0
-    for end, letter in enumerate(query):
-        if at == len(wanted):
-            return bare(query[end:])
-        if not letter.isspace():
-            if letter != wanted[at]:
-                return None
-            at += 1
-    return "" if at == len(wanted) else None
 
 
 def _fields(label: Any) -> Mapping[str, Any]:

@@ -16,9 +16,9 @@ from judge.pipeline.build import Plan
 from judge.reward.shape import needs
 from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
 
-BATCHED = ("trl", "unsloth", "axolotl", "ms-swift")  # a call holds a process's share of the batch
+BATCHED = ("trl", "unsloth", "axolotl", "axolotl-async", "ms-swift")  # a call holds a process's share of the batch
 ONE_AT_A_TIME = ("verl", "openrlhf", "verifiers", "slime", "skyrl", "areal")
-WORKERS = ("verl", "openrlhf", "areal")  # rewards run in worker processes beside the trainer
+WORKERS = ("verl", "openrlhf", "areal", "areal-workflow")  # rewards run in worker processes beside the trainer
 STALL_S = 300.0  # AsyncGRPO gives its worker up after this long without a sign of life
 TIMEOUT_S = 1800.0  # torch.distributed's default: one slow process stalls all others at the gather
 _TAKEN = ("prompts", "completions", "trainer_state", "log_extra", "log_metric", "environments")
@@ -125,7 +125,11 @@ def _batches(case: _Case, size: int) -> Said:
         return f"{local} x {layout.processes} completions are no multiple of {size}: trainers refuse that", True
     if local % size == 0:
         return f"whole: a process holds {local} completions, which is {local // size} groups of {size}"
-    how = {"ms-swift": "JudgeORM forms groups over processes (AsyncJudgeORM cannot)", "axolotl": "they are formed over processes"}
+    how = {
+        "ms-swift": "JudgeORM forms groups over processes (AsyncJudgeORM cannot)",
+        "axolotl": "they are formed over processes",
+        "axolotl-async": "they are formed over processes (with `reward_num_workers`, what is split is 0, unjudged)",
+    }
     then = how.get(case.name, "JudgeReward forms groups over processes (AsyncJudgeReward cannot)")
     if not case.cause:
         then = "nothing here depends on siblings, so each response is judged where it is"
@@ -163,6 +167,7 @@ def _question(case: _Case) -> Said:
         "art": "what stands before the first assistant message",
         "skyrl": "`prompt`, which you pass",
         "areal": "a column of a known name, else the prompt's text; chat markup is taken off",
+        "areal-workflow": "`messages`, or `question` instead of them",
         "tinker": "`prompt`, which you pass",
     }.get(case.name, "`prompts`: text or messages, as in the data set")
 
@@ -231,7 +236,7 @@ def _engine(case: _Case) -> Said:
 def _lengths(case: _Case) -> Said:
     if "lengths" not in needs(case.plan.settings.reward.shape):
         return ""
-    if case.name in (*BATCHED, "trl-async"):
+    if case.name in (*BATCHED, "trl-async", "areal-workflow"):
         return "`reward.shape` needs them: from the trainer's token ids"
     if isinstance(case.plan.settings.engine, OpenAiSettings):
         return f"`reward.shape` needs them; {case.name} passes none, and an endpoint has no tokenizer to count with", True

@@ -41,6 +41,7 @@ FRAMEWORKS = {
         Framework("trl-async", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
         Framework("unsloth", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
         Framework("axolotl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
+        Framework("axolotl-async", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
         Framework("ms-swift", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
         Framework("verl", ("raise", "constant"), "an error, or NaN for the whole group", False),
         Framework("openrlhf", ("constant",), "a crash later, its cause no longer visible", False),
@@ -53,6 +54,9 @@ FRAMEWORKS = {
         ),
         Framework("skyrl", ("raise", "constant"), "a type error", False),
         Framework("areal", ("raise", "constant"), "an error later", False),
+        Framework(
+            "areal-workflow", ("exclude", "impute_group_mean", "constant"), "an error; an episode that is None is left out", True
+        ),
         Framework("tinker", ("raise", "impute_group_mean", "constant"), "an error", True),
     )
 }

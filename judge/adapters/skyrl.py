@@ -3,7 +3,9 @@
 What its own code does (SkyRL 0.4, `skyrl_gym`, `train/generators/skyrl_gym_generator.py`):
 
 - `step(action)` is a plain method that gives a dict of `observations`, `reward`, `done`, `metadata`, called in a pool of
-  `max_env_workers` threads (32): that is how many judgements run at once. With 0 it runs on the event loop and blocks the run.
+  `max_env_workers` threads (32): that is how many judgements run at once. With 0 it runs on the event loop and blocks the run;
+  with `generator.batched` one judgement follows the other.
+- Nothing reads `metadata`. What is logged, as `environment/...`, is the mean of what `get_metrics` gives at the end.
 - An exception leaves the agent loop, None is a type error, NaN is not guarded: no reward is an exception, or a declared constant.
 - An environment sees one trajectory. What needs siblings cannot work here.
 """
@@ -33,14 +35,14 @@ def judged_step(
 
     Args:
         action: That text.
-        prompt: What the environment's `init` got.
+        prompt: What the environment's `init` got, copied there: the generator may go on writing into its list.
         extras: What its `__init__` got: the data set's row. The reference is `reward_spec.ground_truth`, else a known column;
             `context`, `principle` and `rubric` reach the judge, too.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
         on_no_verdict: `raise` or `constant`; None: what the run file says.
 
     Returns:
-        `metadata` holds the figures `judge/...`, finite numbers.
+        `metadata` holds the figures `judge/...`, finite numbers, for the environment's `get_metrics`.
 
     Raises:
         NoVerdictError: There is no reward.

@@ -11,7 +11,8 @@ What its own code does (ms-swift 4.6, `rl_core/grpo_algorithm.py`, `rewards/orm.
   without the last one, which is the completion.
 - None becomes NaN and then, in the sum, 0: as if the response were the worst. So a response without a reward gets the mean of
   its siblings (advantage 0), a declared constant, or ends the run. A group without any reward at all stays None: all its members
-  are the same 0 then, which is advantage 0 for each.
+  are the same 0 then, which is advantage 0 for each. In multi-turn runs with a rollout server they are that 0 here: its warning
+  about a None looks each keyword up by row, and `trajectory_inputs` has no rows, so the run would die of a KeyError.
 - Asynchronous rewards run in a fresh `asyncio.run` each step, where a kept client dies on step 2; ours live on their own loop.
 - A list of length 1 would be given to the whole batch without a word; the length is always right here.
 - Each process of the HF trainer sees its own rows, so groups are formed over processes, with `args.num_generations`.
@@ -62,7 +63,8 @@ class JudgeORM:
 
     def __call__(self, completions: Sequence[str], **kwargs: Any) -> list[float | None]:
         """Rewards of the completions, in their order."""
-        return self._reward(**_call(completions, kwargs))
+        rewards = self._reward(**_call(completions, kwargs))
+        return [0.0 if r is None else r for r in rewards] if "trajectory_inputs" in kwargs else rewards
 
     def close(self) -> None:
         """Free the engine."""

@@ -5,9 +5,11 @@
 
 What its own code does (tinker-cookbook 0.6.1, `rl/types.py`, `rl/preference_envs.py`):
 
-- The method gives a reward and metrics for each trajectory, in order; they are added to the rewards of the steps, which should
-  be 0. An exception is dealt with by the run's strategy (fail, try again, keep what is whole): so no reward raises.
-- Trajectories hold tokens; a renderer makes messages of them.
+- The method gives a reward and metrics for each trajectory, in the order of the list it gets (after `RetryOnFailure` that is
+  not the order of the environments); they are added to the rewards of the steps, which should be 0.
+- An exception ends the run with `FailFast`, and leaves the group out with the other strategies: none grades a group again, or
+  keeps a part of it. So no reward raises.
+- Trajectories hold tokens; a renderer makes messages of them. Of a reply that was cut off it gives the raw text.
 - Builders are pickled. This is a function that finds its judge by the environment or by a path, so a builder holds none.
 """
 
@@ -19,6 +21,7 @@ from typing import Any
 from judge.adapters.convert import completion_of, prompt_of
 from judge.adapters.served import door_for, numbers_of, reference_in
 from judge.errors import DataError
+from judge.parse.clean import strip_thinking
 
 
 async def group_rewards(
@@ -52,7 +55,7 @@ async def group_rewards(
 
 
 def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str]:
-    """The reply of each trajectory, by the policy's renderer; what it marks as thinking is left out.
+    """The reply of each trajectory, by the policy's renderer, without its thinking; one that never ended is no reply, and empty.
 
     Raises:
         DataError: A trajectory has several turns: the environment's own texts are not in it, so write them out yourself.
@@ -62,9 +65,11 @@ def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str]:
         if len(trajectory.transitions) != 1:
             turns = len(trajectory.transitions)
             raise DataError(f"trajectory {place} has {turns} turns; `replies` reads those of one, so pass texts of your own")
-        message, _ = renderer.parse_response(trajectory.transitions[0].ac.tokens)
+        message, termination = renderer.parse_response(trajectory.transitions[0].ac.tokens)
         content = message["content"]
         if not isinstance(content, str):
             content = [part for part in content if part.get("type") != "thinking"]
+        elif not termination.is_clean:  # the renderer has looked for no thinking there
+            content = strip_thinking(content) or ""
         out.append(completion_of({"role": "assistant", "content": content}, f"trajectory {place}"))
     return out

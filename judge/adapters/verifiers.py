@@ -5,8 +5,11 @@ What its own code does:
 - 0.4 (`verifiers.v1`): a reward is an `async def` whose arguments are given by name from `task` and `trace`; `trace.reward` is
   the sum of all rewards, so criteria go to the metrics. An exception makes the trace an errored one, and prime-rl leaves
   those out of the group: raising is the way to say "no reward". NaN would make the trace's reward NaN.
+- But a trace whose scoring is cut off by `timeout.scoring` counts as fine, with a reward of 0.0. So the door gives up, and
+  raises, a little before.
 - 0.3 (`verifiers.Rubric`): arguments are given by name; plural names (`prompts`, `completions`) make it a function of a whole
-  group; every exception becomes 0.0. So a missing reward gets the mean of its siblings, which only the group form sees.
+  group; every exception becomes 0.0. So a missing reward gets the mean of its siblings, which only the group form sees. A
+  rollout that failed is scored like any other, with nothing in it; a row without an answer has the answer "".
 
     --env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward     # 0.4; the run file is named by JUDGE_CONFIG
     env = vf.SingleTurnEnv(dataset=data, rubric=judge_rubric("judge.yaml"))     # 0.3
@@ -14,13 +17,15 @@ What its own code does:
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from judge.adapters.columns import samples_of
-from judge.adapters.convert import REFERENCE_COLUMNS, prompt_of
+from judge.adapters.convert import REFERENCE_COLUMNS, messages_as_mappings
 from judge.adapters.door import Door, config_of, shared
 from judge.adapters.figures import why
 from judge.adapters.projection import policy_of
@@ -29,9 +34,11 @@ from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.facade import Judge
 from judge.reward.absent import apply_policy
-from judge.types import Reward
+from judge.types import Message, NoVerdict, Reason, Reward
 
 GroupFunction = Callable[..., Coroutine[Any, Any, list[float]]]
+
+SPARE = 0.05  # of `timeout.scoring`: for what is left to do after the judge gave up
 
 
 async def reward(task: Any, trace: Any) -> float:
@@ -48,15 +55,35 @@ async def reward(task: Any, trace: Any) -> float:
 
 async def score_trace(door: Door, task: Any, trace: Any) -> float:
     """The same with a judge of your own, for an `@vf.reward` method: `return await score_trace(self.door, task, trace)`."""
-    data = getattr(task, "data", task)  # a method gets the task, a plugged function its data
+    # A method passes the task, a plugged function gets its data, which may have a field `data` of its own.
+    data = task if hasattr(type(task), "model_fields") else getattr(task, "data", task)
     row = _fields(data)
     system, known = row.get("system_prompt"), next((row[n] for n in REFERENCE_COLUMNS if row.get(n) is not None), None)
     asked = question_of(row, "prompt", needed=shows_question(door.plan), where=door.name, holder="the task")
-    if isinstance(asked, str) and system and row.get("prompt") is not None:
-        asked = prompt_of([{"role": "system", "content": system}, {"role": "user", "content": asked}], door.name)
-    score, found = await door.score(door.sample(asked, trace.last_reply, known, row))
+    if system and row.get("prompt") is not None:
+        asked = (Message("system", system), *((Message("user", asked),) if isinstance(asked, str) else asked))
+    sample = door.sample(asked, trace.last_reply, known, row)
+    try:
+        async with asyncio.timeout(_seconds_left(trace, row)):
+            score, found = await door.score(sample)
+    except TimeoutError as late:
+        found = Reward(sample.id, 0, None, NoVerdict(Reason.TIMEOUT, "`timeout.scoring` of verifiers is over"))
+        if door.constant is None:
+            raise NoVerdictError(f"{door.name}: {why(found)}") from late
+        score = door.constant
     trace.record_metrics(door.figures(score, found))
     return score
+
+
+def _seconds_left(trace: Any, row: Mapping[str, Any]) -> float | None:
+    """Until verifiers ends the scoring of a live rollout, less what is spared; None: it never does, or scored it before."""
+    limit, span = trace.agent.config.timeout.scoring, trace.timing.scoring
+    if limit is None:
+        limit = getattr(row.get("timeout"), "scoring", None)
+    if limit is None or not span.start or span.end:
+        return None
+    left: float = span.start + (1 - SPARE) * limit - time.time()
+    return max(0.0, left)
 
 
 def judge_rewards(
@@ -89,14 +116,18 @@ def judge_rewards(
         prompts: Sequence[Any], completions: Sequence[Any], answers: Sequence[Any], states: Sequence[Any], infos: Sequence[Any]
     ) -> list[float]:
         """Rewards of one group."""
-        columns = {"answer": answers, **_rows(states, infos)}
-        samples = samples_of(plan, prompts, completions, columns, where=name, reference=reference)
-        rewards = await judge.ascore([replace(s, group="0") for s in samples], watched=False)
-        if policy == "impute_group_mean":
-            rewards = apply_policy(rewards, "group_mean")
+        rows = [i for i, state in enumerate(states) if not _error_of(state)]
+        shown, infos = [states[i] for i in rows], [infos[i] for i in rows]
+        columns = {**_answers([answers[i] for i in rows]), **_rows(shown, infos)}
+        asked, said = [_asked(prompts[i]) for i in rows], [completions[i] for i in rows]
+        samples = samples_of(plan, asked, said, columns, where=name, reference=reference)
+        scored = await judge.ascore([replace(s, group="0") for s in samples], watched=False)
+        rewards = _with_failed(states, dict(zip(rows, scored, strict=True)))
         for state, each in zip(states, rewards, strict=True):
             if isinstance(state, dict):
-                state[f"{name}_why"] = why(each)
+                state[f"{name}_why"] = why(each)  # before the policy, which hides why one has none
+        if policy == "impute_group_mean":
+            rewards = apply_policy(rewards, "group_mean")
         return [_number(r, filler, name) for r in rewards]
 
     judged.__name__ = name
@@ -105,7 +136,7 @@ def judge_rewards(
 
 
 def judge_rubric(config: Any = None, **options: Any) -> Any:
-    """A `vf.Rubric` of verifiers 0.3 with the run's reward; options as `judge_rewards`.
+    """A `vf.Rubric` of verifiers 0.3 with the run's reward, closed with its environment; options as `judge_rewards`.
 
     Raises:
         SettingsError: This verifiers has no `Rubric` (0.4), or is not installed.
@@ -116,7 +147,17 @@ def judge_rubric(config: Any = None, **options: Any) -> Any:
         raise SettingsError("verifiers is not installed here") from cause
     if not hasattr(found, "Rubric"):
         raise SettingsError("this verifiers has no `Rubric`: use the function `judge.adapters.verifiers:reward`")
-    return found.Rubric(funcs=[judge_rewards(config, **options)])
+    function = judge_rewards(config, **options)
+
+    class JudgeRubric(found.Rubric):  # type: ignore[name-defined,misc]  # of a module that need not be there
+        """What verifiers calls at the end of an environment is found by its mark on a method."""
+
+        @found.teardown  # type: ignore[untyped-decorator]
+        async def close_judge(self) -> None:
+            """Free the engine; without a thread, since this also runs when Python ends and takes no new ones."""
+            function.judge.close()  # type: ignore[attr-defined]
+
+    return JudgeRubric(funcs=[function])
 
 
 def _number(found: Reward, constant: float | None, name: str) -> float:
@@ -124,6 +165,32 @@ def _number(found: Reward, constant: float | None, name: str) -> float:
     if value is None:
         raise NoVerdictError(f"{name}: no response of the group has a reward ({why(found)})")
     return value
+
+
+def _error_of(state: Any) -> Any:
+    return state.get("error") if isinstance(state, Mapping) else None
+
+
+def _with_failed(states: Sequence[Any], scored: Mapping[int, Reward]) -> list[Reward]:
+    """All rewards of a group: a rollout that failed in verifiers says nothing about its policy, so it has none."""
+    steps = next((tuple((step, None) for step, _ in r.stages) for r in scored.values()), ())
+    return [
+        scored.get(row)
+        or Reward(str(row), 0, None, NoVerdict(Reason.DROPPED, f"its rollout failed: {_error_of(s)!r}"), group="0", stages=steps)
+        for row, s in enumerate(states)
+    ]
+
+
+def _asked(prompt: Any) -> Any:
+    """0.3 makes a prompt that is text a list of one message in the role `text`."""
+    messages = messages_as_mappings(prompt)
+    alone = messages[0] if isinstance(messages, list) and len(messages) == 1 else None
+    return alone.get("content") if isinstance(alone, Mapping) and alone.get("role") == "text" else messages
+
+
+def _answers(values: list[Any]) -> dict[str, list[Any]]:
+    """The column `answer`; 0.3 makes a missing one "", which must not hide a reference under another name."""
+    return {} if all(v is None or v == "" for v in values) else {"answer": values}
 
 
 def _fields(data: Any) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ What its own code does (verl 0.9.1, `experimental/reward_loop`, `trainer/ppo/rew
   module level: a callable object would be run as a plain function, and its coroutine stored as the score.
 - Nothing passes the prompt. Only `extra_info`, a dict of the data set, can bring it; verl writes into that dict, and we do not.
 - Every key of the returned dict becomes a column, by the names of the first sample: so all samples have the same ones.
-- NaN makes the advantages of the whole group NaN, None fails when it is packed, and an exception drops the group (the
-  trainers evict and refill it). So `raise` is the neutral way, and what there is instead is a declared constant.
+- NaN makes the advantages of the whole group NaN, None fails when it is packed, and an exception leaves the response out:
+  asynchronous trainers drop and refill its group, the synchronous one trains on the siblings that were judged. So `raise` is
+  the neutral way, and what there is instead is a declared constant.
 - Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here. It can at a server:
   `server` sends each response there, and `group` names the key of `extra_info` by which its broker brings siblings together.
 """
@@ -69,7 +70,7 @@ async def compute_score(
         index: Key of `extra_info` with the response's number in its group, from 0.
         group_size: Members of a group; None: as the server is set (`server.group.size`).
         name: Prefix of the figures.
-        on_no_verdict: `raise` (the default: the group is dropped) or `constant`; None: what the run file says.
+        on_no_verdict: `raise` (the default: the response is left out) or `constant`; None: what the run file says.
         use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
 
     Returns:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from judge.adapters.convert import reference_column, reference_of
+from judge.adapters.convert import group_key, reference_column, reference_of
 from judge.errors import DataError
 from judge.server.refusal import Refusal
 from judge.server.results import failure_of
 from judge.types import Message, Reason, Reward, Role, Sample
 
-GROUP, INDEX, ATTEMPT = "_ng_group_id", "_ng_rollout_index", "_ng_group_attempt"
+GROUP, TASK, INDEX, ATTEMPT = "_ng_group_id", "_ng_task_index", "_ng_rollout_index", "_ng_group_attempt"
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 _KINDS = {
     Reason.ENGINE_ERROR: "judge_failed",
@@ -21,6 +21,7 @@ _KINDS = {
     Reason.INVALID: "judge_failed",
     Reason.TIMEOUT: "transport_timeout",
 }  # every other reason: the judge answered, and its answer cannot be used
+_FAILED = "_ng_failure_class"  # such a row is kept apart, and asked again when a collection resumes; a masked one is done
 
 
 def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any]) -> Sample:
@@ -46,13 +47,32 @@ def verdict_out(reward: Reward) -> dict[str, Any]:
     extra = {"components": dict(reward.components), "flags": [f.name for f in reward.flags], "explanation": reward.explanation}
     if failure is None or value is not None:
         return {"reward": value, "mask_sample": False, "failure_kind": None, "failure_reason": None, "judge": extra}
+    kind = _KINDS.get(failure.reason, "judge_unparseable")
     return {
         "reward": 0.0,
         "mask_sample": True,
-        "failure_kind": _KINDS.get(failure.reason, "judge_unparseable"),
+        "failure_kind": kind,
         "failure_reason": f"{failure.reason}: {failure.detail}",
         "judge": extra,
+        **({} if kind == "judge_unparseable" else {_FAILED: "judge_failed"}),
     }
+
+
+def group_name(sample: Sample, row: Mapping[str, Any]) -> str | None:
+    """Where a rollout meets its siblings: the group that a trainer names, else the task that a collection numbers.
+
+    Example:
+        >>> group_name(Sample.of("2+2?", "4"), {"_ng_group_id": "g", "_ng_task_index": 3})
+        'g'
+    """
+    name, task = row.get(GROUP), row.get(TASK)
+    if isinstance(name, str) or _whole(name):
+        return str(name)[:256]
+    return f"task {task} {group_key(sample.prompt, None)}" if _whole(task) else None  # several collections count from 0
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _prompt(task: Mapping[str, Any]) -> str | tuple[Message, ...]:

@@ -69,9 +69,10 @@ async def get_reward(request: Request) -> Response:
 def _openrlhf(place: int, query: str, prompt: str, label: Any) -> Sample:
     response = response_in(query, prompt)
     if response is None:
-        message = "the query does not begin with its prompt, so nothing says where the response begins"
+        message = "the query does not contain its prompt, so nothing says where the response begins"
         raise Refusal(422, "bad_field", message, where=f"query[{place}]")
-    return Sample(messages_in(prompt), (response,), reference=reference_of(label), id=str(place))
+    known = None if label == "" else reference_of(label)  # an empty text is how OpenRLHF says that there is no label
+    return Sample(messages_in(prompt), (response,), reference=known, id=str(place))
 
 
 @router.post(
@@ -114,7 +115,7 @@ async def seed_session(request: Request) -> Response:
     }),
 )  # fmt: skip
 async def verify(request: Request) -> Response:
-    """NeMo-Gym's `/verify`. Where the settings judge groups, rollouts meet by `_ng_group_id` as in its genrm_compare."""
+    """NeMo-Gym's `/verify`. Where the settings judge groups, rollouts meet as in its genrm_compare."""
     state: State = request.app.state.judge
     given, raw = await read(request, VerifyIn)
     row = given.model_extra or {}
@@ -123,7 +124,7 @@ async def verify(request: Request) -> Response:
 
     async def work() -> dict[str, Any]:
         if siblings(state.judge.plan.settings, "constant"):
-            name, index, attempt, size = _group_of(state, row)
+            name, index, attempt, size = _group_of(state, sample, row)
             _, reward = await state.broker.member(owner, name, index, size, attempt, sample)
         else:
             [reward] = await _judged(state, [sample])
@@ -136,16 +137,17 @@ async def verify(request: Request) -> Response:
     return await answer(request, raw, work)
 
 
-def _group_of(state: State, row: dict[str, Any]) -> tuple[str, int, int, int]:
-    name, index, attempt = row.get(nemo_gym.GROUP), row.get(nemo_gym.INDEX), row.get(nemo_gym.ATTEMPT, 0)
+def _group_of(state: State, sample: Sample, row: dict[str, Any]) -> tuple[str, int, int, int]:
+    name, index, attempt = nemo_gym.group_name(sample, row), row.get(nemo_gym.INDEX), row.get(nemo_gym.ATTEMPT, 0)
     size = state.settings.group.size
     if size is None:
         raise Refusal(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
     numbers = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (index, attempt))
-    if not isinstance(name, str | int) or not numbers:
-        message = f"these settings judge groups, and the request has no `{nemo_gym.GROUP}` and `{nemo_gym.INDEX}`"
+    if name is None or not numbers:
+        group = f"`{nemo_gym.GROUP}` (or `{nemo_gym.TASK}`)"
+        message = f"these settings judge groups, and the request has no {group} and `{nemo_gym.INDEX}`"
         raise Refusal(422, "needs_group", message)
-    return str(name)[:256], int(index or 0), int(attempt), size
+    return name, int(index or 0), int(attempt), size
 
 
 @router.post(

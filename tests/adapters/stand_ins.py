@@ -1,4 +1,5 @@
-"""The calling code of frameworks that are not installed here, written from what their own code was seen to do.
+"""The calling code of frameworks that are not installed here, written from what their own code was seen to do: for the fast
+tests; `tests/frameworks` runs the frameworks themselves.
 
 Each function says which version and which lines it stands for. They keep what bites: keys taken from the first sample, NaN that
 spreads over a group, None that becomes 0, exceptions that are swallowed.
@@ -13,15 +14,14 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from tests.fake_endpoint import Canned
 
-VERSIONS = {"trl": "1.16.0", "verl": "0.9.1", "openrlhf": "0.11.2", "verifiers": "0.4.0", "ms_swift": "4.6.0"}
-"""What the doors were written against: the framework's own code is used in a test where this very version is installed."""
+TRL = "1.16.0"  # whose own code some tests here run; the other frameworks: tests/frameworks
 
 
 def verdict(body: Mapping[str, Any]) -> Canned:
@@ -83,13 +83,16 @@ def verl_assemble(outputs: Sequence[Mapping[str, Any]]) -> tuple[Any, dict[str, 
 
 
 def grpo_advantages(scores: Sequence[float], groups: Sequence[str]) -> list[float]:
-    """`compute_grpo_outcome_advantage`: mean and deviation of the group, with no guard against NaN."""
+    """`compute_grpo_outcome_advantage`: mean and deviation of the group, 0 and 1 for a single one; no guard against NaN."""
     members: dict[str, list[float]] = {}
     for score, group in zip(scores, groups, strict=True):
         members.setdefault(group, []).append(score)
     out = []
     for score, group in zip(scores, groups, strict=True):
         values = np.array(members[group], dtype=np.float32)
+        if len(values) == 1:
+            out.append(float(score))
+            continue
         out.append(float((score - values.mean()) / (values.std(ddof=1) + 1e-6)))
     return out
 
@@ -113,9 +116,10 @@ async def openrlhf_execute(function: Callable[..., Any], query: str, prompt: str
     try:
         info = await asyncio.to_thread(function, [query], [prompt], [label])
         if info:
+            scores = info.get("scores")
             output.update(
                 reward=info.get("rewards"),
-                scores=info.get("scores") or info.get("rewards"),
+                scores=info.get("rewards") if scores is None else scores,
                 extra_logs=info.get("extra_logs") or {},
             )
     except Exception as swallowed:  # noqa: BLE001  # this is what it does
@@ -151,6 +155,8 @@ class Trace:
         self.rewards: dict[str, float | None] = {}
         self.metrics: dict[str, float] = {}
         self.ok = True
+        self.agent = SimpleNamespace(config=SimpleNamespace(timeout=SimpleNamespace(scoring=None)))
+        self.timing = SimpleNamespace(scoring=SimpleNamespace(start=0.0, end=0.0))
 
     def record_metrics(self, values: Mapping[str, float]) -> None:
         self.metrics.update({name: float(value) for name, value in values.items()})

@@ -9,12 +9,14 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
 from judge.adapters import areal
+from judge.adapters.areal_workflow import JudgeWorkflow
 from judge.adapters.door import close_shared
-from judge.errors import NoVerdictError
+from judge.errors import NoVerdictError, SettingsError
 from tests.client.harness import KEY, real
 from tests.fake_endpoint import Canned
 
@@ -97,6 +99,13 @@ def test_a_slow_judge_is_not_a_zero(env, endpoint):
     with pytest.raises(NoVerdictError, match=r"no reward within 0\.2 s"):
         asyncio.run(areal.score(PROMPT, "It is Paris.", {"answer": "Paris"}, limit_s=0.2))
     assert areal.LIMIT_S < 15.0
+
+
+@pytest.mark.skipif(find_spec("areal") is not None, reason="AReaL is here")
+def test_the_workflow_without_areal():
+    """Its module can be read, for help and documentation; what it does is seen in tests/frameworks."""
+    with pytest.raises(SettingsError, match="AReaL is not installed here"):
+        JudgeWorkflow(None, None)
 
 
 def test_worker_processes_at_a_server(monkeypatch):

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import math
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ pytest.importorskip("torch")
 from judge.adapters import openrlhf
 from judge.errors import SettingsError
 from tests.adapters.stand_ins import (
-    VERSIONS,
     openrlhf_batch,
     openrlhf_execute,
     openrlhf_experience,
@@ -81,10 +79,17 @@ def test_a_response_cannot_pass_for_the_prompt(load, endpoint):
     assert "Capital of Italy?" in response
 
 
-def test_a_prompt_that_was_cut_from_the_left(load):
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        pytest.param(lambda p: p, id="as-it-was"),
+        pytest.param(lambda p: p.replace("<|im_end|>", " <|im_end|> "), id="spaces-around-special-tokens"),
+    ],
+)
+def test_a_prompt_that_was_cut_from_the_left(load, spelled):
     """Too long a prompt loses its start, and the response is still told from it."""
     prompt = "x " * 400 + CHATML
-    [output] = [asyncio.run(openrlhf_execute(load(), prompt[300:] + "It is Paris.", prompt, "Paris"))]
+    [output] = [asyncio.run(openrlhf_execute(load(), spelled(prompt[300:]) + "It is Paris.", prompt, "Paris"))]
     assert openrlhf_experience(output)["rewards"].item() == 1.0
 
 
@@ -128,6 +133,13 @@ def test_labels(load, endpoint, label):
     assert "Paris" in endpoint.asked[0].partition("REFERENCE ANSWER")[2]
 
 
+def test_an_empty_label_is_no_reference(load, endpoint):
+    """It is what OpenRLHF says without a label column: comparing with an empty text would be a silent mistake."""
+    [output] = execute(load(), ["It is Paris."], label="")
+    assert "reference" in str(output["swallowed"])
+    assert not endpoint.asked
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -160,14 +172,3 @@ def test_an_engine_that_cannot_work_is_said_in_the_log(run_file, monkeypatch, ca
         [output] = execute(function, ["It is Paris."])
     assert output["reward"] is None
     assert "the run will end" in caplog.text
-
-
-def test_openrlhf_itself(load):
-    """OpenRLHF's own executor, where that version is installed."""
-    agent = pytest.importorskip("openrlhf.utils.agent")
-    if version("openrlhf") != VERSIONS["openrlhf"]:
-        pytest.skip(f"written against OpenRLHF {VERSIONS['openrlhf']}")
-    load()
-    executor = agent.SingleTurnAgentExecutor(openrlhf.__file__)
-    [info] = asyncio.run(executor._fetch_rewards_via_func([CHATML + "It is Paris."], [CHATML], ["Paris"]))
-    assert float(info["rewards"]) == 1.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from importlib.metadata import version
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from judge.adapters.swift import AsyncJudgeORM, JudgeORM, register
 from judge.errors import DataError, SettingsError
-from tests.adapters.stand_ins import VERSIONS, swift_rewards
+from tests.adapters.stand_ins import swift_rewards
 from tests.fake_endpoint import Canned
 
 ARGS = SimpleNamespace(num_generations=4)
@@ -51,6 +50,16 @@ def test_a_group_without_any_reward(run_file):
     """All members become the same 0, which is advantage 0 for each."""
     orm = JudgeORM(ARGS, run_file())
     assert swift_rewards(orm, rows(*["It is Oslo."] * 4)) == [0.0] * 4
+    orm.close()
+
+
+def test_a_group_without_any_reward_beside_trajectories(run_file):
+    """With `trajectory_inputs`, which has no rows, its own warning about a None would end the run."""
+    orm = JudgeORM(ARGS, run_file())
+    completions = ["It is Oslo."] * 4
+    columns = {name: [row[name] for row in rows(*completions)] for name in ("messages", "solution")}
+    assert orm(completions, **columns, trajectory_inputs={"0": []}) == [0.0] * 4
+    assert orm(completions, **columns) == [None] * 4
     orm.close()
 
 
@@ -129,17 +138,3 @@ def test_without_swift():
     """The message says what is missing."""
     with pytest.raises(SettingsError, match="ms-swift is not installed"):
         register("judge")
-
-
-def test_swift_itself(run_file):
-    """ms-swift's own function, where that version is installed."""
-    algorithm = pytest.importorskip("swift.rl_core.grpo_algorithm")
-    if version("ms_swift") != VERSIONS["ms_swift"]:
-        pytest.skip(f"written against ms-swift {VERSIONS['ms_swift']}")
-    import torch
-
-    orm = JudgeORM(ARGS, run_file())
-    samples = [SimpleNamespace(messages=r["messages"], to_reward_row=lambda r=r: r) for r in rows(*GROUP)]
-    found = algorithm.compute_rewards_per_func(samples, [orm], [None], torch.device("cpu"), trainer_state=STATE)
-    assert found[:, 0].tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.0])
-    orm.close()

@@ -34,17 +34,24 @@ class Trajectory:
     transitions: list[Transition]
 
 
-class Renderer:
-    """Tokens are code points here; what stands before `|` is thinking."""
+@dataclass
+class Termination:
+    is_clean: bool
 
-    def parse_response(self, tokens: list[int]) -> tuple[dict[str, Any], bool]:
-        thought, bar, text = "".join(map(chr, tokens)).rpartition("|")
-        if not bar:
-            return {"role": "assistant", "content": text}, True
+
+class Renderer:
+    """Tokens are code points, and a newline ends the reply; in one that has ended, what stands before `|` is thinking."""
+
+    def parse_response(self, tokens: list[int]) -> tuple[dict[str, Any], Termination]:
+        whole = "".join(map(chr, tokens))
+        thought, bar, text = whole.removesuffix("\n").rpartition("|")
+        ended = Termination(whole.endswith("\n"))
+        if not bar or not ended.is_clean:
+            return {"role": "assistant", "content": whole.removesuffix("\n")}, ended
         return {
             "role": "assistant",
             "content": [{"type": "thinking", "thinking": thought}, {"type": "text", "text": text}],
-        }, True
+        }, ended
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class Geography:
         return await group_rewards(texts, "Capital of France?", {"answer": "Paris"}, **dict(self.options))
 
 
-def trajectories(*texts):
-    return [Trajectory([Transition(Action([ord(c) for c in text]))]) for text in texts]
+def trajectories(*texts, end="\n"):
+    return [Trajectory([Transition(Action([ord(c) for c in text + end]))]) for text in texts]
 
 
 def totals(*texts, **options):
@@ -85,8 +92,14 @@ def test_thinking_is_left_out(run_file, endpoint):
     assert "It is Paris." in endpoint.asked[-1]
 
 
+def test_a_reply_that_was_cut_off():
+    """Its renderer leaves the thinking in: an unfinished thought is no reply."""
+    texts = ("<think>It is Paris, I", "<think>Rome?</think>It is Par", "It is Par")
+    assert replies(trajectories(*texts, end=""), Renderer()) == ["", "It is Par", "It is Par"]
+
+
 def test_no_verdict(run_file):
-    """The run's strategy deals with an exception; or the group keeps its mean."""
+    """The run fails, or leaves the group out; or the group keeps its mean."""
     texts = ("It is Paris.", "It is Oslo.", "It is Rome.")
     with pytest.raises(NoVerdictError, match="response 1 of 3"):
         totals(*texts, config=run_file())

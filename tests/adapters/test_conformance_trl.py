@@ -13,7 +13,7 @@ import pytest
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError
-from tests.adapters.stand_ins import VERSIONS
+from tests.adapters.stand_ins import TRL
 
 REPLIES = {"It is Paris": "VERDICT: CORRECT", "It is Rome": "VERDICT: INCORRECT", "": "hm"}
 PROMPT = [{"role": "user", "content": "Capital of France?"}]
@@ -109,8 +109,8 @@ def test_in_a_spawned_process(run_file):
 def test_trl_tells_the_two_apart():
     """TRL's own test of what is to be awaited, where that version is installed."""
     utils = pytest.importorskip("trl.trainer.utils")
-    if version("trl") != VERSIONS["trl"]:
-        pytest.skip(f"written against TRL {VERSIONS['trl']}")
+    if version("trl") != TRL:
+        pytest.skip(f"written against TRL {TRL}")
     options = {"engine": ScriptedEngine(["x"])}
     assert not utils.is_async_callable(JudgeReward({"recipe": "verifier"}, **options))
     assert utils.is_async_callable(AsyncJudgeReward({"recipe": "verifier"}, **options))

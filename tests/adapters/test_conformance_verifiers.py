@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import time
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import pytest
 from pydantic import BaseModel
@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from judge.adapters import verifiers
 from judge.adapters.door import Door
 from judge.errors import SettingsError
-from tests.adapters.stand_ins import VERSIONS, Trace, rubric_v0_group, verifiers_score
+from tests.adapters.stand_ins import Trace, rubric_v0_group, verifiers_score
+from tests.fake_endpoint import Canned
 
 RUBRIC = "recipe: checklist\nrubric: {name: c, criteria: [{id: right, text: It is right.}, {id: brief, text: It is brief.}]}\n"
 
@@ -33,6 +34,14 @@ class UserMessage(BaseModel):
 
     role: str = "user"
     content: str
+
+
+class Row(BaseModel):
+    """A row as verifiers has it."""
+
+    prompt: str = "Capital of France?"
+    answer: str = "Paris"
+    data: str
 
 
 @pytest.fixture
@@ -72,6 +81,25 @@ def test_no_verdict_makes_an_errored_trace(env):
     assert trace.rewards == {"judge": None}
 
 
+def test_a_late_judge_makes_an_errored_trace(env, endpoint):
+    """verifiers calls a trace fine, with a reward of 0.0, when its own deadline ends the scoring; a scored one has none."""
+    env("recipe: verifier\n")
+    endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=0.5)
+    trace = Trace("It is Paris.")
+    trace.agent.config.timeout.scoring, trace.timing.scoring.start = 0.2, time.time()
+    asyncio.run(verifiers_score(verifiers.reward, TaskData(), trace))
+    assert (trace.ok, trace.rewards) == (False, {"judge": None})
+    trace.timing.scoring.end, trace.ok = time.time(), True
+    asyncio.run(verifiers_score(verifiers.reward, TaskData(), trace))
+    assert (trace.ok, trace.reward) == (True, 1.0)
+
+
+def test_a_field_called_data(env):
+    """A plugged function gets the row itself, whose fields are the user's to name."""
+    env("recipe: verifier\n")
+    assert scored("It is Paris.", Row(data="of the user")).reward == 1.0
+
+
 def test_the_question_and_the_system_prompt_reach_the_judge(env, endpoint):
     """A task's prompt is text or messages; its system prompt is a field of its own."""
     env(RUBRIC)
@@ -80,8 +108,9 @@ def test_the_question_and_the_system_prompt_reach_the_judge(env, endpoint):
     assert "Answer briefly." in endpoint.asked[0]
     scored("It is Paris.", TaskData(prompt=[{"role": "user", "content": "As a message?"}]))
     assert "As a message?" in endpoint.asked[-1]
-    scored("It is Paris.", TaskData(prompt=[UserMessage(content="As a model?")]))
+    scored("It is Paris.", TaskData(prompt=[UserMessage(content="As a model?")], system_prompt="Briefly, please."))
     assert "As a model?" in endpoint.asked[-1]
+    assert "Briefly, please." in endpoint.asked[-1]
 
 
 def test_a_method_of_your_own(run_file):
@@ -119,6 +148,29 @@ def test_v0_group_without_any_reward(run_file):
     assert group(verifiers.judge_rewards(run_file()), "It is Oslo.", "It is Oslo, yes.") == [0.0, 0.0]
 
 
+def test_v0_leaves_failed_rollouts_out(run_file, endpoint):
+    """It scores them with an empty completion; the mean they get is that of the shaped rewards."""
+    function = verifiers.judge_rewards(run_file("recipe: verifier\nreward: {shape: [{kind: clip, high: 0.5}]}\n"))
+    rows = states("It is Paris.", "", "It is Rome.")
+    rows[1]["error"] = RuntimeError("gone")
+    assert asyncio.run(rubric_v0_group(function, rows)) == [0.5, 0.25, 0.0]
+    assert "its rollout failed: RuntimeError('gone')" in rows[1]["judge_why"]
+    assert len(endpoint.asked) == 2
+    function.judge.close()
+
+
+def test_v0_text_prompts_and_other_references(run_file, endpoint):
+    """Text is a message of the role `text` there, and a missing answer an empty one."""
+    text = "recipe: {name: verifier, options: {include_question: true}}\n"
+    function = verifiers.judge_rewards(run_file(text))
+    [row] = states("It is Rome.")
+    row |= {"prompt": [{"role": "text", "content": "Capital?"}], "answer": "", "info": {"solution": "Paris"}}
+    assert asyncio.run(rubric_v0_group(function, [row])) == [0.0]
+    assert "Capital?" in endpoint.asked[0]
+    assert "Paris" in endpoint.asked[0]
+    function.judge.close()
+
+
 def test_v0_sees_groups(run_file):
     """Tournaments work there."""
     text = "recipe: pairwise\ngroup: {schedule: round_robin}\norder: single\n"
@@ -136,13 +188,3 @@ def test_a_version_without_rubrics(run_file):
     """0.4 has none, and says nothing about it."""
     with pytest.raises(SettingsError, match=r"not installed|has no `Rubric`"):
         verifiers.judge_rubric(run_file())
-
-
-def test_verifiers_itself(env):
-    """The plug of 0.4, where that version is installed."""
-    loaders = pytest.importorskip("verifiers.v1.utils.loaders")
-    if version("verifiers") != VERSIONS["verifiers"]:
-        pytest.skip(f"written against verifiers {VERSIONS['verifiers']}")
-    env("recipe: verifier\n")
-    assert loaders is not None
-    assert scored("It is Paris.").reward == 1.0

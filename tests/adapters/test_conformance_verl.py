@@ -1,4 +1,4 @@
-"""`judge.adapters.verl` under verl's own calling code, or a stand-in of it."""
+"""`judge.adapters.verl` under a stand-in of verl's calling code; under its own code in `tests/frameworks/test_verl.py`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import inspect
 import json
 import math
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from judge.adapters import verl
 from judge.errors import DataError, NoVerdictError, SettingsError
-from tests.adapters.stand_ins import VERSIONS, grpo_advantages, verl_assemble, verl_function, verl_reward
+from tests.adapters.stand_ins import grpo_advantages, verl_assemble, verl_function, verl_reward
 from tests.fake_endpoint import Canned
 
 RUBRIC = """
@@ -69,7 +68,7 @@ def test_scores_and_columns(run_file):
 
 
 def test_a_missing_verdict_raises(run_file):
-    """verl drops the group of a sample that raises; NaN would make the whole group NaN, and 0 would be a grade."""
+    """verl leaves out a sample that raises; NaN would make the whole group NaN, and 0 would be a grade."""
     with pytest.raises(NoVerdictError, match="judge: no reward: missing"):
         score(["It is Paris.", "It is Oslo."], config=run_file())
 
@@ -188,16 +187,3 @@ def test_the_judge_that_verl_serves(run_file, endpoint):
     call = {"data_source": "d", "solution_str": "It is Paris.", "ground_truth": "Paris", "extra_info": {}}
     made = asyncio.run(function(**call, reward_router_address=address, reward_model_tokenizer=None))
     assert made["score"] == 1.0
-
-
-def test_verl_itself_finds_it(run_file):
-    """verl's own loader, where that version is installed."""
-    reward = pytest.importorskip("verl.trainer.ppo.reward")
-    if version("verl") != VERSIONS["verl"]:
-        pytest.skip(f"written against verl {VERSIONS['verl']}")
-    from omegaconf import OmegaConf
-
-    spec = {"path": "pkg://judge.adapters.verl", "name": "compute_score", "reward_kwargs": {"config": run_file()}}
-    function = reward.get_custom_reward_fn(OmegaConf.create({"reward": {"custom_reward_function": spec}}))
-    call = {"data_source": "d", "solution_str": "It is Paris.", "ground_truth": "Paris", "extra_info": {}}
-    assert asyncio.run(function(**call))["score"] == 1.0

@@ -19,7 +19,7 @@ pytest.importorskip("trl")
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward  # noqa: E402
 from judge.engine.scripted import ScriptedEngine  # noqa: E402
 from tests.adapters import tiny  # noqa: E402
-from tests.adapters.stand_ins import VERSIONS  # noqa: E402
+from tests.adapters.stand_ins import TRL  # noqa: E402
 
 SEQUENCE = SimpleNamespace(input_ids=[1, 2], completion_mask=[0, 1], old_log_probs=[0.0, -1.0])
 
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # those of trl, transformers and torch are not ours
     pytest.mark.timeout(120),
-    pytest.mark.skipif(version("trl") != VERSIONS["trl"], reason=f"written against TRL {VERSIONS['trl']}"),
+    pytest.mark.skipif(version("trl") != TRL, reason=f"written against TRL {TRL}"),
 ]
 
 

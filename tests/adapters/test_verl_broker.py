@@ -62,7 +62,7 @@ def test_siblings_are_judged_as_one_group():
 
 
 def test_a_group_that_stays_incomplete_fails_for_all():
-    """verl then drops the group; a partial ranking would be trained on."""
+    """Nothing is left of the group; a partial ranking would be trained on."""
     settings = ServerSettings(group=GroupServing(size=3, incomplete_s=0.2))
     with real(engine(), settings, config=GROUP_JUDGE) as (url, _):
         made = score([row(0), row(2)], ["a", "aa"], server=url, group="judge_group")

@@ -61,6 +61,28 @@ async def test_openrlhf_judges_the_response_alone():
     assert "im_end" not in shown.partition("It is Paris.")[2][:40]
 
 
+@pytest.mark.parametrize(
+    ("query", "prompt"),
+    [
+        pytest.param(CHATML.replace("<|im_end|>", " <|im_end|> ") + "It is Paris.", CHATML, id="spaces-around-special-tokens"),
+        pytest.param("x " * 150 + CHATML + "It is Paris.", "x " * 400 + CHATML, id="cut-from-the-left"),
+    ],
+)
+async def test_openrlhf_prompts_that_decoding_spells_another_way(query, prompt):
+    """Refused, this response would be asked for five times, and then end the run."""
+    async with client_of() as client:
+        answer = await client.post("/get_reward", json={"query": [query], "prompts": [prompt], "labels": [None]})
+    assert answer.json()["rewards"] == [1.0]
+
+
+async def test_openrlhf_without_labels():
+    """Its data sets without one send an empty text; compared with that, every answer would be wrong."""
+    async with client_of(config={"recipe": "verifier", "rubric": None}) as client:
+        answer = await client.post("/get_reward", json={"query": [CHATML + "It is Paris."], "prompts": [CHATML], "labels": [""]})
+    assert answer.status_code == 422
+    assert "reference" in answer.json()["error"]["message"]
+
+
 async def test_openrlhf_as_its_own_client_asks():
     """Its client opens a session a request, sends no header of its own, and takes the key from the URL."""
     with judge_of() as judge, served(make_app(judge, ServerSettings(), keys=Keys((KEY,)))) as url:
@@ -112,15 +134,17 @@ async def test_nemo_gym_masks_a_failure(text, broken, kind):
     assert (answer["reward"], answer["mask_sample"], answer["failure_kind"]) == (0.0, True, kind)
     assert answer["instance_config"] == {"a": 1, "mask_sample": True}
     assert answer["failure_reason"]
+    assert answer.get("_ng_failure_class") == ("judge_failed" if broken else None)  # asked again when a collection resumes
 
 
-async def test_nemo_gym_groups_meet_as_in_its_own_comparison_server():
-    """Rollouts of one prompt find each other by the fields that its collection writes."""
+@pytest.mark.parametrize("names", [{"_ng_group_id": "t1"}, {"_ng_task_index": 0}], ids=["trainer", "collection"])
+async def test_nemo_gym_groups_meet_as_in_its_own_comparison_server(names):
+    """Rollouts of one prompt find each other by the fields that trainers write, or its own collection."""
     import asyncio
 
     settings = ServerSettings(group=GroupServing(size=3))
     async with client_of(Comparing(), settings, config=GROUP_JUDGE) as client:
-        bodies = [verify_body(f"This is answer number {i}.", _ng_group_id="t1", _ng_rollout_index=i) for i in range(3)]
+        bodies = [verify_body(f"This is answer number {i}.", _ng_rollout_index=i, **names) for i in range(3)]
         answers = await asyncio.gather(*(client.post("/verify", json=b) for b in bodies))
         alone = await client.post("/verify", json=verify_body("x"))
     assert [a.json()["reward"] for a in answers] == [0.0, 0.5, 1.0]

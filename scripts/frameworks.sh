@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Run the doors under the frameworks' own code.
+#
+#   scripts/frameworks.sh            all of tests/frameworks/*.txt
+#   scripts/frameworks.sh verl ...   these
+#
+# A framework comes without its dependencies, at the version in tests/frameworks/NAME.txt, with what its reward path imports and
+# .venv lacks. Each goes into a folder of its own, seen by its own tests alone: together they cannot be installed, and none
+# may change what is in .venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+names=("$@")
+[[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(basename -s .txt tests/frameworks/*.txt)
+failed=()
+for name in "${names[@]}"; do
+  packages=tests/frameworks/$name.txt
+  [[ -f $packages ]] || { printf 'frameworks: no %s\n' "$packages" >&2; exit 2; }
+  folder=.venv/frameworks/$name
+  if ! cmp -s "$packages" "$folder/installed.txt"; then
+    rm -rf "$folder"
+    printf 'installing %s\n' "$(grep -v '^#' "$packages" | tr '\n' ' ')" >&2
+    .venv/bin/python -m pip install --quiet --no-deps --ignore-requires-python --target "$folder" -r "$packages"
+    cp "$packages" "$folder/installed.txt"
+  fi
+  printf '%s: ' "$name"
+  JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider "tests/frameworks/test_$name.py" ||
+    failed+=("$name")
+done
+[[ ${#failed[@]} -eq 0 ]] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

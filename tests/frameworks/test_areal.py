@@ -1,0 +1,410 @@
+"""`judge.adapters.areal` and `areal_workflow` under AReaL 1.0.4.
+
+Real: the reward wrapper and its processes, `RLVRWorkflow`, the grouping of episodes, how a workflow is found, the executor
+and its event loop, the normalisation of rewards and the actor's advantages. Not real: the policy, which says what a test
+wants, and ray, wandb, swanlab and trackio, which `import areal` wants and nothing here uses: empty modules stand for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.abc
+import importlib.machinery
+import logging
+import os
+import pickle
+import sys
+import time
+import types
+import warnings
+from types import SimpleNamespace
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from judge.adapters import areal
+from judge.adapters.door import close_shared
+from judge.errors import NoVerdictError, SettingsError
+from tests.adapters.stand_ins import prefers_longer, verdict
+from tests.client.harness import KEY, real
+from tests.fake_endpoint import Canned
+
+
+class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Modules of which only names in annotations, decorators and `except` clauses are used."""
+
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("ray", "wandb", "swanlab", "trackio"):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        module = types.ModuleType(spec.name)
+        module.__getattr__ = self._named
+        return module
+
+    def exec_module(self, module):
+        pass
+
+    @staticmethod
+    def _named(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name == "actor":
+            return SimpleNamespace(ActorHandle=object)
+        return (lambda *a, **_: a[0] if a else lambda f: f) if name == "remote" else type(name, (Exception,), {})
+
+
+sys.meta_path.insert(0, _Absent())
+
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # one of its modules compiles a function when imported
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch deprecates what AReaL and its packages import
+    import torch
+    from areal.api import AsyncRewardWrapper, ModelResponse, RolloutWorkflow
+    from areal.api.cli_args import GenerationHyperparameters, InferenceEngineConfig, NormConfig, PPOActorConfig
+    from areal.infra.remote_inf_engine import RemoteInfEngine
+    from areal.infra.workflow_executor import WorkflowExecutor
+    from areal.trainer.ppo.actor import PPOActor
+    from areal.utils import stats_tracker
+    from areal.utils.dynamic_import import import_from_string
+    from areal.workflow.rlvr import RLVRWorkflow
+    from torchdata.stateful_dataloader import StatefulDataLoader
+
+from judge.adapters.areal_workflow import JudgeWorkflow  # noqa: E402
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(60)]
+
+PROMPT = "<|im_start|>user\nCapital of France?<|im_end|>\n<|im_start|>assistant\n"
+ROW = {"messages": [{"role": "user", "content": "Capital of France?"}], "answer": "Paris", "query_id": "7"}
+RUBRIC = "recipe: checklist\nrubric: {name: c, criteria: [{id: right, text: It is right.}]}\n"
+TOURNAMENT = "recipe: pairwise\nrubric: helpfulness\ngroup: {schedule: round_robin}\n"
+REWARD, WORKFLOW = "judge.adapters.areal.reward_fn", "judge.adapters.areal_workflow.JudgeWorkflow"
+RIGHT, WRONG, UNREADABLE = "It is Paris.", "It is Rome.", "It is Oslo."
+
+
+def chatml():
+    """A byte is a token, so that texts come back as they were."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    made.decoder = decoders.ByteLevel()
+    out = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<|endoftext|>", eos_token="<|im_end|>")
+    out.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    out.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    return out
+
+
+TOKENIZER = chatml()
+
+
+class Policy(RemoteInfEngine):
+    """Says the given answers in turn, the last one again and again; its log-probabilities and versions are made up."""
+
+    def __init__(self, *answers, **options):
+        config = InferenceEngineConfig(
+            max_concurrent_rollouts=16, consumer_batch_size=2, max_head_offpolicyness=100, check_trajectory_format=True, **options
+        )
+        super().__init__(config, backend=None)
+        self.logger = logging.getLogger("areal-test")
+        self.answers = list(answers)
+
+    async def agenerate(self, req):
+        assert req.gconfig.n_samples == 1
+        assert TOKENIZER.eos_token_id in req.gconfig.stop_token_ids
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        ids = TOKENIZER.encode(answer + "<|im_end|>", add_special_tokens=False)
+        return ModelResponse(req.input_ids, ids, [-0.5] * len(ids), [3] * len(ids), tokenizer=TOKENIZER)
+
+
+def kwargs(**options):
+    return {"gconfig": GenerationHyperparameters(max_new_tokens=64), "tokenizer": TOKENIZER, **options}
+
+
+class Run:
+    """AReaL's executor around a policy."""
+
+    def __init__(self, *answers):
+        self.policy = Policy(*answers)
+        self.executor = WorkflowExecutor(self.policy.config, self.policy)
+
+    def __enter__(self):
+        self.executor.initialize(logger=logging.getLogger("areal-test"), train_data_parallel_size=1)
+        return self
+
+    def __exit__(self, *_):
+        self.executor.destroy()
+
+    def episodes(self, workflow, workflow_kwargs=None, *, rows=(ROW,), group_size=1):
+        """One after the other, so that the policy's answers are dealt out in order."""
+        found = self.policy._resolve_workflow(workflow, workflow_kwargs, group_size)
+        ids = []
+        out = []
+        for row in rows:
+            ids.append(self.executor.submit(row, found))
+            out.append(self.executor.wait_for_task(ids[-1], timeout=30))
+        return out
+
+
+def episode(*answers, row=ROW, **options):
+    with Run(*answers) as run:
+        return run.episodes(WORKFLOW, kwargs(**options), rows=(row,))[0]
+
+
+@pytest.fixture
+def env(run_file, monkeypatch):
+    monkeypatch.delenv("JUDGE_SERVER", raising=False)
+
+    def write(text="recipe: verifier\n"):
+        close_shared()  # of the file as it was before
+        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
+
+    write()
+    yield write
+    AsyncRewardWrapper._atexit_shutdown_all()  # the next test's processes get its environment
+
+
+def wrapped(text, *, row=None, **options):
+    reward = AsyncRewardWrapper(import_from_string(REWARD), max_workers=1, **options)
+    return asyncio.run(reward(PROMPT, text, [1, 2], [3, 4], **{"answer": "Paris", "query_id": "7", **(row or {})}))
+
+
+# ---- reward_fn -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reward_function_in_its_processes(env, endpoint):
+    """Found by its name, called in another process, with the row's columns and the special tokens left in the texts."""
+    env(RUBRIC)
+    assert wrapped("It is Paris.<|im_end|><|endoftext|>") == 1.0
+    assert wrapped(WRONG, row={"context": "France has a capital."}) == 0.0
+    assert "Capital of France?" in endpoint.asked[-1]
+    assert "im_start" not in endpoint.asked[-1]
+    assert "France has a capital." in endpoint.asked[-1]
+
+
+def test_a_missing_reward_is_tried_again_and_raised(env, endpoint):
+    """Four tries, as AReaL has it; a declared constant is a number at once."""
+    with pytest.raises(NoVerdictError):
+        wrapped(UNREADABLE)
+    tries = len(endpoint.asked)
+    env("recipe: verifier\non_no_verdict: constant\nno_verdict_constant: 0.25\n")
+    AsyncRewardWrapper._atexit_shutdown_all()
+    assert wrapped(UNREADABLE) == 0.25
+    assert tries == 4 * (len(endpoint.asked) - tries) > 0
+
+
+def test_a_slow_judge_would_be_a_zero(env, endpoint, monkeypatch):
+    """AReaL's own limit makes a call without an end a reward of 0; giving up before it makes an error of it."""
+    endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=2.0)
+    assert wrapped(RIGHT, timeout_seconds=0.3, max_retries=0) == 0
+    AsyncRewardWrapper._atexit_shutdown_all()
+    monkeypatch.setattr(areal, "LIMIT_S", 0.3)
+    with pytest.raises(NoVerdictError, match=r"no reward within 0\.3 s"):
+        wrapped(RIGHT, timeout_seconds=15, max_retries=0)
+
+
+def test_in_their_workflow_a_missing_reward_loses_the_group(env):
+    """The exception of one member ends the episode of all; the run goes on."""
+    with Run(RIGHT, WRONG) as run:
+        [kept] = run.episodes(RLVRWorkflow, kwargs(reward_fn=REWARD), group_size=2)
+        assert kept["rewards"].tolist() == [1.0, 0.0]
+        run.policy.answers = [RIGHT, UNREADABLE, WRONG]
+        assert run.episodes(RLVRWorkflow, kwargs(reward_fn=REWARD), group_size=3) == [None]
+
+
+# ---- why the workflow rolls out groups itself ----------------------------------------------------------------------------
+
+BY_GROUP = NormConfig(mean_level="group", std_level="group", group_size=3)
+
+
+class OneAtATime(RolloutWorkflow):
+    """What anyone would write: None for the one response that has no reward."""
+
+    def __init__(self, **options):
+        self.inner = RLVRWorkflow(reward_fn=None, **options)
+        self.inner.async_reward_fn = self.reward
+        self.inner.reward_fn = self.reward
+
+    async def reward(self, prompt, completion, prompt_ids, completion_ids, **row):
+        return await areal.score(prompt, completion, row)
+
+    async def arun_episode(self, engine, data):
+        try:
+            return await self.inner.arun_episode(engine, data)
+        except NoVerdictError:
+            return None
+
+
+def test_a_group_that_lost_a_member_spoils_the_batch(env):
+    """AReaL slices the batch by a fixed size: later groups mix, and what is left at the end is divided by 1e-5."""
+    answers = [RIGHT, WRONG, UNREADABLE, RIGHT, RIGHT, WRONG]
+    with Run(*answers) as run:
+        groups = run.episodes(OneAtATime, kwargs(), rows=(ROW, ROW), group_size=3)
+    assert [g["rewards"].tolist() for g in groups] == [[1.0, 0.0], [1.0, 1.0, 0.0]]
+    spoiled = advantages(groups)
+    assert spoiled[3].item() == pytest.approx(1e5, rel=1e-3)
+    assert spoiled[:3].tolist() == pytest.approx([0.577, -1.155, 0.577], abs=1e-3)  # the third is of another prompt
+
+
+def advantages(groups, norm=BY_GROUP):
+    """By AReaL's actor: of each response, at its last token."""
+    config = PPOActorConfig(
+        experiment_name="e", trial_name="t", backend="fsdp:d1", reward_norm=norm, adv_norm=None, kl_ctl=0.0, reward_clip=100.0,
+        use_decoupled_loss=True, mask_no_eos_with_zero=False,
+    )  # fmt: skip
+    done = PPOActor(config, engine=None).compute_advantages([dict(g) for g in groups])
+    rows = [row for batch in done for row in zip(batch["advantages"], batch["loss_mask"], strict=True)]
+    return torch.stack([advantage[mask.bool()][-1] for advantage, mask in rows])
+
+
+# ---- JudgeWorkflow -------------------------------------------------------------------------------------------------------
+
+
+def test_an_episode_is_what_their_own_workflow_gives(env):
+    """The actor takes it without knowing the difference: keys, shapes, types and values of RLVRWorkflow."""
+    with Run(RIGHT) as run:
+        [theirs] = run.episodes(RLVRWorkflow, kwargs(reward_fn=REWARD))
+        [ours] = run.episodes(WORKFLOW, kwargs())
+    assert theirs.keys() == ours.keys()
+    for key, value in theirs.items():
+        assert value.dtype == ours[key].dtype, key
+        assert torch.equal(value, ours[key]), key
+    assert ours["rewards"].tolist() == [1.0]
+
+
+def test_a_whole_group(env):
+    """Padded into one batch by length, rewards in the order of the responses."""
+    batch = episode(RIGHT, "It is Rome, or so.", RIGHT, group_size=3)
+    assert batch["rewards"].tolist() == [1.0, 0.0, 1.0]
+    lengths = [len(TOKENIZER.encode(t)) + 1 for t in (RIGHT, "It is Rome, or so.", RIGHT)]
+    assert batch["loss_mask"].sum(-1).tolist() == lengths
+    assert batch["input_ids"].shape == (3, len(TOKENIZER.encode(PROMPT)) + max(lengths))
+
+
+def test_a_group_with_a_missing_reward_is_left_out(env, capsys):
+    """Whole: the batch stays in step. A reason is told."""
+    assert episode(RIGHT, UNREADABLE, WRONG, group_size=3) is None
+    assert (
+        "a group of 3 is left out: no reward: missing" in capsys.readouterr().err
+    )  # AReaL puts other loggers than its own aside
+
+
+def test_or_has_the_mean_of_its_siblings(env):
+    """Advantage 0 for it, and the others' keep their order and sum; the group after it is untouched."""
+    env("recipe: verifier\non_no_verdict: group_mean\n")
+    with Run(RIGHT, UNREADABLE, WRONG, RIGHT, RIGHT, WRONG) as run:
+        groups = run.episodes(WORKFLOW, kwargs(group_size=3), rows=(ROW, ROW))
+        run.policy.answers = [UNREADABLE]
+        assert run.episodes(WORKFLOW, kwargs(group_size=3)) == [None]  # there is no mean
+    assert groups[0]["rewards"].tolist() == [1.0, 0.5, 0.0]
+    assert advantages(groups).tolist() == pytest.approx([1.0, 0.0, -1.0, 0.577, 0.577, -1.155], abs=1e-3)
+
+
+def test_a_declared_constant(env):
+    """A number in its place."""
+    batch = episode(RIGHT, UNREADABLE, group_size=2, on_no_verdict="constant", constant=0.25)
+    assert batch["rewards"].tolist() == [1.0, 0.25]
+
+
+def test_a_tournament(env, endpoint):
+    """Only a workflow sees siblings here; judged together, in pairs."""
+    env(TOURNAMENT)
+    endpoint.reply = lambda body: Canned(prefers_longer(str(body["messages"])))
+    batch = episode("answer aa.", "answer aaaa.", "answer a.", group_size=3)
+    assert batch["rewards"].tolist() == [0.5, 1.0, 0.0]
+
+
+def test_what_the_judge_sees(env, endpoint):
+    """The conversation that the policy was asked, or the row's `question` in its place; its answer without marks; the context."""
+    env(RUBRIC)
+    episode(RIGHT, row={**ROW, "context": "France has a capital."})
+    assert "Capital of France?" in endpoint.asked[-1]
+    assert "France has a capital." in endpoint.asked[-1]
+    assert "im_end" not in endpoint.asked[-1]
+    episode(RIGHT, row={**ROW, "question": "As a column?"})
+    assert "As a column?" in endpoint.asked[-1]
+    assert "Capital of France?" not in endpoint.asked[-1]
+
+
+def test_lengths_are_the_policys(env):
+    """12 letters and the closing mark, of 10 that cost nothing and 10 more that cost a tenth each: 1 - 3/10, in 64ths."""
+    env("recipe: verifier\nreward: {shape: [{kind: overlong, limit: 20, cache: 10}]}\n")
+    assert episode(RIGHT)["rewards"].tolist() == [45 / 64]
+
+
+def test_rejected_prompts_are_replaced(env):
+    """AReaL goes on until the batch is full: no short step, and no made-up reward."""
+    rows = [{**ROW, "query_id": str(i)} for i in range(4)]
+    with Run(UNREADABLE, RIGHT, UNREADABLE, WRONG, RIGHT) as run:
+        workflow = run.policy._resolve_workflow(WORKFLOW, kwargs())
+        batch = run.executor.prepare_batch(StatefulDataLoader(rows, batch_size=2, collate_fn=list), workflow)
+    assert [len(b["rewards"]) for b in batch] == [1, 1]
+    assert {b["rewards"].item() for b in batch} <= {0.0, 1.0}
+
+
+def test_figures(env):
+    """In AReaL's own statistics, by their usual names; a group that is left out counts as without verdicts only."""
+    env(RUBRIC)
+    stats_tracker.get("rollout").export()
+    episode(RIGHT, WRONG, group_size=2)
+    found = stats_tracker.get("rollout").export()
+    names = [f"rollout/{n}" for n in ("reward", "judge/right", "judge/no_verdict", "judge/calls")]
+    assert [found[n] for n in names] == [0.5, 0.5, 0.0, 1.0], found
+    episode(RIGHT, UNREADABLE, group_size=2)
+    found = stats_tracker.get("rollout").export()
+    assert found["rollout/judge/no_verdict"] == 0.5
+    assert "rollout/reward" not in found
+
+
+def test_episodes_are_judged_side_by_side(env, endpoint):
+    """On the executor's uvloop nothing waits for the judge but its own episode."""
+    endpoint.reply = lambda body: Canned(verdict(body).content, delay_s=0.4)
+    with Run(*[f"It is Paris, {i} times." for i in range(16)]) as run:
+        workflow = run.policy._resolve_workflow(WORKFLOW, kwargs(group_size=2))
+        run.executor.wait_for_task(run.executor.submit(ROW, workflow), timeout=30)  # the judge is up
+        begun = time.monotonic()
+        for _ in range(6):
+            run.executor.submit(ROW, workflow)
+        found = run.executor.wait(6, timeout=30)
+    assert [f["rewards"].tolist() for f in found] == [[1.0, 1.0]] * 6
+    assert time.monotonic() - begun < 6 * 0.4
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param({"gconfig": GenerationHyperparameters(n_samples=4)}, "pass `group_size=4` to the workflow", id="twice"),
+        pytest.param({"on_no_verdict": "raise"}, "it can: exclude, impute_group_mean, constant", id="raise"),
+        pytest.param({"on_no_verdict": "impute_group_mean"}, "needs siblings, and `group_size` is 1", id="mean-of-none"),
+        pytest.param({"config": {"recipe": "pairwise", "group": {}}}, "`group` needs siblings", id="tournament-of-one"),
+    ],
+)
+def test_refused_before_the_first_episode(env, options, says):
+    """In an episode an error is only logged, and the run would reject prompts for ever."""
+    if "config" in options:
+        env(TOURNAMENT)
+        options = {}
+    with pytest.raises(SettingsError, match=says):
+        Policy("")._resolve_workflow(WORKFLOW, kwargs(**options))
+
+
+def test_it_can_be_sent_to_another_process(env):
+    """By name, with no judge in it."""
+    made = pickle.loads(pickle.dumps(JudgeWorkflow(**kwargs(group_size=2))))
+    assert isinstance(made, RolloutWorkflow)
+    both = asyncio.run(made.arun_episode(Policy(RIGHT, WRONG), ROW))
+    assert both["rewards"].tolist() == [1.0, 0.0]
+
+
+def test_a_judge_server(monkeypatch):
+    """The same rewards, from a server that many rollout processes share."""
+    monkeypatch.delenv("JUDGE_CONFIG", raising=False)
+    monkeypatch.setenv("JUDGE_API_KEY", KEY)
+    with real() as (url, _):
+        assert episode(RIGHT, WRONG, server=url, group_size=2)["rewards"].tolist() == [1.0, 0.0]
+        assert episode(RIGHT, "GARBAGE", server=url, group_size=2) is None
+        close_shared()
