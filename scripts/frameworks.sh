@@ -19,8 +19,13 @@ for name in "${names[@]}"; do
   folder=.venv/frameworks/$name
   if ! cmp -s "$packages" "$folder/installed.txt"; then
     rm -rf "$folder"
-    printf 'installing %s\n' "$(grep -v '^#' "$packages" | tr '\n' ' ')" >&2
-    .venv/bin/python -m pip install --quiet --no-deps --ignore-requires-python --target "$folder" -r "$packages"
+    printf 'installing %s\n' "$(grep -v '^#' "$packages" | head -n 1)" >&2
+    mkdir -p .venv/frameworks
+    if ! .venv/bin/python -m pip install --no-deps --ignore-requires-python --target "$folder" -r "$packages" >"$folder.log" 2>&1; then
+      tail -n 15 "$folder.log" >&2
+      printf 'frameworks: %s cannot be installed; the whole output is in %s\n' "$name" "$folder.log" >&2
+      exit 1
+    fi
     cp "$packages" "$folder/installed.txt"
   fi
   printf '%s: ' "$name"

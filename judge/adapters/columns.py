@@ -61,9 +61,14 @@ def shown_fields(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     Example:
         >>> shown_fields({"context": "Paris is a city.", "principle": None}, "row 0")
         {'context': ('Paris is a city.',)}
+
+    Raises:
+        DataError, RubricError: Naming the column.
     """
     out: dict[str, Any] = {}
     if (context := listed(row.get("context"))) is not None:
+        if not isinstance(context, str | list | tuple):
+            raise DataError(f"{where}, column context: documents are text or a list of texts, not {type(context).__name__}")
         out["context"] = (context,) if isinstance(context, str) else tuple(map(str, context))
     if (principle := row.get("principle")) is not None:
         out["principle"] = str(principle)

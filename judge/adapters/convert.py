@@ -98,6 +98,40 @@ def reference_of(value: Any) -> str | None:
     return value if isinstance(value, str) else str(value)
 
 
+LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})
+
+
+def label_fields(label: Any) -> Mapping[str, Any]:
+    """The fields of a label, which is all that some trainers pass of a row: a mapping, or JSON text of one with a known field.
+    Else nothing: an answer may be JSON itself, or a set in braces.
+
+    Example:
+        >>> label_fields('{"answer": "Paris", "principle": "Be brief."}')["answer"]
+        'Paris'
+        >>> label_fields('{"x": 1}'), label_fields("{1, 2}"), label_fields("Paris")
+        ({}, {}, {})
+    """
+    if isinstance(label, Mapping):
+        return label
+    if not isinstance(label, str) or not label.lstrip().startswith("{"):
+        return {}
+    try:
+        read = json.loads(label)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) and not LABEL_FIELDS.isdisjoint(read) else {}
+
+
+def label_reference(label: Any) -> str | None:
+    """The reference that a label is or holds; an empty text is how OpenRLHF says that there is no label.
+
+    Example:
+        >>> label_reference('{"answer": "Paris"}'), label_reference("4"), label_reference("")
+        ('Paris', '4', None)
+    """
+    return None if label == "" else reference_of(label_fields(label) or label)
+
+
 def group_key(prompt: str | tuple[Message, ...], reference: str | None) -> str:
     """Name of a group by content: trainers pass equal prompts as distinct objects, so identity says nothing."""
     text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)

@@ -17,12 +17,12 @@ The run file is named by the environment variable JUDGE_CONFIG (an absolute path
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from judge.adapters.chat_markup import messages_in, response_in
+from judge.adapters.convert import label_fields, label_reference
 from judge.adapters.door import Door, config_of, shared
 from judge.adapters.question import QUESTION_KEYS, question_of, shows_question
 from judge.errors import DataError, JudgeError
@@ -30,7 +30,6 @@ from judge.types import Reward
 
 logger = logging.getLogger("judge.openrlhf")
 
-FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})  # of a label
 LOADED_AS = "reward_func"  # the name under which OpenRLHF executes this file
 
 
@@ -73,26 +72,12 @@ async def _score(queries: Sequence[str], prompts: Sequence[str], labels: Sequenc
         response = response_in(query, prompt)
         if response is None:
             raise DataError(f"row {row}: the text does not contain its prompt, so the response cannot be told from it")
-        fields = _fields(label)
+        fields = label_fields(label)
         asked: Any = messages_in(prompt)
         if any(fields.get(key) is not None for key in QUESTION_KEYS):
             asked = question_of(fields, None, needed=shows_question(door.plan), where=door.name, holder="label")
-        answer = fields or (None if label == "" else label)  # an empty text is how OpenRLHF says that there is no label
-        samples.append(door.sample(asked, response, answer, fields))
+        samples.append(door.sample(asked, response, fields or label_reference(label), fields))
     return list(await asyncio.gather(*map(door.score, samples)))
-
-
-def _fields(label: Any) -> Mapping[str, Any]:
-    """A label that is a JSON object with one of the fields named above, or nothing: an answer may be JSON itself."""
-    if isinstance(label, Mapping):
-        return label
-    if not isinstance(label, str) or not label.lstrip().startswith("{"):
-        return {}
-    try:
-        read = json.loads(label)
-    except ValueError:  # an answer in braces, such as a set
-        return {}
-    return read if isinstance(read, dict) and not FIELDS.isdisjoint(read) else {}
 
 
 def _door() -> Door:

@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 import judge as package
 from judge.errors import JudgeError
 from judge.pipeline.facade import Judge
-from judge.server import page, routes_groups, routes_native, routes_trainers
+from judge.server import page, routes_groups, routes_native, routes_nemo_gym, routes_trainers
 from judge.server.answer import ClientGone
 from judge.server.auth import Guard, Keys, load_keys
 from judge.server.describe import describe, refusals
@@ -97,7 +97,7 @@ def make_app(
     )
     app.state.judge = state
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI documents it
-    for router in (routes_native.router, routes_groups.router, routes_trainers.router, page.router):
+    for router in (routes_native.router, routes_groups.router, routes_trainers.router, routes_nemo_gym.router, page.router):
         app.include_router(router)
     _add_probes(app, state)
     app.add_exception_handler(Refusal, _refused)

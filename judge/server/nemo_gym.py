@@ -9,6 +9,7 @@ from judge.adapters.convert import group_key, reference_column, reference_of
 from judge.errors import DataError
 from judge.server.refusal import Refusal
 from judge.server.results import failure_of
+from judge.server.samples import row_sample
 from judge.types import Message, Reason, Reward, Role, Sample
 
 GROUP, TASK, INDEX, ATTEMPT = "_ng_group_id", "_ng_task_index", "_ng_rollout_index", "_ng_group_attempt"
@@ -24,8 +25,12 @@ _KINDS = {
 _FAILED = "_ng_failure_class"  # such a row is kept apart, and asked again when a collection resumes; a masked one is done
 
 
-def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any]) -> Sample:
-    """One rollout as a sample. The reference is the first known field of the row (`answer`, `ground_truth`...).
+def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any], *, rubrics: str) -> Sample:
+    """One rollout as a sample. The reference is the first known field of the row (`answer`, `ground_truth`...); `context`,
+    `principle` and `rubric` are what they are everywhere.
+
+    Args:
+        rubrics: `client_rubrics` of the settings.
 
     Raises:
         Refusal: 422: the task or the response cannot be read.
@@ -34,11 +39,8 @@ def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping
         column = reference_column(row, None)
     except DataError as why:  # pragma: no cover  # only raised for a column asked for by name
         raise Refusal(422, "bad_field", str(why)) from None
-    return Sample(
-        prompt=_prompt(task),
-        responses=(_answer(response),),
-        reference=reference_of(row[column]) if column is not None else None,
-    )
+    reference = reference_of(row[column]) if column is not None else None
+    return row_sample(_prompt(task), answer_in(response), reference, row, where="", rubrics=rubrics)
 
 
 def verdict_out(reward: Reward) -> dict[str, Any]:
@@ -96,11 +98,15 @@ def _prompt(task: Mapping[str, Any]) -> str | tuple[Message, ...]:
     return tuple(messages)
 
 
-def _answer(response: Mapping[str, Any]) -> str:
-    """The text of the assistant's messages; a response without any is empty, and is judged as such."""
+def answer_in(response: Mapping[str, Any], where: str = "response") -> str:
+    """The text of the assistant's messages; a response without any is empty, and is judged as such.
+
+    Raises:
+        Refusal: 422: it holds no list of items.
+    """
     output = response.get("output")
     if not isinstance(output, list):
-        raise Refusal(422, "bad_field", "`response.output` is a list of items", where="response.output")
+        raise Refusal(422, "bad_field", f"`{where}.output` is a list of items", where=f"{where}.output")
     items = [i for i in output if isinstance(i, dict)]
     said = [_text(i.get("content")) for i in items if i.get("type", "message") == "message" and i.get("role") == "assistant"]
     return "\n\n".join(text for text in said if text)

@@ -13,6 +13,7 @@ from judge.server.answer import Lines, answer, read
 from judge.server.describe import documented
 from judge.server.refusal import Refusal
 from judge.server.results import RankOut, ScoreOut, reward_out
+from judge.server.samples import one_prompt
 from judge.server.state import State
 from judge.server.wire import RankIn, ScoreIn, to_sample
 from judge.types import Reward, Sample
@@ -54,7 +55,12 @@ async def rank(request: Request) -> Response:
     """Judge responses to one prompt and put them in order. Recipes that compare see them together, others one by one."""
     state: State = request.app.state.judge
     given, raw = await read(request, RankIn)
-    samples = _one_prompt(state, given)
+    rubrics = state.settings.client_rubrics
+
+    def made(texts: tuple[str, ...], place: int) -> Sample:
+        return to_sample(given, given.prompt, texts, where="", rubrics=rubrics, id=str(place), group="rank")
+
+    samples = one_prompt(state, given.responses, made, where="responses")
     if given.stream:
         return _streamed(request, state, samples, _rank_lines(state, samples, given.detail))
 
@@ -67,19 +73,6 @@ async def rank(request: Request) -> Response:
         }
 
     return await answer(request, raw, work)
-
-
-def _one_prompt(state: State, given: RankIn) -> list[Sample]:
-    """One sample with all responses where the recipe shows them together, else a sample each."""
-    mode = state.judge.plan.recipe.spec.mode
-    together = state.judge.plan.settings.group is None and mode in ("pairwise", "listwise")
-    if together and mode == "pairwise" and len(given.responses) != 2:
-        message = f"this server's recipe compares 2 responses, and here are {len(given.responses)}"
-        hint = "with `group: {schedule: round_robin}` in its settings it ranks any number"
-        raise Refusal(422, "wrong_count", message, where="responses", hint=hint)
-    texts = [given.responses] if together else [(text,) for text in given.responses]
-    rubrics = state.settings.client_rubrics
-    return [to_sample(given, given.prompt, t, where="", rubrics=rubrics, id=str(i), group="rank") for i, t in enumerate(texts)]
 
 
 def _ranked(rewards: Sequence[Reward]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""The doors of trainers that have a shape of their own: OpenRLHF, slime, NeMo-Gym, and vLLM's scalar reward models.
+"""The doors of trainers that have a shape of their own: OpenRLHF, slime, and vLLM's scalar reward models.
 
 What a response without a reward becomes is not the same in any two of them (`judge.adapters.projection`): NeMo-Gym can say so
 (`mask_sample`); the others take a number or nothing. There it is the declared `server.neutral`, or 503, which all of them ask
@@ -16,17 +16,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from judge.adapters.chat_markup import messages_in, response_in, split_conversation
-from judge.adapters.convert import reference_of
+from judge.adapters.convert import label_fields, label_reference
 from judge.adapters.projection import siblings
-from judge.server import nemo_gym
 from judge.server.answer import answer, read
 from judge.server.describe import documented
 from judge.server.refusal import Refusal
 from judge.server.results import failure_of
+from judge.server.samples import question_in, row_sample
 from judge.server.state import State
 from judge.server.wire_trainers import (
     ClassifyOut,
-    Nothing,
     OpenRlhfIn,
     OpenRlhfOut,
     PoolingIn,
@@ -34,8 +33,6 @@ from judge.server.wire_trainers import (
     ScalarIn,
     SlimeIn,
     SlimeOut,
-    VerifyIn,
-    VerifyOut,
 )
 from judge.types import Message, Reason, Reward, Sample
 
@@ -55,10 +52,10 @@ async def get_reward(request: Request) -> Response:
     given, raw = await read(request, OpenRlhfIn)
     labels = given.labels or (None,) * len(given.query)
     rows = enumerate(zip(given.query, given.prompts, labels, strict=True))
-    samples = [_openrlhf(i, query, prompt, label) for i, (query, prompt, label) in rows]
+    samples = [_openrlhf(state, i, query, prompt, label) for i, (query, prompt, label) in rows]
 
     async def work() -> dict[str, Any]:
-        rewards = await _judged(state, samples)
+        rewards = await judged(state, samples)
         values = [number(state, r) for r in rewards]
         scores = [value if r.value is None else r.value for r, value in zip(rewards, values, strict=True)]
         return {"rewards": values, "scores": scores, "extra_logs": {"judge_failed": [float(r.trained is None) for r in rewards]}}
@@ -66,13 +63,21 @@ async def get_reward(request: Request) -> Response:
     return await answer(request, raw, work)
 
 
-def _openrlhf(place: int, query: str, prompt: str, label: Any) -> Sample:
+def _openrlhf(state: State, place: int, query: str, prompt: str, label: Any) -> Sample:
     response = response_in(query, prompt)
     if response is None:
         message = "the query does not contain its prompt, so nothing says where the response begins"
         raise Refusal(422, "bad_field", message, where=f"query[{place}]")
-    known = None if label == "" else reference_of(label)  # an empty text is how OpenRLHF says that there is no label
-    return Sample(messages_in(prompt), (response,), reference=known, id=str(place))
+    return _labelled(state, messages_in(prompt), response, label, where=f"labels[{place}]", name=str(place))
+
+
+def _labelled(
+    state: State, prompt: str | tuple[Message, ...], response: str, label: Any, *, where: str, name: str = "0"
+) -> Sample:
+    """A sample of a trainer that passes nothing of its data but a label."""
+    row, rubrics = label_fields(label), state.settings.client_rubrics
+    asked = question_in(row, prompt, where=where)
+    return row_sample(asked, response, label_reference(label), row, where=where, rubrics=rubrics, name=name)
 
 
 @router.post(
@@ -87,67 +92,13 @@ async def remote_rm(request: Request) -> Response:
     prompt = (
         messages_in(given.prompt) if isinstance(given.prompt, str) else tuple(Message(m.role, m.content) for m in given.prompt)
     )
-    sample = Sample(prompt, (given.response,), reference=reference_of(given.label), id="0")
+    sample = _labelled(state, prompt, given.response, given.label, where="label")
 
     async def work() -> float:
-        [reward] = await _judged(state, [sample])
+        [reward] = await judged(state, [sample])
         return number(state, reward)
 
     return await answer(request, raw, work)
-
-
-@router.post("/seed_session", **documented(Nothing, Nothing, "NeMo-Gym: begin an episode (nothing to begin)", example={}))
-async def seed_session(request: Request) -> Response:
-    """NeMo-Gym asks this of every resources server; this one holds no state between requests."""
-    _, raw = await read(request, Nothing)
-
-    async def work() -> dict[str, Any]:
-        return {}
-
-    return await answer(request, raw, work)
-
-
-@router.post(
-    "/verify", **documented(VerifyIn, VerifyOut, "NeMo-Gym: resources server", example={
-        "responses_create_params": {"input": [{"role": "user", "content": "Capital of France?"}]},
-        "response": {"output": [{"role": "assistant", "content": [{"type": "output_text", "text": "Paris."}]}]},
-        "answer": "Paris",
-    }),
-)  # fmt: skip
-async def verify(request: Request) -> Response:
-    """NeMo-Gym's `/verify`. Where the settings judge groups, rollouts meet as in its genrm_compare."""
-    state: State = request.app.state.judge
-    given, raw = await read(request, VerifyIn)
-    row = given.model_extra or {}
-    sample = nemo_gym.sample_in(given.responses_create_params, given.response, row)
-    owner = request.scope.get("state", {}).get("owner", "")
-
-    async def work() -> dict[str, Any]:
-        if siblings(state.judge.plan.settings, "constant"):
-            name, index, attempt, size = _group_of(state, sample, row)
-            _, reward = await state.broker.member(owner, name, index, size, attempt, sample)
-        else:
-            [reward] = await _judged(state, [sample])
-        verdict = nemo_gym.verdict_out(reward)
-        nested = row.get("instance_config")
-        if isinstance(nested, dict):  # where older readers look for it
-            verdict["instance_config"] = {**nested, "mask_sample": verdict["mask_sample"]}
-        return {"responses_create_params": given.responses_create_params, "response": given.response, **row, **verdict}
-
-    return await answer(request, raw, work)
-
-
-def _group_of(state: State, sample: Sample, row: dict[str, Any]) -> tuple[str, int, int, int]:
-    name, index, attempt = nemo_gym.group_name(sample, row), row.get(nemo_gym.INDEX), row.get(nemo_gym.ATTEMPT, 0)
-    size = state.settings.group.size
-    if size is None:
-        raise Refusal(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
-    numbers = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (index, attempt))
-    if name is None or not numbers:
-        group = f"`{nemo_gym.GROUP}` (or `{nemo_gym.TASK}`)"
-        message = f"these settings judge groups, and the request has no {group} and `{nemo_gym.INDEX}`"
-        raise Refusal(422, "needs_group", message)
-    return name, int(index or 0), int(attempt), size
 
 
 @router.post(
@@ -187,7 +138,7 @@ async def _scalar(request: Request, raw: bytes, given: ScalarIn, kind: str, item
     samples = _conversations(given)
 
     async def work() -> dict[str, Any]:
-        rewards = await _judged(state, samples)
+        rewards = await judged(state, samples)
         tokens = sum(r.tokens for r in rewards)
         return {
             "id": f"{kind}-{secrets.token_hex(8)}",
@@ -215,7 +166,7 @@ def _conversations(given: ScalarIn) -> list[Sample]:
     return out
 
 
-async def _judged(state: State, samples: Sequence[Sample]) -> list[Reward]:
+async def judged(state: State, samples: Sequence[Sample]) -> list[Reward]:
     """One reward a sample, where none depends on the others.
 
     Raises:

@@ -186,7 +186,7 @@ def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: 
         responses=responses,
         reference=given.reference,
         context=given.context,
-        rubric=_rubric(given.rubric, where, rubrics),
+        rubric=rubric_in(given.rubric, where, rubrics),
         principle=given.principle,
         steps=given.steps,
         metadata=given.metadata,
@@ -194,7 +194,15 @@ def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: 
     )
 
 
-def _rubric(value: Any, where: str, allowed: str) -> Rubric | None:
+def rubric_in(value: Any, where: str, allowed: str) -> Rubric | None:
+    """A rubric that a request brings.
+
+    Args:
+        allowed: `client_rubrics` of the settings.
+
+    Raises:
+        Refusal: 422: it is wrong, or not allowed here.
+    """
     if value is None:
         return None
     place_ = f"{where}.rubric" if where else "rubric"

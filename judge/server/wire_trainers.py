@@ -67,6 +67,22 @@ class VerifyOut(BaseModel):
     failure_reason: str | None
 
 
+class CompareIn(Frozen):
+    """genrm_compare's `/compare`: the conversation so far, and the responses as Responses-API objects."""
+
+    conversation_history: Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
+    response_objs: Annotated[tuple[dict[str, Any], ...], Field(min_length=2, max_length=1000, fail_fast=True)]
+    principle: Annotated[str, Field(max_length=20_000)] | None = None
+
+
+class CompareOut(Out):
+    """Rewards in the order of the responses; single comparisons are not listed."""
+
+    rewards: list[float]
+    comparison_results: None = None
+    metrics: dict[str, float]
+
+
 class Nothing(BaseModel):
     """An empty object."""
 

@@ -34,7 +34,12 @@ from nemo_gym.base_resources_server import (  # noqa: E402
 from nemo_gym.failure_kinds import FAILURE_KINDS  # noqa: E402
 from nemo_gym.judge import JudgeError, judge_failsafe  # noqa: E402
 from nemo_gym.reward_profile import select_measured  # noqa: E402
-from resources_servers.genrm_compare.app import GenRMCompareVerifyRequest, GenRMCompareVerifyResponse  # noqa: E402
+from resources_servers.genrm_compare.app import (  # noqa: E402
+    GenRMCompareRequest,
+    GenRMCompareResponse,
+    GenRMCompareVerifyRequest,
+    GenRMCompareVerifyResponse,
+)
 
 from judge.settings.server import GroupServing, ServerSettings  # noqa: E402
 from tests.client.harness import KEY, real  # noqa: E402
@@ -192,6 +197,14 @@ def test_tasks_of_one_number_and_different_prompts_do_not_meet():
             bodies.append({**body, "responses_create_params": task})
     answers = verified(*bodies, engine=Comparing(), config=GROUP_JUDGE, size=2)
     assert [a["reward"] for a in answers] == [0.0, 1.0, 0.0, 1.0]
+
+
+def test_a_whole_group_in_its_comparison_servers_shape():
+    """`/compare` takes the group at once, and its own model reads what comes back."""
+    objects = [response(f"This is answer number {i}.") for i in (2, 0, 1)]
+    asked = GenRMCompareRequest(conversation_history=TASK["input"], response_objs=objects)
+    [answer] = verified(asked.model_dump(mode="json"), engine=Comparing(), config=GROUP_JUDGE, path="/compare")
+    assert GenRMCompareResponse.model_validate(answer).rewards == [1.0, 0.0, 0.5]
 
 
 def test_a_session_is_seeded_with_the_whole_row():

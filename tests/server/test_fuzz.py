@@ -33,6 +33,7 @@ ROUTES = [
     ("POST", "/remote_rm"),
     ("POST", "/seed_session"),
     ("POST", "/verify"),
+    ("POST", "/compare"),
     ("POST", "/classify"),
     ("POST", "/pooling"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import aiohttp
@@ -94,6 +95,53 @@ async def test_openrlhf_as_its_own_client_asks():
     assert info["rewards"] == [1.0]
 
 
+JSON_LABEL = json.dumps(
+    {"answer": "Paris", "question": "Where is the Louvre?", "principle": "Prefer brevity.", "context": "A map."}
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        pytest.param(
+            "/get_reward", {"query": [CHATML + "It is Paris."], "prompts": [CHATML], "labels": [JSON_LABEL]}, id="openrlhf"
+        ),
+        pytest.param("/remote_rm", {"prompt": CHATML, "response": "It is Paris.", "label": JSON_LABEL}, id="slime-text"),
+        pytest.param(
+            "/remote_rm", {"prompt": CHATML, "response": "It is Paris.", "label": json.loads(JSON_LABEL)}, id="slime-object"
+        ),
+    ],
+)
+async def test_a_label_can_hold_the_rest_of_the_row(route, body):
+    """Both send nothing else of the data set; read as text, the JSON would be what every answer is compared with."""
+    engine = Scripted()
+    async with client_of(engine) as client:
+        answer = await client.post(route, json=body)
+        shown = engine.requests[-1].messages[-1].content
+    assert answer.status_code == 200
+    assert "Where is the Louvre?" in shown
+    assert "Capital of France?" not in shown
+    assert '"answer"' not in shown
+    assert "A map." in shown
+
+
+@pytest.mark.parametrize(
+    ("label", "code", "words"),
+    [
+        pytest.param({"answer": "a", "rubric": {"criteria": []}}, "bad_rubric", "criteria", id="rubric-without-criteria"),
+        pytest.param({"answer": "a", "context": 5}, "bad_field", "not int", id="context-of-a-number"),
+        pytest.param({"answer": "a", "question": 5}, "bad_field", "text or a list of messages", id="question-of-a-number"),
+    ],
+)
+async def test_a_label_with_wrong_fields(label, code, words):
+    """Said once, with its place, and not as a failure of the server."""
+    async with client_of() as client:
+        answer = await client.post("/remote_rm", json={"prompt": "q", "response": "r", "label": label})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], words in error["message"]) == (422, code, True), error
+    assert error["where"].startswith("label")
+
+
 # ---- slime -----------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +164,40 @@ async def test_nemo_gym_echoes_with_a_reward():
     assert (answer["reward"], answer["mask_sample"], answer["failure_kind"]) == (1.0, False, None)
     assert answer["uuid"] == "u-1"
     assert answer["response"]["id"] == "r"
+
+
+async def test_nemo_gym_rows_show_what_they_hold():
+    """A column means the same over HTTP as in a trainer's own process."""
+    engine = Scripted()
+    async with client_of(engine) as client:
+        await client.post("/verify", json=verify_body("It is Paris.", context=["The map shows Paris."], answer="Paris"))
+        shown = engine.requests[-1].messages[-1].content
+    assert "The map shows Paris." in shown
+
+
+def compare_body(*texts: str, **more: object) -> dict[str, object]:
+    objects = [{"output": [{"role": "assistant", "content": [{"type": "output_text", "text": t}]}]} for t in texts]
+    return {"conversation_history": [{"role": "user", "content": "Capital of France?"}], "response_objs": objects, **more}
+
+
+async def test_nemo_gym_compares_a_group():
+    """Each against each, rewards in the order of the responses."""
+    async with client_of(Comparing(), config=GROUP_JUDGE) as client:
+        answer = (await client.post("/compare", json=compare_body(*(f"This is answer number {i}." for i in (2, 0, 1))))).json()
+        one = await client.post("/compare", json=compare_body("alone"))
+    assert answer["rewards"] == [1.0, 0.0, 0.5]
+    assert answer["metrics"]["no_reward"] == 0.0
+    assert one.status_code == 422
+
+
+async def test_nemo_gym_compares_with_a_judge_of_single_responses():
+    """Without a reward there is no number to give, and its answer has no place to say so."""
+    engine = Scripted()
+    async with client_of(engine) as client:
+        answer = await client.post("/compare", json=compare_body("It is Paris.", "It is Rome."))
+        failed = await client.post("/compare", json=compare_body("It is Paris.", "GARBAGE."))
+    assert answer.json()["rewards"] == [1.0, 0.0]
+    assert (failed.status_code, failed.json()["error"]["code"]) == (503, "no_reward")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""What trainers and rankers send -> samples: what a row shows beside prompt and response; several responses to one prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from judge.adapters.columns import shown_fields
+from judge.adapters.convert import listed, prompt_of
+from judge.adapters.question import QUESTION_KEYS
+from judge.errors import DataError
+from judge.server.refusal import Refusal
+from judge.server.state import State
+from judge.server.wire import rubric_in
+from judge.types import Message, Sample
+
+
+def row_sample(
+    prompt: str | tuple[Message, ...],
+    response: str,
+    reference: str | None,
+    row: Mapping[str, Any],
+    *,
+    where: str,
+    rubrics: str,
+    name: str = "0",
+) -> Sample:
+    """One response with what its row shows the judge: `context`, `principle` and `rubric`.
+
+    Args:
+        rubrics: `client_rubrics` of the settings.
+        name: Of the sample, in its request.
+
+    Raises:
+        Refusal: 422: the rubric is wrong, or not allowed here.
+    """
+    try:
+        shown = shown_fields({k: v for k, v in row.items() if k != "rubric"}, where or "the row")
+    except DataError as why:
+        raise Refusal(422, "bad_field", str(why), where=where) from None
+    rubric = rubric_in(listed(row.get("rubric")), where, rubrics)
+    return Sample(prompt, (response,), reference=reference, rubric=rubric, id=name, **shown)
+
+
+def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, where: str) -> str | tuple[Message, ...]:
+    """What the judge is shown as the question: the row's own words for it, else the prompt that the policy read.
+
+    Raises:
+        Refusal: 422: the row's question is neither text nor messages.
+    """
+    name = next((n for n in QUESTION_KEYS if row.get(n) is not None), None)
+    if name is None:
+        return prompt
+    try:
+        return prompt_of(row[name], f"{where}.{name}")
+    except DataError as why:
+        raise Refusal(422, "bad_field", str(why), where=f"{where}.{name}") from None
+
+
+def one_prompt(
+    state: State, responses: Sequence[str], make: Callable[[tuple[str, ...], int], Sample], *, where: str
+) -> list[Sample]:
+    """Responses to one prompt: one sample where the recipe shows them together, else a sample each, in one group.
+
+    Args:
+        make: Texts and a place -> the sample.
+
+    Raises:
+        Refusal: 422: the recipe compares two.
+    """
+    mode = state.judge.plan.recipe.spec.mode
+    together = state.judge.plan.settings.group is None and mode in ("pairwise", "listwise")
+    if together and mode == "pairwise" and len(responses) != 2:
+        message = f"this server's recipe compares 2 responses, and here are {len(responses)}"
+        hint = "with `group: {schedule: round_robin}` in its settings it ranks any number"
+        raise Refusal(422, "wrong_count", message, where=where, hint=hint)
+    return [make(tuple(responses), 0)] if together else [make((text,), place) for place, text in enumerate(responses)]
