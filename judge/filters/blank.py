@@ -14,23 +14,19 @@ _EMPTY_THOUGHT = re.compile(
     r"\s{0,20}<(think|thinking|thought|reasoning|reflection|scratchpad|analysis)>\s{0,20}</\1>\s{0,20}(\S{1,3})\s{0,20}"
 )
 _EMPTY_CODE = re.compile(r"(?:async )?(?:def|class|function|public|private|static|void|fn|func)\b[^\n={}]{0,80}[:{]\s{0,9}\}?")
+_CHECK_MARK = re.compile("[\u2705\u2713\u2714\u2611\U0001f44d\U0001f4af\ufe0f\\s]{1,20}")
 _LIST_MARKER = re.compile(r"[\[(]?(?:\d{1,3}|[ivxIVX]{1,4})[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")
 _FIRST_MARKER = re.compile(r"[\[(]?(?:1|[iI])[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")  # `12.` may be an answer nobody knows
 _PLACEHOLDERS = frozenset(
-    "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder qed q.e.d etc foo bar foobar asdf qwerty blah bla test lipsum "
-    "[answer] [your answer] your answer [your answer here] your answer here insert answer here [insert answer here] answer here".split(
-        " "
-    )
-) | {
-    "your answer",
-    "your answer here",
-    "[answer]",
-    "[your answer here]",
-    "insert answer here",
-    "no answer",
-    "[no answer]",
-    "(blank)",
-}
+    "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder qed q.e.d etc foo bar foobar asdf qwerty blah bla test lipsum"
+    " [answer]".split()
+) | {"your answer", "your answer here", "answer here", "insert answer here", "no answer", "[no answer]", "(blank)"}
+_SLOT = re.compile(  # what a template or a censor left where text was to stand
+    r"%[sdifr]|\$\{\w{1,30}\}|\{\{.{1,40}\}\}"
+    r"|[\[<{(]{1,2}\s?(?:redacted|removed|deleted|withheld|omitted|censored|(?:insert|enter|put|fill in|add|type|write)\b[^\[\]<>{}()]{1,30}"
+    r"|(?:your|the|final|correct) (?:final |correct )?(?:answer|response|solution|text|name|number|value)(?: here| goes here)?)\s?[\]>})]{1,2}\.?",
+    re.IGNORECASE,
+)
 _CODE = frozenset("null none nan nil undefined undef".split())
 _EMPTY_FIELD = re.compile(
     r"\{\s{0,9}[\"']?\w{1,20}[\"']?\s{0,9}[:=]\s{0,9}(?:null|None|[\"']{2}|\[\s?\]|\{\s?\}|NaN|undefined)\s{0,9},?\s{0,9}\}"
@@ -64,6 +60,8 @@ def trivial_response(look: Look) -> str | None:
     if len(look.text) > 200:
         return None
     text = look.visible
+    if look.reference is not None and look.reference.kind != "truth" and _CHECK_MARK.fullmatch(text):
+        return "a check mark and no answer"
     if (_LIST_MARKER if look.reference is not None else _FIRST_MARKER).fullmatch(text):
         return "a list marker with nothing after it"
     if (
@@ -89,8 +87,10 @@ def _symbols_only(text: str) -> bool:
 
 def _content(char: str) -> bool:
     category = unicodedata.category(char)
+    if char in "\u3164\uffa0\u115f\u1160\u220e":  # fillers, and the end of a proof
+        return False
     if category[0] == "L":
-        return char not in "\u3164\uffa0\u115f\u1160"
+        return True
     return category[0] == "N" or (
         category in ("So", "Sm") and not char.isascii() and char != "\u2800" and not "\u2500" <= char <= "\u25af"
     )
@@ -105,11 +105,9 @@ def placeholder(look: Look) -> str | None:
     if len(look.text) > 60:
         return None
     word = fold(look.plain.strip(" .:;!\"'()"))
-    if (
-        _EMPTY_FIELD.fullmatch(look.visible)
-        or word.startswith("lorem ipsum")
-        or (len(set(word.split())) == 1 and word.split()[0] in _PLACEHOLDERS)
-    ):
+    if len(set(word.split())) == 1:  # `null null null`
+        word = word.split()[0]
+    if _EMPTY_FIELD.fullmatch(look.visible) or word.startswith("lorem ipsum") or _SLOT.fullmatch(look.visible):
         word = "null"
     if word not in _PLACEHOLDERS and fold(look.visible) not in _PLACEHOLDERS:
         return None

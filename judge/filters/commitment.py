@@ -10,12 +10,12 @@ import re
 from itertools import pairwise
 
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import Reference
+from judge.filters.reference import NEGATIVE, Reference
 from judge.filters.surface import WORD, Look, straight, words
 from judge.numerals import VALUES, fold
 
 _SYMBOL = re.compile(
-    r"=\s{0,9}(?=[^\s=])|[\u221e\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|(?<![\u0370-\u03ff\u1f00-\u1fff])[\u03b1-\u03c9](?![\u0370-\u03ff\u1f00-\u1fff])|(?<=\w)\s?[+*/]\s?(?=\w)"
+    r"=\s{0,9}(?=[^\s=?\uff1f])|[\u221e\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|(?<![\u0370-\u03ff\u1f00-\u1fff])[\u03b1-\u03c9](?![\u0370-\u03ff\u1f00-\u1fff])|(?<=\w)\s?[+*/]\s?(?=\w)"
 )
 _DIGIT_OR_SIGN = re.compile("[0-9\\d=\u221e\u2205\u221a\u00b1\u2264\u2265\u00bd\u00bc\u00be]")
 _COMMAND = re.compile(
@@ -44,8 +44,8 @@ _VALUE_WORDS = frozenset(
     بی‌نهایت आधा
     तिहाई अनंत חצי שליש רבע אינסוף 절반 무한 무한대 없음 두 세 네 다섯 여섯 일곱 여덟 아홉 열 스물 서른 마흔 쉰 하나 둘 셋 넷 ครึ่ง""".split()
 )  # fmt: skip
-_CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐参]")
-_CJK_ONE = re.compile(r"一(?![步歩下起个個つ緒旦定般样樣直些边邊点點同度番])")
+_CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐]|参(?![照考加与與])")
+_CJK_ONE = re.compile(r"一(?![步歩下起个個つ緒旦定般样樣致切直些边邊点點同度番])")
 _SPOKEN_THAI = re.compile("ศูนย์|หนึ่ง|สอง|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ครึ่ง|อนันต์")
 _TRUTH = frozenset("yes no true false positive negative correct incorrect wrong right".split())
 _NOT_A_STEM = frozenset(map(fold, "yksi satu jeden один jedna один".split()))
@@ -84,6 +84,8 @@ def names_value(look: Look, reference: Reference) -> bool:
     found = words(text)
     if bare in ("0", "1") and any(w in _TRUTH for w in found):
         return True
+    if bare == "0" and any(w in NEGATIVE for w in found):  # "nothing" where something is counted
+        return True
     return bool(_values(text, look)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
 
 
@@ -99,7 +101,8 @@ _INLINE_MARKER = re.compile(r"(?<![\w.,])(\d{1,2})[.)](?=\s{1,3}[^\W\d_])")
 _CJK_COUNT = "[0-9一二三四五六七八九十]{1,3}"
 _NUMBERED_STEP = re.compile(
     f"(?:ステップ|手順|段階|設問|步骤|步驟|问题|問題|题目|題目|단계|문제|ขั้นตอนที่|ขั้นที่|ข้อ)\\s?{_CJK_COUNT}|第\\s?{_CJK_COUNT}\\s?[步个個章节節题題部問问点點条歩段]|"
-    f"{_CJK_COUNT}\\s?(?:단계|번|つ目|番目|段階|ขั้นตอน)|分[二三四五两兩几幾数][步个個]"
+    f"{_CJK_COUNT}\\s?(?:단계|번|つ目|番目|段階|ขั้นตอน)|分[二三四五两兩几幾数][步个個]|[两兩二][个個种種者][答回解]"
+    r"|\d{1,3}\s?%\s{1,3}(?:sure|confident|certain|positive|correct|accurate|right)\b"
 )
 
 
@@ -160,11 +163,14 @@ def _numbers_a_step(found: list[str], gaps: list[str], at: int, numbering: set[i
     """`Step 1`, `part two`, `three steps`, `step 1 of 3`: nothing but a space stands between. `Solution: 4` is an answer."""
     before = at > 0 and gaps[at - 1].strip(" #") == ""
     after = at < len(gaps) and gaps[at].strip(" -") == ""
-    if (before and LEXICON.is_step(found[at - 1])) or (after and LEXICON.is_step(found[at + 1])):
+    if (before and LEXICON.is_step(found[at - 1])) or (after and (LEXICON.is_step(found[at + 1]) or found[at + 1] in _COUNTED)):
         return True
     return before and at > 1 and found[at - 1] in _OF and at - 2 in numbering
 
 
+_COUNTED = frozenset(
+    map(fold, "answers responses solutions antworten lösungen réponses respuestas respostas risposte antwoorden ответа".split())
+)
 _OF = frozenset("of von de di van af av z из od / sur to and".split())
 
 

@@ -13,13 +13,15 @@ _LEAD = 12  # words like "The question is:" that may stand before the echo
 
 
 def prompt_echo(look: Look) -> str | None:
-    """The whole prompt, or most of it, word for word and little else.
+    """The whole prompt, or most of it, word for word and little else; for a verifier also a question out of it.
 
-    Stops: the question repeated, with or without a heading. Does not stop: a paraphrase, or the question followed by an
+    Stops: the question repeated, with or without a heading, from five words on. Does not stop: a paraphrase, or the question followed by an
     answer. A reference that makes up half of the response passes, and outside verifier recipes it only flags (tasks that
     copy or mend a text answer so). Cost: no request; nothing unless both begin alike, then linear in both.
     """
     prompt, text = look.prompt, look.text
+    if look.verifying and look.short and _asks_again(look):
+        return "asks the question again"
     if not prompt or not 0.5 * len(prompt) < len(text) < 2 * len(prompt) + 200:
         return None
     told = _words(prompt)
@@ -35,6 +37,30 @@ def prompt_echo(look: Look) -> str | None:
         if 2 * longest >= len(said):
             return None
     return "gives the prompt back"
+
+
+def _asks_again(look: Look) -> bool:
+    """Whether a text is a question of the prompt, word for word, behind a label such as `Question:` at most."""
+    said = _words(look.plain)
+    start = next((i for i, w in enumerate(said[:3]) if w in _ASKS), None)
+    if start is None or not all(LEXICON.announces(w) or LEXICON.is_grammar(w) for w in said[:start]):
+        return False
+    asked = said[start:]
+    if len(asked) < _QUESTION or (look.reference is not None and look.reference.held_by(look.text)):
+        return False
+    if look.reference is None and not look.visible.endswith(_MARKS):
+        return False  # "How to Win Friends and Influence People", out of a question that names two books
+    return f" {' '.join(asked)} " in f" {' '.join(_words(look.prompt[-_READ:]))} "
+
+
+_MARKS = ("?", "\uff1f")
+_QUESTION, _READ = 5, 20_000  # words; characters of a prompt's end
+_ASKS = frozenset(
+    """who whom whose what which when where why how is are was were does do did can wer wen wessen was welche welcher welches wann wo warum wie wieviel qui que quoi quel quelle
+    quels quelles quand où pourquoi comment combien quién quien quiénes qué cuál cual cuáles cuándo dónde cómo cuánto cuántos cuántas quem qual quais
+    quando onde como quanto quantos quantas chi cosa quale quali dove perché come quanti quante wie wat welke wanneer waar hoe hoeveel hvem hvad hvilken vem vad vilken
+    кто что какой какая какое какие когда где почему как сколько kto co jaki jaka jakie kiedy gdzie ile""".split()
+)
 
 
 def _adds(said: list[str], told: list[str]) -> bool:

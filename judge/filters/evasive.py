@@ -1,4 +1,4 @@
-"""Answers that avoid answering (it depends, cannot be determined, a refusal), and answers that give several at once.
+"""Answers that avoid answering: it depends, cannot be determined, a refusal.
 
 A refusal is one wherever it stands in a short text. "It depends" and "I am sorry" also begin real answers, and "the boiling
 point depends on the pressure" is one: these count only where the rest of the text says nothing.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from judge.filters.lexicon import LEXICON
+from judge.filters.elsewhere import points_elsewhere
 from judge.filters.reference import Reference
-from judge.filters.surface import Look, words
-from judge.numerals import VALUES, fold
+from judge.filters.surface import Look
+from judge.filters.vague import folded, new_words
 
 _PHRASES = """
 (?:can ?not|can't|could not|couldn't|cannot|can never|impossible to|not possible to|unable to|no way to|isn't possible to|hard to|difficult to) (?:be )?(?:\\w+ )?(?:determin|answer|solve|say|tell|know|decid|comput|calculat|establish|find|conclu|infer|deduc|ascertain|deriv|give|provide|help|assist|comply|fulfil|complete|do that|verif|specif)
@@ -54,24 +54,6 @@ _SORRY = re.compile(
     r"|\bimi pare rau|\buzgunum|\bxin loi|\bmaaf\b|\bsamahani|извините|простите|к сожалению|вибачте|на жаль|λυπαμαι|آسف|اسف|عذرا|متأسفم|متاسفم"
     r"|מצטער|क्षमा|माफ़|দুঃখিত|对不起|抱歉|對不起|很遗憾|申し訳|ごめんなさい|すみません|죄송|ขอโทษ|ขออภัย"
 )
-_VAGUE = frozenset(
-    fold(w)
-    for w in """value values case cases context contexts situation situations circumstance circumstances condition conditions factor factors
-    variable variables detail details specific specifics particular certain various several many different differing multiple number thing
-    interpretation interpretations interpreted interpret interpreting meaning definition definitions assumption assumptions perspective perspectives view
-    viewpoint person people individual individuals opinion opinions preference preferences personal needs look asks asking asked exact given scenario
-    scenarios instance information info data available nature kind type time times overall everyone everybody someone anyone always says
-    inconvenience confusion delay trouble mistake mistakes earlier previous request requests inquiry query assist assistance support helpful feel free provide
-    provided regarding concern concerns further additional clarify clarification hope able beyond abilities ability capabilities expertise scope
-    cause caused causing apologies apologise apologize apology sorry afraid unfortunately dear user hesitate contact reach else moment later again today
-    umstand umstände umständen situation kontext fall zusammenhang faktoren situation contexte cas circonstances facteurs situación contexto caso
-    circunstancias factores situação circunstâncias fatores situazione contesto circostanze fattori ситуации обстоятельств контекста условий случая
-    факторов okoliczności sytuacji kontekstu omständigheterna situationen omstandigheden situatie""".split()
-)
-_VAGUE_PIECES = re.compile(
-    "情况|情況|具体|具體|条件|條件|情境|语境|上下文|状况|狀況|因素|不便|给您|給您|带来|帶來|造成|状況|場合|条件|ご迷惑|おかけ|かけて|상황|경우|조건|불편|드려|합니다|입니다|สถานการณ์|กรณี|ความไม่สะดวก"
-)
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\u061f])\s*")
 _ANSWERED, _EXPLAINED = 3, 4  # new words that make an answer: beside an apology in its sentence; beside "it depends"
 _MENTION = re.compile(
@@ -81,26 +63,10 @@ _MENTION = re.compile(
 )
 _HOLDS_WORK = re.compile(r"(?:\d.{0,40}[=+*/\u00d7].{0,40}\d)|\\boxed\{[^{}]|[=:]\s?-?\d")
 
-_EITHER = re.compile(
-    r"\beither\b|\bone of\b|\bany of\b|\bone or the other\b|\b(?:could|might|may|can) be\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bentweder\b|\bsoit\b|\bou bien\b|\bo bien\b|\bja sea\b|\bya sea\b|\bлибо\b|\bили\b|\bهل\b|إما|要么|或者|かもしれ|または|또는|아니면|\bou\b|\boder\b|\bveya\b|\bya da\b|\batau\b|\bofwel\b|\beller\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|أو|\bया\b|\bhoặc\b|\bof\b(?= \d)"
-)
-_JOIN = re.compile(
-    r"\s{0,3}(?:,|;|/|\||\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|،|、|或者|或|または|또는|या|\bhoặc\b|\bhay\b|\band\b|\bund\b|\bet\b|\by\b|\be\b|\n|和|&)\s{0,3}(?:\bor\b|\boder\b|\bou\b|\bo\b|\bили\b|\beller\b|\bmaybe\b|\bperhaps\b|\beven\b|\band\b)?\s{0,3}"
-)
-_ALTERNATIVE = re.compile(
-    r"\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|或|または|또는|아니면|या|\bhoặc\b|\bhay\b|/|\|"
-)
-_FINAL = re.compile(
-    r"(?:answer|antwort|respuesta|réponse|resposta|risposta|ответ|答案|答え|정답|उत्तर|الجواب|الإجابة|cevap|odpowiedź|antwoord|svar)\s{0,3}(?:is|ist|es|est|é|è|:|=|：|は|是|to|jest)?\s{0,3}\$?(-?\d[\d.,/]{0,20}|\(?[A-J]\)?(?![A-Za-z]))"
-)
-_BOXED = re.compile(r"\\boxed\s?\{([^{}]{1,60})\}")
-_ITEM = re.compile(
-    r"\(?\$?(?:[a-zA-Z]\s?=\s?)?(-?[\d.]{1,40}(?:/\d{1,20})?%?|[A-J](?![A-Za-z])|yes|no|true|false)\)?\$?", re.IGNORECASE
-)
-
 
 def non_committal(look: Look) -> str | None:
-    """A refusal, "it depends", "cannot be determined", "left as an exercise", in some thirty languages.
+    """A refusal, "it depends", "cannot be determined", "left as an exercise", in some thirty languages; in English also "see above" and
+    "both answers are the same", which grade or point and say nothing.
 
     A policy learned "The answer cannot be determined from the text" because a judge accepted it (prime-envs #389). Stops: such answers as a whole,
     or as the last sentence of a longer text without any value in it. Does not stop: an apology before an answer; "X depends
@@ -122,15 +88,17 @@ def non_committal(look: Look) -> str | None:
 def _evasion(look: Look) -> str | None:
     """The words with which a text avoids answering; None when it answers, or says no such words."""
     long = len(look.words) > 60 or not look.short
-    text = _last_sentence(_folded(look.plain)) if long else _folded(look.plain)
+    text = _last_sentence(folded(look.plain)) if long else folded(look.plain)
     if (long and any(c.isdigit() for c in text)) or _HOLDS_WORK.search(text):
         return None
     found = _EVASIVE.search(text)
     if found is not None:
         return None if _MENTION.match(text[found.end() : found.end() + 40]) else found.group()
+    if not long and look.verifying and (pointed := points_elsewhere(text)) is not None:
+        return pointed
     if not (_DEPENDS.search(text) or _SORRY.search(text)):
         return None
-    return _vague([text], apologies=False) if long else _vague([_folded(s) for s in _SENTENCE.split(look.plain)])
+    return _vague([text], apologies=False) if long else _vague([folded(s) for s in _SENTENCE.split(look.plain)])
 
 
 def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
@@ -140,10 +108,10 @@ def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
         hedge = _DEPENDS.search(sentence)
         match = hedge or (_SORRY.search(sentence) if apologies else None)
         if match is None:
-            rest |= _new(sentence)
+            rest |= new_words(sentence)
             continue
         found = found or match
-        before, after = _new(sentence[: match.start()]), _new(sentence[match.end() :])
+        before, after = new_words(sentence[: match.start()]), new_words(sentence[match.end() :])
         if hedge is not None and len(before) >= 1 and len(before | after) >= 2:
             return None  # "the boiling point depends on the pressure": a claim
         if hedge is None and (len(before | after) >= _ANSWERED or any(c.isdigit() for c in sentence)):
@@ -154,132 +122,15 @@ def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
     return None if _MENTION.match(found.string[found.end() : found.end() + 40]) else found.group()
 
 
-def _new(text: str) -> set[str]:
-    """Words of a folded text that say something: no grammar, no announcing, nothing as vague as `circumstances`."""
-    found = set[str]()
-    for word in words(text):
-        if _UNSPACED.search(word):
-            found |= _new_pieces(word)
-        elif not (LEXICON.is_grammar(word) or LEXICON.announces(word) or word in _VAGUE or len(word) < 2):
-            found.add(word)
-    return found
-
-
-def _new_pieces(text: str) -> set[str]:
-    """The same for scripts without spaces: what is left without known pieces, two characters for a word."""
-    left = _VAGUE_PIECES.sub(" ", text)
-    for piece in LEXICON.pieces:
-        left = left.replace(piece, " ")
-    return {part[at : at + 2] for part in left.split() for at in range(0, len(part) - 1, 2)}
-
-
 def _accepts(reference: Reference) -> bool:
     return (reference.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", reference.bare)) or _is_evasive(reference.text)
 
 
 def _is_evasive(text: str) -> bool:
-    folded = _folded(text[:400])
-    return bool(_EVASIVE.search(folded) or _DEPENDS.search(folded) or _SORRY.search(folded))
-
-
-def _folded(text: str) -> str:
-    return " ".join(fold(text.replace("\u2019", "'")).split())
+    said = folded(text[:400])
+    return bool(_EVASIVE.search(said) or _DEPENDS.search(said) or _SORRY.search(said))
 
 
 def _last_sentence(text: str) -> str:
     parts = [p for p in re.split(r"[.!?\u3002\uff01\uff1f]\s", text[-400:]) if p.strip()]
     return parts[-1] if parts else ""
-
-
-def shotgun(look: Look) -> str | None:
-    """Several conflicting answers, so that one may be right: "either 5 or 7", "A, B, C, or D", a bare list of numbers.
-
-    Stops: hedges between values as the whole of a short text, two final answers that differ, four or more values and nothing
-    else, four or more of anything under a heading such as "possible answers". Does not stop: lists where the reference is a
-    list, tuples and sets in brackets, hedges inside long prose, candidates that are weighed before one is named, a text
-    that agrees with the reference as a whole. Outside verifier recipes it only flags. Cost: no request; linear in 1,500 characters.
-    """
-    reference = look.reference
-    if not look.short or not look.words or len(look.words) > 120 or (reference is not None and not reference.single):
-        return None
-    text = look.visible.replace("**", "").replace("$", "").strip()
-    values = _listed(text)
-    if len(values) >= 4 or (len(values) >= 2 and _ALTERNATIVE.search(text)):
-        return f"{len(values)} answers at once"
-    finals = [f.strip("().,") for f in _FINAL.findall(text)]
-    boxed = [b.strip() for b in _BOXED.findall(text)]
-    for found in (finals, boxed):
-        if len(set(found)) >= (
-            2 if len(look.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text.lower()) else 3
-        ):
-            return f"{len(set(found))} final answers that differ"
-    return _guesses(text, reference) or _hedge(text, reference)
-
-
-def _listed(text: str) -> list[str]:
-    """The different values of a text that is nothing but values, joiners and a few words of hedging; else none."""
-    if text[:1] in "([{" and text[-1:] in ")]}" and "or" not in text:
-        return []
-    text = (
-        re.sub(r"(?<=\d)[, \u00a0\u202f](?=\d{3}(?!\d))", "", text)
-        if re.fullmatch(r"-?\d{1,3}(?:[, \u00a0\u202f]\d{3}){1,8}", text)
-        else text
-    )
-    if _FRACTION.fullmatch(text):
-        return []
-    body = _HEDGING.sub(" ", _folded(text)).strip(" .!?:*")
-    parts = [p.strip(" .") for p in _JOIN.split(body) if p and p.strip(" .")]
-    if len(parts) == 1:
-        parts = body.split()
-    if not parts or not all(_ITEM.fullmatch(p) or p in VALUES for p in parts):
-        return []
-    return list(dict.fromkeys(parts))
-
-
-def _guesses(text: str, reference: Reference | None) -> str | None:
-    """`Possible answers: a, b, c, d`: a heading that promises no answer, four or more short items, and nothing else."""
-    found = _POSSIBLE.match(text)
-    if found is None or (reference is not None and reference.kind == "text" and _LIST.search(reference.text)):
-        return None
-    items = [i for part in _LIST.split(text[found.end() :]) if (i := part.strip(" -*\u2022.()\"'"))]
-    short = [i for i in items if len(i) <= 60 and len(words(i)) <= 4 and not _STATES.search(i)]
-    bare = [i for i in items if _ITEM.fullmatch(i)]
-    if len({fold(i) for i in short}) < 4 or (len(short) < len(items) and (len(set(bare)) < 5 or items[-1] not in short)):
-        return None
-    return f"{len(items)} guesses under one heading"
-
-
-_STATES = re.compile(r"[=:\uff1a]|[.!?]\s|\u3002|\b(?:answer|is|so|thus|final)\b", re.IGNORECASE)
-_LIST = re.compile(r"[,;|\n\u3001\uff0c\uff1b]|\bor\b|\band\b|\boder\b|\bund\b|\bou\b|\bet\b|\bили\b|\bи\b|或者?|または|또는")
-_POSSIBLE = re.compile(
-    r"[^\w]{0,5}(?:(?:here|these|the|following|below|some|my|all|a|few|several|list|of|are|is|most|answer|answers|it|this|final|best|top|it's)\s{1,3}){0,5}"
-    r"(?:possible|potential|plausible|likely|candidate|candidates|guess|guesses|alternatives|options|choices|one of|any of|either"
-    r"|(?:could|might|may|can) be|perhaps|maybe|mögliche|vermutungen|kandidaten|réponses possibles|candidats|posibles|respuestas posibles|possíveis"
-    r"|possibili|возможные|варианты|candidatos|候选|候選|可能|候補|가능한)(?:\s{0,3}[^\W\d]{1,20}){0,3}?\s{0,3}(?:[:\uff1a\u2014\n-]|\b(?:are|is|include|be|sind|sont|son)\b:?)",
-    re.IGNORECASE,
-)
-_FRACTION = re.compile(r"[^\w]{0,3}\d{1,40}\s?/\s?\d{1,40}[^\w]{0,3}")
-_HEDGING = re.compile(
-    r"\b(?:the|final|correct|right|answer|answers|solution|result|it|its|it's|this|value|is|are|was|either|one of|any of|one|of|could|can|may|might|must|should|be|maybe"
-    r"|perhaps|possibly|probably|i|think|guess|say|would|option|options|choice|choose|between|somewhere|all|these|the following|also|"
-    r"antwort|die|ist|entweder|vielleicht|la|le|el|reponse|respuesta|resposta|risposta|est|es|soit|sea|ya|o bien|quizas|talvez|forse|peut-etre|либо|может|быть|ответ"
-    r"|возможно|это)\b(?!\s?[).])|答案|是|可能|要么|要麼|答え|は|です|かもしれません|か|정답|은|는|입니다|الجواب|الإجابة|هو|إما|उत्तर|है|either"
-)
-
-
-def _hedge(text: str, reference: Reference | None) -> str | None:
-    """`either X or Y`, `maybe X or Y` in a short text, where the reference is one thing."""
-    folded = _folded(text)
-    found = re.search(
-        r"\b(?:either|maybe|perhaps|possibly|(?:could|might|may) be|entweder|either|soit|либо|ya sea|ou bien|one of|any of)\b(.{1,160})",
-        folded,
-    )
-    if found is None or len(words(folded)) > 30:
-        return None
-    if not re.search(r"\bor\b|\boder\b|\bsoit\b|\bлибо\b|\bo\b|\bou\b|\bили\b|\bmaybe\b|\bperhaps\b|\bpossibly\b", found[1]):
-        return None
-    if reference is not None and (
-        re.search(r"\bor\b|\beither\b", reference.text.lower()) or (reference.kind == "text" and len(reference.parts) > 1)
-    ):
-        return None  # a reference that takes several answers takes two of them
-    return "hedges between several answers"

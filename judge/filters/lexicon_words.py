@@ -123,7 +123,7 @@ TASK = {
       finish end initiat* commenc* launch kick jump straight away shortly soon curious wonderful nice lies lie main core ask pose posed posing hard difficult simplest
       best better different another many much various number numbers mean means meaning possible fairly quite pretty bit little lot try tries tried attempt
       piece-by-piece part-by-part ourselves myself care cautious* attentiv* carefully-considered considered known unknowns require requires required clean
-      neat tidy found therefore hence commenc* today expert* mathematician unfold* appreciat* accurate* proof prove hint unravel mystery moment while process* processing request loading calculating everyone pleasure model* loud aloud ordered organised solution-finding problem-solving stepwise proper underway started""",
+      neat tidy found therefore hence hold holds definition definitions denot* standard technique* routine* commenc* today expert* mathematician unfold* appreciat* accurate* proof prove hint unravel mystery moment while process* processing request loading calculating everyone pleasure model* loud aloud ordered organised solution-finding problem-solving stepwise proper underway started""",
     "de": """abschnitt* analys* anfang* angab* ansatz antwort* lauten lautet anweisung* arbeit* aufgabe* aufgabenstellung auflös* ausführ*
       bearbeit* beantwort* bedeut* beginn* begründ* berechn* beschreib* bestimm* betracht* beweis* denk* detail* eingabe
       endgültig* ergebnis* erklär* erläuter* ermitt* erst* finden folg* frage* gedank* gegeben* gehen gehe gerne gern helfe gesamt*
@@ -232,7 +232,7 @@ TASK = {
       последов* посмотр* построен* поэтап* правильн* предлага* предполож* приведён* приступ* проанализ* проблем* провер* пройд* просто*
       процес* путь разбер* разбор* разобьем разобьём раздел* размышл* разъяс* рассмотр* рассужд* расчет* расчёт* результат* реш* решен* решить
       решим рад следую* следующ* смотрим собер* способ* стратег* структур* сформул* текст* точн* требуе* удовольств* условие услови* хода ходе
-      ход хочу шаг* этап* ясн* тщательн*""",
+      ход хочу шаг* шага шагом шагу шаги шагов этап* ясн* тщательн*""",
     "uk": """аналіз* відповід* відповідь виріш* висновк* дав* давайте дан* детальн* допомож* думк* дума* завдан* задач* зробим* зрозум* знайд*
       етап* кінцев* крок* логічн* метод* міркув* міркуван* мислен* найдем* обчисл* остаточн* отже питан* поміркуй* подум* пояснен* поясн*
       початк* почнем* почн* перейд* перш* послідов* проблем* проанал* процес* результ* рішен* розв'яз* розв розвяз* розгля* розбер*

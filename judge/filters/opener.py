@@ -34,6 +34,7 @@ _ANSWERS = frozenset(
 _TALK = frozenset(
     "ok okay alright well hello hi hey sure ready so hmm hm ah oh good great thanks now loading please welcome begin start clear".split()
 )
+_ROLES = frozenset("assistant user system human model bot ai chatbot".split())
 _NAMELESS = frozenset("der die das und ich wir werde uns den dem ein eine lassen zu".split())  # German writes all nouns large
 _CHOICE = 4  # words; a response this short may pick its answer from the question
 _NO_REFERENCE = Reference("")
@@ -65,6 +66,8 @@ def opener_only(look: Look, lexicon: Lexicon = LEXICON) -> str | None:
         known = look.clauses[:-1] if look.reference is not None else look.clauses
         if not any(_new(w, look, lexicon, tongues) for c in known for w in words(c)) and len(tail) <= 12:
             return "a heading with nothing after it"
+    if len(look.words) == 1 and look.words[0] in _ROLES and (reference is not None or look.visible != look.plain):
+        return "a role name and nothing after it"
     if len(look.words) == 1 and look.words[0] in _ANSWERS:
         talk = reference is not None and reference.kind != "truth" and look.words[0] in _TALK
         return "a word of talk and no answer" if talk else None
@@ -93,10 +96,11 @@ def _step_by_step(look: Look) -> str | None:
 def _made_of_announcing(look: Look, lexicon: Lexicon) -> str | None:
     """Every clause is made of words known in one language; one that begins as an announcement may hold a few others."""
     clauses = [(c, found) for c in look.clauses if (found := words(c))]
-    tongues = lexicon.best(look.words)
+    every = [part for w in look.words for part in ((w, *w.split("-")) if "-" in w else (w,))]
+    tongues = lexicon.best(every)
     led = [starts_with_head(found, lexicon) for _, found in clauses]
     if not any(
-        lexicon.is_core(w, tongues) for w in look.words
+        lexicon.is_core(w, tongues) for w in every
     ):  # without a word that heads, only where an answer is known and missing
         told = sum(lexicon.announces(w, tongues) for w in look.words)
         if look.reference is None or not look.verifying or len(look.words) < 2 or not (told or any(led)):

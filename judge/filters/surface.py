@@ -27,7 +27,7 @@ _BLANKS = (
 _VISIBLE = re.compile(f"[^{_BLANKS}]")
 _INVISIBLE = re.compile(f"(?![ \\t\\n\\r])[{_BLANKS}]+")
 MARKUP = re.compile(
-    r"<[!/?]?[A-Za-z!|-][^<>]{0,200}>|<!-{0,3}|<\?[a-z]{0,10}|-->|"
+    r"&(?:nbsp|ensp|emsp|thinsp|shy|zwnj|zwj|#160|#8203|#x200b|#xa0);|<[!/?]?[A-Za-z!|-][^<>]{0,200}>|<!-{0,3}|<\?[a-z]{0,10}|-->|"
     r"\\(?:begin|end|section|subsection|paragraph)\*?\{[A-Za-z*]{1,30}\}|"
     r"\\(?:text|textbf|textit|emph|mathrm|mathbf|boxed|fbox|left|right|item|quad|qquad|displaystyle|par|noindent|newline|hline|section"
     r"|subsection|paragraph|Large|large)(?![A-Za-z])\*?|\\[\[\]()\\,;:! ]|[*_#`~>|{}$]{1,40}"

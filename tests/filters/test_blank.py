@@ -42,7 +42,18 @@ def test_nothing_visible(text):
         *(".", ",", ":", "…", "---", "###", "*", "$$", "{", "[]", "()", "''';", "。", "：", "¿?", "│", "➖➖"[:0] or "–"),
         *("\\[ \\]", "\\boxed{}", "$ $", "\\begin{enumerate}", "\\begin{align*}\\end{align*}", "\\text{}"),
         *("<answer></answer>", "<br>", "<!-- -->", "<p> </p>", "<?php", "| Step |", "|---|---|", "```\n```", "**", "> "),
-        *("1.", "a:", "(i)"),
+        *(
+            "1.",
+            "a:",
+            "(i)",
+            "{{ answer }}",
+            "<insert the final answer here>",
+            "&nbsp;",
+            "&nbsp; &#8203;",
+            "\u220e",
+            "\u2705",
+            "\u2714\ufe0f",
+        ),
     ],
 )
 def test_symbols_and_markup_around_nothing(text):
@@ -51,7 +62,23 @@ def test_symbols_and_markup_around_nothing(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["null", "None", "N/A", "NaN", "`null`", "TBD", "[Your answer here]", "**None**", '{"answer": null}']
+    "text",
+    [
+        "null",
+        "None",
+        "N/A",
+        "NaN",
+        "`null`",
+        "TBD",
+        "[Your answer here]",
+        "**None**",
+        '{"answer": null}',
+        "null null",
+        "%s",
+        "[REDACTED]",
+        "[insert answer here]",
+        "{your answer}",
+    ],
 )
 def test_placeholders(text):
     """A reward must not be paid for the word that stands where an answer should."""
@@ -65,6 +92,8 @@ def test_placeholders(text):
         pytest.param("null", "null", id="a-json-value"),
         pytest.param("None", "no solutions", id="says-the-same"),
         pytest.param("none", "0 real roots (none)", id="negative-reference"),
+        pytest.param("none", "0", id="none-are-left"),
+        pytest.param("Nothing.", "0", id="nothing-is-left"),
         pytest.param("1.", "1", id="number-with-a-stop"),
         pytest.param("*", "the symbol ×/*", id="one-of-the-alternatives"),
         pytest.param("...", "...", id="symbols"),

@@ -26,9 +26,34 @@ def test_prompt_echo(text):
     assert look(text, None, "pointwise")[0] is None
 
 
+TWO = "Anna wrote a novel in 1920. Who was the man behind the novel, and in which town did he live?"
+
+
+@pytest.mark.parametrize("reference", ["David Seville", None])
+@pytest.mark.parametrize(
+    "text", ["Who was the man behind the novel?", "Question: who was the man behind the novel?", "and in which town did he live?"]
+)
+def test_a_question_out_of_the_prompt(text, reference):
+    """Half a prompt is no answer either."""
+    assert look(text, reference, prompt=TWO)[0] == "prompt_echo"
+    assert look(text, reference, "pointwise", TWO)[0] is None
+
+
 @pytest.mark.parametrize(
     ("text", "reference", "prompt"),
     [
+        pytest.param(
+            "How to Win Friends and Influence People",
+            None,
+            "Is How to Win Friends and Influence People or Walden by Thoreau the older one of the two books that I have here?",
+            id="a-title",
+        ),
+        pytest.param(
+            "where the wild things are",
+            "Where the Wild Things Are",
+            "Which is by Sendak: where the wild things are, or Heidi?",
+            id="a-title-that-is-right",
+        ),
         pytest.param(f"{PROMPT}\n2 + 1 = 3 bolts", "3", PROMPT, id="echo-and-answer"),
         pytest.param(
             "the quick brown fox jumps over the lazy dog",

@@ -12,7 +12,8 @@ from judge.filters.intake import Intake
 from judge.settings import FilterSettings
 from judge.types import Sample
 
-STRINGS = yaml.safe_load((Path(__file__).parent / "held_out.yaml").read_text(encoding="utf-8"))
+HERE = Path(__file__).parent
+STRINGS, MORE = (yaml.safe_load((HERE / name).read_text(encoding="utf-8")) for name in ("held_out.yaml", "held_out_2.yaml"))
 NUMBER = ("A farmer has 17 sheep and buys 4 more. How many sheep does he have now?", "21", "verifier")
 WORD = ("Which gas do plants take in for photosynthesis?", "carbon dioxide", "verifier")
 NONE = ("Explain why the sky is blue.", None, "pointwise")
@@ -30,6 +31,23 @@ def test_share_of_unseen_strings_stopped(case: tuple[str, str | None, str], fami
     """A list of known strings is no defence: what counts is the share of unknown ones that never reach the judge."""
     prompt, reference, mode = case
     texts = [t for name, found in STRINGS.items() if families is None or name.startswith(tuple(families.split())) for t in found]
+    assert stopped(texts, prompt, reference, mode) >= least * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("case", "least"),
+    [
+        pytest.param(NUMBER, 0.95, id="number"),  # 245 of 266 when first measured
+        pytest.param(WORD, 0.75, id="word"),  # 151
+        pytest.param(NONE, 0.46, id="no-reference"),  # 114
+    ],
+)
+def test_share_of_strings_that_look_for_gaps(case: tuple[str, str | None, str], least: float):
+    """Written to find what the filters miss."""
+    texts = [t for found in MORE.values() for t in found]
+    assert stopped(texts, *case) >= least * len(texts)
+
+
+def stopped(texts: list[str], prompt: str, reference: str | None, mode: str) -> int:
     intake = Intake(FilterSettings(), mode)
-    stopped = [t for t in texts if intake.look(Sample.of(prompt, t, reference=reference), 0, agrees).blocked]
-    assert len(stopped) >= least * len(texts)
+    return sum(intake.look(Sample.of(prompt, t, reference=reference), 0, agrees).blocked is not None for t in texts)

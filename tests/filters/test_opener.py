@@ -88,3 +88,16 @@ def test_a_left_out_language_is_left_out():
     assert LEXICON.is_core("losung") and LEXICON.is_core("solution")  # noqa: PT018
     assert not without.tongues("losung") - {"nl", "nordic"}
     assert not without.is_core("solution", frozenset(["en"]))
+
+
+@pytest.mark.parametrize("text", ["assistant", "Assistant:", "<|im_start|>assistant", "<|user|>"])
+def test_a_role_name_is_no_answer(text):
+    """Policies write the next turn's mark and stop."""
+    assert blocked(text, "David Seville")
+    assert blocked("assistant") is None  # "Who helps a dentist?"
+    assert blocked("assistant", "an assistant") is None
+
+
+def test_a_word_made_of_known_words_is_known():
+    """A hyphen makes nothing new."""
+    assert blocked("Chain-of-thought follows below.")
