@@ -28,8 +28,13 @@ for name in "${names[@]}"; do
     fi
     cp "$packages" "$folder/installed.txt"
   fi
+  tests=("tests/frameworks/test_$name.py")
+  for more in tests/frameworks/test_"$name"_*.py; do # test_skyrl_generator.py is skyrl's, test_verifiers_v0.py another framework's
+    other=${more#tests/frameworks/test_}
+    [[ ! -f $more || -f tests/frameworks/${other%.py}.txt ]] || tests+=("$more")
+  done
   printf '%s: ' "$name"
-  JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider "tests/frameworks/test_$name.py" ||
+  JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider "${tests[@]}" ||
     failed+=("$name")
 done
 [[ ${#failed[@]} -eq 0 ]] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

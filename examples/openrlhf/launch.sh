@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # GRPO in OpenRLHF with judge.yaml as the reward; the rest of OpenRLHF's options are yours: ./launch.sh --data.prompt_dataset ...
+# FORM=agent judges all responses to a prompt together: for tournaments, and for `on_no_verdict: group_mean` in judge.yaml.
 # Started as a Ray job, JUDGE_CONFIG belongs into runtime_env.env_vars, so that the rollout workers see it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
-judge preflight --framework openrlhf --config "$JUDGE_CONFIG"
-reward=$(python3 -c 'import judge.adapters.openrlhf as door; print(door.__file__)')
-python3 -m openrlhf.cli.train_ppo_ray --reward.remote_url "$reward" "$@"
+doors=$(python3 -c 'import judge.adapters as doors; print(doors.__path__[0])')
+case ${FORM:-file} in
+  file) framework=openrlhf reward=(--reward.remote_url "$doors/openrlhf.py") ;;
+  agent) framework=openrlhf-agent reward=(--train.agent_func_path "$doors/openrlhf_agent.py") ;;
+esac
+judge preflight --framework "$framework" --config "$JUDGE_CONFIG"
+python3 -m openrlhf.cli.train_ppo_ray "${reward[@]}" "$@"

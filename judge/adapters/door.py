@@ -143,10 +143,11 @@ def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> N
     Raises:
         SettingsError: Naming the setting.
     """
-    cause = siblings(settings, "")
-    if cause and not known_framework(framework).sees_groups:
+    cause, known = siblings(settings, ""), known_framework(framework)
+    if cause and not known.sees_groups:
+        meets = f" siblings meet {known.meets};" if known.meets else ""
         raise SettingsError(
-            f"{name}: {cause} needs the other responses to the same prompt, and {framework} shows one response a call;"
+            f"{name}: {cause} needs the other responses to the same prompt, and {framework} shows one response a call;{meets}"
             f" frameworks that show groups: {', '.join(f.name for f in FRAMEWORKS.values() if f.sees_groups)}"
         )
 

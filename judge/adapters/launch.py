@@ -31,10 +31,20 @@ python -m verl.trainer.main_ppo \\
   reward.custom_reward_function.path=pkg://judge.adapters.verl \\
   reward.custom_reward_function.name=compute_score \\
   +reward.custom_reward_function.reward_kwargs.config={config} ...""",
+    "verl-manager": """\
+python -m verl.trainer.main_ppo \\
+  reward.reward_manager.source=importlib reward.reward_manager.name=JudgeRewardManager \\
+  reward.reward_manager.module.path=pkg://judge.adapters.verl_manager \\
+  +reward.reward_kwargs.config={config} ...
+# groups: +reward.reward_kwargs.server=http://host:8421 instead, of `judge serve {config}`""",
     "openrlhf": """\
 export JUDGE_CONFIG={config}     # for the whole Ray job: runtime_env.env_vars
 REWARD=$(python -c "import judge.adapters.openrlhf as m; print(m.__file__)")
 python -m openrlhf.cli.train_ppo_ray --reward.remote_url "$REWARD" ...""",
+    "openrlhf-agent": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job: runtime_env.env_vars
+AGENT=$(python -c "import judge.adapters as m; print(m.__path__[0])")/openrlhf_agent.py
+python -m openrlhf.cli.train_ppo_ray --train.agent_func_path "$AGENT" ...""",
     "verifiers": """\
 export JUDGE_CONFIG={config}
 --env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward""",
@@ -57,6 +67,12 @@ def step(self, action):
     return self.done
 def get_metrics(self):
     return self.done["metadata"]""",
+    "skyrl-generator": """\
+# your environment, a BaseTextEnv, ends with `return judged_step(action, self.prompt, self.extras)`
+# a method of your BasePPOExp; `from judge.adapters.skyrl_generator import JudgeGenerator`
+def get_generator(self, cfg, tokenizer, inference_engine_client):
+    gym, name = cfg.environment.skyrl_gym, resolve_policy_model_name(cfg)
+    return JudgeGenerator(cfg.generator, gym, inference_engine_client, tokenizer, name, config={config!r})""",
     "areal": """\
 export JUDGE_CONFIG={config}     # in every worker; or JUDGE_SERVER=http://host:8421
 # in your workflow's settings

@@ -1,4 +1,4 @@
-"""OpenRLHF: this file is what `--reward.remote_url` points at.
+"""OpenRLHF: this file is what `--reward.remote_url` points at. Whole groups are seen by `judge.adapters.openrlhf_agent`.
 
 What its own code does (OpenRLHF 0.11.2, `utils/agent.py`, `trainer/ppo_utils/samples_generator.py`):
 
@@ -24,9 +24,9 @@ from typing import Any
 from judge.adapters.chat_markup import messages_in, response_in
 from judge.adapters.convert import label_fields, label_reference
 from judge.adapters.door import Door, config_of, shared
-from judge.adapters.question import QUESTION_KEYS, question_of, shows_question
+from judge.adapters.question import QUESTION_KEYS, question_of
 from judge.errors import DataError, JudgeError
-from judge.types import Reward
+from judge.types import Reward, Sample
 
 logger = logging.getLogger("judge.openrlhf")
 
@@ -51,33 +51,46 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
     import torch  # noqa: PLC0415  # OpenRLHF has it; reading a run file needs none
 
     try:
-        found = asyncio.run(_score(queries, prompts, labels))
+        told = asyncio.run(_score(queries, prompts, labels))
     except JudgeError as cause:
         logger.error("no reward for OpenRLHF, and the run will end: %s", cause)
         raise
-    door = _door()
-    logs = [door.figures(score, reward) for score, reward in found]
-    columns = {key: torch.tensor([each[key] for each in logs]) for key in logs[0]} if logs else {}
+    logs = [each["extra_logs"] for each in told]
     return {
-        "rewards": torch.tensor([score for score, _ in found]),
-        "scores": torch.tensor([score if reward.value is None else reward.value for score, reward in found]),
-        "extra_logs": columns,
+        "rewards": torch.tensor([each["rewards"] for each in told]),
+        "scores": torch.tensor([each["scores"] for each in told]),
+        "extra_logs": {key: torch.tensor([each[key] for each in logs]) for key in logs[0]} if logs else {},
     }
 
 
-async def _score(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> list[tuple[float, Reward]]:
+def sample_of(door: Door, prompt: str, response: str, label: Any) -> Sample:
+    """One response as a sample. The question is the label's where it brings one, else the prompt without its chat markup.
+
+    Raises:
+        DataError, RubricError: Naming the field.
+    """
+    fields = label_fields(label)
+    asked: Any = messages_in(prompt)
+    if any(fields.get(key) is not None for key in QUESTION_KEYS):
+        asked = question_of(fields, None, needed=door.needs_question, where=door.name, holder="label")
+    return door.sample(asked, response, fields or label_reference(label), fields)
+
+
+def told_of(door: Door, score: float, reward: Reward) -> dict[str, Any]:
+    """What OpenRLHF is told of one response, as `reward_func` says, in plain numbers."""
+    own = score if reward.value is None else reward.value
+    return {"rewards": score, "scores": own, "extra_logs": door.figures(score, reward)}
+
+
+async def _score(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
     door = _door()
     samples = []
     for row, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
         response = response_in(query, prompt)
         if response is None:
             raise DataError(f"row {row}: the text does not contain its prompt, so the response cannot be told from it")
-        fields = label_fields(label)
-        asked: Any = messages_in(prompt)
-        if any(fields.get(key) is not None for key in QUESTION_KEYS):
-            asked = question_of(fields, None, needed=shows_question(door.plan), where=door.name, holder="label")
-        samples.append(door.sample(asked, response, fields or label_reference(label), fields))
-    return list(await asyncio.gather(*map(door.score, samples)))
+        samples.append(sample_of(door, prompt, response, label))
+    return [told_of(door, *each) for each in await asyncio.gather(*map(door.score, samples))]
 
 
 def _door() -> Door:

@@ -17,8 +17,9 @@ from judge.reward.shape import needs
 from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
 
 BATCHED = ("trl", "unsloth", "axolotl", "axolotl-async", "ms-swift")  # a call holds a process's share of the batch
-ONE_AT_A_TIME = ("verl", "openrlhf", "verifiers", "slime", "skyrl", "areal")
-WORKERS = ("verl", "openrlhf", "areal", "areal-workflow")  # rewards run in worker processes beside the trainer
+ONE_AT_A_TIME = ("verl", "verl-manager", "openrlhf", "verifiers", "slime", "skyrl", "areal")
+# Rewards run in worker processes beside the trainer:
+WORKERS = ("verl", "verl-manager", "openrlhf", "openrlhf-agent", "areal", "areal-workflow")
 STALL_S = 300.0  # AsyncGRPO gives its worker up after this long without a sign of life
 TIMEOUT_S = 1800.0  # torch.distributed's default: one slow process stalls all others at the gather
 _TAKEN = ("prompts", "completions", "trainer_state", "log_extra", "log_metric", "environments")
@@ -140,7 +141,7 @@ def _siblings(case: _Case) -> Said:
     if not case.cause:
         return "rewards depend on no sibling"
     if not case.known.sees_groups:
-        there = "; at a server they meet by `reward_kwargs.group`" if case.name == "verl" else ""
+        there = f"; they meet {case.known.meets}" if case.known.meets else ""
         return f"{case.cause} needs siblings, and {case.name} shows none{there}", True
     return f"{case.cause} needs siblings, and whole groups are judged at once"
 
@@ -158,7 +159,11 @@ def _question(case: _Case) -> Said:
         here = next((k for k in wanted if held.get(k) is not None), None)
         return f"extra_info[{here}]" if here else (f"extra_info has {', '.join(held) or 'nothing'}, and not {key}", True)
     return {
-        "openrlhf": "the prompt's text; chat markup is taken off (or `question` in a label that is a JSON object)",
+        "verl-manager": "`raw_prompt`, which verl passes",
+        **dict.fromkeys(
+            ("openrlhf", "openrlhf-agent"),
+            "the prompt's text; chat markup is taken off (or `question` in a label that is a JSON object)",
+        ),
         "ms-swift": "`messages` without the last, which is the response",
         "verifiers": "the task's `prompt`",
         "verifiers-v0": "`prompts`, passed by name",
@@ -166,6 +171,7 @@ def _question(case: _Case) -> Said:
         "slime-group": "`metadata` (a known name), else the samples' prompt; chat markup is taken off",
         "art": "what stands before the first assistant message",
         "skyrl": "`prompt`, which you pass",
+        "skyrl-generator": "`prompt`, which you pass",
         "areal": "a column of a known name, else the prompt's text; chat markup is taken off",
         "areal-workflow": "`messages`, or `question` instead of them",
         "tinker": "`prompt`, which you pass",
@@ -177,12 +183,15 @@ def _reference(case: _Case) -> Said:
         return ""
     where = {
         "verl": "`reward_model.ground_truth`",
+        "verl-manager": "`reward_model.ground_truth`",
         "openrlhf": "the label",
+        "openrlhf-agent": "the label",
         "verifiers": "a field of the task",
         "slime": "the label",
         "slime-group": "the label",
         "art": "metadata of a known name",
         "skyrl": "`reward_spec.ground_truth`",
+        "skyrl-generator": "`reward_spec.ground_truth`",
         "tinker": "`row`, which you pass",
     }.get(case.name)
     if where is not None:
@@ -236,7 +245,7 @@ def _engine(case: _Case) -> Said:
 def _lengths(case: _Case) -> Said:
     if "lengths" not in needs(case.plan.settings.reward.shape):
         return ""
-    if case.name in (*BATCHED, "trl-async", "areal-workflow"):
+    if case.name in (*BATCHED, "trl-async", "areal-workflow", "openrlhf-agent", "verl-manager", "skyrl-generator"):
         return "`reward.shape` needs them: from the trainer's token ids"
     if isinstance(case.plan.settings.engine, OpenAiSettings):
         return f"`reward.shape` needs them; {case.name} passes none, and an endpoint has no tokenizer to count with", True
@@ -257,10 +266,12 @@ def _metrics(case: _Case) -> Said:
         names = ["rewards/judge/mean", "rewards/judge/std", *(n for n in names if n != "judge/unjudged"), "judge/seconds"]
         if case.name in ("trl-async", "ms-swift"):
             return f"{names[0]}, {names[1]} (no others: this trainer takes none from a reward function)"
-    if case.name == "verl":
+    if case.name in ("verl", "verl-manager"):
         names = ["score", *names]
     if case.name == "verifiers-v0":
         names = ["judge"]
+    if case.name == "skyrl-generator":
+        names = [f"environment/{n}_mean" for n in names]
     if case.name in ("slime", "slime-group", "areal"):
         return "none: it takes a number and nothing else"
     return ", ".join(names)

@@ -26,12 +26,20 @@ class Framework:
         policies: Those it can honour, its neutral way first.
         none_is: What a None (or NaN) reward means there.
         sees_groups: Whether one call can hold all completions of a prompt.
+        meets: How siblings meet at a server, where no call shows them.
+        needs_number: Whether a group without any reward needs one all the same: it cannot be left out.
     """
 
     name: str
     policies: tuple[Policy, ...]
     none_is: str
     sees_groups: bool
+    meets: str = ""
+    needs_number: bool = False
+
+    def takes_constant(self, policy: str) -> bool:
+        """Whether a policy comes with a number."""
+        return policy == "constant" or (policy == "impute_group_mean" and self.needs_number)
 
 
 FRAMEWORKS = {
@@ -43,8 +51,24 @@ FRAMEWORKS = {
         Framework("axolotl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
         Framework("axolotl-async", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
         Framework("ms-swift", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
-        Framework("verl", ("raise", "constant"), "an error, or NaN for the whole group", False),
+        Framework(
+            "verl", ("raise", "constant"), "an error, or NaN for the whole group", False, "at a server, by `reward_kwargs.group`"
+        ),
+        Framework(
+            "verl-manager",
+            ("raise", "constant"),
+            "an error, or NaN for the whole group",
+            False,
+            "at a server, with `reward.reward_kwargs.server`",
+        ),
         Framework("openrlhf", ("constant",), "a crash later, its cause no longer visible", False),
+        Framework(
+            "openrlhf-agent",
+            ("impute_group_mean", "constant", "raise"),
+            "a crash later, its cause no longer visible",
+            True,
+            needs_number=True,
+        ),
         Framework("verifiers", ("raise", "constant"), "NaN for the whole trace", False),
         Framework("verifiers-v0", ("impute_group_mean", "constant"), "0.0, as any exception is", True),
         Framework("slime", ("raise", "constant"), "a crash when rewards are normalised", False),
@@ -53,6 +77,7 @@ FRAMEWORKS = {
             "art", ("exclude", "impute_group_mean", "constant", "raise"), "an error; a group that is None is left out", True
         ),
         Framework("skyrl", ("raise", "constant"), "a type error", False),
+        Framework("skyrl-generator", ("impute_group_mean", "constant", "raise"), "a type error", True),
         Framework("areal", ("raise", "constant"), "an error later", False),
         Framework(
             "areal-workflow", ("exclude", "impute_group_mean", "constant"), "an error; an episode that is None is left out", True
@@ -74,7 +99,7 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
 
     Args:
         policy: None takes the framework's neutral way.
-        constant: Needed by, and only allowed with, `constant`.
+        constant: Needed by, and only allowed with, `constant` (and with what else takes one there).
 
     Raises:
         SettingsError: The framework cannot honour this policy.
@@ -90,8 +115,8 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
             f"{name} cannot honour `{chosen}` for a response without a reward (there, None is {known.none_is});"
             f" it can: {', '.join(known.policies)}"
         )
-    if (chosen == "constant") != (constant is not None):
-        what = "needs a finite `constant`" if chosen == "constant" else "takes no `constant`"
+    if known.takes_constant(chosen) != (constant is not None):
+        what = "needs a finite `constant`" if constant is None else "takes no `constant`"
         raise SettingsError(f"{name}: policy `{chosen}` {what}")
     if constant is not None and not math.isfinite(constant):
         raise SettingsError(f"{name}: `constant` is {constant}, which is no reward")
@@ -115,12 +140,18 @@ def policy_of(
         >>> policy_of("openrlhf", RunSettings(on_no_verdict="constant", no_verdict_constant=0.5))
         ('constant', 0.5)
     """
-    wanted = policy or _OWN[settings.on_no_verdict] or framework(name).policies[0]
-    if wanted == "constant" and constant is None:
+    known = framework(name)
+    wanted = policy or _OWN[settings.on_no_verdict] or known.policies[0]
+    if known.takes_constant(wanted) and constant is None:
         constant = settings.no_verdict_constant
+    if wanted == "impute_group_mean" and known.needs_number and constant is None:
+        raise SettingsError(
+            f"{name} cannot leave out a group in which no response has a reward: name a number for all of such a group, with"
+            " `no_verdict_constant: 0.5` in the run file"
+        )
     if wanted == "constant" and constant is None and policy is None:
         raise SettingsError(
-            f"{name} has no neutral way to say that a response has no reward (there, None is {framework(name).none_is}): name a"
+            f"{name} has no neutral way to say that a response has no reward (there, None is {known.none_is}): name a"
             " number, with `on_no_verdict: constant` and `no_verdict_constant: 0.5` in the run file"
         )
     return check_policy(name, wanted, constant), constant

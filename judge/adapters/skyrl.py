@@ -7,17 +7,40 @@ What its own code does (SkyRL 0.4, `skyrl_gym`, `train/generators/skyrl_gym_gene
   with `generator.batched` one judgement follows the other.
 - Nothing reads `metadata`. What is logged, as `environment/...`, is the mean of what `get_metrics` gives at the end.
 - An exception leaves the agent loop, None is a type error, NaN is not guarded: no reward is an exception, or a declared constant.
-- An environment sees one trajectory. What needs siblings cannot work here.
+- An environment sees one trajectory. What needs siblings works under the generator of `judge.adapters.skyrl_generator` alone:
+  there `judged_step` judges nothing, and leaves the text with the generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from judge.adapters.chat_markup import bare
 from judge.adapters.convert import prompt_of
-from judge.adapters.served import door_for, reference_in, wait_for
+from judge.adapters.door import Door
+from judge.adapters.served import ServedDoor, door_for, reference_in, wait_for
+from judge.errors import SettingsError
+from judge.types import Message, Sample
+
+SEAT = "judge_seat"  # the key of `extras` where a generator puts a `Seat`
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an environment wants judged."""
+
+    prompt: str | tuple[Message, ...]
+    action: str
+    row: Mapping[str, Any]
+
+
+@dataclass(eq=False)
+class Seat:
+    """Where `judged_step` leaves it, once, for a generator that judges whole groups."""
+
+    said: list[Said] = field(default_factory=list)
 
 
 def judged_step(
@@ -37,12 +60,13 @@ def judged_step(
         action: That text.
         prompt: What the environment's `init` got, copied there: the generator may go on writing into its list.
         extras: What its `__init__` got: the data set's row. The reference is `reward_spec.ground_truth`, else a known column;
-            `context`, `principle` and `rubric` reach the judge, too.
-        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+            `context`, `principle` and `rubric` reach the judge, too. Under `JudgeGenerator` its seat is in there.
+        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER. Under `JudgeGenerator` these and the policy are its own.
         on_no_verdict: `raise` or `constant`; None: what the run file says.
 
     Returns:
-        `metadata` holds the figures `judge/...`, finite numbers, for the environment's `get_metrics`.
+        `metadata` holds the figures `judge/...`, finite numbers, for the environment's `get_metrics`. Under `JudgeGenerator` it
+        is empty and the reward 0.0: the generator adds both later.
 
     Raises:
         NoVerdictError: There is no reward.
@@ -52,10 +76,23 @@ def judged_step(
         >>> def step(self, action: str) -> dict[str, Any]:  # of a class of yours
         ...     return judged_step(action, self.prompt, self.extras)
     """
-    door = door_for("skyrl", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
     row = extras or {}
-    spec = row.get("reward_spec")
-    known = spec.get("ground_truth") if isinstance(spec, Mapping) else None
-    sample = door.sample(prompt_of(prompt, name), bare(action), reference_in(row) if known is None else known, row)
-    score, reward = wait_for(door.score(sample))
+    said = Said(prompt_of(prompt, name), action, row)
+    if isinstance(seat := row.get(SEAT), Seat):
+        if any(each is not None for each in (config, server, on_no_verdict, constant)):
+            raise SettingsError(
+                f"{name}: the generator judges here: give `config`, `server`, `on_no_verdict` and `constant` to `JudgeGenerator`,"
+                " and leave them out of `judged_step`"
+            )
+        seat.said.append(said)
+        return {"observations": [], "reward": 0.0, "done": True, "metadata": {}}
+    door = door_for("skyrl", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+    score, reward = wait_for(door.score(sample_of(door, said)))
     return {"observations": [], "reward": score, "done": True, "metadata": door.figures(score, reward)}
+
+
+def sample_of(door: Door | ServedDoor, said: Said) -> Sample:
+    """What the judge gets to see. Raises DataError, RubricError."""
+    spec = said.row.get("reward_spec")
+    known = spec.get("ground_truth") if isinstance(spec, Mapping) else None
+    return door.sample(said.prompt, bare(said.action), reference_in(said.row) if known is None else known, said.row)

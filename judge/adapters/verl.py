@@ -11,6 +11,7 @@ What its own code does (verl 0.9.1, `experimental/reward_loop`, `trainer/ppo/rew
   the neutral way, and what there is instead is a declared constant.
 - Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here. It can at a server:
   `server` sends each response there, and `group` names the key of `extra_info` by which its broker brings siblings together.
+  `judge.adapters.verl_manager` needs neither that key nor one for the question.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from judge.adapters.door import Door
 from judge.adapters.question import question_of
 from judge.adapters.served import ServedDoor, door_for
 from judge.errors import DataError, SettingsError, did_you_mean
-from judge.types import Reward, Sample
+from judge.types import Sample
 
 _OPTIONS = (
     "config", "server", "question", "reference", "group", "index", "group_size", "name", "on_no_verdict", "constant", "overrides",
@@ -82,32 +83,46 @@ async def compute_score(
         SettingsError, DataError: The configuration or the row cannot work; the first call says so.
     """
     _check_names(others)
-    if use_router:
-        if reward_router_address is None:
-            raise SettingsError(f"{name}: `use_router` needs `reward.reward_model.enable: true`, and verl passes no router")
-        overrides = [*overrides, "engine.kind=openai", f"engine.base_url=http://{reward_router_address}/v1"]
-    options = {"name": name, "on_no_verdict": on_no_verdict, "constant": constant, "overrides": list(overrides)}
+    overrides = [*overrides, *router(reward_router_address, name)] if use_router else list(overrides)
+    options = {"name": name, "on_no_verdict": on_no_verdict, "constant": constant, "overrides": overrides}
     door = door_for("verl", config, server, **options)
     row = extra_info or {}
     asked = question_of(row, question, needed=door.needs_question, where=name, holder="extra_info")
     known = ground_truth if reference is None else row.get(reference)
     sample = door.sample(asked, solution_str, known, row)
-    score, reward = await (door.score(sample) if group is None else _as_member(door, row, (group, index), group_size, sample))
+    return await columns_of(door, sample, None if group is None else _place(door, row, (group, index), group_size))
+
+
+Place = tuple[str, int, int | None]
+"""A group's name at the broker, the response's number there, and the group's size."""
+
+
+async def columns_of(door: Door | ServedDoor, sample: Sample, place: Place | None = None) -> dict[str, float]:
+    """The columns of one response, judged alone or as a member of its group. Raises NoVerdictError, SettingsError."""
+    if place is None:
+        score, reward = await door.score(sample)
+    elif isinstance(door, ServedDoor):
+        score, reward = await door.member(*place, sample)
+    else:
+        raise SettingsError(f"{door.name}: `group` needs `server`: siblings are in other processes, and meet there")
     return {"score": score, **door.figures(score, reward)}
 
 
-async def _as_member(
-    door: Door | ServedDoor, row: Mapping[str, Any], keys: tuple[str, str], size: int | None, sample: Sample
-) -> tuple[float, Reward]:
-    if not isinstance(door, ServedDoor):
-        raise SettingsError(f"{door.name}: `group` needs `server`: siblings are in other processes, and meet there")
+def router(address: str | None, name: str) -> list[str]:
+    """Overrides by which the judge is the model that verl serves. Raises SettingsError where it serves none."""
+    if address is None:
+        raise SettingsError(f"{name}: `use_router` needs `reward.reward_model.enable: true`, and verl passes no router")
+    return ["engine.kind=openai", f"engine.base_url=http://{address}/v1"]
+
+
+def _place(door: Door | ServedDoor, row: Mapping[str, Any], keys: tuple[str, str], size: int | None) -> Place:
     name, place = (row.get(key) for key in keys)
     if name is None or isinstance(place, bool) or not isinstance(place, Integral):
         raise DataError(
             f"{door.name}: extra_info[{keys[0]!r}] names the response's group and extra_info[{keys[1]!r}] is its number there;"
             f" they are {name!r} and {place!r}"
         )
-    return await door.member(str(name), int(place), size, sample)
+    return str(name), int(place), size
 
 
 def _check_names(others: Mapping[str, Any]) -> None:

@@ -127,6 +127,22 @@ async def openrlhf_execute(function: Callable[..., Any], query: str, prompt: str
     return output
 
 
+class OpenrlhfExecutor:
+    """`SingleTurnAgentExecutor` without a reward endpoint: the policy says what `sampling_params` holds, a letter a token."""
+
+    async def execute(self, *, prompt: str, label: Any, sampling_params: Any, hf_tokenizer: Any, **_: Any) -> dict[str, Any]:
+        asked, said = [list(map(ord, text)) for text in (prompt, sampling_params.pop(0))]
+        await asyncio.sleep(0)
+        return {"observation_tokens": asked + said, "action_ranges": [(len(asked), len(asked + said))], "reward": None}
+
+
+async def openrlhf_responses(executor: Any, texts: Sequence[str], prompt: str, label: Any) -> list[dict[str, Any]]:
+    """`RolloutRayActor.generate_responses`: all calls are made, then all are awaited."""
+    tokenizer = SimpleNamespace(decode=lambda tokens, **_: "".join(map(chr, tokens)))
+    given = {"prompt": prompt, "label": label, "sampling_params": list(texts), "hf_tokenizer": tokenizer}
+    return await asyncio.gather(*[executor.execute(**given, max_length=64, llm_engine=None) for _ in texts])
+
+
 def openrlhf_experience(output: Mapping[str, Any]) -> dict[str, Any]:
     """`_process_response_into_experience`: each log becomes a tensor of one element."""
     import torch

@@ -1,4 +1,4 @@
-"""`judge.adapters.openrlhf` under a stand-in of OpenRLHF's executor."""
+"""`judge.adapters.openrlhf` and `openrlhf_agent` under stand-ins of OpenRLHF's executor and rollout actor."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import asyncio
 import json
 import logging
 import math
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch")
 
-from judge.adapters import openrlhf
+from judge.adapters import openrlhf, openrlhf_agent
 from judge.errors import SettingsError
 from tests.adapters.stand_ins import (
+    OpenrlhfExecutor,
     openrlhf_batch,
     openrlhf_execute,
     openrlhf_experience,
     openrlhf_module,
+    openrlhf_responses,
 )
 
 CONSTANT = "recipe: verifier\non_no_verdict: constant\nno_verdict_constant: 0.5\n"
@@ -172,3 +177,28 @@ def test_an_engine_that_cannot_work_is_said_in_the_log(run_file, monkeypatch, ca
         [output] = execute(function, ["It is Paris."])
     assert output["reward"] is None
     assert "the run will end" in caplog.text
+
+
+def test_an_agent_judges_whole_groups(run_file, monkeypatch):
+    """Two calls for the same prompt at a time are two groups: in each a missing reward is the mean of its own siblings."""
+    monkeypatch.setenv("JUDGE_CONFIG", run_file(CONSTANT.replace("on_no_verdict: constant", "on_no_verdict: group_mean")))
+    monkeypatch.setitem(sys.modules, "openrlhf.utils.agent", SimpleNamespace(SingleTurnAgentExecutor=OpenrlhfExecutor))
+    for parent in ("openrlhf", "openrlhf.utils"):
+        monkeypatch.setitem(sys.modules, parent, SimpleNamespace(__path__=[]))
+    executor = openrlhf_module(openrlhf_agent.__file__).AgentExecutor()
+
+    async def both():
+        groups = [["It is Paris.", "It is Oslo."], ["It is Rome.", "It is Oslo.", "It is Rome!"]]
+        return await asyncio.gather(*(openrlhf_responses(executor, texts, CHATML, "Paris") for texts in groups))
+
+    first, second = asyncio.run(both())
+    assert [o["reward"] for o in first] == [1.0, 1.0]
+    assert [o["reward"] for o in second] == [0.0, 0.0, 0.0]
+    assert [o["extra_logs"]["judge/no_verdict"] for o in first + second] == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.skipif(find_spec("openrlhf") is not None, reason="it is installed here")
+def test_the_agent_without_openrlhf():
+    """The module can be looked at; the executor cannot be made."""
+    with pytest.raises(SettingsError, match="OpenRLHF is not installed"):
+        openrlhf_agent.AgentExecutor()

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from judge.adapters.skyrl import judged_step
+from judge.adapters.skyrl import SEAT, Seat, judged_step
+from judge.adapters.skyrl_generator import JudgeGenerator
 from judge.errors import NoVerdictError, SettingsError
 from tests.client.harness import KEY, real
 
@@ -92,3 +93,20 @@ def test_a_server(monkeypatch):
         assert list(made[0]["metadata"]) == ["judge/raw", "judge/no_verdict", "judge/calls"]
         with pytest.raises(NoVerdictError):
             rolled("GARBAGE", server=url)
+
+
+def test_a_seat_in_the_extras(endpoint):
+    """Put there by a generator that judges later: nothing is asked yet. Anyone else's entry of that name is data."""
+    seat = Seat()
+    step = judged_step("It is Paris.", PROMPT, {**ROW, SEAT: seat})
+    assert step == {"observations": [], "reward": 0.0, "done": True, "metadata": {}}
+    assert [said.action for said in seat.said] == ["It is Paris."]
+    with pytest.raises(SettingsError, match="no judge: set JUDGE_CONFIG"):
+        judged_step("It is Paris.", PROMPT, {**ROW, SEAT: "window"})
+    assert endpoint.asked == []
+
+
+def test_a_generator_needs_skyrl():
+    """The module can be looked at without it."""
+    with pytest.raises(SettingsError, match="SkyRL is not installed"):
+        JudgeGenerator()

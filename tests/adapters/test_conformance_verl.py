@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from judge.adapters import verl
+from judge.adapters.verl_manager import JudgeRewardManager
 from judge.errors import DataError, NoVerdictError, SettingsError
 from tests.adapters.stand_ins import grpo_advantages, verl_assemble, verl_function, verl_reward
 from tests.fake_endpoint import Canned
@@ -187,3 +188,9 @@ def test_the_judge_that_verl_serves(run_file, endpoint):
     call = {"data_source": "d", "solution_str": "It is Paris.", "ground_truth": "Paris", "extra_info": {}}
     made = asyncio.run(function(**call, reward_router_address=address, reward_model_tokenizer=None))
     assert made["score"] == 1.0
+
+
+def test_the_reward_manager_without_verl():
+    """Its module can be imported, for `judge preflight` and for reading; making one says what is missing."""
+    with pytest.raises(SettingsError, match="verl is not installed here"):
+        JudgeRewardManager(None, None)

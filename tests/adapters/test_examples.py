@@ -32,7 +32,7 @@ def test_the_run_file_works_there(folder):
     assert ended.code == 0, ended.out + ended.err
 
 
-@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*/launch.sh")), ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*/launch*.sh")), ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_shell_scripts_parse(script):
     """No stray quote; the frameworks themselves are not installed here."""
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0

@@ -25,7 +25,7 @@ def findings(framework, layout=None, row=None, question=None, **settings):
 @pytest.mark.parametrize("framework", list(FRAMEWORKS))
 def test_a_plain_run_file(framework):
     """One response judged alone, a served judge, and a declared constant where there is no other way: fine everywhere."""
-    policy = {"on_no_verdict": "constant", "no_verdict_constant": 0.5} if framework == "openrlhf" else {}
+    policy = {"on_no_verdict": "constant", "no_verdict_constant": 0.5} if framework.startswith("openrlhf") else {}
     found = findings(framework, Layout(4, 2, 4), row={"extra_info": {"question": "q"}}, **policy)
     assert [f for f in found.values() if f.problem] == []
     assert found.keys() >= {"groups", "siblings", "question", "no reward", "engine", "metrics"}
@@ -86,6 +86,7 @@ def test_the_question_in_verl(row, question, recipe, problem):
     [
         pytest.param("openrlhf", {}, "no reward", id="no-constant"),
         pytest.param("openrlhf", {"on_no_verdict": "raise"}, "no reward", id="raise-is-swallowed"),
+        pytest.param("openrlhf-agent", {"on_no_verdict": "group_mean"}, "no reward", id="no-number-for-a-group-without-any"),
         pytest.param("verl", {"engine": {"kind": "vllm"}}, "engine", id="a-model-a-worker"),
         pytest.param("trl-async", {"engine": {"kind": "vllm"}}, "engine", id="no-gpu-there"),
         pytest.param("trl", {"engine": {**SERVED, "deadline_s": 3600}}, "engine", id="longer-than-the-gather"),
@@ -98,6 +99,15 @@ def test_the_question_in_verl(row, question, recipe, problem):
 def test_problems(framework, settings, about):
     """Each is a run that fails late, or one that trains on something else than was meant."""
     assert findings(framework, **settings)[about].problem
+
+
+def test_what_verls_reward_manager_sees():
+    """More than a function does there: no column for the question, lengths from token ids; siblings, at a server."""
+    found = findings("verl-manager", row={}, reward={"shape": [{"kind": "overlong", "limit": 100, "cache": 20}]})
+    assert [f for f in found.values() if f.problem] == []
+    told = findings("verl-manager", recipe="pairwise", group={"schedule": "swiss"})["siblings"]
+    assert told.problem
+    assert told.says.endswith("they meet at a server, with `reward.reward_kwargs.server`")
 
 
 @pytest.mark.parametrize(

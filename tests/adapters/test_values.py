@@ -102,7 +102,7 @@ def test_a_policy_that_a_framework_cannot_honour_is_refused(name: str):
     """None is 0 in ms-swift and a crash in OpenRLHF: `exclude` there would be a lie."""
     known = FRAMEWORKS[name]
     for policy in ("exclude", "impute_group_mean", "constant", "raise"):
-        constant = 0.0 if policy == "constant" else None
+        constant = 0.0 if known.takes_constant(policy) else None
         if policy in known.policies:
             assert check_policy(name, policy, constant) == policy
         else:

@@ -1,161 +1,36 @@
 """`judge.adapters.skyrl` in an environment of skyrl-gym 0.4.0, under the generator of skyrl 0.4.0.
 
 Real: `BaseTextEnv`, the registry, `SkyRLGymGenerator` with its thread pool, its metrics, the GRPO advantages. Not real: the
-inference engine, which says what a test wants. skyrl asks for Python 3.12 because pydantic wants `TypedDict` from
-typing_extensions before that, so it gets that one while it is imported; `ray` is an empty module, used by decorators only.
+inference engine, and what `skyrl_rollouts.py` says.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import math
 import time
-import types
-import typing
-import warnings
 
-import numpy as np
 import pytest
-import typing_extensions
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from judge.adapters.door import close_shared
-from judge.adapters.skyrl import judged_step
 from judge.errors import NoVerdictError, SettingsError
 from tests.adapters.stand_ins import verdict
 from tests.client.harness import KEY, real
 from tests.fake_endpoint import Canned
-
-_ray = types.ModuleType("ray")
-_ray.remote = lambda *a, **_: a[0] if a else lambda f: f
-_ray.is_initialized = lambda: False
-sys.modules.setdefault("ray", _ray)
-
-with warnings.catch_warnings(), pytest.MonkeyPatch.context() as while_imported:
-    warnings.simplefilter("ignore")
-    while_imported.setattr(typing, "TypedDict", typing_extensions.TypedDict)
-    import skyrl_gym
-    import torch
-    from skyrl.backends.skyrl_train.utils.ppo_utils import compute_grpo_outcome_advantage
-    from skyrl.train.config import GeneratorConfig, SkyRLGymConfig
-    from skyrl.train.generators.base import TrajectoryID
-    from skyrl.train.generators.skyrl_gym_generator import SkyRLGymGenerator
-    from skyrl_gym.envs.base_text_env import BaseTextEnv
+from tests.frameworks.skyrl_rollouts import (
+    PROMPT,
+    RIGHT,
+    ROW,
+    RUBRIC,
+    UNREADABLE,
+    WRONG,
+    Geography,
+    advantages,
+    generated,
+    skyrl_gym,
+    totals,
+)
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(60)]
-
-ROW = {"reward_spec": {"method": "rule", "ground_truth": "Paris"}}
-PROMPT = [{"role": "user", "content": "Capital of France?"}]
-RUBRIC = "recipe: checklist\nrubric: {name: c, criteria: [{id: right, text: It is right.}]}\n"
-RIGHT, WRONG, UNREADABLE = "It is Paris.", "It is Rome.", "It is Oslo."
-
-
-class Geography(BaseTextEnv):
-    """As docs/trainers.md says."""
-
-    options: typing.ClassVar[dict] = {}
-
-    def __init__(self, env_config, extras):
-        super().__init__()
-        self.extras, self.figures = extras, {}
-
-    def init(self, prompt):
-        self.prompt = list(prompt)
-        return prompt, {}
-
-    def step(self, action):
-        done = judged_step(action, self.prompt, self.extras, **self.options)
-        self.figures = done["metadata"]
-        return done
-
-    def get_metrics(self):
-        return self.figures
-
-
-class TwoTurns(Geography):
-    """Asks once more before it judges."""
-
-    def step(self, action):
-        self.turns += 1
-        if self.turns == 1:
-            return {"observations": [{"role": "user", "content": "Sure?"}], "reward": 0.0, "done": False, "metadata": {}}
-        return super().step(action)
-
-
-class NoMetrics(Geography):
-    """Leaves the figures in the step's `metadata`."""
-
-    def get_metrics(self):
-        return BaseTextEnv.get_metrics(self)
-
-
-for _name in ("Geography", "TwoTurns", "NoMetrics"):
-    skyrl_gym.register(id=_name, entry_point=f"{__name__}:{_name}")
-
-
-def chatml():
-    """A byte is a token."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    made.decoder = decoders.ByteLevel()
-    out = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<|endoftext|>", eos_token="<|im_end|>")
-    out.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    return out
-
-
-TOKENIZER = chatml()
-
-
-class Policy:
-    """An inference engine that says the given answers, each in its own trajectory; several are those of several turns."""
-
-    def __init__(self, answers):
-        self.turns = [list(a) if isinstance(a, tuple) else [a] for a in answers]
-
-    async def generate(self, batch, model=None):
-        sessions = batch.get("session_ids") or [f"_{i}" for i in range(len(self.turns))]
-        texts = [self.turns[int(s.rpartition("_")[2])].pop(0) + "<|im_end|>" for s in sessions]
-        ids = [TOKENIZER.encode(text, add_special_tokens=False) for text in texts]
-        return {
-            "responses": texts,
-            "response_ids": ids,
-            "stop_reasons": ["stop"] * len(texts),
-            "response_logprobs": [[-0.5] * len(each) for each in ids],
-        }
-
-    async def finish_session(self, session):
-        pass
-
-
-def generated(*answers, env="Geography", workers=32, **config):
-    """What the generator gives the trainer."""
-    count = len(answers)
-
-    async def go():
-        settings = GeneratorConfig(max_input_length=4096, max_turns=2, **config)
-        maker = SkyRLGymGenerator(settings, SkyRLGymConfig(max_env_workers=workers), Policy(answers), TOKENIZER)
-        return await maker.generate(
-            {
-                "prompts": [[dict(m) for m in PROMPT] for _ in range(count)],
-                "env_classes": [env] * count,
-                "env_extras": [dict(ROW) for _ in range(count)],
-                "sampling_params": None,
-                "trajectory_ids": [TrajectoryID("france", i) for i in range(count)],
-                "batch_metadata": None,
-            },
-            disable_tqdm=True,
-        )
-
-    return asyncio.run(go())
-
-
-def totals(output):
-    return [sum(r) if isinstance(r, list) else r for r in output["rewards"]]
 
 
 @pytest.fixture
@@ -212,12 +87,9 @@ def test_no_verdict_ends_the_batch(options):
 def test_advantages_of_siblings(options):
     """A declared constant moves its siblings' baseline: that is why it is not the neutral way."""
     options(on_no_verdict="constant", constant=0.5)
-    scores = torch.tensor(totals(generated(RIGHT, WRONG, UNREADABLE))).unsqueeze(1)
-    made, _ = compute_grpo_outcome_advantage(scores, torch.ones(3, 1), np.array(["a"] * 3), grpo_norm_by_std=False)
-    assert made[:, 0].tolist() == pytest.approx([0.5, -0.5, 0.0])
-    scores[2] = float("nan")
-    made, _ = compute_grpo_outcome_advantage(scores, torch.ones(3, 1), np.array(["a"] * 3), grpo_norm_by_std=False)
-    assert made.isnan().all()  # so NaN is never given
+    rewards = totals(generated(RIGHT, WRONG, UNREADABLE))
+    assert advantages(rewards) == pytest.approx([0.5, -0.5, 0.0])
+    assert all(math.isnan(a) for a in advantages([*rewards[:2], float("nan")]))  # so NaN is never given
 
 
 @pytest.mark.parametrize(

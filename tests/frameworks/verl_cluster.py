@@ -140,9 +140,10 @@ def kv_batch_get(keys: Sequence[str], partition_id: str, select_fields: Sequence
     return TensorDict(made, batch_size=[len(keys)])
 
 
-def kv_list() -> dict[str, dict[str, dict[str, Any]]]:
-    """Tags by partition and key."""
-    return {partition: {key: dict(tag) for key, tag in keys.items()} for partition, keys in _tags.items()}
+def kv_list(partition_id: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+    """Tags by partition and key, of one partition or all."""
+    wanted = _tags if partition_id is None else {partition_id: _tags[partition_id]} if partition_id in _tags else {}
+    return {partition: {key: dict(tag) for key, tag in keys.items()} for partition, keys in wanted.items()}
 
 
 def kv_clear(partition_id: str, keys: Sequence[str]) -> None:

@@ -57,18 +57,32 @@ def policy_folder(folder):
 def settings_of(model, *overrides, **reward_kwargs):
     """verl's own configuration, with the lines that `examples/verl/launch.sh` adds."""
     spec = "reward.custom_reward_function"
+    lines = [f"{spec}.path=pkg://judge.adapters.verl", f"{spec}.name=compute_score"]
+    return _composed(model, [*lines, *overrides], f"{spec}.reward_kwargs", reward_kwargs)
+
+
+def managed(model, *overrides, **reward_kwargs):
+    """The same with our reward manager, by the lines that `judge preflight --framework verl-manager` prints."""
+    spec = "reward.reward_manager"
+    lines = [
+        f"{spec}.source=importlib",
+        f"{spec}.name=JudgeRewardManager",
+        f"{spec}.module.path=pkg://judge.adapters.verl_manager",
+    ]
+    return _composed(model, [*lines, *overrides], "reward.reward_kwargs", reward_kwargs)
+
+
+def _composed(model, overrides, place, options):
     lines = [
         "algorithm.adv_estimator=grpo",
-        f"{spec}.path=pkg://judge.adapters.verl",
-        f"{spec}.name=compute_score",
-        *(f"+{spec}.reward_kwargs.{k}={v}" for k, v in reward_kwargs.items() if isinstance(v, str)),
+        *(f"+{place}.{k}={v}" for k, v in options.items() if isinstance(v, str)),
         f"actor_rollout_ref.model.path={model}",
         "actor_rollout_ref.rollout.name=vllm",
         "reward.num_workers=2",
     ]
     with initialize_config_dir(str(Path(verl.__file__).parent / "trainer/config"), version_base=None):
         made = compose("ppo_trainer", overrides=[*lines, *overrides])
-    OmegaConf.update(made, f"{spec}.reward_kwargs", reward_kwargs, force_add=True)
+    OmegaConf.update(made, place, options, force_add=True)
     return made
 
 
@@ -150,35 +164,42 @@ class Naming(NaiveRewardManager):
         return await super().run_single(data)
 
 
-def rollout(config, *groups, source="geo", step=3):
-    """verl's v1 worker over some prompts, each with what is said to it, until each has a status."""
+def rollout(config, *groups, source="geo", step=3, validate=False, **columns):
+    """verl's v1 worker over some prompts, each with what is said to it, until each has a status.
+
+    Args:
+        validate: As the trainer's validation does it, which leaves `rollout.n` as it is.
+        columns: Of the rows, instead of those here.
+    """
     agent_loop._agent_loop_registry["says"] = {"_target_": f"{__name__}.Says"}
     OmegaConf.set_struct(config, False)
-    config.actor_rollout_ref.rollout.n = len(groups[0])
+    sampling = config.actor_rollout_ref.rollout
+    (sampling.val_kwargs if validate else sampling).n = len(groups[0])
     handles = RewardLoopManager(config).reward_loop_worker_handles
     worker = AgentLoopWorkerTQ.remote(config, None, None, handles).object
-    names = [f"uid{i}" for i in range(len(groups))]
+    names, partition = [f"uid{i}" for i in range(len(groups))], "val" if validate else "train"
     for name in names:
-        tq.kv_put(name, "train", {"is_prompt": True, "global_steps": step, "status": "pending"})
+        tq.kv_put(name, partition, {"is_prompt": True, "global_steps": step, "status": "pending"})
     columns = {
         "uid": names,
         "says": list(groups),
         "data_source": [source] * len(groups),
         "reward_model": [{"style": "rule", "ground_truth": "Paris"} for _ in groups],
         "extra_info": [{"question": f"Capital of France, or which is longest, {name}?"} for name in names],
+        "raw_prompt": [[{"role": "user", "content": f"Capital of France, or which is longest, {name}?"}] for name in names],
         "agent_name": ["says"] * len(groups),
+        **columns,
     }
-    held = {name: NonTensorStack(*values) for name, values in columns.items()}
-    prompts = TensorDict(
-        {**held, "index": torch.arange(len(groups)), "global_steps": NonTensorData(step)}, batch_size=len(groups)
-    )
+    held = {name: NonTensorStack(*map(NonTensorData, values)) for name, values in columns.items()}
+    whole = {"global_steps": NonTensorData(step), **({"validate": NonTensorData(True)} if validate else {})}
+    prompts = TensorDict({**held, "index": torch.arange(len(groups)), **whole}, batch_size=len(groups))
 
     async def until_done():
         await worker.generate_sequences(prompts)
         await asyncio.gather(*worker.background_tasks)
 
     asyncio.run(until_done())
-    return {name: tq.kv_list()["train"][name]["status"] for name in names}
+    return {name: tq.kv_list()[partition][name]["status"] for name in names}
 
 
 def buffer(cls, refilled, **options):

@@ -1,0 +1,116 @@
+"""OpenRLHF: this file is what `--train.agent_func_path` points at. It judges all responses to a prompt together.
+
+What its own code does (OpenRLHF 0.11.2, `utils/agent.py`, `trainer/ray/vllm_engine.py`, `ppo_utils/samples_generator.py`):
+
+- It executes the file under the name `agent_module` and makes its `AgentExecutor` without arguments, while the rollout actor
+  starts: what is wrong with the run file is said there, and the run ends.
+- `RolloutRayActor.generate_responses` is one task for one prompt. It calls `execute` for each of its samples, and only then
+  awaits them. So the calls of a task, up to where it first waits, are one group: no size is needed, evaluation may have another,
+  and an equal prompt, or one that stands in for a filtered one, has a task of its own.
+- What is raised in `execute` ends the run, with its reason; a generation that fails does, too. In `reward_func` it is swallowed.
+- A reward is a number, or the run ends elsewhere: no response and no group can be left out, save by dynamic filtering, which
+  drops a group whose mean of `scores` is not within its range, as NaN never is, and rolls out the next prompt.
+- Estimators that compare with the group (`group_norm`, `rloo`, `dr_grpo`, `reinforce_baseline`) make of equal rewards no
+  advantage, whatever their number.
+
+So a missing reward becomes the mean of its siblings. A group without any gets the run file's `no_verdict_constant`
+throughout, and NaN as `scores`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from judge.adapters.chat_markup import bare
+from judge.adapters.door import Door, config_of, shared
+from judge.adapters.openrlhf import sample_of, told_of
+from judge.adapters.projection import siblings
+from judge.adapters.served import numbers_of
+from judge.errors import SettingsError
+from judge.pipeline.shaping import LENGTHS
+from judge.reward.shape import alone
+from judge.types import Sample
+
+FRAMEWORK = "openrlhf-agent"
+
+logger = logging.getLogger("judge.openrlhf")
+
+Output = dict[str, Any]  # what OpenRLHF calls a response: texts, tokens, reward
+Call = Mapping[str, Any]  # what it passes to `execute`
+
+_Base: Any = object
+try:
+    _Base = import_module("openrlhf.utils.agent").SingleTurnAgentExecutor
+except ModuleNotFoundError as missing:  # the module can be looked at without OpenRLHF; the class cannot be made
+    if missing.name != "openrlhf":
+        raise
+
+
+class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF is
+    """Rolls out as OpenRLHF's own executor does, and judges the responses to one prompt by one call.
+
+    Raises:
+        SettingsError: OpenRLHF is not installed, JUDGE_CONFIG names no run file, or what it says cannot be honoured there.
+    """
+
+    def __init__(self) -> None:
+        if _Base is object:
+            raise SettingsError("OpenRLHF is not installed here")
+        super().__init__()
+        self._door = shared(Door, FRAMEWORK, config_of(None))
+        self._joining: dict[Any, tuple[list[Call], asyncio.Task[list[Output]]]] = {}  # by the task that asks
+
+    def execute(self, **call: Any) -> Coroutine[Any, Any, Output]:
+        """One response to a prompt; see `SingleTurnAgentExecutor.execute`.
+
+        No coroutine function: a call has to be known of before the first response is awaited.
+        """
+        asks = asyncio.current_task()
+        if asks not in self._joining:
+            calls: list[Call] = []
+            self._joining[asks] = calls, asyncio.create_task(self._group(asks, calls))
+        calls, group = self._joining[asks]
+        calls.append(call)
+        return _member(group, len(calls) - 1)
+
+    async def _group(self, asks: Any, calls: Sequence[Call]) -> list[Output]:
+        del self._joining[asks]  # a task starts when the one that asks waits: all calls are there
+        self._check(len(calls))
+        generate = super().execute
+        outputs = await asyncio.gather(*(generate(**call) for call in calls))
+        found = await numbers_of(self._door, [self._sample(o, c) for o, c in zip(outputs, calls, strict=True)])
+        lost = [f"{reward.failure.reason}: {reward.failure.detail}" for _, reward in found if reward.failure is not None]
+        empty = len(lost) == len(found)
+        if empty:
+            logger.warning("a group of %d has no reward at all, and gets equal ones: %s", len(found), lost[0])
+        for output, (score, reward) in zip(outputs, found, strict=True):
+            told = told_of(self._door, score, reward)
+            if empty:  # the same for all, whatever the shaping chain made of a constant
+                told.update(rewards=self._door.constant, scores=math.nan)
+            output.update(reward=told["rewards"], scores=told["scores"], extra_logs=told["extra_logs"])
+        return outputs
+
+    def _check(self, size: int) -> None:
+        settings = self._door.plan.settings
+        if size < 2 and not (settings.group is None and alone(settings.reward.shape)):
+            raise SettingsError(
+                f"{siblings(settings, '')} needs siblings, and this prompt has one sample: `--rollout.n_samples_per_prompt` and"
+                " `--eval.n_samples_per_prompt` have to be 2 or more"
+            )
+
+    def _sample(self, output: Output, call: Call) -> Sample:
+        """By its tokens: a text would have to be searched for its prompt."""
+        [(start, end)] = output["action_ranges"]
+        response = bare(call["hf_tokenizer"].decode(output["observation_tokens"][start:end], skip_special_tokens=False))
+        sample = sample_of(self._door, call["prompt"], response, call["label"])
+        return replace(sample, metadata={**sample.metadata, LENGTHS: end - start})
+
+
+async def _member(group: asyncio.Task[list[Output]], index: int) -> Output:
+    return (await group)[index]

@@ -1,0 +1,176 @@
+"""SkyRL: a generator that judges trajectories group by group, for environments that end with `judge.adapters.skyrl.judged_step`.
+
+What its own code does (SkyRL 0.4: `train/generators/skyrl_gym_generator.py`, `train/trainer.py`, `utils/ppo_utils.py`):
+
+- `generate` gets a batch with `TrajectoryID(instance_id, repetition_id)` and runs an `agent_loop` a trajectory, all at once. One
+  that waits holds no thread and no replica. So whichever ends a group judges it, and other groups go on meanwhile.
+- Rewards that an agent loop gives back go through all that follows: metrics, `zero_reward_on_non_stop`, overlong filtering.
+- As many rows have to come back as were sent, and advantages count masked rows: a response cannot be left out. One with the
+  mean of its siblings leaves the group's mean where it was, and a loss mask of zeros takes it out of the loss.
+- Where batches are put together (fully asynchronous training, evaluation) a figure is summed unless its name says `mean`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+from judge.adapters.door import Door
+from judge.adapters.projection import siblings
+from judge.adapters.served import door_for, numbers_of
+from judge.adapters.skyrl import SEAT, Seat, sample_of
+from judge.errors import SettingsError
+from judge.pipeline.shaping import LENGTHS
+from judge.types import Reward, Sample
+
+FRAMEWORK = "skyrl-generator"
+
+logger = logging.getLogger("judge.skyrl")
+
+_Base: Any = object
+try:
+    _Base = import_module("skyrl.train.generators.skyrl_gym_generator").SkyRLGymGenerator
+except ModuleNotFoundError as missing:  # the module can be looked at without SkyRL; the class cannot be made
+    if missing.name != "skyrl":
+        raise
+
+
+@dataclass(eq=False)
+class _Group:
+    """The trajectories of one prompt, in the order of the batch."""
+
+    judged: asyncio.Future[None]
+    places: list[_Place] = field(default_factory=list)
+
+    def place(self) -> _Place:
+        """One more."""
+        self.places.append(_Place(self))
+        return self.places[-1]
+
+
+class _Place(Seat):
+    """One trajectory of a group, and what its agent loop gave."""
+
+    def __init__(self, group: _Group) -> None:
+        super().__init__()
+        self.group = group
+        self.output: Any = None
+
+
+class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
+    """`SkyRLGymGenerator`, whose trajectories are judged as soon as all of their group have ended.
+
+    Args:
+        arguments, more: Those of `SkyRLGymGenerator`.
+        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+        name: Prefix of the figures.
+        on_no_verdict: `impute_group_mean` (and out of the loss), `constant` or `raise`; None: what the run file says.
+        constant: For `constant`.
+
+    Raises:
+        SettingsError: Another policy; `generator.batched`; SkyRL is not installed.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        config: Any = None,
+        server: str | None = None,
+        name: str = "judge",
+        on_no_verdict: str | None = None,
+        constant: float | None = None,
+        **more: Any,
+    ) -> None:
+        if _Base is object:
+            raise SettingsError("SkyRL is not installed here")
+        super().__init__(*arguments, **more)
+        if self.batched:
+            raise SettingsError(f"{name}: `generator.batched` steps one environment after the other: set it to false")
+        self._door = door_for(FRAMEWORK, config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+
+    async def generate(self, input_batch: Mapping[str, Any], disable_tqdm: bool = False) -> Any:
+        """Roll out and judge one batch; a trajectory without an id is a group of its own.
+
+        Raises:
+            NoVerdictError: By the policy; and with `impute_group_mean` where no response of a group has a reward.
+            SettingsError: The settings compare siblings, and there are none.
+        """
+        rows = input_batch["env_extras"]
+        ids = input_batch.get("trajectory_ids")
+        keys = range(len(rows)) if ids is None else [each.instance_id for each in ids]
+        loop = asyncio.get_running_loop()
+        groups = {key: _Group(loop.create_future()) for key in keys}
+        places = [groups[key].place() for key in keys]
+        self._check(min((len(group.places) for group in groups.values()), default=0))
+        # In copies: evaluation writes the rows that it sent to a file.
+        extras = [{**row, SEAT: place} for row, place in zip(rows, places, strict=True)]
+        try:
+            output = await super().generate({**input_batch, "env_extras": extras}, disable_tqdm=disable_tqdm)
+        finally:
+            for group in groups.values():  # after an error nobody else ends their waiting
+                group.judged.cancel()
+        if not any(place.said for place in places):
+            logger.warning("%s: nothing is judged: no environment gave `judged_step` the `extras` it got", self._door.name)
+        return output
+
+    async def agent_loop(self, prompt: Any, env_class: str, env_extras: dict[str, Any], *arguments: Any, **more: Any) -> Any:
+        """One trajectory, with its reward as one of its group."""
+        output = await super().agent_loop(prompt, env_class, env_extras, *arguments, **more)
+        place: _Place = env_extras[SEAT]
+        place.output, group = output, place.group
+        if all(each.output is not None for each in group.places) and not group.judged.done():
+            await self._judge(group)
+            if not group.judged.done():
+                group.judged.set_result(None)
+        await asyncio.shield(group.judged)
+        return output
+
+    def _check(self, smallest: int) -> None:
+        if smallest > 1 or not isinstance(self._door, Door):
+            return
+        settings = self._door.plan.settings.model_copy(update={"on_no_verdict": "drop"})  # most need no mean
+        if cause := siblings(settings, ""):
+            raise SettingsError(
+                f"{self._door.name}: {cause} needs siblings, and there is one trajectory of a prompt: raise"
+                " `generator.n_samples_per_prompt`, and for evaluation `generator.eval_n_samples_per_prompt`"
+            )
+
+    async def _judge(self, group: _Group) -> None:
+        """Those whose environment asked for it: another kind of environment has rewards of its own, and a conversation that grew
+        too long ends before its last step."""
+        asked = [place for place in group.places if place.said]
+        found = await numbers_of(self._door, [self._sample(place) for place in asked])
+        for place, (score, reward) in zip(asked, found, strict=True):
+            self._fill(_steps(place.output), score, reward)
+
+    def _sample(self, place: _Place) -> Sample:
+        if len(place.said) > 1:
+            raise SettingsError(f"{self._door.name}: `judged_step` was called at several steps of a trajectory: only at the last")
+        sample = sample_of(self._door, place.said[0])
+        written = sum(sum(step.loss_mask) for step in _steps(place.output))
+        return replace(sample, metadata={**sample.metadata, LENGTHS: written})
+
+    def _fill(self, steps: list[Any], score: float, reward: Reward) -> None:
+        """At the last token, where the environment's own reward of the last step is."""
+        last = steps[-1]
+        if isinstance(last.reward, list):
+            last.reward[-1] += score
+        else:  # with a chat template of the run's own
+            last.reward += score
+        figures = {f"{figure}_mean": value for figure, value in self._door.figures(score, reward).items()}
+        last.env_metrics = {**last.env_metrics, **figures}
+        if self._door.policy == "impute_group_mean" and reward.failure is not None:
+            cause = f"{reward.failure.reason}: {reward.failure.detail}"
+            logger.warning("%s: a response is out of the loss: no reward: %s", self._door.name, cause)
+            for step in steps:
+                step.loss_mask = [0] * len(step.loss_mask)
+
+
+def _steps(output: Any) -> list[Any]:
+    """The parts of a trajectory: several in step-wise training."""
+    steps: list[Any] = getattr(output, "step_outputs", None) or [output]
+    return steps
