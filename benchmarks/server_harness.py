@@ -46,6 +46,7 @@ class Engine(ScriptedEngine):
             await asyncio.sleep(60 if "SLOW" in text or self.hung else 0 if "What is 2 + 2?" in text else self.delay_s)
         finally:
             self.live -= 1
+        del self.requests[:-1000]  # it keeps what it was asked, and the memory of a server is measured
         return Completion("", "error", error="down") if self.dead else "Reasoned.\nVERDICT: 5"
 
 
