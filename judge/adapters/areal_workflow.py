@@ -24,6 +24,7 @@ from typing import Any
 from judge.adapters.chat_markup import bare
 from judge.adapters.door import Door
 from judge.adapters.figures import why
+from judge.adapters.lazy import base_of
 from judge.adapters.projection import siblings
 from judge.adapters.question import question_of
 from judge.adapters.served import ServedDoor, door_for, reference_in, score_group
@@ -35,12 +36,7 @@ FRAMEWORK = "areal-workflow"
 
 logger = logging.getLogger("judge.areal")
 
-_Base: Any = object
-try:
-    _Base = import_module("areal.api.workflow_api").RolloutWorkflow
-except ModuleNotFoundError as missing:  # the module can be looked at without AReaL; the class cannot be made
-    if missing.name != "areal":
-        raise
+_Base: Any = base_of("areal.api.workflow_api.RolloutWorkflow")
 
 
 class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is

@@ -79,9 +79,11 @@ def _end_of(prompt: str, query: str) -> int | None:
             return start + len(prompt)
     if len(prompt) < KNOWN_BY:
         return None
-    ends = [found.end() for found in re.finditer(re.escape(prompt[-KNOWN_BY:]), query)]
-    cut = (end for end in ends if prompt.endswith(query[:end].lstrip(TORN)))  # examples in a prompt may end as it does
-    return next(cut, ends[0] if ends else None)
+    known, torn = prompt[-KNOWN_BY:], len(query) - len(query.lstrip(TORN))
+    within = re.finditer(re.escape(known), query[: torn + len(prompt)])  # what is left of a prompt is no longer than it was
+    cut = (found.end() for found in within if prompt.endswith(query[torn : found.end()]))  # examples in it may end as it does
+    first = query.find(known)
+    return next(cut, first + len(known) if first >= 0 else None)
 
 
 def split_conversation(text: str) -> tuple[str | tuple[Message, ...], str] | None:

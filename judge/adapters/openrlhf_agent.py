@@ -24,11 +24,11 @@ import logging
 import math
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 from judge.adapters.chat_markup import bare
 from judge.adapters.door import Door, config_of, shared
+from judge.adapters.lazy import base_of
 from judge.adapters.openrlhf import sample_of, told_of
 from judge.adapters.projection import siblings
 from judge.adapters.served import numbers_of
@@ -44,12 +44,7 @@ logger = logging.getLogger("judge.openrlhf")
 Output = dict[str, Any]  # what OpenRLHF calls a response: texts, tokens, reward
 Call = Mapping[str, Any]  # what it passes to `execute`
 
-_Base: Any = object
-try:
-    _Base = import_module("openrlhf.utils.agent").SingleTurnAgentExecutor
-except ModuleNotFoundError as missing:  # the module can be looked at without OpenRLHF; the class cannot be made
-    if missing.name != "openrlhf":
-        raise
+_Base: Any = base_of("openrlhf.utils.agent.SingleTurnAgentExecutor")
 
 
 class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF is

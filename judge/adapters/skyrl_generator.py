@@ -16,10 +16,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import Any
 
 from judge.adapters.door import Door
+from judge.adapters.lazy import base_of
 from judge.adapters.projection import siblings
 from judge.adapters.served import door_for, numbers_of
 from judge.adapters.skyrl import SEAT, Seat, sample_of
@@ -31,12 +31,7 @@ FRAMEWORK = "skyrl-generator"
 
 logger = logging.getLogger("judge.skyrl")
 
-_Base: Any = object
-try:
-    _Base = import_module("skyrl.train.generators.skyrl_gym_generator").SkyRLGymGenerator
-except ModuleNotFoundError as missing:  # the module can be looked at without SkyRL; the class cannot be made
-    if missing.name != "skyrl":
-        raise
+_Base: Any = base_of("skyrl.train.generators.skyrl_gym_generator.SkyRLGymGenerator")
 
 
 @dataclass(eq=False)

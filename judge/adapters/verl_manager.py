@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import Any
 
 from judge.adapters.door import Door, plain
+from judge.adapters.lazy import base_of
 from judge.adapters.question import question_of
 from judge.adapters.served import door_for
 from judge.adapters.verl import Place, columns_of, router
@@ -32,12 +33,7 @@ from judge.types import Sample
 FRAMEWORK = "verl-manager"
 FUNCTION = "pkg://judge.adapters.verl"
 
-_Base: Any = object
-try:
-    _Base = import_module("verl.experimental.reward_loop.reward_manager.base").RewardManagerBase
-except ModuleNotFoundError as missing:  # the module can be looked at without verl; the class cannot be made
-    if missing.name != "verl":
-        raise
+_Base: Any = base_of("verl.experimental.reward_loop.reward_manager.base.RewardManagerBase")
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ class Judge:
             self._opened = asyncio.create_task(open_judges(self.plan, self._given, journal, self._progress))
         try:
             return (await asyncio.shield(self._opened)).judging
-        except Exception:
+        except Exception:  # whatever it was is raised again; cancelling a caller is none, and leaves the load alone
             self._opened = None  # the next call tries again
             raise
 

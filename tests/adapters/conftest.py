@@ -34,3 +34,15 @@ def run_file(endpoint: Server, tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def env(run_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write a run file and name it by JUDGE_CONFIG, for doors that get nothing else."""
+    monkeypatch.delenv("JUDGE_SERVER", raising=False)
+
+    def write(text: str = "recipe: verifier\n") -> None:
+        close_shared()  # of the file as it was before
+        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
+
+    return write

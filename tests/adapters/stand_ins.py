@@ -23,6 +23,15 @@ from tests.fake_endpoint import Canned
 
 TRL = "1.16.0"  # whose own code some tests here run; the other frameworks: tests/frameworks
 
+RUBRIC = """\
+rubric:
+  name: city
+  criteria:
+    - {id: right, text: The response names the right city.}
+    - {id: brief, text: The response is one sentence.}
+recipe: checklist
+"""
+
 
 def verdict(body: Mapping[str, Any]) -> Canned:
     """A judge: Paris is right, anything else is wrong, and about Oslo it says nothing one could read."""

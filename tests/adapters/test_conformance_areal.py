@@ -15,7 +15,6 @@ import pytest
 
 from judge.adapters import areal
 from judge.adapters.areal_workflow import JudgeWorkflow
-from judge.adapters.door import close_shared
 from judge.errors import NoVerdictError, SettingsError
 from tests.client.harness import KEY, real
 from tests.fake_endpoint import Canned
@@ -43,17 +42,6 @@ async def wrapped(pool, completion, row, timeout_s=15.0, retries=3):
             if last:
                 raise
     return None
-
-
-@pytest.fixture
-def env(run_file, monkeypatch):
-    monkeypatch.delenv("JUDGE_SERVER", raising=False)
-
-    def write(text="recipe: verifier\n"):
-        close_shared()  # of the file as it was before
-        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
-
-    return write
 
 
 def scored(text, pool=None, **row):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from judge.adapters.door import close_shared
 from judge.errors import DataError, InputError, NoVerdictError, SettingsError
 from tests.adapters.stand_ins import prefers_longer
 from tests.client.harness import KEY, real
@@ -56,17 +55,6 @@ def scored_group(*samples):
     for sample, reward in zip(samples, rewards, strict=False):
         sample.reward = reward
     return [sample.reward for sample in samples]
-
-
-@pytest.fixture
-def env(run_file, monkeypatch):
-    monkeypatch.delenv("JUDGE_SERVER", raising=False)
-
-    def write(text="recipe: verifier\n"):
-        close_shared()  # of the file as it was before
-        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
-
-    return write
 
 
 def test_numbers_one_by_one(env):

@@ -44,14 +44,6 @@ class Row(BaseModel):
     data: str
 
 
-@pytest.fixture
-def env(run_file, monkeypatch):
-    def write(text):
-        monkeypatch.setenv("JUDGE_CONFIG", run_file(text))
-
-    return write
-
-
 def scored(reply, task=None, name="judge"):
     trace = Trace(reply)
     asyncio.run(verifiers_score(verifiers.reward, task or TaskData(), trace, name))

@@ -14,17 +14,8 @@ import pytest
 from judge.adapters import verl
 from judge.adapters.verl_manager import JudgeRewardManager
 from judge.errors import DataError, NoVerdictError, SettingsError
-from tests.adapters.stand_ins import grpo_advantages, verl_assemble, verl_function, verl_reward
+from tests.adapters.stand_ins import RUBRIC, grpo_advantages, verl_assemble, verl_function, verl_reward
 from tests.fake_endpoint import Canned
-
-RUBRIC = """
-rubric:
-  name: city
-  criteria:
-    - {id: right, text: The response names the right city.}
-    - {id: brief, text: The response is one sentence.}
-recipe: checklist
-"""
 
 
 def row(**extra):

@@ -5,12 +5,17 @@ typing_extensions before that, so it gets that one while it is imported; `ray` i
 """
 
 from __future__ import annotations
+import __future__
 
+import ast
 import asyncio
+import inspect
+import logging
 import sys
 import types
 import typing
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +41,7 @@ with warnings.catch_warnings(), pytest.MonkeyPatch.context() as while_imported:
     from skyrl.train.generators.utils import prepare_generator_input
     from skyrl_gym.envs.base_text_env import BaseTextEnv
 
-    from judge.adapters.skyrl_generator import JudgeGenerator  # noqa: F401  # imports skyrl, so from here
+    from judge.adapters.skyrl_generator import JudgeGenerator  # imports skyrl, so from here
 
 
 ROW = {"reward_spec": {"method": "rule", "ground_truth": "Paris"}}
@@ -164,3 +169,17 @@ def advantages(rewards, by_std=False):
         scores, torch.ones_like(scores), np.array(["a"] * len(rewards)), grpo_norm_by_std=by_std
     )
     return found[:, 0].tolist()
+
+
+def _checks():
+    """`validate_generator_output` out of its file: importing that imports their whole trainer."""
+    path = Path(inspect.getfile(JudgeGenerator.__mro__[1])).parent.parent / "utils" / "trainer_utils.py"
+    wanted = ("validate_generator_output", "_validate_per_token_side_channels", "_validate_step_wise_fields")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in wanted]
+    names = {"np": np, "logger": logging.getLogger(), "SAMPLE_SUPPORT_FIELD": "rollout_sample_support"}
+    exec(compile(tree, path, "exec", flags=__future__.annotations.compiler_flag), names)  # SkyRL's own code
+    return names["validate_generator_output"]
+
+
+checked = _checks()

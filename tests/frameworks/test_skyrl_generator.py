@@ -6,19 +6,13 @@ what `skyrl_rollouts.py` says.
 """
 
 from __future__ import annotations
-import __future__
 
-import ast
 import asyncio
-import inspect
-import logging
 import sys
 import time
 import types
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 from judge.adapters.door import close_shared
@@ -38,6 +32,7 @@ from tests.frameworks.skyrl_rollouts import (
     SamplingParams,
     advantages,
     batch_of,
+    checked,
     generated,
     made,
     skyrl_gym,
@@ -80,20 +75,6 @@ class Rewritten(Geography):
 
 for _name in ("Thorough", "Impatient", "Rewritten"):
     skyrl_gym.register(id=_name, entry_point=f"{__name__}:{_name}")
-
-
-def _checks():
-    """`validate_generator_output` out of its file: importing that imports their whole trainer."""
-    path = Path(inspect.getfile(JudgeGenerator.__mro__[1])).parent.parent / "utils" / "trainer_utils.py"
-    wanted = ("validate_generator_output", "_validate_per_token_side_channels", "_validate_step_wise_fields")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in wanted]
-    names = {"np": np, "logger": logging.getLogger(), "SAMPLE_SUPPORT_FIELD": "rollout_sample_support"}
-    exec(compile(tree, path, "exec", flags=__future__.annotations.compiler_flag), names)  # SkyRL's own code
-    return names["validate_generator_output"]
-
-
-checked = _checks()
 
 
 @pytest.fixture

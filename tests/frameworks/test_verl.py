@@ -19,12 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from judge.adapters.door import close_shared
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import NoVerdictError, SettingsError
 from judge.settings.server import GroupServing, ServerSettings
-from tests.adapters.stand_ins import prefers_longer
-from tests.client.harness import KEY, real
+from tests.adapters.stand_ins import RUBRIC, prefers_longer
+from tests.client.harness import real
 from tests.fake_endpoint import Canned
 from tests.frameworks import verl_cluster, verl_run
 from tests.frameworks.verl_run import advantages, batch, buffer, loaded, rollout, scored, tokenizer, trained
@@ -40,14 +39,6 @@ from verl.utils.dataset.rl_dataset import RLHFDataset  # isort: skip
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-RUBRIC = """
-rubric:
-  name: city
-  criteria:
-    - {id: right, text: The response names the right city.}
-    - {id: brief, text: The response is one sentence.}
-recipe: checklist
-"""
 COLUMNS = ["score", "judge/raw", "judge/no_verdict", "judge/unjudged", "judge/gated", "judge/calls"]
 LONGEST = {"recipe": "pairwise", "group": {"schedule": "round_robin"}}
 THIRD = 1 / 3
@@ -55,19 +46,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples/verl/add_question.py"
 
 
 @pytest.fixture(autouse=True)
-def ended(monkeypatch):
-    monkeypatch.delenv("JUDGE_CONFIG", raising=False)
-    monkeypatch.delenv("JUDGE_SERVER", raising=False)
-    monkeypatch.setenv("JUDGE_API_KEY", KEY)
-    RateLimitedRewardManager._class_initialized = False  # its limits are the process's
-    yield
-    verl_cluster.end()
-    close_shared()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return verl_run.policy_folder(tmp_path_factory.mktemp("model"))
+def limits(ended):
+    RateLimitedRewardManager._class_initialized = False  # they are the process's
 
 
 @pytest.fixture

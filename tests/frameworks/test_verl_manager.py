@@ -13,12 +13,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from judge.adapters.door import close_shared
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.settings.server import GroupServing, ServerSettings
-from tests.adapters.stand_ins import prefers_longer
-from tests.client.harness import KEY, real
+from tests.adapters.stand_ins import RUBRIC, prefers_longer
+from tests.client.harness import real
 from tests.frameworks import verl_cluster, verl_run
 from tests.frameworks.verl_run import advantages, batch, buffer, loaded, rollout, scored, tokenizer, trained
 
@@ -29,37 +28,14 @@ from verl.trainer.ppo.reward import extract_reward  # isort: skip
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer  # isort: skip
 from verl.utils.dataset.rl_dataset import RLHFDataset  # isort: skip
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("ended")]
 
-RUBRIC = """
-rubric:
-  name: city
-  criteria:
-    - {id: right, text: The response names the right city.}
-    - {id: brief, text: The response is one sentence.}
-recipe: checklist
-"""
 OVERLONG = "recipe: verifier\nreward:\n  shape:\n    - {kind: overlong, limit: 24, cache: 10}\n"
 LONGEST = {"recipe": "pairwise", "group": {"schedule": "round_robin"}}
 ANSWERS = [f"answer {a}." for a in ("aaa", "aaaaa", "aa", "aaaa")]
 SOON = ServerSettings(group=GroupServing(incomplete_s=3))  # given up
 PLACES = [1 / 3, 1.0, 0.0, 2 / 3]
 ASKED = {"raw_prompt": [[{"role": "user", "content": "Capital of France?"}]]}
-
-
-@pytest.fixture(autouse=True)
-def ended(monkeypatch):
-    monkeypatch.delenv("JUDGE_CONFIG", raising=False)
-    monkeypatch.delenv("JUDGE_SERVER", raising=False)
-    monkeypatch.setenv("JUDGE_API_KEY", KEY)
-    yield
-    verl_cluster.end()
-    close_shared()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return verl_run.policy_folder(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
