@@ -14,8 +14,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import betainc
-from scipy.stats import binomtest
+import scipy
 
 _ODDS = np.array([2.0, 5.0, 15.0])  # alternatives, as multiples of the harmless odds: the first for slow, the last for sudden
 _ROOM = 1000.0  # evidence is capped at this times what one string needs: room for that many strings, and an alarm can clear
@@ -30,7 +29,7 @@ def wilson(passed: float, asked: float, confidence: float = 0.95) -> tuple[float
     """
     if round(asked) < 1:
         return None
-    interval = binomtest(min(round(passed), round(asked)), round(asked)).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(min(round(passed), round(asked)), round(asked)).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -41,7 +40,7 @@ def probability_above(rate: float, passed: float, asked: float) -> float:
         >>> round(probability_above(0.2, 4, 16), 2)
         0.71
     """
-    return float(1 - betainc(passed + 0.5, asked - passed + 0.5, rate))
+    return float(1 - scipy.special.betainc(passed + 0.5, asked - passed + 0.5, rate))
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
@@ -91,4 +91,4 @@ def pearson(x: Floats, y: Floats) -> float | None:
 
 def spearman(x: Floats, y: Floats) -> float | None:
     """Pearson's correlation of the ranks, ties at their mean rank; None as `pearson`."""
-    return pearson(np.asarray(rankdata(x), dtype=np.float64), np.asarray(rankdata(y), dtype=np.float64))
+    return pearson(np.asarray(scipy.stats.rankdata(x), dtype=np.float64), np.asarray(scipy.stats.rankdata(y), dtype=np.float64))

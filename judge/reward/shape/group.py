@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from judge.reward.arrays import Floats
 from judge.reward.shape.batch import Kind, Order, Span, Stage, Stepped, always, mean_std
@@ -58,7 +58,7 @@ def rank_share(values: Floats) -> Floats:
     """
     if len(values) == 1:
         return np.array([0.5])
-    return np.asarray((rankdata(values) - 1) / (len(values) - 1), dtype=np.float64)
+    return np.asarray((scipy.stats.rankdata(values) - 1) / (len(values) - 1), dtype=np.float64)
 
 
 def quantile_bucket(values: Floats, buckets: int = 5) -> Floats:
@@ -70,7 +70,7 @@ def quantile_bucket(values: Floats, buckets: int = 5) -> Floats:
         >>> quantile_bucket(np.array([0.1, 0.2, 0.8, 0.9]), buckets=2)
         array([0., 0., 1., 1.])
     """
-    bucket = np.floor(buckets * (rankdata(values) - 0.5) / len(values))
+    bucket = np.floor(buckets * (scipy.stats.rankdata(values) - 0.5) / len(values))
     return np.asarray(np.minimum(bucket, buckets - 1) / (buckets - 1), dtype=np.float64)
 
 

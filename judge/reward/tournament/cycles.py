@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from judge.reward.tournament.model import Floats
 
@@ -44,6 +44,6 @@ def components(wins: Floats) -> tuple[tuple[int, ...], ...]:
     if not len(wins):
         return ()
     beats = np.nan_to_num(wins, nan=0.0) > 0.5
-    number, labels = connected_components(beats, directed=True, connection="strong")
+    number, labels = scipy.sparse.csgraph.connected_components(beats, directed=True, connection="strong")
     sets = (tuple(int(i) for i in np.flatnonzero(labels == k)) for k in range(number))
     return tuple(sorted(s for s in sets if len(s) > 1))

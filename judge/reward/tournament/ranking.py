@@ -10,8 +10,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import rankdata
+import scipy
 
 from judge.reward.tournament.model import Floats
 from judge.settings.group import Ranking, Scale
@@ -50,7 +49,7 @@ def linear_rank(scores: Floats) -> Floats:
     out = np.full(len(scores), np.nan)
     known = ~np.isnan(scores)
     n = int(known.sum())
-    out[known] = (rankdata(np.round(scores[known], 9)) - 1) / (n - 1) if n > 1 else 0.5
+    out[known] = (scipy.stats.rankdata(np.round(scores[known], 9)) - 1) / (n - 1) if n > 1 else 0.5
     return out
 
 
@@ -71,7 +70,7 @@ def strengths(wins: Floats, how: Ranking = "bradley_terry", pseudo_games: float 
         >>> nan = float("nan")
         >>> two = np.array([[nan, 1.0], [0.0, nan]])
         >>> first, second = strengths(two)  # wins expected = wins had: 0.88 + 0.5 x 0.73 = 1 + 0.25
-        >>> f"{expit(first - second):.2f} {expit(first):.2f}"
+        >>> f"{scipy.special.expit(first - second):.2f} {scipy.special.expit(first):.2f}"
         '0.88 0.73'
     """
     met = ~np.isnan(wins)
@@ -92,7 +91,7 @@ def _elo(won: Floats, met: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> F
     ratings = np.zeros(len(won))
     played = np.maximum(met.sum(axis=1), 1)
     for _ in range(ELO_PERIODS):
-        expected = expit((ratings[:, None] - ratings[None, :]) / ELO_SCALE)
+        expected = scipy.special.expit((ratings[:, None] - ratings[None, :]) / ELO_SCALE)
         ratings = ratings + ELO_STEP * np.where(met, won - expected, 0.0).sum(axis=1) / played
     return np.asarray(ratings / ELO_SCALE)
 
@@ -107,7 +106,7 @@ def expected_win_rate(strength: Floats) -> Floats:
     n = len(strength)
     if n < 2:
         return np.full(n, 0.5)
-    beats = expit(strength[:, None] - strength[None, :])
+    beats = scipy.special.expit(strength[:, None] - strength[None, :])
     return np.asarray((beats.sum(axis=1) - 0.5) / (n - 1))
 
 
@@ -127,11 +126,12 @@ def win_probability(shown_first: Floats, shown_second: Floats) -> Floats:
         Same shape, in (0, 1); NaN where one order is absent. Chances are cut to [1e-6, 1 - 1e-6].
 
     Example:
-        >>> win_probability(expit(np.array([1.0 + 2.0])), expit(np.array([1.0 - 2.0]))).round(4)  # sigmoid(1), bias 2
+        >>> sigmoid = scipy.special.expit
+        >>> win_probability(sigmoid(np.array([1.0 + 2.0])), sigmoid(np.array([1.0 - 2.0]))).round(4)  # sigmoid(1), bias 2
         array([0.7311])
     """
     both = np.clip(np.stack([shown_first, shown_second]).astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.asarray(expit((np.log(both) - np.log1p(-both)).mean(axis=0)), dtype=np.float64)
+    return np.asarray(scipy.special.expit((np.log(both) - np.log1p(-both)).mean(axis=0)), dtype=np.float64)
 
 
 def against(wins: Floats, reference: int) -> Floats:
