@@ -1,4 +1,4 @@
-"""Files that attack their reader: refused at every door within 100 ms of CPU and 50 MB, with the file (and line) named."""
+"""Files that attack their reader: refused at every door within 0.1 s of a quiet core and 50 MB, the file (and line) named."""
 
 from __future__ import annotations
 

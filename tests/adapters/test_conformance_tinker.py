@@ -110,12 +110,12 @@ def test_no_verdict(run_file):
 
 def test_groups_compete(run_file, endpoint):
     """Pairs are judged at once, not one after the other."""
-    endpoint.reply = lambda body: Canned(prefers_longer(str(body["messages"])), delay_s=0.2)
+    endpoint.reply = lambda body: Canned(prefers_longer(str(body["messages"])), delay_s=0.4)
     text = "recipe: pairwise\ngroup: {schedule: round_robin}\n"
     started = time.monotonic()
     sums, _ = totals("answer aaa.", "answer aa.", "answer aaaa.", config=run_file(text))
     assert sums == [0.5, 0.0, 1.0]
-    assert time.monotonic() - started < 6 * 0.2
+    assert time.monotonic() - started < 6 * 0.4
 
 
 def test_several_turns():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from judge.checks.match import agrees
+from tests.clock import least_cpu
 
 
 @pytest.mark.parametrize(
@@ -58,6 +57,4 @@ def test_does_not_agree(response, reference):
 @pytest.mark.parametrize("text", ["$" * 2000, "\\boxed{" * 280, "*_" * 1000, "1" * 2000, "answer is " * 200, "\ufdfa" * 2000])
 def test_no_text_takes_long(text):
     """The answer is hostile: no pattern here may take quadratic time on it."""
-    started = time.perf_counter()
-    agrees(text, "4")
-    assert time.perf_counter() - started < 0.5
+    assert least_cpu(lambda: agrees(text, "4"), 0.5) < 0.5

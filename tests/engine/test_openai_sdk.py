@@ -70,7 +70,7 @@ async def test_one_total_deadline():
         done = await engine.complete(REQUEST)
         took = time.monotonic() - begun
         await engine.close()
-    assert (done.finish_reason, took < 0.9) == ("timeout", True)
+    assert (done.finish_reason, took < 2) == ("timeout", True)
 
 
 async def test_wrong_key(caplog):
