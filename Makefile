@@ -1,11 +1,12 @@
 # `make demo` and `make test` each work on a bare machine with Python 3.11: they make .venv, install, fetch the model.
 .DEFAULT_GOAL := help
-.PHONY: help install install-core demo test test-fast test-frameworks lint bench clean
 BIN := .venv/bin
+FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/*.txt)))
 BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
+.PHONY: help install install-core demo test test-rest test-engine test-fast test-frameworks $(FRAMEWORKS:%=test-%) lint bench clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: ## make .venv with the project, its test tools and vLLM (GPU build where there is a GPU)
 	@bash scripts/install.sh engine
@@ -23,11 +24,19 @@ lint: install-core ## style, types, import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-test: install lint test-frameworks ## everything, the real engine included
-	@$(BIN)/pytest
+test: install lint ## everything, the real engine included
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync test-rest test-engine test-frameworks # a core each, the longest first
 
-test-frameworks: install ## the trainers' doors under the trainers' own code, at exact versions
-	@bash scripts/frameworks.sh
+test-rest: install # its dots are shown as they come: `+` exempts it from --output-sync
+	+@$(BIN)/pytest -m "not vllm"
+
+test-engine: install
+	@$(BIN)/pytest -m vllm
+
+test-frameworks: $(FRAMEWORKS:%=test-%) ## the trainers' doors under the trainers' own code, at exact versions
+
+$(FRAMEWORKS:%=test-%): test-%: install
+	@bash scripts/frameworks.sh $*
 
 test-fast: install-core ## what needs neither an engine nor a GPU nor patience, on all cores
 	@$(BIN)/pytest -m "not vllm and not gpu and not slow" -n logical

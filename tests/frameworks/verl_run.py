@@ -7,7 +7,9 @@ is an agent loop that says what its row holds.
 from __future__ import annotations
 
 import asyncio
+import copy
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ with warnings.catch_warnings():
     import transfer_queue as tq  # of `verl_cluster`
     import verl
     from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
     from tensordict import NonTensorData, NonTensorStack, TensorDict
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -73,17 +76,26 @@ def managed(model, *overrides, **reward_kwargs):
 
 
 def _composed(model, overrides, place, options):
+    """The strings among the options go through Hydra's own parser, as on the command line."""
+    lines = [f"+{place}.{k}={v}" for k, v in options.items() if isinstance(v, str)]
+    made = copy.deepcopy(_base(model, *overrides))
+    parsed = {
+        line.key_or_group.removeprefix(f"{place}."): line.value() for line in OverridesParser.create().parse_overrides(lines)
+    }
+    OmegaConf.update(made, place, options | parsed, force_add=True)
+    return made
+
+
+@cache  # composing takes a second
+def _base(model, *overrides):
     lines = [
         "algorithm.adv_estimator=grpo",
-        *(f"+{place}.{k}={v}" for k, v in options.items() if isinstance(v, str)),
         f"actor_rollout_ref.model.path={model}",
         "actor_rollout_ref.rollout.name=vllm",
         "reward.num_workers=2",
     ]
     with initialize_config_dir(str(Path(verl.__file__).parent / "trainer/config"), version_base=None):
-        made = compose("ppo_trainer", overrides=[*lines, *overrides])
-    OmegaConf.update(made, place, options, force_add=True)
-    return made
+        return compose("ppo_trainer", overrides=[*lines, *overrides])
 
 
 def tokenizer(config):

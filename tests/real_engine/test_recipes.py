@@ -1,7 +1,7 @@
-"""Every recipe on the real engine, in process and behind vLLM's OpenAI server.
+"""Every recipe on the real engine.
 
 The embedded model judges poorly, so nothing here asks whether it is right: only that every answer has a reward or a
-reason, that constrained continuations work, and that both engines say the same at temperature 0.
+reason, and that constrained continuations work.
 """
 
 from __future__ import annotations
@@ -15,40 +15,25 @@ import pytest
 from judge.batch.read import read_samples
 from judge.batch.run import run_batch
 from judge.engine.protocol import Engine
-from judge.pipeline.build import build_pipeline, plan
+from judge.pipeline.build import plan
 from judge.pipeline.selftest import sample_for
 from judge.recipe.load import list_recipes, load_recipe
 from judge.settings import load_settings
-from judge.types import Completion, Message, NoVerdict, Request, Reward, Sample, Sampling, Structured
+from judge.types import NoVerdict, Sample
+from tests.real_engine.judging import RUBRIC, choice_after_prefill, judge_one
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # torch and vLLM warn about themselves
     pytest.mark.filterwarnings("error:::judge"),
     pytest.mark.vllm,
-    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.timeout(600),
 ]
-
-RUBRIC = {
-    "name": "short",
-    "criteria": [
-        {"id": "answers", "text": "The response answers the question.", "kind": "hard_rule", "weight": 3},
-        {"id": "clear", "text": "The response is clear.", "scale": {"min": 1, "max": 3}},
-        {"id": "padding", "text": "The response has sentences that could be cut.", "kind": "pitfall"},
-    ],
-}
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 def diary(days: int) -> str:
     """A text that repeats no sentence, so that the filter for loops lets it by."""
     return " ".join(f"Day {n}: sunlight fell at {7 * n % 90} degrees and we counted {n * n} blue photons." for n in range(days))
-
-
-async def judge_one(engine: Engine, recipe: str, sample: Sample, **settings: object) -> tuple[Reward, ...]:
-    config = {"recipe": recipe, "rubric": RUBRIC, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
-    run, _ = load_settings(config)
-    return await build_pipeline(plan(run), engine).judge(sample)
 
 
 @pytest.mark.parametrize("recipe", list_recipes())
@@ -76,51 +61,6 @@ async def test_a_rambling_judge_is_brought_to_a_verdict(local: Engine, recipe: s
         verdicts = [call.outcome for call in reward.calls if call.outcome is not None and not isinstance(call.outcome, NoVerdict)]
         assert verdicts
         assert any(v.forced for v in verdicts) == ("forced_verdict" in {f.name for f in reward.flags})
-
-
-class OneAtATime:
-    """An engine that is asked one request at a time: the batch that a request shares changes the last bits of bf16 sums."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._turn = asyncio.Lock()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._engine, name)
-
-    async def complete(self, request: Request) -> Completion:
-        async with self._turn:
-            return await self._engine.complete(request)
-
-
-async def test_local_and_served_verdicts_agree_at_temperature_0(local: Engine, remote: Engine):
-    """The same configuration gives the same rewards in process and over HTTP."""
-    sums = [(a, 3, wrong) for a in (2, 9) for wrong in (0, 1)]
-    samples = [
-        Sample.of(f"What is {a} + {b}?", f"It is {a + b + off}.", reference=str(a + b), id=f"{a}{off}") for a, b, off in sums
-    ]
-    differ = []
-    for recipe in ("checklist", "verifier", "pointwise"):
-        for sample in samples:
-            here, there = [await judge_one(OneAtATime(engine), recipe, sample) for engine in (local, remote)]
-            here, there = here[0].components, there[0].components
-            assert here
-            differ += [(recipe, sample.id, name) for name in here if here[name] != there[name]]
-    assert not differ
-
-
-async def test_votes_share_a_prefill_and_differ(local: Engine):
-    """Five votes come from five seeds; the prompt is prefilled once."""
-    sample = Sample.of("Name a colour.", "Blue, like the sky.", id="s")
-    run, _ = load_settings(
-        {"recipe": "pointwise", "rubric": RUBRIC, "votes": {"n": 5}, "sampling": {"max_tokens": 32, "temperature": 1.0}}
-    )
-    [reward] = await build_pipeline(plan(run), local).judge(sample)
-    first = {call.seed: call for call in reversed(reward.calls)}  # of each vote the first call, before a forced one
-    assert sorted(first) == [0, 1, 2, 3, 4]
-    assert len({call.completion.text for call in first.values()}) > 1
-    again = (await build_pipeline(plan(run), local).judge(sample))[0]
-    assert [c.completion.text for c in again.calls] == [c.completion.text for c in reward.calls]
 
 
 async def test_criteria_share_the_prefix(local: Engine):
@@ -153,13 +93,9 @@ async def test_over_length_is_named_with_its_counts(local: Engine):
     assert cut.failure is None or cut.failure.reason != "over_length"
 
 
-@pytest.mark.parametrize("which", ["local", "remote"])
-async def test_structured_output_and_prefill(request: pytest.FixtureRequest, which: str):
-    """Both engines continue a given text, and keep to a choice."""
-    engine: Engine = request.getfixturevalue(which)
-    messages = (Message("user", "Is 2+2 equal to 4?"), Message("assistant", "I have checked.\nVERDICT: "))
-    reply = await engine.complete(Request(messages, Sampling(max_tokens=8), Structured(choice=("CORRECT", "INCORRECT"))))
-    assert reply.text.strip() in ("CORRECT", "INCORRECT")
+async def test_structured_output_and_prefill(local: Engine):
+    """A given text is continued, and kept to a choice."""
+    assert await choice_after_prefill(local) in ("CORRECT", "INCORRECT")
 
 
 async def test_quickstart_batch_on_64_rows(local: Engine, data_dir: Path, tmp_path: Path):

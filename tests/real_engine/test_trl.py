@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error:::judge"),
     pytest.mark.vllm,
     pytest.mark.skipif(find_spec("trl") is None, reason="trl is not installed"),
-    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.timeout(600),
 ]
 
