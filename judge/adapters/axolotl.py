@@ -12,16 +12,18 @@ What their own code does (Axolotl 0.21 on TRL 1.14):
   So there a missing reward becomes the mean of its siblings, which needs JUDGE_NUM_GENERATIONS; see `none_is_zero`.
 - Worker processes (`reward_num_workers`) get the function by its name, whole groups, and none of `trainer_state`, `log_extra`,
   `log_metric`; the context-parallel trainer passes no `completion_ids` besides. An exception in a worker makes the main process
-  score everything again.
+  of that rank score everything again, which the other ranks do not join: groups are judged there as the workers would have.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from judge.adapters.door import config_of, shared
+from judge.adapters.gather import alone
 from judge.adapters.trl import JudgeReward
 from judge.errors import SettingsError
 
@@ -42,7 +44,8 @@ def reward(prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) ->
         if size is None:
             error.add_note(f"Axolotl passes no group size: set {SIZE_VARIABLE} to its `trl.num_generations`")
         raise
-    return made(prompts, completions, **kwargs)
+    with alone() if after_workers(kwargs) else nullcontext():
+        return made(prompts, completions, **kwargs)
 
 
 reward.__name__ = "judge"  # metrics are called `rewards/judge/mean`; pickling goes by `__qualname__`
@@ -60,6 +63,17 @@ def none_is_zero(kwargs: Mapping[str, Any]) -> bool:
     """
     metric = kwargs.get("log_metric")
     return metric is None or hasattr(getattr(metric, "__self__", None), "_collect_reward_workers")
+
+
+def after_workers(kwargs: Mapping[str, Any]) -> bool:
+    """Whether this call of a training step is in the place of worker processes, one of which failed.
+
+    Example:
+        >>> after_workers({"log_metric": print})
+        False
+    """
+    trainer: Any = getattr(kwargs.get("log_metric"), "__self__", None)
+    return getattr(trainer, "_reward_workers", None) is not None and bool(trainer.model.training)
 
 
 def group_size() -> int | None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -107,13 +109,24 @@ def _world() -> tuple[int, int]:
     A forked child (Axolotl's reward workers) inherits its parent's process group as an object that reaches nobody: there, too.
     """
     group = _process_group()
-    if group is None or group is _inherited:
+    if _alone.get() or group is None or group is _inherited:
         return 1, 0
     from torch import distributed  # noqa: PLC0415  # only where several processes run
 
     return distributed.get_world_size(), distributed.get_rank()
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Judge the groups of this process without the other ranks: for a call that they do not make, and so would never answer."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
 _inherited: Any = None
 
 

@@ -257,3 +257,26 @@ def test_a_worker_of_one_rank_of_two(monkeypatch):
         torch.distributed.destroy_process_group()
     assert values == pytest.approx([1.0, 1 / 3, 0.0, 0.0])
     trainer._shutdown_reward_workers()
+
+
+def breaks_in_workers(prompts, completions, **columns):
+    """A reward function whose worker processes fail."""
+    if multiprocessing.parent_process() is not None:
+        raise RuntimeError("out of memory")
+    return axolotl.reward(prompts, completions, **columns)
+
+
+def test_one_rank_of_two_scores_again(monkeypatch):
+    """The other rank's workers did not fail: it makes no call that this one could gather with, and would let it wait for ever."""
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    monkeypatch.setenv("JUDGE_NUM_GENERATIONS", "4")
+    monkeypatch.setattr(torch.distributed, "all_gather_object", lambda *_: pytest.fail("a collective of one rank"))
+    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    try:
+        trainer = bare(4, function=breaks_in_workers)
+        rewards = trainer._compute_rewards_for_batch(*batch(*GROUP))
+    finally:
+        torch.distributed.destroy_process_group()
+    assert rewards[:4, 0].tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.0])
+    trainer._shutdown_reward_workers()
