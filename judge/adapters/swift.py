@@ -14,6 +14,8 @@ What its own code does (ms-swift 4.6, `rl_core/grpo_algorithm.py`, `rewards/orm.
   are the same 0 then, which is advantage 0 for each. In multi-turn runs with a rollout server they are that 0 here: its warning
   about a None looks each keyword up by row, and `trajectory_inputs` has no rows, so the run would die of a KeyError.
 - Asynchronous rewards run in a fresh `asyncio.run` each step, where a kept client dies on step 2; ours live on their own loop.
+- A scheduler may cut one rollout into several rows (one `request_id`); swift ends the run when their rewards differ. That is said
+  here before anything is judged.
 - A list of length 1 would be given to the whole batch without a word; the length is always right here.
 - Each process of the HF trainer sees its own rows, so groups are formed over processes, with `args.num_generations`.
 """
@@ -119,6 +121,12 @@ def _call(completions: Sequence[str], kwargs: Mapping[str, Any]) -> dict[str, An
     messages = kwargs.get("messages")
     if messages is None:
         raise DataError("ms-swift passes no `messages`, so there is no question to judge by")
+    for rollout, rows in (kwargs.get("trajectory_inputs") or {}).items():
+        if len(rows) > 1:
+            raise DataError(
+                f"ms-swift cut the rollout {rollout} into {len(rows)} rows and wants one reward for all, but each would be"
+                " judged by itself; use a multi-turn scheduler that keeps a rollout in one row. Nothing was judged"
+            )
     columns = {k: v for k, v in kwargs.items() if k not in _NOT_COLUMNS}
     ids = kwargs.get("response_token_ids")
     if ids and all(each is not None for each in ids):

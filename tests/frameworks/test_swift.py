@@ -32,7 +32,7 @@ with warnings.catch_warnings():
     from swift.rlhf_trainers.grpo_trainer import GRPOTrainer
 
 from judge.adapters.swift import AsyncJudgeORM, JudgeORM, register  # noqa: E402
-from judge.errors import NoVerdictError  # noqa: E402
+from judge.errors import DataError, NoVerdictError  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of swift, trl and torch are not ours
 
@@ -161,6 +161,16 @@ def test_a_silent_group_beside_trajectories(orm):
     mixed = samples(*GROUP)
     inputs = {"trajectory_inputs": {s.request_id: [s.to_reward_row()] for s in mixed}}
     assert scored([orm], mixed, extra_reward_kwargs=inputs)[:, 0].tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.0])
+
+
+def test_a_rollout_in_several_rows(orm, endpoint):
+    """A scheduler that cuts rollouts: swift would end the run after the judge was paid, unless all got the same."""
+    rows = samples(*GROUP)
+    inputs = {"trajectory_inputs": {"one": [s.to_reward_row() for s in rows[:2]]}}
+    asked = len(endpoint.asked)
+    with pytest.raises(DataError, match="cut the rollout one into 2 rows"):
+        scored([orm], rows, extra_reward_kwargs=inputs)
+    assert len(endpoint.asked) == asked
 
 
 @pytest.mark.parametrize("kind", [JudgeORM, AsyncJudgeORM])
