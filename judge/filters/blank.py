@@ -17,6 +17,11 @@ _EMPTY_CODE = re.compile(r"(?:async )?(?:def|class|function|public|private|stati
 _CHECK_MARK = re.compile("[\u2705\u2713\u2714\u2611\U0001f44d\U0001f4af\ufe0f\\s]{1,20}")
 _LIST_MARKER = re.compile(r"[\[(]?(?:\d{1,3}|[ivxIVX]{1,4})[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")
 _FIRST_MARKER = re.compile(r"[\[(]?(?:1|[iI])[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")  # `12.` may be an answer nobody knows
+_BLOCK = r"(?:model |assistant |candidate |final )?(?:response|answer|candidate|output|submission|solution|completion)"
+_CLOSES = re.compile(  # a block that the response never opened
+    rf"\s{{0,400}}(?:[<\[{{(=#*_|-]{{1,8}}\s?end(?:[ _-](?:of|the)){{0,2}}[ _-]{_BLOCK}\b|[<\[{{(]{{1,2}}\s?/\s?{_BLOCK}\b[^\w\n])",
+    re.IGNORECASE,
+)
 _PLACEHOLDERS = frozenset(
     "null none n/a na n.a. nan nil undefined tbd tba todo void empty blank undef unknown nothing #n/a -- ??? xxx placeholder qed q.e.d etc foo bar foobar asdf qwerty blah bla test lipsum"
     " [answer]".split()
@@ -52,11 +57,14 @@ def empty_response(look: Look) -> str | None:
 def trivial_response(look: Look) -> str | None:
     """Symbols, punctuation and markup around nothing, a bare list marker, or an empty thinking block and a stray letter.
 
-    Stops: `:`, `---`, `\\boxed{}`, `<answer></answer>`, `| Step |`, `<?php`, `1.`, `<think></think>a`. Does not stop: any
-    letter, digit, emoji or mathematical sign outside markup. Cost: no request, one pass that ends at the first content.
+    Stops: `:`, `---`, `\\boxed{}`, `<answer></answer>`, `| Step |`, `<?php`, `1.`, `<think></think>a`, and a text that begins by
+    closing the block it stands in (`<<<END RESPONSE 5abd>>>`), whatever follows. Does not stop: any other letter, digit, emoji
+    or mathematical sign outside markup. Cost: no request, one pass that ends at the first content.
     """
     if _symbols_only(look.text):
         return "symbols or markup only"
+    if _CLOSES.match(look.text):
+        return "it ends the response before it says anything"
     if len(look.text) > 200:
         return None
     text = look.visible
