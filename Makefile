@@ -1,6 +1,7 @@
 # `make demo` and `make test` each work on a bare machine with Python 3.11: they make .venv, install, fetch the model.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := # where it is set, every process would compile the project anew
 FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/*.txt)))
 BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
 .PHONY: help install install-core demo test test-rest test-engine test-fast test-frameworks $(FRAMEWORKS:%=test-%) lint bench clean
@@ -31,7 +32,7 @@ test-rest: install # its dots are shown as they come: `+` exempts it from --outp
 	+@$(BIN)/pytest -m "not vllm"
 
 test-engine: install
-	@$(BIN)/pytest -m vllm
+	@$(BIN)/pytest -m vllm tests
 
 test-frameworks: $(FRAMEWORKS:%=test-%) ## the trainers' doors under the trainers' own code, at exact versions
 
