@@ -48,9 +48,12 @@ def test_linear_time(grammar):
             half, whole = stopped(small[name] + tail), stopped(text + tail)
             took = least_cpu(lambda it=whole: read(it, q), 0.25)
             assert took < 0.25, name  # 250 ms is the bar for four times as much
-            if took > 0.02:
-                limit = 3.5 * least_cpu(lambda it=half: read(it, q), 0.0, 3) + 0.01
-                assert min(took, least_cpu(lambda it=whole: read(it, q), limit)) < limit, name
+            for _ in range(6 if took > 0.02 else 0):  # a round compares times of one moment: the clock of a busy machine changes
+                limit = 3.5 * least_cpu(lambda it=half: read(it, q), 0.0, 2) + 0.01
+                if least_cpu(lambda it=whole: read(it, q), limit, 2) < limit:
+                    break
+            else:
+                assert took <= 0.02, name
 
 
 def test_no_pattern_repeats_a_repeat():

@@ -164,6 +164,10 @@ def test_linear_time(grammar):
     )
     for piece in pieces:
         half, whole = (piece * (size // len(piece)) for size in (125_000, 250_000))
-        took = least_cpu(lambda text=half: broken(text), 0.0, 3)
-        limit = min(0.5, 2.5 * took + 0.02)
-        assert least_cpu(lambda text=whole: broken(text), limit) < limit, piece
+        for _ in range(6):  # a round compares times of one moment: the clock of a busy machine changes
+            took = least_cpu(lambda text=half: broken(text), 0.0, 2)
+            limit = min(0.5, 2.5 * took + 0.02)
+            if least_cpu(lambda text=whole: broken(text), limit, 2) < limit:
+                break
+        else:
+            pytest.fail(f"{piece!r}: more than {limit:.3f} s, where half of it takes {took:.3f}")
