@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 from server_harness import CONFIG, HEADERS, Engine, at, body, child, client, endpoint, post, thread, until
 
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.serve import serve
 from judge.settings.server import ServerSettings
 from judge.types import Sample

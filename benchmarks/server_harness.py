@@ -20,7 +20,7 @@ import aiohttp.web
 import uvicorn
 
 from judge.engine.scripted import ScriptedEngine
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.server.serve import KEEP_ALIVE_S, listen

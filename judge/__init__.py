@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judge.engine.scripted import ScriptedEngine
     from judge.errors import JudgeError
-    from judge.pipeline.facade import Judge
+    from judge.pipeline.judge import Judge
     from judge.recipe.load import Recipe, load_recipe
     from judge.rubric.load import load_rubric
     from judge.rubric.model import Criterion, Rubric
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Judge": "judge.pipeline.facade",
+    "Judge": "judge.pipeline.judge",
     "ScriptedEngine": "judge.engine.scripted",
     "JudgeError": "judge.errors",
     "Recipe": "judge.recipe.load",

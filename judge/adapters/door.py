@@ -26,7 +26,7 @@ from judge.adapters.question import shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.settings import RunSettings
 from judge.types import Message, Reward, Sample
 

@@ -24,7 +24,7 @@ from judge.adapters.projection import policy_of, siblings
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.monitor import Alarm
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reward, Sample

@@ -32,7 +32,7 @@ from judge.adapters.projection import policy_of
 from judge.adapters.question import question_of, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.reward.absent import apply_policy
 from judge.types import Message, NoVerdict, Reason, Reward
 

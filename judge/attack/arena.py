@@ -17,8 +17,8 @@ from judge.attack.catalogue import AttackMode
 from judge.attack.prompts import best_verdict, messages_of, sample
 from judge.attack.transforms import Base
 from judge.pipeline.build import Plan
-from judge.pipeline.core import Pipeline
-from judge.pipeline.several import Judging
+from judge.pipeline.panel import Judging
+from judge.pipeline.pipeline import Pipeline
 from judge.render.build import llm_criteria
 from judge.render.quoting import boundary
 from judge.types import Call, Completion, NoVerdict, Reason, Reward

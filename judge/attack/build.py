@@ -11,7 +11,7 @@ from judge.attack.arena import GATES, Arena, Gate
 from judge.attack.catalogue import AttackMode
 from judge.errors import SettingsError
 from judge.pipeline.build import Plan, plan
-from judge.pipeline.open import Opened
+from judge.pipeline.session import Opened
 from judge.settings import FilterSettings, RecipeSettings
 
 DEFAULT_RUBRIC = "factual-correctness"  # for a checklist or a grade when the settings name no rubric

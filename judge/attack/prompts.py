@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from judge.attack.bases import Question
 from judge.parse import spell
-from judge.pipeline.core import Pipeline
+from judge.pipeline.pipeline import Pipeline
 from judge.recipe.model import Question as Grammar
 from judge.render.build import Ask, llm_criteria
 from judge.types import Message, Sample

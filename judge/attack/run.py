@@ -23,7 +23,7 @@ from judge.attack.totals import Constant, Honest, Total, constant_figure, honest
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
-from judge.pipeline.open import open_judges
+from judge.pipeline.session import open_judges
 
 
 @dataclass(frozen=True)

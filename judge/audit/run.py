@@ -11,8 +11,8 @@ from judge.batch.progress import Progress
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
-from judge.pipeline.open import open_judges
-from judge.pipeline.several import Judging
+from judge.pipeline.panel import Judging
+from judge.pipeline.session import open_judges
 from judge.types import Call, Completion, NoVerdict, Reason, Reward, Sample
 
 

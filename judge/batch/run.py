@@ -29,8 +29,8 @@ from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
 from judge.errors import DataError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
-from judge.pipeline.open import Opened, open_judges
-from judge.pipeline.several import Judging
+from judge.pipeline.panel import Judging
+from judge.pipeline.session import Opened, open_judges
 from judge.types import NoVerdict, Reason, Reward, Sample
 
 Notice = Callable[[str], None]

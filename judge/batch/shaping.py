@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from judge.batch.store import Store
 from judge.pipeline.build import Plan
-from judge.pipeline.open import Opened
+from judge.pipeline.session import Opened
 from judge.pipeline.shaping import CountTokens, Shaping
 from judge.reward.absent import apply_policy
 from judge.settings import RunSettings

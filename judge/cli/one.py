@@ -17,7 +17,7 @@ from judge.cli.options import Set, needed_columns, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import plan
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings

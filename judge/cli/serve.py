@@ -11,7 +11,7 @@ import typer
 from judge.cli.options import Config, Set
 from judge.errors import InputError
 from judge.pipeline.build import plan
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.settings import load_settings
 
 

@@ -22,7 +22,7 @@ from judge.generators.parse_items import Items, NoItems, parse_items
 from judge.parse.clean import failure
 from judge.pipeline.build import build_pipeline, plan
 from judge.pipeline.calls import Journal
-from judge.pipeline.core import Pipeline
+from judge.pipeline.pipeline import Pipeline
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary
 from judge.rubric.load import rubric_from

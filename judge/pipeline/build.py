@@ -10,7 +10,7 @@ from pathlib import Path
 from judge.engine.protocol import Engine
 from judge.errors import CapabilityError, SettingsError
 from judge.pipeline.calls import Caller, Journal
-from judge.pipeline.core import Pipeline
+from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.shaping import check_shape
 from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.model import SamplingSpec, Turn, Votes

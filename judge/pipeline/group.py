@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 
 from judge.errors import DataError
-from judge.pipeline.several import Judging
+from judge.pipeline.panel import Judging
 from judge.reward.tournament import Arrange, Compare, Comparison, Tournament, play, play_lists
 from judge.settings.group import GroupSettings
 from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import Problem, RecipeError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.recipe.load import Recipe
 from judge.rubric.model import Frozen
 from judge.types import Completion, Sample

@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 
 import judge as package
 from judge.errors import JudgeError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server import page, routes_groups, routes_native, routes_nemo_gym, routes_trainers
 from judge.server.answer import ClientGone
 from judge.server.auth import Guard, Keys, load_keys

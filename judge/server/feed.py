@@ -15,7 +15,7 @@ from dataclasses import replace
 from judge.adapters.convert import group_key
 from judge.errors import JudgeError, MonitorStop
 from judge.monitor import Report
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.pipeline.watch import BatchWatch
 from judge.server.log import log
 from judge.types import Reward, Sample

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from judge.errors import JudgeError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
 from judge.server.log import log
 from judge.server.probe import engine_answered, probe_for

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 
 from judge.errors import InputError, JudgeError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import load_keys
 from judge.server.log import json_lines, log

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from judge.errors import JudgeError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
 from judge.server.board import Board
 from judge.server.broker import Broker

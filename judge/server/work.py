@@ -15,9 +15,9 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from judge.errors import DataError, EngineError, NoVerdictError
-from judge.pipeline.facade import Judge
 from judge.pipeline.flight import as_finished
 from judge.pipeline.group import competing
+from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
 from judge.server.board import Board
 from judge.server.drain import Drain

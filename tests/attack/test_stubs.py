@@ -16,7 +16,7 @@ from judge.attack.record import record
 from judge.attack.run import Options
 from judge.attack.shots import attack_shots
 from judge.attack.verdict import exceeding, verdict_line
-from judge.pipeline.open import open_judges
+from judge.pipeline.session import open_judges
 from judge.recipe.load import list_recipes
 from tests.attack.attack_harness import attacked, planned, rights, some
 from tests.fake_endpoint import FakeEndpoint

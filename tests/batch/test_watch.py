@@ -12,7 +12,7 @@ from judge.batch.run import run_batch
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import MonitorStop
 from judge.pipeline.build import plan
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.settings import load_settings
 from judge.types import Request, Sample
 

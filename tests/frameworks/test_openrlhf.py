@@ -17,7 +17,7 @@ import torch
 
 from judge.adapters import openrlhf
 from judge.errors import SettingsError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.settings.server import ServerSettings

@@ -26,7 +26,7 @@ from verifiers.v1.serve import EnvClient, EnvServer  # noqa: E402
 
 from judge.adapters.door import Door  # noqa: E402
 from judge.adapters.verifiers import score_trace  # noqa: E402
-from judge.pipeline.facade import Judge  # noqa: E402
+from judge.pipeline.judge import Judge  # noqa: E402
 from judge.types import Sample  # noqa: E402
 from tests.adapters.stand_ins import prefers_longer  # noqa: E402
 from tests.fake_endpoint import Canned  # noqa: E402

@@ -12,7 +12,7 @@ import pytest
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, SettingsError
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.types import Request, Sample
 from tests.batch_harness import run
 

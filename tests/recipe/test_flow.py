@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.types import Completion, Reason, Request, Reward, Sample
 
 FIXTURE = str(Path(__file__).parent / "fixtures" / "prompt-first")

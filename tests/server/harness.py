@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from judge.engine.scripted import ScriptedEngine
-from judge.pipeline.facade import Judge
+from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.server.serve import listen

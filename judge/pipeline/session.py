@@ -10,9 +10,9 @@ from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.calls import Journal
-from judge.pipeline.core import Pipeline
 from judge.pipeline.group import GroupJudging
-from judge.pipeline.several import FIRST, Judging, Panel, SecondOpinion
+from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
+from judge.pipeline.pipeline import Pipeline
 from judge.settings import EngineSettings
 from judge.types import Message, Reward, Sample
 

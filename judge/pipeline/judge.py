@@ -23,8 +23,8 @@ from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.flight import as_finished
 from judge.pipeline.group import GroupJudging, competing
-from judge.pipeline.open import Opened, open_judges
-from judge.pipeline.several import Judging
+from judge.pipeline.panel import Judging
+from judge.pipeline.session import Opened, open_judges
 from judge.pipeline.shaping import Shaping
 from judge.pipeline.watch import BatchWatch
 from judge.reward.absent import apply_policy
