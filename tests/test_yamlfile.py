@@ -46,7 +46,7 @@ BAD = [
     pytest.param("a: [1", "not valid YAML", id="open-bracket"),
     pytest.param("a: 1\n\tb: 2", "f.yaml:2: not valid YAML", id="tab"),
     pytest.param("a: 1\n---\nb: 2", "not valid YAML", id="two-documents"),
-    pytest.param("[" * 5000, "nested more than 64 levels deep", id="deep-brackets"),
+    pytest.param("[" * 5000, "f.yaml:1: ", id="deep-brackets"),
     pytest.param("- " * 5000 + "x", "nested more than 64 levels deep", id="deep-dashes"),
     pytest.param("a: &x [*x]", "f.yaml:1: ", id="alias-of-itself"),
 ]
