@@ -1,1 +1,1 @@
-"""Trainers' reward functions: thin doors that map a framework's arguments to samples, and rewards to what it returns."""
+"""Trainers' reward functions: thin integrations that map a framework's arguments to samples, and rewards to what it returns."""

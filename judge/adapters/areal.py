@@ -18,9 +18,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters.chat_markup import bare, messages_in
-from judge.adapters.question import QUESTION_KEYS, question_of
-from judge.adapters.served import door_for, reference_in, wait_for
+from judge.adapters._shared.chat_markup import bare, messages_in
+from judge.adapters._shared.sample import QUESTION_KEYS, question_of, reference_in
+from judge.adapters._shared.score_group import judge_for, wait_for
 from judge.errors import NoVerdictError
 
 LIMIT_S = 13.0  # below AReaL's 15 s, whose end would be a 0
@@ -57,16 +57,16 @@ async def score(prompt: str, completion: str, row: Mapping[str, Any], *, limit_s
     Raises:
         NoVerdictError: There is no reward, or not in time.
     """
-    door = door_for("areal")
+    judge = judge_for("areal")
     asked: Any = messages_in(prompt)
     if any(row.get(key) is not None for key in QUESTION_KEYS):
-        asked = question_of(row, None, needed=door.needs_question, where=door.name, holder="the row")
-    sample = door.sample(asked, bare(completion), reference_in(row), row)
+        asked = question_of(row, None, needed=judge.needs_question, where=judge.name, holder="the row")
+    sample = judge.sample(asked, bare(completion), reference_in(row), row)
     try:
         async with asyncio.timeout(limit_s) as limit:
-            value, _ = await door.score(sample)
+            value, _ = await judge.score(sample)
             return value
     except TimeoutError:
         if not limit.expired():
             raise
-        raise NoVerdictError(f"{door.name}: no reward within {limit_s:g} s") from None
+        raise NoVerdictError(f"{judge.name}: no reward within {limit_s:g} s") from None

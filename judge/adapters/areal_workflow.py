@@ -21,13 +21,14 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from judge.adapters.chat_markup import bare
-from judge.adapters.door import Door
-from judge.adapters.figures import why
-from judge.adapters.lazy import base_of
-from judge.adapters.projection import siblings
-from judge.adapters.question import question_of
-from judge.adapters.served import ServedDoor, door_for, reference_in, score_group
+from judge.adapters._shared.chat_markup import bare
+from judge.adapters._shared.failure_policy import needs_group
+from judge.adapters._shared.lazy import base_of
+from judge.adapters._shared.metrics import why
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.remote_judge import RemoteJudge
+from judge.adapters._shared.sample import question_of, reference_in
+from judge.adapters._shared.score_group import judge_for, score_group
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
 from judge.types import Reward, Sample
@@ -79,8 +80,8 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         self.tokenizer = _areal("utils.hf_utils.load_hf_tokenizer")(tokenizer) if isinstance(tokenizer, str) else tokenizer
         self.gconfig = gconfig.new_with_stop_and_pad_token_ids(self.tokenizer)
         self.group_size, self.enable_thinking, self.name = group_size, enable_thinking, name
-        self._judge = (config, server, {"name": name, "on_no_verdict": on_no_verdict, "constant": constant})
-        self._check(self._door())  # here an error ends the run, in an episode it would only be logged
+        self._named = (config, server, {"name": name, "on_no_verdict": on_no_verdict, "constant": constant})
+        self._check(self._own_judge())  # here an error ends the run, in an episode it would only be logged
 
     async def arun_episode(self, engine: Any, data: Mapping[str, Any]) -> dict[str, Any] | None:
         """Roll out and judge one prompt.
@@ -90,11 +91,11 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
             data: A row: `messages`, which the policy is asked; the reference by its known names, `question` (what the judge is
                 shown instead), `context`, `principle`, `rubric`.
         """
-        door = self._door()
+        judge = self._own_judge()
         responses = await self._rolled_out(engine, data)
-        found = await score_group(door, [self._sample(door, response, data) for response in responses])
+        found = await score_group(judge, [self._sample(judge, response, data) for response in responses])
         lacking = next((reward for value, reward in found if value is None), None)
-        self._log(door, found, kept=lacking is None)
+        self._log(judge, found, kept=lacking is None)
         if lacking is not None:
             logger.warning("%s: a group of %d is left out: %s", self.name, len(found), why(lacking))
             return None
@@ -104,14 +105,14 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         batch: dict[str, Any] = _areal("utils.data.concat_padded_tensors")(rows)
         return batch
 
-    def _door(self) -> Door | ServedDoor:
+    def _own_judge(self) -> ProcessJudge | RemoteJudge:
         """This process's: a workflow may be sent to another one."""
-        config, server, options = self._judge
-        return door_for(FRAMEWORK, config, server, **options)
+        config, server, options = self._named
+        return judge_for(FRAMEWORK, config, server, **options)
 
-    def _check(self, door: Door | ServedDoor) -> None:
-        cause = siblings(door.plan.settings, door.policy) if isinstance(door, Door) else ""
-        if door.policy == "impute_group_mean":
+    def _check(self, judge: ProcessJudge | RemoteJudge) -> None:
+        cause = needs_group(judge.plan.settings, judge.policy) if isinstance(judge, ProcessJudge) else ""
+        if judge.policy == "impute_group_mean":
             cause = cause or "`impute_group_mean`"
         if cause and self.group_size < 2:
             raise SettingsError(f"{self.name}: {cause} needs siblings, and `group_size` is {self.group_size}")
@@ -132,19 +133,19 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
             )
         )
 
-    def _sample(self, door: Door | ServedDoor, response: Any, data: Mapping[str, Any]) -> Sample:
-        asked = question_of(data, None, needed=door.needs_question, where=door.name, holder="the row")
+    def _sample(self, judge: ProcessJudge | RemoteJudge, response: Any, data: Mapping[str, Any]) -> Sample:
+        asked = question_of(data, None, needed=judge.needs_question, where=judge.name, holder="the row")
         text = bare(self.tokenizer.decode(response.output_tokens))
-        sample = door.sample(asked, text, reference_in(data), data)
+        sample = judge.sample(asked, text, reference_in(data), data)
         return replace(sample, metadata={**sample.metadata, LENGTHS: response.output_len})
 
-    def _log(self, door: Door | ServedDoor, found: Sequence[tuple[float | None, Reward]], *, kept: bool) -> None:
+    def _log(self, judge: ProcessJudge | RemoteJudge, found: Sequence[tuple[float | None, Reward]], *, kept: bool) -> None:
         """Of a group that is left out only how often there was no verdict: its rewards are not trained on."""
         scope = _areal("infra.workflow_context.stat_scope")()
         tracker = _areal("utils.stats_tracker.get")(scope)
         for value, reward in found:
             if kept and value is not None:
-                tracker.scalar(reward=value, **door.figures(value, reward))
+                tracker.scalar(reward=value, **judge.metrics(value, reward))
             else:
                 tracker.scalar(**{f"{self.name}/no_verdict": float(reward.failure is not None)})
 

@@ -20,10 +20,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
-from judge.adapters.convert import completion_of, messages_as_mappings, prompt_of
-from judge.adapters.door import Door
-from judge.adapters.figures import why
-from judge.adapters.served import ServedDoor, door_for, reference_in, score_group
+from judge.adapters._shared.metrics import why
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.remote_judge import RemoteJudge
+from judge.adapters._shared.sample import completion_of, messages_as_mappings, prompt_of, reference_in
+from judge.adapters._shared.score_group import judge_for, score_group
 from judge.errors import DataError
 from judge.types import Sample
 
@@ -49,16 +50,16 @@ def judge_group(
     Raises:
         SettingsError: Here, and not at the first group.
     """
-    door = door_for("art", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+    judge = judge_for("art", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
 
     async def judged(group: Any) -> Any:
         """The group with its rewards, or None."""
-        return await asyncio.create_task(score_trajectories(door, group), context=Context())
+        return await asyncio.create_task(score_trajectories(judge, group), context=Context())
 
     return judged
 
 
-async def score_trajectories(door: Door | ServedDoor, group: Any) -> Any:
+async def score_trajectories(judge: ProcessJudge | RemoteJudge, group: Any) -> Any:
     """Set the rewards of one group's trajectories, all of them or none; gives the group, or None when it is to be left out.
 
     The question is what stands before the first assistant message; the rest is the response. The reference and `context`,
@@ -69,7 +70,7 @@ async def score_trajectories(door: Door | ServedDoor, group: Any) -> Any:
         DataError: A trajectory has no reply, or additional histories.
     """
     trajectories = list(group.trajectories)
-    found = await score_group(door, [_sample(door, each, group) for each in trajectories])
+    found = await score_group(judge, [_sample(judge, each, group) for each in trajectories])
     values = [value for value, _ in found if value is not None]
     if len(values) < len(found):
         lacking = [why(reward) for value, reward in found if value is None]
@@ -77,21 +78,21 @@ async def score_trajectories(door: Door | ServedDoor, group: Any) -> Any:
         return None
     for each, value, (_, reward) in zip(trajectories, values, found, strict=True):
         each.metrics.setdefault("independent_reward", each.reward)
-        each.metrics.update(door.figures(value, reward))
+        each.metrics.update(judge.metrics(value, reward))
         each.reward = value
-        each.logs.append(f"{door.name}: {why(reward)}")
+        each.logs.append(f"{judge.name}: {why(reward)}")
     return group
 
 
-def _sample(door: Door | ServedDoor, trajectory: Any, group: Any) -> Sample:
+def _sample(judge: ProcessJudge | RemoteJudge, trajectory: Any, group: Any) -> Sample:
     if getattr(trajectory, "additional_histories", None):
         raise DataError(
-            f"{door.name}: a trajectory with additional histories is no one conversation, and cannot be judged as one"
+            f"{judge.name}: a trajectory with additional histories is no one conversation, and cannot be judged as one"
         )
     messages: Sequence[Mapping[str, Any]] = messages_as_mappings(trajectory.messages())
     first = next((i for i, m in enumerate(messages) if m.get("role") == "assistant"), None)
     if not first:
-        raise DataError(f"{door.name}: a trajectory needs a question and a reply, and has {len(messages)} messages")
+        raise DataError(f"{judge.name}: a trajectory needs a question and a reply, and has {len(messages)} messages")
     row = {**(getattr(group, "metadata", None) or {}), **trajectory.metadata}
-    asked = prompt_of(messages[:first], door.name)
-    return door.sample(asked, completion_of(messages[first:], door.name), reference_in(row), row)
+    asked = prompt_of(messages[:first], judge.name)
+    return judge.sample(asked, completion_of(messages[first:], judge.name), reference_in(row), row)

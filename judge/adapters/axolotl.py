@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from judge.adapters.door import config_of, shared
-from judge.adapters.gather import alone
+from judge.adapters._shared.gather import alone
+from judge.adapters._shared.process_judge import config_of, shared
 from judge.adapters.trl import JudgeReward
 from judge.errors import SettingsError
 

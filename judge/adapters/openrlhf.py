@@ -21,10 +21,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from judge.adapters.chat_markup import messages_in, response_in
-from judge.adapters.convert import label_fields, label_reference
-from judge.adapters.door import Door, config_of, shared
-from judge.adapters.question import QUESTION_KEYS, question_of
+from judge.adapters._shared.chat_markup import messages_in, response_in
+from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
+from judge.adapters._shared.sample import QUESTION_KEYS, label_fields, label_reference, question_of
 from judge.errors import DataError, JudgeError
 from judge.types import Reward, Sample
 
@@ -43,7 +42,7 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
 
     Returns:
         `rewards`: what is trained on; `scores`: the judge's own, in [0, 1], for dynamic filtering; `extra_logs`: the keys of
-        `judge.adapters.figures.figure_names`. Tensors of shape (responses,).
+        `judge.adapters._shared.metrics.metric_names`. Tensors of shape (responses,).
 
     Raises:
         EngineError, DataError: Logged first, since OpenRLHF keeps the reason to itself.
@@ -63,7 +62,7 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
     }
 
 
-def sample_of(door: Door, prompt: str, response: str, label: Any) -> Sample:
+def sample_of(judge: ProcessJudge, prompt: str, response: str, label: Any) -> Sample:
     """One response as a sample. The question is the label's where it brings one, else the prompt without its chat markup.
 
     Raises:
@@ -72,30 +71,30 @@ def sample_of(door: Door, prompt: str, response: str, label: Any) -> Sample:
     fields = label_fields(label)
     asked: Any = messages_in(prompt)
     if any(fields.get(key) is not None for key in QUESTION_KEYS):
-        asked = question_of(fields, None, needed=door.needs_question, where=door.name, holder="label")
-    return door.sample(asked, response, fields or label_reference(label), fields)
+        asked = question_of(fields, None, needed=judge.needs_question, where=judge.name, holder="label")
+    return judge.sample(asked, response, fields or label_reference(label), fields)
 
 
-def told_of(door: Door, score: float, reward: Reward) -> dict[str, Any]:
+def to_openrlhf(judge: ProcessJudge, score: float, reward: Reward) -> dict[str, Any]:
     """What OpenRLHF is told of one response, as `reward_func` says, in plain numbers."""
     own = score if reward.value is None else reward.value
-    return {"rewards": score, "scores": own, "extra_logs": door.figures(score, reward)}
+    return {"rewards": score, "scores": own, "extra_logs": judge.metrics(score, reward)}
 
 
 async def _score(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
-    door = _door()
+    judge = _judge()
     samples = []
     for row, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
         response = response_in(query, prompt)
         if response is None:
             raise DataError(f"row {row}: the text does not contain its prompt, so the response cannot be told from it")
-        samples.append(sample_of(door, prompt, response, label))
-    return [told_of(door, *each) for each in await asyncio.gather(*map(door.score, samples))]
+        samples.append(sample_of(judge, prompt, response, label))
+    return [to_openrlhf(judge, *each) for each in await asyncio.gather(*map(judge.score, samples))]
 
 
-def _door() -> Door:
-    return shared(Door, "openrlhf", config_of(None))
+def _judge() -> ProcessJudge:
+    return shared(ProcessJudge, "openrlhf", config_of(None))
 
 
 if __name__ == LOADED_AS:
-    _door()  # a wrong run file ends the run here, where it is still said why
+    _judge()  # a wrong run file ends the run here, where it is still said why

@@ -26,12 +26,12 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from judge.adapters.chat_markup import bare
-from judge.adapters.door import Door, config_of, shared
-from judge.adapters.lazy import base_of
-from judge.adapters.openrlhf import sample_of, told_of
-from judge.adapters.projection import siblings
-from judge.adapters.served import numbers_of
+from judge.adapters._shared.chat_markup import bare
+from judge.adapters._shared.failure_policy import needs_group
+from judge.adapters._shared.lazy import base_of
+from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
+from judge.adapters._shared.score_group import group_numbers
+from judge.adapters.openrlhf import sample_of, to_openrlhf
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
 from judge.reward.shape import alone
@@ -58,7 +58,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
         if _Base is object:
             raise SettingsError("OpenRLHF is not installed here")
         super().__init__()
-        self._door = shared(Door, FRAMEWORK, config_of(None))
+        self._judge = shared(ProcessJudge, FRAMEWORK, config_of(None))
         self._joining: dict[Any, tuple[list[Call], asyncio.Task[list[Output]]]] = {}  # by the task that asks
 
     def execute(self, **call: Any) -> Coroutine[Any, Any, Output]:
@@ -79,31 +79,31 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
         self._check(len(calls))
         generate = super().execute
         outputs = await asyncio.gather(*(generate(**call) for call in calls))
-        found = await numbers_of(self._door, [self._sample(o, c) for o, c in zip(outputs, calls, strict=True)])
+        found = await group_numbers(self._judge, [self._sample(o, c) for o, c in zip(outputs, calls, strict=True)])
         lost = [f"{reward.failure.reason}: {reward.failure.detail}" for _, reward in found if reward.failure is not None]
         empty = len(lost) == len(found)
         if empty:
             logger.warning("a group of %d has no reward at all, and gets equal ones: %s", len(found), lost[0])
         for output, (score, reward) in zip(outputs, found, strict=True):
-            told = told_of(self._door, score, reward)
+            told = to_openrlhf(self._judge, score, reward)
             if empty:  # the same for all, whatever the shaping chain made of a constant
-                told.update(rewards=self._door.constant, scores=math.nan)
+                told.update(rewards=self._judge.constant, scores=math.nan)
             output.update(reward=told["rewards"], scores=told["scores"], extra_logs=told["extra_logs"])
         return outputs
 
     def _check(self, size: int) -> None:
-        settings = self._door.plan.settings
+        settings = self._judge.plan.settings
         if size < 2 and not (settings.group is None and alone(settings.reward.shape)):
             raise SettingsError(
-                f"{siblings(settings, '')} needs siblings, and this prompt has one sample: `--rollout.n_samples_per_prompt` and"
-                " `--eval.n_samples_per_prompt` have to be 2 or more"
+                f"{needs_group(settings, '')} needs several responses to a prompt, and this prompt has one: set"
+                " `--rollout.n_samples_per_prompt` and `--eval.n_samples_per_prompt` to 2 or more"
             )
 
     def _sample(self, output: Output, call: Call) -> Sample:
         """By its tokens: a text would have to be searched for its prompt."""
         [(start, end)] = output["action_ranges"]
         response = bare(call["hf_tokenizer"].decode(output["observation_tokens"][start:end], skip_special_tokens=False))
-        sample = sample_of(self._door, call["prompt"], response, call["label"])
+        sample = sample_of(self._judge, call["prompt"], response, call["label"])
         return replace(sample, metadata={**sample.metadata, LENGTHS: end - start})
 
 

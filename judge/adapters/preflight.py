@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judge.adapters._shared.failure_policy import Framework, framework, needs_group, policy_of
+from judge.adapters._shared.metrics import components_of, metric_names
+from judge.adapters._shared.sample import QUESTION_KEYS, REFERENCE_COLUMNS, shows_question
 from judge.adapters.areal import LIMIT_S
-from judge.adapters.convert import REFERENCE_COLUMNS
-from judge.adapters.figures import components_of, figure_names
-from judge.adapters.projection import Framework, framework, policy_of, siblings
-from judge.adapters.question import QUESTION_KEYS, shows_question
 from judge.errors import SettingsError
 from judge.pipeline.build import Plan
 from judge.reward.shape import needs
@@ -68,7 +67,7 @@ class _Case:
             policy = policy_of(self.name, self.plan.settings)[0]
         except SettingsError:
             policy = "exclude"
-        return siblings(self.plan.settings, policy)
+        return needs_group(self.plan.settings, policy)
 
 
 def examine(
@@ -96,14 +95,14 @@ def examine(
     return [f for f in found if f.says]
 
 
-Said = str | tuple[str, bool]
+Answer = str | tuple[str, bool]
 
 
-def _pair(said: Said) -> tuple[str, bool]:
+def _pair(said: Answer) -> tuple[str, bool]:
     return (said, False) if isinstance(said, str) else said
 
 
-def _groups(case: _Case) -> Said:
+def _groups(case: _Case) -> Answer:
     name, size = case.name, case.layout.num_generations
     if name in ONE_AT_A_TIME:
         return "one response a call; siblings are never seen"
@@ -116,7 +115,7 @@ def _groups(case: _Case) -> Said:
     return _batches(case, size)
 
 
-def _batches(case: _Case, size: int) -> Said:
+def _batches(case: _Case, size: int) -> Answer:
     """What the numbers make of the groups where a call holds a process's share of the batch."""
     layout = case.layout
     if layout.per_device_batch is None:
@@ -137,7 +136,7 @@ def _batches(case: _Case, size: int) -> Said:
     return f"split: {local} completions a process, {size} a group; {then}"
 
 
-def _siblings(case: _Case) -> Said:
+def _siblings(case: _Case) -> Answer:
     if not case.cause:
         return "rewards depend on no sibling"
     if not case.known.sees_groups:
@@ -146,7 +145,7 @@ def _siblings(case: _Case) -> Said:
     return f"{case.cause} needs siblings, and whole groups are judged at once"
 
 
-def _question(case: _Case) -> Said:
+def _question(case: _Case) -> Answer:
     if not shows_question(case.plan):
         return "the recipe does not show it to the judge"
     if case.name == "verl":
@@ -178,7 +177,7 @@ def _question(case: _Case) -> Said:
     }.get(case.name, "`prompts`: text or messages, as in the data set")
 
 
-def _reference(case: _Case) -> Said:
+def _reference(case: _Case) -> Answer:
     if "reference" not in case.plan.recipe.spec.needs.sample:
         return ""
     where = {
@@ -205,7 +204,7 @@ def _reference(case: _Case) -> Said:
     )
 
 
-def _columns(case: _Case) -> Said:
+def _columns(case: _Case) -> Answer:
     if case.row is None or case.name not in (*BATCHED, "trl-async", "verifiers-v0"):
         return ""
     taken = [c for c in _TAKEN if c in case.row]
@@ -214,7 +213,7 @@ def _columns(case: _Case) -> Said:
     return ""
 
 
-def _missing(case: _Case) -> Said:
+def _missing(case: _Case) -> Answer:
     can = f"it can: {', '.join(case.known.policies)}"
     try:
         policy, constant = policy_of(case.name, case.plan.settings)
@@ -224,7 +223,7 @@ def _missing(case: _Case) -> Said:
     return f"{here} (there, None is {case.known.none_is}; {can})"
 
 
-def _engine(case: _Case) -> Said:
+def _engine(case: _Case) -> Answer:
     engine = case.plan.settings.engine
     if isinstance(engine, VllmSettings | TransformersSettings):
         if case.name in WORKERS:
@@ -242,7 +241,7 @@ def _engine(case: _Case) -> Said:
     return f"`openai`: {engine.concurrency} requests at once from each process, {most:g} s a call at most"
 
 
-def _lengths(case: _Case) -> Said:
+def _lengths(case: _Case) -> Answer:
     if "lengths" not in needs(case.plan.settings.reward.shape):
         return ""
     if case.name in (*BATCHED, "trl-async", "areal-workflow", "openrlhf-agent", "verl-manager", "skyrl-generator"):
@@ -252,7 +251,7 @@ def _lengths(case: _Case) -> Said:
     return "`reward.shape` needs them: counted by the judge's tokenizer, since no token ids are passed"
 
 
-def _monitor(case: _Case) -> Said:
+def _monitor(case: _Case) -> Answer:
     if case.plan.settings.monitor is None:
         return ""
     if case.name not in (*BATCHED, "trl-async"):
@@ -260,8 +259,8 @@ def _monitor(case: _Case) -> Said:
     return "watches every batch of a process"
 
 
-def _metrics(case: _Case) -> Said:
-    names = list(figure_names(components_of(case.plan), "judge"))
+def _metrics(case: _Case) -> Answer:
+    names = list(metric_names(components_of(case.plan), "judge"))
     if case.name in (*BATCHED, "trl-async"):
         names = ["rewards/judge/mean", "rewards/judge/std", *(n for n in names if n != "judge/unjudged"), "judge/seconds"]
         if case.name in ("trl-async", "ms-swift"):
@@ -277,7 +276,7 @@ def _metrics(case: _Case) -> Said:
     return ", ".join(names)
 
 
-_LOOKS: tuple[tuple[str, Callable[[_Case], Said]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[_Case], Answer]], ...] = (
     ("groups", _groups),
     ("siblings", _siblings),
     ("question", _question),
@@ -289,3 +288,117 @@ _LOOKS: tuple[tuple[str, Callable[[_Case], Said]], ...] = (
     ("monitor", _monitor),
     ("metrics", _metrics),
 )
+
+
+# ---- what to write where ---------------------------------------------------------------------------------------------
+
+_TRL = """\
+from judge.adapters.trl import JudgeReward
+reward = JudgeReward({config!r}{size}{framework})
+trainer = {trainer}(model=..., reward_funcs=reward, args=..., train_dataset=...)"""
+
+_AXOLOTL = """\
+JUDGE_CONFIG={config}{size_variable} axolotl train run.yaml
+# run.yaml
+rl: grpo
+trl:
+  reward_funcs: [judge.adapters.axolotl.reward]"""
+
+_LINES = {
+    "trl": _TRL,
+    "trl-async": _TRL,
+    "unsloth": _TRL,
+    "axolotl": _AXOLOTL,
+    "axolotl-async": _AXOLOTL,
+    "ms-swift": """\
+# plugin.py
+from judge.adapters.swift import register
+register("judge")
+# shell
+JUDGE_CONFIG={config} swift rlhf --rlhf_type grpo --external_plugins plugin.py --reward_funcs judge ...""",
+    "verl": """\
+python -m verl.trainer.main_ppo \\
+  reward.custom_reward_function.path=pkg://judge.adapters.verl \\
+  reward.custom_reward_function.name=compute_score \\
+  +reward.custom_reward_function.reward_kwargs.config={config} ...""",
+    "verl-manager": """\
+python -m verl.trainer.main_ppo \\
+  reward.reward_manager.source=importlib reward.reward_manager.name=JudgeRewardManager \\
+  reward.reward_manager.module.path=pkg://judge.adapters.verl_manager \\
+  +reward.reward_kwargs.config={config} ...
+# groups: +reward.reward_kwargs.server=http://host:8421 instead, of `judge serve {config}`""",
+    "openrlhf": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job: runtime_env.env_vars
+REWARD=$(python -c "import judge.adapters.openrlhf as m; print(m.__file__)")
+python -m openrlhf.cli.train_ppo_ray --reward.remote_url "$REWARD" ...""",
+    "openrlhf-agent": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job: runtime_env.env_vars
+AGENT=$(python -c "import judge.adapters as m; print(m.__path__[0])")/openrlhf_agent.py
+python -m openrlhf.cli.train_ppo_ray --train.agent_func_path "$AGENT" ...""",
+    "verifiers": """\
+export JUDGE_CONFIG={config}
+--env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward""",
+    "verifiers-v0": """\
+from judge.adapters.verifiers import judge_rubric
+env = vf.SingleTurnEnv(dataset=..., rubric=judge_rubric({config!r}))""",
+    "slime": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job; or JUDGE_SERVER=http://host:8421
+python train.py --custom-rm-path judge.adapters.slime.custom_rm ...""",
+    "slime-group": """\
+export JUDGE_CONFIG={config}     # for the whole Ray job; or JUDGE_SERVER=http://host:8421
+python train.py --group-rm --custom-rm-path judge.adapters.slime.custom_group_rm ...""",
+    "art": """\
+from judge.adapters.art import judge_group
+groups = await art.gather_trajectory_groups(..., after_each=judge_group({config!r}))""",
+    "skyrl": """\
+# methods of your environment, a BaseTextEnv; `from judge.adapters.skyrl import judged_step`
+def step(self, action):
+    self.done = judged_step(action, self.prompt, self.extras, config={config!r})
+    return self.done
+def get_metrics(self):
+    return self.done["metadata"]""",
+    "skyrl-generator": """\
+# your environment, a BaseTextEnv, ends with `return judged_step(action, self.prompt, self.extras)`
+# a method of your BasePPOExp; `from judge.adapters.skyrl_generator import JudgeGenerator`
+def get_generator(self, cfg, tokenizer, inference_engine_client):
+    gym, name = cfg.environment.skyrl_gym, resolve_policy_model_name(cfg)
+    return JudgeGenerator(cfg.generator, gym, inference_engine_client, tokenizer, name, config={config!r})""",
+    "areal": """\
+export JUDGE_CONFIG={config}     # in every worker; or JUDGE_SERVER=http://host:8421
+# in your workflow's settings
+reward_fn="judge.adapters.areal.reward_fn\"""",
+    "areal-workflow": """\
+# in your training script; gconfig.n_samples is 1
+workflow = "judge.adapters.areal_workflow.JudgeWorkflow"
+workflow_kwargs = dict(gconfig=config.gconfig, tokenizer=config.tokenizer_path, group_size={group}, config={config!r})""",
+    "tinker": """\
+# a method of your EnvGroupBuilder; `from judge.adapters.tinker import group_rewards, replies`
+async def compute_group_rewards(self, trajectory_group, env_group):
+    texts = replies(trajectory_group, self.renderer)
+    return await group_rewards(texts, self.prompt, {{"answer": self.answer}}, config={config!r})""",
+}
+_TRAINERS = {"trl-async": "AsyncGRPOTrainer"}
+
+
+def launch_lines(framework: str, config: str, num_generations: int | None, siblings: bool) -> list[str]:
+    """The lines for one framework.
+
+    Args:
+        config: Path of the run file.
+        num_generations: Completions a prompt, where known.
+        siblings: Whether rewards depend on them, so that the number has to be given.
+
+    Example:
+        >>> launch_lines("verifiers", "/runs/judge.yaml", 8, False)[0]
+        'export JUDGE_CONFIG=/runs/judge.yaml'
+    """
+    size = num_generations if siblings else None
+    text = _LINES[framework].format(
+        config=config,
+        size=f", num_generations={size}" if size else "",
+        size_variable=f" JUDGE_NUM_GENERATIONS={size}" if size else "",
+        framework="" if framework == "trl" else f", framework={framework!r}",
+        group=num_generations or 1,
+        trainer=_TRAINERS.get(framework, "GRPOTrainer"),
+    )
+    return text.splitlines()

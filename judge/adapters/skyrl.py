@@ -17,18 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.adapters.chat_markup import bare
-from judge.adapters.convert import prompt_of
-from judge.adapters.door import Door
-from judge.adapters.served import ServedDoor, door_for, reference_in, wait_for
+from judge.adapters._shared.chat_markup import bare
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.remote_judge import RemoteJudge
+from judge.adapters._shared.sample import prompt_of, reference_in
+from judge.adapters._shared.score_group import judge_for, wait_for
 from judge.errors import SettingsError
 from judge.types import Message, Sample
 
-SEAT = "judge_seat"  # the key of `extras` where a generator puts a `Seat`
+SLOT = "judge_slot"  # the key of `extras` where a generator puts a `Slot`
 
 
 @dataclass(frozen=True)
-class Said:
+class PendingResponse:
     """What an environment wants judged."""
 
     prompt: str | tuple[Message, ...]
@@ -37,10 +38,10 @@ class Said:
 
 
 @dataclass(eq=False)
-class Seat:
+class Slot:
     """Where `judged_step` leaves it, once, for a generator that judges whole groups."""
 
-    said: list[Said] = field(default_factory=list)
+    said: list[PendingResponse] = field(default_factory=list)
 
 
 def judged_step(
@@ -60,7 +61,7 @@ def judged_step(
         action: That text.
         prompt: What the environment's `init` got, copied there: the generator may go on writing into its list.
         extras: What its `__init__` got: the data set's row. The reference is `reward_spec.ground_truth`, else a known column;
-            `context`, `principle` and `rubric` reach the judge, too. Under `JudgeGenerator` its seat is in there.
+            `context`, `principle` and `rubric` reach the judge, too. Under `JudgeGenerator` its slot is in there.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER. Under `JudgeGenerator` these and the policy are its own.
         on_no_verdict: `raise` or `constant`; None: what the run file says.
 
@@ -77,22 +78,22 @@ def judged_step(
         ...     return judged_step(action, self.prompt, self.extras)
     """
     row = extras or {}
-    said = Said(prompt_of(prompt, name), action, row)
-    if isinstance(seat := row.get(SEAT), Seat):
+    said = PendingResponse(prompt_of(prompt, name), action, row)
+    if isinstance(slot := row.get(SLOT), Slot):
         if any(each is not None for each in (config, server, on_no_verdict, constant)):
             raise SettingsError(
                 f"{name}: the generator judges here: give `config`, `server`, `on_no_verdict` and `constant` to `JudgeGenerator`,"
                 " and leave them out of `judged_step`"
             )
-        seat.said.append(said)
+        slot.said.append(said)
         return {"observations": [], "reward": 0.0, "done": True, "metadata": {}}
-    door = door_for("skyrl", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
-    score, reward = wait_for(door.score(sample_of(door, said)))
-    return {"observations": [], "reward": score, "done": True, "metadata": door.figures(score, reward)}
+    judge = judge_for("skyrl", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+    score, reward = wait_for(judge.score(sample_of(judge, said)))
+    return {"observations": [], "reward": score, "done": True, "metadata": judge.metrics(score, reward)}
 
 
-def sample_of(door: Door | ServedDoor, said: Said) -> Sample:
+def sample_of(judge: ProcessJudge | RemoteJudge, said: PendingResponse) -> Sample:
     """What the judge gets to see. Raises DataError, RubricError."""
     spec = said.row.get("reward_spec")
     known = spec.get("ground_truth") if isinstance(spec, Mapping) else None
-    return door.sample(said.prompt, bare(said.action), reference_in(said.row) if known is None else known, said.row)
+    return judge.sample(said.prompt, bare(said.action), reference_in(said.row) if known is None else known, said.row)

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge.adapters.door import Door
-from judge.adapters.lazy import base_of
-from judge.adapters.projection import siblings
-from judge.adapters.served import door_for, numbers_of
-from judge.adapters.skyrl import SEAT, Seat, sample_of
+from judge.adapters._shared.failure_policy import needs_group
+from judge.adapters._shared.lazy import base_of
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.score_group import group_numbers, judge_for
+from judge.adapters.skyrl import SLOT, Slot, sample_of
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
 from judge.types import Reward, Sample
@@ -47,7 +47,7 @@ class _Group:
         return self.places[-1]
 
 
-class _Place(Seat):
+class _Place(Slot):
     """One trajectory of a group, and what its agent loop gave."""
 
     def __init__(self, group: _Group) -> None:
@@ -85,7 +85,7 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
         super().__init__(*arguments, **more)
         if self.batched:
             raise SettingsError(f"{name}: `generator.batched` steps one environment after the other: set it to false")
-        self._door = door_for(FRAMEWORK, config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+        self._judge = judge_for(FRAMEWORK, config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
 
     async def generate(self, input_batch: Mapping[str, Any], disable_tqdm: bool = False) -> Any:
         """Roll out and judge one batch; a trajectory without an id is a group of its own.
@@ -102,50 +102,52 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
         places = [groups[key].place() for key in keys]
         self._check(min((len(group.places) for group in groups.values()), default=0))
         # In copies: evaluation writes the rows that it sent to a file.
-        extras = [{**row, SEAT: place} for row, place in zip(rows, places, strict=True)]
+        extras = [{**row, SLOT: place} for row, place in zip(rows, places, strict=True)]
         try:
             output = await super().generate({**input_batch, "env_extras": extras}, disable_tqdm=disable_tqdm)
         finally:
             for group in groups.values():  # after an error nobody else ends their waiting
                 group.judged.cancel()
         if not any(place.said for place in places):
-            logger.warning("%s: nothing is judged: no environment gave `judged_step` the `extras` it got", self._door.name)
+            logger.warning("%s: nothing is judged: no environment gave `judged_step` the `extras` it got", self._judge.name)
         return output
 
     async def agent_loop(self, prompt: Any, env_class: str, env_extras: dict[str, Any], *arguments: Any, **more: Any) -> Any:
         """One trajectory, with its reward as one of its group."""
         output = await super().agent_loop(prompt, env_class, env_extras, *arguments, **more)
-        place: _Place = env_extras[SEAT]
+        place: _Place = env_extras[SLOT]
         place.output, group = output, place.group
         if all(each.output is not None for each in group.places) and not group.judged.done():
-            await self._judge(group)
+            await self._judge_group(group)
             if not group.judged.done():
                 group.judged.set_result(None)
         await asyncio.shield(group.judged)
         return output
 
     def _check(self, smallest: int) -> None:
-        if smallest > 1 or not isinstance(self._door, Door):
+        if smallest > 1 or not isinstance(self._judge, ProcessJudge):
             return
-        settings = self._door.plan.settings.model_copy(update={"on_no_verdict": "drop"})  # most need no mean
-        if cause := siblings(settings, ""):
+        settings = self._judge.plan.settings.model_copy(update={"on_no_verdict": "drop"})  # most need no mean
+        if cause := needs_group(settings, ""):
             raise SettingsError(
-                f"{self._door.name}: {cause} needs siblings, and there is one trajectory of a prompt: raise"
+                f"{self._judge.name}: {cause} needs siblings, and there is one trajectory of a prompt: raise"
                 " `generator.n_samples_per_prompt`, and for evaluation `generator.eval_n_samples_per_prompt`"
             )
 
-    async def _judge(self, group: _Group) -> None:
+    async def _judge_group(self, group: _Group) -> None:
         """Those whose environment asked for it: another kind of environment has rewards of its own, and a conversation that grew
         too long ends before its last step."""
         asked = [place for place in group.places if place.said]
-        found = await numbers_of(self._door, [self._sample(place) for place in asked])
+        found = await group_numbers(self._judge, [self._sample(place) for place in asked])
         for place, (score, reward) in zip(asked, found, strict=True):
             self._fill(_steps(place.output), score, reward)
 
     def _sample(self, place: _Place) -> Sample:
         if len(place.said) > 1:
-            raise SettingsError(f"{self._door.name}: `judged_step` was called at several steps of a trajectory: only at the last")
-        sample = sample_of(self._door, place.said[0])
+            raise SettingsError(
+                f"{self._judge.name}: `judged_step` was called at several steps of a trajectory: only at the last"
+            )
+        sample = sample_of(self._judge, place.said[0])
         written = sum(sum(step.loss_mask) for step in _steps(place.output))
         return replace(sample, metadata={**sample.metadata, LENGTHS: written})
 
@@ -156,11 +158,11 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
             last.reward[-1] += score
         else:  # with a chat template of the run's own
             last.reward += score
-        figures = {f"{figure}_mean": value for figure, value in self._door.figures(score, reward).items()}
+        figures = {f"{figure}_mean": value for figure, value in self._judge.metrics(score, reward).items()}
         last.env_metrics = {**last.env_metrics, **figures}
-        if self._door.policy == "impute_group_mean" and reward.failure is not None:
+        if self._judge.policy == "impute_group_mean" and reward.failure is not None:
             cause = f"{reward.failure.reason}: {reward.failure.detail}"
-            logger.warning("%s: a response is out of the loss: no reward: %s", self._door.name, cause)
+            logger.warning("%s: a response is out of the loss: no reward: %s", self._judge.name, cause)
             for step in steps:
                 step.loss_mask = [0] * len(step.loss_mask)
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters.chat_markup import bare, messages_in
-from judge.adapters.convert import prompt_of
-from judge.adapters.door import Door
-from judge.adapters.question import QUESTION_KEYS, question_of
-from judge.adapters.served import ServedDoor, door_for, numbers_of, reference_in
+from judge.adapters._shared.chat_markup import bare, messages_in
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.remote_judge import RemoteJudge
+from judge.adapters._shared.sample import QUESTION_KEYS, prompt_of, question_of, reference_in
+from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.errors import DataError, SettingsError
 from judge.types import Message, Sample
 
@@ -37,8 +37,8 @@ async def custom_rm(args: Any, sample: Any, **kwargs: Any) -> float:
     """
     if isinstance(sample, Sequence):
         raise SettingsError("slime passes a whole group (`--group-rm`): use judge.adapters.slime.custom_group_rm")
-    door = door_for("slime")
-    score, _ = await door.score(_sample(door, sample))
+    judge = judge_for("slime")
+    score, _ = await judge.score(_sample(judge, sample))
     return score
 
 
@@ -55,21 +55,21 @@ async def custom_group_rm(args: Any, samples: Sequence[Any], **kwargs: Any) -> l
         raise DataError(
             "a fan-out rollout passes lists of lists, whose responses answer different prompts: not judged as a group"
         )
-    door = door_for("slime-group")
-    found = await numbers_of(door, [_sample(door, each) for each in samples])
+    judge = judge_for("slime-group")
+    found = await group_numbers(judge, [_sample(judge, each) for each in samples])
     for each, (_, reward) in zip(samples, found, strict=True):
-        if door.policy == "impute_group_mean" and reward.failure is not None:
+        if judge.policy == "impute_group_mean" and reward.failure is not None:
             each.remove_sample = True
     return [score for score, _ in found]
 
 
-def _sample(door: Door | ServedDoor, given: Any) -> Sample:
+def _sample(judge: ProcessJudge | RemoteJudge, given: Any) -> Sample:
     row = given.metadata if isinstance(given.metadata, Mapping) else {}
     known = reference_in(row) if given.label is None else given.label
-    return door.sample(_asked(door, given, row), bare(given.response), known, row)
+    return judge.sample(_asked(judge, given, row), bare(given.response), known, row)
 
 
-def _asked(door: Door | ServedDoor, given: Any, row: Mapping[str, Any]) -> str | tuple[Message, ...]:
+def _asked(judge: ProcessJudge | RemoteJudge, given: Any, row: Mapping[str, Any]) -> str | tuple[Message, ...]:
     if any(row.get(key) is not None for key in QUESTION_KEYS):
-        return question_of(row, None, needed=door.needs_question, where=door.name, holder="metadata")
-    return messages_in(given.prompt) if isinstance(given.prompt, str) else prompt_of(given.prompt, door.name)
+        return question_of(row, None, needed=judge.needs_question, where=judge.name, holder="metadata")
+    return messages_in(given.prompt) if isinstance(given.prompt, str) else prompt_of(given.prompt, judge.name)

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from judge.adapters.door import config_of
+from judge.adapters._shared.process_judge import config_of
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.errors import DataError, SettingsError
 

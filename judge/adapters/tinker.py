@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters.convert import completion_of, prompt_of
-from judge.adapters.served import door_for, numbers_of, reference_in
+from judge.adapters._shared.sample import completion_of, prompt_of, reference_in
+from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.errors import DataError
 from judge.parse.clean import strip_thinking
 
@@ -48,10 +48,10 @@ async def group_rewards(
         NoVerdictError: A response has no reward (`impute_group_mean`: none of them has).
         SettingsError, DataError: The settings or the row cannot work.
     """
-    door = door_for("tinker", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
+    judge = judge_for("tinker", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
     asked, known = prompt_of(prompt, name), row or {}
-    samples = [door.sample(asked, text, reference_in(known), known) for text in responses]
-    return [(score, door.figures(score, reward)) for score, reward in await numbers_of(door, samples)]
+    samples = [judge.sample(asked, text, reference_in(known), known) for text in responses]
+    return [(score, judge.metrics(score, reward)) for score, reward in await group_numbers(judge, samples)]
 
 
 def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str]:

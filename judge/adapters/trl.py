@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judge.adapters.columns import samples_of
-from judge.adapters.figures import averages, components_of, why
-from judge.adapters.gather import Row, judge_groups
-from judge.adapters.projection import policy_of, siblings
+from judge.adapters._shared.failure_policy import needs_group, policy_of
+from judge.adapters._shared.gather import Row, judge_groups
+from judge.adapters._shared.metrics import batch_metrics, components_of, why
+from judge.adapters._shared.sample import samples_of
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.monitor import Alarm
@@ -85,7 +85,7 @@ class JudgeReward:
         settings = self.judge.plan.settings
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
         self._components = components_of(self.judge.plan)  # the same names in every step, whatever a step holds
-        cause = siblings(settings, self._policy)
+        cause = needs_group(settings, self._policy)
         self._whole = bool(cause)
         if self._whole and num_generations is None:
             raise SettingsError(
@@ -144,7 +144,7 @@ class JudgeReward:
         metric: Callable[[str, float], None] | None = kwargs.get("log_metric")
         if metric is not None and rewards:
             watched = self.judge.watch.monitor.scalars() if self.judge.watch else {}
-            means = averages(rewards, self._components, self.__name__)
+            means = batch_metrics(rewards, self._components, self.__name__)
             for name, value in (means | {f"{self.__name__}/seconds": seconds}).items():
                 metric(name, value)
             for name, value in watched.items():
@@ -171,7 +171,7 @@ class AsyncJudgeReward(JudgeReward):
     def __init__(self, config: str | Path | Mapping[str, Any] | RunSettings, **options: Any) -> None:
         super().__init__(config, **options)
         if self._whole:
-            cause = siblings(self.judge.plan.settings, self._policy)
+            cause = needs_group(self.judge.plan.settings, self._policy)
             raise SettingsError(
                 f"{cause} needs whole groups, which an asynchronous reward cannot form over processes: use JudgeReward"
             )

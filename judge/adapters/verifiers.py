@@ -5,7 +5,7 @@ What its own code does:
 - 0.4 (`verifiers.v1`): a reward is an `async def` whose arguments are given by name from `task` and `trace`; `trace.reward` is
   the sum of all rewards, so criteria go to the metrics. An exception makes the trace an errored one, and prime-rl leaves
   those out of the group: raising is the way to say "no reward". NaN would make the trace's reward NaN.
-- But a trace whose scoring is cut off by `timeout.scoring` counts as fine, with a reward of 0.0. So the door gives up, and
+- But a trace whose scoring is cut off by `timeout.scoring` counts as fine, with a reward of 0.0. So the adapter gives up, and
   raises, a little before.
 - 0.3 (`verifiers.Rubric`): arguments are given by name; plural names (`prompts`, `completions`) make it a function of a whole
   group; every exception becomes 0.0. So a missing reward gets the mean of its siblings, which only the group form sees. A
@@ -24,12 +24,10 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from judge.adapters.columns import samples_of
-from judge.adapters.convert import REFERENCE_COLUMNS, messages_as_mappings
-from judge.adapters.door import Door, config_of, shared
-from judge.adapters.figures import why
-from judge.adapters.projection import policy_of
-from judge.adapters.question import question_of, shows_question
+from judge.adapters._shared.failure_policy import policy_of
+from judge.adapters._shared.metrics import why
+from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
+from judge.adapters._shared.sample import REFERENCE_COLUMNS, messages_as_mappings, question_of, samples_of, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.judge import Judge
@@ -50,28 +48,28 @@ async def reward(task: Any, trace: Any) -> float:
     Raises:
         NoVerdictError: There is no reward: the trace counts as errored, and trainers leave it out.
     """
-    return await score_trace(shared(Door, "verifiers", config_of(None)), task, trace)
+    return await score_trace(shared(ProcessJudge, "verifiers", config_of(None)), task, trace)
 
 
-async def score_trace(door: Door, task: Any, trace: Any) -> float:
-    """The same with a judge of your own, for an `@vf.reward` method: `return await score_trace(self.door, task, trace)`."""
+async def score_trace(judge: ProcessJudge, task: Any, trace: Any) -> float:
+    """The same with a judge of your own, for an `@vf.reward` method: `return await score_trace(self.judge, task, trace)`."""
     # A method passes the task, a plugged function gets its data, which may have a field `data` of its own.
     data = task if hasattr(type(task), "model_fields") else getattr(task, "data", task)
     row = _fields(data)
     system, known = row.get("system_prompt"), next((row[n] for n in REFERENCE_COLUMNS if row.get(n) is not None), None)
-    asked = question_of(row, "prompt", needed=shows_question(door.plan), where=door.name, holder="the task")
+    asked = question_of(row, "prompt", needed=shows_question(judge.plan), where=judge.name, holder="the task")
     if system and row.get("prompt") is not None:
         asked = (Message("system", system), *((Message("user", asked),) if isinstance(asked, str) else asked))
-    sample = door.sample(asked, trace.last_reply, known, row)
+    sample = judge.sample(asked, trace.last_reply, known, row)
     try:
         async with asyncio.timeout(_seconds_left(trace, row)):
-            score, found = await door.score(sample)
+            score, found = await judge.score(sample)
     except TimeoutError as late:
         found = Reward(sample.id, 0, None, NoVerdict(Reason.TIMEOUT, "`timeout.scoring` of verifiers is over"))
-        if door.constant is None:
-            raise NoVerdictError(f"{door.name}: {why(found)}") from late
-        score = door.constant
-    trace.record_metrics(door.figures(score, found))
+        if judge.constant is None:
+            raise NoVerdictError(f"{judge.name}: {why(found)}") from late
+        score = judge.constant
+    trace.record_metrics(judge.metrics(score, found))
     return score
 
 

@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
-from judge.adapters.door import Door
-from judge.adapters.question import question_of
-from judge.adapters.served import ServedDoor, door_for
+from judge.adapters._shared.process_judge import ProcessJudge
+from judge.adapters._shared.remote_judge import RemoteJudge
+from judge.adapters._shared.sample import question_of
+from judge.adapters._shared.score_group import judge_for
 from judge.errors import DataError, SettingsError, did_you_mean
 from judge.types import Sample
 
@@ -75,7 +76,7 @@ async def compute_score(
         use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
 
     Returns:
-        `score`, and the keys of `judge.adapters.figures.figure_names` (a server: `ServedDoor.figures`): always the same, finite
+        `score` and the metrics (`metric_names`; with a server those of `RemoteJudge.metrics`): always the same names, finite
         numbers only.
 
     Raises:
@@ -85,27 +86,27 @@ async def compute_score(
     _check_names(others)
     overrides = [*overrides, *router(reward_router_address, name)] if use_router else list(overrides)
     options = {"name": name, "on_no_verdict": on_no_verdict, "constant": constant, "overrides": overrides}
-    door = door_for("verl", config, server, **options)
+    judge = judge_for("verl", config, server, **options)
     row = extra_info or {}
-    asked = question_of(row, question, needed=door.needs_question, where=name, holder="extra_info")
+    asked = question_of(row, question, needed=judge.needs_question, where=name, holder="extra_info")
     known = ground_truth if reference is None else row.get(reference)
-    sample = door.sample(asked, solution_str, known, row)
-    return await columns_of(door, sample, None if group is None else _place(door, row, (group, index), group_size))
+    sample = judge.sample(asked, solution_str, known, row)
+    return await columns_of(judge, sample, None if group is None else _place(judge, row, (group, index), group_size))
 
 
 Place = tuple[str, int, int | None]
 """A group's name at the broker, the response's number there, and the group's size."""
 
 
-async def columns_of(door: Door | ServedDoor, sample: Sample, place: Place | None = None) -> dict[str, float]:
+async def columns_of(judge: ProcessJudge | RemoteJudge, sample: Sample, place: Place | None = None) -> dict[str, float]:
     """The columns of one response, judged alone or as a member of its group. Raises NoVerdictError, SettingsError."""
     if place is None:
-        score, reward = await door.score(sample)
-    elif isinstance(door, ServedDoor):
-        score, reward = await door.member(*place, sample)
+        score, reward = await judge.score(sample)
+    elif isinstance(judge, RemoteJudge):
+        score, reward = await judge.member(*place, sample)
     else:
-        raise SettingsError(f"{door.name}: `group` needs `server`: siblings are in other processes, and meet there")
-    return {"score": score, **door.figures(score, reward)}
+        raise SettingsError(f"{judge.name}: `group` needs `server`: siblings are in other processes, and meet there")
+    return {"score": score, **judge.metrics(score, reward)}
 
 
 def router(address: str | None, name: str) -> list[str]:
@@ -115,11 +116,11 @@ def router(address: str | None, name: str) -> list[str]:
     return ["engine.kind=openai", f"engine.base_url=http://{address}/v1"]
 
 
-def _place(door: Door | ServedDoor, row: Mapping[str, Any], keys: tuple[str, str], size: int | None) -> Place:
+def _place(judge: ProcessJudge | RemoteJudge, row: Mapping[str, Any], keys: tuple[str, str], size: int | None) -> Place:
     name, place = (row.get(key) for key in keys)
     if name is None or isinstance(place, bool) or not isinstance(place, Integral):
         raise DataError(
-            f"{door.name}: extra_info[{keys[0]!r}] names the response's group and extra_info[{keys[1]!r}] is its number there;"
+            f"{judge.name}: extra_info[{keys[0]!r}] names the response's group and extra_info[{keys[1]!r}] is its number there;"
             f" they are {name!r} and {place!r}"
         )
     return str(name), int(place), size

@@ -21,10 +21,10 @@ from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any
 
-from judge.adapters.door import Door, plain
-from judge.adapters.lazy import base_of
-from judge.adapters.question import question_of
-from judge.adapters.served import door_for
+from judge.adapters._shared.lazy import base_of
+from judge.adapters._shared.process_judge import ProcessJudge, plain
+from judge.adapters._shared.sample import question_of
+from judge.adapters._shared.score_group import judge_for
 from judge.adapters.verl import Place, columns_of, router
 from judge.errors import DataError, SettingsError, did_you_mean
 from judge.pipeline.shaping import LENGTHS
@@ -85,7 +85,7 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         self.options = own = options_of(config.reward.get("reward_kwargs") or {})
         overrides = [*own.overrides, *(router(reward_router_address, own.name) if own.use_router else ())]
         shown = {"name": own.name, "on_no_verdict": own.on_no_verdict, "constant": own.constant, "overrides": overrides}
-        self.door = door_for(FRAMEWORK, own.config, own.server, **shown)
+        self.judge = judge_for(FRAMEWORK, own.config, own.server, **shown)
         rollout = config.actor_rollout_ref.rollout
         self.sizes: tuple[int, int] = (rollout.n, rollout.val_kwargs.n)
         self._validation = _Validation()
@@ -104,7 +104,7 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         columns = item.non_tensor_batch
         text, length = await asyncio.to_thread(self._response, item.batch)
         place = await self._place(columns)
-        made = await columns_of(self.door, self._sample(columns, text, length), place)
+        made = await columns_of(self.judge, self._sample(columns, text, length), place)
         return {"reward_score": made["score"], "reward_extra_info": made}
 
     def _response(self, batch: Any) -> tuple[str, int]:
@@ -114,17 +114,17 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         return self.tokenizer.decode(ids[:length], skip_special_tokens=True), length
 
     def _sample(self, columns: Mapping[str, Any], text: str, length: int) -> Sample:
-        own, door = self.options, self.door
+        own, judge = self.options, self.judge
         row = {**(columns.get("extra_info") or {}), **(columns.get("tool_extra_fields") or {})}
         held, key, holder = (columns, "raw_prompt", "the row") if own.question is None else (row, own.question, "extra_info")
-        asked = question_of(held, key, needed=door.needs_question, where=own.name, holder=holder)
+        asked = question_of(held, key, needed=judge.needs_question, where=own.name, holder=holder)
         known = (columns.get("reward_model") or {}).get("ground_truth") if own.reference is None else row.get(own.reference)
-        sample = door.sample(asked, text, known, row)
+        sample = judge.sample(asked, text, known, row)
         return replace(sample, metadata={**sample.metadata, LENGTHS: length})
 
     async def _place(self, columns: Mapping[str, Any]) -> Place | None:
         """Where the response belongs at a server; None: nowhere, since it has no siblings or they are not asked for."""
-        if isinstance(self.door, Door) or not self.options.grouped or max(self.sizes) == 1:
+        if isinstance(self.judge, ProcessJudge) or not self.options.grouped or max(self.sizes) == 1:
             return None
         named: list[Any] = [columns.get(column) for column in ("global_steps", "uid", "session_id")]
         if None in named:

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.adapters.launch import launch_lines
-from judge.adapters.preflight import Finding, Layout, examine
-from judge.adapters.projection import FRAMEWORKS, framework, siblings
+from judge.adapters._shared.failure_policy import FRAMEWORKS, framework, needs_group
+from judge.adapters.preflight import Finding, Layout, examine, launch_lines
 from judge.cli.options import Set, load_plan
 from judge.errors import DataError
 from judge.jsonfile import parse_json
@@ -66,7 +65,7 @@ def preflight(
     layout = Layout(num_generations, processes, per_device_batch, steps_per_generation)
     found = examine(name, plan, layout, row=row, question=question)
     policy = "impute_group_mean" if any(f.says.startswith("impute_group_mean") for f in found if f.about == "no reward") else ""
-    lines = launch_lines(name, str(Path(config).absolute()), num_generations, bool(siblings(plan.settings, policy)))
+    lines = launch_lines(name, str(Path(config).absolute()), num_generations, bool(needs_group(plan.settings, policy)))
     problems = [f for f in found if f.problem]
     if as_json:
         print(json.dumps(_facts(name, found, lines), ensure_ascii=False))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from judge.adapters.convert import group_key
+from judge.adapters._shared.sample import group_key
 from judge.errors import JudgeError, MonitorStop
 from judge.monitor import Report
 from judge.pipeline.judge import Judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from judge.adapters.convert import group_key, reference_column, reference_of
+from judge.adapters._shared.sample import group_key, reference_column, reference_of
 from judge.errors import DataError
 from judge.server.refusal import Refusal
 from judge.server.results import failure_of

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from judge.adapters.projection import siblings
+from judge.adapters._shared.failure_policy import needs_group
 from judge.server import nemo_gym
 from judge.server.answer import answer, read
 from judge.server.describe import documented
@@ -48,7 +48,7 @@ async def verify(request: Request) -> Response:
     owner = request.scope.get("state", {}).get("owner", "")
 
     async def work() -> dict[str, Any]:
-        if siblings(state.judge.plan.settings, "constant"):
+        if needs_group(state.judge.plan.settings, "constant"):
             name, index, attempt, size = _group_of(state, sample, row)
             _, reward = await state.broker.member(owner, name, index, size, attempt, sample)
         else:

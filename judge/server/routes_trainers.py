@@ -1,6 +1,6 @@
 """The doors of trainers that have a shape of their own: OpenRLHF, slime, and vLLM's scalar reward models.
 
-What a response without a reward becomes is not the same in any two of them (`judge.adapters.projection`): NeMo-Gym can say so
+What a response without a reward becomes is not the same in any two of them (`failure_policy.py`): NeMo-Gym can say so
 (`mask_sample`); the others take a number or nothing. There it is the declared `server.neutral`, or 503, which all of them ask
 again: OpenRLHF 5 times, slime 10, verl's reward loop 16.
 """
@@ -15,9 +15,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from judge.adapters.chat_markup import messages_in, response_in, split_conversation
-from judge.adapters.convert import label_fields, label_reference
-from judge.adapters.projection import siblings
+from judge.adapters._shared.chat_markup import messages_in, response_in, split_conversation
+from judge.adapters._shared.failure_policy import needs_group
+from judge.adapters._shared.sample import label_fields, label_reference
 from judge.server.answer import answer, read
 from judge.server.describe import documented
 from judge.server.refusal import Refusal
@@ -172,7 +172,7 @@ async def judged(state: State, samples: Sequence[Sample]) -> list[Reward]:
     Raises:
         Refusal: 422: these settings judge groups, or a sample lacks what the recipe needs.
     """
-    why = siblings(state.judge.plan.settings, "constant")
+    why = needs_group(state.judge.plan.settings, "constant")
     if why:
         message = f"with {why} a reward depends on the other responses to the prompt, and this route sees one"
         raise Refusal(422, "needs_group", message, hint="POST /v1/groups/{group_id}/members/{index}")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from judge.adapters.columns import shown_fields
-from judge.adapters.convert import listed, prompt_of
-from judge.adapters.question import QUESTION_KEYS
+from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, shown_fields
 from judge.errors import DataError
 from judge.server.refusal import Refusal
 from judge.server.state import State

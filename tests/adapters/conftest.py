@@ -1,4 +1,4 @@
-"""A judge behind an endpoint, for doors that are made from a run file alone."""
+"""A judge behind an endpoint, for adapters that are made from a run file alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from tests.adapters.stand_ins import verdict
 from tests.cli_harness import Server
 
@@ -17,7 +17,7 @@ collect_ignore = [] if find_spec("torch") else ["tiny.py"]  # its module is impo
 
 @pytest.fixture
 def endpoint() -> Iterator[Server]:
-    """A server that judges as `verdict` says; it closes after the doors that ask it."""
+    """A server that judges as `verdict` says; it closes after the adapter that ask it."""
     with Server() as server:
         server.reply = verdict
         yield server
@@ -38,7 +38,7 @@ def run_file(endpoint: Server, tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def env(run_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Write a run file and name it by JUDGE_CONFIG, for doors that get nothing else."""
+    """Write a run file and name it by JUDGE_CONFIG, for adapters that get nothing else."""
     monkeypatch.delenv("JUDGE_SERVER", raising=False)
 
     def write(text: str = "recipe: verifier\n") -> None:

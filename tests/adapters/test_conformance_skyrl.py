@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from judge.adapters.skyrl import SEAT, Seat, judged_step
+from judge.adapters.skyrl import SLOT, Slot, judged_step
 from judge.adapters.skyrl_generator import JudgeGenerator
 from judge.errors import NoVerdictError, SettingsError
 from tests.client.harness import KEY, real
@@ -95,14 +95,14 @@ def test_a_server(monkeypatch):
             rolled("GARBAGE", server=url)
 
 
-def test_a_seat_in_the_extras(endpoint):
+def test_a_slot_in_the_extras(endpoint):
     """Put there by a generator that judges later: nothing is asked yet. Anyone else's entry of that name is data."""
-    seat = Seat()
-    step = judged_step("It is Paris.", PROMPT, {**ROW, SEAT: seat})
+    slot = Slot()
+    step = judged_step("It is Paris.", PROMPT, {**ROW, SLOT: slot})
     assert step == {"observations": [], "reward": 0.0, "done": True, "metadata": {}}
-    assert [said.action for said in seat.said] == ["It is Paris."]
+    assert [said.action for said in slot.said] == ["It is Paris."]
     with pytest.raises(SettingsError, match="no judge: set JUDGE_CONFIG"):
-        judged_step("It is Paris.", PROMPT, {**ROW, SEAT: "window"})
+        judged_step("It is Paris.", PROMPT, {**ROW, SLOT: "window"})
     assert endpoint.asked == []
 
 

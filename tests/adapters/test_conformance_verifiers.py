@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from judge.adapters import verifiers
-from judge.adapters.door import Door
+from judge.adapters._shared.process_judge import ProcessJudge
 from judge.errors import SettingsError
 from tests.adapters.stand_ins import Trace, rubric_v0_group, verifiers_score
 from tests.fake_endpoint import Canned
@@ -107,11 +107,11 @@ def test_the_question_and_the_system_prompt_reach_the_judge(env, endpoint):
 
 def test_a_method_of_your_own(run_file):
     """With several judges in one task, each is made by hand."""
-    door = Door("verifiers", run_file(), name="facts")
+    judge = ProcessJudge("verifiers", run_file(), name="facts")
     trace = Trace("It is Rome.")
-    assert asyncio.run(verifiers.score_trace(door, TaskData(), trace)) == 0.0
+    assert asyncio.run(verifiers.score_trace(judge, TaskData(), trace)) == 0.0
     assert trace.metrics["facts/no_verdict"] == 0
-    door.close()
+    judge.close()
 
 
 def states(*replies):

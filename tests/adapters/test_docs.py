@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from judge.adapters.projection import FRAMEWORKS
+from judge.adapters._shared.failure_policy import FRAMEWORKS
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docs" / "trainers.md").read_text(encoding="utf-8")

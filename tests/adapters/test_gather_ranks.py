@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from judge.adapters.gather import Row, judge_groups
+from judge.adapters._shared.gather import Row, judge_groups
 from judge.errors import EngineError
 from judge.types import Sample
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from judge.adapters._shared.failure_policy import FRAMEWORKS
 from judge.adapters.preflight import BATCHED, ONE_AT_A_TIME, Layout, examine
-from judge.adapters.projection import FRAMEWORKS
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 from tests.cli_harness import run_judge

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from judge.adapters.convert import completion_of, prompt_of, reference_column, reference_of
-from judge.adapters.gather import Row, form_groups, judge_groups
-from judge.adapters.projection import FRAMEWORKS, check_policy
+from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
+from judge.adapters._shared.gather import Row, form_groups, judge_groups
+from judge.adapters._shared.sample import completion_of, prompt_of, reference_column, reference_of
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, NoVerdictError, SettingsError

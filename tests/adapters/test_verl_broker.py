@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.settings.server import GroupServing, ServerSettings

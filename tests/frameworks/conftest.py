@@ -1,4 +1,4 @@
-"""The doors under the frameworks' own code, at exact versions. `scripts/frameworks.sh NAME` installs one and runs its tests here.
+"""The adapters under the frameworks' own code, at exact versions. `scripts/frameworks.sh NAME` installs one and runs its tests.
 
 Elsewhere nothing of this folder is collected: the frameworks do not fit into one environment.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from tests.adapters.conftest import endpoint, env, run_file  # noqa: F401  # fixtures
 from tests.client.harness import KEY
 

@@ -62,7 +62,7 @@ def test_a_failure_among_equals_reads_as_the_worst(step, constant):
 
 
 def test_nan_instead_of_the_constant_would_reach_the_siblings(step):
-    """Why the door gives a number and not NaN: one is enough for the group, and with whitening for the batch."""
+    """Why the adapter gives a number and not NaN: one is enough for the group, and with whitening for the batch."""
     made = step()
     made.rollout(FILE, [RIGHT, UNREADABLE, WRONG, RIGHT], size=2, prompts=2, rows=[{"input": q, "label": "Paris"} for q in "ab"])
     made.samples[1].rewards = torch.tensor([math.nan])
@@ -193,7 +193,7 @@ def test_a_cut_prompt_that_holds_its_own_end_twice(step, endpoint, kept):
     ],
 )
 def test_labels_of_the_data_set(step, endpoint, label, shown):
-    """Whatever the label column holds reaches the door as it is."""
+    """Whatever the label column holds reaches the adapter as it is."""
     made = step()
     made.rollout(FILE, ["It is Paris 42."], rows=[{"input": "Capital of France?", "label": label}], size=1)
     assert rewards_of(made.samples) == [1.0]

@@ -12,7 +12,7 @@ import re
 import pytest
 
 from judge.adapters import openrlhf, openrlhf_agent
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from judge.errors import EngineError, NoVerdictError, SettingsError
 from tests.adapters.stand_ins import prefers_longer
 from tests.fake_endpoint import Canned

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from judge.errors import NoVerdictError, SettingsError
 from tests.adapters.stand_ins import verdict
 from tests.client.harness import KEY, real

@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 
-from judge.adapters.door import close_shared
+from judge.adapters._shared.process_judge import close_shared
 from judge.errors import NoVerdictError, SettingsError
 from tests.adapters.stand_ins import prefers_longer, verdict
 from tests.client.harness import KEY, real
@@ -374,7 +374,7 @@ def test_refused(judge, run_file, monkeypatch):
     for variable in ("JUDGE_CONFIG", "JUDGE_SERVER"):
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(SettingsError, match="no judge: set JUDGE_CONFIG"):
-        generated(RIGHT, env="Rewritten", maker=judge())  # the seat is in the row that it got
+        generated(RIGHT, env="Rewritten", maker=judge())  # the slot is in the row that it got
     monkeypatch.setattr(Geography, "options", {"config": run_file()})
     with pytest.raises(SettingsError, match=r"leave them out of `judged_step`"):
         generated(RIGHT, maker=judge())

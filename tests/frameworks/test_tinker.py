@@ -183,7 +183,7 @@ def test_a_constant_moves_the_siblings(run_file):
 
 
 def test_the_graders_timeout(run_file, endpoint):
-    """It cancels the judgement; the door answers the next group."""
+    """It cancels the judgement; the adapter answers the next group."""
     slow = run_file()
     endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=5.0)
     started = time.monotonic()

@@ -24,7 +24,7 @@ import verifiers.v1 as vf  # noqa: E402
 from verifiers.v1.configs.client import EvalClientConfig  # noqa: E402
 from verifiers.v1.serve import EnvClient, EnvServer  # noqa: E402
 
-from judge.adapters.door import Door  # noqa: E402
+from judge.adapters._shared.process_judge import ProcessJudge  # noqa: E402
 from judge.adapters.verifiers import score_trace  # noqa: E402
 from judge.pipeline.judge import Judge  # noqa: E402
 from judge.types import Sample  # noqa: E402
@@ -82,11 +82,11 @@ class OursJudge(vf.Judge[float, OursConfig]):
     """`taskset.task.judges`: what a package of a user would export."""
 
     async def score(self, task: Any, trace: Any) -> float:
-        door = Door("verifiers", self.config.config, name=self.reward_name)
+        judge = ProcessJudge("verifiers", self.config.config, name=self.reward_name)
         try:
-            return await score_trace(door, task, trace)
+            return await score_trace(judge, task, trace)
         finally:
-            door.close()
+            judge.close()
 
 
 class RivalsConfig(vf.EnvConfig):
@@ -199,7 +199,7 @@ def test_its_own_retries_take_a_failed_judgement(plugged, endpoint):
 
 
 def test_scoring_that_takes_too_long_is_no_grade(plugged, endpoint):
-    """verifiers calls a trace fine, with a reward of 0.0, when its deadline ends the scoring: so the door is earlier."""
+    """verifiers calls a trace fine, with a reward of 0.0, when its deadline ends the scoring: so the adapter is earlier."""
     plugged()
     endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=5)
     [trace] = played("It is Paris.", agent={"timeout": {"scoring": 1.0}}).traces
@@ -215,7 +215,7 @@ async def slow(task: Any, trace: Any) -> float:
 
 
 def test_what_its_deadline_makes_of_any_other_reward():
-    """The fact behind the door's own deadline: when this test fails, the door can do without."""
+    """The fact behind the adapter's own deadline: when this test fails, the adapter can do without."""
     rewards = {"slow": {"fn": f"{__name__}:slow"}}
     [trace] = played("It is Paris.", task={"rewards": rewards}, agent={"timeout": {"scoring": 0.2}}).traces
     assert (trace.ok, trace.is_timeout, trace.reward, scores(trace)) == (True, True, 0.0, {"slow": None})
@@ -233,11 +233,11 @@ def test_a_constant_at_the_deadline(plugged, endpoint, monkeypatch):
 class OwnTask(vf.Task[CityData]):
     """Two rewards by hand; the judge belongs to the class, since verifiers copies tasks, deeply for a deferred scoring."""
 
-    door: ClassVar[Door]
+    judge: ClassVar[ProcessJudge]
 
     @vf.reward(weight=0.5)
     async def facts(self, trace: Any) -> float:
-        return await score_trace(self.door, self, trace)
+        return await score_trace(self.judge, self, trace)
 
     @vf.reward(priority=1)
     async def short(self, trace: Any) -> float:
@@ -257,7 +257,7 @@ def trace_of(reply: str, data: vf.TaskData) -> Any:
 
 def test_a_method_of_a_task(run_file, endpoint):
     """Weights are verifiers'. After a failure what had a value is not kept, and the trace is the caller's to fail."""
-    OwnTask.door = Door("verifiers", run_file(RUBRIC), name="facts")
+    OwnTask.judge = ProcessJudge("verifiers", run_file(RUBRIC), name="facts")
     task = OwnTask(CityData(prompt=[vf.UserMessage(content="Capital of France?")], system_prompt="Answer briefly."))
     good, bad = trace_of("It is Paris.", task.data), trace_of("It is Oslo.", task.data)
     asyncio.run(task.score(good))
@@ -269,7 +269,7 @@ def test_a_method_of_a_task(run_file, endpoint):
     deferred = task.defer_scoring()
     asyncio.run(deferred.score(later := trace_of("It is Paris.", task.data)))
     assert later.rewards == {}
-    OwnTask.door.close()
+    OwnTask.judge.close()
 
 
 def test_a_plugged_judge(run_file):
@@ -286,7 +286,7 @@ def test_replay_scores_saved_rows_again(plugged):
     plugged()
     config = vf.TaskConfig.model_validate_json(vf.TaskConfig(**PLUG).model_dump_json())  # as saved, and as sent to a server
     row = vf.WireTaskData.model_validate(CityData(prompt="Capital of France?").model_dump(mode="json"))
-    for reply, expected in (("It is Paris.", 1.0), ("It is Rome.", 0.0)):  # one door under two event loops
+    for reply, expected in (("It is Paris.", 1.0), ("It is Rome.", 0.0)):  # one judge under two event loops
         trace = trace_of(reply, row)
         asyncio.run(vf.Task(row, config).score(trace))
         assert (trace.reward, trace.metrics["judge/calls"]) == (expected, 1.0)
@@ -301,7 +301,7 @@ def test_a_row_without_the_question(plugged):
 
 
 def test_groups_compete_in_finalize(run_file, endpoint):
-    """The door of 0.4 sees one trace, so an environment of the user's own holds the tournament; who fails takes no part."""
+    """The adapter of 0.4 sees one trace, so an environment of the user's own holds the tournament; who fails takes no part."""
     endpoint.reply = lambda body: Canned(prefers_longer(str(body["messages"])))
     config = run_file("recipe: pairwise\ngroup: {schedule: round_robin}\norder: single\n")
     episode = played("answer aaa.", "answer a.", "answer aa.", task={}, id="rivals-v1", config=config)

@@ -84,7 +84,7 @@ def test_every_manager_awaits_it(run_file, settings, manager, more):
 
 
 def test_the_remote_manager_takes_no_asynchronous_function(run_file, settings):
-    """So it is not for this door: verl says so when it starts."""
+    """So it is not for this adapter: verl says so when it starts."""
     with pytest.raises(AssertionError, match="Async reward score is not supported in remote reward manager"):
         loaded(settings("reward.reward_manager.name=remote", config=run_file()))
 

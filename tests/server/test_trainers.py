@@ -8,7 +8,7 @@ import time
 import aiohttp
 import pytest
 
-from judge.adapters.chat_markup import bare, messages_in, response_in, split_conversation
+from judge.adapters._shared.chat_markup import bare, messages_in, response_in, split_conversation
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.settings.server import GroupServing, ServerSettings

@@ -17,12 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from judge.adapters.columns import shown_fields
-from judge.adapters.convert import group_key, reference_of
-from judge.adapters.figures import components_of, figures, why
-from judge.adapters.projection import FRAMEWORKS, policy_of, siblings
-from judge.adapters.projection import framework as known_framework
-from judge.adapters.question import shows_question
+from judge.adapters._shared.failure_policy import FRAMEWORKS, needs_group, policy_of
+from judge.adapters._shared.failure_policy import framework as known_framework
+from judge.adapters._shared.metrics import components_of, metrics_of, why
+from judge.adapters._shared.sample import group_key, reference_of, shown_fields, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
@@ -35,11 +33,11 @@ CONFIG_VARIABLE = "JUDGE_CONFIG"
 logger = logging.getLogger("judge.adapters")
 
 
-class Door:
+class ProcessJudge:
     """Scores one response at a time by the policy of one framework.
 
     Args:
-        framework: A name of `judge.adapters.projection.FRAMEWORKS`.
+        framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         config: A YAML file, a mapping, or `RunSettings`; None: the file that JUDGE_CONFIG names.
         name: Prefix of the figures.
         on_no_verdict: Policy for a missing reward; None: the run's own, and where that is `drop`, the framework's neutral way.
@@ -53,11 +51,11 @@ class Door:
     Example:
         >>> from judge.engine.scripted import ScriptedEngine
         >>> engine = ScriptedEngine(["VERDICT: CORRECT"])
-        >>> door = Door("verl", {"recipe": "verifier"}, engine=engine)
+        >>> judge = ProcessJudge("verl", {"recipe": "verifier"}, engine=engine)
         >>> import asyncio
-        >>> asyncio.run(door.score(Sample.of("2+2?", "It is 4.", reference="4")))[0]
+        >>> asyncio.run(judge.score(Sample.of("2+2?", "It is 4.", reference="4")))[0]
         1.0
-        >>> door.close()
+        >>> judge.close()
     """
 
     def __init__(
@@ -108,9 +106,9 @@ class Door:
             return self.constant, reward
         raise NoVerdictError(f"{self.name}: {why(reward)}")
 
-    def figures(self, score: float, reward: Reward) -> dict[str, float]:
+    def metrics(self, score: float, reward: Reward) -> dict[str, float]:
         """The sample's figures: always the same names, finite numbers only."""
-        return figures(reward, score, self.components, self.name)
+        return metrics_of(reward, score, self.components, self.name)
 
     def sample(self, prompt: str | tuple[Message, ...], response: str, reference: Any, row: Mapping[str, Any]) -> Sample:
         """One sample; `row` may hold `context`, `principle`, `rubric`, and the baselines that the settings name.
@@ -143,7 +141,7 @@ def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> N
     Raises:
         SettingsError: Naming the setting.
     """
-    cause, known = siblings(settings, ""), known_framework(framework)
+    cause, known = needs_group(settings, ""), known_framework(framework)
     if cause and not known.sees_groups:
         meets = f" siblings meet {known.meets};" if known.meets else ""
         raise SettingsError(

@@ -1,17 +1,26 @@
-"""A trainer's values -> samples: messages or text, columns by name, groups by content."""
+"""What a trainer passes -> samples: messages or text, columns by name, the question, groups by content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from judge.errors import DataError
+from judge.pipeline.build import Plan
+from judge.pipeline.shaping import LENGTHS
+from judge.rubric.load import rubric_from
 from judge.types import Message, Role, Sample
 
 REFERENCE_COLUMNS = ("reference", "reference_answer", "answer", "solution", "ground_truth", "target", "label")
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+QUESTION_KEYS = ("question", "prompt", "problem", "query", "messages", "raw_prompt")
+NOT_GIVEN = "(not given)"  # what stands for the question where no template shows it
+_PRINTS = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
+SHOWN = ("context", "principle", "rubric")  # columns of these names become the field of the sample, as in `judge run`
 
 
 def prompt_of(value: Any, where: str) -> str | tuple[Message, ...]:
@@ -98,6 +107,16 @@ def reference_of(value: Any) -> str | None:
     return value if isinstance(value, str) else str(value)
 
 
+def reference_in(row: Mapping[str, Any]) -> Any:
+    """The reference among a row's fields, by the known names.
+
+    Example:
+        >>> reference_in({"id": 3, "answer": "Paris"})
+        'Paris'
+    """
+    return next((row[name] for name in REFERENCE_COLUMNS if row.get(name) is not None), None)
+
+
 LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})
 
 
@@ -147,3 +166,119 @@ def sample_of(prompt: Any, completion: Any, reference: Any, *, identity: str, wh
     return Sample(
         prompt=read, responses=(completion_of(completion, where),), reference=known, id=identity, group=group_key(read, known)
     )
+
+
+# ---- the question -----------------------------------------------------------------------------------------------------
+
+
+def shows_question(plan: Plan) -> bool:
+    """Whether a judge of this run sees the prompt: `verifier` leaves it out by default, and needs none then.
+
+    Example:
+        >>> from judge.pipeline.build import plan
+        >>> from judge.settings import RunSettings, load_settings
+        >>> [shows_question(plan(load_settings({"recipe": r, "rubric": "helpfulness"})[0])) for r in ("verifier", "checklist")]
+        [False, True]
+    """
+    recipe = plan.recipe
+    if recipe.options.get("include_question") is not False and any(_PRINTS.search(t) for t in recipe.templates.values()):
+        return True
+    others = [*plan.members.values(), *((plan.second,) if plan.second else ())]
+    return any(shows_question(other) for other in others)
+
+
+def question_of(row: Mapping[str, Any], key: str | None, *, needed: bool, where: str, holder: str) -> str | tuple[Message, ...]:
+    """The question in what a framework passes for one sample.
+
+    Args:
+        key: Where it is; None: the first of `QUESTION_KEYS` that is there.
+        needed: Whether a template shows it.
+        holder: What the framework calls `row`, for the message.
+
+    Raises:
+        DataError: It is not there, and the judge would have to grade an answer without its question.
+
+    Example:
+        >>> question_of({"question": "2+2?"}, None, needed=True, where="judge", holder="extra_info")
+        '2+2?'
+    """
+    found = key if key is not None and row.get(key) is not None else None
+    if key is None:
+        found = next((name for name in QUESTION_KEYS if row.get(name) is not None), None)
+    if found is not None:
+        return prompt_of(row[found], f"{where}: {holder}[{found!r}]")
+    if not needed:
+        return NOT_GIVEN
+    wanted = f"`{key}`" if key else "any of " + ", ".join(QUESTION_KEYS)
+    raise DataError(
+        f"{where}: the recipe shows the judge the question, and {holder} has not {wanted} (it has:"
+        f" {', '.join(map(str, row)) or 'nothing'}); put the question there when you make the data set"
+    )
+
+
+# ---- a trainer's columns ----------------------------------------------------------------------------------------------
+
+
+def samples_of(
+    plan: Plan,
+    prompts: Sequence[Any],
+    completions: Sequence[Any],
+    columns: Mapping[str, Any],
+    *,
+    where: str,
+    reference: str | None = None,
+    lengths: Sequence[int] | None = None,
+) -> list[Sample]:
+    """One sample a completion; all completions of a prompt have the same group name, which comes from its content.
+
+    Args:
+        columns: What else the trainer passes; only lists with one value a row count.
+        where: What errors call the caller.
+        reference: Column of the reference answer; None: the first known name that is there.
+        lengths: Tokens of each completion, for steps of `reward.shape` that want them.
+
+    Raises:
+        DataError, RubricError: Naming the row, or the column that is missing.
+    """
+    if len(prompts) != len(completions):
+        raise DataError(f"{where}: {len(prompts)} prompts and {len(completions)} completions")
+    columns = {name: values for name, values in columns.items() if _aligned(values, len(prompts))}
+    baselines = plan.settings.reward.baselines
+    if baselines and baselines not in columns:
+        raise DataError(f"{where}: `reward.baselines` names the column `{baselines}`, which the trainer does not pass")
+    answers = columns[column] if (column := reference_column(columns, reference)) is not None else [None] * len(prompts)
+    out = []
+    for row, (prompt, completion, answer) in enumerate(zip(prompts, completions, answers, strict=True)):
+        at = f"{where}: row {row}"
+        sample = sample_of(prompt, completion, answer, identity=str(row), where=at)
+        carried = {baselines: columns[baselines][row]} if baselines else {}
+        if lengths is not None:
+            carried[LENGTHS] = lengths[row]
+        out.append(replace(sample, metadata=carried, **shown_fields({n: columns[n][row] for n in SHOWN if n in columns}, at)))
+    return out
+
+
+def shown_fields(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Fields of a sample besides prompt, response and reference, from the columns of the same names.
+
+    Example:
+        >>> shown_fields({"context": "Paris is a city.", "principle": None}, "row 0")
+        {'context': ('Paris is a city.',)}
+
+    Raises:
+        DataError, RubricError: Naming the column.
+    """
+    out: dict[str, Any] = {}
+    if (context := listed(row.get("context"))) is not None:
+        if not isinstance(context, str | list | tuple):
+            raise DataError(f"{where}, column context: documents are text or a list of texts, not {type(context).__name__}")
+        out["context"] = (context,) if isinstance(context, str) else tuple(map(str, context))
+    if (principle := row.get("principle")) is not None:
+        out["principle"] = str(principle)
+    if (rubric := listed(row.get("rubric"))) is not None:
+        out["rubric"] = rubric_from(rubric, f"{where}, column rubric")
+    return out
+
+
+def _aligned(values: Any, count: int) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str) and len(values) == count

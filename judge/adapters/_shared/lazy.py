@@ -1,4 +1,4 @@
-"""Base classes of frameworks, so that a door that derives from one can be imported, and looked at, where its framework is not."""
+"""Base classes of frameworks: an adapter that derives from one can be imported where its framework is not installed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rewards -> what a trainer logs: the same names for every sample, and finite numbers only.
 
 verl and OpenRLHF take the names from the first sample of a batch and look them up in all others: one sample with other names
-is a KeyError, or a column lost without a word. NaN in a column that a trainer averages, or trains on, poisons the rest.
+is a KeyError, or a column lost without a word. NaN in a column that a trainer batch_metrics, or trains on, poisons the rest.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ def components_of(plan: Plan) -> tuple[str, ...]:
     return tuple(c.id for c in plan.rubric.criteria) if plan.rubric and plan.recipe.spec.mode == "checklist" else ()
 
 
-def figure_names(components: Sequence[str], name: str) -> tuple[str, ...]:
-    """The keys of `figures`, in order.
+def metric_names(components: Sequence[str], name: str) -> tuple[str, ...]:
+    """The keys of `metrics_of`, in order.
 
     Example:
-        >>> figure_names(["right"], "judge")
+        >>> metric_names(["right"], "judge")
         ('judge/raw', 'judge/no_verdict', 'judge/unjudged', 'judge/gated', 'judge/calls', 'judge/right')
     """
     return tuple(f"{name}/{part}" for part in ("raw", "no_verdict", "unjudged", "gated", "calls", *components))
 
 
-def figures(reward: Reward, score: float, components: Sequence[str], name: str) -> dict[str, float]:
+def metrics_of(reward: Reward, score: float, components: Sequence[str], name: str) -> dict[str, float]:
     """One sample's figures.
 
     Args:
@@ -39,7 +39,7 @@ def figures(reward: Reward, score: float, components: Sequence[str], name: str) 
         `gated`: 1 when a filter decided; `calls`: requests to the judge; then each criterion, in [0, 1], 1 best.
 
     Example:
-        >>> figures(Reward("a", 0, 0.5, components={"right": None}), 0.5, ["right"], "j")
+        >>> metrics_of(Reward("a", 0, 0.5, components={"right": None}), 0.5, ["right"], "j")
         {'j/raw': 0.5, 'j/no_verdict': 0.0, 'j/unjudged': 1.0, 'j/gated': 1.0, 'j/calls': 0.0, 'j/right': 0.5}
     """
     raw = score if reward.value is None else reward.value
@@ -48,18 +48,18 @@ def figures(reward: Reward, score: float, components: Sequence[str], name: str) 
         raw,
         float(reward.failure is not None),
         float(sum(v is None for v in found)),
-        float(is_gated(reward)),
+        float(is_filtered(reward)),
         float(reward.judge_calls),
         *(raw if v is None else v for v in found),
     )
-    return dict(zip(figure_names(components, name), values, strict=True))
+    return dict(zip(metric_names(components, name), values, strict=True))
 
 
-def averages(rewards: Sequence[Reward], components: Sequence[str], name: str) -> dict[str, float]:
+def batch_metrics(rewards: Sequence[Reward], components: Sequence[str], name: str) -> dict[str, float]:
     """Means over a batch, each over those that have a value; a figure that no reward has is left out.
 
     Example:
-        >>> averages([Reward("a", 0, 0.5), Reward("b", 0, None)], (), "j")["j/raw"]
+        >>> batch_metrics([Reward("a", 0, 0.5), Reward("b", 0, None)], (), "j")["j/raw"]
         0.5
     """
     if not rewards:
@@ -67,7 +67,7 @@ def averages(rewards: Sequence[Reward], components: Sequence[str], name: str) ->
     columns: dict[str, Sequence[float | None]] = {
         "raw": [r.value for r in rewards],
         "no_verdict": [float(r.failure is not None) for r in rewards],
-        "gated": [float(is_gated(r)) for r in rewards],
+        "gated": [float(is_filtered(r)) for r in rewards],
         "calls": [float(r.judge_calls) for r in rewards],
         **{c: [r.components.get(c) for r in rewards] for c in components},
     }
@@ -75,7 +75,7 @@ def averages(rewards: Sequence[Reward], components: Sequence[str], name: str) ->
     return {f"{name}/{part}": sum(values) / len(values) for part, values in known.items() if values}
 
 
-def is_gated(reward: Reward) -> bool:
+def is_filtered(reward: Reward) -> bool:
     """Whether the reward was decided without the judge."""
     return reward.value is not None and not reward.calls
 

@@ -1,4 +1,4 @@
-"""`judge serve` in place of a judge of one's own, behind the same calls as `judge.adapters.door.Door`.
+"""`judge serve` in place of a judge of one's own, behind the same calls as `judge.adapters._shared.process_judge.ProcessJudge`.
 
 - Hosts call from many coroutines, threads and event loops; connections live on one loop and thread of a process.
 - The server keeps its settings to itself. So the question is always needed, the figures are those every server gives, and a
@@ -11,19 +11,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from judge.adapters.columns import shown_fields
-from judge.adapters.convert import REFERENCE_COLUMNS, group_key, reference_of
-from judge.adapters.door import CONFIG_VARIABLE, Door, config_of, shared
-from judge.adapters.figures import why
-from judge.adapters.projection import check_policy
+from judge.adapters._shared.failure_policy import check_policy
+from judge.adapters._shared.metrics import why
+from judge.adapters._shared.sample import group_key, reference_of, shown_fields
 from judge.client import AsyncClient
-from judge.errors import NoVerdictError, SettingsError
-from judge.reward.absent import apply_policy
+from judge.errors import NoVerdictError
 from judge.types import Message, Reward, Sample
 
 SERVER_VARIABLE = "JUDGE_SERVER"
@@ -31,14 +26,14 @@ KEY_VARIABLE = "JUDGE_API_KEY"
 
 T = TypeVar("T")
 
-_OPEN: list[ServedDoor] = []  # a forked child must not collect its parent's: that would close sockets which the parent uses
+_OPEN: list[RemoteJudge] = []  # a forked child must not collect its parent's: that would close sockets which the parent uses
 
 
-class ServedDoor:
+class RemoteJudge:
     """Scores by a judge server and the policy of one framework.
 
     Args:
-        framework: A name of `judge.adapters.projection.FRAMEWORKS`.
+        framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         server: `http://host:8421`. A key is its password, or in the environment variable JUDGE_API_KEY.
         name: Prefix of the figures.
         on_no_verdict: Policy for a missing reward; None: the framework's neutral way.
@@ -67,7 +62,7 @@ class ServedDoor:
         return await self._there(self._client.score(samples))
 
     async def score(self, sample: Sample) -> tuple[float, Reward]:
-        """The reward of one response as a finite number. Errors as `Door.score` and `AsyncClient.score`."""
+        """The reward of one response as a finite number. Errors as `ProcessJudge.score` and `AsyncClient.score`."""
         [reward] = await self.judged([sample])
         return self._number(reward), reward
 
@@ -76,7 +71,7 @@ class ServedDoor:
         found = await self._there(self._client.member(group, index, sample, size=size))
         return self._number(found.reward), found.reward
 
-    def figures(self, score: float, reward: Reward) -> dict[str, float]:
+    def metrics(self, score: float, reward: Reward) -> dict[str, float]:
         """The sample's figures: always `raw`, `no_verdict` and `calls`, finite numbers only.
 
         Criteria are not among them: only the server knows which there are, and some frameworks want the same for all samples.
@@ -116,83 +111,3 @@ class ServedDoor:
         if value is None:
             raise NoVerdictError(f"{self.name}: {why(reward)}")
         return value
-
-
-def door_for(framework: str, config: Any = None, server: str | None = None, **options: Any) -> Door | ServedDoor:
-    """The process's door to a judge of its own, or to a server; made once.
-
-    Args:
-        config: Run settings.
-        server: URL. Where neither is given, the environment variables JUDGE_CONFIG and JUDGE_SERVER are read.
-        options: `name`, `on_no_verdict`, `constant`; and `overrides`, for a judge of its own.
-
-    Raises:
-        SettingsError: Both are given, or neither.
-    """
-    if config is None and server is None:
-        config, server = os.environ.get(CONFIG_VARIABLE) or None, os.environ.get(SERVER_VARIABLE) or None
-        if config is None and server is None:
-            raise SettingsError(
-                f"no judge: set {CONFIG_VARIABLE} to a run file (an absolute path), or {SERVER_VARIABLE} to a URL"
-            )
-    if server is None:
-        return shared(Door, framework, config_of(config), **options)
-    if config is not None:
-        raise SettingsError("run settings and a server's URL are both given, and either could be the judge: leave one out")
-    if options.pop("overrides", None):
-        raise SettingsError("`overrides` change run settings, and those are the server's")
-    return shared(ServedDoor, framework, server, **options)
-
-
-async def score_group(door: Door | ServedDoor, samples: Sequence[Sample]) -> list[tuple[float | None, Reward]]:
-    """The rewards of a whole group, in order: numbers by the door's policy, and None where it is `exclude`.
-
-    With `impute_group_mean` a group without any reward is None throughout.
-
-    Raises:
-        NoVerdictError: A response has no reward, and the policy is `raise`.
-    """
-    if not samples:
-        return []
-    rewards = await door.judged([replace(s, id=str(i), group="0") for i, s in enumerate(samples)])
-    if door.policy == "impute_group_mean":
-        rewards = apply_policy(rewards, "group_mean")
-    if door.policy == "raise":
-        lacking = next((r for r in rewards if r.trained is None), None)
-        if lacking is not None:
-            raise NoVerdictError(f"{door.name}: response {lacking.sample_id} of {len(rewards)}: {why(lacking)}")
-    return [(door.constant if r.trained is None else r.trained, r) for r in rewards]
-
-
-async def numbers_of(door: Door | ServedDoor, samples: Sequence[Sample]) -> list[tuple[float, Reward]]:
-    """The same for hosts that can leave nothing out.
-
-    Raises:
-        NoVerdictError: Also where no response of the group has a reward.
-    """
-    found = []
-    for value, reward in await score_group(door, samples):
-        if value is None:
-            raise NoVerdictError(f"{door.name}: no response of the group has a reward ({why(reward)})")
-        found.append((value, reward))
-    return found
-
-
-def reference_in(row: Mapping[str, Any]) -> Any:
-    """The reference among a row's fields, by the known names.
-
-    Example:
-        >>> reference_in({"id": 3, "answer": "Paris"})
-        'Paris'
-    """
-    return next((row[name] for name in REFERENCE_COLUMNS if row.get(name) is not None), None)
-
-
-def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from plain code, also where this thread has a running loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()

@@ -157,11 +157,11 @@ def policy_of(
     return check_policy(name, wanted, constant), constant
 
 
-def siblings(settings: RunSettings, policy: str) -> str:
+def needs_group(settings: RunSettings, policy: str) -> str:
     """What makes a response's reward depend on those of its group, or nothing.
 
     Example:
-        >>> siblings(RunSettings(), "impute_group_mean")
+        >>> needs_group(RunSettings(), "impute_group_mean")
         '`impute_group_mean`'
     """
     if settings.group is not None:
