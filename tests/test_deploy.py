@@ -64,16 +64,16 @@ def metrics(app) -> dict[str, set[str]]:
 
     state = app.state.judge
     fault = {"value": None, "failure": NoVerdict(Reason.MISSING), "flags": (Flag("opener_only"),)}
-    state.meters.request("/v1/score", 200, 0.1)
-    state.meters.refusal("queue_full")
-    state.meters.judged([Reward("a", 0, 1.0), replace(Reward("b", 0, 1.0), **fault)])
+    state.metrics.request("/v1/score", 200, 0.1)
+    state.metrics.refusal("queue_full")
+    state.metrics.judged([Reward("a", 0, 1.0), replace(Reward("b", 0, 1.0), **fault)])
     for step in range(30):
         samples, rewards = batch(step, text=lambda p, i, c: "\n".join(["- **yes**"] * i) + prose(p, i, c))
         rewards[0] = replace(rewards[0], **fault)
         pairs = [(Reward(f"{step}.{n}", 0, n % 2), Reward(f"{step}.{n}", 0, 0.5)) for n in range(8)]
-        state.feed.watch.monitor.observe(samples, rewards, canaries=probes(8, 1), second=pairs)
+        state.buffer.watch.monitor.observe(samples, rewards, canaries=probes(8, 1), second=pairs)
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(state.meters.text().decode()):
+    for family in text_string_to_metric_families(state.metrics.text().decode()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

@@ -10,21 +10,9 @@ from typing import Self
 from judge.client.address import Address, member_path
 from judge.client.http import Connection, lines
 from judge.client.tries import Tries
-from judge.client.wire import (
-    Member,
-    MemberAnswer,
-    RankAnswer,
-    Ranking,
-    ResultAnswer,
-    ScoreAnswer,
-    Scored,
-    StatusAnswer,
-    encode,
-    fields_of,
-    read,
-    rewards_of,
-)
+from judge.client.wire import Member, Ranking, Scored, encode, fields_of, read, rewards_of
 from judge.errors import DataError, EngineError, InputError
+from judge.schema import MemberOut, RankOut, ResultOut, ScoreOut, StatusOut
 from judge.types import Reward, Sample
 
 DEADLINE_S = 300.0  # above the server's own 120 s a sample, so that it can say what happened
@@ -105,7 +93,7 @@ class AsyncClient:
         if not samples:
             return []
         body = encode({"samples": [fields_of(s, rubric) for s in samples], "detail": detail})
-        answer = read(ScoreAnswer, await self._http.post(self._tries(deadline_s), "/v1/score", body), self.url)
+        answer = read(ScoreOut, await self._http.post(self._tries(deadline_s), "/v1/score", body), self.url)
         if [result.index for result in answer.results] != list(range(len(samples))):
             raise EngineError(f"{self.url}: {len(answer.results)} results for {len(samples)} samples, or in another order")
         pairs = zip(answer.results, samples, strict=True)
@@ -120,7 +108,7 @@ class AsyncClient:
             JudgeError: As `score`.
         """
         body = encode({**fields_of(sample, rubric, named=False), "responses": list(sample.responses), "detail": detail})
-        answer = read(RankAnswer, await self._http.post(self._tries(deadline_s), "/v1/rank", body), self.url)
+        answer = read(RankOut, await self._http.post(self._tries(deadline_s), "/v1/rank", body), self.url)
         if sorted(answer.ranking + answer.unranked) != list(range(len(sample.responses))):
             raise EngineError(f"{self.url}: a ranking of other responses than the {len(sample.responses)} sent")
         rewards = rewards_of(answer.rewards, sample, self.url)
@@ -163,7 +151,7 @@ class AsyncClient:
         body = encode({**fields, "size": size, "attempt": attempt, "detail": detail})
         tries = self._tries(GROUP_DEADLINE_S if deadline_s is None else deadline_s)
         raw = await self._http.post(tries, member_path(group, index), body, keyed=False)
-        answer = read(MemberAnswer, raw, self.url)
+        answer = read(MemberOut, raw, self.url)
         if (answer.group, answer.index, answer.attempt) != (group, index, attempt):
             raise EngineError(f"{self.url}: the answer is for another member")
         [reward] = rewards_of([answer.result], sample, self.url)
@@ -188,7 +176,7 @@ class AsyncClient:
             seen: set[int] = set()
             async with aclosing(lines(response, tries)) as own:
                 async for line in own:
-                    result = read(ResultAnswer, line, tries.url)
+                    result = read(ResultOut, line, tries.url)
                     if result.index >= len(samples) or result.index in seen:
                         raise EngineError(f"{tries.url}: a result for no sample, or twice for one")
                     seen.add(result.index)
@@ -206,7 +194,7 @@ class AsyncClient:
         """
         url = self.url
         code, raw = await self._http.get("/readyz", deadline_s)
-        status = read(StatusAnswer, raw, url).status if code in (200, 503) else ""
+        status = read(StatusOut, raw, url).status if code in (200, 503) else ""
         if (status == "ready") != (code == 200):
             raise EngineError(f"{url}: /readyz is not that of a judge server (status {code})")
         return status

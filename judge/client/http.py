@@ -20,8 +20,9 @@ import aiohttp
 from judge.client.address import Address
 from judge.client.tries import Tries
 from judge.client.trouble import lost, refused, told
-from judge.client.wire import LineAnswer, read
+from judge.client.wire import read
 from judge.errors import EngineError, InputError
+from judge.schema import LineOut
 
 KEEP_ALIVE_S = 4.0
 CONNECT_S = 10.0
@@ -137,7 +138,7 @@ async def lines(response: aiohttp.ClientResponse, tries: Tries) -> AsyncGenerato
             raise EngineError(f"{tries.url}: the stream was cut off after {count} results")
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
-            kind = read(LineAnswer, line, tries.url).type
+            kind = read(LineOut, line, tries.url).type
             if kind == "done":
                 return
             if kind == "error":

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from judge.errors import DataError, EngineError
-from judge.types import Call, Completion, FinishReason, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty, Verdict
+from judge.schema import CallOut, RewardOut
+from judge.types import Call, Completion, Flag, NoVerdict, Reward, Sample, Uncertainty, Verdict
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -123,114 +124,6 @@ def encode(value: Mapping[str, Any]) -> bytes:
 # ---- answers -----------------------------------------------------------------------------------------------------
 
 
-def _is_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("should be text")
-    return value
-
-
-Text = Annotated[str, PlainValidator(_is_text)]  # pydantic's own check refuses half a surrogate pair, which a judge can write
-Known = Annotated[Reason, Field(strict=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Answer(BaseModel):
-    """Base of what a server says; fields that a newer server adds are let pass."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-class _Failure(_Answer):
-    reason: Known
-    detail: Text
-
-
-class _Flag(_Answer):
-    name: Text
-    detail: Text
-    where: Text
-
-
-class _Uncertainty(_Answer):
-    spread: Number | None
-    missing: Number
-    expected: Number | None
-    entropy: Number | None
-    order_gap: Number | None
-
-
-class _Call(_Answer):
-    turn: Text
-    criteria: list[Text]
-    order: list[int]
-    vote: int
-    seed: int
-    request_hash: Text
-    text: Text
-    finish_reason: FinishReason
-    verdict: Any
-    no_verdict: Known | None
-
-
-class _Reward(_Answer):
-    response_index: Count
-    reward: Number | None
-    value: Number | None
-    failure: _Failure | None
-    components: dict[Text, Number | None]
-    uncertainty: _Uncertainty
-    flags: list[_Flag]
-    explanation: Text
-    judge_calls: Count
-    tokens: Count
-    calls: list[_Call] | None = None
-
-
-class ResultAnswer(_Answer):
-    """The rewards of one sample."""
-
-    index: Count
-    rewards: list[_Reward]
-
-
-class ScoreAnswer(_Answer):
-    """Of `/v1/score`."""
-
-    results: list[ResultAnswer]
-
-
-class RankAnswer(_Answer):
-    """Of `/v1/rank`."""
-
-    ranking: list[Count]
-    unranked: list[Count]
-    rewards: list[_Reward]
-
-
-class MemberAnswer(_Answer):
-    """Of a member's route."""
-
-    group: Text
-    index: Count
-    attempt: int
-    size: Count
-    place: Count | None
-    result: _Reward
-
-
-class LineAnswer(_Answer):
-    """Any line of a stream."""
-
-    type: Literal["result", "done", "error"]
-
-
-class StatusAnswer(_Answer):
-    """Of the probes."""
-
-    status: Text
-
-
 def read(model: type[Model], body: bytes, url: str) -> Model:
     """An answer, checked.
 
@@ -247,7 +140,7 @@ def read(model: type[Model], body: bytes, url: str) -> Model:
         raise EngineError(f"{url}: this is no answer of a judge server: it is not JSON") from None
 
 
-def rewards_of(given: Sequence[_Reward], sample: Sample, url: str) -> tuple[ServedReward, ...]:
+def rewards_of(given: Sequence[RewardOut], sample: Sample, url: str) -> tuple[ServedReward, ...]:
     """The rewards of one sample, one for each of its responses.
 
     Raises:
@@ -258,7 +151,7 @@ def rewards_of(given: Sequence[_Reward], sample: Sample, url: str) -> tuple[Serv
     return tuple(_record(r, sample, url) for r in given)
 
 
-def _record(given: _Reward, sample: Sample, url: str) -> ServedReward:
+def _record(given: RewardOut, sample: Sample, url: str) -> ServedReward:
     if (given.reward is None) != (given.failure is not None):
         raise EngineError(f"{url}: a response has {'neither' if given.failure is None else 'both'} a reward and a failure")
     failure = None if given.failure is None else NoVerdict(given.failure.reason, given.failure.detail)
@@ -280,7 +173,7 @@ def _record(given: _Reward, sample: Sample, url: str) -> ServedReward:
     )
 
 
-def _call(given: _Call) -> Call:
+def _call(given: CallOut) -> Call:
     """One call; of its verdict the server gives the value as stated, and the reward has the scores."""
     stated = None if given.verdict is None else Verdict(given.verdict, ())
     return Call(

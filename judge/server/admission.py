@@ -2,6 +2,10 @@
 
 Counting samples and not requests: one request may bring one or hundreds. The bound holds for all routes together, so memory
 and waiting time are bounded whatever the clients do: a sample waits at most queue_size / rate seconds.
+
+How much one request may bring is bounded too: its headers, its body (bytes are counted as they come, whatever length it says)
+and the time to send it. uvicorn bounds neither bodies nor their time. A body past the limit is never held: counting stops the
+read at the byte after it, and the answer closes the connection.
 """
 
 from __future__ import annotations
@@ -10,17 +14,18 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError, App, Event, Receive, Scope, Send
+from judge.settings.server import ServerSettings
 
 WINDOW_S = 30.0  # over which the rate of finished samples is taken
 LONGEST_RETRY_S = 60.0
 
 
 class Admission:
-    """The door.
+    """Counts samples and lets them wait for their turn.
 
     Args:
         concurrency: Samples judged at once.
@@ -51,14 +56,14 @@ class Admission:
             patient: Let it in whatever waits already (a group whose members have waited for each other).
 
         Raises:
-            Refusal: 429, with the seconds after which there should be room.
+            APIError: 429, with the seconds after which there should be room.
         """
         over = self.held + samples - self.capacity
         if over > 0 and not patient:
             message = (
                 f"{self.held} samples are in progress or waiting and this brings {samples}; at most {self.capacity} are held"
             )
-            raise Refusal(429, "queue_full", message, retry_s=self.retry_s(over))
+            raise APIError(429, "queue_full", message, retry_s=self.retry_s(over))
         self.held += samples
         try:
             yield
@@ -122,3 +127,84 @@ class Admission:
         """Seconds until so many samples should be finished; 1 to 60."""
         rate = self.rate
         return min(LONGEST_RETRY_S, max(1.0, samples / rate)) if rate > 0 else 1.0
+
+
+class RequestLimits:
+    """Middleware: refuses what is too large (413, 431) or comes too slowly (408)."""
+
+    def __init__(self, app: App, *, settings: ServerSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def watched(event: Event) -> None:
+            nonlocal answered
+            answered = answered or event["type"] == "http.response.start"
+            await send(event)
+
+        try:
+            self._check_headers(scope["headers"])
+            await self._app(scope, _Counted(receive, self._settings), watched)
+        except _Stopped as stopped:
+            if not answered:
+                await stopped.error.send(send, connection="close")
+
+    def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        s = self._settings
+        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        if size > s.max_header_bytes:
+            message = f"{size:,} bytes of headers; at most {s.max_header_bytes:,} are read"
+            raise _Stopped(APIError(431, "headers_too_large", message))
+        names = {name for name, _ in headers}
+        if {b"content-length", b"transfer-encoding"} <= names:  # a proxy in front may have believed the other one
+            raise _Stopped(APIError(400, "two_lengths", "a request says its length once: Content-Length, or chunked"))
+        length = next((value for name, value in headers if name == b"content-length"), b"")
+        if length.isdigit() and (len(length) > 15 or int(length) > s.max_body_bytes):
+            raise _Stopped(too_large(s.max_body_bytes))
+
+
+class _Stopped(Exception):
+    """A limit was passed while the application was reading."""
+
+    def __init__(self, error: APIError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class _Counted:
+    """A `receive` that counts the bytes and the seconds of the body."""
+
+    def __init__(self, receive: Receive, settings: ServerSettings) -> None:
+        self._receive = receive
+        self._settings = settings
+        self._size = 0
+        self._whole = False
+        self._until: float | None = None
+
+    async def __call__(self) -> Event:
+        if self._whole:
+            return await self._receive()
+        if self._until is None:
+            self._until = asyncio.get_running_loop().time() + self._settings.body_timeout_s
+        try:
+            async with asyncio.timeout_at(self._until):
+                event = await self._receive()
+        except TimeoutError:
+            message = f"the body did not come within {self._settings.body_timeout_s:g} s"
+            raise _Stopped(APIError(408, "body_too_slow", message, retry_s=1)) from None
+        self._size += len(event.get("body", b""))
+        self._whole = event["type"] != "http.request" or not event.get("more_body", False)
+        if self._size > self._settings.max_body_bytes:
+            raise _Stopped(too_large(self._settings.max_body_bytes))
+        return event
+
+
+def too_large(limit: int) -> APIError:
+    """A body over the limit, in the server's words."""
+    return APIError(413, "body_too_large", f"the body is larger than {limit:,} bytes", hint="send fewer samples in a request")

@@ -17,9 +17,9 @@ from fastapi.responses import Response
 
 from judge.errors import InputError
 from judge.jsonfile import parse_json
+from judge.server.errors import APIError, Receive, Scope, Send, encode
 from judge.server.idempotency import HEADER
 from judge.server.log import log
-from judge.server.refusal import Receive, Refusal, Scope, Send, encode
 from judge.server.state import State
 from judge.server.wire import Model, validated
 
@@ -35,7 +35,7 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, bytes]:
     """The body as a model, and as it came.
 
     Raises:
-        Refusal: 400 not JSON, 415 not said to be JSON, 422 a field is wrong.
+        APIError: 400 not JSON, 415 not said to be JSON, 422 a field is wrong.
     """
     data, raw = await read_json(request)
     if len(raw) > _THREAD_BYTES:
@@ -48,24 +48,24 @@ async def read_json(request: Request) -> tuple[Any, bytes]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         message = f"the body is `{kind[:60]}`" if kind else "the body has no type"
-        raise Refusal(415, "not_json", message, where="header Content-Type", hint="Content-Type: application/json")
+        raise APIError(415, "not_json", message, where="header Content-Type", hint="Content-Type: application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(415, "compressed", "compressed bodies are not read", where="header Content-Encoding")
+        raise APIError(415, "compressed", "compressed bodies are not read", where="header Content-Encoding")
     raw = await request.body()
     try:
         if len(raw) > _THREAD_BYTES:
             return await asyncio.to_thread(parse_json, raw, "", halves=True), raw
         return parse_json(raw, "", halves=True), raw
     except InputError as why:
-        raise Refusal(400, "bad_json", str(why), where="body") from None
+        raise APIError(400, "bad_json", str(why), where="body") from None
 
 
-async def while_there(receive: Receive, cutoff: asyncio.Event, refusal: Refusal, work: Coroutine[Any, Any, T]) -> T:
+async def while_there(receive: Receive, cutoff: asyncio.Event, error: APIError, work: Coroutine[Any, Any, T]) -> T:
     """Do the work unless the client goes away or the server's time is up; then the work is cancelled.
 
     Raises:
         ClientGone: The client closed the connection.
-        Refusal: The server's time was up.
+        APIError: The server's time was up.
     """
     job, cut = asyncio.create_task(work), asyncio.create_task(cutoff.wait())
     gone = asyncio.create_task(_disconnected(receive))
@@ -74,7 +74,7 @@ async def while_there(receive: Receive, cutoff: asyncio.Event, refusal: Refusal,
         await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         if job.done():
             return job.result()
-        raise ClientGone if gone.done() else refusal
+        raise ClientGone if gone.done() else error
     finally:
         for task in everything:
             task.cancel()
@@ -97,13 +97,13 @@ async def answer(request: Request, raw: bytes, work: Callable[[], Awaitable[Any]
     async def keyed() -> bytes:
         nonlocal replayed
         owner = request.scope.get("state", {}).get("owner", "")
-        body, replayed = await state.replays.answer(owner, key, request.url.path, raw, make)
+        body, replayed = await state.idempotency.answer(owner, key, request.url.path, raw, make)
         return body
 
     key = request.headers.get(HEADER, "")
     with state.drain.track():
         job = keyed() if HEADER in request.headers else make()
-        body = await while_there(request.receive, state.drain.cutoff, state.drain.refusal, job)
+        body = await while_there(request.receive, state.drain.cutoff, state.drain.error, job)
     headers = {"idempotent-replay": "true"} if replayed else None
     return Response(body, media_type="application/json", headers=headers)
 
@@ -132,10 +132,10 @@ class Lines(Response):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         with self._entered, drain.track():
             try:
-                await while_there(receive, drain.cutoff, drain.refusal, self._send_all(send))
-            except Refusal as refusal:
-                self._state.meters.refusal(refusal.code)
-                await send({"type": "http.response.body", "body": _line({"type": "error"}, refusal), "more_body": False})
+                await while_there(receive, drain.cutoff, drain.error, self._send_all(send))
+            except APIError as error:
+                self._state.metrics.refusal(error.code)
+                await send({"type": "http.response.body", "body": _line({"type": "error"}, error), "more_body": False})
             except ClientGone:
                 log("client_gone", route=scope["path"])
 
@@ -146,6 +146,6 @@ class Lines(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _line(fields: dict[str, Any], refusal: Refusal) -> bytes:
-    error = {"code": refusal.code, "message": refusal.message, "where": refusal.where, "hint": refusal.hint}
-    return encode({**fields, "error": error}) + b"\n"
+def _line(fields: dict[str, Any], error: APIError) -> bytes:
+    body = {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
+    return encode({**fields, "error": body}) + b"\n"

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from judge.errors import Problem, SettingsError
-from judge.server.refusal import App, Receive, Refusal, Scope, Send
+from judge.server.errors import APIError, App, Receive, Scope, Send
 from judge.settings.server import ServerSettings
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
@@ -82,7 +82,7 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-class Guard:
+class AuthMiddleware:
     """Middleware: lets through who has a key, and names the holder in `scope["state"]["owner"]`."""
 
     def __init__(self, app: App, *, keys: Keys, local: bool) -> None:
@@ -98,24 +98,24 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             scope.setdefault("state", {})["owner"] = self._check(headers)
-        except Refusal as refusal:
-            await refusal.send(send, connection="close")
+        except APIError as error:
+            await error.send(send, connection="close")
             return
         await self._app(scope, receive, send)
 
     def _check(self, headers: Mapping[str, str]) -> str:
         if not self._keys:
             if self._local and not _is_here(headers.get("host", "")):
-                raise Refusal(403, "wrong_host", "this server has no keys and answers to local names only", where="header Host")
+                raise APIError(403, "wrong_host", "this server has no keys and answers to local names only", where="header Host")
             return ""
         key = _key_in(headers)
         if key is None:
-            raise Refusal(
+            raise APIError(
                 401, "no_key", "this server wants a key", where="header Authorization", hint="Authorization: Bearer KEY"
             )
         owner = self._keys.owner(key)
         if owner is None:
-            raise Refusal(401, "wrong_key", "this key is not known here", where="header Authorization")
+            raise APIError(401, "wrong_key", "this key is not known here", where="header Authorization")
         return owner
 
 

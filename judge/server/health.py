@@ -1,29 +1,36 @@
-"""Alive, and ready: a server whose judge is wedged answers /livez and not /readyz.
+"""Alive, ready and about to stop: a server whose judge is wedged answers /livez and not /readyz.
 
 - A judge can hang in three ways: its loop is blocked (a heartbeat through that very loop stops), its engine takes requests and
   gives nothing back (work in progress and no sign of life for `stall_s`), or every reply is an engine error.
 - Real traffic is the best probe and costs nothing; a sample of the server's own is judged only at the start, while something is
   wrong, and after `probe_s` idle seconds where that is set.
+- The end: not ready at once, nothing new, what is in progress finishes within a limit, then it is cut off.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from judge.errors import JudgeError
+from judge.pipeline.build import Plan
 from judge.pipeline.judge import Judge
+from judge.pipeline.selftest import sample_for
+from judge.rubric.model import Criterion, Rubric
 from judge.server.admission import Admission
+from judge.server.errors import APIError
 from judge.server.log import log
-from judge.server.probe import engine_answered, probe_for
 from judge.settings.server import ServerSettings
-from judge.types import Reward
+from judge.types import Reward, Sample
 
 BEAT_S = 0.5
 DEAD_BEAT_S = 3.0
 FAILURES = 3  # engine failures in a row before the judge counts as failing
 PROBE_S = 2.0  # between probes while something is wrong
+_RUBRIC = Rubric(name="probe", criteria=(Criterion(id="answers", text="The response answers the question."),))
 
 
 class Health:
@@ -145,3 +152,74 @@ class Health:
             self._failures += 1
             log("probe_failed", reason=type(why).__name__)
         await asyncio.sleep(PROBE_S)
+
+
+class Drain:
+    """Counts requests in progress and ends them when asked.
+
+    Attributes:
+        active: Requests in progress.
+        cutoff: Set when those still in progress are to be refused.
+        on_cutoff: Called then, for work that no request owns.
+    """
+
+    def __init__(self, health: Health, limit_s: float) -> None:
+        self._health = health
+        self._limit_s = limit_s
+        self.active = 0
+        self.cutoff = asyncio.Event()
+        self.on_cutoff: list[Callable[[], None]] = []
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def error(self) -> APIError:
+        """What requests are told from now on; another server, or this one after its restart, will take them."""
+        return APIError(503, "draining", "this server is about to stop", retry_s=5)
+
+    @contextmanager
+    def track(self) -> Iterator[None]:
+        """One request in progress."""
+        self.active += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self.active -= 1
+            if not self.active:
+                self._empty.set()
+
+    async def run(self) -> None:
+        """Drain. Returns when nothing is in progress any more."""
+        self._health.draining = True
+        log("draining", active=self.active, limit_s=self._limit_s)
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await self._empty.wait()
+        except TimeoutError:
+            log("cut_off", active=self.active)
+            self.cutoff.set()
+            for call in self.on_cutoff:
+                call()
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._empty.wait()
+            except TimeoutError:
+                log("left_behind", active=self.active)
+
+
+def probe_for(plan: Plan) -> Sample:
+    """A small sample that has all this plan's recipe can ask for."""
+    sample = sample_for(plan.recipe)
+    if plan.settings.group is not None and len(sample.responses) == 1:
+        sample = replace(sample, responses=(*sample.responses, "It is 5."))
+    needs_rubric = plan.rubric is None and plan.recipe.spec.mode == "checklist"
+    return replace(sample, id="probe", context=("2 + 2 = 4.",), steps=(), rubric=_RUBRIC if needs_rubric else None)
+
+
+def engine_answered(rewards: Sequence[Reward]) -> bool | None:
+    """Whether the engine gave any whole reply for these; None when it was not asked."""
+    fresh = [call for reward in rewards for call in reward.calls if not call.cached]
+    if not fresh:
+        return None
+    return any(call.completion.finish_reason not in ("error", "timeout") for call in fresh)

@@ -1,8 +1,8 @@
 """The same Idempotency-Key gets the same answer once more, and the judge is asked once.
 
 A judgement has no side effect, so a retry is safe without this; what a key saves is the second bill, and two different rewards
-for one response at a temperature above 0. Only whole answers (200) are kept: a refusal may be asked again. A key belongs to the
-holder of the API key that used it.
+for one response at a temperature above 0. Only whole answers (200) are kept: after an error the request may be sent again.
+A key belongs to the holder of the API key that used it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError
 
 HEADER = "idempotency-key"
 MAX_LENGTH = 200
@@ -30,7 +30,7 @@ class _Kept:
     until: float
 
 
-class Replays:
+class IdempotencyCache:
     """Answers by key.
 
     Args:
@@ -49,7 +49,7 @@ class Replays:
         """The answer under this key, and whether it had been given before.
 
         Raises:
-            Refusal: 422: the key was used for another request.
+            APIError: 422: the key was used for another request.
         """
         check_key(key)
         name, print_ = (owner, key), hashlib.blake2b(path.encode() + b"\0" + body, digest_size=16).digest()
@@ -60,7 +60,7 @@ class Replays:
                 return await self._lead(name, print_, make), False
             if found.print != print_:
                 message = "this key was used for another request; a key stands for one request and its repetitions"
-                raise Refusal(422, "key_reused", message, where=f"header {HEADER}")
+                raise APIError(422, "key_reused", message, where=f"header {HEADER}")
             try:
                 return await asyncio.shield(found.future), True
             except asyncio.CancelledError:
@@ -73,7 +73,7 @@ class Replays:
         entry = self._kept[name] = _Kept(print_, future, float("inf"))
         try:
             body = await make()
-        except BaseException:  # whoever waits under this key asks for himself
+        except BaseException:  # another request under this key starts over
             del self._kept[name]
             future.cancel()
             raise
@@ -99,4 +99,4 @@ def check_key(key: str) -> None:
     """Refuse a key that is empty, long, or not plain ASCII."""
     if not (0 < len(key) <= MAX_LENGTH and key.isascii() and key.isprintable()):
         message = f"a key is 1 to {MAX_LENGTH} printable ASCII characters"
-        raise Refusal(400, "bad_key", message, where=f"header {HEADER}")
+        raise APIError(400, "bad_key", message, where=f"header {HEADER}")

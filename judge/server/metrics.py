@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from judge.monitor.metrics import MonitorCollector
-from judge.server.results import failure_of
+from judge.server.wire import failure_of
 from judge.types import Reward
-
-if TYPE_CHECKING:
-    from judge.server.state import State
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _REWARDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-class Meters:
+class ServerMetrics:
     """Counters and histograms of one server, in a registry of their own.
 
     Attributes:
@@ -69,29 +63,3 @@ class Meters:
     def text(self) -> bytes:
         """Everything, in Prometheus's text format."""
         return generate_latest(self.registry)
-
-
-class StateCollector:
-    """Gauges that are read at every scrape."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def collect(self) -> Iterable[Metric]:
-        """How full the server is, and whether it is ready."""
-        s = self._state
-        yield GaugeMetricFamily("judge_samples_running", "Samples being judged.", value=s.admission.running)
-        waiting = s.admission.held - s.admission.running
-        yield GaugeMetricFamily("judge_samples_waiting", "Samples that wait for their turn.", value=max(0, waiting))
-        yield GaugeMetricFamily("judge_samples_capacity", "Most samples held at once.", value=s.admission.capacity)
-        yield GaugeMetricFamily("judge_samples_per_second", "Samples finished in a second of work.", value=s.admission.rate)
-        yield GaugeMetricFamily("judge_requests_active", "Requests in progress.", value=s.drain.active)
-        yield GaugeMetricFamily("judge_groups_open", "Groups whose members are awaited or judged.", value=s.broker.open)
-        yield GaugeMetricFamily("judge_silent_seconds", "Seconds since the judge's last reply, while there is work.",
-                                value=s.health.silent_s if s.admission.running else 0.0)  # fmt: skip
-        ready = GaugeMetricFamily("judge_status", "1 for what the server is now.", labels=["status"])
-        ready.add_metric([s.health.status], 1.0)
-        yield ready
-        if s.feed is not None:
-            yield CounterMetricFamily("judge_monitor_unseen", "Responses that the monitor was too busy for.", value=s.feed.unseen)
-            yield from MonitorCollector(s.feed.watch.monitor).collect()

@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 import judge as package
 from judge.report.text import percent, visible
-from judge.server.board import BINS, SLOTS, View
+from judge.server.dashboard import BINS, SLOTS, View
 from judge.server.state import State
 
 REFRESH_S = 5
@@ -45,7 +45,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PageData:
     """What the page shows of a server at one moment.
 
     Attributes:
@@ -75,23 +75,23 @@ class Look:
     texts: bool
 
     @classmethod
-    def of(cls, state: State) -> Look:
-        """A look at a running server."""
-        door = state.admission
+    def of(cls, state: State) -> PageData:
+        """What a running server shows now."""
+        admission = state.admission
         return cls(
             status=state.health.status,
             stopped=state.health.stopped,
             names=tuple((name, value or "none") for name, value in state.described.items()),
-            view=state.board.view(),
-            running=door.running,
-            waiting=max(0, door.held - door.running),
-            capacity=door.capacity,
+            view=state.dashboard.view(),
+            running=admission.running,
+            waiting=max(0, admission.held - admission.running),
+            capacity=admission.capacity,
             concurrency=state.settings.max_concurrency,
-            groups=state.broker.open,
-            silent_s=state.health.silent_s if door.running else 0.0,
-            refused=tuple(state.meters.refused.most_common(10)),
-            watched=state.feed is not None,
-            texts=state.board.texts,
+            groups=state.groups.open,
+            silent_s=state.health.silent_s if admission.running else 0.0,
+            refused=tuple(state.metrics.refused.most_common(10)),
+            watched=state.buffer is not None,
+            texts=state.dashboard.texts,
         )
 
 
@@ -99,8 +99,8 @@ class Look:
 async def live(request: Request) -> HTMLResponse:
     """The page; `?refresh=off` makes one that stays as it is."""
     nonce, refresh = secrets.token_urlsafe(16), request.query_params.get("refresh") != "off"
-    look = Look.of(request.app.state.judge)
-    text = await asyncio.to_thread(render, look, nonce=nonce, refresh=refresh)
+    data = PageData.of(request.app.state.judge)
+    text = await asyncio.to_thread(render, data, nonce=nonce, refresh=refresh)
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src data:;"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -108,25 +108,25 @@ async def live(request: Request) -> HTMLResponse:
     return HTMLResponse(text.encode("utf-8", "replace"), headers={**_HEADERS, "content-security-policy": policy})
 
 
-def render(look: Look, *, nonce: str = "", refresh: bool = True) -> str:
+def render(data: PageData, *, nonce: str = "", refresh: bool = True) -> str:
     """The page as HTML.
 
     Args:
         nonce: Of the style and the script.
         refresh: Whether it renews itself.
     """
-    tone, sign, meaning = _WORDS[look.status]
+    tone, sign, meaning = _WORDS[data.status]
     return _template().render(
-        look=look,
-        view=look.view,
-        title=f"{sign} {look.status} – judge",
+        data=data,
+        view=data.view,
+        title=f"{sign} {data.status} – judge",
         tone=tone,
         sign=sign,
         meaning=meaning,
         nonce=nonce,
         refresh_s=REFRESH_S if refresh else 0,
         version=package.__version__,
-        bars=_bars(look.view.bins),
+        bars=_bars(data.view.bins),
     )
 
 

@@ -1,24 +1,80 @@
-"""The doors of NeMo-Gym: a resources server's `/verify`, and `/compare` as its genrm_compare has it."""
+"""Routes for NeMo-Gym: `/verify` of a resources server, and `/compare` as its genrm_compare has it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
-from judge.server import nemo_gym
+from judge.adapters._shared.sample import group_key, reference_column, reference_of
+from judge.errors import DataError
+from judge.rubric.model import Frozen
+from judge.schema import Out
 from judge.server.answer import answer, read
-from judge.server.describe import documented
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError
 from judge.server.routes_trainers import judged, number
-from judge.server.samples import one_prompt
+from judge.server.samples import one_prompt, row_sample
 from judge.server.state import State
-from judge.server.wire_trainers import CompareIn, CompareOut, Nothing, VerifyIn, VerifyOut
-from judge.types import Message, Sample
+from judge.server.wire import MessageIn, documented, failure_of
+from judge.types import Message, Reason, Reward, Role, Sample
 
 router = APIRouter(tags=["trainers"])
+
+GROUP, TASK, INDEX, ATTEMPT = "_ng_group_id", "_ng_task_index", "_ng_rollout_index", "_ng_group_attempt"
+_ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "user"}
+_KINDS = {
+    Reason.ENGINE_ERROR: "judge_failed",
+    Reason.OVER_LENGTH: "judge_failed",
+    Reason.CHECK_ERROR: "judge_failed",
+    Reason.DROPPED: "judge_failed",
+    Reason.INVALID: "judge_failed",
+    Reason.TIMEOUT: "transport_timeout",
+}  # every other reason: the judge answered, and its answer cannot be used
+_FAILED = "_ng_failure_class"  # such a row is kept apart, and asked again when a collection resumes; a masked one is done
+
+
+class VerifyIn(BaseModel):
+    """NeMo-Gym's `/verify`: the task, the model's response, and the fields of the data row, which are sent back."""
+
+    model_config = ConfigDict(extra="allow")
+
+    responses_create_params: dict[str, Any]
+    response: dict[str, Any]
+
+
+class VerifyOut(BaseModel):
+    """The request with its reward. Under `mask_sample` the reward is a placeholder that NeMo-Gym leaves out."""
+
+    model_config = ConfigDict(extra="allow")
+
+    reward: float
+    mask_sample: bool
+    failure_kind: str | None
+    failure_reason: str | None
+
+
+class CompareIn(Frozen):
+    """genrm_compare's `/compare`: the conversation so far, and the responses as Responses-API objects."""
+
+    conversation_history: Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
+    response_objs: Annotated[tuple[dict[str, Any], ...], Field(min_length=2, max_length=1000, fail_fast=True)]
+    principle: Annotated[str, Field(max_length=20_000)] | None = None
+
+
+class CompareOut(Out):
+    """Rewards in the order of the responses; single comparisons are not listed."""
+
+    rewards: list[float]
+    comparison_results: None = None
+    metrics: dict[str, float]
+
+
+class Nothing(BaseModel):
+    """An empty object."""
 
 
 @router.post("/seed_session", **documented(Nothing, Nothing, "NeMo-Gym: begin an episode (nothing to begin)", example={}))
@@ -44,16 +100,16 @@ async def verify(request: Request) -> Response:
     state: State = request.app.state.judge
     given, raw = await read(request, VerifyIn)
     row = given.model_extra or {}
-    sample = nemo_gym.sample_in(given.responses_create_params, given.response, row, rubrics=state.settings.client_rubrics)
+    sample = sample_in(given.responses_create_params, given.response, row, rubrics=state.settings.client_rubrics)
     owner = request.scope.get("state", {}).get("owner", "")
 
     async def work() -> dict[str, Any]:
         if needs_group(state.judge.plan.settings, "constant"):
             name, index, attempt, size = _group_of(state, sample, row)
-            _, reward = await state.broker.member(owner, name, index, size, attempt, sample)
+            _, reward = await state.groups.member(owner, name, index, size, attempt, sample)
         else:
             [reward] = await judged(state, [sample])
-        verdict = nemo_gym.verdict_out(reward)
+        verdict = verdict_out(reward)
         nested = row.get("instance_config")
         if isinstance(nested, dict):  # where older readers look for it
             verdict["instance_config"] = {**nested, "mask_sample": verdict["mask_sample"]}
@@ -63,15 +119,15 @@ async def verify(request: Request) -> Response:
 
 
 def _group_of(state: State, sample: Sample, row: dict[str, Any]) -> tuple[str, int, int, int]:
-    name, index, attempt = nemo_gym.group_name(sample, row), row.get(nemo_gym.INDEX), row.get(nemo_gym.ATTEMPT, 0)
+    name, index, attempt = group_name(sample, row), row.get(INDEX), row.get(ATTEMPT, 0)
     size = state.settings.group.size
     if size is None:
-        raise Refusal(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
+        raise APIError(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
     numbers = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (index, attempt))
     if name is None or not numbers:
-        group = f"`{nemo_gym.GROUP}` (or `{nemo_gym.TASK}`)"
-        message = f"these settings judge groups, and the request has no {group} and `{nemo_gym.INDEX}`"
-        raise Refusal(422, "needs_group", message)
+        group = f"`{GROUP}` (or `{TASK}`)"
+        message = f"these settings judge groups, and the request has no {group} and `{INDEX}`"
+        raise APIError(422, "needs_group", message)
     return name, int(index or 0), int(attempt), size
 
 
@@ -89,7 +145,7 @@ async def compare(request: Request) -> Response:
     state: State = request.app.state.judge
     given, raw = await read(request, CompareIn)
     prompt = tuple(Message(m.role, m.content) for m in given.conversation_history)
-    texts = [nemo_gym.answer_in(each, f"response_objs[{i}]") for i, each in enumerate(given.response_objs)]
+    texts = [answer_in(each, f"response_objs[{i}]") for i, each in enumerate(given.response_objs)]
 
     def made(shown: tuple[str, ...], place: int) -> Sample:
         return Sample(prompt, shown, principle=given.principle, id=str(place), group="compare")
@@ -97,9 +153,103 @@ async def compare(request: Request) -> Response:
     samples = one_prompt(state, texts, made, where="response_objs")
 
     async def work() -> dict[str, Any]:
-        rewards = [r for own in await state.work.score(samples) for r in own]
+        rewards = [r for own in await state.service.score(samples) for r in own]
         absent = sum(r.trained is None for r in rewards)
         metrics = {"no_reward": float(absent), "judge_calls": float(sum(r.judge_calls for r in rewards))}
         return {"rewards": [number(state, r) for r in rewards], "comparison_results": None, "metrics": metrics}
 
     return await answer(request, raw, work)
+
+
+def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any], *, rubrics: str) -> Sample:
+    """One rollout as a sample. The reference is the first known field of the row (`answer`, `ground_truth`...); `context`,
+    `principle` and `rubric` are what they are everywhere.
+
+    Args:
+        rubrics: `client_rubrics` of the settings.
+
+    Raises:
+        APIError: 422: the task or the response cannot be read.
+    """
+    try:
+        column = reference_column(row, None)
+    except DataError as why:  # pragma: no cover  # only raised for a column asked for by name
+        raise APIError(422, "bad_field", str(why)) from None
+    reference = reference_of(row[column]) if column is not None else None
+    return row_sample(_prompt(task), answer_in(response), reference, row, where="", rubrics=rubrics)
+
+
+def verdict_out(reward: Reward) -> dict[str, Any]:
+    """The fields that `/verify` adds. Without a reward it is masked; the 0.0 is NeMo-Gym's placeholder, not a grade."""
+    failure, value = failure_of(reward), reward.trained
+    extra = {"components": dict(reward.components), "flags": [f.name for f in reward.flags], "explanation": reward.explanation}
+    if failure is None or value is not None:
+        return {"reward": value, "mask_sample": False, "failure_kind": None, "failure_reason": None, "judge": extra}
+    kind = _KINDS.get(failure.reason, "judge_unparseable")
+    return {
+        "reward": 0.0,
+        "mask_sample": True,
+        "failure_kind": kind,
+        "failure_reason": f"{failure.reason}: {failure.detail}",
+        "judge": extra,
+        **({} if kind == "judge_unparseable" else {_FAILED: "judge_failed"}),
+    }
+
+
+def group_name(sample: Sample, row: Mapping[str, Any]) -> str | None:
+    """The group of a rollout: the one that a trainer names, else the task that a collection numbers.
+
+    Example:
+        >>> group_name(Sample.of("2+2?", "4"), {"_ng_group_id": "g", "_ng_task_index": 3})
+        'g'
+    """
+    name, task = row.get(GROUP), row.get(TASK)
+    if isinstance(name, str) or _whole(name):
+        return str(name)[:256]
+    return f"task {task} {group_key(sample.prompt, None)}" if _whole(task) else None  # several collections count from 0
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _prompt(task: Mapping[str, Any]) -> str | tuple[Message, ...]:
+    given, instructions = task.get("input"), task.get("instructions")
+    if isinstance(given, str):
+        return (Message("system", instructions), Message("user", given)) if isinstance(instructions, str) else given
+    where = "responses_create_params.input"
+    if not isinstance(given, list) or not given:
+        raise APIError(422, "bad_field", f"`{where}` is text or a list of messages", where=where)
+    messages = [Message("system", instructions)] if isinstance(instructions, str) else []
+    for place, item in enumerate(given):
+        if not isinstance(item, dict):
+            raise APIError(422, "bad_field", "an item of the input is no message", where=f"{where}[{place}]")
+        role = _ROLES.get(str(item.get("role")))
+        if role is not None:
+            messages.append(Message(role, _text(item.get("content"))))
+        elif item.get("type") == "function_call_output":
+            messages.append(Message("user", _text(item.get("output"))))
+    if not messages:
+        raise APIError(422, "bad_field", f"`{where}` holds no message", where=where)
+    return tuple(messages)
+
+
+def answer_in(response: Mapping[str, Any], where: str = "response") -> str:
+    """The text of the assistant's messages; a response without any is empty, and is judged as such.
+
+    Raises:
+        APIError: 422: it holds no list of items.
+    """
+    output = response.get("output")
+    if not isinstance(output, list):
+        raise APIError(422, "bad_field", f"`{where}.output` is a list of items", where=f"{where}.output")
+    items = [i for i in output if isinstance(i, dict)]
+    said = [_text(i.get("content")) for i in items if i.get("type", "message") == "message" and i.get("role") == "assistant"]
+    return "\n\n".join(text for text in said if text)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(str(p["text"]) for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))

@@ -1,4 +1,4 @@
-"""The doors of trainers that have a shape of their own: OpenRLHF, slime, and vLLM's scalar reward models.
+"""Routes for trainers with a request format of their own: OpenRLHF, slime, and vLLM's scalar reward models.
 
 What a response without a reward becomes is not the same in any two of them (`failure_policy.py`): NeMo-Gym can say so
 (`mask_sample`); the others take a number or nothing. There it is the declared `server.neutral`, or 503, which all of them ask
@@ -19,11 +19,10 @@ from judge.adapters._shared.chat_markup import messages_in, response_in, split_c
 from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.sample import label_fields, label_reference
 from judge.server.answer import answer, read
-from judge.server.describe import documented
-from judge.server.refusal import Refusal
-from judge.server.results import failure_of
+from judge.server.errors import APIError
 from judge.server.samples import question_in, row_sample
 from judge.server.state import State
+from judge.server.wire import documented, failure_of
 from judge.server.wire_trainers import (
     ClassifyOut,
     OpenRlhfIn,
@@ -67,7 +66,7 @@ def _openrlhf(state: State, place: int, query: str, prompt: str, label: Any) -> 
     response = response_in(query, prompt)
     if response is None:
         message = "the query does not contain its prompt, so nothing says where the response begins"
-        raise Refusal(422, "bad_field", message, where=f"query[{place}]")
+        raise APIError(422, "bad_field", message, where=f"query[{place}]")
     return _labelled(state, messages_in(prompt), response, label, where=f"labels[{place}]", name=str(place))
 
 
@@ -161,7 +160,7 @@ def _conversations(given: ScalarIn) -> list[Sample]:
         parts = split_conversation(text)
         if parts is None:
             message = "the text has no assistant mark of a known chat template, so nothing says where the response begins"
-            raise Refusal(422, "bad_field", message, where=f"input[{place}]", hint="send `messages`")
+            raise APIError(422, "bad_field", message, where=f"input[{place}]", hint="send `messages`")
         out.append(Sample(parts[0], (parts[1],), id=str(place)))
     return out
 
@@ -170,16 +169,16 @@ async def judged(state: State, samples: Sequence[Sample]) -> list[Reward]:
     """One reward a sample, where none depends on the others.
 
     Raises:
-        Refusal: 422: these settings judge groups, or a sample lacks what the recipe needs.
+        APIError: 422: these settings judge groups, or a sample lacks what the recipe needs.
     """
     why = needs_group(state.judge.plan.settings, "constant")
     if why:
         message = f"with {why} a reward depends on the other responses to the prompt, and this route sees one"
-        raise Refusal(422, "needs_group", message, hint="POST /v1/groups/{group_id}/members/{index}")
-    rewards = [own[0] for own in await state.work.score(samples)]
+        raise APIError(422, "needs_group", message, hint="POST /v1/groups/{group_id}/members/{index}")
+    rewards = [own[0] for own in await state.service.score(samples)]
     for place, reward in enumerate(rewards):
         if reward.failure is not None and reward.failure.reason is Reason.INVALID:
-            raise Refusal(422, "bad_sample", reward.failure.detail, where=f"sample {place}")
+            raise APIError(422, "bad_sample", reward.failure.detail, where=f"sample {place}")
     return rewards
 
 
@@ -187,7 +186,7 @@ def number(state: State, reward: Reward) -> float:
     """The reward, or what was declared to stand for none.
 
     Raises:
-        Refusal: 503: there is none, and nothing was declared.
+        APIError: 503: there is none, and nothing was declared.
     """
     if reward.trained is not None:
         return reward.trained
@@ -196,4 +195,4 @@ def number(state: State, reward: Reward) -> float:
     failure = failure_of(reward)
     said = f"{failure.reason}: {failure.detail}" if failure else "no reward"
     hint = "ask again; or declare what shall stand for it: `server.neutral`"
-    raise Refusal(503, "no_reward", f"this response has no reward ({said})", hint=hint, retry_s=1)
+    raise APIError(503, "no_reward", f"this response has no reward ({said})", hint=hint, retry_s=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, shown_fields
 from judge.errors import DataError
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError
 from judge.server.state import State
 from judge.server.wire import rubric_in
 from judge.types import Message, Sample
@@ -30,12 +30,12 @@ def row_sample(
         name: Of the sample, in its request.
 
     Raises:
-        Refusal: 422: the rubric is wrong, or not allowed here.
+        APIError: 422: the rubric is wrong, or not allowed here.
     """
     try:
         shown = shown_fields({k: v for k, v in row.items() if k != "rubric"}, where or "the row")
     except DataError as why:
-        raise Refusal(422, "bad_field", str(why), where=where) from None
+        raise APIError(422, "bad_field", str(why), where=where) from None
     rubric = rubric_in(listed(row.get("rubric")), where, rubrics)
     return Sample(prompt, (response,), reference=reference, rubric=rubric, id=name, **shown)
 
@@ -44,7 +44,7 @@ def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, wh
     """What the judge is shown as the question: the row's own words for it, else the prompt that the policy read.
 
     Raises:
-        Refusal: 422: the row's question is neither text nor messages.
+        APIError: 422: the row's question is neither text nor messages.
     """
     name = next((n for n in QUESTION_KEYS if row.get(n) is not None), None)
     if name is None:
@@ -52,7 +52,7 @@ def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, wh
     try:
         return prompt_of(row[name], f"{where}.{name}")
     except DataError as why:
-        raise Refusal(422, "bad_field", str(why), where=f"{where}.{name}") from None
+        raise APIError(422, "bad_field", str(why), where=f"{where}.{name}") from None
 
 
 def one_prompt(
@@ -64,12 +64,12 @@ def one_prompt(
         make: Texts and a place -> the sample.
 
     Raises:
-        Refusal: 422: the recipe compares two.
+        APIError: 422: the recipe compares two.
     """
     mode = state.judge.plan.recipe.spec.mode
     together = state.judge.plan.settings.group is None and mode in ("pairwise", "listwise")
     if together and mode == "pairwise" and len(responses) != 2:
         message = f"this server's recipe compares 2 responses, and here are {len(responses)}"
         hint = "with `group: {schedule: round_robin}` in its settings it ranks any number"
-        raise Refusal(422, "wrong_count", message, where=where, hint=hint)
+        raise APIError(422, "wrong_count", message, where=where, hint=hint)
     return [make(tuple(responses), 0)] if together else [make((text,), place) for place, text in enumerate(responses)]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
 from judge.errors import JudgeError
+from judge.monitor.metrics import MonitorCollector
 from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
-from judge.server.board import Board
-from judge.server.broker import Broker
-from judge.server.drain import Drain
-from judge.server.feed import Feed
-from judge.server.health import Health
-from judge.server.idempotency import Replays
-from judge.server.metrics import Meters, StateCollector
-from judge.server.work import Work
+from judge.server.dashboard import DashboardStats
+from judge.server.groups import GroupRendezvous
+from judge.server.health import Drain, Health
+from judge.server.idempotency import IdempotencyCache
+from judge.server.metrics import ServerMetrics
+from judge.server.monitor_buffer import MonitorBuffer
+from judge.server.service import JudgingService
 from judge.settings.server import ServerSettings
 
 
@@ -24,8 +26,8 @@ class State:
     """The parts of a server.
 
     Attributes:
-        judge: The one judge; its monitor, if it has one, is fed by `feed`.
-        work: What routes call.
+        judge: The one judge; its monitor, if it has one, is fed by `buffer`.
+        service: What routes call.
     """
 
     judge: Judge
@@ -33,29 +35,32 @@ class State:
     admission: Admission
     health: Health
     drain: Drain
-    meters: Meters
-    board: Board
-    feed: Feed | None
-    work: Work
-    broker: Broker
-    replays: Replays
+    metrics: ServerMetrics
+    dashboard: DashboardStats
+    buffer: MonitorBuffer | None
+    service: JudgingService
+    groups: GroupRendezvous
+    idempotency: IdempotencyCache
 
     @classmethod
     def of(cls, judge: Judge, settings: ServerSettings, on_failure: Callable[[JudgeError], None] | None = None) -> State:
         """Put the parts together."""
         admission = Admission(settings.max_concurrency, settings.queue_size)
         health = Health(judge, settings, admission, on_failure=on_failure)
-        drain, meters, board = Drain(health, settings.drain_s), Meters(), Board(texts=settings.page_texts)
+        drain, metrics = Drain(health, settings.drain_s), ServerMetrics()
+        dashboard = DashboardStats(texts=settings.page_texts)
 
         def stop(message: str) -> None:
             health.stopped = message
 
-        feed = None if judge.watch is None else Feed(judge, judge.watch, stop, board.report, settings.item_timeout_s)
-        work = Work(judge, settings, admission, health, drain, meters, board, feed)
-        replays, broker = Replays(settings.idempotency_s, settings.idempotency_entries), Broker(work, settings.group)
-        drain.on_cutoff.append(broker.close)
-        state = cls(judge, settings, admission, health, drain, meters, board, feed, work, broker, replays)
-        meters.registry.register(StateCollector(state))
+        limit_s = settings.item_timeout_s
+        buffer = None if judge.watch is None else MonitorBuffer(judge, judge.watch, stop, dashboard.report, limit_s)
+        service = JudgingService(judge, settings, admission, health, drain, metrics, dashboard, buffer)
+        groups = GroupRendezvous(service, settings.group)
+        idempotency = IdempotencyCache(settings.idempotency_s, settings.idempotency_entries)
+        drain.on_cutoff.append(groups.close)
+        state = cls(judge, settings, admission, health, drain, metrics, dashboard, buffer, service, groups, idempotency)
+        metrics.registry.register(StateCollector(state))
         return state
 
     @property
@@ -67,3 +72,31 @@ class State:
             "recipe": plan.recipe.spec.name,
             "rubric": plan.rubric.name if plan.rubric else None,
         }
+
+
+class StateCollector:
+    """Gauges that are read at every scrape."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[Metric]:
+        """How full the server is, and whether it is ready."""
+        s = self._state
+        yield GaugeMetricFamily("judge_samples_running", "Samples being judged.", value=s.admission.running)
+        waiting = s.admission.held - s.admission.running
+        yield GaugeMetricFamily("judge_samples_waiting", "Samples that wait for their turn.", value=max(0, waiting))
+        yield GaugeMetricFamily("judge_samples_capacity", "Most samples held at once.", value=s.admission.capacity)
+        yield GaugeMetricFamily("judge_samples_per_second", "Samples finished in a second of work.", value=s.admission.rate)
+        yield GaugeMetricFamily("judge_requests_active", "Requests in progress.", value=s.drain.active)
+        yield GaugeMetricFamily("judge_groups_open", "Groups whose members are awaited or judged.", value=s.groups.open)
+        yield GaugeMetricFamily("judge_silent_seconds", "Seconds since the judge's last reply, while there is work.",
+                                value=s.health.silent_s if s.admission.running else 0.0)  # fmt: skip
+        ready = GaugeMetricFamily("judge_status", "1 for what the server is now.", labels=["status"])
+        ready.add_metric([s.health.status], 1.0)
+        yield ready
+        if s.buffer is not None:
+            yield CounterMetricFamily(
+                "judge_monitor_unseen", "Responses that the monitor was too busy for.", value=s.buffer.unseen
+            )
+            yield from MonitorCollector(s.buffer.watch.monitor).collect()

@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from judge.errors import RubricError
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Frozen, Rubric
-from judge.server.refusal import Refusal
-from judge.types import Message, Sample
+from judge.server.errors import APIError, error_responses
+from judge.types import Message, NoVerdict, Reason, Reward, Sample
 from judge.yamlfile import explain, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(max_length=256)]
+REQUESTS: dict[str, type[BaseModel]] = {}  # models of request bodies, for the document
 _TAGS = ("as-text", "as-messages", "as-texts")  # of unions; no part of a request's path
 
 
@@ -136,7 +137,7 @@ def validated(model: type[Model], data: Any) -> Model:
     """Build a request model.
 
     Raises:
-        Refusal: 422, naming the first problem, its place, and the field that was meant.
+        APIError: 422, naming the first problem, its place, and the field that was meant.
     """
     try:
         return model.model_validate(data)
@@ -147,7 +148,7 @@ def validated(model: type[Model], data: Any) -> Model:
     if "; did you mean " in message:
         message, _, tail = message.partition("; ")
         hint = tail
-    raise Refusal(422, "bad_field", shortened(message), where=shortened(place(first["loc"])), hint=shortened(hint))
+    raise APIError(422, "bad_field", shortened(message), where=shortened(place(first["loc"])), hint=shortened(hint))
 
 
 def shortened(text: str) -> str:
@@ -179,7 +180,7 @@ def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: 
         names: `id` and `group`.
 
     Raises:
-        Refusal: 422: the rubric is wrong, or not allowed here.
+        APIError: 422: the rubric is wrong, or not allowed here.
     """
     return Sample(
         prompt=prompt if isinstance(prompt, str) else tuple(Message(m.role, m.content) for m in prompt),
@@ -201,21 +202,21 @@ def rubric_in(value: Any, where: str, allowed: str) -> Rubric | None:
         allowed: `client_rubrics` of the settings.
 
     Raises:
-        Refusal: 422: it is wrong, or not allowed here.
+        APIError: 422: it is wrong, or not allowed here.
     """
     if value is None:
         return None
     place_ = f"{where}.rubric" if where else "rubric"
     if allowed == "off":
-        raise Refusal(422, "rubric_not_allowed", "this server judges by its own rubric only", where=place_)
+        raise APIError(422, "rubric_not_allowed", "this server judges by its own rubric only", where=place_)
     try:
         rubric = _known_rubric(json.dumps(value, sort_keys=True))
     except RubricError as why:
-        raise Refusal(422, "bad_rubric", "; ".join(p.what for p in why.problems[:5]), where=place_) from None
+        raise APIError(422, "bad_rubric", "; ".join(p.what for p in why.problems[:5]), where=place_) from None
     programs = [c.id for c in rubric.criteria if c.check != "llm"]
     if programs and allowed != "all":
         message = f"criterion `{programs[0]}` is a programmatic check, and this server takes criteria for the judge only"
-        raise Refusal(422, "rubric_not_allowed", message, where=place_, hint="leave `check` out")
+        raise APIError(422, "rubric_not_allowed", message, where=place_, hint="leave `check` out")
     return rubric
 
 
@@ -223,3 +224,67 @@ def rubric_in(value: Any, where: str, allowed: str) -> Rubric | None:
 def _known_rubric(text: str) -> Rubric:
     """A rubric written as JSON, built once for all samples that bring the same."""
     return rubric_from(json.loads(text), "rubric")
+
+
+# ---- answers ----------------------------------------------------------------------------------------------------
+
+
+def failure_of(reward: Reward) -> NoVerdict | None:
+    """Why a response has nothing to train on; a reward that the shaping chain took away says so."""
+    if reward.trained is not None:
+        return None
+    if reward.failure is not None:
+        return reward.failure
+    gone = next((name for name, value in reward.stages if value is None), "")
+    return NoVerdict(Reason.DROPPED, f"step `{gone}` of the shaping chain left no reward" if gone else "no reward")
+
+
+def reward_out(reward: Reward, *, index: int | None = None, detail: bool = False) -> dict[str, Any]:
+    """One reward as plain values (the shape of `RewardOut`)."""
+    failure, u = failure_of(reward), reward.uncertainty
+    out: dict[str, Any] = {
+        "response_index": reward.response_index if index is None else index,
+        "reward": reward.trained,
+        "value": reward.value,
+        "failure": None if failure is None else {"reason": str(failure.reason), "detail": failure.detail},
+        "components": dict(reward.components),
+        "uncertainty": {
+            "spread": u.spread, "missing": u.missing, "expected": u.expected, "entropy": u.entropy, "order_gap": u.order_gap,
+        },
+        "flags": [{"name": f.name, "detail": f.detail, "where": f.where} for f in reward.flags],
+        "explanation": reward.explanation,
+        "judge_calls": reward.judge_calls,
+        "tokens": reward.tokens,
+    }  # fmt: skip
+    if detail:
+        out["calls"] = [call.plain() for call in reward.calls]
+    return out
+
+
+def places(values: Sequence[float | None]) -> list[int | None]:
+    """Place of each value, 1 for the highest; equal values share one, None has none.
+
+    Example:
+        >>> places([0.5, None, 1.0, 0.5])
+        [2, None, 1, 2]
+    """
+    known = [v for v in values if v is not None]
+    return [None if v is None else 1 + sum(other > v for other in known) for v in values]
+
+
+def documented(
+    takes: type[BaseModel] | None, gives: type[BaseModel], summary: str, *, example: Any = None, streams: bool = False
+) -> dict[str, Any]:
+    """Arguments of a route: bodies are read by hand, so their models are noted here."""
+    answers = error_responses()
+    answers[200] = {"model": gives, "description": "The result."}
+    if streams:
+        answers[200]["content"] = {"application/x-ndjson": {"schema": {"type": "string"}}}
+    extra: dict[str, Any] = {}
+    if takes is not None:
+        REQUESTS[takes.__name__] = takes
+        body: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{takes.__name__}"}}
+        if example is not None:
+            body["example"] = example
+        extra["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return {"summary": summary, "responses": answers, "response_model": None, "openapi_extra": extra}

@@ -1,13 +1,13 @@
-"""What trainers send and expect, as their own code does it (OpenRLHF 0.11, slime 0.3, NeMo-Gym 0.7, vLLM's pooling routes)."""
+"""What trainers send and expect, as their own code does it (OpenRLHF 0.11, slime 0.3, vLLM's pooling routes)."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
 from judge.rubric.model import Frozen
-from judge.server.results import Out
+from judge.schema import Out
 from judge.server.wire import MessageIn, Prompt, Text
 
 Many = Annotated[tuple[Text, ...], Field(min_length=1, max_length=100_000, fail_fast=True)]
@@ -45,46 +45,6 @@ class SlimeIn(Frozen):
 
 class SlimeOut(RootModel[float]):
     """The reward, as a bare number."""
-
-
-class VerifyIn(BaseModel):
-    """NeMo-Gym's `/verify`: the task, the model's response, and the fields of the data row, which are sent back."""
-
-    model_config = ConfigDict(extra="allow")
-
-    responses_create_params: dict[str, Any]
-    response: dict[str, Any]
-
-
-class VerifyOut(BaseModel):
-    """The request with its reward. Under `mask_sample` the reward is a placeholder that NeMo-Gym leaves out."""
-
-    model_config = ConfigDict(extra="allow")
-
-    reward: float
-    mask_sample: bool
-    failure_kind: str | None
-    failure_reason: str | None
-
-
-class CompareIn(Frozen):
-    """genrm_compare's `/compare`: the conversation so far, and the responses as Responses-API objects."""
-
-    conversation_history: Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
-    response_objs: Annotated[tuple[dict[str, Any], ...], Field(min_length=2, max_length=1000, fail_fast=True)]
-    principle: Annotated[str, Field(max_length=20_000)] | None = None
-
-
-class CompareOut(Out):
-    """Rewards in the order of the responses; single comparisons are not listed."""
-
-    rewards: list[float]
-    comparison_results: None = None
-    metrics: dict[str, float]
-
-
-class Nothing(BaseModel):
-    """An empty object."""
 
 
 def _form(value: Any) -> str:

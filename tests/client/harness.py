@@ -48,7 +48,8 @@ RESULT = {
 
 def scored(**changes: Any) -> bytes:
     """An answer of `/v1/score` to one sample, with changes in its reward."""
-    return json.dumps({"results": [{"index": 0, "id": "p", "rewards": [{**RESULT, **changes}]}]}).encode()
+    head = {"model": "m", "recipe": "r", "rubric": None, "no_reward": 0}
+    return json.dumps({**head, "results": [{"index": 0, "id": "p", "rewards": [{**RESULT, **changes}]}]}).encode()
 
 
 def reply(status: int, body: bytes, **headers: str) -> bytes:

@@ -141,7 +141,7 @@ async def test_another_text_under_the_same_index():
     with real() as (url, state):
         async with AsyncClient(url, KEY, deadline_s=20) as client:
             first = asyncio.create_task(client.member("g", 0, PARIS, size=2))
-            assert await until(lambda: state.broker.open == 1)
+            assert await until(lambda: state.groups.open == 1)
             with pytest.raises(DataError, match="member_differs"):
                 await client.member("g", 0, ROME, size=2)
             second = await client.member("g", 1, ROME, size=2)
@@ -238,7 +238,7 @@ def test_a_full_queue_is_waited_out():
         for thread in threads:
             thread.join(60)
         assert [r.value for r in found] == [1.0] * 4
-        assert state.meters.refused["queue_full"] > 0
+        assert state.metrics.refused["queue_full"] > 0
 
 
 @pytest.mark.parametrize("changes", [

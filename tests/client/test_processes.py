@@ -94,7 +94,7 @@ def test_a_group_from_eight_processes():
     """Workers that each hold one completion get their own rewards; two of them ask twice, and all is judged once."""
     with real() as (url, state):
         ran = subprocess.run([sys.executable, "-c", GROUP, url, KEY], capture_output=True, text=True, timeout=60, check=False)
-        assert b"judge_responses_total 8.0" in state.meters.text()
+        assert b"judge_responses_total 8.0" in state.metrics.text()
     assert ran.stderr == ""
     paris, rome, none = "1.0 1", "0.0 4", "None None"
     kinds = [paris, rome, none, paris, rome, none, paris, rome, none, none]

@@ -189,7 +189,7 @@ async def test_an_answer_lost_on_the_way_is_not_judged_again():
             async with AsyncClient(f"http://{address[0]}:{address[1]}", KEY, seed=1) as client:
                 assert [r.value for r in await client.score([PARIS])] == [1.0]
         assert tries == 2
-        assert b"judge_responses_total 1.0" in state.meters.text()
+        assert b"judge_responses_total 1.0" in state.metrics.text()
 
 
 @pytest.mark.parametrize(("url", "more", "says"), [

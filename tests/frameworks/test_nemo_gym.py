@@ -44,7 +44,7 @@ from resources_servers.genrm_compare.app import (  # noqa: E402
 from judge.settings.server import GroupServing, ServerSettings  # noqa: E402
 from tests.client.harness import KEY, real  # noqa: E402
 from tests.server.harness import Scripted  # noqa: E402
-from tests.server.test_broker import GROUP_JUDGE, Comparing  # noqa: E402
+from tests.server.test_groups import GROUP_JUDGE, Comparing  # noqa: E402
 
 importlib.metadata.version = _version
 pytestmark = pytest.mark.filterwarnings("default")  # the framework's own
@@ -130,7 +130,7 @@ def test_failures_are_named_in_its_words(text, broken, kind, caplog):
 
 def test_all_our_names_are_its_own():
     """Also those that are hard to bring about."""
-    from judge.server.nemo_gym import _KINDS
+    from judge.server.routes_nemo_gym import _KINDS
 
     assert set(_KINDS.values()) | {"judge_unparseable"} <= FAILURE_KINDS
 

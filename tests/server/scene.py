@@ -89,7 +89,7 @@ async def trouble(seconds: float = 0.0) -> AsyncIterator[tuple[str, Any]]:
                 client = Client(http)
                 await _work(client, engine, seconds)
                 for _ in range(40):
-                    if not app.state.judge.board.view().alarms:
+                    if not app.state.judge.dashboard.view().alarms:
                         await client.numbered(128, "ROUGH")
                 await http.post("/v1/score", json={"samples": [{"prompt": "no response"}]})
                 await client.send([(f"step-99/{i}", "2 + 2?", text) for i, text in enumerate(HOSTILE)])

@@ -1,4 +1,4 @@
-"""The door: how many at once, how many may wait, and what the rest are told."""
+"""Admission: how many at once, how many may wait, and what the rest are told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from judge.server.admission import Admission
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError
 from judge.settings.server import ServerSettings
 from tests.server.harness import ONE, Scripted, client_of, until
 
@@ -131,7 +131,7 @@ def test_a_patient_request_is_let_in_over_the_limit():
     admission = Admission(1, 0)
     with admission.enter(1), admission.enter(8, patient=True):
         assert admission.held == 9
-        with pytest.raises(Refusal), admission.enter(1):
+        with pytest.raises(APIError), admission.enter(1):
             pass
     assert admission.held == 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import EngineError
-from judge.server import feed, health
+from judge.server import health, monitor_buffer
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.settings.server import ServerSettings
@@ -179,7 +179,7 @@ async def test_waiting_in_the_queue_is_no_failure_of_the_judge():
 
 async def test_canaries_in_progress_do_not_keep_the_process_alive(monkeypatch):
     """A server that is told to stop stops, whatever the monitor was about to ask."""
-    monkeypatch.setattr(feed, "BATCH", 4)
+    monkeypatch.setattr(monitor_buffer, "BATCH", 4)
     engine = Scripted()
     async with client_of(engine, config=MONITORED) as client:
         engine.delay_s = 0.01
@@ -208,7 +208,7 @@ async def test_the_monitor_sees_batches_of_many_requests_with_canaries():
         samples = [{"prompt": f"Question {i}?", "response": f"It is Paris, version {i}."} for i in range(128)]
         for part in (samples, [{**s, "prompt": s["prompt"] + "!"} for s in samples]):
             assert (await client.post("/v1/score", json={"samples": part})).status_code == 200
-        monitor = client.app.state.judge.feed.watch.monitor
+        monitor = client.app.state.judge.buffer.watch.monitor
         assert await until(lambda: monitor.as_dict()["batches"] == 1, 10)
         state = monitor.as_dict()
         assert state["responses"] == 256
@@ -218,7 +218,7 @@ async def test_the_monitor_sees_batches_of_many_requests_with_canaries():
 
 async def test_the_monitors_stop_is_503_with_its_reason(monkeypatch):
     """Training on rewards that a constant string wins must end, and the trainer must learn why."""
-    monkeypatch.setattr(feed, "BATCH", 32)
+    monkeypatch.setattr(monitor_buffer, "BATCH", 32)
     alarms = {"duplicates_in_group": {"limit": 0.4, "clear": 0.3, "patience": 1, "action": "stop"}}
     config = {"monitor": {"alarms": alarms, "least_responses": 16, "baseline_batches": 1}}
     async with client_of(config=config) as client:
@@ -261,7 +261,7 @@ async def test_an_error_nobody_foresaw_is_a_plain_500():
         async def broken(samples):
             raise ZeroDivisionError("the secret inside")
 
-        object.__setattr__(client.app.state.judge.work, "score", broken)
+        object.__setattr__(client.app.state.judge.service, "score", broken)
         answer = await client.post("/v1/score", json=ONE)
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from judge.server.idempotency import Replays
-from judge.server.refusal import Refusal
+from judge.server.errors import APIError
+from judge.server.idempotency import IdempotencyCache
 from judge.settings.server import ServerSettings
 from tests.server.harness import ONE, Scripted, client_of
 
@@ -78,7 +78,7 @@ async def test_keys_that_are_none(key):
 async def test_answers_are_forgotten_by_age_and_number():
     """The store is bounded."""
     now = [0.0]
-    replays = Replays(10.0, 3, lambda: now[0])
+    cache = IdempotencyCache(10.0, 3, lambda: now[0])
     made = []
 
     async def ask(key: str) -> bool:
@@ -86,7 +86,7 @@ async def test_answers_are_forgotten_by_age_and_number():
             made.append(key)
             return b"x"
 
-        return (await replays.answer("", key, "/", b"", make))[1]
+        return (await cache.answer("", key, "/", b"", make))[1]
 
     assert [await ask(k) for k in "abca"] == [False, False, False, True]
     assert [await ask(k) for k in "dea"] == [False, False, False]
@@ -96,7 +96,7 @@ async def test_answers_are_forgotten_by_age_and_number():
 
 async def test_a_leader_that_goes_away_leaves_the_work_to_the_next():
     """The first request under a key may be cancelled; the second must not wait for it for ever."""
-    replays, began = Replays(10.0, 10), asyncio.Event()
+    cache, began = IdempotencyCache(10.0, 10), asyncio.Event()
 
     async def forever() -> bytes:
         began.set()
@@ -106,25 +106,25 @@ async def test_a_leader_that_goes_away_leaves_the_work_to_the_next():
     async def quick() -> bytes:
         return b"quick"
 
-    first = asyncio.create_task(replays.answer("", "k", "/", b"", forever))
+    first = asyncio.create_task(cache.answer("", "k", "/", b"", forever))
     await began.wait()
-    second = asyncio.create_task(replays.answer("", "k", "/", b"", quick))
+    second = asyncio.create_task(cache.answer("", "k", "/", b"", quick))
     await asyncio.sleep(0.01)
     first.cancel()
     assert await asyncio.wait_for(second, 1) == (b"quick", False)
-    with pytest.raises(Refusal):
-        await replays.answer("", "k", "/", b"other", quick)
+    with pytest.raises(APIError):
+        await cache.answer("", "k", "/", b"other", quick)
 
 
 async def test_keys_belong_to_who_used_them():
     """Two holders of API keys cannot read each other's answers by guessing."""
-    replays = Replays(10.0, 10)
+    cache = IdempotencyCache(10.0, 10)
 
     async def make() -> bytes:
         return b"x"
 
-    await replays.answer("alice", "k", "/", b"", make)
-    assert (await replays.answer("bob", "k", "/", b"other", make))[1] is False
+    await cache.answer("alice", "k", "/", b"", make)
+    assert (await cache.answer("bob", "k", "/", b"other", make))[1] is False
 
 
 def test_settings_hold_the_bounds():

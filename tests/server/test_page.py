@@ -10,8 +10,8 @@ import pytest
 
 from judge.monitor.alarms import Alarm, AlarmCode
 from judge.monitor.monitor import Report
-from judge.server.board import Board
-from judge.server.page import Look, render
+from judge.server.dashboard import DashboardStats
+from judge.server.page import PageData, render
 from judge.types import Flag, NoVerdict, Reason, Reward, Sample
 from tests.clock import least_cpu
 from tests.server.browser import CHROMIUM, tab
@@ -21,17 +21,17 @@ from tests.server.scene import HOSTILE, trouble
 STATUSES = ("ready", "starting", "failing", "wedged", "stopped", "draining")
 
 
-def look_of(board: Board | None = None, **fields) -> Look:
-    board = board or Board()
-    plain = Look(
+def look_of(board: DashboardStats | None = None, **fields) -> PageData:
+    board = board or DashboardStats()
+    plain = PageData(
         status="ready", stopped="", names=(("model", "m"), ("recipe", "r"), ("rubric", "none")), view=board.view(), running=3,
         waiting=1, capacity=8, concurrency=4, groups=0, silent_s=0.0, refused=(), watched=True, texts=board.texts,
     )  # fmt: skip
     return replace(plain, **fields)
 
 
-def full_board(text: str = "An answer.") -> Board:
-    board = Board()
+def full_board(text: str = "An answer.") -> DashboardStats:
+    board = DashboardStats()
     flags, components = tuple(Flag(f"{text[:56]}{i}") for i in range(40)), {f"{text[:56]}{i}": i / 40 for i in range(40)}
     none = NoVerdict(Reason.MISSING, text)
     samples = [Sample.of("q", text, id=text[:80]) for _ in range(20)]
@@ -90,7 +90,7 @@ def test_the_beginning_of_a_text_is_shown():
 
 def test_texts_switched_off():
     """Neither the responses nor what may quote them: explanations, failures, and strings that canaries were paid for."""
-    board = Board(texts=False)
+    board = DashboardStats(texts=False)
     board.judged([Sample.of("q", "SECRET", id="a")], [Reward("a", 0, None, NoVerdict(Reason.MISSING, "SECRET"))])
     alarm = Alarm(AlarmCode.CONSTANT_STRING_WINS, "critical", 1.2, 1.0, 7, "constant_string_wins: SECRET is paid")
     board.report(Report(7, raised=(alarm,), active=(alarm.code,)))
@@ -193,7 +193,7 @@ async def test_in_a_browser():
     async with trouble() as (url, app), tab() as page:
         wide = "W" * 900
         worst = Reward("a", 3, 0.5, components={wide: 0.5}, flags=(Flag(wide),), explanation=wide)
-        app.state.judge.board.judged([Sample.of("q", wide, id=wide)], [worst])
+        app.state.judge.dashboard.judged([Sample.of("q", wide, id=wide)], [worst])
         for width, height, dark in ((1280, 900, False), (375, 812, True), (320, 640, False)):
             await page.open(url, width=width, height=height, dark=dark)
             assert await page.value("document.documentElement.scrollWidth") <= width
@@ -211,12 +211,12 @@ async def test_in_a_browser():
 
 async def _renews(page, app) -> None:
     """The script brings new figures, keeps what was opened open, and says so when the server is gone."""
-    [first] = app.state.judge.board.view().latest[:1]
+    [first] = app.state.judge.dashboard.view().latest[:1]
     await page.value("document.querySelectorAll('details').forEach(d => d.open = false)")
     await page.value(
         f"document.getElementById('j{first.number}').open = true; document.querySelector('#j{first.number} summary').focus()"
     )
-    app.state.judge.board.judged([Sample.of("q", "brand new")], [Reward("a", 0, 1.0)])
+    app.state.judge.dashboard.judged([Sample.of("q", "brand new")], [Reward("a", 0, 1.0)])
     assert await page.becomes("document.body.innerText.includes('brand new')")
     assert await page.value("[...document.querySelectorAll('details[open]')].map(d => d.id).join()") == f"j{first.number}"
     assert await page.value("document.activeElement.closest('details').id") == f"j{first.number}"
@@ -230,7 +230,7 @@ async def test_without_scripts():
     async with trouble() as (url, app), tab() as page:
         await page.open(url, width=1280, height=900, scripts=False)
         assert "failing" in await page.value("document.body.innerText")
-        app.state.judge.board.judged([Sample.of("q", "brand new")], [Reward("a", 0, 1.0)])
+        app.state.judge.dashboard.judged([Sample.of("q", "brand new")], [Reward("a", 0, 1.0)])
         assert await page.becomes("document.body.innerText.includes('brand new')")
         assert page.complaints == []
 

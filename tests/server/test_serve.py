@@ -186,7 +186,7 @@ def test_the_guide_names_every_refusal_and_every_limit():
     """Who gets a code finds it in docs/serving.md."""
     guide = (ROOT / "docs" / "serving.md").read_text("utf-8")
     source = "\n".join(path.read_text("utf-8") for path in (ROOT / "judge" / "server").glob("*.py"))
-    codes = set(re.findall(r'Refusal\(\s*\d+,\s*"(\w+)"', source))
+    codes = set(re.findall(r'APIError\(\s*\d+,\s*"(\w+)"', source))
     assert len(codes) > 25
     assert {code for code in codes if f"`{code}`" not in guide} <= {"internal"}
     limits = {name for name in ServerSettings.model_fields if name not in ("group", "docs", "api_keys_env")}

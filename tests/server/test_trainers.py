@@ -14,7 +14,7 @@ from judge.server.auth import Keys
 from judge.settings.server import GroupServing, ServerSettings
 from judge.types import Message
 from tests.server.harness import KEY, Scripted, client_of, judge_of, served
-from tests.server.test_broker import GROUP_JUDGE, Comparing
+from tests.server.test_groups import GROUP_JUDGE, Comparing
 
 CHATML = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nCapital of France?<|im_end|>\n<|im_start|>assistant\n"
 LLAMA = (

@@ -1,13 +1,14 @@
 """Completions of one prompt, sent one by one from anywhere -> one judgement of the group, and to each sender its own reward.
 
 Several trainers never show a reward function a whole group: its members are scored by different workers on different machines.
-They meet here. A member waits in its request until the group is whole; the group is judged once; everyone gets his answer.
+They meet here (a rendezvous). A member waits in its request until the group is complete; the group is judged once; each caller
+receives its own reward.
 
 - The same member again (a retry) waits with the first, or gets the answer already there. Other content under the same index is
   an error for the newcomer alone (409).
-- A group that is not whole in time fails for all of its members (409), naming who is missing, and never in part.
-- The judging belongs to the group, not to a request: a sender that goes away does not cancel it for the others; when all have
-  gone, it is cancelled after a moment.
+- A group that is not complete in time fails for all of its members (409), naming the missing ones; it is never judged in part.
+- The judging belongs to the group, not to a request: a sender that disconnects does not cancel it for the others; when all have
+  disconnected, it is cancelled after a moment.
 - A higher `attempt` starts the same group afresh, and ends lower ones that are not finished (409).
 """
 
@@ -19,9 +20,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from judge.server.errors import APIError
 from judge.server.log import log
-from judge.server.refusal import Refusal
-from judge.server.work import Work
+from judge.server.service import JudgingService
 from judge.settings.server import GroupServing
 from judge.types import Reward, Sample
 
@@ -55,11 +56,11 @@ class Group:
         return [i for i in range(self.size) if i not in self.members]
 
 
-class Broker:
+class GroupRendezvous:
     """Where the members of groups meet: on one event loop, in one process."""
 
-    def __init__(self, work: Work, settings: GroupServing) -> None:
-        self._work = work
+    def __init__(self, service: JudgingService, settings: GroupServing) -> None:
+        self._service = service
         self._settings = settings
         self._groups: dict[tuple[str, str], Group] = {}
 
@@ -78,12 +79,12 @@ class Broker:
             sample: Its one response is the member.
 
         Raises:
-            Refusal: 409: it does not fit its group, or the group is incomplete; 422: no such index; 429: too many groups; and
+            APIError: 409: it does not fit its group, or the group is incomplete; 422: no such index; 429: too many groups; and
                 what judging the group was refused for.
         """
         if not index < size <= self._settings.max_size:
             message = f"index {index} of a group of {size}; indices begin at 0, and a group has 1 to {self._settings.max_size}"
-            raise Refusal(422, "bad_index", message, where="index")
+            raise APIError(422, "bad_index", message, where="index")
         group = self._find((owner, name), attempt) or self._open((owner, name), size, attempt, sample)
         self._join((owner, name), group, index, size, sample)
         group.waiting += 1
@@ -102,16 +103,16 @@ class Broker:
             return group
         if attempt < group.attempt:
             message = f"group `{group.name}` is at attempt {group.attempt}; this is attempt {attempt}"
-            raise Refusal(409, "group_superseded", message, where="attempt")
+            raise APIError(409, "group_superseded", message, where="attempt")
         message = f"attempt {attempt} of group `{group.name}` took the place of attempt {group.attempt}"
-        self._fail(group, Refusal(409, "group_superseded", message, where="attempt"))
+        self._fail(group, APIError(409, "group_superseded", message, where="attempt"))
         self._forget(key, group)
         return None
 
     def _open(self, key: tuple[str, str], size: int, attempt: int, sample: Sample) -> Group:
-        self._work.check_open()
+        self._service.check_open()
         if len(self._groups) >= self._settings.max_groups:
-            raise Refusal(429, "too_many_groups", f"{len(self._groups)} groups are held; no more are taken", retry_s=10)
+            raise APIError(429, "too_many_groups", f"{len(self._groups)} groups are held; no more are taken", retry_s=10)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[list[Reward]] = loop.create_future()
         result.add_done_callback(_read)
@@ -122,16 +123,16 @@ class Broker:
     def _join(self, key: tuple[str, str], group: Group, index: int, size: int, sample: Sample) -> None:
         if size != group.size:
             message = f"group `{group.name}` has {group.size} members, and this one says {size}"
-            raise Refusal(409, "size_differs", message, where="size")
+            raise APIError(409, "size_differs", message, where="size")
         print_, known = _print(sample), group.members.get(index)
         if known is not None:
             if known[0] != print_:
                 message = f"member {index} of group `{group.name}` is there already, with other content"
-                raise Refusal(409, "member_differs", message, where="index", hint="a higher `attempt` judges the group again")
+                raise APIError(409, "member_differs", message, where="index", hint="a higher `attempt` judges the group again")
             return
         if (sample.prompt, sample.reference) != group.question:
             message = f"member {index} has another prompt or reference than the rest of group `{group.name}`"
-            raise Refusal(409, "prompt_differs", message, where="prompt")
+            raise APIError(409, "prompt_differs", message, where="prompt")
         if group.result.done():  # failed; the newcomer is told why
             return
         group.members[index] = (print_, replace(sample, id=str(index), group=group.name))
@@ -144,19 +145,19 @@ class Broker:
         samples = [group.members[i][1] for i in range(group.size)]
         rewards: list[list[Reward]] = [[] for _ in samples]
         try:
-            with self._work.enter(len(samples), patient=True), self._work.drain.track():
-                async for places, own in self._work.each(samples, limit_s=self._settings.result_s):
+            with self._service.enter(len(samples), patient=True), self._service.drain.track():
+                async for places, own in self._service.each(samples, limit_s=self._settings.result_s):
                     for place, found in zip(places, own, strict=True):
                         rewards[place] = found
             if not group.result.done():
                 group.result.set_result([one for [one] in rewards])
             self._keep(key, group)
-        except Refusal as refusal:  # such as: the engine is down; who asks again begins the group again
-            self._fail(group, refusal)
+        except APIError as error:  # such as: the engine is down; who asks again begins the group again
+            self._fail(group, error)
             self._forget(key, group)
         except Exception as why:  # noqa: BLE001  # else all members would wait for ever for a group that nobody judges
             log("group_failed", level=logging.ERROR, failed=why)
-            self._fail(group, Refusal(500, "internal", "an error inside the server; its log says where"))
+            self._fail(group, APIError(500, "internal", "an error inside the server; its log says where"))
             self._forget(key, group)
 
     def _expire(self, key: tuple[str, str], group: Group) -> None:
@@ -165,7 +166,7 @@ class Broker:
         message = f"group `{group.name}` has {there} of {group.size} members {waited}; missing: {missing}"
         log("group_incomplete", members=there, size=group.size)
         hint = "no member has a reward; a higher `attempt` judges the group again"
-        self._fail(group, Refusal(409, "group_incomplete", message, where="group_id", hint=hint))
+        self._fail(group, APIError(409, "group_incomplete", message, where="group_id", hint=hint))
         self._keep(key, group)
 
     def _keep(self, key: tuple[str, str], group: Group) -> None:
@@ -173,18 +174,18 @@ class Broker:
         group.members = {i: (print_, _EMPTY) for i, (print_, _) in group.members.items()}
         group.timer = asyncio.get_running_loop().call_later(self._settings.keep_s, self._forget, key, group)
 
-    def _fail(self, group: Group, refusal: Refusal) -> None:
+    def _fail(self, group: Group, error: APIError) -> None:
         if group.timer is not None:
             group.timer.cancel()
         if not group.result.done():
-            group.result.set_exception(refusal)
+            group.result.set_exception(error)
         if group.job is not None and group.job is not asyncio.current_task():
             group.job.cancel()
 
     def _abandon(self, key: tuple[str, str], group: Group) -> None:
         if not group.waiting and not group.result.done():
             log("group_abandoned", size=group.size)
-            self._fail(group, Refusal(409, "group_abandoned", f"all members of group `{group.name}` went away"))
+            self._fail(group, APIError(409, "group_abandoned", f"all members of group `{group.name}` went away"))
             self._forget(key, group)
 
     def _forget(self, key: tuple[str, str], group: Group) -> None:
@@ -196,7 +197,7 @@ class Broker:
     def close(self) -> None:
         """End everything."""
         for key, group in list(self._groups.items()):
-            self._fail(group, self._work.drain.refusal)
+            self._fail(group, self._service.drain.error)
             self._forget(key, group)
 
 

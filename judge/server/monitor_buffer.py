@@ -24,8 +24,8 @@ BATCH = 256  # responses
 MOST_KEPT = 8 * BATCH  # while the monitor is busy; beyond it the oldest are left out
 
 
-class Feed:
-    """Collects judged samples and shows them to the monitor.
+class MonitorBuffer:
+    """Holds judged samples until they make a batch for the monitor.
 
     Args:
         watch: The monitor and its canaries.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from judge.monitor.alarms import Alarm
 from judge.monitor.monitor import Report
-from judge.server.results import failure_of
+from judge.server.wire import failure_of
 from judge.types import Reason, Reward, Sample
 
 SLOT_S = 5.0
@@ -93,7 +93,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The board at one moment.
+    """The counts at one moment.
 
     Attributes:
         now: Seconds since 1970.
@@ -123,7 +123,7 @@ class View:
     step: int | None
 
 
-class Board:
+class DashboardStats:
     """Counts, latest judgements and alarms of one server. Safe to share between threads.
 
     Args:
@@ -132,9 +132,9 @@ class Board:
         wall: Seconds since 1970.
 
     Example:
-        >>> board = Board()
-        >>> board.judged([Sample.of("2 + 2?", "4")], [Reward("a", 0, 1.0)])
-        >>> view = board.view()
+        >>> stats = DashboardStats()
+        >>> stats.judged([Sample.of("2 + 2?", "4")], [Reward("a", 0, 1.0)])
+        >>> view = stats.view()
         >>> view.judged, view.bins[-1], view.latest[0].text
         (1, 1, '4')
     """

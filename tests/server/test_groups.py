@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from judge.server import broker
+from judge.server import groups
 from judge.server.app import make_app
 from judge.server.auth import Keys
 from judge.settings.server import GroupServing, ServerSettings
@@ -68,7 +68,7 @@ async def test_a_late_retry_gets_the_answer_already_there():
 
 
 async def test_pointwise_recipes_judge_each_member_alone():
-    """A group needs no comparing judge: the broker only brings the members together."""
+    """A group needs no comparing judge: the server only brings the members together."""
     async with client_of() as client:
         texts = ["It is Paris.", "It is Rome."]
         bodies = [{"prompt": "q", "response": text, "size": 2} for text in texts]
@@ -131,7 +131,7 @@ async def test_groups_of_different_keys_never_meet():
     engine = Comparing()
     with judge_of(engine, **GROUP_JUDGE) as judge:
         app = make_app(judge, ServerSettings(), keys=Keys((KEY, "second-key-0123456")))
-        broker_ = app.state.judge.broker
+        open_groups = app.state.judge.groups
         with served(app) as url:
             import httpx
 
@@ -139,7 +139,7 @@ async def test_groups_of_different_keys_never_meet():
                 two.headers["X-API-Key"] = "second-key-0123456"
                 first = asyncio.create_task(post(one, 0, member(0, 2)))
                 other = asyncio.create_task(post(two, 1, member(9, 2)))
-                assert await until(lambda: broker_.open == 2)
+                assert await until(lambda: open_groups.open == 2)
                 done = await asyncio.gather(post(one, 1, member(1, 2)), post(two, 0, member(8, 2)))
                 assert (await first).json()["result"]["reward"] == 0.0
                 assert (await other).json()["result"]["reward"] == 1.0
@@ -167,14 +167,14 @@ async def test_an_error_nobody_foresaw_reaches_all_members():
         def broken(samples, limit_s):
             raise ZeroDivisionError
 
-        object.__setattr__(client.app.state.judge.work, "each", broken)
+        object.__setattr__(client.app.state.judge.service, "each", broken)
         answers = await asyncio.gather(*(post(client, i, member(i, 2)) for i in range(2)))
     assert [(a.status_code, a.json()["error"]["code"]) for a in answers] == [(500, "internal")] * 2
 
 
 async def test_judging_outlives_one_member_and_not_all(monkeypatch):
     """A sender that goes away costs the others nothing; when nobody waits, the engine is let go."""
-    monkeypatch.setattr(broker, "ABANDONED_S", 0.2)
+    monkeypatch.setattr(groups, "ABANDONED_S", 0.2)
     engine = Comparing(delay_s=5.0)
     with judge_of(engine, **GROUP_JUDGE) as judge:
         app = make_app(judge, ServerSettings(), keys=Keys((KEY,)))
@@ -187,9 +187,9 @@ async def test_judging_outlives_one_member_and_not_all(monkeypatch):
                 await asyncio.sleep(0.2)
                 tasks[0].cancel()
                 await asyncio.sleep(0.4)
-                assert app.state.judge.broker.open == 1
+                assert app.state.judge.groups.open == 1
                 tasks[1].cancel()
-                assert await until(lambda: app.state.judge.broker.open == 0)
+                assert await until(lambda: app.state.judge.groups.open == 0)
                 assert await until(lambda: app.state.judge.admission.held == 0)
 
 

@@ -1,28 +1,30 @@
-"""The server's own routes: score samples, rank responses to one prompt, both at once or line by line."""
+"""The server's own routes: score samples, rank responses to one prompt (at once or line by line), bring a member of a group."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from judge.schema import MemberOut, RankOut, ScoreOut
 from judge.server.answer import Lines, answer, read
-from judge.server.describe import documented
-from judge.server.refusal import Refusal
-from judge.server.results import RankOut, ScoreOut, reward_out
+from judge.server.errors import APIError
 from judge.server.samples import one_prompt
 from judge.server.state import State
-from judge.server.wire import RankIn, ScoreIn, to_sample
+from judge.server.wire import MemberIn, RankIn, ScoreIn, documented, places, reward_out, to_sample
 from judge.types import Reward, Sample
 
-router = APIRouter(tags=["native"])
+router = APIRouter()
+
+GroupId = Annotated[str, Path(min_length=1, max_length=256)]
+Index = Annotated[int, Path(ge=0, le=4095)]
 
 
 @router.post(
-    "/v1/score", **documented(ScoreIn, ScoreOut, "Rewards of samples", streams=True, example={
+    "/v1/score", tags=["native"], **documented(ScoreIn, ScoreOut, "Rewards of samples", streams=True, example={
         "samples": [{"id": "a", "prompt": "Capital of France?", "response": "Paris."}],
     }),
 )  # fmt: skip
@@ -38,7 +40,7 @@ async def score(request: Request) -> Response:
         return _streamed(request, state, samples, _score_lines(state, samples, given.detail))
 
     async def work() -> dict[str, Any]:
-        rewards = await state.work.score(samples)
+        rewards = await state.service.score(samples)
         results = [_result(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
         absent = sum(r.trained is None for own in rewards for r in own)
         return {**state.described, "no_reward": absent, "results": results}
@@ -47,7 +49,7 @@ async def score(request: Request) -> Response:
 
 
 @router.post(
-    "/v1/rank", **documented(RankIn, RankOut, "Responses to one prompt, best first", streams=True, example={
+    "/v1/rank", tags=["native"], **documented(RankIn, RankOut, "Responses to one prompt, best first", streams=True, example={
         "prompt": "Capital of France?", "responses": ["Paris.", "Rome."],
     }),
 )  # fmt: skip
@@ -65,11 +67,48 @@ async def rank(request: Request) -> Response:
         return _streamed(request, state, samples, _rank_lines(state, samples, given.detail))
 
     async def work() -> dict[str, Any]:
-        rewards = [r for own in await state.work.score(samples) for r in own]
+        rewards = [r for own in await state.service.score(samples) for r in own]
         return {
             **state.described,
             **_ranked(rewards),
             "rewards": [reward_out(r, index=i, detail=given.detail) for i, r in enumerate(rewards)],
+        }
+
+    return await answer(request, raw, work)
+
+
+@router.post(
+    "/v1/groups/{group_id}/members/{index}",
+    tags=["groups"],
+    **documented(
+        MemberIn,
+        MemberOut,
+        "One completion of a group that arrives in pieces",
+        example={"prompt": "Capital of France?", "response": "Paris.", "size": 2},
+    ),
+)
+async def member(request: Request, group_id: GroupId, index: Index) -> Response:
+    """Bring one completion of a group, wait until all have come, and get its own reward.
+
+    The same member again gets the same answer. A group that is not complete in time fails for all of its members.
+    """
+    state: State = request.app.state.judge
+    given, raw = await read(request, MemberIn)
+    size = given.size if given.size is not None else state.settings.group.size
+    if size is None:
+        raise APIError(422, "bad_field", "`size` is missing, and `server.group.size` is not set", where="size")
+    sample = to_sample(given, given.prompt, (given.response,), where="", rubrics=state.settings.client_rubrics)
+    owner = request.scope.get("state", {}).get("owner", "")
+
+    async def work() -> dict[str, Any]:
+        rewards, own = await state.groups.member(owner, group_id, index, size, given.attempt, sample)
+        return {
+            "group": group_id,
+            "index": index,
+            "attempt": given.attempt,
+            "size": size,
+            "place": places([r.trained for r in rewards])[index],
+            "result": reward_out(own, index=0, detail=given.detail),
         }
 
     return await answer(request, raw, work)
@@ -91,14 +130,14 @@ def _result(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool)
 
 def _streamed(request: Request, state: State, samples: Sequence[Sample], lines: AsyncIterator[dict[str, Any]]) -> Response:
     if "idempotency-key" in request.headers:
-        raise Refusal(400, "no_replay", "a streamed answer is not kept for repetition", where="header idempotency-key")
-    entered = state.work.enter(len(samples))
+        raise APIError(400, "no_replay", "a streamed answer is not kept for repetition", where="header idempotency-key")
+    entered = state.service.enter(len(samples))
     entered.__enter__()
     return Lines(state, _Entered(entered), lines)
 
 
 class _Entered:
-    """A context that was entered before the answer began, so that a refusal could still be one."""
+    """A context that was entered before the answer began, so that an error could still be answered as one."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -113,7 +152,7 @@ class _Entered:
 
 async def _score_lines(state: State, samples: Sequence[Sample], detail: bool) -> AsyncIterator[dict[str, Any]]:
     absent = 0
-    async with aclosing(state.work.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
+    async with aclosing(state.service.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
         async for places, rewards in done:
             for place, own in zip(places, rewards, strict=True):
                 absent += sum(r.trained is None for r in own)
@@ -123,7 +162,7 @@ async def _score_lines(state: State, samples: Sequence[Sample], detail: bool) ->
 
 async def _rank_lines(state: State, samples: Sequence[Sample], detail: bool) -> AsyncIterator[dict[str, Any]]:
     found: dict[int, list[Reward]] = {}
-    async with aclosing(state.work.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
+    async with aclosing(state.service.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
         async for places, rewards in done:
             for place, own in zip(places, rewards, strict=True):
                 found[place] = own

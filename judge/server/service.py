@@ -19,12 +19,11 @@ from judge.pipeline.flight import as_finished
 from judge.pipeline.group import competing
 from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
-from judge.server.board import Board
-from judge.server.drain import Drain
-from judge.server.feed import Feed
-from judge.server.health import Health
-from judge.server.metrics import Meters
-from judge.server.refusal import Refusal
+from judge.server.dashboard import DashboardStats
+from judge.server.errors import APIError
+from judge.server.health import Drain, Health
+from judge.server.metrics import ServerMetrics
+from judge.server.monitor_buffer import MonitorBuffer
 from judge.settings.server import ServerSettings
 from judge.types import NoVerdict, Reason, Reward, Sample
 
@@ -35,7 +34,7 @@ _NUMBERS = itertools.count()  # of requests
 
 
 @dataclass(frozen=True)
-class Work:
+class JudgingService:
     """The judge behind the server's limits."""
 
     judge: Judge
@@ -43,31 +42,31 @@ class Work:
     admission: Admission
     health: Health
     drain: Drain
-    meters: Meters
-    board: Board
-    feed: Feed | None
+    metrics: ServerMetrics
+    dashboard: DashboardStats
+    buffer: MonitorBuffer | None
 
     @contextmanager
     def enter(self, samples: int, *, patient: bool = False) -> Iterator[None]:
         """Let a request in.
 
         Raises:
-            Refusal: 413 too many samples, 429 no room, 503 draining or stopped.
+            APIError: 413 too many samples, 429 no room, 503 draining or stopped.
         """
         if not patient:
             self.check_open()
             if samples > self.settings.max_samples:
                 message = f"{samples:,} samples in one request; at most {self.settings.max_samples:,}"
-                raise Refusal(413, "too_many_samples", message, where="samples", hint="send them in several requests")
+                raise APIError(413, "too_many_samples", message, where="samples", hint="send them in several requests")
         with self.admission.enter(samples, patient=patient):
             yield
 
     def check_open(self) -> None:
         """Refuse new work when the server is about to stop, or the monitor has ended the run."""
         if self.health.draining:
-            raise self.drain.refusal
+            raise self.drain.error
         if self.health.stopped:
-            raise Refusal(
+            raise APIError(
                 503, "monitor_stop", self.health.stopped, hint="the monitor ended this run; look at /metrics, then restart"
             )
 
@@ -87,7 +86,7 @@ class Work:
             limit_s: Instead of `item_timeout_s`.
 
         Raises:
-            Refusal: 503: the engine cannot work, or is not ready in time.
+            APIError: 503: the engine cannot work, or is not ready in time.
         """
         until = asyncio.get_running_loop().time() + (self.settings.item_timeout_s if limit_s is None else limit_s)
         number = next(_NUMBERS)
@@ -106,10 +105,10 @@ class Work:
     async def _unit(self, request: int, samples: Sequence[Sample], unit: list[int], until: float) -> Done:
         own = [samples[i] for i in unit]
         rewards = await self._judged(own, until)
-        self.meters.judged(rewards)
-        self.board.judged(own, rewards)
-        if self.feed is not None:
-            self.feed.add(request, own, rewards)
+        self.metrics.judged(rewards)
+        self.dashboard.judged(own, rewards)
+        if self.buffer is not None:
+            self.buffer.add(request, own, rewards)
         left = iter(rewards)
         return unit, [[next(left) for _ in sample.responses] for sample in own]
 
@@ -125,7 +124,7 @@ class Work:
             if not limit.expired():
                 raise
             if not self.health.started.is_set():
-                raise Refusal(503, "starting", "the judge's engine is still loading", retry_s=10) from None
+                raise APIError(503, "starting", "the judge's engine is still loading", retry_s=10) from None
             if asked:  # a sample that only waited says nothing about the judge
                 self.health.saw_failure()
             return _without(samples, NoVerdict(Reason.TIMEOUT, "no result within the server's time limit"))
@@ -133,9 +132,9 @@ class Work:
             return _without(samples, NoVerdict(Reason.INVALID, str(why)))
         except EngineError:
             self.health.saw_failure()
-            raise Refusal(503, "engine_failed", "the judge's engine cannot work now", retry_s=5) from None
+            raise APIError(503, "engine_failed", "the judge's engine cannot work now", retry_s=5) from None
         except NoVerdictError as why:
-            raise Refusal(503, "no_reward", str(why), hint="the settings say `on_no_verdict: raise`", retry_s=1) from None
+            raise APIError(503, "no_reward", str(why), hint="the settings say `on_no_verdict: raise`", retry_s=1) from None
         self.health.saw(rewards)
         return rewards
 

@@ -19,6 +19,19 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ERRORS = {
+    400: "Not JSON, or a header that cannot be read.",
+    401: "No key, or an unknown one.",
+    408: "The body did not come in time.",
+    409: "It does not fit what came before (groups).",
+    413: "Too many bytes or samples.",
+    415: "Not said to be JSON.",
+    422: "A field is wrong; `where` says which.",
+    429: "No room; Retry-After says when to come back.",
+    431: "Headers too large.",
+    503: "Draining, stopped by the monitor, or the engine cannot work; Retry-After where it may pass.",
+}
+
 
 class ErrorBody(BaseModel):
     """What went wrong."""
@@ -39,7 +52,7 @@ class ErrorOut(BaseModel):
     error: ErrorBody
 
 
-class Refusal(Exception):
+class APIError(Exception):
     """An answer that is no result.
 
     Args:
@@ -91,3 +104,8 @@ class Refusal(Exception):
 def encode(value: Any) -> bytes:
     """Plain values -> JSON in ASCII, so that half a surrogate pair from a hostile text can be sent. NaN raises ValueError."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def error_responses() -> dict[int | str, dict[str, Any]]:
+    """Every error a route can answer, as its `responses` in the document."""
+    return {code: {"model": ErrorOut, "description": text} for code, text in ERRORS.items()}
