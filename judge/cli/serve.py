@@ -13,6 +13,7 @@ from judge.errors import InputError
 from judge.pipeline.build import plan
 from judge.pipeline.judge import Judge
 from judge.settings import load_settings
+from judge.shipped import install_command
 
 
 def serve(
@@ -45,7 +46,7 @@ def serve(
         from judge.server.log import log  # noqa: PLC0415  # an optional extra
         from judge.server.serve import serve as run  # noqa: PLC0415
     except ImportError as why:
-        raise InputError(f"serving needs more packages ({why.name} is missing): pip install 'judge-rewards[serve]'") from None
+        raise InputError(f"serving needs more packages ({why.name} is missing): {install_command('serve')}") from None
     given = [f"server.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
     settings, base = load_settings(config, [*(overrides or ()), *given])
     with Judge(plan(settings, base), progress=lambda line: log("engine", note=line), trainer=True) as judge:

@@ -31,6 +31,7 @@ from urllib.request import getproxies
 
 from judge.engine.chat_template import first_line
 from judge.errors import EngineError, did_you_mean
+from judge.shipped import install_command
 
 Progress = Callable[[str], None]
 
@@ -118,7 +119,7 @@ def _embedded(name: str, progress: Progress) -> Path:
     if missing:
         raise EngineError(
             f"model {name}: converting it needs {', '.join(missing)}; install an engine first: "
-            "pip install 'judge-rewards[vllm]' (NVIDIA GPU), 'judge-rewards[cpu]' or 'judge-rewards[transformers]'"
+            f"{install_command('vllm')} (with an NVIDIA GPU; `cpu` or `transformers` in place of `vllm` without one)"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

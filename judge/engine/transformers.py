@@ -21,6 +21,7 @@ from typing import Any
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
 from judge.errors import EngineError
+from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
 
 
@@ -91,7 +92,7 @@ class TransformersEngine:
                 return
             missing = [need for need in ("torch", "transformers") if importlib.util.find_spec(need) is None]
             if missing:
-                raise EngineError(f"{' and '.join(missing)} not installed: pip install 'judge-rewards[transformers]'")
+                raise EngineError(f"{' and '.join(missing)} not installed: {install_command('transformers')}")
             began = time.monotonic()
             self._progress(f"loading {self.model}")
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge-transformers")

@@ -25,6 +25,7 @@ from typing import Any
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
 from judge.errors import EngineError, did_you_mean
+from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, Structured, TokenLogprobs
 
 _FINISH: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
@@ -279,8 +280,8 @@ def preflight() -> None:
     """Raise `EngineError` naming the command that installs vLLM, where it is missing. Imports nothing."""
     if importlib.util.find_spec("vllm") is None:
         raise EngineError(
-            "vLLM is not installed: pip install 'judge-rewards[vllm]' with an NVIDIA GPU, "
-            "pip install 'judge-rewards[cpu]' without (`judge doctor` says which)"
+            f"vLLM is not installed: {install_command('vllm')} with an NVIDIA GPU, "
+            f"{install_command('cpu')} without (`judge doctor` says which)"
         )
 
 

