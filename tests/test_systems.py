@@ -20,11 +20,10 @@ from judge.audit.catalogue import FAMILIES
 from judge.generators.load import list_generators
 from judge.pipeline.build import plan
 from judge.recipe.load import list_recipes
-from judge.reward.shape import KINDS, alone
-from judge.reward.shape.batch import shown_span
 from judge.settings import PanelFold, load_settings
 from judge.settings.group import RANKINGS
-from judge.settings.shape import ShapeStep
+from judge.shape import KINDS, ShapeStep, alone
+from judge.shape.batch import shown_span
 from judge.yamlfile import parse_yaml
 from tests.cli_harness import run_judge
 

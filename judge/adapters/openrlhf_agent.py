@@ -34,7 +34,7 @@ from judge.adapters._shared.score_group import group_numbers
 from judge.adapters.openrlhf import sample_of, to_openrlhf
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
-from judge.reward.shape import alone
+from judge.shape import alone
 from judge.types import Sample
 
 FRAMEWORK = "openrlhf-agent"

@@ -12,8 +12,8 @@ from judge.adapters._shared.sample import QUESTION_KEYS, REFERENCE_COLUMNS, show
 from judge.adapters.areal import LIMIT_S
 from judge.errors import SettingsError
 from judge.pipeline.build import Plan
-from judge.reward.shape import needs
 from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
+from judge.shape import needs
 
 BATCHED = ("trl", "unsloth", "axolotl", "axolotl-async", "ms-swift")  # a call holds a process's share of the batch
 ONE_AT_A_TIME = ("verl", "verl-manager", "openrlhf", "verifiers", "slime", "skyrl", "areal")

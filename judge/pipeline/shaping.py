@@ -12,10 +12,9 @@ from typing import Any
 
 from judge.errors import DataError, SettingsError
 from judge.pipeline.group import rivals
-from judge.reward.shape import RewardBatch, State, alone, check_chain, for_trainer, needs, shape
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
-from judge.settings.shape import ShapeStep
+from judge.shape import RewardBatch, ShapeStep, State, alone, check_chain, for_trainer, needs, shape
 from judge.types import Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats
+from judge.arrays import Floats, floats
 
 DRAWS = 2000  # of the approximate posterior, for intervals
 

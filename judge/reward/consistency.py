@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, mean_of, unit, variance_of
+from judge.arrays import Floats, floats, mean_of, unit, variance_of
 
 Measure = Literal["kendall", "spearman", "top"]
 

@@ -15,7 +15,7 @@ from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.settings.server import ServerSettings
-from judge.settings.shape import ShapeStep
+from judge.shape import ShapeStep
 from judge.yamlfile import shown
 
 
@@ -23,7 +23,7 @@ class RewardSettings(Frozen):
     """Overrides of the rubric's own fold, and what happens to a reward between the judge and the trainer.
 
     Attributes:
-        shape: Steps in order, each with its `kind`; see `judge.reward.shape`.
+        shape: Steps in order, each with its `kind`; see `judge.shape`.
         baselines: Metadata field that holds baseline responses to the prompt. They are judged once, and their rewards are the
             references of steps that need some.
     """

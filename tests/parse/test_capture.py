@@ -77,7 +77,7 @@ def outcomes(name: str, fake: str, quoted) -> Iterator[tuple[str, Verdict | NoVe
         meant = read(stopped(own), question_of(name, material=False))
         assert isinstance(meant, Verdict)
         for reply, shape in REPLIES.items():
-            text = shape.format(quote=quoted(name, answer), own=own)
+            text = shape.form(quote=quoted(name, answer), own=own)
             yield f"{place}, {reply}", read(stopped(text), question), meant
 
 
@@ -131,7 +131,7 @@ def test_parrot_of_any_text(name):
         meant = read(stopped(spell(asked, verdicts(asked)[1])), question_of(name, material=False))
         quote = seen(name, answer)
         for shape in REPLIES.values():
-            outcome = read(stopped(shape.format(quote=quote, own=spell(asked, verdicts(asked)[1]))), asked)
+            outcome = read(stopped(shape.form(quote=quote, own=spell(asked, verdicts(asked)[1]))), asked)
             assert not isinstance(outcome, Verdict) or outcome.scores == meant.scores, (answer, shape)
 
     holds()

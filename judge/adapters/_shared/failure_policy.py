@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from judge.errors import SettingsError, did_you_mean
-from judge.reward.shape import alone
 from judge.settings import RunSettings
+from judge.shape import alone
 
 Policy = Literal["exclude", "impute_group_mean", "constant", "raise"]
 

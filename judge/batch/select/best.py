@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from judge.arrays import floats
 from judge.batch.select.model import PLACES, Candidate, grouped, has_reward, may_be_chosen, ranked
-from judge.reward.arrays import floats
 
 Ties = Literal["first", "all", "drop", "shortest"]
 LeftOut = Literal["no_reward", "vetoed", "below_min_reward", "tied"]

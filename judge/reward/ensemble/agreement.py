@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, mean_of
+from judge.arrays import Floats, floats, mean_of
 
 
 @dataclass(frozen=True, slots=True)

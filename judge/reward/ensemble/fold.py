@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, mean_of, variance_of
+from judge.arrays import Floats, floats, mean_of, variance_of
 from judge.settings import PanelFold
 
 TRIM = 0.25  # share of the judges cut from each end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats
+from judge.arrays import Floats, floats
 
 
 def ordinal_reward(probabilities: ArrayLike, values: ArrayLike, *, min_mass: float = 0.5) -> tuple[Floats, Floats]:

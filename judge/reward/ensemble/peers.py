@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Bools, Floats, floats
+from judge.arrays import Bools, Floats, floats
 from judge.reward.ensemble.fold import fold_judges
 
 LEAST = 3  # responses in common before a judge can be called different

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, mean_of, shares
+from judge.arrays import Floats, floats, mean_of, shares
 
 
 def majority_vote(labels: ArrayLike) -> Floats:

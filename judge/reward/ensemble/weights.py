@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, shares
+from judge.arrays import Floats, floats, shares
 from judge.reward.comparisons import Weights, fit_weights
 
 

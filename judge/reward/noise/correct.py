@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from judge.arrays import Floats, unit
 from judge.errors import InputError
-from judge.reward.arrays import Floats, unit
 
 
 class Rate(NamedTuple):

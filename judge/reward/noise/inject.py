@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, unit
+from judge.arrays import Floats, unit
 
 
 def draws(keys: Sequence[str], seed: int, purpose: str = "") -> Floats:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import floats
+from judge.arrays import floats
 
 
 @dataclass(frozen=True, slots=True)

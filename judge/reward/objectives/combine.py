@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judge.reward.arrays import Floats, floats, group_codes
+from judge.arrays import Floats, floats, group_codes
 
 Groups = Sequence[object] | NDArray[np.generic] | None
 EPSILON = 1e-8  # a spread at or below this is no spread

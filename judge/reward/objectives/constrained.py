@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, mean_of
+from judge.arrays import Floats, floats, mean_of
 
 Kind = Literal["at_least", "at_most", "equal"]
 

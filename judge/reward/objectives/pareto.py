@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Bools, floats
+from judge.arrays import Bools, floats
 
 
 def dominance(rewards: ArrayLike) -> Bools:

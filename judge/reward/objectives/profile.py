@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats
+from judge.arrays import Floats
 from judge.reward.comparisons import Weights, fit_weights
 
 

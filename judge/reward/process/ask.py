@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from judge.reward.arrays import Floats
+from judge.arrays import Floats
 from judge.reward.process.spans import split_spans
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Message, Sample

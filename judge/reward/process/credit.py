@@ -1,7 +1,7 @@
 """Step scores -> what each step is paid in training.
 
 Summed step rewards pay for writing many good-looking steps. Everything here bounds the sum: by the worst step, by
-differences that cancel, or by the outcome (the Clip and Delta mechanisms of arXiv:2410.15115 are in `judge.reward.shape`).
+differences that cancel, or by the outcome (the Clip and Delta mechanisms of arXiv:2410.15115 are in `judge.shape`).
 Shape (steps,) throughout, one response at a time. An absent step makes absent what depends on it.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats, unit
+from judge.arrays import Floats, floats, unit
 from judge.reward.noise.inject import draws
 
 

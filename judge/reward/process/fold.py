@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, unit
+from judge.arrays import Floats, unit
 
 StepFold = Literal["min", "product", "mean", "last", "max", "before_error"]
 NO_ERROR = -1

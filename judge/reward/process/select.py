@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Bools, floats
+from judge.arrays import Bools, floats
 
 
 def consistent(outcomes: ArrayLike, process: ArrayLike, keep: int, *, threshold: float = 0.5) -> Bools:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.reward.arrays import Floats, floats
+from judge.arrays import Floats, floats
 
 Spread = Literal["last", "all", "even"]
 

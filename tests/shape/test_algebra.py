@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.shape import KINDS, RewardBatch, shape, span_of
-from judge.settings.shape import ShapeStep
-from tests.reward.shape.cases import CASES, batches, take
+from judge.shape import KINDS, RewardBatch, ShapeStep, shape, span_of
+from tests.shape.cases import CASES, batches, take
 
 pytestmark = pytest.mark.slow
 

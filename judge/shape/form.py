@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from judge.errors import SettingsError, did_you_mean
 from judge.imported import imported
-from judge.reward.shape.batch import Kind, Stage, Stepped, always, each_alone, fails_lowest
-from judge.settings.shape import FormatStep
+from judge.rubric.model import Frozen
+from judge.shape.batch import Finite, Kind, Stage, Stepped, always, each_alone, fails_lowest
+
+
+class FormatStep(Frozen):
+    """A response in the wrong form gets `failed` instead of its reward.
+
+    Attributes:
+        gates: `boxed`, `think`, `answer`, `json`, or `package.module:name` of a function text -> true, false or None (unclear).
+    """
+
+    kind: Literal["format"] = "format"
+    gates: tuple[str, ...] = Field(min_length=1, max_length=32)
+    failed: Finite = 0.0
+
 
 Gate = Callable[[str], bool | None]
 

@@ -10,17 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from judge.arrays import Bools, Floats
 from judge.errors import DataError
-from judge.reward.arrays import Bools, Floats
 from judge.types import Reward
 
 LIMIT = 1e9
 Span = tuple[float, float]
 State = Mapping[str, Any]  # plain values, so that it can be stored as JSON
+
+Over = Literal["group", "batch"]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(ge=-1e6, le=1e6)]
+Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
 Order = Literal["global", "group", "row", "none"]
 """How a kind keeps order. `global`: a higher reward never comes out lower; `group`: the same within a group; `row`: raising one

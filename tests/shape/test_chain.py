@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import DataError, SettingsError
-from judge.reward.shape import RewardBatch, as_optional, check_chain, for_trainer, shape
-from judge.reward.shape.bounded import quantise
-from judge.reward.shape.gates import passes
-from judge.reward.shape.group import z_score
 from judge.rubric.model import Frozen
-from judge.settings.shape import ShapeStep
+from judge.shape import RewardBatch, ShapeStep, as_optional, check_chain, for_trainer, shape
+from judge.shape.form import passes
+from judge.shape.group import z_score
+from judge.shape.scalar import quantise
 from judge.types import NoVerdict, Reason, Reward
 from judge.yamlfile import parse_yaml, validate
-from tests.reward.shape.cases import STEP
+from tests.shape.cases import STEP
 
 FULL = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
 

@@ -6,18 +6,58 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
+from judge.arrays import Floats
 from judge.errors import Problem, SettingsError, did_you_mean
-from judge.reward.arrays import Floats
-from judge.reward.shape import bounded, difficulty, gates, group, length, rubric_side, text
-from judge.reward.shape.batch import Kind, RewardBatch, Span, Stage, State
-from judge.settings.shape import FormatStep, QuantiseStep, ShapeStep
+from judge.shape import difficulty, form, group, length, rubric_side, scalar, text
+from judge.shape.batch import Kind, RewardBatch, Span, Stage, State
+from judge.shape.difficulty import GrpoSStep, VerpoStep
+from judge.shape.form import FormatStep
+from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, StdFloorStep, ZStep
+from judge.shape.length import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
+from judge.shape.rubric_side import ContrastStep, InteractionStep, SaturationStep, VetoStep
+from judge.shape.scalar import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
+from judge.shape.text import R3Step, RelevanceStep, RepetitionStep
+
+# One step, by its `kind`, as settings hold it.
+ShapeStep = Annotated[
+    ParStep
+    | LscStep
+    | ContrastiveStep
+    | ClipStep
+    | StepsStep
+    | QuantiseStep
+    | TopStretchStep
+    | MinmaxStep
+    | ZStep
+    | RankStep
+    | QuantileStep
+    | StdFloorStep
+    | DitherStep
+    | VerpoStep
+    | GrpoSStep
+    | CrfStep
+    | GrpoLambdaStep
+    | LaserStep
+    | LaserDStep
+    | OverlongStep
+    | RepetitionStep
+    | RelevanceStep
+    | R3Step
+    | FormatStep
+    | ContrastStep
+    | SaturationStep
+    | InteractionStep
+    | VetoStep,
+    Field(discriminator="kind"),
+]
 
 KINDS: dict[str, Kind] = (
-    bounded.KINDS | group.KINDS | length.KINDS | text.KINDS | difficulty.KINDS | rubric_side.KINDS | gates.KINDS
+    scalar.KINDS | group.KINDS | length.KINDS | text.KINDS | difficulty.KINDS | rubric_side.KINDS | form.KINDS
 )
 
 _MISSING = {
@@ -82,7 +122,7 @@ def span_of(steps: Sequence[ShapeStep], span: Span = (0.0, 1.0)) -> Span:
     """The range of rewards that leave a chain, given the range that enters it.
 
     Example:
-        >>> from judge.settings.shape import OverlongStep
+        >>> from judge.shape import OverlongStep
         >>> span_of([OverlongStep(limit=100, cache=20)])
         (-1.0, 1.0)
     """
@@ -105,7 +145,7 @@ def alone(steps: Sequence[ShapeStep]) -> bool:
     """Whether every step looks at one response at a time. Otherwise the batches must hold whole groups.
 
     Example:
-        >>> from judge.settings.shape import ClipStep, RankStep
+        >>> from judge.shape import ClipStep, RankStep
         >>> alone([ClipStep()]), alone([ClipStep(), RankStep()])
         (True, False)
     """
@@ -130,7 +170,7 @@ def check_chain(
         SettingsError: Every step that lacks something, works on another range, or names an unknown gate.
 
     Example:
-        >>> from judge.settings.shape import LaserStep
+        >>> from judge.shape import LaserStep
         >>> check_chain([LaserStep(target=100, pass_at=0.5)], has=())
         Traceback (most recent call last):
         judge.errors.SettingsError: reward.shape[0] (laser): needs the length of each response in tokens
@@ -170,7 +210,7 @@ def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> st
 def _gates(step: FormatStep, place: str) -> Iterator[Problem]:
     for name in step.gates:
         try:
-            gates.find_gate(name)
+            form.find_gate(name)
         except SettingsError as why:
             yield Problem(place, str(why))
 
@@ -187,7 +227,7 @@ def shape(batch: RewardBatch, steps: Sequence[ShapeStep], *, seed: int, state: S
         SettingsError: As `check_chain`.
 
     Example:
-        >>> from judge.settings.shape import RankStep
+        >>> from judge.shape import RankStep
         >>> shape(RewardBatch.of([0.2, None, 0.9]), [RankStep()], seed=0).optional()
         [0.0, None, 1.0]
     """

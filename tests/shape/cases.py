@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from judge.reward.shape import RewardBatch
-from judge.settings.shape import ShapeStep
+from judge.shape import RewardBatch, ShapeStep
 
 STEP = TypeAdapter(ShapeStep)
 NAMES = ("a", "b", "c")
