@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from judge.reference import read_documents, read_reference
+
 if TYPE_CHECKING:
     from judge.rubric.model import Rubric
 
@@ -34,8 +36,9 @@ class Sample:
     Attributes:
         prompt: The question, as text or as chat messages.
         responses: The texts under judgement. Untrusted.
-        reference: A known good answer, where there is one.
-        context: Documents the answer had to rest on.
+        reference: The answers known to be right, any one of which is enough; None where there is none. Text, a list, an array
+            or `{target: [...]}` is read when the sample is made (`judge.reference`).
+        context: Documents the answer had to rest on; read likewise.
         rubric: A rubric of this sample's own, overriding the run's.
         principle: Free-text principle to judge by (recipe `principle`).
         steps: Solution steps (process recipes).
@@ -46,7 +49,7 @@ class Sample:
 
     prompt: str | tuple[Message, ...]
     responses: tuple[str, ...]
-    reference: str | None = None
+    reference: tuple[str, ...] | None = None
     context: tuple[str, ...] = ()
     rubric: Rubric | None = None
     principle: str | None = None
@@ -55,13 +58,19 @@ class Sample:
     group: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.reference is not None:
+            object.__setattr__(self, "reference", read_reference(self.reference))
+        if type(self.context) is not tuple or self.context:
+            object.__setattr__(self, "context", read_documents(self.context))
+
     @classmethod
     def of(cls, prompt: str | Sequence[Mapping[str, str]], *responses: str, **fields: Any) -> Sample:
         """Make a sample from plain values.
 
         Example:
-            >>> Sample.of("2+2?", "4", reference="4").responses
-            ('4',)
+            >>> Sample.of("2+2?", "4", reference=["4", "four"]).reference
+            ('4', 'four')
         """
         if isinstance(prompt, str):
             return cls(prompt=prompt, responses=responses, **fields)

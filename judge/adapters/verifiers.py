@@ -27,7 +27,7 @@ from typing import Any
 from judge.adapters._shared.failure_policy import policy_of
 from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
-from judge.adapters._shared.sample import REFERENCE_COLUMNS, messages_as_mappings, question_of, samples_of, shows_question
+from judge.adapters._shared.sample import messages_as_mappings, question_of, reference_in, samples_of, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.judge import Judge
@@ -56,7 +56,7 @@ async def score_trace(judge: ProcessJudge, task: Any, trace: Any) -> float:
     # A method passes the task, a plugged function gets its data, which may have a field `data` of its own.
     data = task if hasattr(type(task), "model_fields") else getattr(task, "data", task)
     row = _fields(data)
-    system, known = row.get("system_prompt"), next((row[n] for n in REFERENCE_COLUMNS if row.get(n) is not None), None)
+    system, known = row.get("system_prompt"), reference_in(row)
     asked = question_of(row, "prompt", needed=shows_question(judge.plan), where=judge.name, holder="the task")
     if system and row.get("prompt") is not None:
         asked = (Message("system", system), *((Message("user", asked),) if isinstance(asked, str) else asked))

@@ -85,7 +85,7 @@ def load_questions(
     rows, bad = _rows(name, mapping, split)
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in rows:
-        groups.setdefault((_prompt(sample), sample.reference or ""), []).append(sample)
+        groups.setdefault((_prompt(sample), (sample.reference or ("",))[0]), []).append(sample)
     items = [_question(prompt, reference, group, name) for (prompt, reference), group in groups.items()][:limit]
     if not items:
         raise DataError(Problem(name, "no row could be read" + (f": {bad[0]}" if bad else "")))

@@ -12,7 +12,8 @@ from judge.types import Message, Sample
 
 def sample(question: Question, responses: tuple[str, ...]) -> Sample:
     """The sample that a pipeline judges."""
-    return Sample(question.prompt, responses, reference=question.reference, id=question.id)
+    known = None if question.reference is None else (question.reference,)
+    return Sample(question.prompt, responses, reference=known, id=question.id)
 
 
 def messages_of(pipeline: Pipeline, of: Sample) -> list[Message]:

@@ -31,7 +31,8 @@ def final_answer_swapped(case: Case, rng: random.Random) -> Case | None:
     if not case.reference or number(case.reference) is not None:
         return None
     taken = case.reference.strip().casefold()
-    words = [o.sample.reference for o in case.others if o.sample.reference and number(o.sample.reference) is None]
+    known = [reference for o in case.others for reference in o.sample.reference or ()]
+    words = [reference for reference in known if number(reference) is None]
     words = [w for w in words if w.strip().casefold() not in taken and taken not in w.strip().casefold()]
     places = stated(case.text, case.reference)
     return case.but(put(case.text, places, rng.choice(words).strip())) if places and words else None

@@ -44,18 +44,14 @@ def contrast_question(case: Case, rng: random.Random) -> Case | None:
 def irrelevant_answer(case: Case, rng: random.Random) -> Case | None:
     """The right answer to another question instead of this answer. Expected: drop. Source: Crome, irrelevant pair."""
     other = _other(case, rng)
-    if other is None or (case.reference and stated(other.answer, case.reference)):
+    if other is None or any(stated(other.answer, reference) for reference in case.sample.reference or ()):
         return None
     return case.but(other.answer)
 
 
 def _other(case: Case, rng: random.Random) -> Other | None:
     """Another question that this answer cannot be right about."""
-    fit = [
-        o
-        for o in case.others
-        if not (o.sample.reference and (agrees(case.text, o.sample.reference) or stated(case.text, o.sample.reference)))
-    ]
+    fit = [o for o in case.others if not any(agrees(case.text, r) or stated(case.text, r) for r in o.sample.reference or ())]
     return rng.choice(fit) if fit else None
 
 

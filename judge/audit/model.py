@@ -64,8 +64,8 @@ class Case:
 
     @property
     def reference(self) -> str | None:
-        """The known good answer, where there is one."""
-        return self.sample.reference
+        """The known good answer, where there is one; the first of several."""
+        return self.sample.reference[0] if self.sample.reference else None
 
     @property
     def is_right(self) -> bool | None:

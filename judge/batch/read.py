@@ -18,6 +18,7 @@ from typing import Any
 
 from judge.errors import DataError, InputError, JudgeError, Problem, RubricError, did_you_mean
 from judge.jsonfile import parse_json
+from judge.reference import read_documents, read_reference
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.types import Message, Sample
@@ -107,8 +108,8 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str, k
         sample = Sample(
             prompt=_prompt(get("prompt"), "prompt"),
             responses=_responses(get),
-            reference=_optional_text(get("reference"), "reference"),
-            context=_texts(get("context"), "context"),
+            reference=read_reference(get("reference"), "`reference`"),
+            context=read_documents(get("context"), "`context`"),
             rubric=_rubric(get("rubric"), where),
             principle=_optional_text(get("principle"), "principle"),
             steps=_texts(get("steps"), "steps"),

@@ -23,13 +23,17 @@ Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
 
 
 def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-    """The whole response says the same as the reference (exact, normalised, or as a number). None without a reference."""
-    return None if sample.reference is None else float(agrees(sample.responses[index], sample.reference))
+    """The whole response says the same as a reference (exact, normalised, or as a number). None without a reference."""
+    return _any_reference(sample, lambda reference: agrees(sample.responses[index], reference))
 
 
 def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-    """The final answer that the response states is the reference (`judge.checks.final`). None without a reference."""
-    return None if sample.reference is None else float(states(sample.responses[index], sample.reference))
+    """The final answer that the response states is a reference (`judge.checks.final`). None without a reference."""
+    return _any_reference(sample, lambda reference: states(sample.responses[index], reference))
+
+
+def _any_reference(sample: Sample, right: Callable[[str], bool]) -> float | None:
+    return None if sample.reference is None else float(any(map(right, sample.reference)))
 
 
 def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:

@@ -102,7 +102,8 @@ def fields_of(sample: Sample, rubric: str | None = None, *, named: bool = True) 
         out |= {"response": texts[0]} if len(texts) == 1 else {"responses": list(texts)}
         out |= {"id": sample.id, "group": sample.group}
     own = rubric if sample.rubric is None else sample.rubric.model_dump(mode="json", exclude_defaults=True)
-    out |= {"reference": sample.reference, "context": list(sample.context), "rubric": own, "principle": sample.principle}
+    known = sample.reference[0] if sample.reference is not None and len(sample.reference) == 1 else sample.reference
+    out |= {"reference": known, "context": list(sample.context), "rubric": own, "principle": sample.principle}
     out |= {"steps": list(sample.steps), "metadata": dict(sample.metadata)}
     may_be_empty = ("prompt", "response", "reference", "principle")
     return {name: value for name, value in out.items() if value is not None and (value or name in may_be_empty)}

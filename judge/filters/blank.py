@@ -120,7 +120,9 @@ def placeholder(look: Look) -> str | None:
     if word not in _PLACEHOLDERS and fold(look.visible) not in _PLACEHOLDERS:
         return None
     reference = look.reference
-    if reference is not None and reference.bare.strip(" .") == "0":  # "none" counts as 0 where something is counted
+    if reference is not None and any(
+        a.bare.strip(" .") == "0" for a in reference.answers
+    ):  # "none" counts as 0 where something is counted
         return None if word in ("none", "nothing") and _COUNTING.search(look.prompt[:2_000]) else "a placeholder, not an answer"
     if reference is not None and (reference.negative or (reference.kind == "text" and reference.held_by(look.text))):
         return None

@@ -78,13 +78,13 @@ def names_value(look: Look, reference: Reference) -> bool:
     if _COMMAND.search(look.text) or _SYMBOL.search(look.visible) or _SYMBOL.search(look.plain):
         return True
     text = _without_markers(look.plain)
-    bare = reference.bare.lower()
+    bare = {a.bare.lower() for a in reference.answers}
     if (_letters(text, look, reference) and not look.visible.endswith("=")) or _ROMAN.search(text) or _spoken(text):
         return True
     found = words(text)
-    if bare in ("0", "1") and any(w in _TRUTH for w in found):
+    if bare & {"0", "1"} and any(w in _TRUTH for w in found):
         return True
-    if bare == "0" and any(w in NEGATIVE for w in found):  # "nothing" where something is counted
+    if "0" in bare and any(w in NEGATIVE for w in found):  # "nothing" where something is counted
         return True
     return bool(_values(text, look)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
 

@@ -123,7 +123,7 @@ def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
 
 
 def _accepts(reference: Reference) -> bool:
-    return (reference.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", reference.bare)) or _is_evasive(reference.text)
+    return any((a.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", a.bare)) or _is_evasive(a.text) for a in reference.answers)
 
 
 def _is_evasive(text: str) -> bool:

@@ -145,8 +145,7 @@ class Intake:
 
     def _see(self, sample: Sample, index: int, mode: str) -> Look:
         prompt = sample.prompt_text
-        known = sample.reference if sample.reference is not None and sample.reference.strip() else None
-        return Look(sample.responses[index], prompt, None if known is None else reference_of(known), mode)
+        return Look(sample.responses[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode)
 
     def _block(self, look: Look, asked: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
         """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""

@@ -12,7 +12,7 @@ import re
 
 from judge.filters.commitment import claims_from_prompt, names_value, starts_with_head
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import Reference
+from judge.filters.reference import Answer, Reference
 from judge.filters.surface import Look, words
 from judge.numerals import fold
 
@@ -37,7 +37,7 @@ _TALK = frozenset(
 _ROLES = frozenset("assistant user system human model bot ai chatbot".split())
 _NAMELESS = frozenset("der die das und ich wir werde uns den dem ein eine lassen zu".split())  # German writes all nouns large
 _CHOICE = 4  # words; a response this short may pick its answer from the question
-_NO_REFERENCE = Reference("")
+_NO_REFERENCE = Reference((Answer(""),))
 _ASKING = ("?", "\uff1f", "\u061f")
 
 

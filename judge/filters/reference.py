@@ -48,8 +48,8 @@ def _negative(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A reference answer, looked at once."""
+class Answer:
+    """One reference answer, looked at once."""
 
     text: str
 
@@ -63,7 +63,7 @@ class Reference:
         """What an answer must be to be right.
 
         Example:
-            >>> [Reference(r).kind for r in ("1,200", "\\\\frac{1}{2}", "\\\\text{(B)}", "no", "David Seville", "9 years")]
+            >>> [Answer(r).kind for r in ("1,200", "\\\\frac{1}{2}", "\\\\text{(B)}", "no", "David Seville", "9 years")]
             ['number', 'math', 'option', 'truth', 'text', 'number']
         """
         bare = self.bare
@@ -107,7 +107,7 @@ class Reference:
         """The answers it accepts, as they stand between `/` and `|`; only the whole where that is a fraction or a formula.
 
         Example:
-            >>> Reference("8/eight/Eight").parts, Reference("3/4").parts, Reference("|x|").parts
+            >>> Answer("8/eight/Eight").parts, Answer("3/4").parts, Answer("|x|").parts
             (('8/eight/Eight', '8', 'eight', 'Eight'), ('3/4',), ('|x|',))
         """
         text = self.text[:10_000]
@@ -124,7 +124,7 @@ class Reference:
         """Whether one of its answers stands in a text, word for word, articles aside.
 
         Example:
-            >>> Reference("puzzle/the maze").held_by("It is a Maze book."), Reference("42").held_by("It is 420.")
+            >>> Answer("puzzle/the maze").held_by("It is a Maze book."), Answer("42").held_by("It is 420.")
             (True, False)
         """
         padded = f"\x00{chr(0).join(tokens(unicodedata.normalize('NFKC', text)))}\x00"
@@ -141,7 +141,60 @@ def tokens(text: str) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Reference:
+    """The answers known to be right, any one of which is enough. With one answer it says what that answer says."""
+
+    answers: tuple[Answer, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """The answers, one a line."""
+        return "\n".join(a.text for a in self.answers)
+
+    @cached_property
+    def bare(self) -> str:
+        """The answers, one a line, without the LaTeX that only wraps words."""
+        return "\n".join(a.bare for a in self.answers)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of all answers; `text`, the most lenient, where they differ."""
+        kinds: set[Kind] = {a.kind for a in self.answers}
+        return kinds.pop() if len(kinds) == 1 else "math" if kinds <= {"number", "math"} else "text"
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether one value answers it."""
+        return all(a.single for a in self.answers)
+
+    @cached_property
+    def negative(self) -> bool:
+        """Whether one of the answers says that there is none."""
+        return any(a.negative for a in self.answers)
+
+    @cached_property
+    def alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """All that would be right, as folded words."""
+        return tuple(dict.fromkeys(words for a in self.answers for words in a.alternatives))
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """All that would be right, as it stands."""
+        return tuple(dict.fromkeys(part for a in self.answers for part in a.parts))
+
+    def held_by(self, text: str) -> bool:
+        """Whether one of the answers stands in a text."""
+        return any(a.held_by(text) for a in self.answers)
+
+
 @lru_cache(maxsize=4096)
-def reference(text: str) -> Reference:
-    """The same reference is looked at once for all the responses of its group."""
-    return Reference(text)
+def reference(answers: tuple[str, ...]) -> Reference:
+    """The same reference is looked at once for all the responses of its group.
+
+    Example:
+        >>> known = reference(("42", "x^2 + 1"))
+        >>> known.kind, known.held_by("It is 42.")
+        ('math', True)
+    """
+    return Reference(tuple(map(Answer, answers)))

@@ -119,7 +119,9 @@ def _hedge(text: str, reference: Reference | None) -> str | None:
     if not re.search(r"\bor\b|\boder\b|\bsoit\b|\bлибо\b|\bo\b|\bou\b|\bили\b|\bmaybe\b|\bperhaps\b|\bpossibly\b", found[1]):
         return None
     if reference is not None and (
-        re.search(r"\bor\b|\beither\b", reference.text.lower()) or (reference.kind == "text" and len(reference.parts) > 1)
+        re.search(r"\bor\b|\beither\b", reference.text.lower())
+        or (reference.kind == "text" and len(reference.parts) > 1)
+        or len(reference.answers) > 1
     ):
         return None  # a reference that takes several answers takes two of them
     return "hedges between several answers"

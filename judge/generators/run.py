@@ -23,6 +23,7 @@ from judge.parse.clean import failure
 from judge.pipeline.build import build_pipeline, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.pipeline import Pipeline
+from judge.reference import reference_text
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary
 from judge.rubric.load import rubric_from
@@ -148,7 +149,7 @@ class Writer:
             "prompt": untrusted(sample.prompt),
             "chosen": untrusted(chosen),
             "rejected": untrusted(rejected),
-            "reference": untrusted(sample.reference),
+            "reference": untrusted(reference_text(sample.reference)),
             "context": [untrusted(document) for document in sample.context],
             "items": {"min": spec.items.min, "max": spec.items.max},
         }

@@ -200,7 +200,7 @@ class Canaries:
         text: str | None = string
         if kind == "wrong_answer":
             text = _wrong_answer(host, hosts, chance)
-        elif host.reference is not None and agrees(string, host.reference):
+        elif any(agrees(string, reference) for reference in host.reference or ()):
             text = None  # every constant is the answer to some question
         if text is None:
             return None
@@ -250,6 +250,4 @@ def _is_wrong(text: str, host: Sample) -> bool:
     plain = normalised(text)
     if not plain or any(plain == normalised(r) for r in host.responses):
         return False
-    if host.reference is None:
-        return True
-    return normalised(host.reference) not in plain and not agrees(text, host.reference)
+    return not any(normalised(reference) in plain or agrees(text, reference) for reference in host.reference or ())

@@ -110,7 +110,7 @@ class Watch:
         references = (sample.reference for sample in samples for _ in sample.responses)
         for row, reference in zip(rows, references, strict=True):
             string = known.get(row.text)
-            if string is None or row.value is None or (reference is not None and agrees(string, reference)):
+            if string is None or row.value is None or any(agrees(string, one) for one in reference or ()):
                 continue
             paid, judged = found.get(string, (0, 0))
             found[string] = (paid + (row.value >= self.settings.pass_threshold), judged + 1)

@@ -76,7 +76,7 @@ def sample_for(recipe: Recipe, responses: tuple[str, ...] = ()) -> Sample:
     return Sample(
         prompt="What is 2 + 2?",
         responses=responses or defaults,
-        reference="4",
+        reference=("4",),
         principle="Prefer the correct answer.",
         id="selftest",
     )

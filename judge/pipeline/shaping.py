@@ -162,7 +162,7 @@ def _groups(samples: Sequence[Sample]) -> list[str]:
 
 
 def _key(sample: Sample, text: str) -> str:
-    parts = (repr(sample.prompt), sample.reference or "", text)
+    parts = (repr(sample.prompt), *(sample.reference or ()), text)
     digest = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16)
     return digest.hexdigest()
 

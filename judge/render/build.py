@@ -14,6 +14,7 @@ from typing import Any
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Question, Turn
+from judge.reference import reference_text
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary
 from judge.render.verdicts import verdict_breaker
@@ -73,7 +74,7 @@ class Builder:
         scale = _scale_view(self._range(rubric))
         values = {
             "prompt": untrusted(sample.prompt),
-            "reference": untrusted(sample.reference) if sample.reference is not None else None,
+            "reference": untrusted(reference) if (reference := reference_text(sample.reference)) is not None else None,
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
             "rubric": _rubric_view(rubric) if rubric else None,
@@ -154,7 +155,7 @@ def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
 
 def _material(sample: Sample) -> tuple[str, ...]:
     prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.content for m in sample.prompt)
-    return (*sample.responses, *prompt, *sample.context, *((sample.reference,) if sample.reference else ()))
+    return (*sample.responses, *prompt, *sample.context, *(sample.reference or ()))
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from judge.types import Sample
@@ -123,14 +123,21 @@ def schema_linking(sample: Sample, index: int, args: Mapping[str, Any]) -> float
     """Check: `linked`. `CREATE TABLE` statements: `args.schema`, or the documents of the sample's `context` that hold some."""
     if sample.reference is None:
         return None
-    return linked(stated_query(sample.responses[index]), sample.reference, schema_names(_schema(sample, args)))
+    query, names = stated_query(sample.responses[index]), schema_names(_schema(sample, args))
+    return _best(linked(query, reference, names) for reference in sample.reference)
 
 
 def ngrams(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """Check: `shared_ngrams` with the reference; `args.n` (default 2)."""
     if sample.reference is None:
         return None
-    return shared_ngrams(stated_query(sample.responses[index]), sample.reference, int(args.get("n", 2)))
+    query = stated_query(sample.responses[index])
+    return _best(shared_ngrams(query, reference, int(args.get("n", 2))) for reference in sample.reference)
+
+
+def _best(scores: Iterable[float | None]) -> float | None:
+    """Of several references the nearest counts."""
+    return max((score for score in scores if score is not None), default=None)
 
 
 def syntax(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:

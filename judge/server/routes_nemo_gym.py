@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
-from judge.adapters._shared.sample import group_key, reference_column, reference_of
+from judge.adapters._shared.sample import group_key, reference_column
 from judge.errors import DataError
 from judge.rubric.model import Frozen
 from judge.schema import Out
@@ -175,7 +175,7 @@ def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping
         column = reference_column(row, None)
     except DataError as why:  # pragma: no cover  # only raised for a column asked for by name
         raise APIError(422, "bad_field", str(why)) from None
-    reference = reference_of(row[column]) if column is not None else None
+    reference = row[column] if column is not None else None
     return row_sample(_prompt(task), answer_in(response), reference, row, where="", rubrics=rubrics)
 
 

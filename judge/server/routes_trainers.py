@@ -17,7 +17,7 @@ from fastapi.responses import Response
 
 from judge.adapters._shared.chat_markup import messages_in, response_in, split_conversation
 from judge.adapters._shared.failure_policy import needs_group
-from judge.adapters._shared.sample import label_fields, label_reference
+from judge.adapters._shared.sample import label_answer, label_fields
 from judge.server.answer import answer, read
 from judge.server.errors import APIError
 from judge.server.samples import question_in, row_sample
@@ -76,7 +76,7 @@ def _labelled(
     """A sample of a trainer that passes nothing of its data but a label."""
     row, rubrics = label_fields(label), state.settings.client_rubrics
     asked = question_in(row, prompt, where=where)
-    return row_sample(asked, response, label_reference(label), row, where=where, rubrics=rubrics, name=name)
+    return row_sample(asked, response, label_answer(label), row, where=where, rubrics=rubrics, name=name)
 
 
 @router.post(

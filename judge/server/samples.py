@@ -7,6 +7,7 @@ from typing import Any
 
 from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, shown_fields
 from judge.errors import DataError
+from judge.reference import read_reference
 from judge.server.errors import APIError
 from judge.server.state import State
 from judge.server.wire import rubric_in
@@ -16,7 +17,7 @@ from judge.types import Message, Sample
 def row_sample(
     prompt: str | tuple[Message, ...],
     response: str,
-    reference: str | None,
+    reference: Any,
     row: Mapping[str, Any],
     *,
     where: str,
@@ -26,6 +27,7 @@ def row_sample(
     """One response with what its row shows the judge: `context`, `principle` and `rubric`.
 
     Args:
+        reference: In any form that `judge.reference` reads.
         rubrics: `client_rubrics` of the settings.
         name: Of the sample, in its request.
 
@@ -33,11 +35,12 @@ def row_sample(
         APIError: 422: the rubric is wrong, or not allowed here.
     """
     try:
+        known = read_reference(reference, "the reference")
         shown = shown_fields({k: v for k, v in row.items() if k != "rubric"}, where or "the row")
     except DataError as why:
         raise APIError(422, "bad_field", str(why), where=where) from None
     rubric = rubric_in(listed(row.get("rubric")), where, rubrics)
-    return Sample(prompt, (response,), reference=reference, rubric=rubric, id=name, **shown)
+    return Sample(prompt, (response,), reference=known, rubric=rubric, id=name, **shown)
 
 
 def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, where: str) -> str | tuple[Message, ...]:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, ValidationError, model_validator
 
-from judge.errors import RubricError
+from judge.errors import DataError, RubricError
+from judge.reference import read_documents, read_reference
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Frozen, Rubric
 from judge.server.errors import APIError, error_responses
@@ -36,6 +37,34 @@ Text = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
 """Any text; pydantic's own check refuses half a surrogate pair, which a policy can write and which is judged."""
 
 Texts = Annotated[tuple[Text, ...], Field(max_length=1000, fail_fast=True)]
+
+
+def _reference(value: Any) -> tuple[str, ...] | None:
+    try:
+        return read_reference(value, "reference")
+    except DataError as why:
+        raise ValueError(str(why)) from None
+
+
+def _documents(value: Any) -> tuple[str, ...]:
+    try:
+        return read_documents(value, "context")
+    except DataError as why:
+        raise ValueError(str(why)) from None
+
+
+Reference = Annotated[
+    tuple[str, ...] | None,
+    PlainValidator(_reference, json_schema_input_type=str | float | list[str | float | None] | dict[str, Any] | None),
+]
+"""Text, a number, or a list or mapping of alternatives: any form that `judge run` reads."""
+
+Documents = Annotated[
+    tuple[str, ...],
+    PlainValidator(_documents, json_schema_input_type=str | list[str | dict[str, Any] | list[Any]] | dict[str, Any] | None),
+    Field(max_length=1000),
+]
+"""Texts, or mappings with a title and a text: any form that `judge run` reads."""
 
 
 class MessageIn(Frozen):
@@ -64,8 +93,8 @@ class Extras(Frozen):
         metadata: For the shaping chain (`response_tokens`, baselines); judges never see it.
     """
 
-    reference: Text | None = None
-    context: Texts = ()
+    reference: Reference = None
+    context: Documents = ()
     rubric: dict[str, Any] | str | None = None
     principle: Annotated[str, Field(max_length=20_000)] | None = None
     steps: Texts = ()

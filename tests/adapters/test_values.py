@@ -61,7 +61,10 @@ def test_the_reference_is_found_by_name(columns: dict[str, Any], wanted: str | N
 
 def test_references_become_text():
     """verl-style mappings and plain numbers are references, too."""
-    assert [reference_of(v) for v in (4, "4", {"ground_truth": 4}, None, {"style": "rule"})] == ["4", "4", "4", None, None]
+    found = [reference_of(v) for v in (4, "4", {"ground_truth": 4}, None, ["4", "four"], float("nan"))]
+    assert found == [("4",), ("4",), ("4",), None, ("4", "four"), None]
+    with pytest.raises(DataError, match="none of which is known"):
+        reference_of({"style": "rule"})
 
 
 @pytest.mark.parametrize(

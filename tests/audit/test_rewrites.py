@@ -96,7 +96,7 @@ def test_contrast_takes_question_and_reference_of_another():
     others = (Other("R?", Sample("R?", ("17.",), "17.0"), "17."), Other("S?", Sample("S?", ("It is 3.",), "3"), "It is 3."))
     case = Case(Sample("Q?", (WORK,), "17"), others=others, question="Q?")
     after = BY_NAME["contrast_question"].apply(case, 0)
-    assert (after.sample.prompt, after.sample.reference, after.text) == ("S?", "3", WORK)
+    assert (after.sample.prompt, after.sample.reference, after.text) == ("S?", ("3",), WORK)
     assert changed("irrelevant_answer", WORK, "17", others) == "It is 3."
     assert BY_NAME["contrast_question"].apply(Case(case.sample, others=others[:1]), 0) is None
 

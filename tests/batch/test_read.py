@@ -42,7 +42,7 @@ def _write(path, rows):
 def test_every_format_gives_the_same_samples(tmp_path, name):
     """Changing the file format must not change a single reward."""
     first, second = read_samples(_write(tmp_path / name, ROWS))
-    assert (first.id, first.prompt, first.responses, first.reference, first.group) == ("a", "2+2?", ("4",), "4", "g")
+    assert (first.id, first.prompt, first.responses, first.reference, first.group) == ("a", "2+2?", ("4",), ("4",), "g")
     assert (second.id, second.prompt, second.responses) == ("b", ROWS[1]["prompt"], ("ok\tthen",))
     assert (second.reference, second.group) == (None, "")  # an empty cell says that there is none
 
@@ -103,8 +103,8 @@ BAD = [
     pytest.param({"prompt": [], "response": "x"}, "`prompt` must be text or a list of chat messages", id="no-messages"),
     pytest.param({"prompt": [{"role": "robot", "content": "x"}], "response": "x"}, "message 0: role must be system", id="role"),
     pytest.param({"prompt": [{"role": "user"}], "response": "x"}, "message 0: content must be text, not None", id="content"),
-    pytest.param({"prompt": "Q", "response": "x", "reference": ["4"]}, "`reference` must be text", id="reference-is-a-list"),
-    pytest.param({"prompt": "Q", "response": "x", "context": [1]}, "`context` must be text or a list of texts", id="context"),
+    pytest.param({"prompt": "Q", "response": "x", "reference": {"x": 1}}, "`x`, none of which is known", id="reference-mapping"),
+    pytest.param({"prompt": "Q", "response": "x", "context": 1}, "`context`: documents are text", id="context"),
     pytest.param({"prompt": "Q", "response": "x", "group": {}}, "`group` must be text", id="group"),
     pytest.param({"prompt": "Q", "response": "x", "rubric": "nope"}, "name of a shipped rubric", id="rubric-name"),
     pytest.param({"prompt": "Q", "response": "x", "rubric": "{"}, "not valid JSON", id="rubric-json"),
@@ -179,7 +179,7 @@ def test_what_the_recipe_needs_is_looked_for_at_once(tmp_path):
     path = _write(tmp_path / "d.jsonl", [{"prompt": "Q", "response": "x", "gold": "x"}])
     with pytest.raises(DataError, match="no column `reference`, which the recipe needs; columns: prompt, response, gold"):
         list(read_samples(path, needs=("reference",)))
-    assert [s.reference for s in read_samples(path, {"reference": "gold"}, needs=("reference",))] == ["x"]
+    assert [s.reference for s in read_samples(path, {"reference": "gold"}, needs=("reference",))] == [("x",)]
 
 
 def test_map_and_limit(tmp_path):

@@ -92,7 +92,7 @@ def test_wrong_answers_are_wrong():
     canaries = Canaries(CanarySettings(per_batch=50, kinds=("wrong_answer",)))
     probes = canaries.mix(batch, 0).probes
     assert probes
-    assert all(p.sample.reference not in p.sample.responses[0] for p in probes)
+    assert all(p.sample.reference[0] not in p.sample.responses[0] for p in probes)
     assert {p.string for p in probes} == {WRONG_ANSWER}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.shaping import LENGTHS
+from judge.reference import is_missing, read_documents, read_reference, written
 from judge.rubric.load import rubric_from
 from judge.types import Message, Role, Sample
 
@@ -97,14 +98,9 @@ def reference_column(columns: Mapping[str, Any], wanted: str | None) -> str | No
     return next((name for name in REFERENCE_COLUMNS if name in columns), None)
 
 
-def reference_of(value: Any) -> str | None:
-    """A reference as text; numbers are written out, a dict is taken at `reference`, `answer`, `ground_truth`..."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        value = next((value[k] for k in ("reference", "answer", "ground_truth", "value", "target") if k in value), None)
-        return None if value is None else str(value)
-    return value if isinstance(value, str) else str(value)
+def reference_of(value: Any, where: str = "the reference") -> tuple[str, ...] | None:
+    """A reference as the trainer passes it, read as `judge run` reads a column of one (`judge.reference`)."""
+    return read_reference(value, where)
 
 
 def reference_in(row: Mapping[str, Any]) -> Any:
@@ -114,7 +110,7 @@ def reference_in(row: Mapping[str, Any]) -> Any:
         >>> reference_in({"id": 3, "answer": "Paris"})
         'Paris'
     """
-    return next((row[name] for name in REFERENCE_COLUMNS if row.get(name) is not None), None)
+    return next((row[name] for name in REFERENCE_COLUMNS if not is_missing(row.get(name))), None)
 
 
 LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})
@@ -141,28 +137,33 @@ def label_fields(label: Any) -> Mapping[str, Any]:
     return read if isinstance(read, dict) and not LABEL_FIELDS.isdisjoint(read) else {}
 
 
-def label_reference(label: Any) -> str | None:
+def label_reference(label: Any) -> tuple[str, ...] | None:
     """The reference that a label is or holds; an empty text is how OpenRLHF says that there is no label.
 
     Example:
         >>> label_reference('{"answer": "Paris"}'), label_reference("4"), label_reference("")
-        ('Paris', '4', None)
+        (('Paris',), ('4',), None)
     """
-    return None if label == "" else reference_of(label_fields(label) or label)
+    return reference_of(label_answer(label), "the label")
 
 
-def group_key(prompt: str | tuple[Message, ...], reference: str | None) -> str:
+def label_answer(label: Any) -> Any:
+    """What in a label is the reference: the fields that it holds, else the label itself."""
+    return label_fields(label) or label
+
+
+def group_key(prompt: str | tuple[Message, ...], reference: tuple[str, ...] | None) -> str:
     """Name of a group by content: trainers pass equal prompts as distinct objects, so identity says nothing."""
     text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12)
-    digest.update(b"\x1d" + (reference or "").encode("utf-8", "surrogatepass"))
+    digest.update(b"\x1d" + "\x1f".join(reference or ()).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
 def sample_of(prompt: Any, completion: Any, reference: Any, *, identity: str, where: str) -> Sample:
     """One completion of a trainer as a sample with its group."""
     read = prompt_of(prompt, where)
-    known = reference_of(reference)
+    known = reference_of(reference, where)
     return Sample(
         prompt=read, responses=(completion_of(completion, where),), reference=known, id=identity, group=group_key(read, known)
     )
@@ -269,13 +270,11 @@ def shown_fields(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         DataError, RubricError: Naming the column.
     """
     out: dict[str, Any] = {}
-    if (context := listed(row.get("context"))) is not None:
-        if not isinstance(context, str | list | tuple):
-            raise DataError(f"{where}, column context: documents are text or a list of texts, not {type(context).__name__}")
-        out["context"] = (context,) if isinstance(context, str) else tuple(map(str, context))
-    if (principle := row.get("principle")) is not None:
-        out["principle"] = str(principle)
-    if (rubric := listed(row.get("rubric"))) is not None:
+    if context := read_documents(row.get("context"), f"{where}, column context"):
+        out["context"] = context
+    if not is_missing(principle := row.get("principle")):
+        out["principle"] = written(principle)
+    if not is_missing(rubric := listed(row.get("rubric"))):
         out["rubric"] = rubric_from(rubric, f"{where}, column rubric")
     return out
 
