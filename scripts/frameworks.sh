@@ -34,7 +34,7 @@ for name in "${names[@]}"; do
     [[ ! -f $more || -f tests/frameworks/${other%.py}.txt ]] || tests+=("$more")
   done
   printf '%s: ' "$name"
-  JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider -p no:schemathesis "${tests[@]}" ||
+  JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD:$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider -p no:schemathesis "${tests[@]}" ||
     failed+=("$name")
 done
 [[ ${#failed[@]} -eq 0 ]] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

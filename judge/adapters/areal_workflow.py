@@ -8,7 +8,7 @@ What its own code does (AReaL 1.0.4, `infra/remote_inf_engine.py`, `infra/workfl
   Rewards are normalised in slices of `reward_norm.group_size` over the whole batch: a group that has lost a member shifts all
   later ones, and what is left over at the end is divided by `eps` alone. So this workflow rolls out the group itself, as one
   episode that is whole or None.
-- It can log figures, which a `reward_fn` cannot, and nothing limits how long it takes.
+- It can log metrics, which a `reward_fn` cannot, and nothing limits how long it takes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         tokenizer: Of the policy, or its path.
         group_size: Responses to a prompt; what needs siblings needs more than 1.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: `exclude` (the whole group), `impute_group_mean` or `constant`; None: what the run file says.
         constant: For `constant`.
         enable_thinking: For the chat template.
@@ -140,14 +140,14 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         return replace(sample, metadata={**sample.metadata, LENGTHS: response.output_len})
 
     def _log(self, judge: ProcessJudge | RemoteJudge, found: Sequence[tuple[float | None, Reward]], *, kept: bool) -> None:
-        """Of a group that is left out only how often there was no verdict: its rewards are not trained on."""
+        """Of a group that is left out only how many rewards were missing: its rewards are not trained on."""
         scope = _areal("infra.workflow_context.stat_scope")()
         tracker = _areal("utils.stats_tracker.get")(scope)
         for value, reward in found:
             if kept and value is not None:
                 tracker.scalar(reward=value, **judge.metrics(value, reward))
             else:
-                tracker.scalar(**{f"{self.name}/no_verdict": float(reward.failure is not None)})
+                tracker.scalar(**{f"{self.name}/missing": float(reward.failure is not None)})
 
 
 def _tensors(response: Any, reward: float) -> dict[str, Any]:

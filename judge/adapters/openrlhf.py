@@ -5,7 +5,7 @@ What its own code does (OpenRLHF 0.11.2, `utils/agent.py`, `trainer/ppo_utils/sa
 - It executes the file under the name `reward_func` and calls `reward_func(queries, prompts, labels)` with lists of length 1
   in worker threads, so calls overlap. A coroutine is not awaited.
 - Any exception in a call becomes one INFO line and a reward of None, and the run ends later, elsewhere. So the configuration is
-  checked when the file is executed; a missing verdict is a declared constant with `judge/no_verdict` 1; and an engine that
+  checked when the file is executed; a missing verdict is a declared constant with `judge/missing` 1; and an engine that
   cannot work at all is logged as an error before it is raised.
 - The keys of `extra_logs` are taken from the first sample: all have the same ones.
 - Of the data set only `label` arrives. A JSON object there may bring `question`, `answer`, `context`, `principle`, `rubric`.

@@ -262,7 +262,7 @@ def _monitor(case: _Case) -> Answer:
 def _metrics(case: _Case) -> Answer:
     names = list(metric_names(components_of(case.plan), "judge"))
     if case.name in (*BATCHED, "trl-async"):
-        names = ["rewards/judge/mean", "rewards/judge/std", *(n for n in names if n != "judge/unjudged"), "judge/seconds"]
+        names = ["rewards/judge/mean", "rewards/judge/std", *names, "judge/group_std", "judge/seconds"]
         if case.name in ("trl-async", "ms-swift"):
             return f"{names[0]}, {names[1]} (no others: this trainer takes none from a reward function)"
     if case.name in ("verl", "verl-manager"):

@@ -66,7 +66,7 @@ def judged_step(
         on_no_verdict: `raise` or `constant`; None: what the run file says.
 
     Returns:
-        `metadata` holds the figures `judge/...`, finite numbers, for the environment's `get_metrics`. Under `JudgeGenerator` it
+        `metadata` holds the metrics `judge/...`, finite numbers, for the environment's `get_metrics`. Under `JudgeGenerator` it
         is empty and the reward 0.0: the generator adds both later.
 
     Raises:

@@ -62,7 +62,7 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
     Args:
         arguments, more: Those of `SkyRLGymGenerator`.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: `impute_group_mean` (and out of the loss), `constant` or `raise`; None: what the run file says.
         constant: For `constant`.
 
@@ -158,8 +158,8 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
             last.reward[-1] += score
         else:  # with a chat template of the run's own
             last.reward += score
-        figures = {f"{figure}_mean": value for figure, value in self._judge.metrics(score, reward).items()}
-        last.env_metrics = {**last.env_metrics, **figures}
+        metrics = {f"{key}_mean": value for key, value in self._judge.metrics(score, reward).items()}
+        last.env_metrics = {**last.env_metrics, **metrics}
         if self._judge.policy == "impute_group_mean" and reward.failure is not None:
             cause = f"{reward.failure.reason}: {reward.failure.detail}"
             logger.warning("%s: a response is out of the loss: no reward: %s", self._judge.name, cause)

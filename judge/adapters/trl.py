@@ -19,7 +19,7 @@ from typing import Any
 
 from judge.adapters._shared.failure_policy import needs_group, policy_of
 from judge.adapters._shared.gather import Row, judge_groups
-from judge.adapters._shared.metrics import batch_metrics, components_of, why
+from judge.adapters._shared.metrics import BatchMetrics, components_of, why
 from judge.adapters._shared.sample import samples_of
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
@@ -84,7 +84,7 @@ class JudgeReward:
         self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True, on_alarm=on_alarm)
         settings = self.judge.plan.settings
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
-        self._components = components_of(self.judge.plan)  # the same names in every step, whatever a step holds
+        self._metrics = BatchMetrics(name, components_of(self.judge.plan))
         cause = needs_group(settings, self._policy)
         self._whole = bool(cause)
         if self._whole and num_generations is None:
@@ -135,20 +135,18 @@ class JudgeReward:
             raise NoVerdictError(
                 f"{self.__name__}: {len(absent)} of {len(rewards)} completions have no reward (the first: {reason})"
             )
-        self._log(rewards, kwargs, seconds)
-        return [self._constant if r.trained is None and self._policy == "constant" else r.trained for r in rewards]
+        values = [self._constant if r.trained is None else r.trained for r in rewards]
+        self._log(rewards, values, kwargs, seconds)
+        return values
 
-    def _log(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> None:
+    def _log(self, rewards: Sequence[Reward], values: Sequence[float | None], kwargs: Mapping[str, Any], seconds: float) -> None:
         """Scalars and one text column, where the trainer offers it. What no row of this process has is left out: one NaN would
         make the mean over all processes NaN."""
         metric: Callable[[str, float], None] | None = kwargs.get("log_metric")
         if metric is not None and rewards:
-            watched = self.judge.watch.monitor.scalars() if self.judge.watch else {}
-            means = batch_metrics(rewards, self._components, self.__name__)
-            for name, value in (means | {f"{self.__name__}/seconds": seconds}).items():
+            watched = self._metrics.watched(self.judge.watch.monitor.scalars()) if self.judge.watch else {}
+            for name, value in (self._metrics.of(rewards, values, seconds) | watched).items():
                 metric(name, value)
-            for name, value in watched.items():
-                metric(f"{self.__name__}/{name.removeprefix('judge/')}", value)
         extra: Callable[[str, list[str]], None] | None = kwargs.get("log_extra")
         if extra is not None:
             extra(f"{self.__name__}_why", [why(r) for r in rewards])

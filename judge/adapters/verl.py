@@ -55,7 +55,7 @@ async def compute_score(
     reward_router_address: str | None = None,
     **others: Any,
 ) -> dict[str, float]:
-    """Reward of one response, and its figures.
+    """Reward of one response, and its metrics.
 
     The keyword arguments are `reward.custom_reward_function.reward_kwargs` of verl's configuration.
 
@@ -71,7 +71,7 @@ async def compute_score(
             a server only; each call then waits until all siblings have come, and they are judged as one group.
         index: Key of `extra_info` with the response's number in its group, from 0.
         group_size: Members of a group; None: as the server is set (`server.group.size`).
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: `raise` (the default: the response is left out) or `constant`; None: what the run file says.
         use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
 

@@ -46,7 +46,7 @@ class Options:
         grouped: Whether a server judges the responses to a prompt as one group, once all have come; else each alone.
         question: Key of `extra_info` that holds the question; None: the prompt as the policy saw it.
         reference: Key of `extra_info` to use instead of `reward_model.ground_truth`.
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: `raise` (the default: the response is left out) or `constant`; None: what the run file says.
         use_router: Ask the judge that verl serves (`reward.reward_model.enable`) instead of the run file's `base_url`.
     """
@@ -64,7 +64,7 @@ class Options:
 
 
 class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl is
-    """One response a call -> its reward and figures, with the signature that verl makes its managers by.
+    """One response a call -> its reward and metrics, with the signature that verl makes its managers by.
 
     Raises:
         SettingsError: The configuration cannot work, siblings are needed and there is no server, or verl is not installed.

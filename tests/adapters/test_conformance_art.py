@@ -60,7 +60,7 @@ def test_rewards_metrics_and_logs(run_file):
     right, wrong = made.trajectories
     assert (right.reward, wrong.reward) == (1.0, 0.0)
     assert right.metrics["independent_reward"] == 0.125
-    assert right.metrics["judge/right"] == 1.0
+    assert right.metrics["judge/criterion/right"] == 1.0
     assert right.logs[0].startswith("judge: ")
 
 

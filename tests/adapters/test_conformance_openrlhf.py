@@ -59,9 +59,9 @@ def test_rewards_scores_and_logs(load):
     assert [e["rewards"].item() for e in experiences] == [0.5, 1.0, 0.0, 0.0]
     assert all(e["scores"].numel() == 1 and 0 <= e["scores"].item() <= 1 for e in experiences)
     batch = openrlhf_batch(experiences)
-    assert batch["judge/no_verdict"].tolist() == [1, 0, 0, 0]
-    assert batch["judge/gated"].tolist() == [0, 0, 0, 1]
-    assert {"judge/right", "judge/brief"} <= set(batch)
+    assert batch["judge/missing"].tolist() == [1, 0, 0, 0]
+    assert batch["judge/filtered"].tolist() == [0, 0, 0, 1]
+    assert {"judge/criterion/right", "judge/criterion/brief"} <= set(batch)
     assert all(math.isfinite(v) for column in batch.values() for v in column.tolist())
 
 
@@ -194,7 +194,7 @@ def test_an_agent_judges_whole_groups(run_file, monkeypatch):
     first, second = asyncio.run(both())
     assert [o["reward"] for o in first] == [1.0, 1.0]
     assert [o["reward"] for o in second] == [0.0, 0.0, 0.0]
-    assert [o["extra_logs"]["judge/no_verdict"] for o in first + second] == [0, 1, 0, 1, 0]
+    assert [o["extra_logs"]["judge/missing"] for o in first + second] == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.skipif(find_spec("openrlhf") is not None, reason="it is installed here")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from judge.adapters._shared.metrics import SERVED_PARTS
 from judge.adapters.skyrl import SLOT, Slot, judged_step
 from judge.adapters.skyrl_generator import JudgeGenerator
 from judge.errors import NoVerdictError, SettingsError
@@ -58,7 +59,7 @@ def test_a_step(run_file, workers):
     right, wrong = rolled("It is Paris.<|im_end|>", "It is Rome.", workers=workers, config=run_file(RUBRIC))
     assert (right["reward"], wrong["reward"]) == (1.0, 0.0)
     assert (right["observations"], right["done"]) == ([], True)
-    assert right["metadata"]["judge/right"] == 1.0
+    assert right["metadata"]["judge/criterion/right"] == 1.0
     assert all(math.isfinite(v) for v in right["metadata"].values())
 
 
@@ -75,7 +76,7 @@ def test_no_verdict(run_file):
         rolled("It is Oslo.", config=run_file())
     [made] = rolled("It is Oslo.", config=run_file(), on_no_verdict="constant", constant=0.5)
     assert made["reward"] == 0.5
-    assert made["metadata"]["judge/no_verdict"] == 1.0
+    assert made["metadata"]["judge/missing"] == 1.0
 
 
 def test_siblings_are_never_seen(run_file):
@@ -90,7 +91,7 @@ def test_a_server(monkeypatch):
     with real() as (url, _):
         made = rolled("It is Paris.", "It is Rome.", server=url)
         assert [m["reward"] for m in made] == [1.0, 0.0]
-        assert list(made[0]["metadata"]) == ["judge/raw", "judge/no_verdict", "judge/calls"]
+        assert list(made[0]["metadata"]) == [f"judge/{part}" for part in SERVED_PARTS]
         with pytest.raises(NoVerdictError):
             rolled("GARBAGE", server=url)
 

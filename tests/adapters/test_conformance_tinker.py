@@ -105,7 +105,7 @@ def test_no_verdict(run_file):
         totals(*texts, config=run_file())
     sums, metrics = totals(*texts, config=run_file(), on_no_verdict="impute_group_mean")
     assert sums == [1.0, 0.5, 0.0]
-    assert [m["judge/no_verdict"] for m in metrics] == [0, 1, 0]
+    assert [m["judge/missing"] for m in metrics] == [0, 1, 0]
 
 
 def test_groups_compete(run_file, endpoint):

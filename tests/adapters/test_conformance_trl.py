@@ -64,7 +64,7 @@ def test_metrics_have_no_nan(made):
     """TRL averages over processes: one NaN would hide the others. A figure that no row has is left out instead."""
     metrics = {}
     made(**{**CALL, "completions": [CALL["completions"][2]] * 3}, log_metric=metrics.__setitem__)
-    assert "facts/raw" not in metrics
+    assert "facts/raw_reward" not in metrics
     assert all(np.isfinite(v) for v in metrics.values())
 
 

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from judge.adapters import verifiers
+from judge.adapters._shared.metrics import metric_names
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.errors import SettingsError
 from tests.adapters.stand_ins import Trace, rubric_v0_group, verifiers_score
@@ -61,8 +62,8 @@ def test_a_trace_gets_its_reward_and_its_metrics(env):
     env(RUBRIC)
     trace = scored("It is Paris.")
     assert (trace.ok, trace.reward) == (True, 1.0)
-    assert trace.metrics["judge/right"] == 1.0
-    assert set(trace.metrics) == {f"judge/{n}" for n in ("raw", "no_verdict", "unjudged", "gated", "calls", "right", "brief")}
+    assert trace.metrics["judge/criterion/right"] == 1.0
+    assert set(trace.metrics) == set(metric_names(("right", "brief"), "judge"))
 
 
 def test_no_verdict_makes_an_errored_trace(env):
@@ -110,7 +111,7 @@ def test_a_method_of_your_own(run_file):
     judge = ProcessJudge("verifiers", run_file(), name="facts")
     trace = Trace("It is Rome.")
     assert asyncio.run(verifiers.score_trace(judge, TaskData(), trace)) == 0.0
-    assert trace.metrics["facts/no_verdict"] == 0
+    assert trace.metrics["facts/missing"] == 0
     judge.close()
 
 

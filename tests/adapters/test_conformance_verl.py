@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from judge.adapters import verl
+from judge.adapters._shared.metrics import metric_names
 from judge.adapters.verl_manager import JudgeRewardManager
 from judge.errors import DataError, NoVerdictError, SettingsError
 from tests.adapters.stand_ins import RUBRIC, grpo_advantages, verl_assemble, verl_function, verl_reward
@@ -52,10 +53,8 @@ def test_scores_and_columns(run_file):
     texts = ["It is Paris.", "It is Rome.", "...", "It is Paris, of course."]
     scores, columns = verl_assemble(score(texts, config=run_file(RUBRIC)))
     assert scores.tolist() == [1.0, 0.0, 0.0, 1.0]
-    assert list(columns) == [
-        "score", "judge/raw", "judge/no_verdict", "judge/unjudged", "judge/gated", "judge/calls", "judge/right", "judge/brief",
-    ]  # fmt: skip
-    assert columns["judge/gated"].tolist() == [0, 0, 1, 0]
+    assert list(columns) == ["score", *metric_names(("right", "brief"), "judge")]
+    assert columns["judge/filtered"].tolist() == [0, 0, 1, 0]
     assert all(math.isfinite(v) for values in columns.values() for v in values)
 
 
@@ -70,8 +69,8 @@ def test_a_declared_constant(run_file):
     kept = {"config": run_file(RUBRIC), "on_no_verdict": "constant", "constant": 0.5}
     scores, columns = verl_assemble(score(["It is Oslo.", "It is Paris.", "It is Rome."], **kept))
     assert scores.tolist() == [0.5, 1.0, 0.0]
-    assert columns["judge/no_verdict"].tolist() == [1, 0, 0]
-    assert columns["judge/unjudged"].tolist() == [2, 0, 0]
+    assert columns["judge/missing"].tolist() == [1, 0, 0]
+    assert columns["judge/missing_criteria"].tolist() == [2, 0, 0]
     assert all(math.isfinite(v) for values in columns.values() for v in values)
     assert all(map(math.isfinite, grpo_advantages(scores.tolist(), "aaa")))
 

@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from judge.adapters._shared.metrics import PARTS  # noqa: E402
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward  # noqa: E402
 from judge.engine.scripted import ScriptedEngine  # noqa: E402
 from tests.adapters import tiny  # noqa: E402
@@ -48,7 +49,7 @@ def test_three_steps(tmp_path):
     trainer.train()
     reward.close()
     assert trainer.state.global_step == 3
-    for key in ("rewards/facts/mean", "facts/raw", "facts/no_verdict", "facts/calls", "facts/gated", "facts/seconds"):
+    for key in ("rewards/facts/mean", *(f"facts/{part}" for part in (*PARTS, "group_std", "seconds"))):
         assert len(entries(trainer, key)) == 3, key
     assert all(math.isfinite(v) for v in entries(trainer, "grad_norm"))
 
@@ -85,7 +86,7 @@ def test_other_policies_give_numbers(tmp_path, policy, options):
     trainer.train()
     reward.close()
     [rewards], [advantages] = trainer.rewards, trainer.advantages
-    assert 0 < entries(trainer, "judge/no_verdict")[0] < 1
+    assert 0 < entries(trainer, "judge/missing")[0] < 1
     lonely = torch.isnan(rewards.view(-1, 4)).all(dim=1)
     assert not torch.isnan(rewards.view(-1, 4)[~lonely]).any()
     assert torch.isfinite(advantages).all()
@@ -98,7 +99,7 @@ def test_a_judge_that_never_answers(tmp_path):
     trainer.train()
     reward.close()
     assert entries(trainer, "grad_norm") == [0.0]
-    assert entries(trainer, "judge/no_verdict") == [1.0]
+    assert entries(trainer, "judge/missing") == [1.0]
 
 
 def test_groups_compete(tmp_path):

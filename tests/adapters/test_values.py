@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,8 +141,32 @@ def test_what_the_trainer_gets():
     made.close()
     assert values == [1.0, 0.0, None]
     assert made.__name__ == "facts"
-    assert metrics["facts/no_verdict"] == pytest.approx(1 / 3)
+    assert metrics["facts/missing"] == pytest.approx(1 / 3)
     assert columns["facts_why"][2].startswith("no reward: missing")
+
+
+def test_a_step_logs_what_happened_and_no_list_of_zeros():
+    """Reasons, flags and alarms appear when they first occur, and stay, so that a mean over the steps of a log line is right."""
+    made = JudgeReward({**CONFIG, "monitor": "default"}, engine=ScriptedEngine(by_answer, capabilities=frozenset()))
+    first, second, third = {}, {}, {}
+    made(**{**ASK, "completions": ["It is Paris.", "It is Rome.", "It is Rome!"]}, log_metric=first.__setitem__)
+    made(**ASK, log_metric=second.__setitem__)
+    made(**{**ASK, "completions": ["It is Paris."] * 3}, log_metric=third.__setitem__)
+    made.close()
+    assert not [name for name in first if "alarm" in name or "reason" in name]
+    assert (first["judge/reward"], first["judge/calls"], first["judge/missing"]) == (pytest.approx(1 / 3), 1.0, 0.0)
+    assert second["judge/reason/missing"] == pytest.approx(1 / 3)
+    assert third["judge/reason/missing"] == 0.0
+    assert second["judge/group_std"] == 0.5  # of the rewards 1 and 0; the third is missing
+
+
+def test_the_trainers_step_is_the_monitors():
+    """An alarm names the step of the run, not the number of the call."""
+    made = JudgeReward({**CONFIG, "monitor": "default"}, engine=ScriptedEngine(by_answer, capabilities=frozenset()))
+    made(**ASK, trainer_state=SimpleNamespace(global_step=70))
+    assert made.judge.watch is not None
+    assert made.judge.watch.monitor.as_dict()["step"] == 70
+    made.close()
 
 
 @pytest.mark.parametrize(

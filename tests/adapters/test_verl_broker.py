@@ -7,6 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from judge.adapters._shared.metrics import SERVED_PARTS
 from judge.adapters._shared.process_judge import close_shared
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, NoVerdictError, SettingsError
@@ -57,7 +58,7 @@ def test_siblings_are_judged_as_one_group():
     scores, columns = verl_assemble(made)
     assert scores.tolist() == [pytest.approx(v) for v in [2 / 3, 1 / 3, 0.0, 1.0] * 2]
     assert asked == 2 * 12  # 6 pairs, both orders
-    assert list(columns) == ["score", "judge/raw", "judge/no_verdict", "judge/calls"]
+    assert list(columns) == ["score", *(f"judge/{part}" for part in SERVED_PARTS)]
     assert sum(grpo_advantages(scores.tolist(), "aaaabbbb")) == pytest.approx(0.0, abs=1e-5)
 
 
@@ -104,4 +105,5 @@ def test_a_server_without_groups(monkeypatch):
         [kept] = score([row(0)], ["GARBAGE"], on_no_verdict="constant", constant=0.5)
     assert (rome["reward_score"], paris["reward_score"]) == (0.0, 1.0)
     assert isinstance(garbage, NoVerdictError)
-    assert kept["reward_extra_info"] == {"score": 0.5, "judge/raw": 0.5, "judge/no_verdict": 1.0, "judge/calls": 2.0}
+    info = kept["reward_extra_info"]
+    assert (info["score"], info["judge/raw_reward"], info["judge/missing"], info["judge/calls"]) == (0.5, 0.5, 1.0, 2.0)

@@ -242,11 +242,11 @@ def test_figures(env):
     stats_tracker.get("rollout").export()
     episode(RIGHT, WRONG, group_size=2)
     found = stats_tracker.get("rollout").export()
-    names = [f"rollout/{n}" for n in ("reward", "judge/right", "judge/no_verdict", "judge/calls")]
+    names = [f"rollout/{n}" for n in ("reward", "judge/criterion/right", "judge/missing", "judge/calls")]
     assert [found[n] for n in names] == [0.5, 0.5, 0.0, 1.0], found
     episode(RIGHT, UNREADABLE, group_size=2)
     found = stats_tracker.get("rollout").export()
-    assert found["rollout/judge/no_verdict"] == 0.5
+    assert found["rollout/judge/missing"] == 0.5
     assert "rollout/reward" not in found
 
 

@@ -134,7 +134,7 @@ def test_rewards_advantages_metrics_and_logs(run_file):
     assert [t.reward for t in made] == [1.0, 0.0]
     assert advantages(made) == [0.5, -0.5]
     assert right.metrics["independent_reward"] == 0.125
-    assert right.metrics["judge/right"] == 1.0
+    assert right.metrics["judge/criterion/right"] == 1.0
     assert right.logs[0].startswith("judge: ")
 
 
@@ -165,7 +165,7 @@ def test_the_mean_leaves_the_siblings_where_they_were(run_file):
     [made] = gathered(whole, rollout("It is Paris.", "It is Oslo.", "It is Rome."))
     assert [t.reward for t in made] == [1.0, 0.5, 0.0]
     assert advantages(made) == [0.5, -0.5]
-    assert [t.metrics["judge/no_verdict"] for t in made] == [0.0, 1.0, 0.0]
+    assert [t.metrics["judge/missing"] for t in made] == [0.0, 1.0, 0.0]
 
 
 def test_a_constant_moves_the_siblings(run_file):

@@ -140,8 +140,8 @@ def test_the_plain_trainer_leaves_it_out(endpoint, tmp_path):
     assert broken
     logged = [entry for entry in trainer.state.log_history if "rewards/judge/mean" in entry]
     assert len(logged) == 2
-    assert {"judge/raw", "judge/no_verdict", "judge/calls", "judge/gated", "judge/seconds"} <= set(logged[0])
-    assert logged[0]["judge/no_verdict"] == pytest.approx(torch.isnan(seen[0][0]).float().mean().item())
+    assert {"judge/raw_reward", "judge/missing", "judge/calls", "judge/filtered", "judge/seconds"} <= set(logged[0])
+    assert logged[0]["judge/missing"] == pytest.approx(torch.isnan(seen[0][0]).float().mean().item())
 
 
 def silent_second(prompts, completions, **columns):

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from judge.adapters import openrlhf
+from judge.adapters._shared.metrics import metric_names
 from judge.errors import SettingsError
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
@@ -49,7 +50,7 @@ def test_a_group_with_one_failed_judgement(step, estimator, wanted):
     """The declared constant is trained on, and moves the baseline of the siblings: no other way is open there."""
     made = step()
     assert rewards_of(made.rollout(FILE, MIXED, estimator=estimator)) == [1.0, 0.0, 1.0, 0.5]
-    assert [s.info["judge/no_verdict"].item() for s in made.samples] == [0, 0, 0, 1]
+    assert [s.info["judge/missing"].item() for s in made.samples] == [0, 0, 0, 1]
     assert made.advantages() == pytest.approx(wanted, abs=1e-3)
 
 
@@ -80,14 +81,18 @@ def test_figures_survive_batching(step):
     figures = {
         name: torch.tensor(column, dtype=torch.float).tolist() for name, column in info.items() if name.startswith("judge/")
     }
-    assert figures == {
-        "judge/raw": [0.5, 1, 0, 0],
-        "judge/no_verdict": [1, 0, 0, 0],
-        "judge/unjudged": [2, 0, 0, 2],
-        "judge/gated": [0, 0, 0, 1],
+    assert list(figures) == list(metric_names(("right", "brief"), "judge"))
+    assert {name: figures[name] for name in figures if not name.endswith(("tokens", "latency_s"))} == {
+        "judge/reward": [0.5, 1, 0, 0],
+        "judge/raw_reward": [0.5, 1, 0, 0],
+        "judge/missing": [1, 0, 0, 0],
+        "judge/missing_criteria": [2, 0, 0, 2],
+        "judge/filtered": [0, 0, 0, 1],
+        "judge/flagged": [0, 0, 0, 1],
+        "judge/cached": [0, 0, 0, 0],
         "judge/calls": [figures["judge/calls"][0], 2, 2, 0],
-        "judge/right": [0.5, 1, 0, 0],
-        "judge/brief": [0.5, 1, 0, 0],
+        "judge/criterion/right": [0.5, 1, 0, 0],
+        "judge/criterion/brief": [0.5, 1, 0, 0],
     }
     assert figures["judge/calls"][0] >= 2
 

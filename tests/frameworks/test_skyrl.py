@@ -66,8 +66,8 @@ def test_figures(options):
     """The generator reads `get_metrics`, and no `metadata`: an environment without the one loses the figures."""
     options(RUBRIC)
     found = generated(RIGHT, WRONG)["rollout_metrics"]
-    assert found["environment/judge/right"] == 0.5
-    assert found["environment/judge/no_verdict"] == 0.0
+    assert found["environment/judge/criterion/right"] == 0.5
+    assert found["environment/judge/missing"] == 0.0
     assert not [n for n in generated(RIGHT, WRONG, env="NoMetrics")["rollout_metrics"] if n.startswith("environment/")]
 
 
@@ -78,7 +78,7 @@ def test_no_verdict_ends_the_batch(options):
     options(on_no_verdict="constant", constant=0.5)
     output = generated(RIGHT, UNREADABLE)
     assert totals(output) == [1.0, 0.5]
-    assert output["rollout_metrics"]["environment/judge/no_verdict"] == 0.5
+    assert output["rollout_metrics"]["environment/judge/missing"] == 0.5
     options(on_no_verdict="impute_group_mean")
     with pytest.raises(SettingsError, match="skyrl cannot honour `impute_group_mean`"):
         generated(RIGHT)
@@ -138,7 +138,7 @@ def test_a_server(options, monkeypatch):
         options(server=url)
         output = generated(*([RIGHT, WRONG] * 20))
         assert totals(output) == [1.0, 0.0] * 20
-        assert output["rollout_metrics"]["environment/judge/raw"] == 0.5
+        assert output["rollout_metrics"]["environment/judge/raw_reward"] == 0.5
         with pytest.raises(NoVerdictError):
             generated("GARBAGE")
         close_shared()

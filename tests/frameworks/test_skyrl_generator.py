@@ -307,10 +307,10 @@ def test_figures(judge, run_file, monkeypatch):
     options = {"config": run_file(RUBRIC)}
     monkeypatch.setattr(Geography, "options", options)
     alone = [generated(*answers) for answers in ((RIGHT, WRONG), (RIGHT, "It is Paris, yes."))]
-    assert put_together(alone, monkeypatch)["environment/judge/raw"] == 1.5
+    assert put_together(alone, monkeypatch)["environment/judge/raw_reward"] == 1.5
     options["name"] = "judge_mean"
     named = [generated(*answers) for answers in ((RIGHT, WRONG), (RIGHT, "It is Paris, yes."))]
-    assert put_together(named, monkeypatch)["environment/judge_mean/raw"] == 0.75
+    assert put_together(named, monkeypatch)["environment/judge_mean/raw_reward"] == 0.75
 
 
 @pytest.mark.parametrize("size", [pytest.param(2, id="eval-n-2"), pytest.param(1, id="eval-n-1")])

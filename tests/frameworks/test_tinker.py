@@ -136,7 +136,7 @@ def test_rewards_advantages_and_metrics(run_file):
     assert group.get_total_rewards() == [1.0, 0.0]
     assert advantages(group) == [0.5, -0.5]
     logged = compute_trajectory_metrics([group], [[]])
-    assert logged["env/all/judge/raw"] == 0.5
+    assert logged["env/all/judge/raw_reward"] == 0.5
     assert logged["env/all/judge/calls"] == 1.0
     assert logged["env/all/reward/total"] == 0.5
 
@@ -172,7 +172,7 @@ def test_the_mean_leaves_the_siblings_where_they_were(run_file):
     group = rolled(FAILING, config=run_file(), on_no_verdict="impute_group_mean")
     assert group.get_total_rewards() == [1.0, 0.5, 0.0]
     assert advantages(group) == [0.5, 0.0, -0.5]
-    assert [m["judge/no_verdict"] for m in group.metrics_G] == [0.0, 1.0, 0.0]
+    assert [m["judge/missing"] for m in group.metrics_G] == [0.0, 1.0, 0.0]
 
 
 def test_a_constant_moves_the_siblings(run_file):

@@ -24,6 +24,7 @@ import verifiers.v1 as vf  # noqa: E402
 from verifiers.v1.configs.client import EvalClientConfig  # noqa: E402
 from verifiers.v1.serve import EnvClient, EnvServer  # noqa: E402
 
+from judge.adapters._shared.metrics import metric_names  # noqa: E402
 from judge.adapters._shared.process_judge import ProcessJudge  # noqa: E402
 from judge.adapters.verifiers import score_trace  # noqa: E402
 from judge.pipeline.judge import Judge  # noqa: E402
@@ -159,7 +160,7 @@ def test_a_function_named_in_the_config_rewards_a_group(plugged):
     failed = episode.traces[1]
     assert [e.type for e in failed.errors] == ["TaskError"]
     assert "NoVerdictError: judge: no reward: missing" in failed.last_error.message
-    assert "judge/raw" not in failed.metrics
+    assert "judge/raw_reward" not in failed.metrics
     assert failed.reward == 0.0  # so whoever reads `reward` without `ok` reads a grade
     assert [t.metrics["best"] for t in episode.traces] == [1.0, 0.0, 0.0]
 
@@ -169,14 +170,18 @@ def test_criteria_are_metrics(plugged, endpoint):
     plugged(RUBRIC)
     [trace] = played("It is Paris.").traces
     assert (trace.ok, trace.reward) == (True, 1.0)
-    assert trace.metrics == {
-        "judge/raw": 1.0,
-        "judge/no_verdict": 0.0,
-        "judge/unjudged": 0.0,
-        "judge/gated": 0.0,
+    assert list(trace.metrics) == list(metric_names(("right", "brief"), "judge"))
+    assert {name: value for name, value in trace.metrics.items() if not name.endswith(("tokens", "latency_s"))} == {
+        "judge/reward": 1.0,
+        "judge/raw_reward": 1.0,
+        "judge/missing": 0.0,
+        "judge/missing_criteria": 0.0,
+        "judge/filtered": 0.0,
+        "judge/flagged": 0.0,
+        "judge/cached": 0.0,
         "judge/calls": 2.0,
-        "judge/right": 1.0,
-        "judge/brief": 1.0,
+        "judge/criterion/right": 1.0,
+        "judge/criterion/brief": 1.0,
     }
     assert all("Answer briefly." in asked and "Capital of France?" in asked for asked in endpoint.asked)
 
@@ -186,7 +191,7 @@ def test_a_constant_instead_of_an_error(plugged):
     plugged("recipe: verifier\non_no_verdict: constant\nno_verdict_constant: 0.25\n")
     [trace] = played("It is Oslo.").traces
     assert (trace.ok, trace.reward) == (True, 0.25)
-    assert trace.metrics["judge/no_verdict"] == 1.0
+    assert trace.metrics["judge/missing"] == 1.0
 
 
 def test_its_own_retries_take_a_failed_judgement(plugged, endpoint):
@@ -227,7 +232,7 @@ def test_a_constant_at_the_deadline(plugged, endpoint, monkeypatch):
     endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=5)
     monkeypatch.setattr(CityTaskset, "scoring", 1.0)
     [trace] = played("It is Paris.").traces
-    assert (trace.ok, trace.reward, trace.metrics["judge/no_verdict"]) == (True, 0.25, 1.0)
+    assert (trace.ok, trace.reward, trace.metrics["judge/missing"]) == (True, 0.25, 1.0)
 
 
 class OwnTask(vf.Task[CityData]):
@@ -261,7 +266,7 @@ def test_a_method_of_a_task(run_file, endpoint):
     task = OwnTask(CityData(prompt=[vf.UserMessage(content="Capital of France?")], system_prompt="Answer briefly."))
     good, bad = trace_of("It is Paris.", task.data), trace_of("It is Oslo.", task.data)
     asyncio.run(task.score(good))
-    assert (scores(good), good.metrics["facts/right"], good.reward) == ({"facts": 0.5, "short": 1.0}, 1.0, 1.5)
+    assert (scores(good), good.metrics["facts/criterion/right"], good.reward) == ({"facts": 0.5, "short": 1.0}, 1.0, 1.5)
     assert all("Capital of France?" in asked and "Answer briefly." in asked for asked in endpoint.asked)
     with pytest.raises(vf.TaskError, match="task OwnTask scoring: NoVerdictError: facts: no reward: missing: on every criterion"):
         asyncio.run(task.score(bad))
@@ -276,7 +281,7 @@ def test_a_plugged_judge(run_file):
     """A user's plugin in four lines: the name and the weight come from its config."""
     entry = {"id": "cities-v1", "name": "facts", "weight": 2.0, "config": run_file()}
     [trace] = played("It is Paris.", task={"judges": [entry]}).traces
-    assert (trace.ok, scores(trace), trace.metrics["facts/no_verdict"]) == (True, {"facts": 2.0}, 0.0)
+    assert (trace.ok, scores(trace), trace.metrics["facts/missing"]) == (True, {"facts": 2.0}, 0.0)
     [trace] = played("It is Oslo.", task={"judges": [entry]}).traces
     assert (trace.ok, scores(trace)) == (False, {"facts": None})
 
@@ -340,4 +345,8 @@ def test_in_the_process_of_an_environment(plugged):
         server.join(20)
     assert [t.ok for t in (oslo, paris, rome)] == [False, True, True]
     assert [scores(t) for t in (oslo, paris, rome)] == [{"judge": None}, {"judge": 1.0}, {"judge": 0.0}]
-    assert (oslo.last_error.type, paris.metrics["judge/right"], rome.metrics["judge/right"]) == ("TaskError", 1.0, 0.0)
+    assert (oslo.last_error.type, paris.metrics["judge/criterion/right"], rome.metrics["judge/criterion/right"]) == (
+        "TaskError",
+        1.0,
+        0.0,
+    )

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from judge.adapters._shared.metrics import metric_names
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import NoVerdictError, SettingsError
 from judge.settings.server import GroupServing, ServerSettings
@@ -39,7 +40,8 @@ from verl.utils.dataset.rl_dataset import RLHFDataset  # isort: skip
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-COLUMNS = ["score", "judge/raw", "judge/no_verdict", "judge/unjudged", "judge/gated", "judge/calls"]
+COLUMNS = ["score", *metric_names((), "judge")]
+CRITERIA = ["judge/missing_criteria", "judge/criterion/right", "judge/criterion/brief"]
 LONGEST = {"recipe": "pairwise", "group": {"schedule": "round_robin"}}
 THIRD = 1 / 3
 EXAMPLE = Path(__file__).parents[2] / "examples/verl/add_question.py"
@@ -79,8 +81,8 @@ def test_every_manager_awaits_it(run_file, settings, manager, more):
     assert made.is_async_reward_score
     outputs = scored(made, batch(config, ["It is Paris.", "It is Rome.", "..."]))
     assert [o["reward_score"] for o in outputs] == [1.0, 0.0, 0.0]
-    assert [o["reward_extra_info"]["judge/gated"] for o in outputs] == [0.0, 0.0, 1.0]
-    assert [[k for k in o["reward_extra_info"] if k != "acc"] for o in outputs] == [[*COLUMNS, "judge/right", "judge/brief"]] * 3
+    assert [o["reward_extra_info"]["judge/filtered"] for o in outputs] == [0.0, 0.0, 1.0]
+    assert [[k for k in o["reward_extra_info"] if k != "acc"] for o in outputs] == [[*COLUMNS, *CRITERIA]] * 3
 
 
 def test_the_remote_manager_takes_no_asynchronous_function(run_file, settings):
@@ -159,7 +161,7 @@ def test_the_loop_packs_scores_and_columns(run_file, settings):
     rewards, columns = extract_reward(RewardLoopManager(config).compute_rm_score(data))
     assert rewards.sum(-1).tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
     assert rewards.nonzero().tolist() == [[1, len(texts[1])], [3, len(texts[3])]]
-    assert list(columns) == [*COLUMNS, "judge/right", "judge/brief"]
+    assert list(columns) == [*COLUMNS, *CRITERIA]
     assert columns["judge/calls"].tolist() == [0, 2, 2, 2, 2]
     assert {values.dtype for values in columns.values()} == {np.dtype("float64")}
 
@@ -176,8 +178,8 @@ def test_a_declared_constant_keeps_the_group(run_file, settings):
     config = settings(config=run_file(RUBRIC), on_no_verdict="constant", constant=0.5)
     data = batch(config, ["It is Oslo.", "It is Paris.", "It is Rome."])
     rewards, columns = extract_reward(RewardLoopManager(config).compute_rm_score(data))
-    assert columns["judge/no_verdict"].tolist() == [1, 0, 0]
-    assert columns["judge/unjudged"].tolist() == [2, 0, 0]
+    assert columns["judge/missing"].tolist() == [1, 0, 0]
+    assert columns["judge/missing_criteria"].tolist() == [2, 0, 0]
     assert all(math.isfinite(v) for values in columns.values() for v in values)
     assert advantages(rewards.sum(-1).tolist(), "aaa") == pytest.approx([0.0, 1.0, -1.0], abs=1e-4)
 

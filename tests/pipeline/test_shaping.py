@@ -221,7 +221,7 @@ def test_a_trainer_gets_shaped_rewards_on_the_grid():
     )
     reward.close()
     assert values == [63 / 64, 1 / 64, None]
-    assert logged["judge/raw"] == 0.5
+    assert logged["judge/raw_reward"] == 0.5
     assert logged["judge_why"][0].endswith("par 0.982 -> quantise 0.9844")
 
 

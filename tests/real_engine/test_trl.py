@@ -75,11 +75,11 @@ async def test_three_steps_with_a_real_judge(local: Engine, tmp_path: Path):
     trainer = tiny.trainer(str(tmp_path), reward, steps=3)
     await asyncio.to_thread(trainer.train)
     log = trainer.state.log_history
-    for key in ("rewards/real/mean", "real/no_verdict", "real/calls", "real/seconds"):
+    for key in ("rewards/real/mean", "real/missing", "real/calls", "real/seconds"):
         assert len([entry for entry in log if key in entry]) == 3, key
-    for entry in (e for e in log if "real/no_verdict" in e):
+    for entry in (e for e in log if "real/missing" in e):
         assert entry["real/calls"] >= 1
-        assert entry["real/no_verdict"] < 1, "the constrained continuation brings a small model to a verdict"
+        assert entry["real/missing"] < 1, "the constrained continuation brings a small model to a verdict"
     assert all(math.isfinite(v) for advantages in trainer.advantages for v in advantages.tolist())
     assert len(trainer.rewards) == 3
     reward.close()

@@ -1,15 +1,33 @@
-"""Rewards -> what a trainer logs: the same names for every sample, and finite numbers only.
+"""Rewards -> what a trainer logs, under the same names in every framework: `judge/reward`, `judge/missing`, `judge/calls`...
 
-verl and OpenRLHF take the names from the first sample of a batch and look them up in all others: one sample with other names
-is a KeyError, or a column lost without a word. NaN in a column that a trainer batch_metrics, or trains on, poisons the rest.
+- verl and OpenRLHF take the names from the first sample of a batch and look them up in all others: one sample with other names
+  is a KeyError, or a column lost without a word. So the metrics of one sample always have the same names and finite values.
+- TRL averages each name over the processes that logged it and over the steps between two log lines. So a name that depends on
+  what happened (a reason, a flag, an alarm) appears when it first happens and stays from then on, as 0 where it does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, pstdev
 
 from judge.pipeline.build import Plan
 from judge.types import Reward
+
+# Of each sample; the mean of a batch is over the responses that have a value.
+PARTS = {
+    "reward": "what is trained on",
+    "raw_reward": "what the judge's verdicts came to, in [0, 1], before shaping",
+    "missing": "1 without a reward, else 0: the share of responses without one",
+    "filtered": "1 when a filter decided without the judge",
+    "flagged": "1 when a filter or the parser noticed something",
+    "calls": "requests to the judge",
+    "cached": "calls answered from the cache",
+    "tokens": "prompt and completion tokens of the requests to the judge",
+    "latency_s": "seconds of the slowest request of a response",
+}
+SERVED_PARTS = ("reward", "raw_reward", "missing", "flagged", "calls", "tokens")  # what every server tells
 
 
 def components_of(plan: Plan) -> tuple[str, ...]:
@@ -18,66 +36,158 @@ def components_of(plan: Plan) -> tuple[str, ...]:
 
 
 def metric_names(components: Sequence[str], name: str) -> tuple[str, ...]:
-    """The keys of `metrics_of`, in order.
+    """The keys of `sample_metrics`, in order.
 
     Example:
-        >>> metric_names(["right"], "judge")
-        ('judge/raw', 'judge/no_verdict', 'judge/unjudged', 'judge/gated', 'judge/calls', 'judge/right')
+        >>> metric_names(["right"], "judge")[6:]
+        ('judge/cached', 'judge/tokens', 'judge/latency_s', 'judge/missing_criteria', 'judge/criterion/right')
     """
-    return tuple(f"{name}/{part}" for part in ("raw", "no_verdict", "unjudged", "gated", "calls", *components))
+    criteria = ("missing_criteria", *(f"criterion/{c}" for c in components)) if components else ()
+    return tuple(f"{name}/{part}" for part in (*PARTS, *criteria))
 
 
-def metrics_of(reward: Reward, score: float, components: Sequence[str], name: str) -> dict[str, float]:
-    """One sample's figures.
+def sample_metrics(reward: Reward, score: float, components: Sequence[str], name: str) -> dict[str, float]:
+    """One sample's metrics, for frameworks that take them sample by sample.
 
     Args:
-        score: What the trainer gets. It stands in for a reward or a criterion without a verdict, which `no_verdict` and
-            `unjudged` count: so it moves no mean away from the rewards trained on.
+        score: What the trainer gets. It stands in for a reward or a criterion without a verdict, which `missing` and
+            `missing_criteria` count: so it moves no mean away from the rewards trained on.
 
     Returns:
-        `raw`: the judge's reward in [0, 1]; `no_verdict`: 1 without a verdict, else 0; `unjudged`: criteria without one;
-        `gated`: 1 when a filter decided; `calls`: requests to the judge; then each criterion, in [0, 1], 1 best.
+        `PARTS`, and where there are components `missing_criteria` (how many have no verdict) and each `criterion/ID`, in [0, 1].
 
     Example:
-        >>> metrics_of(Reward("a", 0, 0.5, components={"right": None}), 0.5, ["right"], "j")
-        {'j/raw': 0.5, 'j/no_verdict': 0.0, 'j/unjudged': 1.0, 'j/gated': 1.0, 'j/calls': 0.0, 'j/right': 0.5}
+        >>> from judge.types import NoVerdict, Reason
+        >>> failed = Reward("a", 0, None, NoVerdict(Reason.TIMEOUT), components={"right": None})
+        >>> found = sample_metrics(failed, 0.5, ["right"], "j")
+        >>> found["j/reward"], found["j/raw_reward"], found["j/missing"], found["j/criterion/right"]
+        (0.5, 0.5, 1.0, 0.5)
     """
-    raw = score if reward.value is None else reward.value
-    found = [reward.components.get(c) for c in components]
-    values = (
-        raw,
-        float(reward.failure is not None),
-        float(sum(v is None for v in found)),
-        float(is_filtered(reward)),
-        float(reward.judge_calls),
-        *(raw if v is None else v for v in found),
-    )
-    return dict(zip(metric_names(components, name), values, strict=True))
+    stands_in = {"reward": score, "raw_reward": score, **{f"criterion/{c}": score for c in components}}
+    values = {**_values(reward, components), "reward": score}
+    return {f"{name}/{part}": stands_in.get(part, 0.0) if value is None else value for part, value in values.items()}
 
 
-def batch_metrics(rewards: Sequence[Reward], components: Sequence[str], name: str) -> dict[str, float]:
-    """Means over a batch, each over those that have a value; a figure that no reward has is left out.
+def served_metrics(reward: Reward, score: float, name: str) -> dict[str, float]:
+    """The same for a reward from a server: `SERVED_PARTS`.
 
-    Example:
-        >>> batch_metrics([Reward("a", 0, 0.5), Reward("b", 0, None)], (), "j")["j/raw"]
-        0.5
+    Criteria are not among them: only the server knows which there are, and some frameworks want the same names for all samples.
     """
-    if not rewards:
-        return {}
-    columns: dict[str, Sequence[float | None]] = {
-        "raw": [r.value for r in rewards],
-        "no_verdict": [float(r.failure is not None) for r in rewards],
-        "gated": [float(is_filtered(r)) for r in rewards],
-        "calls": [float(r.judge_calls) for r in rewards],
-        **{c: [r.components.get(c) for r in rewards] for c in components},
+    found = sample_metrics(reward, score, (), name)
+    return {f"{name}/{part}": found[f"{name}/{part}"] for part in SERVED_PARTS}
+
+
+@dataclass
+class BatchMetrics:
+    """The metrics of batches, for trainers that take one number a step.
+
+    Attributes:
+        seen: Reasons, flags and alarms that have occurred in this process.
+    """
+
+    name: str
+    components: Sequence[str] = ()
+    seen: set[str] = field(default_factory=set)
+
+    def of(self, rewards: Sequence[Reward], scores: Sequence[float | None], seconds: float) -> dict[str, float]:
+        """Means over a batch, each over the responses that have a value; what no response has is left out.
+
+        Args:
+            scores: What the trainer gets; None: nothing.
+            seconds: The whole call took.
+
+        Returns:
+            `PARTS`, criteria as in `sample_metrics`, `seconds`, `group_std` (standard deviation of the rewards within a group,
+            averaged over the groups); and from the first time they occur `reason/REASON` and `flag/NAME`, shares of responses.
+
+        Example:
+            >>> from judge.types import NoVerdict, Reason
+            >>> found = [Reward("a", 0, 1.0), Reward("b", 0, 0.0), Reward("c", 0, None, NoVerdict(Reason.TIMEOUT))]
+            >>> made = BatchMetrics("j").of(found, [1.0, 0.0, None], 0.5)
+            >>> made["j/reward"], made["j/group_std"], round(made["j/reason/timeout"], 2)
+            (0.5, 0.5, 0.33)
+        """
+        if not rewards:
+            return {}
+        rows = [{**_values(r, self.components), "reward": score} for r, score in zip(rewards, scores, strict=True)]
+        found = {part: fmean(known) for part in rows[0] if (known := [v for row in rows if (v := row[part]) is not None])}
+        if (spread := _group_std(rewards, scores)) is not None:
+            found["group_std"] = spread
+        return {f"{self.name}/{part}": value for part, value in {**found, "seconds": seconds, **self._shares(rewards)}.items()}
+
+    def watched(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        """What the monitor adds: its own observations (smoothed), and each alarm from the first time it is on, as 1 or 0.
+
+        Args:
+            scalars: As `Monitor.scalars`.
+        """
+        alarms = {part: value for key, value in scalars.items() if (part := key.removeprefix("judge/")).startswith("alarm/")}
+        own = {f"monitor/{part}": scalars[f"judge/{part}"] for part in _WATCHED if f"judge/{part}" in scalars}
+        return {f"{self.name}/{part}": value for part, value in {**own, **self._occurred(alarms)}.items()}
+
+    def _shares(self, rewards: Sequence[Reward]) -> dict[str, float]:
+        counts: dict[str, int] = {}
+        for reward in rewards:
+            happened = {f"flag/{flag.name}" for flag in reward.flags}
+            if reward.failure is not None:
+                happened.add(f"reason/{reward.failure.reason}")
+            for each in happened:
+                counts[each] = counts.get(each, 0) + 1
+        return self._occurred({part: count / len(rewards) for part, count in counts.items()}, 0.0, ("flag/", "reason/"))
+
+    def _occurred(
+        self, values: Mapping[str, float], otherwise: float = 0.0, families: tuple[str, ...] = ("alarm/",)
+    ) -> dict[str, float]:
+        self.seen |= {part for part, value in values.items() if value}
+        return {part: values.get(part, otherwise) for part in sorted(self.seen) if part.startswith(families)}
+
+
+# Observations of the monitor that trainers do not log themselves, nor these metrics.
+_WATCHED = (
+    "opening_share", "identical_share", "duplicate_share", "reward_length_correlation", "worst_canary_rate", "second_judge_rise",
+)  # fmt: skip
+
+
+def _values(reward: Reward, components: Sequence[str]) -> dict[str, float | None]:
+    asked = [call.completion.latency_s for call in reward.calls if not call.cached]
+    values: dict[str, float | None] = {
+        "reward": None,
+        "raw_reward": reward.value,
+        "missing": float(reward.failure is not None),
+        "filtered": float(is_filtered(reward)),
+        "flagged": float(bool(reward.flags)),
+        "calls": float(reward.judge_calls),
+        "cached": float(len(reward.calls) - len(asked)),
+        "tokens": float(_tokens(reward)),
+        "latency_s": max(asked, default=None),
     }
-    known = {part: [v for v in column if v is not None] for part, column in columns.items()}
-    return {f"{name}/{part}": sum(values) / len(values) for part, values in known.items() if values}
+    if components:
+        values["missing_criteria"] = float(sum(reward.components.get(c) is None for c in components))
+        values |= {f"criterion/{c}": reward.components.get(c) for c in components}
+    return values
+
+
+def _tokens(reward: Reward) -> int:
+    """Of the requests that reached the engine; a server counts them itself."""
+    if not reward.calls:
+        return reward.tokens
+    sent = [call.completion for call in reward.calls if not call.cached]
+    return sum(each.prompt_tokens + each.completion_tokens for each in sent)
+
+
+def _group_std(rewards: Sequence[Reward], scores: Sequence[float | None]) -> float | None:
+    """None: no group has two rewards here."""
+    groups: dict[str, list[float]] = {}
+    for reward, score in zip(rewards, scores, strict=True):
+        if score is not None:
+            groups.setdefault(reward.group, []).append(score)
+    spreads = [pstdev(group) for group in groups.values() if len(group) > 1]
+    return fmean(spreads) if spreads else None
 
 
 def is_filtered(reward: Reward) -> bool:
-    """Whether the reward was decided without the judge."""
-    return reward.value is not None and not reward.calls
+    """Whether a filter decided the reward without the judge."""
+    return reward.value is not None and not reward.calls and bool(reward.flags)
 
 
 def why(reward: Reward) -> str:
@@ -91,6 +201,6 @@ def why(reward: Reward) -> str:
     if reward.value is None and reward.failure is not None:
         return f"no reward: {reward.failure.reason}: {reward.failure.detail}"
     if reward.stages:
-        chain = " -> ".join(f"{name} {'absent' if value is None else format(value, '.4g')}" for name, value in reward.stages)
+        chain = " -> ".join(f"{name} {'missing' if value is None else format(value, '.4g')}" for name, value in reward.stages)
         return f"{reward.explanation}; {chain}"
     return reward.explanation

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from judge.adapters._shared.failure_policy import FRAMEWORKS, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
-from judge.adapters._shared.metrics import components_of, metrics_of, why
+from judge.adapters._shared.metrics import components_of, sample_metrics, why
 from judge.adapters._shared.sample import group_key, reference_of, shown_fields, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
@@ -39,7 +39,7 @@ class ProcessJudge:
     Args:
         framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         config: A YAML file, a mapping, or `RunSettings`; None: the file that JUDGE_CONFIG names.
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: Policy for a missing reward; None: the run's own, and where that is `drop`, the framework's neutral way.
         constant: For `constant`; None: the run's `no_verdict_constant`.
         overrides: `engine.model=...` strings.
@@ -107,8 +107,8 @@ class ProcessJudge:
         raise NoVerdictError(f"{self.name}: {why(reward)}")
 
     def metrics(self, score: float, reward: Reward) -> dict[str, float]:
-        """The sample's figures: always the same names, finite numbers only."""
-        return metrics_of(reward, score, self.components, self.name)
+        """The sample's metrics: always the same names, finite numbers only."""
+        return sample_metrics(reward, score, self.components, self.name)
 
     def sample(self, prompt: str | tuple[Message, ...], response: str, reference: Any, row: Mapping[str, Any]) -> Sample:
         """One sample; `row` may hold `context`, `principle`, `rubric`, and the baselines that the settings name.

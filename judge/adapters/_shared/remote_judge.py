@@ -1,7 +1,7 @@
 """`judge serve` in place of a judge of one's own, behind the same calls as `judge.adapters._shared.process_judge.ProcessJudge`.
 
 - Hosts call from many coroutines, threads and event loops; connections live on one loop and thread of a process.
-- The server keeps its settings to itself. So the question is always needed, the figures are those every server gives, and a
+- The server keeps its settings to itself. So the question is always needed, the metrics are those every server gives, and a
   missing reward is what the framework's neutral way or a declared constant says.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from judge.adapters._shared.failure_policy import check_policy
-from judge.adapters._shared.metrics import why
+from judge.adapters._shared.metrics import served_metrics, why
 from judge.adapters._shared.sample import group_key, reference_of, shown_fields
 from judge.client import AsyncClient
 from judge.errors import NoVerdictError
@@ -35,7 +35,7 @@ class RemoteJudge:
     Args:
         framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         server: `http://host:8421`. A key is its password, or in the environment variable JUDGE_API_KEY.
-        name: Prefix of the figures.
+        name: Prefix of the metrics.
         on_no_verdict: Policy for a missing reward; None: the framework's neutral way.
         constant: For `constant`.
 
@@ -72,13 +72,8 @@ class RemoteJudge:
         return self._number(found.reward), found.reward
 
     def metrics(self, score: float, reward: Reward) -> dict[str, float]:
-        """The sample's figures: always `raw`, `no_verdict` and `calls`, finite numbers only.
-
-        Criteria are not among them: only the server knows which there are, and some frameworks want the same for all samples.
-        """
-        raw = score if reward.value is None else reward.value
-        values = {"raw": raw, "no_verdict": float(reward.failure is not None), "calls": float(reward.judge_calls)}
-        return {f"{self.name}/{part}": value for part, value in values.items()}
+        """The sample's metrics: always the same names, finite numbers only."""
+        return served_metrics(reward, score, self.name)
 
     def sample(self, prompt: str | tuple[Message, ...], response: str, reference: Any, row: Mapping[str, Any]) -> Sample:
         """One sample; `row` may hold `context`, `principle` and `rubric`. Raises DataError, RubricError."""
