@@ -65,6 +65,10 @@ class EngineError(JudgeError):
     exit_code = 3
 
 
+class EngineDown(EngineError):
+    """The engine has stopped working and was waited for in vain: unreachable, key refused, no credit left, its process died."""
+
+
 class OutputError(JudgeError):
     """Results cannot be written (disk full, no permission)."""
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from judge.client.address import Address, member_path
 from judge.client.http import Connection, lines
-from judge.client.tries import Tries
+from judge.client.trouble import Tries
 from judge.client.wire import Member, Ranking, Scored, encode, fields_of, read, rewards_of
 from judge.errors import DataError, EngineError, InputError
 from judge.schema import MemberOut, RankOut, ResultOut, ScoreOut, StatusOut

@@ -18,8 +18,7 @@ from collections.abc import AsyncGenerator
 import aiohttp
 
 from judge.client.address import Address
-from judge.client.tries import Tries
-from judge.client.trouble import lost, refused, told
+from judge.client.trouble import Tries, lost, refused, told
 from judge.client.wire import read
 from judge.errors import EngineError, InputError
 from judge.schema import LineOut

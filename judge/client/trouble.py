@@ -1,5 +1,7 @@
 """What can come instead of an answer, whether asking again can mend it, and which error it is when it cannot.
 
+- One deadline bounds all attempts and pauses of a request. A server that says when to come back is asked then, and not before;
+  when that is past the deadline, the failure is reported at once.
 - 409 is final here, unlike with an engine: it says that a group is incomplete, superseded, or told two different things.
 - The server stops with 503 `monitor_stop` when its monitor has ended the run. Asking again would hide that from the trainer.
 - A refusal without a reward to go with it (`no_reward`, a group that failed) is `NoVerdictError`: never a number.
@@ -7,21 +9,33 @@
 
 from __future__ import annotations
 
-import email.utils
+import asyncio
 import json
+import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from judge.errors import DataError, EngineError, InputError, JudgeError, MonitorStop, NoVerdictError, Problem, RubricError
+from judge.errors import (
+    DataError,
+    EngineDown,
+    EngineError,
+    InputError,
+    JudgeError,
+    MonitorStop,
+    NoVerdictError,
+    Problem,
+    RubricError,
+)
+from judge.retry import PASSING, RetryPolicy, retry_after_seconds
 
-_PASSING = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
 _NO_REWARD = frozenset({"no_reward", "group_incomplete", "group_superseded", "group_abandoned"})
-_SOON = frozenset({"starting", "draining"})
+_SOON = frozenset({"starting", "draining", "engine_down"})
 _RUBRIC = frozenset({"bad_rubric", "rubric_not_allowed"})
 _LONGEST = 500  # characters of a foreign answer that are quoted
+_POLICY = RetryPolicy(retry_after_cap_s=float("inf"))  # a server that asks for more than the deadline ends the request at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class Trouble:
             return MonitorStop(said)
         if self.code in _NO_REWARD:
             return NoVerdictError(said)
+        if self.code == "engine_down":
+            return EngineDown(said)
         if self.again or not self.code or self.status in (401, 403, 404, 405) or self.status >= 500:
             return EngineError(said)
         kind = RubricError if self.code in _RUBRIC else DataError if self.status in (409, 422) else InputError
@@ -85,9 +101,9 @@ def refused(status: int, body: bytes, retry_after: str | None) -> Trouble:
     trouble = told(body, status)
     if trouble is None:
         text = body.decode("utf-8", "replace").strip()[:_LONGEST]
-        return Trouble(text or "no text", again=status in _PASSING, retry_s=seconds(retry_after), status=status)
-    again = status in _PASSING and trouble.code != "monitor_stop"
-    return Trouble(trouble.what, trouble.where, again, seconds(retry_after), status, trouble.code)
+        return Trouble(text or "no text", again=status in PASSING, retry_s=retry_after_seconds(retry_after), status=status)
+    again = status in PASSING and trouble.code != "monitor_stop"
+    return Trouble(trouble.what, trouble.where, again, retry_after_seconds(retry_after), status, trouble.code)
 
 
 def told(body: bytes, status: int = 0) -> Trouble | None:
@@ -103,20 +119,52 @@ def told(body: bytes, status: int = 0) -> Trouble | None:
     return Trouble(f"{fields['message']}{hint}", fields["where"], status=status, code=fields["code"])
 
 
-def seconds(header: str | None) -> float | None:
-    """Read a `Retry-After` header: seconds or an HTTP date. None when there is none or it makes no sense.
+@dataclass(slots=True)
+class Tries:
+    """The attempts at one question.
 
-    Example:
-        >>> seconds("2"), seconds("soon"), seconds(None)
-        (2.0, None, None)
+    Attributes:
+        retries: Failures after which there is another attempt. A server that is full, starting or draining and says when to come
+            back has not failed.
+        limit_s: Seconds for everything.
     """
-    if header is None:
-        return None
-    try:
-        value = float(header)
-    except ValueError:
-        try:
-            value = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(value, 0.0) if value < float("inf") else None  # NaN compares false
+
+    url: str
+    retries: int
+    limit_s: float
+    rng: random.Random
+    made: int = 0
+    failed: int = 0
+    last: str = ""
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that remain; 0 when there are none."""
+        return max(0.0, self._began + self.limit_s - time.monotonic())
+
+    async def again(self, trouble: Trouble) -> None:
+        """Wait until the next attempt.
+
+        Raises:
+            JudgeError: There is none: asking again does not help, the retries are spent, or it would come too late.
+        """
+        self.last = f"{trouble.status or ''} {trouble.code or trouble.what}".strip()
+        if not trouble.again:
+            raise trouble.error(self.url)
+        self.failed += not trouble.come_back
+        if self.failed > self.retries:
+            raise trouble.error(self.url, f"given up after {self}")
+        pause = _POLICY.pause(self.made - 1, trouble.retry_s, self.rng)
+        if pause >= self.left_s:
+            asked = f", and the server asks for {trouble.retry_s:g} s" if trouble.retry_s else ""
+            raise trouble.error(self.url, f"the next attempt is due after the deadline of {self.limit_s:g} s{asked}; {self}")
+        await asyncio.sleep(pause)
+
+    def late(self) -> JudgeError:
+        """The deadline has passed."""
+        last = f"; before that: {self.last}" if self.last else ""
+        return EngineError(f"{self.url}: no answer within {self.limit_s:g} s ({self}{last})")
+
+    def __str__(self) -> str:
+        return f"{self.made} attempt{'s' if self.made != 1 else ''}"

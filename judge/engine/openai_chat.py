@@ -5,6 +5,7 @@
   itself before it closes the loop, and connections never outlive the loop they belong to.
 - A key must not reach a log or a record. Servers echo keys in their errors, so every text from a server is searched.
 - A gateway may answer 403 to one hostile text. So 403 stops the run only while nothing has ever been answered.
+- An endpoint that never worked ends the command at once: the address or the key is wrong. One that did work is waited for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -19,17 +21,35 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from judge.engine.address import checked_urls, find_key
-from judge.engine.faults import error_message, is_filtered, is_over_length, wants_max_completion_tokens
-from judge.engine.retry import CHAT, Endpoint, GaveUp, Post, Reply, RetryPolicy, Sender, TransportError
-from judge.engine.wire import Dialect, Wire
-from judge.errors import CapabilityError, EngineError, did_you_mean
+from judge.engine.faults import (
+    error_message,
+    is_filtered,
+    is_out_of_credit,
+    is_over_length,
+    refused_field,
+    wants_max_completion_tokens,
+)
+from judge.engine.protocol import Outage
+from judge.engine.sender import CHAT, PATIENCE_S, Endpoint, Fault, GaveUp, Post, Reply, Sender, TransportError
+from judge.engine.wire import OWN_FIELDS, CannotSay, Dialect, Wire
+from judge.errors import CapabilityError, EngineError, Problem, SettingsError, did_you_mean
+from judge.retry import RetryPolicy
 from judge.types import Capability, Completion, Message, Request
 
 _log = logging.getLogger(__name__)
 
+_OPTIONAL = OWN_FIELDS - {"model", "messages", "n", "stream", "echo"}
+START_S = 10.0  # between two looks at an engine that is waited for without limit and has not been there yet
 CONNECT_S = 10.0  # longest wait for a connection: a silent host must not eat the whole deadline
 _COMMON = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.SEED})
 _VLLM = _COMMON | {Capability.PREFILL, Capability.SCORE_CONTINUATION}
+_FIELD_OF = {
+    "seed": Capability.SEED,
+    "logprobs": Capability.TOP_LOGPROBS,
+    "top_logprobs": Capability.TOP_LOGPROBS,
+    "structured_outputs": Capability.STRUCTURED,
+    "response_format": Capability.STRUCTURED,
+}
 
 
 class Transport(ABC):
@@ -68,7 +88,9 @@ class ChatEngine(ABC):
         api_key_env: Variable that holds the key. Any but the default, `OPENAI_API_KEY`, must be set.
         concurrency: Requests in flight, and connections, at most. Further ones wait, outside their deadline.
         deadline_s: Total seconds one request may take, retries included.
-        max_retries: Attempts after the first (see `judge.engine.retry`).
+        patience_s: Seconds that an endpoint which has stopped working is waited for (at most 10 where it refuses the key);
+            then every request ends in `EngineDown`. Infinite: for ever.
+        max_retries: Attempts after the first (see `judge.retry`).
         dialect: `auto` asks the server at `start()`.
         extra_body: Further fields of every request body.
         omit: Body fields never sent, for models that refuse them (such as `temperature`).
@@ -89,6 +111,7 @@ class ChatEngine(ABC):
         api_key_env: str | None = None,
         concurrency: int = 256,
         deadline_s: float = 120.0,
+        patience_s: float = PATIENCE_S,
         max_retries: int = 4,
         dialect: Literal["auto", "vllm", "openai"] = "auto",
         extra_body: Mapping[str, Any] | None = None,
@@ -106,9 +129,19 @@ class ChatEngine(ABC):
         self._concurrency = concurrency
         self._auto = dialect == "auto"
         self._check_model = check_model
+        for name in omit:
+            if name not in _OPTIONAL:
+                raise SettingsError(Problem("omit", f"no optional field `{name}` is ever sent{did_you_mean(name, _OPTIONAL)}"))
         self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit))
         self._set_dialect(Dialect.OPENAI if self._auto else Dialect(dialect))  # `auto` is found out by start()
-        self._sender = Sender(checked_urls(base_url), policy or RetryPolicy(max_retries), deadline_s, self._describe)
+        self._sender = Sender(
+            checked_urls(base_url),
+            policy or RetryPolicy(max_retries),
+            deadline_s,
+            self._describe,
+            classify=self._classify,
+            patience_s=patience_s,
+        )
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
         self._answered = False
@@ -116,13 +149,23 @@ class ChatEngine(ABC):
     def _set_dialect(self, dialect: Dialect) -> None:
         """Say what the dialect can do, and what decides the output: the address and the transport do not."""
         self._wire.dialect = dialect
-        self.capabilities = _VLLM if dialect is Dialect.VLLM else _COMMON
+        omitted = {c for field, c in _FIELD_OF.items() if field in self._wire.omit}
+        self.capabilities = (_VLLM if dialect is Dialect.VLLM else _COMMON) - omitted
         identity = {"engine": "openai", "dialect": dialect.value}
         if self._wire.extra_body:
             identity["extra_body"] = json.dumps(self._wire.extra_body, sort_keys=True)
         if self._wire.omit:
             identity["omit"] = ",".join(sorted(self._wire.omit))
         self.identity: Mapping[str, str] = identity
+
+    @property
+    def outage(self) -> Outage | None:
+        """Why the engine cannot work now; None while any of its endpoints does."""
+        return self._sender.outage
+
+    def be_patient(self, patience_s: float) -> None:
+        """Wait that long for an engine that is down, whatever the settings say: 0 not at all, infinite for ever."""
+        self._sender.patience_s = patience_s
 
     @abstractmethod
     def _open(self) -> Transport:
@@ -137,10 +180,15 @@ class ChatEngine(ABC):
         if self._started:
             return
         client = await self._client()
-        listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
-        lost = [problem for problem in listed if isinstance(problem, TransportError)]
-        if len(lost) == len(listed):
-            raise EngineError("\n".join(map(str, lost)))
+        while True:
+            listed = await asyncio.gather(*(self._models(client, endpoint) for endpoint in self._sender.endpoints))
+            lost = [problem for problem in listed if isinstance(problem, TransportError)]
+            if len(lost) < len(listed):
+                break
+            if not math.isinf(self._sender.patience_s):  # it never worked: likelier a wrong address than a server to wait for
+                raise EngineError("\n".join(map(str, lost)))
+            _log.error("%s; waiting for it", "\n".join(map(str, lost)))
+            await asyncio.sleep(START_S)
         for problem in lost:
             _log.warning("%s; going on with the other endpoints", problem)
         self._adopt([card for card in listed if isinstance(card, dict)])
@@ -161,13 +209,16 @@ class ChatEngine(ABC):
                 reply = await client.transport.get(url)
         except (TransportError, TimeoutError) as problem:
             why = str(problem) or f"no reply within {CONNECT_S:g} s"
-            endpoint.failed(time.monotonic(), RetryPolicy(), refused=True)
+            endpoint.last_failure = why
+            endpoint.failed(time.monotonic(), RetryPolicy(), "unreachable")
             return TransportError(f"cannot reach {endpoint.base_url} ({why}); is the server running?", refused=True)
         if reply.status in (401, 403):
             raise self._refused(url, reply)
         if reply.status in (404, 405):
             return None
         if reply.status != 200:
+            if math.isinf(self._sender.patience_s):
+                return TransportError(f"{url} answered {self._describe(reply)}", refused=True)
             raise EngineError(f"{url} answered {self._describe(reply)}; is the server still loading its model?")
         return self._own_card(endpoint, reply.body)
 
@@ -210,7 +261,10 @@ class ChatEngine(ABC):
             raise EngineError("the engine is not started: await start() first")
         async with client.slots:
             started = time.monotonic()
-            sent = await self._send_chat(client.transport.post, request, n, started)
+            try:
+                sent = await self._send_chat(client.transport.post, request, n, started)
+            except CannotSay as why:
+                return [Completion("", "error", error=str(why))] * n
         latency_s = time.monotonic() - started
         if isinstance(sent, GaveUp):
             return [Completion("", sent.finish_reason, error=sent.why, latency_s=latency_s)] * n
@@ -234,18 +288,42 @@ class ChatEngine(ABC):
         wire.max_tokens_field = "max_completion_tokens"
         return await self._sender.send(post, CHAT, wire.encode(request, n), spent_s=time.monotonic() - started)
 
+    def _classify(self, reply: Reply) -> Fault | Literal["request"] | None:
+        """What a reply other than 200 is about: this request, the endpoint, or (None) neither for certain."""
+        status = reply.status
+        if is_over_length(reply.body, status) or (status in (400, 403) and is_filtered(reply.body)):
+            return "request"
+        if is_out_of_credit(reply.body, status):
+            return "no_credit" if self._answered else "request"
+        if status == 401:
+            return "refused" if self._answered else "request"
+        return None
+
     def _failure(self, reply: Reply, endpoint: Endpoint, latency_s: float) -> Completion:
         """Turn a status that no retry mends into a completion, or into the error that ends the run."""
         url = endpoint.url(CHAT)
         said = self._describe(reply)
         if reply.status in (400, 403) and is_filtered(reply.body):
             return Completion("", "content_filter", refusal=said, latency_s=latency_s)
+        if is_over_length(reply.body, reply.status):
+            return Completion("", "over_length", error=said, latency_s=latency_s)
+        if is_out_of_credit(reply.body, reply.status):
+            raise EngineError(f"{url} answered {said}; top up the account or raise its quota")
         if reply.status == 401 or (reply.status == 403 and not self._answered):
             raise self._refused(url, reply)
         if reply.status == 404:
             raise EngineError(f"{url} answered {said}; is `{self.model}` served there, and does the base URL end in /v1?")
-        over_length = reply.status in (400, 413, 422) and is_over_length(reply.body)
-        return Completion("", "over_length" if over_length else "error", error=said, latency_s=latency_s)
+        return Completion("", "error", error=said + self._way_out(reply), latency_s=latency_s)
+
+    def _way_out(self, reply: Reply) -> str:
+        """The setting that leaves out a parameter the model does not take; empty where the reply is about something else."""
+        if reply.status not in (400, 422):
+            return ""
+        if field := refused_field(reply.body, sorted(_OPTIONAL - set(self._wire.omit))):
+            return f"; if this model does not take `{field}`, leave it out: `engine.omit: [{field}]`"
+        if field := refused_field(reply.body, sorted(self._wire.extra_body)):
+            return f"; if this model does not take `{field}`, take it out of `engine.extra_body`"
+        return ""
 
     async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
         """Natural-log probability of each token of `text` as the assistant's next words (vLLM servers).
@@ -281,7 +359,7 @@ class ChatEngine(ABC):
         async with client.slots:
             sent = await self._sender.send(client.transport.post, path, raw)
         if isinstance(sent, GaveUp):
-            raise EngineError(sent.why)
+            raise EngineError(f"{path}: {sent.why}")
         reply, endpoint = sent
         if reply.status != 200:
             refused = ValueError if reply.status in (400, 413, 422) else EngineError

@@ -1,16 +1,75 @@
 """What every engine offers: one asynchronous method, a name, and an honest list of what it can do.
 
 - A request that fails comes back as a `Completion` whose `finish_reason` says so: one bad row never
-  stops a run. An engine that cannot work at all (wrong key, no such model) raises `EngineError`.
+  stops a run. An engine that cannot work at all (wrong key, no such model) raises `EngineError`; one that has stopped
+  working (its process died, its endpoint is gone) raises `EngineDown`, and is never a failed judgement.
 - Nothing here batches or waits: all requests are in flight together and the engine does the batching.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from judge.types import Capability, Completion, Message, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why an engine cannot work now.
+
+    Attributes:
+        address: Of the endpoint or endpoints.
+        fault: `unreachable`, `refused` (the key), `no_credit`, `failing` (nothing but errors).
+        cause: What the network or the server said.
+        since: `time.monotonic` of its beginning, seconds.
+        patience_s: How long it is waited for, seconds.
+    """
+
+    address: str
+    fault: str
+    cause: str
+    since: float
+    patience_s: float
+
+    def __str__(self) -> str:
+        waited = f" for {self.patience_s:g} s" if self.patience_s else ""
+        return f"the judge's engine at {self.address} {_FAULTS[self.fault]}{waited}: {self.cause}; {_REMEDY[self.fault]}"
+
+    def waiting(self, now: float) -> str:
+        """The same, while it is being waited for."""
+        if not self.patience_s:
+            return str(self)
+        said = f"the judge's engine at {self.address} {_FAULTS[self.fault]}: {self.cause}"
+        return f"{said}; waiting for it ({self.left(now)})"
+
+    def left(self, now: float | None = None) -> str:
+        """How long it has been waited for, in words."""
+        waited = (time.monotonic() if now is None else now) - self.since
+        return f"{waited:.0f} s" if math.isinf(self.patience_s) else f"{waited:.0f} of {self.patience_s:g} s"
+
+
+_FAULTS = {
+    "unreachable": "cannot be reached",
+    "refused": "refuses the key",
+    "no_credit": "has no credit left",
+    "failing": "answers nothing but errors",
+}
+_REMEDY = {
+    "unreachable": "start the server again, or correct `engine.base_url`",
+    "refused": "correct the key (`engine.api_key_env` names its variable)",
+    "no_credit": "top up the account or raise its quota",
+    "failing": "look at the server's log",
+}
+
+
+def outage_of(engine: object) -> Outage | None:
+    """Why this engine cannot work now, where it says so (attribute `outage`); None when it works or does not tell."""
+    outage = getattr(engine, "outage", None)
+    return outage if isinstance(outage, Outage) else None
 
 
 @runtime_checkable
@@ -47,7 +106,7 @@ class Engine(Protocol):
         ...
 
     async def complete(self, request: Request) -> Completion:
-        """Continue one conversation. Raises only `EngineError` (fatal for the whole run)."""
+        """Continue one conversation. Raises only `EngineError` (fatal for the whole run), such as `EngineDown`."""
         ...
 
     async def sample(self, request: Request, n: int) -> list[Completion]:

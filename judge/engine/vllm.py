@@ -24,7 +24,7 @@ from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
-from judge.errors import EngineError, did_you_mean
+from judge.errors import EngineDown, EngineError, did_you_mean
 from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, Structured, TokenLogprobs
 
@@ -259,7 +259,7 @@ class VllmEngine:
         try:
             output = await self._run(ids, _sampling_params(request.sampling, request.structured, seed))
         except EngineDeadError as why:
-            raise EngineError(
+            raise EngineDown(
                 "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with "
                 "VLLM_LOGGING_LEVEL=INFO"
             ) from why

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from judge.engine.faults import error_message, shorten
-from judge.errors import EngineError, Problem, SettingsError
+from judge.engine.faults import error_message, is_over_length, shorten
+from judge.errors import Problem, SettingsError
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
 
-_OWN_FIELDS = frozenset(
+OWN_FIELDS = frozenset(
     {"model", "messages", "n", "stream", "echo", "temperature", "top_p", "top_k", "seed", "stop", "logprobs", "top_logprobs"}
     | {"max_tokens", "max_completion_tokens", "include_stop_str_in_output", "structured_outputs", "response_format"}
     | {"continue_final_message", "add_generation_prompt"}
@@ -38,6 +38,10 @@ _FINISH: dict[object, FinishReason] = {
     "content_filter": "content_filter",
 }
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class CannotSay(Exception):
+    """The dialect has no words for what one request wants; the others are not concerned."""
 
 
 class Dialect(StrEnum):
@@ -65,14 +69,14 @@ class Wire:
     max_tokens_field: str = "max_tokens"
 
     def __post_init__(self) -> None:
-        clashes = sorted(_OWN_FIELDS & self.extra_body.keys())
+        clashes = sorted(OWN_FIELDS & self.extra_body.keys())
         if clashes:
             raise SettingsError(
                 Problem(f"extra_body.{name}", "is set by the recipe and its sampling; change it there") for name in clashes
             )
 
     def encode(self, request: Request, n: int = 1) -> bytes:
-        """Write the body of one request for n completions. Raises `EngineError` where the dialect cannot say it."""
+        """Write the body of one request for n completions. Raises `CannotSay` where the dialect has no words for it."""
         body = self._body(request, n)
         body.update(self.extra_body)
         for name in self.omit:
@@ -123,12 +127,12 @@ class Wire:
 
     def _add_openai(self, body: dict[str, Any], request: Request) -> None:
         if request.messages[-1].role == "assistant":
-            raise EngineError("a server of the `openai` dialect cannot continue an assistant message; only vLLM servers can")
+            raise CannotSay("a server of the `openai` dialect cannot continue an assistant message; only vLLM servers can")
         structured = request.structured
         if structured is None:
             return
         if structured.regex:
-            raise EngineError("a server of the `openai` dialect has no output constraint by regular expression; vLLM has")
+            raise CannotSay("a server of the `openai` dialect has no output constraint by regular expression; vLLM has")
         schema = _choice_schema(structured.choice) if structured.choice else json.loads(structured.json_schema)
         body["response_format"] = {
             "type": "json_schema",
@@ -148,6 +152,8 @@ class Wire:
         choices = reply.get("choices") if isinstance(reply, dict) else None
         if not isinstance(choices, list) or not choices:
             said = error_message(raw)
+            if is_over_length(raw):
+                return [Completion("", "over_length", error=said, latency_s=latency_s)] * n
             return [_failed(f"the reply holds no choices: {said!r}", latency_s)] * n
         unwrap = self.dialect is Dialect.OPENAI and request.structured is not None and bool(request.structured.choice)
         usage = _mapping(reply.get("usage"))

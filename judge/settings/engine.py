@@ -36,6 +36,8 @@ class OpenAiSettings(Frozen):
 
     Attributes:
         deadline_s: Bounds one request with all its retries.
+        patience_s: How long an endpoint that has stopped working is waited for before the work stops (seconds); 0 stops at once.
+            A key that is refused and an account without credit get at most 10 s: waiting does not mend them.
         omit: Body fields that this endpoint does not accept (`temperature`, `seed`...).
         check_model: Ask the endpoint at the start whether it knows the model.
     """
@@ -48,6 +50,7 @@ class OpenAiSettings(Frozen):
     dialect: Literal["auto", "vllm", "openai"] = "auto"
     concurrency: int = Field(default=256, ge=1, le=10_000)
     deadline_s: float = Field(default=120.0, gt=0)
+    patience_s: float = Field(default=240.0, ge=0)
     max_retries: int = Field(default=4, ge=0, le=20)
     headers: dict[str, str] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)

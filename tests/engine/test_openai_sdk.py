@@ -10,8 +10,8 @@ import pytest
 from judge.engine.http import HttpEngine
 from judge.engine.openai_sdk import OPENAI_URL, OpenAiSdkEngine
 from judge.engine.protocol import Engine
-from judge.engine.retry import RetryPolicy
 from judge.errors import EngineError
+from judge.retry import RetryPolicy
 from judge.types import Message, Request, Sampling
 from tests.fake_endpoint import ODD_REPLIES, Canned, FakeEndpoint
 

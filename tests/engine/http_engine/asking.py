@@ -3,7 +3,7 @@
 import socket
 
 from judge.engine.http import HttpEngine
-from judge.engine.retry import RetryPolicy
+from judge.retry import RetryPolicy
 from judge.types import Message, Request, Sampling
 
 KEY = "sk-very-secret-key-0123456789"

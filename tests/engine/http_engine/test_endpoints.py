@@ -2,7 +2,7 @@
 
 import asyncio
 
-from judge.engine.retry import RetryPolicy
+from judge.retry import RetryPolicy
 from tests.engine.http_engine.asking import ask, free_url, started
 from tests.fake_endpoint import Canned, FakeEndpoint
 

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from judge.engine.retry import PROBE_S, TRIP_AFTER, Endpoint, RetryPolicy, retry_after_seconds
+from judge.engine.sender import PROBE_S, TRIP_AFTER, Endpoint
+from judge.retry import RetryPolicy, retry_after_seconds
 
 POLICY = RetryPolicy(base_s=1.0, cap_s=4.0, retry_after_cap_s=30.0)
 
@@ -39,7 +40,7 @@ def test_retry_after_header(header, seconds):
 def test_pause(attempt, retry_after, least_s, most_s):
     """Pauses spread over their whole range, so that judges that failed together do not come back together."""
     rng = random.Random(0)
-    pauses = [POLICY.pause(attempt, retry_after, rng) for _ in range(500)]
+    pauses = [POLICY.pause(attempt, retry_after_seconds(retry_after), rng) for _ in range(500)]
     assert least_s <= min(pauses) < least_s + 0.1 * (most_s - least_s)
     assert most_s - 0.1 * (most_s - least_s) < max(pauses) <= most_s
 
@@ -48,9 +49,9 @@ def test_faults_in_a_row_put_an_endpoint_aside():
     """One fault in a hundred is chance; sixteen in a row are an outage."""
     endpoint = Endpoint("http://a/v1")
     for _ in range(TRIP_AFTER - 1):
-        endpoint.failed(100.0, POLICY, refused=False)
+        endpoint.failed(100.0, POLICY, None, gateway=True)
     assert endpoint.ready_at() == 0.0
-    endpoint.failed(100.0, POLICY, refused=False)
+    endpoint.failed(100.0, POLICY, None, gateway=True)
     assert endpoint.ready_at() == 101.0
     endpoint.answered()
     assert endpoint.ready_at() == 0.0
@@ -59,7 +60,7 @@ def test_faults_in_a_row_put_an_endpoint_aside():
 def test_one_probe_at_a_time():
     """A server that comes back is found by one request, not by all that wait for it."""
     endpoint = Endpoint("http://a/v1")
-    endpoint.failed(100.0, POLICY, refused=True)
+    endpoint.failed(100.0, POLICY, "unreachable")
     endpoint.take(101.0)
     assert endpoint.ready_at() == 101.0 + PROBE_S
 
@@ -68,11 +69,21 @@ def test_stragglers_do_not_lengthen_the_outage():
     """256 requests that fail together are one outage; each failed probe doubles the pause, up to the cap."""
     endpoint = Endpoint("http://a/v1")
     for _ in range(256):
-        endpoint.failed(100.0, POLICY, refused=True)
+        endpoint.failed(100.0, POLICY, "unreachable")
     assert endpoint.aside_until == 101.0
-    for now, until in [(101.0, 103.0), (103.0, 107.0), (107.0, 111.0)]:
-        endpoint.failed(now, POLICY, refused=True)
+    for now, until in [(101.0, 103.0), (103.0, 105.0), (105.0, 107.0)]:
+        endpoint.failed(now, POLICY, "unreachable")
         assert endpoint.aside_until == until
+
+
+def test_lost_connections_then_refused_ones_are_a_server_that_is_gone():
+    """A killed server first drops what is in flight: the log names the address that refuses, not the broken pipes."""
+    endpoint = Endpoint("http://a/v1")
+    for _ in range(TRIP_AFTER):
+        endpoint.failed(100.0, POLICY, None)
+    assert endpoint.fault == "failing"
+    assert endpoint.failed(100.0, POLICY, "unreachable")
+    assert (endpoint.fault, endpoint.down_since) == ("unreachable", 100.0)
 
 
 @pytest.mark.parametrize(
