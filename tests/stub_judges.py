@@ -27,7 +27,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from judge.attack.prompts import extreme_value
+from judge.attack.evaluator import extreme_value
 from judge.parse import spell
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import Question

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from judge.attack.load import load_catalogues
+from judge.attack.catalogue import load_catalogues
 from judge.audit.catalogue import FAMILIES
 from judge.generators.load import list_generators
 from judge.pipeline.build import plan

@@ -1,1 +1,1 @@
-"""Attacks on a judge configuration: a catalogue of texts, runs with and without the gate, figures, training negatives."""
+"""Attacks on a judge configuration: a catalogue of texts, runs with and without the filters, figures, training negatives."""

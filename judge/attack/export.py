@@ -26,12 +26,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.attack.arena import Arena
-from judge.attack.bases import Question
-from judge.attack.figures import got_through
-from judge.attack.play import Trial
-from judge.attack.prompts import extreme_value, grammar, messages_of, sample
+from judge.attack.cases import AttackTrial
+from judge.attack.evaluator import Evaluator, extreme_value, grammar, messages_of, sample
+from judge.attack.metrics import got_through
 from judge.attack.run import AttackReport, ModeReport
+from judge.attack.seeds import SeedQuestion
 from judge.checks.match import normalise
 from judge.errors import OutputError
 from judge.parse import spell
@@ -48,7 +47,7 @@ def check_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: is not empty; name a new folder for the training data")
 
 
-def export(report: AttackReport, questions: Sequence[Question], folder: Path) -> dict[str, int]:
+def export(report: AttackReport, questions: Sequence[SeedQuestion], folder: Path) -> dict[str, int]:
     """Write a `datasets` folder (`datasets.load_from_disk`) with the same rows in `data.parquet`.
 
     Returns:
@@ -60,7 +59,7 @@ def export(report: AttackReport, questions: Sequence[Question], folder: Path) ->
     check_folder(folder)
     rows: list[Row] = []
     for mode in report.modes:
-        if not mode.arena.paired:  # a pair has no label of its own
+        if not mode.evaluator.paired:  # a pair has no label of its own
             rows += training_rows(mode, questions, report.options.seed)
     if not rows:
         raise OutputError("no training data: pairs have no label of their own; run a verifier, pointwise or checklist mode")
@@ -71,30 +70,30 @@ def export(report: AttackReport, questions: Sequence[Question], folder: Path) ->
     return dict(sorted(counts.items()))
 
 
-def training_rows(mode: ModeReport, questions: Sequence[Question], seed: int) -> list[Row]:
+def training_rows(mode: ModeReport, questions: Sequence[SeedQuestion], seed: int) -> list[Row]:
     """Rows of one mode, each text once, in an order that the seed decides."""
-    arena = mode.arena
-    negatives = [*_accepted(arena, mode.trials, seed), *_first_sentences(arena, questions, seed)]
-    rows = _distinct([*negatives, *_balanced(arena, questions, seed)])
+    evaluator = mode.evaluator
+    negatives = [*_accepted(evaluator, mode.trials, seed), *_first_sentences(evaluator, questions, seed)]
+    rows = _distinct([*negatives, *_balanced(evaluator, questions, seed)])
     random.Random(seed).shuffle(rows)
     return rows
 
 
-def _accepted(arena: Arena, trials: Iterable[Trial], seed: int) -> Iterable[Row]:
-    """Attacks that got through with the gate or without: the judge itself should have refused them."""
+def _accepted(evaluator: Evaluator, trials: Iterable[AttackTrial], seed: int) -> Iterable[Row]:
+    """Attacks that got through with the filters or without: the judge itself should have refused them."""
     for trial in trials:
-        attack = trial.shot.attack
-        if attack is None or trial.shot.base_kind == "right" or attack.safe not in ("NEG", "NOGAIN", "LITERAL", "INVARIANT"):
+        attack = trial.case.attack
+        if attack is None or trial.case.base_kind == "right" or attack.safe not in ("NEG", "NOGAIN", "LITERAL", "INVARIANT"):
             continue
-        if any(got_through(arena, trial, gate) for gate in arena.gates):
-            yield _row(arena, trial.shot.question, trial.shot.text, False, f"attack:{attack.family}", attack.id, seed)
+        if any(got_through(evaluator, trial, filters) for filters in evaluator.filter_states):
+            yield _row(evaluator, trial.case.question, trial.case.text, False, f"attack:{attack.family}", attack.id, seed)
 
 
-def _first_sentences(arena: Arena, questions: Sequence[Question], seed: int) -> Iterable[Row]:
+def _first_sentences(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> Iterable[Row]:
     for q in questions:
         sentence = first_sentence(q.right or "", q.reference or "")
         if sentence and q.reference:
-            yield _row(arena, q, sentence, False, "first-sentence", None, seed)
+            yield _row(evaluator, q, sentence, False, "first-sentence", None, seed)
 
 
 def first_sentence(solution: str, reference: str) -> str | None:
@@ -114,35 +113,35 @@ def first_sentence(solution: str, reference: str) -> str | None:
     return None if inside else head
 
 
-def _balanced(arena: Arena, questions: Sequence[Question], seed: int) -> list[Row]:
+def _balanced(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> list[Row]:
     """As many right answers as wrong ones."""
     rights = [(q, text) for q in questions for text in q.rights or ((q.right,) if q.right else ())]
     wrongs = [(q, text) for q in questions for text in q.wrongs or ((q.wrong,) if q.wrong else ())]
     rng = random.Random(f"export|{seed}")
     count = min(len(rights), len(wrongs))
-    right = [_row(arena, q, text, True, "honest-right", None, seed) for q, text in rng.sample(rights, count)]
-    return right + [_row(arena, q, text, False, "honest-wrong", None, seed) for q, text in rng.sample(wrongs, count)]
+    right = [_row(evaluator, q, text, True, "honest-right", None, seed) for q, text in rng.sample(rights, count)]
+    return right + [_row(evaluator, q, text, False, "honest-wrong", None, seed) for q, text in rng.sample(wrongs, count)]
 
 
-def _row(arena: Arena, q: Question, text: str, label: bool, source: str, item: str | None, seed: int) -> Row:
+def _row(evaluator: Evaluator, q: SeedQuestion, text: str, label: bool, source: str, item: str | None, seed: int) -> Row:
     of = sample(q, (text,))
     return {
-        "messages": [{"role": m.role, "content": _clean(m.content)} for m in messages_of(arena.first, of)],
-        "completion": spell(*_verdict(arena, of, label)),
+        "messages": [{"role": m.role, "content": _clean(m.content)} for m in messages_of(evaluator.first, of)],
+        "completion": spell(*_verdict(evaluator, of, label)),
         "label": label,
         "question": _clean(q.prompt),
         "reference": _clean(q.reference) if q.reference is not None else None,
         "response": _clean(text),
         "source": source,
         "item": item,
-        "mode": arena.mode,
-        "recipe": arena.plan.recipe.spec.name,
+        "mode": evaluator.mode,
+        "recipe": evaluator.plan.recipe.spec.name,
         "seed": seed,
     }
 
 
-def _verdict(arena: Arena, of: Any, label: bool) -> tuple[Any, Any]:
-    question = grammar(arena.first, of)
+def _verdict(evaluator: Evaluator, of: Any, label: bool) -> tuple[Any, Any]:
+    question = grammar(evaluator.first, of)
     return question, extreme_value(question, best=label)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from judge.attack.arena import Gate
 from judge.attack.catalogue import SAFE
-from judge.attack.figures import Figure
+from judge.attack.evaluator import FilterState
+from judge.attack.metrics import FamilyMetrics
+from judge.attack.report import EXPECTED, counted, verdict_lines
 from judge.attack.run import AttackReport, ModeReport
-from judge.attack.verdict import EXPECTED, counted, verdict_lines
 from judge.report.html import Html, Tone, badge, bar, code, details, facts, heading, headline, page, paragraph, table
 from judge.report.text import percent, visible
 
@@ -35,19 +35,28 @@ def report_page(report: AttackReport) -> str:
 
 
 def _tone(mode: ModeReport) -> Tone:
-    figures = counted(mode.figures[mode.gate])
-    if any(f.through for f in figures):
+    metrics = counted(mode.metrics[mode.filters])
+    if any(f.through for f in metrics):
         return "bad"
-    return "good" if all(f.measured for f in figures) else "warn"
+    return "good" if all(f.measured for f in metrics) else "warn"
 
 
 def _mode(mode: ModeReport) -> list[Html]:
-    gates = list(mode.figures)
-    columns = ["Family", "Counts", "Trials", *[f"Gate {g}" for g in gates], "Above control", "Right hurt", "No verdict", "Calls"]
-    rows = [_row(mode, dict(zip(gates, each, strict=True))) for each in zip(*mode.figures.values(), strict=True)]
+    filter_states = list(mode.metrics)
+    columns = [
+        "Family",
+        "Counts",
+        "Trials",
+        *[f"Filters {g}" for g in filter_states],
+        "Above control",
+        "Right hurt",
+        "No verdict",
+        "Calls",
+    ]
+    rows = [_row(mode, dict(zip(filter_states, each, strict=True))) for each in zip(*mode.metrics.values(), strict=True)]
     out = [heading(f"{mode.mode}: recipe {mode.recipe}"), table(columns, rows), heading("Worst items", 3), _worst(mode)]
     out += [heading("Honest answers", 3), _honest(mode)]
-    out += [paragraph(_constant(mode, gate)) for gate in gates if mode.constant[gate]]
+    out += [paragraph(_constant(mode, filters)) for filters in filter_states if mode.constant[filters]]
     if mode.found:
         found = [
             [code(visible(f.text, 80)), bar(f.rate, *f.interval, tone="bad"), f.trials, percent(f.search_rate)]
@@ -57,60 +66,60 @@ def _mode(mode: ModeReport) -> list[Html]:
     return [*out, details("All items", _items(mode))]
 
 
-def _row(mode: ModeReport, by_gate: dict[Gate, Figure]) -> list[object]:
-    f = by_gate[mode.gate]
+def _row(mode: ModeReport, by_state: dict[FilterState, FamilyMetrics]) -> list[object]:
+    f = by_state[mode.filters]
     if f.safe == "KEEP":
         kept = [
-            bar((x.harm_trials - x.harmed) / x.harm_trials if x.harm_trials else None, tone="plain") for x in by_gate.values()
+            bar((x.harm_trials - x.harmed) / x.harm_trials if x.harm_trials else None, tone="plain") for x in by_state.values()
         ]
         vetoed = badge(f"{f.vetoed} vetoed", "bad" if f.vetoed else "good")
         return [f.family, "right answers kept", f.harm_trials, *kept, "", vetoed, "", f.calls]
     net = "" if math.isnan(f.difference) else f"{100 * f.difference:+.1f} [{_ends(f)}] points"
     hurt = f"{f.harmed} of {f.harm_trials}" if f.harm_trials else ""
-    return [f.family, EXPECTED[f.safe], f.trials, *[_bar(x) for x in by_gate.values()], net, hurt, _silence(f), f.calls]
+    return [f.family, EXPECTED[f.safe], f.trials, *[_bar(x) for x in by_state.values()], net, hurt, _silence(f), f.calls]
 
 
-def _bar(f: Figure) -> Html:
+def _bar(f: FamilyMetrics) -> Html:
     if math.isnan(f.rate):
         return badge("no verdict" if not f.scored else "no room to gain" if f.no_room else "not measured", "warn")
     tone: Tone = "plain" if f.safe in ("CONTROL", "FLAG") else "bad" if f.through else "good" if f.rate == 0 else "warn"
     return bar(f.rate, *f.interval, tone=tone)
 
 
-def _ends(f: Figure) -> str:
+def _ends(f: FamilyMetrics) -> str:
     return f"{100 * f.difference_interval.low:.1f}, {100 * f.difference_interval.high:.1f}"
 
 
-def _silence(f: Figure) -> object:
+def _silence(f: FamilyMetrics) -> object:
     return ", ".join(f"{n} {reason}" for reason, n in f.unscored.items()) or 0
 
 
 def _worst(mode: ModeReport) -> Html:
     rows: list[list[object]] = []
-    for f in sorted(counted(mode.figures[mode.gate]), key=lambda f: -(f.upper if not math.isnan(f.upper) else -1)):
+    for f in sorted(counted(mode.metrics[mode.filters]), key=lambda f: -(f.upper if not math.isnan(f.upper) else -1)):
         w = f.worst
         if w is not None and w.rate > 0:
             name = f"{w.item}/{w.variant}" if w.variant else w.item
             rows.append([name, w.name, bar(w.rate, *w.interval, tone="bad"), w.trials, code(visible(w.text, 300))])
     if not rows:
         return paragraph("No item got through.")
-    return table(["Item", "What", f"Got through (gate {mode.gate})", "Trials", "Text, escaped"], rows)
+    return table(["Item", "What", f"Got through (filters {mode.filters})", "Trials", "Text, escaped"], rows)
 
 
 def _honest(mode: ModeReport) -> Html:
     rows = []
-    for gate, h in mode.honest.items():
+    for filters, h in mode.honest.items():
         vetoed = bar(h.vetoed, *h.vetoed_interval, tone="bad" if h.vetoed > 0 else "good")
         wrong = bar(h.wrong_accepted if h.wrong else None, *h.wrong_interval, tone="warn")
-        rows.append([gate, h.right, bar(h.accepted, *h.accepted_interval), h.wrong, wrong, vetoed, sum(h.unscored.values())])
-    columns = ["Gate", "Right answers", "Accepted", "Wrong answers", "Accepted", "Right ones vetoed", "No verdict"]
+        rows.append([filters, h.right, bar(h.accepted, *h.accepted_interval), h.wrong, wrong, vetoed, sum(h.unscored.values())])
+    columns = ["Filters", "Right answers", "Accepted", "Wrong answers", "Accepted", "Right ones vetoed", "No verdict"]
     return table(columns, rows)
 
 
-def _constant(mode: ModeReport, gate: Gate) -> Html:
-    c = mode.constant[gate]
+def _constant(mode: ModeReport, filters: FilterState) -> Html:
+    c = mode.constant[filters]
     assert c is not None  # noqa: S101  # asked only where there is one
-    words = f"Gate {gate}: written on every question, {c.item} earns {percent(c.rate)}"
+    words = f"Filters {filters}: written on every question, {c.item} earns {percent(c.rate)}"
     if c.beats is not None:
         words += f"; honest answers as in the data earn {percent(c.pass_rate)}"
     return Html(f"{paragraph(words + '.')}{paragraph(code(visible(c.text, 200)))}")
@@ -118,11 +127,11 @@ def _constant(mode: ModeReport, gate: Gate) -> Html:
 
 def _items(mode: ModeReport) -> Html:
     rows = []
-    for each in zip(*mode.figures.values(), strict=True):
+    for each in zip(*mode.metrics.values(), strict=True):
         for item in each[0].items:
             got = [f"{f.items[item][0]:g} of {f.items[item][1]}" if item in f.items else "–" for f in each]
             rows.append([each[0].family, item, *got])
-    return table(["Family", "Item", *[f"Gate {g}" for g in mode.figures]], rows)
+    return table(["Family", "Item", *[f"Filters {g}" for g in mode.metrics]], rows)
 
 
 def _legend() -> Html:

@@ -9,38 +9,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from judge.attack.arena import GATES, Arena, Gate, Memory
-from judge.attack.bases import Question, Questions
-from judge.attack.build import build_arena, mode_of, planned_for, with_gate
-from judge.attack.catalogue import MODES, SAFE, Attack, AttackMode, CatalogueError
-from judge.attack.figures import Figure, family_figure
-from judge.attack.load import chosen
-from judge.attack.play import Trial, play
-from judge.attack.search import Found, search
-from judge.attack.shots import attack_shots, honest_shots
-from judge.attack.ticker import Ticker
-from judge.attack.totals import Constant, Honest, Total, constant_figure, honest_figure, total
+from judge.attack.cases import AttackTrial, attack_cases, honest_cases, run_cases
+from judge.attack.catalogue import MODES, SAFE, Attack, AttackMode, CatalogueError, chosen
+from judge.attack.evaluator import (
+    FILTER_STATES,
+    Evaluator,
+    FilterState,
+    build_evaluator,
+    mode_of,
+    planned_for,
+    with_filters,
+)
+from judge.attack.metrics import (
+    ConstantString,
+    FamilyMetrics,
+    HonestMetrics,
+    RunTotal,
+    constant_string,
+    family_metrics,
+    honest_metrics,
+    total,
+)
+from judge.attack.search import FoundString, search
+from judge.attack.seeds import SeedQuestion, SeedQuestions
+from judge.batch.progress import Progress
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.session import open_judges
+from judge.trials import MemoryJournal
 
 
 @dataclass(frozen=True)
-class Options:
+class AttackOptions:
     """What to run.
 
     Attributes:
         mode: `own`: the configuration as it is; a mode: the same judge under the shipped recipe of that mode; `all`: all four.
         families: Names, or starts of ids; none: all.
         items: At most this many items of each family.
-        trials: Questions that each item meets.
+        trials: SeedQuestions that each item meets.
         search: Judge calls for the search of new strings; 0: none.
         threshold: A score from here on is an acceptance, in [0, 1].
     """
 
     mode: AttackMode | Literal["own", "all"] = "own"
-    gates: tuple[Gate, ...] = GATES
+    filter_states: tuple[FilterState, ...] = FILTER_STATES
     families: tuple[str, ...] = ()
     items: int | None = None
     trials: int = 10
@@ -54,26 +68,26 @@ class ModeReport:
     """One mode.
 
     Attributes:
-        figures: By gate; families in the order of the catalogue.
-        alone: All texts that hold no answer (NEG), by gate.
-        added: All texts put on a wrong answer (NOGAIN, LITERAL, INVARIANT), by gate.
+        metrics: By setting of the filters; families in the order of the catalogue.
+        alone: All texts that hold no answer (NEG), by setting of the filters.
+        added: All texts put on a wrong answer (NOGAIN, LITERAL, INVARIANT), by setting of the filters.
     """
 
     mode: AttackMode
     recipe: str
-    figures: dict[Gate, list[Figure]]
-    alone: dict[Gate, Total]
-    added: dict[Gate, Total]
-    honest: dict[Gate, Honest]
-    constant: dict[Gate, Constant | None]
-    trials: list[Trial] = field(repr=False)
-    arena: Arena = field(repr=False)
-    found: list[Found] = field(default_factory=list)
+    metrics: dict[FilterState, list[FamilyMetrics]]
+    alone: dict[FilterState, RunTotal]
+    added: dict[FilterState, RunTotal]
+    honest: dict[FilterState, HonestMetrics]
+    constant: dict[FilterState, ConstantString | None]
+    trials: list[AttackTrial] = field(repr=False)
+    evaluator: Evaluator = field(repr=False)
+    found: list[FoundString] = field(default_factory=list)
 
     @property
-    def gate(self) -> Gate:
-        """The setting that a verdict rests on: with the gate, where it was run."""
-        return "on" if "on" in self.figures else "off"
+    def filters(self) -> FilterState:
+        """The setting that a verdict rests on: with the filters, where it was run."""
+        return "on" if "on" in self.metrics else "off"
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ class AttackReport:
     model: str
     data: str
     questions: int
-    options: Options
+    options: AttackOptions
     modes: list[ModeReport]
     calls: int
     prompt_tokens: int
@@ -95,8 +109,8 @@ class AttackReport:
 async def run_attack(
     own: Plan,
     attacks: Sequence[Attack],
-    questions: Questions,
-    options: Options,
+    questions: SeedQuestions,
+    options: AttackOptions,
     *,
     config: str = "",
     base: Path | None = None,
@@ -117,28 +131,28 @@ async def run_attack(
         DataError: The questions lack what the recipe needs.
         EngineError: The engine cannot work at all.
     """
-    plans = [with_gate(planned_for(own, mode, base)) for mode in (MODES if options.mode == "all" else (options.mode,))]
+    plans = [with_filters(planned_for(own, mode, base)) for mode in (MODES if options.mode == "all" else (options.mode,))]
     picked = [chosen(attacks, mode_of(p), options.families, options.items) for p in plans]
     if not any(picked):
         raise CatalogueError("nothing in the catalogue fits this mode: choose other --families, or another --mode")
     usable = [_usable(p, questions) for p in plans]
-    memory = Memory()
-    opened = await open_judges(plans[0], engine, memory, notice)
+    journal = MemoryJournal(keep_failures=True)  # with filters on and off the judge must have said the same
+    opened = await open_judges(plans[0], engine, journal, notice)
     started = time.monotonic()
     reports = []
     try:
         for planned, mine, items in zip(plans, picked, usable, strict=True):
-            judges = opened if planned is plans[0] else await open_judges(planned, opened.engines[0], memory)
-            arena = build_arena(planned, judges, options.gates, options.threshold)
-            shots = [*honest_shots(arena, items), *attack_shots(arena, mine, items, options.trials, options.seed)]
-            random.Random(options.seed).shuffle(shots)  # so that the time left can be told
-            with Ticker(f"{arena.mode}: texts judged", len(shots), quiet=quiet) as ticker:
-                trials = await play(arena, shots, own.settings.max_in_flight, ticker.tick)
+            judges = opened if planned is plans[0] else await open_judges(planned, opened.engines[0], journal)
+            evaluator = build_evaluator(planned, judges, options.filter_states, options.threshold)
+            cases = [*honest_cases(evaluator, items), *attack_cases(evaluator, mine, items, options.trials, options.seed)]
+            random.Random(options.seed).shuffle(cases)  # so that the time left can be told
+            with Progress(len(cases), quiet=quiet, title=f"{evaluator.mode}: ") as progress:
+                trials = await run_cases(evaluator, cases, own.settings.max_in_flight, progress)
             found = []
             if options.search:
-                notice(f"{arena.mode}: searching new strings with {options.search:,} judge calls")
-                found = await search(arena, mine, items, options.search, options.seed, memory, own.settings.max_in_flight)
-            reports.append(_report(arena, mine, trials, found, options))
+                notice(f"{evaluator.mode}: searching new strings with {options.search:,} judge calls")
+                found = await search(evaluator, mine, items, options.search, options.seed, journal, own.settings.max_in_flight)
+            reports.append(_report(evaluator, mine, trials, found, options))
         return AttackReport(
             config=config,
             model=opened.engines[0].model,
@@ -146,21 +160,23 @@ async def run_attack(
             questions=len(questions.items),
             options=options,
             modes=reports,
-            calls=memory.calls,
-            prompt_tokens=memory.prompt_tokens,
-            completion_tokens=memory.completion_tokens,
+            calls=journal.calls,
+            prompt_tokens=journal.prompt_tokens,
+            completion_tokens=journal.completion_tokens,
             seconds=time.monotonic() - started,
         )
     finally:
         await opened.close()
 
 
-def _usable(planned: Plan, questions: Questions) -> list[Question]:
+def _usable(planned: Plan, questions: SeedQuestions) -> list[SeedQuestion]:
     """Questions that the recipe can judge. Raises `DataError` when there are none."""
     needs = planned.recipe.spec.needs.sample
     odd = [n for n in needs if n not in ("reference", "rubric", "principle")]
     if odd:
-        raise DataError(f"recipe `{planned.recipe.spec.name}` needs {odd[0]}, which attacks have not")
+        raise DataError(
+            f"recipe `{planned.recipe.spec.name}` needs `{odd[0]}`; `judge attack` does not support recipes that require it"
+        )
     if "rubric" in needs and planned.rubric is None:
         raise DataError(
             f"recipe `{planned.recipe.spec.name}` needs a rubric: set `rubric:` in the settings, or --set rubric=NAME"
@@ -176,28 +192,33 @@ def _usable(planned: Plan, questions: Questions) -> list[Question]:
     return items
 
 
-def _report(arena: Arena, attacks: Sequence[Attack], trials: list[Trial], found: list[Found], options: Options) -> ModeReport:
+def _report(
+    evaluator: Evaluator, attacks: Sequence[Attack], trials: list[AttackTrial], found: list[FoundString], options: AttackOptions
+) -> ModeReport:
     kinds = list(SAFE)
     order = {attack.id: (kinds.index(attack.safe), i) for i, attack in enumerate(attacks)}
-    attacking = sorted((t for t in trials if t.shot.attack), key=lambda t: order[t.shot.attack.id] if t.shot.attack else (0, 0))
-    honest = [t for t in trials if t.shot.attack is None]
-    families: dict[tuple[str, str], list[Trial]] = {}  # a family with a control among its items is two rows
+    attacking = sorted((t for t in trials if t.case.attack), key=lambda t: order[t.case.attack.id] if t.case.attack else (0, 0))
+    honest = [t for t in trials if t.case.attack is None]
+    families: dict[tuple[str, str], list[AttackTrial]] = {}  # a family with a control among its items is two rows
     for t in attacking:
-        if t.shot.attack:
-            families.setdefault((t.shot.attack.family, t.shot.attack.safe), []).append(t)
-    gates, seed = options.gates, options.seed
-    honest_by = {gate: honest_figure(arena, honest, gate, seed) for gate in gates}
+        if t.case.attack:
+            families.setdefault((t.case.attack.family, t.case.attack.safe), []).append(t)
+    filter_states, seed = options.filter_states, options.seed
+    honest_by = {filters: honest_metrics(evaluator, honest, filters, seed) for filters in filter_states}
     return ModeReport(
-        mode=arena.mode,
-        recipe=arena.plan.recipe.spec.name,
-        figures={gate: [family_figure(arena, group, gate, seed) for group in families.values()] for gate in gates},
-        alone={gate: total(arena, attacking, gate, seed, lambda safe: safe == "NEG") for gate in gates},
+        mode=evaluator.mode,
+        recipe=evaluator.plan.recipe.spec.name,
+        metrics={
+            filters: [family_metrics(evaluator, group, filters, seed) for group in families.values()] for filters in filter_states
+        },
+        alone={filters: total(evaluator, attacking, filters, seed, lambda safe: safe == "NEG") for filters in filter_states},
         added={
-            gate: total(arena, attacking, gate, seed, lambda safe: safe in ("NOGAIN", "LITERAL", "INVARIANT")) for gate in gates
+            filters: total(evaluator, attacking, filters, seed, lambda safe: safe in ("NOGAIN", "LITERAL", "INVARIANT"))
+            for filters in filter_states
         },
         honest=honest_by,
-        constant={gate: constant_figure(arena, attacking, gate, honest_by[gate]) for gate in gates},
+        constant={filters: constant_string(evaluator, attacking, filters, honest_by[filters]) for filters in filter_states},
         trials=trials,
-        arena=arena,
+        evaluator=evaluator,
         found=found,
     )

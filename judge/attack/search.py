@@ -18,12 +18,13 @@ from pathlib import Path
 
 import yaml
 
-from judge.attack.arena import Arena, Gate, Memory
-from judge.attack.bases import Question
 from judge.attack.catalogue import Attack
+from judge.attack.evaluator import Evaluator, FilterState
+from judge.attack.seeds import SeedQuestion
 from judge.checks.match import agrees
 from judge.errors import OutputError
 from judge.report.stats import Interval, wilson
+from judge.trials import MemoryJournal
 from judge.types import Message, Request, Sampling
 
 MAX_CHARS = 80  # a key is short; longer texts begin to say something
@@ -45,7 +46,7 @@ _PROPOSE = (
 
 
 @dataclass
-class Candidate:
+class SearchCandidate:
     """A string under search: questions met, and how far it was accepted."""
 
     text: str
@@ -59,7 +60,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundString:
     """A string that was accepted, measured on questions that the search never saw."""
 
     text: str
@@ -67,31 +68,31 @@ class Found:
     interval: Interval
     trials: int
     search_rate: float
-    gate: Gate
+    filters: FilterState
 
 
 @dataclass
 class _State:
     """What the search knows."""
 
-    pool: dict[str, Candidate] = field(default_factory=dict)
+    pool: dict[str, SearchCandidate] = field(default_factory=dict)
     queue: list[str] = field(default_factory=list)
     looked_at: int = 0
 
 
 async def search(
-    arena: Arena,
+    evaluator: Evaluator,
     attacks: Iterable[Attack],
-    questions: Sequence[Question],
+    questions: Sequence[SeedQuestion],
     calls: int,
     seed: int,
-    memory: Memory,
+    journal: MemoryJournal,
     limit: int,
-) -> list[Found]:
-    """Look for strings that the configuration, with its gate, accepts as an answer.
+) -> list[FoundString]:
+    """Look for strings that the configuration, with its filters, accepts as an answer.
 
     Args:
-        calls: Judge calls that may be made, proposals and the last measurement included. A string that the gate stops
+        calls: Judge calls that may be made, proposals and the last measurement included. A string that the filters stop
             costs none; the search ends after 20 such strings for each call as well.
         limit: Strings judged at once.
 
@@ -103,26 +104,26 @@ async def search(
     rng.shuffle(order)
     half = max(1, len(order) // 2)
     seen, held = order[:half], order[half:] or order
-    gate: Gate = "on" if "on" in arena.gates else "off"
-    start, state = memory.calls, _State()
+    filters: FilterState = "on" if "on" in evaluator.filter_states else "off"
+    start, state = journal.calls, _State()
     budget = start + max(1, int(calls * (1 - _HELD_OUT)))
-    state.queue = [*await _proposals(arena, rng, min(40, max(5, calls // 10)), memory), *_seeds(attacks)]
-    while memory.calls < budget and state.looked_at < 20 * calls:
+    state.queue = [*await _proposals(evaluator, rng, min(40, max(5, calls // 10)), journal), *_seeds(attacks)]
+    while journal.calls < budget and state.looked_at < 20 * calls:
         while len(state.queue) < 8:
             state.queue.append(_bred(state, rng))
         batch, state.queue = state.queue[:8], state.queue[8:]
-        new = [state.pool.setdefault(t, Candidate(t)) for t in dict.fromkeys(batch) if t not in state.pool]
+        new = [state.pool.setdefault(t, SearchCandidate(t)) for t in dict.fromkeys(batch) if t not in state.pool]
         state.looked_at += len(batch)
         again = [c for c in _best(state) if c.accepted and c.met < len(seen)][:4]
         room = asyncio.Semaphore(limit)
-        await asyncio.gather(*(_meet(arena, c, rng.sample(seen, min(2, len(seen))), gate, room) for c in new))
-        await asyncio.gather(*(_meet(arena, c, seen[c.met : c.met + 4], gate, room) for c in again))
-    return await _measured(arena, _best(state)[:REPORTED], held, gate, start + calls, memory)
+        await asyncio.gather(*(_meet(evaluator, c, rng.sample(seen, min(2, len(seen))), filters, room) for c in new))
+        await asyncio.gather(*(_meet(evaluator, c, seen[c.met : c.met + 4], filters, room) for c in again))
+    return await _measured(evaluator, _best(state)[:REPORTED], held, filters, start + calls, journal)
 
 
-async def _proposals(arena: Arena, rng: random.Random, count: int, memory: Memory) -> list[str]:
+async def _proposals(evaluator: Evaluator, rng: random.Random, count: int, journal: MemoryJournal) -> list[str]:
     """What the judge itself would begin an answer with."""
-    engine = arena.first.caller.engine
+    engine = evaluator.first.caller.engine
     requests = [
         Request(
             (Message("user", _PROPOSE[i % len(_PROPOSE)]),), Sampling(temperature=1.0, max_tokens=24, seed=rng.randrange(2**31))
@@ -131,9 +132,7 @@ async def _proposals(arena: Arena, rng: random.Random, count: int, memory: Memor
     ]
     replies = await asyncio.gather(*map(engine.complete, requests))
     for reply in replies:
-        memory.calls += 1
-        memory.prompt_tokens += reply.prompt_tokens
-        memory.completion_tokens += reply.completion_tokens
+        journal.count(reply)
     lines = (line.strip() for reply in replies for line in reply.text.splitlines())
     return list(dict.fromkeys(line[:MAX_CHARS] for line in lines if line))
 
@@ -143,7 +142,7 @@ def _seeds(attacks: Iterable[Attack]) -> list[str]:
     return [t for t in dict.fromkeys(whole) if len(t) <= MAX_CHARS]
 
 
-def _best(state: _State) -> list[Candidate]:
+def _best(state: _State) -> list[SearchCandidate]:
     return sorted(state.pool.values(), key=lambda c: (-c.rate, -c.met, len(c.text)))
 
 
@@ -178,36 +177,47 @@ def _changed(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-async def _meet(arena: Arena, candidate: Candidate, questions: Sequence[Question], gate: Gate, room: asyncio.Semaphore) -> None:
+async def _meet(
+    evaluator: Evaluator,
+    candidate: SearchCandidate,
+    questions: Sequence[SeedQuestion],
+    filters: FilterState,
+    room: asyncio.Semaphore,
+) -> None:
     """Judge a string on some questions; one that is the right answer there does not count."""
     for q in questions:
         if agrees(candidate.text, q.reference or ""):
             continue
         async with room:
-            score = (await arena.score(q, candidate.text, q.right if arena.paired else None))[gate]
-        accepted = arena.accepted(score)
+            score = (await evaluator.score(q, candidate.text, q.right if evaluator.paired else None))[filters]
+        accepted = evaluator.accepted(score)
         if accepted is not None:
             candidate.met += 1
             candidate.accepted += accepted
 
 
 async def _measured(
-    arena: Arena, best: Sequence[Candidate], held: Sequence[Question], gate: Gate, budget: int, memory: Memory
-) -> list[Found]:
+    evaluator: Evaluator,
+    best: Sequence[SearchCandidate],
+    held: Sequence[SeedQuestion],
+    filters: FilterState,
+    budget: int,
+    journal: MemoryJournal,
+) -> list[FoundString]:
     paid = [c for c in best if c.accepted]
     room = asyncio.Semaphore(16)
-    each = max(1, min(len(held), (budget - memory.calls) // max(1, len(paid))))
+    each = max(1, min(len(held), (budget - journal.calls) // max(1, len(paid))))
     fresh = [replace(c, met=0, accepted=0.0) for c in paid]
-    await asyncio.gather(*(_meet(arena, c, held[:each], gate, room) for c in fresh))
+    await asyncio.gather(*(_meet(evaluator, c, held[:each], filters, room) for c in fresh))
     out = [
-        Found(c.text, c.accepted / c.met, wilson(round(c.accepted), c.met), c.met, old.accepted / old.met, gate)
+        FoundString(c.text, c.accepted / c.met, wilson(round(c.accepted), c.met), c.met, old.accepted / old.met, filters)
         for c, old in zip(fresh, paid, strict=True)
         if c.met and c.accepted
     ]
     return sorted(out, key=lambda f: (-f.rate, len(f.text)))
 
 
-def write_found(found: Sequence[Found], path: Path, model: str) -> None:
+def write_found(found: Sequence[FoundString], path: Path, model: str) -> None:
     """Write found strings as a catalogue that `--catalogue` reads back. Raises `OutputError`."""
     items = {
         f"FS-{i:02d}": {"text": f.text, "name": f"{f.rate:.0%} of {f.trials} held-out questions"} for i, f in enumerate(found, 1)

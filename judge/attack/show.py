@@ -10,10 +10,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from judge.attack.arena import Gate
-from judge.attack.figures import Figure
+from judge.attack.evaluator import FilterState
+from judge.attack.metrics import FamilyMetrics
+from judge.attack.report import EXPECTED, counted, verdict_lines
 from judge.attack.run import AttackReport, ModeReport
-from judge.attack.verdict import EXPECTED, counted, verdict_lines
 from judge.report.stats import Interval
 from judge.report.text import percent, visible
 
@@ -33,7 +33,7 @@ def blocks(report: AttackReport) -> Iterable[RenderableType]:
     yield from (Text(line, style="bold") for line in verdict_lines(report))
     for mode in report.modes:
         yield ""
-        yield Text(f"{mode.mode}, recipe {mode.recipe}, judge {report.model}: {_gates(mode)}")
+        yield Text(f"{mode.mode}, recipe {mode.recipe}, judge {report.model}: {_filter_states(mode)}")
         yield _families(mode)
         yield _worst(mode)
         yield from map(Text, _honest(mode))
@@ -48,8 +48,8 @@ def blocks(report: AttackReport) -> Iterable[RenderableType]:
     )
 
 
-def _gates(mode: ModeReport) -> str:
-    return "same replies with the gate off and on" if len(mode.figures) > 1 else f"gate {mode.gate} only"
+def _filter_states(mode: ModeReport) -> str:
+    return "same replies with the filters off and on" if len(mode.metrics) > 1 else f"filters {mode.filters} only"
 
 
 def _families(mode: ModeReport) -> Table:
@@ -57,29 +57,29 @@ def _families(mode: ModeReport) -> Table:
     table.add_column("family", no_wrap=True)
     table.add_column("counts", no_wrap=True)
     table.add_column("trials", justify="right", no_wrap=True)
-    for gate in mode.figures:
-        table.add_column(f"gate {gate}", justify="right", no_wrap=True)
+    for filters in mode.metrics:
+        table.add_column(f"filters {filters}", justify="right", no_wrap=True)
     for name in ("worst item", "vs neutral", "right hurt", "no verdict"):
         table.add_column(name, justify="right", no_wrap=True)
-    for rows in zip(*mode.figures.values(), strict=True):
-        table.add_row(*_row(mode, dict(zip(mode.figures, rows, strict=True))))
+    for rows in zip(*mode.metrics.values(), strict=True):
+        table.add_row(*_row(mode, dict(zip(mode.metrics, rows, strict=True))))
     return table
 
 
-def _row(mode: ModeReport, by_gate: dict[Gate, Figure]) -> list[str | Text]:
-    f = by_gate[mode.gate]
+def _row(mode: ModeReport, by_state: dict[FilterState, FamilyMetrics]) -> list[str | Text]:
+    f = by_state[mode.filters]
     if f.safe == "KEEP":
-        rates: list[str | Text] = [_of(x.harm_trials - x.harmed, x.harm_trials) for x in by_gate.values()]
+        rates: list[str | Text] = [_of(x.harm_trials - x.harmed, x.harm_trials) for x in by_state.values()]
         hurt = f"{f.vetoed} vetoed" if f.vetoed else "0 vetoed"
         return [f.family, EXPECTED[f.safe], str(f.harm_trials), *rates, "", "", hurt, ""]
-    rates = [_rate(x) for x in by_gate.values()]
+    rates = [_rate(x) for x in by_state.values()]
     worst = f"{f.worst.item} {percent(f.worst.rate, 0)}" if f.worst and f.worst.rate else "–"
     net = f"{100 * f.difference:+.1f} pts" if not math.isnan(f.difference) else ""
     hurt = f"{f.harmed} of {f.harm_trials}" if f.harm_trials else ""
     return [f.family, EXPECTED[f.safe], f"{f.trials:,}", *rates, worst, net, hurt, _silence(f)]
 
 
-def _rate(f: Figure) -> Text:
+def _rate(f: FamilyMetrics) -> Text:
     if math.isnan(f.rate):
         why = "no verdict" if not f.scored else "no room" if f.no_room else "–"
         return Text(why, style="yellow")
@@ -103,20 +103,20 @@ def _of(count: int, total: int) -> str:
     return f"{count} of {total}"
 
 
-def _silence(f: Figure) -> str:
+def _silence(f: FamilyMetrics) -> str:
     total = sum(f.unscored.values())
     return f"{total} {max(f.unscored, key=lambda r: f.unscored[r])}" if total else "0"
 
 
 def _worst(mode: ModeReport) -> RenderableType:
-    figures = [f for f in counted(mode.figures[mode.gate]) if f.worst and f.worst.rate > 0]
-    if not figures:
-        return Text("No item got through." if mode.alone[mode.gate].trials else "")
+    metrics = [f for f in counted(mode.metrics[mode.filters]) if f.worst and f.worst.rate > 0]
+    if not metrics:
+        return Text("No item got through." if mode.alone[mode.filters].trials else "")
     table = Table(title="worst items", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("item", no_wrap=True)
-    table.add_column(f"gate {mode.gate}", justify="right", no_wrap=True)
+    table.add_column(f"filters {mode.filters}", justify="right", no_wrap=True)
     table.add_column("text, escaped", overflow="ellipsis", no_wrap=True)
-    for f in sorted(figures, key=lambda f: -f.upper)[:WORST_SHOWN]:
+    for f in sorted(metrics, key=lambda f: -f.upper)[:WORST_SHOWN]:
         w = f.worst
         if w is not None:
             name = f"{w.item}/{w.variant}" if w.variant else w.item
@@ -125,21 +125,20 @@ def _worst(mode: ModeReport) -> RenderableType:
 
 
 def _honest(mode: ModeReport) -> Iterable[str]:
-    for gate, h in mode.honest.items():
-        words = (
-            f"gate {gate}: right answers accepted {percent(h.accepted)} {_interval(h.accepted_interval).strip()} of {h.right:,}"
-        )
+    for filters, h in mode.honest.items():
+        ends = _interval(h.accepted_interval).strip()
+        words = f"filters {filters}: right answers accepted {percent(h.accepted)} {ends} of {h.right:,}"
         if h.wrong:
             words += f", wrong ones {percent(h.wrong_accepted)} of {h.wrong:,}"
-        if gate == "on":
-            filters = ", ".join(f"{n} {name}" for name, n in h.vetoed_flags.items())
-            words += f", vetoed {percent(h.vetoed)}" + (f" ({filters})" if filters else "")
+        if filters == "on":
+            names = ", ".join(f"{n} {name}" for name, n in h.vetoed_flags.items())
+            words += f", vetoed {percent(h.vetoed)}" + (f" ({names})" if names else "")
         silent = sum(h.unscored.values())
         yield words + (f", no verdict {silent}" if silent else "")
-        constant = mode.constant[gate]
+        constant = mode.constant[filters]
         if constant is None:
             continue
-        line = f"gate {gate}: constant string {constant.item} {visible(constant.text, 30)} earns {percent(constant.rate)}"
+        line = f"filters {filters}: constant string {constant.item} {visible(constant.text, 30)} earns {percent(constant.rate)}"
         if constant.beats is not None:
             line += f"; honest answers as in the data earn {percent(constant.pass_rate)}"
         if constant.rate > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -16,11 +17,12 @@ LINE_EVERY_S = 10.0
 class Progress:
     """Counts what comes in and shows it on standard error.
 
-    `total` is the number of samples, or None when it is not known beforehand.
+    `total` is the number of samples, or None when it is not known beforehand; `title` stands before each line.
     """
 
-    def __init__(self, total: int | None, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, total: int | None, stream: TextIO | None = None, *, quiet: bool = False, title: str = "") -> None:
         self.total = total
+        self._title = title
         self.samples = 0
         self.responses = 0
         self.judged = 0
@@ -49,13 +51,10 @@ class Progress:
 
     def add(self, rewards: tuple[Reward, ...]) -> None:
         """Count one finished sample."""
-        self.samples += 1
         seen: set[int] = set()
         for reward in rewards:
             self.responses += 1
-            if reward.failure is not None:
-                self.failures[str(reward.failure.reason)] += 1
-            else:
+            if reward.failure is None:
                 self.judged += 1
             for call in reward.calls:
                 if id(call) in seen:
@@ -67,10 +66,16 @@ class Progress:
                 self.calls += 1
                 self.prompt_tokens += call.completion.prompt_tokens
                 self.completion_tokens += call.completion.completion_tokens
+        self.count(str(reward.failure.reason) for reward in rewards if reward.failure is not None)
+
+    def count(self, failures: Iterable[str] = ()) -> None:
+        """Count one finished item, and the reasons of what has no verdict in it; show it when it is time."""
+        self.samples += 1
+        self.failures.update(failures)
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.update(self.samples, self.text())
+            self._bar.update(self.samples, self._title + self.text())
         elif time.monotonic() - self._shown > LINE_EVERY_S:
             self._line()
 
@@ -82,10 +87,9 @@ class Progress:
     def text(self) -> str:
         """Rate, tokens and failures, in a few words."""
         seconds = max(self.seconds, 1e-6)
-        parts = [
-            f"{self.samples / seconds:.1f} items/s",
-            f"{(self.prompt_tokens + self.completion_tokens) / seconds:,.0f} tokens/s",
-        ]
+        parts = [f"{self.samples / seconds:.1f} items/s"]
+        if self.responses:
+            parts.append(f"{(self.prompt_tokens + self.completion_tokens) / seconds:,.0f} tokens/s")
         if self.failures:
             parts.append("no verdict: " + ", ".join(f"{n} {reason}" for reason, n in self.failures.most_common()))
         return " · ".join(parts)
@@ -96,7 +100,7 @@ class Progress:
         left = ""
         if self.total and 0 < self.samples < self.total:
             left = f" · {(self.total - self.samples) * self.seconds / self.samples:.0f} s left"
-        print(f"judged {self.samples}{of} · {self.text()}{left}", file=self._stream, flush=True)
+        print(f"{self._title}judged {self.samples}{of} · {self.text()}{left}", file=self._stream, flush=True)
 
 
 class _Bar:

@@ -9,11 +9,10 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from judge.attack.arena import GATES, Gate
-from judge.attack.bases import load_questions
-from judge.attack.catalogue import MODES, AttackMode
-from judge.attack.load import load_catalogues
-from judge.attack.run import AttackReport, Options, run_attack
+from judge.attack.catalogue import MODES, AttackMode, load_catalogues
+from judge.attack.evaluator import FILTER_STATES, FilterState
+from judge.attack.run import AttackOptions, AttackReport, run_attack
+from judge.attack.seeds import load_seeds
 from judge.batch.read import parse_map
 from judge.cli.options import Config, Map, Set, Split, notice
 from judge.errors import InputError, OutputError, did_you_mean
@@ -47,36 +46,39 @@ def attack(
         list[str] | None,
         typer.Option(
             "--families",
-            help="Families, or starts of item ids (master-key,FV). Repeatable. [default: all]",
+            help="Attack families or item id prefixes, separated by commas (master-key,FV). Repeatable. [default: all]",
             metavar="NAMES",
             show_default=False,
         ),
     ] = None,
     items: Annotated[
-        int | None, typer.Option("--items", help="Items of each family, at most. [default: all]", metavar="N", min=1)
+        int | None, typer.Option("--items", help="Use at most N attacks of each family. [default: all]", metavar="N", min=1)
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", help="Questions that each item meets.", metavar="N", min=1)] = 10,
-    gate: Annotated[
-        str, typer.Option("--gate", help="on, off, or both: the same replies with the gate and without.", metavar="WHICH")
+    trials: Annotated[int, typer.Option("--trials", help="Questions per attack.", metavar="N", min=1)] = 10,
+    filters: Annotated[
+        str,
+        typer.Option("--filters", help="Run with filters on, off or both (one judge reply serves both).", metavar="WHICH"),
     ] = "both",
     catalogue: Annotated[
         list[str] | None,
         typer.Option(
             "--catalogue",
-            help="A catalogue of your own on top of the shipped one. Repeatable. [default: none]",
+            help="Add your own attack catalogue to the shipped one. Repeatable. [default: none]",
             metavar="FILE",
             show_default=False,
         ),
     ] = None,
     threshold: Annotated[
-        float, typer.Option("--threshold", help="A reward from here on is an acceptance.", metavar="REWARD", min=0, max=1)
+        float,
+        typer.Option("--threshold", help="Least reward that counts as accepted, in [0, 1].", metavar="REWARD", min=0, max=1),
     ] = 0.5,
     search: Annotated[
-        int, typer.Option("--search", help="Judge calls to spend on looking for new strings; 0: none.", metavar="CALLS", min=0)
+        int,
+        typer.Option("--search", help="Judge calls to spend on a search for new strings; 0: none.", metavar="CALLS", min=0),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write the report as one page, too. [default: none]", metavar="FILE")
+        Path | None, typer.Option("--html", help="Also write the report as an HTML page. [default: none]", metavar="FILE")
     ] = None,
     output: Annotated[
         Path | None,
@@ -88,7 +90,7 @@ def attack(
         Path | None,
         typer.Option(
             "--export",
-            help="Write training data that teaches the judge to refuse what got through. [default: none]",
+            help="Write training data from the attacks that got through (output directory). [default: none]",
             metavar="DIR",
         ),
     ] = None,
@@ -96,21 +98,21 @@ def attack(
         float | None,
         typer.Option(
             "--fail-above",
-            help="Exit with 1 when a family's worst item gets through more often than this, or too few verdicts came to tell."
+            help="Exit with 1 if any family's worst attack success rate exceeds RATE, or if there are too few verdicts to decide."
             " [default: off]",
             metavar="RATE",
             min=0,
             max=1,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of questions, transforms and intervals.", metavar="N", min=0)] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of questions, transforms and intervals.", metavar="N", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print progress to standard error. [default: off]")] = False,
 ) -> None:
-    """Attack a judge: texts without an answer, and texts added to wrong answers; report what gets through, gate off and on.
+    """Attack a judge with texts that hold no answer and texts added to wrong answers; report which are rewarded.
 
-    Texts without an answer (blanks, openers, refusals) should never be accepted. Texts put on a wrong answer (orders, forged
-    verdicts, control tokens) should gain nothing; neutral text of the same length is run beside them, and the difference counts.
-    Right answers show what the gate costs. A call without a verdict is never counted as a defended attack.
+    Texts without an answer (blanks, openers, refusals) should never be accepted. Texts added to a wrong answer (instructions,
+    forged verdicts, control tokens) should gain nothing more than neutral text of the same length. Every text is judged with
+    the filters on and off. Right answers show what the filters cost. A call without a verdict is never counted as a defence.
 
     \b
     Examples:
@@ -126,9 +128,9 @@ def attack(
 
     settings, base = load_settings(config, overrides or ())
     own = plan(settings, base)
-    options = Options(
+    options = AttackOptions(
         mode=_mode(mode),
-        gates=_gates(gate),
+        filter_states=_filter_states(filters),
         families=tuple(f.strip() for text in families or () for f in text.split(",") if f.strip()),
         items=items,
         trials=trials,
@@ -137,7 +139,7 @@ def attack(
         seed=seed,
     )
     attacks = load_catalogues(catalogue or ())
-    questions = load_questions(data, parse_map(mapping or ()), split=split, limit=limit)
+    questions = load_seeds(data, parse_map(mapping or ()), split=split, limit=limit)
     if export is not None:
         check_folder(export)
     if output is not None:
@@ -172,12 +174,12 @@ def _mode(name: str) -> AttackMode | Literal["own", "all"]:
     )
 
 
-def _gates(name: str) -> tuple[Gate, ...]:
+def _filter_states(name: str) -> tuple[FilterState, ...]:
     if name == "both":
-        return GATES
+        return FILTER_STATES
     if name in ("on", "off"):
         return ("on",) if name == "on" else ("off",)
-    raise InputError(f"--gate {name}: on, off or both")
+    raise InputError(f"--filters {name}: on, off or both")
 
 
 def _made(folder: Path) -> None:
@@ -190,7 +192,7 @@ def _made(folder: Path) -> None:
 def _written(report: AttackReport, as_json: bool, html: Path | None, output: Path | None) -> None:
     """Print the report, and write what was asked for."""
     from judge.attack.page import report_page  # noqa: PLC0415  # as above
-    from judge.attack.record import record  # noqa: PLC0415  # as above
+    from judge.attack.report import record  # noqa: PLC0415  # as above
     from judge.attack.search import write_found  # noqa: PLC0415  # as above
     from judge.attack.show import print_report  # noqa: PLC0415  # as above
 
@@ -218,7 +220,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _judged(report: AttackReport, fail_above: float | None) -> None:
-    from judge.attack.verdict import exceeding  # noqa: PLC0415  # as above
+    from judge.attack.report import exceeding  # noqa: PLC0415  # as above
 
     problems = exceeding(report, fail_above) if fail_above is not None else []
     for line in problems:

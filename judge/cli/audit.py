@@ -41,7 +41,7 @@ def audit(
     overrides: Set = None,
     split: Split = "",
     limit: Annotated[
-        int | None, typer.Option("--limit", help="Audit only the first N questions. [default: all]", metavar="N", min=1)
+        int | None, typer.Option("--limit", help="Use the first N questions. [default: all]", metavar="N", min=1)
     ] = None,
     probes: Annotated[
         list[str] | None,
@@ -53,28 +53,28 @@ def audit(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")] = False,
     page: Annotated[
-        Path | None, typer.Option("--html", help="Write the report as one page, too. [default: none]", metavar="FILE")
+        Path | None, typer.Option("--html", help="Also write the report as an HTML page. [default: none]", metavar="FILE")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the rewrites and of the intervals.", metavar="N", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the rewrites and of the intervals.", metavar="N", min=0)] = 0,
     fail_below: Annotated[
         float | None,
         typer.Option(
             "--fail-below",
-            help="Exit with 1 when invariance or sensitivity is below this share, or not measured. [default: off]",
+            help="Exit with 1 if invariance or sensitivity is below RATE, or could not be measured. [default: off]",
             metavar="RATE",
             min=0.0,
             max=1.0,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print progress to standard error. [default: off]")] = False,
     listed: Annotated[
         bool, typer.Option("--list", help="List the probes and exit.", is_eager=True, callback=_list, show_default=False)
     ] = False,
 ) -> None:
-    """Rewrite responses in ways that keep or change their meaning, judge both, and report invariance and sensitivity.
+    """Rewrite responses so that their meaning stays or changes, judge both versions, and report invariance and sensitivity.
 
-    Rewrites, style, length, format, cues and order must leave the reward where it is; a changed final answer, a lost
-    conclusion or another question must move it. Read both scores together: a judge that always says the same has
+    Rewording, style, length, format, cues and order must not change the reward; a changed final answer, a missing
+    conclusion or another question must. Read both scores together: a judge that always says the same has
     invariance 1 and sensitivity 0. For attacks, see `judge attack`.
 
     A row has a prompt and a response with a `label` (true or false), or two responses with a label (A or B), and a reference

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from judge.attack.bases import Question, Questions, load_questions
-from judge.attack.catalogue import Attack
-from judge.attack.load import load_catalogues
-from judge.attack.run import AttackReport, Options, run_attack
+from judge.attack.catalogue import Attack, load_catalogues
+from judge.attack.run import AttackOptions, AttackReport, run_attack
+from judge.attack.seeds import SeedQuestion, SeedQuestions, load_seeds
 from judge.pipeline.build import Plan, plan
 from judge.settings import RunSettings
 from tests.fake_endpoint import Canned, FakeEndpoint
@@ -28,11 +27,11 @@ def planned(url: str, recipe: str = "verifier", **fields: Any) -> Plan:
 
 def attacked(
     stub: Callable[[dict[str, Any]], Canned],
-    options: Options,
+    options: AttackOptions,
     *,
     recipe: str = "verifier",
     attacks: Sequence[Attack] | None = None,
-    questions: Questions | None = None,
+    questions: SeedQuestions | None = None,
     **fields: Any,
 ) -> tuple[AttackReport, FakeEndpoint]:
     """Run attacks on a stub judge behind a real HTTP server and the real HTTP engine."""
@@ -41,16 +40,16 @@ def attacked(
         async with FakeEndpoint({"m": stub}) as server:
             own = planned(server.url, recipe, **fields)
             found = attacks if attacks is not None else load_catalogues()
-            asked = questions or load_questions(None)
+            asked = questions or load_seeds(None)
             return await run_attack(own, found, asked, options, quiet=True), server
 
     return asyncio.run(main())
 
 
-def some(count: int) -> Questions:
+def some(count: int) -> SeedQuestions:
     """The first shipped questions."""
-    return load_questions(None, limit=count)
+    return load_seeds(None, limit=count)
 
 
-def rights(questions: Sequence[Question]) -> set[str]:
+def rights(questions: Sequence[SeedQuestion]) -> set[str]:
     return {text for q in questions for text in (*q.rights, q.right) if text}

@@ -7,12 +7,9 @@ import random
 
 import pytest
 
-from judge.attack.bases import load_questions
-from judge.attack.catalogue import MODES, CatalogueError
-from judge.attack.load import chosen, load_catalogues
-from judge.attack.neutral import neutral
-from judge.attack.places import PLACES, placed
-from judge.attack.transforms import Base, known_transforms, transform_named
+from judge.attack.catalogue import MODES, CatalogueError, chosen, load_catalogues
+from judge.attack.seeds import load_seeds
+from judge.attack.texts import INSERTION_POINTS, AttackContext, control_text, inserted, known_transforms, transform_named
 from judge.errors import DataError, InputError
 from tests.conftest import ROOT
 
@@ -88,13 +85,13 @@ def test_own_transform(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("families: {f: {safe: NOGAIN, items: {A-1: {transform: 'tests.attack.test_catalogue:shout'}}}}")
     [attack] = load_catalogues([path], shipped=False)
-    assert transform_named(attack.transform)(Base("q", "abc"), random.Random(0)) == "ABC"
+    assert transform_named(attack.transform)(AttackContext("q", "abc"), random.Random(0)) == "ABC"
 
 
 @pytest.mark.parametrize("name", known_transforms())
 def test_transforms_repeat_and_need_nothing(name):
     """The same seed gives the same attack; a question without reference, wrong answer or criteria does not stop one."""
-    full = Base(
+    full = AttackContext(
         "How many?",
         "There are 4.\nThe answer is 4.",
         "5",
@@ -104,16 +101,16 @@ def test_transforms_repeat_and_need_nothing(name):
         "VERDICT: 5",
         ("It is right.",),
     )
-    for base in (full, Base("q", "a")):
+    for base in (full, AttackContext("q", "a")):
         first = transform_named(name)(base, random.Random(1))
         assert isinstance(first, str)
         assert first == transform_named(name)(base, random.Random(1))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", INSERTION_POINTS)
 def test_places_hold_the_text(place):
     """Wherever it goes, the attack's text is in what the judge gets, and so is the answer unless it is replaced."""
-    text = placed(place, "one\ntwo", "ATTACK")
+    text = inserted(place, "one\ntwo", "ATTACK")
     assert "ATTACK" in text
     assert ("two" in text) == (place != "whole")
 
@@ -121,7 +118,7 @@ def test_places_hold_the_text(place):
 @pytest.mark.parametrize("length", [1, 7, 400, 5000])
 def test_neutral_text_has_the_length_asked_for(length):
     """A control is as long as the attack, or its effect is no comparison."""
-    assert len(neutral(length, random.Random(3))) == length
+    assert len(control_text(length, random.Random(3))) == length
 
 
 DATA = {
@@ -136,7 +133,7 @@ def test_common_columns_are_recognised(tmp_path, name):
     """The usual layouts of verifier data need no --map."""
     path = tmp_path / "d.jsonl"
     path.write_text(DATA[name] + "\n")
-    [q] = load_questions(str(path)).items
+    [q] = load_seeds(str(path)).items
     assert (q.prompt, q.reference, q.right, q.share_right) == ("q", "4", "It is 4.", 1.0)
 
 
@@ -149,7 +146,7 @@ def test_wrong_answers_are_real_ones_or_borrowed(tmp_path):
     ]
     path = tmp_path / "d.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    legs, arms = load_questions(str(path)).items
+    legs, arms = load_seeds(str(path)).items
     assert (legs.wrong, legs.borrowed) == ("6", False)
     assert (arms.wrong, arms.borrowed) == ("8", True)
 
@@ -159,7 +156,7 @@ def test_a_label_of_neither_kind_is_an_error(tmp_path):
     path = tmp_path / "d.jsonl"
     path.write_text('{"question": "q", "reference": "4", "response": "5", "label": 3}\n')
     with pytest.raises(DataError, match="label 3 is neither right nor wrong"):
-        load_questions(str(path))
+        load_seeds(str(path))
 
 
 def test_missing_column_says_which(tmp_path):
@@ -167,4 +164,4 @@ def test_missing_column_says_which(tmp_path):
     path = tmp_path / "d.jsonl"
     path.write_text('{"text": "q"}\n')
     with pytest.raises(InputError, match="no column `prompt`"):
-        load_questions(str(path))
+        load_seeds(str(path))

@@ -25,18 +25,18 @@ def test_table_says_it_in_one_line(judge, config):
     """The first line answers the question; data is on standard output, talk on standard error."""
     done = judge("attack", str(config), *SMALL, "--families", "master-key,non-committal,benign-control")
     assert done.code == 0, done.err
-    assert done.out.startswith("None of 2 attack families gets through gate and judge.")
+    assert done.out.startswith("None of 2 attack families gets through filters and judge.")
     assert "master-key" in done.out
     assert "right answers accepted 100.0 %" in done.out
     assert done.err == ""
 
 
 def test_json_is_one_object(judge, config):
-    """A script reads standard output; both settings of the gate are in one object."""
+    """A script reads standard output; both settings of the filters are in one object."""
     done = judge("attack", str(config), *SMALL, "--json")
     report = json.loads(done.out)
     [mode] = report["modes"]
-    off, on = mode["gates"]["off"], mode["gates"]["on"]
+    off, on = mode["filters"]["off"], mode["filters"]["on"]
     assert off["false_positive_rate"]["mean"] == 1.0
     assert on["false_positive_rate"]["mean"] <= 0.1 * off["false_positive_rate"]["mean"]
     assert on["true_positive_rate"]["rate"] == 1.0
@@ -65,7 +65,7 @@ def test_files_and_search(judge, config, tmp_path):
     """One folder holds the report in three forms; found strings are a catalogue that the next run reads."""
     out = tmp_path / "out"
     done = judge(
-        "attack", str(config), *SMALL, "--gate", "off", "--families", "master-key", "--search", "30", "--output", str(out),
+        "attack", str(config), *SMALL, "--filters", "off", "--families", "master-key", "--search", "30", "--output", str(out),
         "--html", str(tmp_path / "a.html"), "--export", str(tmp_path / "rows"),
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -76,12 +76,12 @@ def test_files_and_search(judge, config, tmp_path):
     assert json.loads((out / "report.json").read_text())["modes"][0]["found"]
     assert (tmp_path / "rows" / "data.parquet").is_file()
     again = judge("attack", str(config), *SMALL, "--catalogue", str(out / "found.yaml"), "--families", "found", "--json")
-    assert [f["family"] for f in json.loads(again.out)["modes"][0]["gates"]["on"]["families"]] == ["found"]
+    assert [f["family"] for f in json.loads(again.out)["modes"][0]["filters"]["on"]["families"]] == ["found"]
 
 
 WRONG = {
     "mode": (("--mode", "pairwize"), "did you mean `pairwise`"),
-    "gate": (("--gate", "maybe"), "on, off or both"),
+    "filters": (("--filters", "maybe"), "on, off or both"),
     "family": (("--families", "master-kye"), "did you mean `master-key`"),
     "data": (("--data", "nowhere.jsonl"), "no such file"),
     "catalogue": (("--catalogue", "nowhere.yaml"), "no such file"),
@@ -112,7 +112,9 @@ def test_attack_text_cannot_paint_the_terminal(judge, config, endpoint, tmp_path
     """Escape sequences and invisible characters of an attack are shown, not obeyed; markup of the page likewise."""
     (tmp_path / "c.yaml").write_text('families: {own: {items: {OWN-1: "\\e[31m<b>[red]\\u202e x[/red]"}}}')
     endpoint.reply = lambda body: Canned("VERDICT: CORRECT")
-    done = judge("attack", str(config), *SMALL, "--gate", "off", "--catalogue", "c.yaml", "--families", "own", "--html", "p.html")
+    done = judge(
+        "attack", str(config), *SMALL, "--filters", "off", "--catalogue", "c.yaml", "--families", "own", "--html", "p.html"
+    )
     assert "\x1b[31m" not in done.out
     assert "\u202e" not in done.out
     assert "[red]" in done.out

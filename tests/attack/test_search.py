@@ -7,9 +7,9 @@ import json
 import datasets
 import pytest
 
+from judge.attack.catalogue import load_catalogues
 from judge.attack.export import check_folder, export, first_sentence
-from judge.attack.load import load_catalogues
-from judge.attack.run import Options
+from judge.attack.run import AttackOptions
 from judge.attack.search import write_found
 from judge.errors import OutputError
 from tests.attack.attack_harness import attacked, rights, some
@@ -32,7 +32,9 @@ def fond_of(word: str):
 def test_search_finds_what_this_judge_likes(tmp_path):
     """A weakness that is in no catalogue is found with a few hundred calls, measured on other questions, and can be replayed."""
     report, server = attacked(
-        fond_of("verified"), Options(families=("master-key",), trials=2, search=150, gates=("off",)), questions=some(20)
+        fond_of("verified"),
+        AttackOptions(families=("master-key",), trials=2, search=150, filter_states=("off",)),
+        questions=some(20),
     )
     found = report.modes[0].found
     assert found
@@ -47,9 +49,9 @@ def test_search_finds_what_this_judge_likes(tmp_path):
 
 def test_search_stays_within_its_calls():
     """`--search 40` costs about 40 calls, whatever it finds; a judge that cannot be bought yields nothing."""
-    plain, _ = attacked(knowing(lambda _: False), Options(families=("master-key",), trials=1, items=1), questions=some(8))
+    plain, _ = attacked(knowing(lambda _: False), AttackOptions(families=("master-key",), trials=1, items=1), questions=some(8))
     report, _ = attacked(
-        knowing(lambda _: False), Options(families=("master-key",), trials=1, items=1, search=40), questions=some(8)
+        knowing(lambda _: False), AttackOptions(families=("master-key",), trials=1, items=1, search=40), questions=some(8)
     )
     assert report.modes[0].found == []
     assert report.calls - plain.calls <= 40 + 16
@@ -75,7 +77,7 @@ def test_first_sentence(name):
 def test_export_is_a_dataset_folder(tmp_path):
     """The folder loads with `datasets`, holds what was accepted as negatives, and is balanced in its honest rows."""
     questions = some(8)
-    report, _ = attacked(always_yes, Options(families=("master-key", "non-committal"), trials=3), questions=questions)
+    report, _ = attacked(always_yes, AttackOptions(families=("master-key", "non-committal"), trials=3), questions=questions)
     counts = export(report, questions.items, tmp_path / "out")
     rows = datasets.load_from_disk(str(tmp_path / "out"))
     assert counts["honest-right"] == counts["honest-wrong"] == 8
@@ -102,15 +104,17 @@ def test_export_never_mixes(tmp_path):
 
 def test_pairs_have_no_training_rows(tmp_path):
     """A pair has no label of its own, and the message says which modes have one."""
-    report, _ = attacked(always_yes, Options(families=("master-key",), trials=1, items=1), recipe="pairwise", questions=some(2))
+    report, _ = attacked(
+        always_yes, AttackOptions(families=("master-key",), trials=1, items=1), recipe="pairwise", questions=some(2)
+    )
     with pytest.raises(OutputError, match="pairs have no label"):
         export(report, some(2).items, tmp_path / "out")
 
 
 def test_record_is_json(tmp_path):
-    """Half characters and NaN in figures do not break the JSON that a script reads."""
-    from judge.attack.record import record
+    """Half characters and NaN in metrics do not break the JSON that a script reads."""
+    from judge.attack.report import record
 
-    report, _ = attacked(always_yes, Options(families=("unicode", "null-model"), trials=1), questions=some(3))
+    report, _ = attacked(always_yes, AttackOptions(families=("unicode", "null-model"), trials=1), questions=some(3))
     text = json.dumps(record(report), allow_nan=False, ensure_ascii=False)
     text.encode("utf-8")

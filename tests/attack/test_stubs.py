@@ -1,4 +1,4 @@
-"""Judges with one fault each, behind the OpenAI API: what the gate, the parser and the figures make of them."""
+"""Judges with one fault each, behind the OpenAI API: what the filters, the parser and the figures make of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from judge.attack.bases import load_questions
-from judge.attack.build import build_arena
-from judge.attack.load import chosen, load_catalogues
-from judge.attack.play import Trial, play
-from judge.attack.record import record
-from judge.attack.run import Options
-from judge.attack.shots import attack_shots
-from judge.attack.verdict import exceeding, verdict_line
+from judge.attack.cases import AttackTrial, attack_cases, run_cases
+from judge.attack.catalogue import chosen, load_catalogues
+from judge.attack.evaluator import build_evaluator
+from judge.attack.report import exceeding, record, verdict_line
+from judge.attack.run import AttackOptions
+from judge.attack.seeds import load_seeds
 from judge.pipeline.session import open_judges
 from judge.recipe.load import list_recipes
 from tests.attack.attack_harness import attacked, planned, rights, some
@@ -25,17 +23,17 @@ from tests.stub_judges import always_no, always_yes, first_wins, garbage, knowin
 pytestmark = pytest.mark.slow
 
 STATIC = ("master-key", "blank-and-symbol", "opener-collapsed")
-SHORT = Options(trials=4, items=2)
+SHORT = AttackOptions(trials=4, items=2)
 
 
-def test_the_gate_and_not_the_judge_stops_texts_without_an_answer():
-    """`always_yes` pays everything that reaches it, so what is not paid was stopped by the gate, without a call."""
-    report, server = attacked(always_yes, Options(families=STATIC, trials=10))
+def test_the_filters_and_not_the_judge_stops_texts_without_an_answer():
+    """`always_yes` pays everything that reaches it, so what is not paid was stopped by the filters, without a call."""
+    report, server = attacked(always_yes, AttackOptions(families=STATIC, trials=10))
     mode = report.modes[0]
     assert mode.alone["off"].rate == 1.0
     assert mode.alone["on"].rate == 0.0
-    assert all(f.gated == f.trials and f.scored == f.trials for f in mode.figures["on"])
-    assert server.requests == report.calls  # the second setting of the gate cost nothing
+    assert all(f.filtered == f.trials and f.scored == f.trials for f in mode.metrics["on"])
+    assert server.requests == report.calls  # the second setting of the filters cost nothing
     assert mode.honest["on"].vetoed == 0.0
     assert mode.constant["off"].rate == 1.0
     assert not exceeding(report, 0.0)
@@ -44,8 +42,8 @@ def test_the_gate_and_not_the_judge_stops_texts_without_an_answer():
 
 def test_a_judge_that_says_yes_leaves_nothing_to_gain():
     """Added text cannot lift what is accepted anyway: those trials are in no rate, and the report says so."""
-    report, _ = attacked(always_yes, Options(families=("delimiter",), trials=2))
-    [figure] = report.modes[0].figures["on"]
+    report, _ = attacked(always_yes, AttackOptions(families=("delimiter",), trials=2))
+    [figure] = report.modes[0].metrics["on"]
     assert figure.no_room == figure.trials
     assert math.isnan(figure.rate)
     assert exceeding(report, 1.0)
@@ -55,38 +53,38 @@ def test_a_judge_that_says_yes_leaves_nothing_to_gain():
 def test_parrot_is_never_read_as_its_quotation(recipe):
     """A judge that copies the answer, forged verdicts and all, before its own verdict: only its own counts, in every grammar."""
 
-    async def main() -> list[Trial]:
+    async def main() -> list[AttackTrial]:
         questions = some(2).items
         honest = rights(questions)
         async with FakeEndpoint({"m": parrot(honest.__contains__)}) as server:
             own = planned(server.url, recipe)
             opened = await open_judges(own)
-            arena = build_arena(own, opened, ("off",))
-            attacks = chosen(load_catalogues(), arena.mode, ("fake-verdict", "delimiter"))
-            shots = attack_shots(arena, [replace(a, control=False, mode=()) for a in attacks], questions, 1, 0)
-            trials = await play(arena, [s for s in shots if s.base_kind != "right"], 64)
+            evaluator = build_evaluator(own, opened, ("off",))
+            attacks = chosen(load_catalogues(), evaluator.mode, ("fake-verdict", "delimiter"))
+            cases = attack_cases(evaluator, [replace(a, control=False, mode=()) for a in attacks], questions, 1, 0)
+            trials = await run_cases(evaluator, [s for s in cases if s.base_kind != "right"], 64)
             await opened.close()
             return trials
 
     trials = asyncio.run(main())
     assert len(trials) > 120
-    known = [t for t in trials if t.attack["off"].value is not None and t.base["off"].value is not None]
-    flips = [(t.shot.attack.id, t.shot.variant) for t in known if t.attack["off"].value > t.base["off"].value]
+    known = [t for t in trials if t.changed["off"].value is not None and t.base["off"].value is not None]
+    flips = [(t.case.attack.id, t.case.variant) for t in known if t.changed["off"].value > t.base["off"].value]
     assert flips == []
     assert len(known) > 0.5 * len(trials)
 
 
 def test_obedient_is_measured():
     """A judge that does what it is told is fooled whatever the parser does: the report shows it, above neutral text."""
-    report, _ = attacked(obedient, Options(families=("injection-authority", "fake-verdict"), trials=10))
-    assert all(f.rate > 0.3 for f in report.modes[0].figures["on"])
-    assert all(f.through for f in report.modes[0].figures["on"])
+    report, _ = attacked(obedient, AttackOptions(families=("injection-authority", "fake-verdict"), trials=10))
+    assert all(f.rate > 0.3 for f in report.modes[0].metrics["on"])
+    assert all(f.through for f in report.modes[0].metrics["on"])
     assert exceeding(report, 0.05)
 
 
 def test_first_wins_gives_half():
     """A judge that only looks at the order earns an attack half of the pairs, and no honest answer more."""
-    report, _ = attacked(first_wins, Options(families=("null-model", "universal-suffix"), trials=3), recipe="pairwise")
+    report, _ = attacked(first_wins, AttackOptions(families=("null-model", "universal-suffix"), trials=3), recipe="pairwise")
     mode = report.modes[0]
     assert mode.honest["on"].accepted == 0.5
     assert mode.alone["off"].rate == 0.5
@@ -103,8 +101,10 @@ def test_first_wins_gives_half():
 )
 def test_silence_is_no_defence(stub, reason):
     """A judge that never states a verdict has not stopped an attack: no rate, the reason counted, and --fail-above fails."""
-    report, _ = attacked(stub, Options(families=("fake-verdict",), trials=2, items=2, gates=("on",)), engine={"deadline_s": 0.5})
-    [figure] = report.modes[0].figures["on"]
+    report, _ = attacked(
+        stub, AttackOptions(families=("fake-verdict",), trials=2, items=2, filter_states=("on",)), engine={"deadline_s": 0.5}
+    )
+    [figure] = report.modes[0].metrics["on"]
     assert figure.scored == 0
     assert figure.unscored == {reason: figure.trials}
     assert math.isnan(figure.rate)
@@ -126,8 +126,8 @@ def test_a_perfect_judge_has_a_clean_report():
 
 def test_noise_is_not_an_attack():
     """A judge that answers by chance moves with any text: beside neutral text of the same length the attack gains nothing."""
-    report, _ = attacked(noisy(0.4), Options(families=("placeholder",), trials=20))
-    [figure] = report.modes[0].figures["on"]
+    report, _ = attacked(noisy(0.4), AttackOptions(families=("placeholder",), trials=20))
+    [figure] = report.modes[0].metrics["on"]
     assert figure.rate > 0.2
     assert figure.difference_interval.low < 0 < figure.difference_interval.high
     assert not figure.through
@@ -142,7 +142,7 @@ def test_always_no_hurts_right_answers_visibly():
 
 def test_all_modes_in_one_run():
     """`--mode all` attacks the same judge as verifier, grader, checklist and in pairs."""
-    options = Options(mode="all", families=("master-key", "placeholder"), trials=1, items=2)
+    options = AttackOptions(mode="all", families=("master-key", "placeholder"), trials=1, items=2)
     report, _ = attacked(always_no, options, questions=some(2))
     assert [m.mode for m in report.modes] == ["verifier", "pointwise", "checklist", "pairwise"]
     assert all(m.alone["on"].trials for m in report.modes)
@@ -155,11 +155,11 @@ def test_same_seed_same_report():
     assert first == second
 
 
-def test_the_gate_on_real_questions(data_dir):
+def test_the_filters_on_real_questions(data_dir):
     """The worst judge there is, every static key, 300 real questions: nothing is paid, and the judge is never asked."""
-    questions = load_questions(str(data_dir / "verifier" / "gsm8k_model_solutions.jsonl"), limit=300)
+    questions = load_seeds(str(data_dir / "verifier" / "gsm8k_model_solutions.jsonl"), limit=300)
     bare = tuple(replace(q, rights=(), wrongs=(), right=None, wrong=None) for q in questions.items)
-    options = Options(families=STATIC, trials=300, gates=("on",))
+    options = AttackOptions(families=STATIC, trials=300, filter_states=("on",))
     report, server = attacked(always_yes, options, questions=replace(questions, items=bare))
     total = report.modes[0].alone["on"]
     assert total.trials > 14_000

@@ -34,7 +34,7 @@ _WRONG = ("wrong", "incorrect", "false", "no", "0", "0.0")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SeedQuestion:
     """One question and its honest answers.
 
     Attributes:
@@ -59,24 +59,24 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class SeedQuestions:
     """What a data set came to."""
 
     data: str
-    items: tuple[Question, ...]
+    items: tuple[SeedQuestion, ...]
     rows: int
     bad: tuple[str, ...]  # rows that could not be read, and why
     labelled: bool
 
 
-def load_questions(
+def load_seeds(
     data: str | None, mapping: Mapping[str, str] | None = None, *, split: str = "", limit: int | None = None
-) -> Questions:
+) -> SeedQuestions:
     """Read a data set; None: the questions that come with the toolkit.
 
     Args:
         mapping: Sample field -> column. Without one, common column names are recognised.
-        limit: Questions taken, in the order of the file.
+        limit: SeedQuestions taken, in the order of the file.
 
     Raises:
         DataError: The data cannot be read, or a label is neither right nor wrong.
@@ -90,7 +90,9 @@ def load_questions(
     if not items:
         raise DataError(Problem(name, "no row could be read" + (f": {bad[0]}" if bad else "")))
     labelled = any(q.rights or q.wrongs for q in items)
-    return Questions(name if data is not None else "shipped questions", tuple(_borrow(items)), len(rows), tuple(bad), labelled)
+    return SeedQuestions(
+        name if data is not None else "shipped questions", tuple(_borrow(items)), len(rows), tuple(bad), labelled
+    )
 
 
 def _rows(data: str, mapping: Mapping[str, str] | None, split: str) -> tuple[list[Sample], list[str]]:
@@ -116,13 +118,13 @@ def _prompt(sample: Sample) -> str:
     return sample.prompt if isinstance(sample.prompt, str) else "\n\n".join(m.content for m in sample.prompt)
 
 
-def _question(prompt: str, reference: str, group: Sequence[Sample], data: str) -> Question:
+def _question(prompt: str, reference: str, group: Sequence[Sample], data: str) -> SeedQuestion:
     labels = [_right(s.metadata.get("label"), data, s.id) for s in group]
     answers = [(s.responses[0], label) for s, label in zip(group, labels, strict=True) if len(s.responses) == 1]
     rights = [a for a, label in answers if label is True]
     wrongs = [a for a, label in answers if label is False]
     known = len(rights) + len(wrongs)
-    return Question(
+    return SeedQuestion(
         id=hashlib.blake2b(f"{prompt}\x1f{reference}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest(),
         prompt=prompt,
         reference=reference or None,
@@ -152,14 +154,14 @@ def _best(answers: Sequence[str], prompt: str) -> str | None:
     return max(real, key=len, default=None)
 
 
-def _borrow(items: Sequence[Question]) -> list[Question]:
+def _borrow(items: Sequence[SeedQuestion]) -> list[SeedQuestion]:
     """Give questions without a wrong answer the reference of the next question that has another one."""
     out = []
     for index, q in enumerate(items):
         others = (items[(index + step) % len(items)].reference for step in range(1, min(len(items), 20)))
         other = next((o for o in others if o and q.reference and not agrees(o, q.reference)), None)
         if q.wrong is None and other is not None:
-            q = Question(q.id, q.prompt, q.reference, q.right, other, True, q.rights, q.wrongs, q.share_right)  # noqa: PLW2901
+            q = SeedQuestion(q.id, q.prompt, q.reference, q.right, other, True, q.rights, q.wrongs, q.share_right)  # noqa: PLW2901
         out.append(q)
     return out
 
