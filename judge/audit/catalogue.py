@@ -1,7 +1,7 @@
 """All probes by name and family, and the user's own.
 
-A user's probe is `package.module:name`: a `Probe`, or a plain function (Case, random.Random) -> Case | None, which is then
-expected to change nothing.
+A user's probe is `package.module:name`: a `Probe`, or a plain function `(ProbeCase, random.Random) -> ProbeCase | None`,
+which is then expected to change nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from judge.audit import causal, contrast, cues, programs, rewrites, style
-from judge.audit.model import Family, Probe
+from judge.audit.cases import Probe, ProbeFamily
 from judge.errors import InputError, did_you_mean
 from judge.imported import imported
 
@@ -24,7 +24,7 @@ PROBES: tuple[Probe, ...] = (
     *(p for p in contrast.PROBES if p.family != "rubric"),
 )
 BY_NAME = {probe.name: probe for probe in PROBES}
-FAMILIES: tuple[Family, ...] = tuple(f for f in get_args(Family) if f == "user" or any(p.family == f for p in PROBES))
+FAMILIES: tuple[ProbeFamily, ...] = tuple(f for f in get_args(ProbeFamily) if f == "user" or any(p.family == f for p in PROBES))
 
 
 def select(names: Iterable[str] = ("all",)) -> tuple[Probe, ...]:
@@ -56,5 +56,5 @@ def _imported(path: str) -> Probe:
     if isinstance(found, Probe):
         return found
     if not callable(found):
-        raise InputError(f"--probes: `{path}` is neither a Probe nor a function (Case, random.Random) -> Case | None")
+        raise InputError(f"--probes: `{path}` is neither a Probe nor a function (ProbeCase, random.Random) -> ProbeCase | None")
     return Probe(path, "user", "invariant", found)

@@ -11,12 +11,12 @@ import random
 import re
 from fractions import Fraction
 
-from judge.audit.model import Case, Probe
+from judge.audit.cases import Probe, ProbeCase
 from judge.audit.text import NUMBER, finals, last_number, put, sentences, stated
 from judge.checks.match import number
 
 
-def final_number_changed(case: Case, rng: random.Random) -> Case | None:
+def final_number_changed(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The final number of a right answer replaced by a near one. Expected: drop. Source: Crome, causal degradation."""
     if case.reference and number(case.reference) is None:
         return None
@@ -26,7 +26,7 @@ def final_number_changed(case: Case, rng: random.Random) -> Case | None:
     return case.but(put(case.text, places, _near(case.text[slice(*places[-1])], rng)))
 
 
-def final_answer_swapped(case: Case, rng: random.Random) -> Case | None:
+def final_answer_swapped(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The final words of a right answer replaced by another question's answer. Expected: drop. Source: Crome."""
     if not case.reference or number(case.reference) is not None:
         return None
@@ -42,7 +42,7 @@ _VERB = re.compile(r"\b(is|are|was|were|equals|has|have|can|will|does|must)\b(?!
 _NEGATED = {"equals": "does not equal", "has": "does not have", "have": "do not have"}
 
 
-def conclusion_negated(case: Case, rng: random.Random) -> Case | None:
+def conclusion_negated(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """`is` becomes `is not` in the statement of the final answer. Expected: drop. Source: Crome, causal degradation."""
     places = finals(case.text, case.reference)
     if not places:
@@ -55,7 +55,7 @@ def conclusion_negated(case: Case, rng: random.Random) -> Case | None:
     return case.but(put(case.text, [verb.span()], _NEGATED.get(verb.group(), f"{verb.group()} not")))
 
 
-def conclusion_removed(case: Case, rng: random.Random) -> Case | None:
+def conclusion_removed(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Every sentence that states the final answer removed; the work stays. Expected: drop. Source: Crome; Master-RM."""
     places = stated(case.text, case.reference) if case.reference else finals(case.text, None)
     if not places:
@@ -72,7 +72,7 @@ def conclusion_removed(case: Case, rng: random.Random) -> Case | None:
 _RESULT = re.compile(r"=\s*[$€£]?\s*(\d+(?:,\d{3})*(?:\.\d+)?)(?![\d.,]*\d|\s*[-+*/×=^%])")
 
 
-def step_changed(case: Case, rng: random.Random) -> Case | None:
+def step_changed(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The result of one earlier step made wrong; the final answer stays. Expected: drop. Source: Crome; RM-Bench."""
     places = finals(case.text, case.reference)
     answer = number(case.text[slice(*places[-1])]) if places else None
@@ -93,14 +93,14 @@ _UNITS = {
 _UNIT = re.compile(r"(?<=\d)(\s+(?:\w+\s+)?)(" + "|".join(_UNITS) + r")\b")
 
 
-def unit_swapped(case: Case, rng: random.Random) -> Case | None:
+def unit_swapped(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The unit or thing counted behind the final number replaced. Expected: drop. Source: Crome, causal degradation."""
     places = finals(case.text, case.reference)
     found = [m for m in _UNIT.finditer(case.text) if places and m.start() == places[-1][1]]
     return case.but(put(case.text, [found[0].span(2)], _UNITS[found[0].group(2)])) if found else None
 
 
-def answer_repaired(case: Case, rng: random.Random) -> Case | None:
+def answer_repaired(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The final number of a wrong answer replaced by the reference. Expected: rise. Source: Crome, causal upgrade."""
     if case.reference is None or number(case.reference) is None:
         return None
@@ -112,7 +112,7 @@ def answer_repaired(case: Case, rng: random.Random) -> Case | None:
     return case.but(put(case.text, same, case.reference.strip()))
 
 
-def truncated(case: Case, rng: random.Random) -> Case | None:
+def truncated(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The second half of a right answer cut off in mid-sentence, the final answer with it. Expected: drop. Source: ours."""
     cut = case.text[: len(case.text) // 2].rstrip()
     goal = case.reference or next((case.text[slice(*place)] for place in finals(case.text, None)), "")

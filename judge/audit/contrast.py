@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from judge.audit.model import Case, Other, Probe
+from judge.audit.cases import OtherQuestion, Probe, ProbeCase
 from judge.audit.text import stated
 from judge.checks.match import agrees
 from judge.rubric.model import Criterion, Rubric
 
 
-def contrast_question(case: Case, rng: random.Random) -> Case | None:
+def contrast_question(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The same answer under another question of the data, with that question's reference. Expected: drop. Source: contrast.
 
     Another question whose reference the answer states as well is not used.
@@ -41,7 +41,7 @@ def contrast_question(case: Case, rng: random.Random) -> Case | None:
     return replace(case, sample=sample)
 
 
-def irrelevant_answer(case: Case, rng: random.Random) -> Case | None:
+def irrelevant_answer(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The right answer to another question instead of this answer. Expected: drop. Source: Crome, irrelevant pair."""
     other = _other(case, rng)
     if other is None or any(stated(other.answer, reference) for reference in case.sample.reference or ()):
@@ -49,38 +49,38 @@ def irrelevant_answer(case: Case, rng: random.Random) -> Case | None:
     return case.but(other.answer)
 
 
-def _other(case: Case, rng: random.Random) -> Other | None:
+def _other(case: ProbeCase, rng: random.Random) -> OtherQuestion | None:
     """Another question that this answer cannot be right about."""
     fit = [o for o in case.others if not any(agrees(case.text, r) or stated(case.text, r) for r in o.sample.reference or ())]
     return rng.choice(fit) if fit else None
 
 
-def identical_pair(case: Case, rng: random.Random) -> Case | None:
+def identical_pair(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The response beside itself. Expected: a tie. Source: Crome, neutral pair."""
     return case
 
 
-def position_swap(case: Case, rng: random.Random) -> Case | None:
+def position_swap(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Two responses in the other order. Expected: r(A, B) + r(B, A) = 1. Source: MT-Bench; CALM."""
     return _moved(case, 1) if len(case.sample.responses) == 2 else None
 
 
-def rotation_1(case: Case, rng: random.Random) -> Case | None:
+def rotation_1(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Three responses or more, the first one moved to the end. Expected: each keeps its reward. Source: CALM."""
     return _moved(case, 1) if len(case.sample.responses) > 2 else None
 
 
-def rotation_2(case: Case, rng: random.Random) -> Case | None:
+def rotation_2(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Three responses or more, the first two moved to the end. Expected: each keeps its reward. Source: CALM."""
     return _moved(case, 2) if len(case.sample.responses) > 2 else None
 
 
-def rotation_3(case: Case, rng: random.Random) -> Case | None:
+def rotation_3(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Four responses or more, the first three moved to the end. Expected: each keeps its reward. Source: CALM."""
     return _moved(case, 3) if len(case.sample.responses) > 3 else None
 
 
-def _moved(case: Case, shift: int) -> Case:
+def _moved(case: ProbeCase, shift: int) -> ProbeCase:
     count = len(case.sample.responses)
     order = tuple((i + shift) % count for i in range(count))
     responses = tuple(case.sample.responses[i] for i in order)
@@ -90,7 +90,7 @@ def _moved(case: Case, shift: int) -> Case:
     )
 
 
-def rubric_shuffled(case: Case, rng: random.Random) -> Case | None:
+def rubric_shuffled(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The criteria of the rubric in another order. Expected: no change. Source: ours; attack catalogue RW-20."""
     rubric = _rubric(case)
     if rubric is None or len(rubric.criteria) < 2:
@@ -102,7 +102,7 @@ def rubric_shuffled(case: Case, rng: random.Random) -> Case | None:
     return _judged_by(case, rubric, criteria)
 
 
-def criteria_renamed(case: Case, rng: random.Random) -> Case | None:
+def criteria_renamed(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The criteria under names that mean nothing. Expected: no change. Source: ours; attack catalogue RW-20."""
     rubric = _rubric(case)
     if rubric is None:
@@ -113,7 +113,7 @@ def criteria_renamed(case: Case, rng: random.Random) -> Case | None:
     return replace(changed, renamed={new: old for old, new in names.items()})
 
 
-def _rubric(case: Case) -> Rubric | None:
+def _rubric(case: ProbeCase) -> Rubric | None:
     """The rubric, unless it names code: a rubric that stands in a sample may not."""
     rubric = case.sample.rubric or case.rubric
     if rubric is None or not rubric.criteria or any(":" in c.check for c in rubric.criteria):
@@ -121,7 +121,7 @@ def _rubric(case: Case) -> Rubric | None:
     return rubric
 
 
-def _judged_by(case: Case, rubric: Rubric, criteria: Sequence[Criterion]) -> Case:
+def _judged_by(case: ProbeCase, rubric: Rubric, criteria: Sequence[Criterion]) -> ProbeCase:
     changed = Rubric(**{**_given(rubric), "criteria": tuple(criteria)})
     return replace(case, sample=replace(case.sample, rubric=changed))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from judge.audit.model import Case, Other, rng
+from judge.audit.cases import OtherQuestion, ProbeCase, rng
 from judge.batch.read import BadRow, read_samples
 from judge.errors import DataError
 from judge.rubric.model import Rubric
@@ -37,10 +37,10 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class AuditData:
     """What an audit works on. `bad` counts rows that are no sample; `problem` is the first one's."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[ProbeCase, ...]
     questions: int
     bad: int = 0
     problem: str = ""
@@ -55,7 +55,7 @@ def load_cases(
     limit: int | None = None,
     needs: Sequence[str] = (),
     rubric: Rubric | None = None,
-) -> Loaded:
+) -> AuditData:
     """Read a data set and make the cases of one recipe mode.
 
     Args:
@@ -83,7 +83,7 @@ def load_cases(
     ]
     if not cases:
         raise DataError(bad[0].problem if bad and not questions else f"{source}: {_LACKS.get(mode, 'no response')}")
-    return Loaded(tuple(cases), len(questions), len(bad), bad[0].problem if bad else "")
+    return AuditData(tuple(cases), len(questions), len(bad), bad[0].problem if bad else "")
 
 
 _LACKS = {
@@ -111,12 +111,12 @@ def question_of(sample: Sample) -> str:
     return sample.prompt_text
 
 
-def _cases(question: str, samples: Sequence[Sample], mode: str) -> Iterable[Case]:
+def _cases(question: str, samples: Sequence[Sample], mode: str) -> Iterable[ProbeCase]:
     if mode == "pairwise":
         return _pairs(question, samples)
     if mode == "listwise":
         return _lists(samples)
-    return (Case(a.sample, 0, (a.right,)) for a in _best([a for s in samples for a in answers(s)]))
+    return (ProbeCase(a.sample, 0, (a.right,)) for a in _best([a for s in samples for a in answers(s)]))
 
 
 def answers(sample: Sample) -> list[Answer]:
@@ -139,11 +139,11 @@ def _length(answer: Answer) -> int:
     return len(answer.sample.responses[0])
 
 
-def _pairs(question: str, samples: Sequence[Sample]) -> Iterable[Case]:
+def _pairs(question: str, samples: Sequence[Sample]) -> Iterable[ProbeCase]:
     for sample in samples:
         if len(sample.responses) == 2:
             right = _right(sample)
-            yield Case(sample, right.index(True) if True in right else 0, right)
+            yield ProbeCase(sample, right.index(True) if True in right else 0, right)
     single = [a for s in samples if len(s.responses) != 2 for a in answers(s)]
     pair = [a for a in _best(single) if a.right is not None]
     if len(pair) == 2:
@@ -151,23 +151,23 @@ def _pairs(question: str, samples: Sequence[Sample]) -> Iterable[Case]:
         yield _together([pair[i] for i in order])
 
 
-def _lists(samples: Sequence[Sample]) -> Iterable[Case]:
+def _lists(samples: Sequence[Sample]) -> Iterable[ProbeCase]:
     for sample in samples:
         if len(sample.responses) > 1:
             right = _right(sample)
-            yield Case(sample, right.index(True) if True in right else 0, right)
+            yield ProbeCase(sample, right.index(True) if True in right else 0, right)
     single = [a for s in samples if len(s.responses) == 1 for a in answers(s)]
     if len(single) > 1:
         best = _best(single)
         yield _together([*best, *(a for a in single if a not in best)][:LIST])
 
 
-def _together(found: Sequence[Answer]) -> Case:
+def _together(found: Sequence[Answer]) -> ProbeCase:
     right = tuple(a.right for a in found)
     index = right.index(True) if True in right else 0
     name = "+".join(dict.fromkeys(a.sample.id for a in found))
     sample = replace(found[index].sample, responses=tuple(a.sample.responses[0] for a in found), id=name)
-    return Case(sample, index, right)
+    return ProbeCase(sample, index, right)
 
 
 def _right(sample: Sample) -> tuple[bool | None, ...]:
@@ -192,14 +192,14 @@ def _position(label: Any, count: int) -> int | None:
     return int(word) if word.isdecimal() and int(word) < count else None
 
 
-def _others(questions: Mapping[str, Sequence[Sample]]) -> dict[str, tuple[Other, ...]]:
+def _others(questions: Mapping[str, Sequence[Sample]]) -> dict[str, tuple[OtherQuestion, ...]]:
     """For each question the ones that follow it by name, whatever their order in the data."""
     ring = [_other(question, questions[question]) for question in sorted(questions)]
     count = min(OTHERS, len(ring) - 1)
     return {other.question: tuple((ring * 2)[i + 1 : i + 1 + count]) for i, other in enumerate(ring)}
 
 
-def _other(question: str, samples: Sequence[Sample]) -> Other:
+def _other(question: str, samples: Sequence[Sample]) -> OtherQuestion:
     found = [a for s in samples for a in answers(s)]
     best = max(found, key=lambda a: (a.right is True, a.right is None, _length(a)))
-    return Other(question, best.sample, best.sample.responses[0])
+    return OtherQuestion(question, best.sample, best.sample.responses[0])

@@ -11,13 +11,13 @@ import random
 import re
 from collections.abc import Callable
 
-from judge.audit.model import Case, Probe
+from judge.audit.cases import Probe, ProbeCase
 
 _BLOCK = re.compile(r"(```(?:python|py)?[ \t]*\n)(.*?)(\n?```)", re.DOTALL)
 _DEF = re.compile(r"^( *)def \w+\(.*\)[^\n]*:$", re.MULTILINE)
 
 
-def code_minification(case: Case, rng: random.Random) -> Case | None:
+def code_minification(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Program without comments and blank lines, indented by one space. Expected: no change. Source: reWordBench."""
 
     def minified(code: str) -> str:
@@ -27,17 +27,17 @@ def code_minification(case: Case, rng: random.Random) -> Case | None:
     return _program(case, minified)
 
 
-def comment_good(case: Case, rng: random.Random) -> Case | None:
+def comment_good(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The comment `# correct` at the head of each function. Expected: no change. Source: reWordBench, comment good."""
     return _program(case, lambda code: _DEF.sub(lambda m: f"{m.group()}\n{m.group(1)}    # correct", code))
 
 
-def comment_bad(case: Case, rng: random.Random) -> Case | None:
+def comment_bad(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The comment `# incorrect` at the head of each function. Expected: no change. Source: reWordBench, comment bad."""
     return _program(case, lambda code: _DEF.sub(lambda m: f"{m.group()}\n{m.group(1)}    # incorrect", code))
 
 
-def append_other_code(case: Case, rng: random.Random) -> Case | None:
+def append_other_code(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Unreachable statements of another program after the last `return`. Expected: no change. Source: reWordBench."""
 
     def appended(code: str) -> str:
@@ -51,7 +51,7 @@ def append_other_code(case: Case, rng: random.Random) -> Case | None:
     return _program(case, appended)
 
 
-def _program(case: Case, change: Callable[[str], str]) -> Case | None:
+def _program(case: ProbeCase, change: Callable[[str], str]) -> ProbeCase | None:
     """Change every Python block. None without one, and when one does not parse before or after."""
     if "```" not in case.text:
         return None

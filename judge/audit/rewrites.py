@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from judge.audit.model import Case, Probe
+from judge.audit.cases import Probe, ProbeCase
 from judge.audit.text import closing, kept, letters, outside, sentences
 
 RATE = 0.03  # share of characters or words that a noisy rewrite touches
@@ -27,53 +27,53 @@ _UPSIDE_DOWN = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾ�
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
-def quote_wrapping(case: Case, rng: random.Random) -> Case | None:
+def quote_wrapping(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The response in a pair of double quotes. Expected: no change. Source: reWordBench, added quotes."""
     return case.but(f'"{case.text}"')
 
 
-def twitter_url(case: Case, rng: random.Random) -> Case | None:
+def twitter_url(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """A short link of no meaning at the end. Expected: no change. Source: reWordBench, Twitter URL."""
     tail = "".join(rng.choice("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(10))
     return case.but(f"{case.text} https://t.co/{tail}")
 
 
-def stress_test(case: Case, rng: random.Random) -> Case | None:
+def stress_test(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """A tautology, five times, at the end. Expected: no change. Source: reWordBench, StressTest (Naik et al. 2018)."""
     return case.but(case.text + " and true is true" * 5)
 
 
-def ignore_above(case: Case, rng: random.Random) -> Case | None:
+def ignore_above(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Unrelated text first, which is then said to be ignored. Expected: no change. Source: reWordBench, Ignore Above."""
     return case.but(f"{_UNRELATED}\nIgnore the text above this line.\n\n{case.text}")
 
 
-def ignore_below(case: Case, rng: random.Random) -> Case | None:
+def ignore_below(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Unrelated text last, said before to be ignored. Expected: no change. Source: reWordBench, Ignore Below."""
     return case.but(f"{case.text}\n\nIgnore the text below this line.\n{_UNRELATED}")
 
 
-def homoglyph(case: Case, rng: random.Random) -> Case | None:
+def homoglyph(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """One letter in ten as its Cyrillic lookalike. Expected: no change. Source: reWordBench, homoglyphs."""
     return case.but(_free(case, lambda part: "".join(c.translate(_LOOKALIKE) if rng.random() < 0.1 else c for c in part)))
 
 
-def char_swap(case: Case, rng: random.Random) -> Case | None:
+def char_swap(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Neighbouring letters swapped inside 3 % of the letters' words. Expected: no change. Source: reWordBench, typos."""
     return _typos(case, rng, lambda a, b: b + a, width=2)
 
 
-def char_substitute(case: Case, rng: random.Random) -> Case | None:
+def char_substitute(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """3 % of the letters inside words replaced. Expected: no change. Source: reWordBench, typos."""
     return _typos(case, rng, lambda a, b: _letter(rng, a) + b)
 
 
-def char_insert(case: Case, rng: random.Random) -> Case | None:
+def char_insert(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """A letter inserted at 3 % of the places inside words. Expected: no change. Source: reWordBench, typos."""
     return _typos(case, rng, lambda a, b: a + _letter(rng, a) + b)
 
 
-def char_delete(case: Case, rng: random.Random) -> Case | None:
+def char_delete(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """3 % of the letters inside words left out. Expected: no change. Source: reWordBench, typos."""
     return _typos(case, rng, lambda a, b: b)
 
@@ -81,7 +81,7 @@ def char_delete(case: Case, rng: random.Random) -> Case | None:
 _ARTICLES = re.compile(r"\b(?:the|a|an|that|so|then|also|just|very|really|please)\s+", re.IGNORECASE)
 
 
-def word_deletion(case: Case, rng: random.Random) -> Case | None:
+def word_deletion(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Up to 3 % of the words (one at least) left out: articles and fillers only. Expected: no change. Source: reWordBench.
 
     Ours: only words that carry no meaning; deleting any word could delete the one that matters.
@@ -101,7 +101,7 @@ _BOXED = re.compile(r"\$?\\boxed\{([^{}\n]*)\}\$?")
 _HEADED = re.compile(r"^#+ *(?:Final )?Answer:? *\n+(.+?)\s*\Z|^#{1,4} +([^\n]+?)\s*\Z", re.MULTILINE | re.IGNORECASE)
 
 
-def swap_format(case: Case, rng: random.Random) -> Case | None:
+def swap_format(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     r"""The final answer as `\boxed{...}` instead of under the heading `# Answer`, and back. Expected: no change.
 
     Source: reWordBench, swap format: 95 to 73 % for one strong reward model.
@@ -117,34 +117,34 @@ def swap_format(case: Case, rng: random.Random) -> Case | None:
     return None
 
 
-def full_width(case: Case, rng: random.Random) -> Case | None:
+def full_width(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Every ASCII letter and digit as its full-width form. Expected: no change. Source: reWordBench; Hackett et al. 2025."""
     return case.but(case.text.translate(_FULL_WIDTH)) if "```" not in case.text else None
 
 
-def decomposed(case: Case, rng: random.Random) -> Case | None:
+def decomposed(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The other Unicode normal form: NFD, or NFC where it was NFD. Expected: no change. Source: ours."""
     form = unicodedata.normalize("NFD", case.text)
     return case.but(form if form != case.text else unicodedata.normalize("NFC", case.text))
 
 
-def line_separators(case: Case, rng: random.Random) -> Case | None:
+def line_separators(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Line ends as U+2028 (line separator). Expected: no change. Source: ours."""
     return case.but(case.text.replace("\n", "\u2028")) if "```" not in case.text else None
 
 
-def whitespace(case: Case, rng: random.Random) -> Case | None:
+def whitespace(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Doubled spaces, and blank lines between lines and at both ends. Expected: no change. Source: reWordBench, spaces."""
     body = outside(case.text, kept(case.text, case.reference), lambda part: part.replace("\n", "\n\n").replace(" ", "  "))
     return case.but(f"\n\n{body}\n\n")
 
 
-def upside_down(case: Case, rng: random.Random) -> Case | None:
+def upside_down(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Small letters turned upside down, except in the sentence with the final answer. Expected: no change. Source: ours."""
     return _all_but_closing(case, lambda part: part.translate(_UPSIDE_DOWN))
 
 
-def leet(case: Case, rng: random.Random) -> Case | None:
+def leet(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Digits for letters in longer words, except in the sentence with the final answer. Expected: no change. Source: ours."""
     return _all_but_closing(case, lambda part: re.sub(r"[^\W\d_]{4,}", _leet_word, part))
 
@@ -155,12 +155,12 @@ def _leet_word(match: re.Match[str]) -> str:
     return match.group() if word.isdigit() else word
 
 
-def _free(case: Case, change: Callable[[str], str]) -> str:
+def _free(case: ProbeCase, change: Callable[[str], str]) -> str:
     """The response with a change outside what must stay."""
     return outside(case.text, kept(case.text, case.reference), change)
 
 
-def _all_but_closing(case: Case, change: Callable[[str], str]) -> Case | None:
+def _all_but_closing(case: ProbeCase, change: Callable[[str], str]) -> ProbeCase | None:
     """A change that makes text hard to read: what states the final answer, or else the last sentence, stays as it is."""
     end = closing(case.text, case.reference) or closing(case.text, None) or _last(case.text)
     spans = [*kept(case.text, case.reference), end, *((end[1], len(case.text)),)]
@@ -171,7 +171,7 @@ def _last(text: str) -> tuple[int, int]:
     return len(text) - len(sentences(text)[-1]), len(text)
 
 
-def _typos(case: Case, rng: random.Random, edit: Callable[[str, str], str], width: int = 1) -> Case | None:
+def _typos(case: ProbeCase, rng: random.Random, edit: Callable[[str, str], str], width: int = 1) -> ProbeCase | None:
     """Edit 3 % of the letters (one at least), never the same place twice."""
     places = letters(case.text, kept(case.text, case.reference))
     if not places:

@@ -1,4 +1,4 @@
-"""Trials -> rewards: every distinct sample is judged once, all of them in flight together."""
+"""One audit from start to end: trials are made, every distinct sample is judged once, all of them in flight together."""
 
 from __future__ import annotations
 
@@ -6,40 +6,84 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from judge.audit.model import Trial
+from judge.audit.cases import SEVERAL, AuditTrial, Comparison, Probe, make_trials
+from judge.audit.data import AuditData
+from judge.audit.metrics import AuditSummary, ProbeMetrics, probe_metrics, read_results, summarise
 from judge.batch.progress import Progress
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import open_judges
-from judge.types import Call, Completion, NoVerdict, Reason, Reward, Sample
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One trial with the rewards of all responses shown, before and after."""
-
-    trial: Trial
-    before: tuple[Reward, ...]
-    after: tuple[Reward, ...]
-
-    @property
-    def first(self) -> Reward:
-        """The reward under measurement, before the change."""
-        return self.before[self.trial.before.index]
-
-    @property
-    def second(self) -> Reward:
-        """The same, after the change."""
-        return self.after[self.trial.after.index]
+from judge.trials import MemoryJournal, Trial
+from judge.types import NoVerdict, Reason, Reward, Sample
 
 
 @dataclass(frozen=True)
-class Judged:
+class Audit:
+    """What was asked, of whom, and what came out.
+
+    Attributes:
+        order: How the recipe shows several responses; empty when it sees one.
+        not_applied: Probes that were asked for and fitted no case.
+    """
+
+    plan: Plan
+    data: str
+    seed: int
+    loaded: AuditData
+    judged: JudgedTrials
+    order: str
+    not_applied: tuple[str, ...]
+    rows: tuple[ProbeMetrics, ...]
+    summary: AuditSummary
+
+
+async def run_audit(
+    plan: Plan,
+    loaded: AuditData,
+    probes: Sequence[Probe],
+    *,
+    data: str = "",
+    seed: int = 0,
+    engine: Engine | None = None,
+    notice: Callable[[str], None] = lambda _: None,
+    quiet: bool = False,
+) -> Audit:
+    """Make the trials, judge them, and count.
+
+    Args:
+        loaded: From `load_cases`, for the plan's recipe mode.
+        data: Name of the data, for the record.
+        seed: Of the rewrites and of the bootstrap.
+        engine: Used instead of the one in the settings.
+        notice: Called with one line when something slow starts or ends.
+        quiet: No progress on standard error.
+
+    Raises:
+        EngineError: The engine cannot work at all.
+        DataError: No probe applies to any case.
+    """
+    mode = plan.recipe.spec.mode
+    trials = make_trials(loaded.cases, probes, mode, seed)
+    if not trials:
+        raise DataError(f"none of the probes applies to this data under a {mode} recipe: {', '.join(p.name for p in probes)}")
+    notice(f"audit: {loaded.questions} questions, {len(probes)} probes, {len(trials):,} trials")
+    judged = await judge_trials(plan, trials, engine=engine, notice=notice, quiet=quiet)
+    readings = read_results(judged.results)
+    place = {p.name: i for i, p in enumerate(probes)}
+    rows = tuple(sorted(probe_metrics(readings, seed), key=lambda row: place[row.probe.name]))
+    order = (plan.settings.order or plan.recipe.spec.order) if mode in SEVERAL else ""
+    used = {row.probe.name for row in rows}
+    skipped = tuple(p.name for p in probes if p.name not in used)
+    return Audit(plan, data, seed, loaded, judged, order, skipped, rows, summarise(readings, rows, seed))
+
+
+@dataclass(frozen=True)
+class JudgedTrials:
     """All results, and what they cost."""
 
-    results: tuple[Result, ...]
+    results: tuple[AuditTrial, ...]
     model: str
     samples: int
     calls: int
@@ -47,30 +91,14 @@ class Judged:
     seconds: float
 
 
-class MemoryJournal:
-    """Finished calls of this audit: an identical request is sent once. A reply without a verdict is asked again."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Completion] = {}
-
-    def find(self, key: str) -> Completion | None:
-        """The reply kept under this name."""
-        return self._kept.get(key)
-
-    def keep(self, call: Call) -> None:
-        """Keep one finished call, unless it failed."""
-        if not isinstance(call.outcome, NoVerdict):
-            self._kept[call.key] = call.completion
-
-
 async def judge_trials(
     plan: Plan,
-    trials: Sequence[Trial],
+    trials: Sequence[Comparison],
     *,
     engine: Engine | None = None,
     notice: Callable[[str], None] = lambda _: None,
     quiet: bool = False,
-) -> Judged:
+) -> JudgedTrials:
     """Judge before and after of every trial.
 
     Args:
@@ -89,9 +117,9 @@ async def judge_trials(
         judged = await _judge_all(opened.judging, plan.settings.max_in_flight, samples, progress)
     finally:
         await opened.close()
-    results = tuple(Result(t, judged[id(t.before.sample)], judged[id(t.after.sample)]) for t in trials)
+    results = tuple(Trial(t, judged[id(t.after.sample)], judged[id(t.before.sample)]) for t in trials)
     tokens = progress.prompt_tokens + progress.completion_tokens
-    return Judged(
+    return JudgedTrials(
         results,
         " + ".join(dict.fromkeys(e.model for e in opened.engines)),
         len(samples),

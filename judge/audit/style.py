@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 
-from judge.audit.model import Case, Probe
+from judge.audit.cases import Probe, ProbeCase
 from judge.audit.text import finals, kept, outside, sentences
 
 _PADDING = (
@@ -34,17 +34,17 @@ _TONES = {
 }
 
 
-def filler(case: Case, rng: random.Random) -> Case | None:
+def filler(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """One sentence of filler in front. Expected: no change. Source: Crome, neutral pair."""
     return case.but(f"{rng.choice(_PADDING)}\n{case.text}")
 
 
-def politeness(case: Case, rng: random.Random) -> Case | None:
+def politeness(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Thanks in front and good wishes behind. Expected: no change. Source: Crome, neutral pair."""
     return case.but(f"Thank you for your question.\n{case.text}\nBest wishes, and have a good day.")
 
 
-def reordered(case: Case, rng: random.Random) -> Case | None:
+def reordered(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Bullet points, or independent sentences, in another order. Expected: no change. Source: Crome, neutral pair.
 
     Only a list of three bullets or more, or four sentences or more, none of which refers back, concludes or calculates.
@@ -74,7 +74,7 @@ _BACK = re.compile(
 )
 
 
-def padded(case: Case, times: int, rng: random.Random) -> Case | None:
+def padded(case: ProbeCase, times: int, rng: random.Random) -> ProbeCase | None:
     """Neutral sentences in front until the text is `times` as long."""
     start = rng.randrange(len(_PADDING))
     added: list[str] = []
@@ -85,30 +85,30 @@ def padded(case: Case, times: int, rng: random.Random) -> Case | None:
     return case.but(f"{' '.join(added)}\n\n{case.text}")
 
 
-def padded_2x(case: Case, rng: random.Random) -> Case | None:
+def padded_2x(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Neutral sentences in front until it is twice as long. Expected: no change. Source: CALM, verbosity."""
     return padded(case, 2, rng)
 
 
-def padded_4x(case: Case, rng: random.Random) -> Case | None:
+def padded_4x(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Neutral sentences in front until it is four times as long. Expected: no change. Source: CALM, verbosity."""
     return padded(case, 4, rng)
 
 
-def padded_8x(case: Case, rng: random.Random) -> Case | None:
+def padded_8x(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Neutral sentences in front until it is eight times as long. Expected: no change. Source: CALM, verbosity."""
     return padded(case, 8, rng)
 
 
-def markdown_headings(case: Case, rng: random.Random) -> Case | None:
+def markdown_headings(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """A heading before the work and one before the last line. Expected: no change. Source: RM-Bench, Markdown."""
     if "```" in case.text:
         return None
     body, newline, last = case.text.rstrip().rpartition("\n")
-    return case.but(f"## Solution\n\n{body}\n\n## Result\n\n{last}" if newline else f"## Result\n\n{last}")
+    return case.but(f"## Solution\n\n{body}\n\n## AuditTrial\n\n{last}" if newline else f"## AuditTrial\n\n{last}")
 
 
-def markdown_bold(case: Case, rng: random.Random) -> Case | None:
+def markdown_bold(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The final answer, or else the first words, in bold. Expected: no change. Source: RM-Bench, Markdown."""
     places = finals(case.text, case.reference)
     if places:
@@ -118,7 +118,7 @@ def markdown_bold(case: Case, rng: random.Random) -> Case | None:
     return case.but(re.sub(r"\A(\w+ \w+)", r"**\1**", case.text))
 
 
-def markdown_bullets(case: Case, rng: random.Random) -> Case | None:
+def markdown_bullets(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Each line, or each sentence of a single line, as a bullet point. Expected: no change. Source: RM-Bench, Markdown."""
     lines = [line for line in case.text.splitlines() if line.strip()]
     if "```" in case.text or any(re.match(r"\s*(?:[-*•#|>]|\d+[.)])", line) for line in lines):
@@ -127,7 +127,7 @@ def markdown_bullets(case: Case, rng: random.Random) -> Case | None:
     return case.but("\n".join(f"- {part}" for part in parts))
 
 
-def markdown_stripped(case: Case, rng: random.Random) -> Case | None:
+def markdown_stripped(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Headings, bold and bullets taken off. Expected: no change. Source: RM-Bench, plain text."""
     if "```" in case.text:
         return None
@@ -135,33 +135,33 @@ def markdown_stripped(case: Case, rng: random.Random) -> Case | None:
     return case.but(re.sub(r"\*\*([^*\n]+)\*\*", r"\1", plain))
 
 
-def upper_case(case: Case, rng: random.Random) -> Case | None:
+def upper_case(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """The work in capital letters, formulas and numbers as they are. Expected: no change. Source: reWordBench, case."""
     return case.but(outside(case.text, kept(case.text), str.upper))
 
 
-def sentiment(case: Case, tone: str) -> Case | None:
+def sentiment(case: ProbeCase, tone: str) -> ProbeCase | None:
     """A sentence of feeling before and after."""
     before, after = _TONES[tone]
     return case.but(f"{before}\n{case.text}\n{after}")
 
 
-def cheerful(case: Case, rng: random.Random) -> Case | None:
+def cheerful(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Cheerful sentences around it. Expected: no change. Source: CALM, sentiment. Ours: added, not reworded."""
     return sentiment(case, "cheerful")
 
 
-def sad(case: Case, rng: random.Random) -> Case | None:
+def sad(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Sad sentences around it. Expected: no change. Source: CALM, sentiment. Ours: added, not reworded."""
     return sentiment(case, "sad")
 
 
-def angry(case: Case, rng: random.Random) -> Case | None:
+def angry(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Angry sentences around it. Expected: no change. Source: CALM, sentiment. Ours: added, not reworded."""
     return sentiment(case, "angry")
 
 
-def fearful(case: Case, rng: random.Random) -> Case | None:
+def fearful(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """Fearful sentences around it. Expected: no change. Source: CALM, sentiment. Ours: added, not reworded."""
     return sentiment(case, "fearful")
 

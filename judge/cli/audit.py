@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from judge.audit.audit import Audit, record, run_audit
 from judge.audit.catalogue import PROBES, select
 from judge.audit.data import load_cases
-from judge.audit.show import html, listing, text
+from judge.audit.report import html, listing, record, text
+from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
 from judge.cli.options import Config, Map, Set, Split, load_plan, needed_columns, notice
 from judge.errors import OutputError

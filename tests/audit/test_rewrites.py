@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from judge.audit.cases import OtherQuestion, ProbeCase
 from judge.audit.catalogue import BY_NAME, PROBES, select
 from judge.audit.data import SHIPPED, load_cases
-from judge.audit.model import Case, Other
 from judge.audit.text import finals, last_number, number, sentences, stated
 from judge.errors import InputError
 from judge.rubric.model import Criterion, Rubric
@@ -20,9 +20,9 @@ CODE = "So:\n```python\ndef f(n):\n    # twice\n    return 2 * n\n```\nThe answe
 LIST = "Points:\n- Fresh air helps.\n- Sleep matters.\n- Water is good."
 
 
-def changed(name: str, text: str, reference: str | None = None, others: tuple[Other, ...] = ()) -> str | None:
+def changed(name: str, text: str, reference: str | None = None, others: tuple[OtherQuestion, ...] = ()) -> str | None:
     """One probe on one text."""
-    after = BY_NAME[name].apply(Case(Sample("Q?", (text,), reference), others=others, question="Q?"), 0)
+    after = BY_NAME[name].apply(ProbeCase(Sample("Q?", (text,), reference), others=others, question="Q?"), 0)
     return None if after is None else after.text
 
 
@@ -93,24 +93,27 @@ def test_step_changed_keeps_the_final_answer():
 
 def test_contrast_takes_question_and_reference_of_another():
     """The same answer, another question: but never one that it answers as well."""
-    others = (Other("R?", Sample("R?", ("17.",), "17.0"), "17."), Other("S?", Sample("S?", ("It is 3.",), "3"), "It is 3."))
-    case = Case(Sample("Q?", (WORK,), "17"), others=others, question="Q?")
+    others = (
+        OtherQuestion("R?", Sample("R?", ("17.",), "17.0"), "17."),
+        OtherQuestion("S?", Sample("S?", ("It is 3.",), "3"), "It is 3."),
+    )
+    case = ProbeCase(Sample("Q?", (WORK,), "17"), others=others, question="Q?")
     after = BY_NAME["contrast_question"].apply(case, 0)
     assert (after.sample.prompt, after.sample.reference, after.text) == ("S?", ("3",), WORK)
     assert changed("irrelevant_answer", WORK, "17", others) == "It is 3."
-    assert BY_NAME["contrast_question"].apply(Case(case.sample, others=others[:1]), 0) is None
+    assert BY_NAME["contrast_question"].apply(ProbeCase(case.sample, others=others[:1]), 0) is None
 
 
 def test_rubric_probes_keep_every_criterion():
     """Order and names of criteria mean nothing; text, weight and scale do."""
     rubric = Rubric(name="r", criteria=(Criterion(id="a", text="A.", weight=2.0), Criterion(id="b", text="B.")))
-    case = Case(Sample("Q?", ("x",)), rubric=rubric)
+    case = ProbeCase(Sample("Q?", ("x",)), rubric=rubric)
     shuffled, renamed = (BY_NAME[n].apply(case, 0) for n in ("rubric_shuffled", "criteria_renamed"))
     assert [c.id for c in shuffled.sample.rubric.criteria] == ["b", "a"]
     assert [(c.id, c.text, c.weight) for c in renamed.sample.rubric.criteria] == [("item1", "A.", 2.0), ("item2", "B.", None)]
     assert renamed.renamed == {"item1": "a", "item2": "b"}
     code = Rubric(name="r", criteria=(Criterion(id="a", text="A.", check="m:f"), Criterion(id="b", text="B.")))
-    assert BY_NAME["rubric_shuffled"].apply(Case(case.sample, rubric=code), 0) is None  # data must not name code
+    assert BY_NAME["rubric_shuffled"].apply(ProbeCase(case.sample, rubric=code), 0) is None  # data must not name code
 
 
 @pytest.mark.parametrize("probe", [p for p in PROBES if p.expect == "invariant"], ids=lambda p: p.name)
@@ -184,7 +187,7 @@ def test_every_probe_says_what_it_does():
     assert len(BY_NAME) == len(PROBES)
 
 
-def shout(case: Case, rng: random.Random) -> Case | None:
+def shout(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
     """A user's own probe."""
     return case.but(case.text + "!")
 

@@ -7,14 +7,110 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from judge.audit.audit import Audit
+from judge.audit.cases import Probe, reward_after, reward_before
 from judge.audit.catalogue import FAMILIES
-from judge.audit.measure import Figures, Share
-from judge.audit.model import Probe
-from judge.audit.reading import TOLERANCE
+from judge.audit.metrics import TOLERANCE, ProbeMetrics, Share, TrialReading
+from judge.audit.run import Audit
 from judge.report.html import Html, Tone, badge, bar, code, details, facts, headline, page, paragraph, table
+from judge.report.stats import Interval
 from judge.report.text import visible
+
+SCHEMA = "judge.audit/1"
+
+
+def record(audit: Audit) -> dict[str, Any]:
+    """The audit as plain data for JSON. A figure that could not be measured is null, never 0."""
+    s, plan, judged = audit.summary, audit.plan, audit.judged
+    return {
+        "schema": SCHEMA,
+        "recipe": {"name": plan.recipe.spec.name, "mode": plan.recipe.spec.mode, "hash": plan.recipe.hash},
+        "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,
+        "model": judged.model,
+        "order": audit.order or None,
+        "data": {
+            "source": audit.data or "shipped",
+            "questions": audit.loaded.questions,
+            "cases": len(audit.loaded.cases),
+            "bad_rows": audit.loaded.bad,
+        },
+        "seed": audit.seed,
+        "tolerance": TOLERANCE,
+        "summary": {
+            "invariance": _share(s.invariance),
+            "sensitivity": _share(s.sensitivity),
+            "order_consistency": _share(s.order),
+            "raw_order_disagreement": _number(s.raw_disagreement),
+            "accuracy": _share(s.accuracy),
+            "constant": s.constant,
+            "trials": s.n,
+            "unscored": s.unscored,
+            "no_room": s.no_room,
+        },
+        "probes": [_record_row(row) for row in audit.rows],
+        "not_applied": list(audit.not_applied),
+        "cost": {
+            "samples": judged.samples,
+            "judge_calls": judged.calls,
+            "tokens": judged.tokens,
+            "seconds": round(judged.seconds, 3),
+        },
+    }
+
+
+def _record_row(row: ProbeMetrics) -> dict[str, Any]:
+    return {
+        "name": row.probe.name,
+        "family": row.probe.family,
+        "expect": row.probe.expect,
+        "about": row.probe.about,
+        "trials": row.n,
+        "unscored": row.unscored,
+        "unscored_rate": row.unscored / row.n,
+        "as_expected": _share(row.as_expected),
+        "delta": {
+            "mean": _number(row.delta),
+            "low": _number(row.delta_interval.low),
+            "high": _number(row.delta_interval.high),
+            "right": _number(row.on_right),
+            "wrong": _number(row.on_wrong),
+        },
+        "ranked": _share(row.ranked),
+        "no_room": row.no_room,
+        "raw_order_disagreement": _number(row.raw_disagreement),
+        "worst": _record_worst(row.worst),
+    }
+
+
+def _record_worst(reading: TrialReading | None) -> dict[str, Any] | None:
+    """The trial furthest from what was expected, with both texts."""
+    if reading is None:
+        return None
+    trial = reading.trial
+    return {
+        "id": trial.case.name,
+        "question": trial.case.original.question,
+        "right": trial.case.original.is_right,
+        "before": reward_before(trial).value,
+        "after": reward_after(trial).value,
+        "as_expected": reading.as_expected,
+        "text_before": trial.case.before.text,
+        "text_after": trial.case.after.text,
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {"rate": _number(share.value), **_ends(share.interval), "n": share.n}
+
+
+def _ends(interval: Interval) -> dict[str, Any]:
+    return {"low": _number(interval.low), "high": _number(interval.high)}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
 
 TITLES = {
     "rewriting": "rewriting: the same answer, typed, quoted or encoded otherwise (reWordBench)",
@@ -58,7 +154,7 @@ def _figure(share: Share) -> str:
 
 
 def _readings(audit: Audit) -> Iterator[str]:
-    """What the figures do not say by themselves, one sentence each."""
+    """What the probe_metrics do not say by themselves, one sentence each."""
     s = audit.summary
     if s.constant:
         yield "This judge gave the same reward every time: its invariance is blindness. Do not train on it."
@@ -80,7 +176,7 @@ def _readings(audit: Audit) -> Iterator[str]:
         yield f"{s.unscored:,} of {s.n:,} trials are unscored (no verdict before or after): in no rate above."
 
 
-def _families(rows: Iterable[Figures]) -> Iterator[tuple[str, list[Figures]]]:
+def _families(rows: Iterable[ProbeMetrics]) -> Iterator[tuple[str, list[ProbeMetrics]]]:
     found = list(rows)
     for family in FAMILIES:
         group = [row for row in found if row.probe.family == family]
@@ -94,7 +190,7 @@ _HEAD = (
 )
 
 
-def _table(rows: Iterable[Figures]) -> Iterator[str]:
+def _table(rows: Iterable[ProbeMetrics]) -> Iterator[str]:
     yield _HEAD
     for row in rows:
         share = row.as_expected
@@ -106,13 +202,13 @@ def _table(rows: Iterable[Figures]) -> Iterator[str]:
         ).rstrip()
 
 
-def _worst(row: Figures) -> str:
+def _worst(row: ProbeMetrics) -> str:
     """The worst trial, when it is not what was expected: where, before and after."""
     worst = row.worst
     if worst is None or worst.as_expected:
         return ""
-    name = worst.result.trial.name
-    before, after = worst.result.first.value, worst.result.second.value
+    name = worst.trial.case.name
+    before, after = reward_before(worst.trial).value, reward_after(worst.trial).value
     return f"{name if len(name) <= 24 else '…' + name[-23:]} {_score(before)} → {_score(after)}"
 
 
@@ -186,7 +282,7 @@ def _tone(share: Share) -> Tone:
     return "good" if share.value >= GOOD else "warn" if share.value >= FAIR else "bad"
 
 
-def _html_row(row: Figures) -> tuple[object, ...]:
+def _html_row(row: ProbeMetrics) -> tuple[object, ...]:
     return (
         Html(f"{code(row.probe.name)}<br>{paragraph(row.probe.about)}"),
         badge(_EXPECTED[row.probe.expect]),
@@ -200,14 +296,14 @@ def _html_row(row: Figures) -> tuple[object, ...]:
     )
 
 
-def _example(row: Figures) -> Html:
+def _example(row: ProbeMetrics) -> Html:
     """Before and after of the worst trial, one line each, with everything visible."""
     if row.worst is None:
         return Html("")
-    result = row.worst.result
+    case = row.worst.trial.case
     title = f"{row.probe.name}: worst trial {_worst(row)}"
-    before, after = (visible(case.text, limit=1200) for case in (result.trial.before, result.trial.after))
-    question = visible(result.trial.case.question, limit=400)
+    before, after = (visible(shown.text, limit=1200) for shown in (case.before, case.after))
+    question = visible(case.original.question, limit=400)
     changed = facts([("question", question), ("before", code(before)), ("after", code(after))])
     return details(title, changed)
 
