@@ -150,7 +150,6 @@ class Capability(StrEnum):
 
     TOP_LOGPROBS = "top_logprobs"
     SCORE_CONTINUATION = "score_continuation"
-    SCALAR = "scalar"
     STRUCTURED = "structured"
     PREFILL = "prefill"
     SEED = "seed"

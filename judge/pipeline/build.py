@@ -179,7 +179,6 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
 _WHO = {
     Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
     Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers.",
-    Capability.SCALAR: "Engines with it: vllm with a reward model.",
     Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
     Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
     Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from judge.rubric.model import Frozen, Identifier
 from judge.types import Capability, Reason
 
-Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier", "process", "likelihood", "scalar"]
+Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier"]
 VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria"]
 Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]

@@ -13,7 +13,7 @@ from judge.settings import FilterSettings
 from judge.types import Message, Sample
 from tests.clock import least_cpu
 
-MODES = ("verifier", "pointwise", "pairwise", "listwise", "checklist", "process")
+MODES = ("verifier", "pointwise", "pairwise", "listwise", "checklist")
 NOTHING = [
     "",
     " ",

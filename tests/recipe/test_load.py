@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 
@@ -11,6 +13,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import CapabilityError, RecipeError
 from judge.pipeline.build import build_pipeline, plan
 from judge.recipe.load import list_recipes, load_recipe
+from judge.recipe.model import Mode, Order, RecipeSpec, SampleField, Turn
 from judge.render.build import Builder
 from judge.settings import RunSettings
 from judge.types import Capability
@@ -109,6 +112,35 @@ def test_mistakes_in_a_folder(folder, file, old, new, expected):
 def test_mistakes_in_options(options, expected):
     """An option that nobody reads would change nothing, silently."""
     assert message(FIXTURE, **options) == expected
+
+
+@pytest.mark.parametrize("mode", ["process", "likelihood", "scalar"])
+def test_a_mode_that_nothing_carries_out_is_refused(folder, mode):
+    """A recipe of a mode that means nothing would be judged as pointwise, and its rewards believed."""
+    path = folder / "recipe.yaml"
+    path.write_text(re.sub(r"(?m)^mode: .*$", f"mode: {mode}", path.read_text(encoding="utf-8")), encoding="utf-8")
+    told = message(folder)
+    assert re.match(r"recipe.yaml:\d+: `mode`: .*'pointwise', 'checklist', .*" + mode, told), told
+
+
+DOCUMENTED = [
+    pytest.param("mode", Mode, id="mode"),
+    pytest.param("order", Order, id="order"),
+    pytest.param("force", Literal["missing", "truncated", "empty"], id="force"),
+    pytest.param("unit", RecipeSpec.model_fields["unit"].annotation, id="unit"),
+    pytest.param("turns.*.scope", Turn.model_fields["scope"].annotation, id="scope"),
+    pytest.param("turns.*.conversation", Turn.model_fields["conversation"].annotation, id="conversation"),
+    pytest.param("needs", Literal[SampleField, *(c.value for c in Capability)], id="needs"),
+]
+
+
+@pytest.mark.parametrize(("field", "allowed"), DOCUMENTED)
+def test_the_documentation_lists_what_is_accepted(field, allowed):
+    """A value that the page names and the loader refuses, or the other way round, costs somebody an hour."""
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{field}` |"))
+    values = row.split("|")[2] if field == "needs" else re.sub(r"\([^)]*\)", "", row.split("|")[2])
+    assert set(re.findall(r"`([a-z_]+)`", values)) - {"sample", "capabilities"} == set(get_args(allowed))
 
 
 def test_options_reach_the_template_and_the_hash():
