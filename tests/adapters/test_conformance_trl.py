@@ -6,6 +6,7 @@ import inspect
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +45,19 @@ def test_what_is_read_off_it(made):
 def test_calls_of_every_trainer(made, drop):
     """AsyncGRPO passes no state, Axolotl's sequence-parallel trainer no token ids."""
     assert made(**{k: v for k, v in CALL.items() if k not in drop}) == [1.0, 0.0, None]
+
+
+def test_the_trainers_step_reaches_the_monitor():
+    """An alarm names the step of the trainer's log and checkpoints; noise is drawn anew for each, also after a resume."""
+    alarms = {"canary_passed": {"action": "warn"}}
+    reward = JudgeReward(
+        {"recipe": "verifier", "monitor": {"alarms": alarms}}, engine=ScriptedEngine(REPLIES, capabilities=frozenset())
+    )
+    reward(**{**CALL, "trainer_state": SimpleNamespace(global_step=41)})
+    assert reward.judge.watch.last.step == 41
+    reward(**CALL)  # without a state: counted by itself
+    assert reward.judge.watch.last.step == 1
+    reward.close()
 
 
 def test_text_where_messages_are_usual(made):

@@ -139,3 +139,39 @@ def test_votes_at_temperature_zero_are_refused():
     """Five votes at temperature 0 would be five copies of one."""
     with pytest.raises(SettingsError, match="5 copies of one"):
         Judge.from_config({**CONFIG, "votes": {"n": 5}, "sampling": {"temperature": 0}})
+
+
+@pytest.mark.parametrize(("past_filters", "asked"), [(1.0, True), (0.0, False)], ids=["the-judge-itself", "behind-the-filters"])
+def test_probes_of_the_judge_itself_reach_it(past_filters, asked):
+    """A probe that the filters always stop would say that the judge is sound, whatever the judge is."""
+    probe = "The answer is as follows."  # states nothing: the filters stop it where there is a reference
+    canaries = {"per_batch": 4, "kinds": ["user"], "strings": [probe], "gate_off": past_filters, "confirm": 0}
+    alarms = {"canary_passed": {"action": "warn"}, "constant_string_wins": {"action": "warn"}}
+    engine = ScriptedEngine(lambda r: "VERDICT: INCORRECT")
+    config = {"recipe": "verifier", "monitor": {"canaries": canaries, "alarms": alarms}}
+    with Judge.from_config(config, engine=engine) as judge:
+        judge.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.", reference=str(i + 1)) for i in range(4)])
+    assert any(probe in str(request.messages) for request in engine.requests) is asked
+
+
+class SlowToLoad(ScriptedEngine):
+    """An engine whose model takes a moment to load, once."""
+
+    started = 0
+
+    async def start(self) -> None:
+        self.started += 1
+        await asyncio.sleep(0.3)
+
+
+async def test_a_caller_that_gives_up_while_the_model_loads_stops_nobody_else():
+    """A client that disconnects in the first minute must not cancel the loading that all others wait for."""
+    engine = SlowToLoad([GOOD], repeat_last=True)
+    with Judge.from_config(CONFIG, engine=engine) as judge:
+        first = asyncio.create_task(judge.ascore([Sample.of("q", "a")]))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(judge.ascore([Sample.of("q", "a")]))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        [reward] = await asyncio.wait_for(second, 30)
+    assert (reward.failure, engine.started) == (None, 1)

@@ -121,6 +121,19 @@ def test_label_never_survives_even_where_it_overlaps_itself(text, label):
     assert label not in neutralise(text, (), label)
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        pytest.param("a" * 12, "a" * 8, id="one-letter"),
+        pytest.param("abababababab12", "ababab12", id="prefix-of-itself"),
+        pytest.param("abcdabcdabcdabcd", "abcdabcdabcd", id="two-starts"),
+    ],
+)
+def test_label_is_gone_after_the_second_look_too(text, label):
+    """Breaking the first occurrence up may leave, or even make, another one."""
+    assert label not in neutralise(text, (), label)
+
+
 ORDINARY = st.characters(
     codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="<>[|｜\u115f\u1160\u3164\uffa0\u2800"
 )

@@ -84,6 +84,7 @@ def test_criteria(spec, fields, scores, value, unclipped):
     [
         pytest.param("b", {"a": 1.0, "b": 0.0, "fault": 1.0}, 0.0, "b", id="failed"),
         pytest.param("b", {"a": 0.0, "b": 1.0, "fault": 1.0}, 0.5, "", id="passed"),
+        pytest.param("b", {"a": 0.0, "b": 0.5, "fault": 1.0}, 2.5 / 6, "", id="half-is-a-pass"),
         pytest.param("fault", {"a": 1.0, "b": 1.0, "fault": 0.0}, 0.0, "fault", id="fault-is-there"),
         pytest.param("b", {"a": None, "b": 0.0, "fault": 1.0}, 0.0, "b", id="failed-though-another-is-missing"),
         pytest.param("b", {"a": 1.0, "b": None, "fault": 1.0}, None, "", id="missing-veto-is-no-pass"),
