@@ -82,7 +82,7 @@ def read_samples(
     mapping = dict(mapping or {})
     columns, keep = _Columns(data, mapping, tuple(needs)), tuple(keep)
     count = 0
-    for where, row in _rows(data, split):
+    for where, row in read_rows(data, split):
         if limit is not None and count >= limit:
             break
         count += 1
@@ -265,7 +265,7 @@ def _list(columns: list[str]) -> str:
     return ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
 
 
-def _rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
+def read_rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
     """(where, row) pairs; a row that cannot be decoded is given as the reason."""
     path = Path(data)
     if path.is_dir():

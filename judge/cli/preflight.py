@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,9 @@ import typer
 
 from judge.adapters._shared.failure_policy import FRAMEWORKS, framework, needs_group
 from judge.adapters.preflight import Finding, Layout, examine, launch_lines
-from judge.cli.options import Set, load_plan
-from judge.errors import DataError
-from judge.jsonfile import parse_json
+from judge.adapters.preflight_data import DataReport, Names, examine_data
+from judge.batch.read import read_rows
+from judge.cli.options import Set, Split, load_plan
 
 
 def preflight(
@@ -34,9 +35,32 @@ def preflight(
         ),
     ] = 1,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--data", help="Training data, JSONL or Parquet; its first row is looked at. [default: none]", metavar="FILE"
+            "--data",
+            help="Training data (JSONL, JSON, CSV, Parquet, `datasets` folder), read as the trainer's reward gets them."
+            " [default: none]",
+            metavar="FILE",
+        ),
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", help="Rows of the data to read, from the first.", metavar="N", min=1)] = 1000,
+    split: Split = "",
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt",
+            help="Column of the prompt, as the trainer's option names it (OpenRLHF `--data.input_key`, slime `--input-key`)."
+            " [default: the trainer's]",
+            metavar="COLUMN",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            help="Column of the reference answer (OpenRLHF `--data.label_key`, slime `--label-key`, verl a key of extra_info)."
+            " [default: the first known name]",
+            metavar="COLUMN",
         ),
     ] = None,
     question: Annotated[
@@ -49,61 +73,41 @@ def preflight(
     """Say whether a run file works as a reward in one training framework, and what to write there.
 
     Looks at the groups that these numbers make, whether the question reaches the reward, what a response without a reward
-    becomes, and what needs siblings. Nothing is judged and no model is loaded.
+    becomes, and what needs other responses to the prompt. With --data it reads the data as the trainer's reward function gets
+    them: which column becomes prompt, reference, context and rubric, which rows would be refused, and the first sample as the
+    judge is sent it. Nothing is judged and no model is loaded.
 
     \b
     Examples:
       judge preflight --framework trl --config judge.yaml --num-generations 8 --processes 4 --per-device-batch 2
       judge preflight --framework verl --config judge.yaml --data train.parquet
+      judge preflight --framework openrlhf --config judge.yaml --data train.jsonl --prompt input --reference label
       judge preflight --framework ms-swift --config judge.yaml --num-generations 8
 
     Exit codes: 0 fine, 1 problems found, 2 wrong input.
     """
     framework(name)
     plan = load_plan(config, overrides)
-    row = None if data is None else first_row(data)
     layout = Layout(num_generations, processes, per_device_batch, steps_per_generation)
-    found = examine(name, plan, layout, row=row, question=question)
+    first, report = None, None
+    if data is not None:
+        taken = list(islice(read_rows(data, split), rows))
+        first = next((row for _, row in taken if isinstance(row, Mapping)), None)
+        names = Names(prompt, reference, question)
+        report = examine_data(name, plan, taken, names, responses=num_generations or 1)
+    found = examine(name, plan, layout, row=first, question=question)
+    if report is not None:
+        found.append(Finding("data", refusals(report), bool(report.refused) or not report.rows))
     policy = "impute_group_mean" if any(f.says.startswith("impute_group_mean") for f in found if f.about == "no reward") else ""
     lines = launch_lines(name, str(Path(config).absolute()), num_generations, bool(needs_group(plan.settings, policy)))
     problems = [f for f in found if f.problem]
     if as_json:
-        print(json.dumps(_facts(name, found, lines), ensure_ascii=False))
+        print(json.dumps(_facts(name, found, lines) | ({"data": report.plain()} if report else {}), ensure_ascii=False))
     else:
         _print(name, config, found, lines)
+        if report is not None and data is not None:
+            print(*data_lines(report, data, num_generations), sep="\n")
     raise typer.Exit(1 if problems else 0)
-
-
-def first_row(path: Path) -> Mapping[str, Any]:
-    """The first row of a JSONL or Parquet file.
-
-    Raises:
-        DataError: It cannot be read, has no row, or is of another kind.
-    """
-    try:
-        rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
-    except OSError as cause:
-        raise DataError(f"{path}: {cause.strerror or cause}") from cause
-    if not rows or not isinstance(rows[0], dict):
-        raise DataError(f"{path}: no rows; --data wants JSONL or Parquet with one object a row")
-    return rows[0]
-
-
-def _parquet(path: Path) -> list[Any]:
-    import pyarrow as pa  # noqa: PLC0415  # only here
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        batch = next(pq.ParquetFile(path).iter_batches(batch_size=1), None)
-    except pa.ArrowInvalid as cause:
-        raise DataError(f"{path}: not a Parquet file ({cause})") from cause
-    return [] if batch is None else list(batch.to_pylist())
-
-
-def _jsonl(path: Path) -> list[Any]:
-    with path.open("rb") as file:
-        line = next((text for text in file if text.strip()), None)
-    return [] if line is None else [parse_json(line, f"{path}:1", DataError, halves=True)]
 
 
 def _print(name: str, config: str, found: list[Finding], lines: list[str]) -> None:
@@ -123,3 +127,50 @@ def _facts(name: str, found: list[Finding], lines: list[str]) -> dict[str, Any]:
         "findings": {f.about: f.says for f in found},
         "use": lines,
     }
+
+
+def refusals(report: DataReport) -> str:
+    """How many rows would be refused, and the first reason of each kind."""
+    if not report.rows:
+        return "no rows"
+    if not report.refused:
+        return f"{report.rows} rows, none refused"
+    first = report.refused[0]
+    return f"{len(report.refused)} of {report.rows} rows would be refused; {first.where}: {first.why}"
+
+
+def data_lines(report: DataReport, data: str, num_generations: int | None) -> Iterator[str]:
+    """The data as the judge sees them, for people."""
+    yield f"data: {report.rows} rows of {data}"
+    for about in ("prompt", "reference", "context", "rubric", "principle"):
+        found: Mapping[str, int] = report.fields.get(about, {})
+        sources = ", ".join(f"{where} in {count} rows" for where, count in found.items())
+        yield f"  {about:<10} {sources or _ABSENT.get(about, 'none')}"
+    if report.unseen:
+        yield f"  not shown  {', '.join(f'`{c}`' for c in report.unseen)} (no judge sees these columns)"
+    good = report.rows - len(report.refused)
+    each = f" of {num_generations} responses" if num_generations else ""
+    again = f"; {report.repeated} rows repeat an earlier prompt, reference and context" if report.repeated else ""
+    yield f"  groups     one{each} for each of {good} rows{again}"
+    for refused in report.refused[:_SHOWN]:
+        yield f"  refused    {refused.where}: {refused.why}"
+    if len(report.refused) > _SHOWN:
+        yield f"             and {len(report.refused) - _SHOWN} more"
+    if report.first is not None:
+        yield from _as_sent(report)
+
+
+def _as_sent(report: DataReport) -> Iterator[str]:
+    where = "" if report.first is None else report.first.id
+    if not report.asked:
+        yield f"the first sample ({where}) is decided by programs: no judge is asked"
+        return
+    yield f"the first sample ({where}) as the judge is sent it, the first of its requests:"
+    for message in report.asked[0].messages:
+        yield f"--- {message.role}"
+        yield str(message.content)
+    yield "---"
+
+
+_SHOWN = 5  # refused rows that are listed
+_ABSENT = {"prompt": "not shown to the judge", "rubric": "none: the run's own is used"}

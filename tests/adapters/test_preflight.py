@@ -137,7 +137,7 @@ def files(tmp_path, monkeypatch):
     [
         pytest.param("--framework trl --num-generations 8 --per-device-batch 8", 0, "no problems", id="fine"),
         pytest.param("--framework verl --data train.jsonl", 0, "extra_info[question]", id="verl-with-data"),
-        pytest.param("--framework verl --data bare.jsonl", 1, "1 problem(s)", id="problem"),
+        pytest.param("--framework verl --data bare.jsonl", 1, "2 problem(s)", id="problem"),
         pytest.param("--framework openrlhf", 1, "no_verdict_constant", id="no-neutral-way"),
         pytest.param("--framework verk", 2, "did you mean `verl`", id="no-such-framework"),
         pytest.param("--framework verl --data gone.jsonl", 2, "gone.jsonl", id="no-such-data"),
