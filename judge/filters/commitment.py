@@ -13,6 +13,7 @@ from judge.filters.lexicon import LEXICON, Lexicon
 from judge.filters.reference import NEGATIVE, Reference
 from judge.filters.surface import WORD, Look, straight, words
 from judge.numerals import VALUES, fold
+from judge.words import entries
 
 _SYMBOL = re.compile(
     r"=\s{0,9}(?=[^\s=?\uff1f])|[\u221e\u2205\u221a\u00b1\u2264\u2265\u2208\u222a\u2229\u2211\u222b\u00d7\u00f7^\u2102\u2115\u211a\u211d\u2124%]|(?<![\u0370-\u03ff\u1f00-\u1fff])[\u03b1-\u03c9](?![\u0370-\u03ff\u1f00-\u1fff])|(?<=\w)\s?[+*/]\s?(?=\w)"
@@ -28,32 +29,13 @@ _ROMAN = re.compile(r"(?<![A-Za-z])[IVXLCDM]{2,10}(?![A-Za-z])")
 _LETTER = re.compile(
     r"(?<![\w'\u2019\\.-])\\?[B-HJ-Zb-df-hj-np-tv-xz](?![\w'\u2019.-]*\w)"
 )  # not `a`, `e`, `i`, `o`, `u`, `y`: words
-_VALUE_WORDS = frozenset(
-    fold(w)
-    for w in """half halves third thirds quarter quarters fourth fifth sixth seventh eighth ninth tenth twice thrice double triple couple pair single
-    infinite infinity infinitely undefined nobody none zero dozen dozens score hundreds thousands january february march
-    april june july
-    august september october november december monday tuesday wednesday thursday friday saturday sunday noon midnight
-    hälfte drittel viertel unendlich doppelt dutzend keine keiner moitié tiers quart infini double douzaine aucun aucune
-    mitad tercio
-    cuarto infinito infinitos doble docena ninguno ninguna metade terço infinitos dúzia nenhum metà terzo infinito
-    doppio dozzina nessuno
-    половина треть четверть бесконечность бесконечно двойной дюжина полтора нисколько polowa nieskończoność tuzin żaden
-    helft oneindig
-    dozijn geen hälften oändligt dussin ingen yarım sonsuz hiçbiri setengah takhingga نصف ثلث ربع مالانهاية لانهائي نیم
-    بی‌نهایت आधा
-    तिहाई अनंत חצי שליש רבע אינסוף 절반 무한 무한대 없음 두 세 네 다섯 여섯 일곱 여덟 아홉 열 스물 서른 마흔 쉰 하나 둘 셋 넷 ครึ่ง""".split()
-)  # fmt: skip
+_VALUE_WORDS = frozenset(map(fold, entries("value words")))
 _CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐]|参(?![照考加与與])")
 _CJK_ONE = re.compile(r"一(?![步歩下起个個つ緒旦定般样樣致切直些边邊点點同度番])")
 _SPOKEN_THAI = re.compile("ศูนย์|หนึ่ง|สอง|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ครึ่ง|อนันต์")
-_TRUTH = frozenset("yes no true false positive negative correct incorrect wrong right".split())
-_NOT_A_STEM = frozenset(map(fold, "yksi satu jeden один jedna один".split()))
-_COPULAS = frozenset(
-    fold(w)
-    for w in """is are was were be equals equal being ist sind war est sont était es son era fue é são foi è sono era это jest są byl je jsou van
-    on är är er ovat adalah ialah هو هي است है हैं είναι este sunt dır dir wynosi равен равна равно equivale vale beträgt gleich""".split()
-)
+_TRUTH = frozenset(entries("truth"))
+_NOT_A_STEM = frozenset(map(fold, entries("number words with other endings")))
+_COPULAS = frozenset(map(fold, entries("copulas")))
 
 
 def uncommitted(look: Look) -> str | None:
@@ -168,10 +150,8 @@ def _numbers_a_step(found: list[str], gaps: list[str], at: int, numbering: set[i
     return before and at > 1 and found[at - 1] in _OF and at - 2 in numbering
 
 
-_COUNTED = frozenset(
-    map(fold, "answers responses solutions antworten lösungen réponses respuestas respostas risposte antwoorden ответа".split())
-)
-_OF = frozenset("of von de di van af av z из od / sur to and".split())
+_COUNTED = frozenset(map(fold, entries("counted")))
+_OF = frozenset(entries("of"))
 
 
 def _closes(found: list[str], at: int, look: Look) -> bool:
@@ -195,12 +175,7 @@ def starts_with_head(found: list[str], lexicon: Lexicon) -> bool:
     return False
 
 
-_DISCOURSE = frozenset(
-    map(
-        fold,
-        "so now then and thus well ok also nun also alors donc bien ahora bueno então agora allora ora dus итак так ну والآن تو तो अब".split(),
-    )
-)
+_DISCOURSE = frozenset(map(fold, entries("discourse")))
 
 
 def _claims(found: list[str]) -> bool:
@@ -222,6 +197,4 @@ def claims_from_prompt(found: list[str], look: Look, lexicon: Lexicon) -> bool:
     return False
 
 
-_NO_SUBJECT = frozenset(
-    "question problem task goal aim who what which where when how why whether find wer was welche qui quel quién quien qué cuál chi quale кто что".split()
-)
+_NO_SUBJECT = frozenset(entries("no subject"))

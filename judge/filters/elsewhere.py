@@ -8,6 +8,7 @@ from judge.filters.lexicon import LEXICON
 from judge.filters.surface import words
 from judge.filters.vague import new_words
 from judge.numerals import fold
+from judge.words import entries
 
 
 def points_elsewhere(text: str) -> str | None:
@@ -36,10 +37,6 @@ def points_elsewhere(text: str) -> str | None:
     return None if new_words(said) else " ".join(places + claims) or found[0]
 
 
-def _folded_words(text: str) -> frozenset[str]:
-    return frozenset(map(fold, text.split()))
-
-
 _LEAVE = re.compile(
     r"\b(?:i )?hope (?:this|that|it) (?:helps|helped|answers|is helpful)(?: you)?|\bfeel free to (?:ask|reach|contact)\b|\blet me know (?:if|whether)\b(?: you)?"
     r"|\bhave a (?:nice|great|good|wonderful) (?:day|one|time)|\b(?:any|more|further|other|additional) questions\b|\banything else\b"
@@ -51,22 +48,7 @@ _ELSEWHERE = re.compile(
     "(?:都|是|完全|は|も)?(?:相同|一致|一样|一樣|正确|正確|对的|對的|显而易见|顯而易見|很明显|明らか|同じ|正しい|일치|같습니다|맞습니다|동일합니다|맞다)(?:的|です|である|합니다|다)?"
     "|(?:请|請)?(?:见|見|看|参见|參見|参考|參考|参照)(?:上文|下文|上面|上方|附件|教科书|課本|课本|参考答案)|(?:上記|以上|下記|添付)を?(?:ご)?参照(?:してください|下さい)?|(?:위|아래)(?:를|의)? ?(?:내용을 )?(?:참조|참고)(?:하세요|하십시오)?"
 )
-_POINTS = _folded_words(
-    "see refer check consult look read please kindly same as cf compare siehe voir vea véase ver vedi zie se patrz viz см смотри смотрите انظر راجع देखें"
-)
-_GRADED = _folded_words(
-    "both reference references key truth gold solution solutions answer answers response responses beide deux ambas ambos ambedue entrambe student student's"
-    " оба обе эталон* الإجابتان उत्तर दोनों referenz référence referencia"
-)
-_PLACES = _folded_words(
-    """above below attached attachment attachments file files textbook book appendix manual link earlier previously elsewhere document sheet notes image
-    picture screenshot website url provided given supplied ground oben unten anhang ci-dessus ci-dessous dessus dessous annexe arriba abajo adjunto anexo acima abaixo sopra
-    sotto allegato boven onder ovan nedan powyżej poniżej wyżej výše níže выше ниже أعلاه أدناه ऊपर नीचे"""
-)
-_CLAIMS = _folded_words(
-    """match matches matched matching identical equivalent same equal equals equally agree agrees agreed agreement consistent consistently correspond corresponds
-    obvious obviously evident self-evident trivial trivially withheld redacted hidden omitted known well-known established classified confidential
-    correct right perfect perfectly valid verified accurate double-checked checked identisch gleich korrekt richtig offensichtlich stimmt identiques identique correcte
-    évidente évident iguales idénticas correcta evidente obvia iguais idênticas correta identiche corretta ovvia identiek juist rätt identiska poprawna oczywista
-    верный верен правильный правильно совпадают очевиден идентичны одинаковы متطابقتان متطابقة صحيحة واضحة समान सही"""
-)
+_POINTS = frozenset(map(fold, entries("pointing")))
+_GRADED = frozenset(map(fold, entries("graded")))
+_PLACES = frozenset(map(fold, entries("places")))
+_CLAIMS = frozenset(map(fold, entries("claims")))

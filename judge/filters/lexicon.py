@@ -1,12 +1,18 @@
-"""Looking words up in `lexicon_words`: which language they are of, and whether they are grammar or about solving a task."""
+"""Looking words up in the lists of `judge.words`: which language they are of, and whether they are grammar or about solving a task.
+
+An announcement is made of `grammar` (short grammar words), `task` (words about solving a task) and `core` (those of them that make a
+heading by themselves), behind one of `heads` (how it begins); `pieces` are both, in scripts without spaces.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
-from judge.filters.lexicon_words import CORE, GRAMMAR, HEADS, PIECES, STEP_WORDS, TASK
 from judge.numerals import fold
+from judge.words import by_language, entries
 
 
 class Lexicon:
@@ -19,25 +25,50 @@ class Lexicon:
 
     def __init__(self, skip: frozenset[str] = frozenset(), without: frozenset[str] = frozenset()) -> None:
         self._skip, self._without = skip, frozenset(map(fold, without))
-        self._grammar = self._index(GRAMMAR)
-        self._task = self._index(TASK, CORE)
-        self._core = self._index(CORE)
-        self._steps = self._index({"": " ".join(STEP_WORDS)})
-        heads = (tuple(fold(h).split()) for name, text in HEADS.items() if name not in skip for h in text.split("|") if h.strip())
-        self.heads = frozenset(h for h in heads if not self._without.intersection(h))
-        self.pieces = tuple(
-            sorted(
-                {unicodedata.normalize("NFKC", p) for n, text in PIECES.items() if n not in skip for p in text.split()},
-                key=lambda piece: (-len(piece), piece),
-            )
-        )
         self._known: dict[str, frozenset[str]] = {}
 
-    def _index(self, *tables: dict[str, str]) -> dict[str, frozenset[str]]:
+    # each built at the first question: a process that judges nothing waits for none
+
+    @cached_property
+    def _grammar(self) -> dict[str, frozenset[str]]:
+        return self._index(by_language("grammar"))
+
+    @cached_property
+    def _task(self) -> dict[str, frozenset[str]]:
+        return self._index(by_language("task"), by_language("core"))
+
+    @cached_property
+    def _core(self) -> dict[str, frozenset[str]]:
+        return self._index(by_language("core"))
+
+    @cached_property
+    def _steps(self) -> dict[str, frozenset[str]]:
+        return self._index({"": entries("step words")})
+
+    @cached_property
+    def heads(self) -> frozenset[tuple[str, ...]]:
+        """How announcements begin, each as its folded words."""
+        known = (
+            tuple(fold(head).split())
+            for name, listed in by_language("heads").items()
+            if name not in self._skip
+            for head in listed
+        )
+        return frozenset(head for head in known if not self._without.intersection(head))
+
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """What announcements are made of in scripts without spaces, the longest first."""
+        known = {
+            unicodedata.normalize("NFKC", p) for n, listed in by_language("pieces").items() if n not in self._skip for p in listed
+        }
+        return tuple(sorted(known, key=lambda piece: (-len(piece), piece)))
+
+    def _index(self, *tables: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
         """Folded word, or stem and `*`, -> the languages it belongs to."""
         found: dict[str, set[str]] = {}
-        for name, text in ((n, t) for table in tables for n, t in table.items() if n not in self._skip):
-            for word in map(fold, text.split()):
+        for name, listed in ((n, t) for table in tables for n, t in table.items() if n not in self._skip):
+            for word in map(fold, listed):
                 stem = word.rstrip("*")
                 if stem in self._without:
                     continue

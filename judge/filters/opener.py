@@ -15,6 +15,7 @@ from judge.filters.lexicon import LEXICON, Lexicon
 from judge.filters.reference import Answer, Reference
 from judge.filters.surface import Look, words
 from judge.numerals import fold
+from judge.words import entries
 
 _CJK = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CJK_CORE = re.compile(
@@ -25,17 +26,10 @@ _CODE = re.compile(
     r"[(){};=<>\[\]\\]|^\s{0,20}(?:def|if|for|while|class|else|elif|try|with|switch|case|default|public|private)\b"
 )
 _ENDS_OPEN = re.compile(r"[:\uff1a\u2236]\W{0,10}$")
-_ANSWERS = frozenset(
-    """ready alright loading hi hey so hmm ah oh great thanks one two first second yes right correct all some above below both time here there now good clear user they we us sure ok okay well hello simple
-    logic logical full complete and it its is do no not none more most less same other part hand mind heart order line
-    key short long
-    last next start end left""".split()
-)  # words of announcements that are answers when they stand alone
-_TALK = frozenset(
-    "ok okay alright well hello hi hey sure ready so hmm hm ah oh good great thanks now loading please welcome begin start clear".split()
-)
-_ROLES = frozenset("assistant user system human model bot ai chatbot".split())
-_NAMELESS = frozenset("der die das und ich wir werde uns den dem ein eine lassen zu".split())  # German writes all nouns large
+_ANSWERS = frozenset(entries("answers alone", "en"))  # words of announcements that are answers when they stand alone
+_TALK = frozenset(entries("talk", "en"))
+_ROLES = frozenset(entries("roles", "en"))
+_NAMELESS = frozenset(entries("no names", "de"))  # German writes all nouns large
 _CHOICE = 4  # words; a response this short may pick its answer from the question
 _NO_REFERENCE = Reference((Answer(""),))
 _ASKING = ("?", "\uff1f", "\u061f")

@@ -7,24 +7,10 @@ import re
 from judge.filters.lexicon import LEXICON
 from judge.filters.surface import words
 from judge.numerals import fold
+from judge.words import entries
 
-_VAGUE = frozenset(
-    fold(w)
-    for w in """value values case cases context contexts situation situations circumstance circumstances condition conditions factor factors
-    variable variables detail details specific specifics particular certain various several many different differing multiple number thing
-    interpretation interpretations interpreted interpret interpreting meaning definition definitions assumption assumptions perspective perspectives view
-    viewpoint person people individual individuals opinion opinions preference preferences personal needs look asks asking asked exact given scenario
-    scenarios instance information info data available nature kind type time times overall everyone everybody someone anyone always says
-    inconvenience confusion delay trouble mistake mistakes earlier previous request requests inquiry query assist assistance support helpful feel free provide
-    provided regarding concern concerns further additional clarify clarification hope able beyond abilities ability capabilities expertise scope
-    cause caused causing apologies apologise apologize apology sorry afraid unfortunately dear user hesitate contact reach else moment later again today
-    umstand umstände umständen situation kontext fall zusammenhang faktoren situation contexte cas circonstances facteurs situación contexto caso
-    circunstancias factores situação circunstâncias fatores situazione contesto circostanze fattori ситуации обстоятельств контекста условий случая
-    факторов okoliczności sytuacji kontekstu omständigheterna situationen omstandigheden situatie""".split()
-)
-_VAGUE_PIECES = re.compile(
-    "情况|情況|具体|具體|条件|條件|情境|语境|上下文|状况|狀況|因素|不便|给您|給您|带来|帶來|造成|状況|場合|条件|ご迷惑|おかけ|かけて|상황|경우|조건|불편|드려|합니다|입니다|สถานการณ์|กรณี|ความไม่สะดวก"
-)
+_VAGUE = frozenset(map(fold, entries("vague")))
+_VAGUE_PIECES = re.compile("|".join(map(re.escape, entries("vague pieces"))))
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
