@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -57,6 +58,18 @@ def commands(name: str) -> list[str]:
 def environment() -> dict[str, str]:
     """One where `judge` is found, as after activating .venv."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_a_scripted_run_prints_rewards(tmp_path):
+    """Who tries the toolkit sees rewards before any model is fetched, for less than three seconds of one core."""
+    [command] = [c for c in commands("judge run") if "scripted" in c]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    line = [*shlex.split(command)[:-1], str(tmp_path / "run")]
+    run = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "rewards of 14 responses, mean 0.643" in run.stdout
+    assert after.ru_utime - before.ru_utime < 3.0
 
 
 @pytest.mark.vllm

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import judge
-from judge.cli import attack, audit, one, preflight, recipe, rubric, run, select, serve, show
 from judge.errors import InputError, JudgeError
 
 EXIT_CODES = """
-Exit codes: 0 done · 1 other failure · 2 wrong input (settings, rubric, recipe, data, arguments) · 3 engine cannot work ·
-4 results cannot be written · 5 a response has no reward and the settings say `raise` · 130 stopped by Ctrl-C.
+Exit codes: 0 done · 1 other failure · 2 wrong input (settings, rubric, recipe, data, arguments) ·
+3 the engine cannot work, or stopped working · 4 results cannot be written · 5 a response has no reward under `raise` ·
+6 the monitor stopped the run · 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(
@@ -27,17 +28,37 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("attack")(attack.attack)
-app.command("audit")(audit.audit)
-app.command("one")(one.one)
-app.command("serve")(serve.serve)
-app.command("preflight")(preflight.preflight)
-app.command("show")(show.show)
-app.command("best-of-n")(select.best_of)
-app.command("pairs")(select.pairs)
-app.add_typer(rubric.app, name="rubric")
-app.add_typer(recipe.app, name="recipe")
+COMMANDS = {
+    "run": "run:run",
+    "attack": "attack:attack",
+    "audit": "audit:audit",
+    "one": "one:one",
+    "serve": "serve:serve",
+    "preflight": "preflight:preflight",
+    "show": "show:show",
+    "best-of-n": "select:best_of",
+    "pairs": "select:pairs",
+    "rubric": "rubric:app",
+    "recipe": "recipe:app",
+}
+"""Name of a command -> its module in `judge.cli`, and what there is mounted."""
+
+
+def _mount(first: str | None) -> None:
+    """Mount the command that was named; all of them where none was (for `--help`, and for the hint at a typing error).
+
+    A command imports half of the toolkit, so that mounting all of them would make each a second slower.
+    """
+    mounted = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    for name in [first] if first in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        if name in mounted:
+            continue
+        found = getattr(import_module(f"judge.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
 
 
 @app.command("doctor")
@@ -64,8 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # texts under judgement may hold what no terminal can show
             stream.reconfigure(errors="backslashreplace")
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(None if arguments is None else list(arguments), prog_name="judge")
+        _mount(given[0] if given else None)
+        app(given, prog_name="judge")
     except JudgeError as why:
         print(why, file=sys.stderr)
         notes = getattr(why, "__notes__", [])

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 
 from judge.engine.protocol import Engine
-from judge.errors import SettingsError
 from judge.settings import EngineSettings, OpenAiSettings, ScriptedSettings, TransformersSettings, VllmSettings
 
 Progress = Callable[[str], None]
@@ -25,7 +24,9 @@ def build_engine(settings: EngineSettings, progress: Progress | None = None) -> 
     if isinstance(settings, OpenAiSettings):
         return _endpoint(settings)
     assert isinstance(settings, ScriptedSettings)  # noqa: S101  # the only other kind
-    raise SettingsError("engine kind `scripted` holds no replies: pass `engine=ScriptedEngine([...])` from Python")
+    from judge.engine.scripted import engine_of  # noqa: PLC0415  # as above
+
+    return engine_of(settings)
 
 
 def _endpoint(settings: OpenAiSettings) -> Engine:

@@ -1,4 +1,4 @@
-"""Request -> Completion, from a script: a stand-in for a model in your own tests, with nothing to patch.
+"""Request -> Completion, from a script: a stand-in for a model in tests, and for trying settings from the command line.
 
 - A test that runs out of replies has a wrong idea of what was asked, so running out is an error that says
   how many requests came; the last reply repeats only on demand.
@@ -9,16 +9,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
+import itertools
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from judge.errors import CapabilityError, EngineError
+from judge.errors import CapabilityError, EngineError, Problem, SettingsError
+from judge.settings import EngineSettings, ScriptedSettings
 from judge.types import Capability, Completion, Message, Request
+from judge.yamlfile import read_yaml
 
 Reply = str | Completion
 ReplyFunction = Callable[[Request], Reply | Awaitable[Reply]]
 Replies = Sequence[Reply] | Mapping[str, Reply] | ReplyFunction
+ReplyList = list[str]
+ReplyMap = dict[str, str]
 ScoreFunction = Callable[[Sequence[Message], str], Sequence[float]]
 
 DEFAULT_CAPABILITIES = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.PREFILL, Capability.SEED})
@@ -36,6 +45,7 @@ class ScriptedEngine:
         context_length: Longest prompt in whitespace words; a longer one comes back as `over_length`. None: no limit.
         delay_s: Seconds each reply takes.
         repeat_last: Keep giving the last reply of a list instead of failing when it runs out.
+        identity: What else decides the replies, for the request keys.
         scores: Natural-log probabilities of a continuation, for `score_continuation`.
 
     Attributes:
@@ -59,9 +69,10 @@ class ScriptedEngine:
         delay_s: float = 0.0,
         repeat_last: bool = False,
         scores: ScoreFunction | None = None,
+        identity: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
-        self.identity: Mapping[str, str] = {"engine": "scripted"}
+        self.identity: Mapping[str, str] = {"engine": "scripted", **(identity or {})}
         self.capabilities = capabilities | {Capability.SCORE_CONTINUATION} if scores else capabilities
         self.context_length = context_length
         self.control_tokens: frozenset[str] = frozenset()
@@ -146,3 +157,83 @@ def _by_phrase(replies: Mapping[str, Reply], request: Request) -> Reply:
 
 def _last_user_message(request: Request) -> str:
     return next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+
+
+# ---- scripts in files ----------------------------------------------------------------------------------------------
+
+
+def engine_of(settings: ScriptedSettings) -> ScriptedEngine:
+    """The engine that `engine: {kind: scripted}` asks for.
+
+    Raises:
+        SettingsError: There is neither `reply` nor `replies`, or the file holds no replies.
+    """
+    if settings.reply is None and settings.replies is None:
+        raise SettingsError(
+            Problem(
+                "engine",
+                "kind `scripted` needs `reply: TEXT` or `replies: FILE` (from Python, pass `engine=ScriptedEngine([...])`)",
+            )
+        )
+    script = [settings.reply or ""] if settings.replies is None else read_replies(Path(settings.replies))
+    digest = hashlib.blake2b(json.dumps(script).encode(), digest_size=8).hexdigest()
+    replies = _in_turn(script) if isinstance(script, list) else _by_pattern(script, settings.replies or "")
+    return ScriptedEngine(
+        replies, model=settings.model, scores=lambda _, text: [-1.0] * len(text.split()), identity={"replies": digest}
+    )
+
+
+def located(settings: EngineSettings, base: Path | None) -> EngineSettings:
+    """The settings with the script's path found beside the settings file. Raises `SettingsError` when it is not there."""
+    if not isinstance(settings, ScriptedSettings) or settings.replies is None:
+        return settings
+    given = Path(settings.replies).expanduser()
+    beside = given if base is None else base / given
+    path = next((p for p in (beside, given) if p.is_file()), None)
+    if path is None:
+        raise SettingsError(Problem("engine.replies", f"{beside} does not exist; the path is relative to the settings file"))
+    return settings.model_copy(update={"replies": str(path)})
+
+
+def read_replies(path: Path) -> ReplyList | ReplyMap:
+    """Read a script: a list of replies, or a mapping from a regular expression to the reply.
+
+    In JSON Lines a line is a reply (a JSON string), or `{"match": REGEX, "reply": TEXT}`.
+    """
+    try:
+        if path.suffix == ".jsonl":
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            keyed = rows and all(isinstance(row, dict) and row.keys() == {"match", "reply"} for row in rows)
+            data = {row["match"]: row["reply"] for row in rows} if keyed else rows
+        else:
+            data = read_yaml(path, SettingsError).data  # JSON is YAML
+    except (OSError, ValueError, RecursionError) as why:
+        raise SettingsError(Problem(str(path), f"cannot be read: {why}")) from None
+    texts = list(data.values()) if isinstance(data, dict) else data if isinstance(data, list) else []
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise SettingsError(Problem(str(path), "must hold a list of replies, or a mapping from a regular expression to a reply"))
+    for pattern in data if isinstance(data, dict) else ():
+        try:
+            re.compile(str(pattern))
+        except re.error as why:
+            raise SettingsError(Problem(str(path), f"{pattern!r} is not a regular expression: {why}")) from None
+    return {str(k): v for k, v in data.items()} if isinstance(data, dict) else list(data)
+
+
+def _in_turn(replies: ReplyList) -> ReplyFunction:
+    turns = itertools.cycle(replies)
+    return lambda _: next(turns)
+
+
+def _by_pattern(replies: ReplyMap, name: str) -> ReplyFunction:
+    patterns = [(re.compile(pattern), reply) for pattern, reply in replies.items()]
+
+    def reply(request: Request) -> Reply:
+        text = "\n".join(message.content for message in request.messages)
+        for pattern, said in patterns:
+            if pattern.search(text):
+                return said
+        error = f"{name}: no pattern is found in a request that ends in {text[-80:]!r}; add a last one, `.`, for the rest"
+        return Completion("", "error", error=error)
+
+    return reply

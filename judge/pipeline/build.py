@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from judge.engine.protocol import Engine
+from judge.engine.scripted import located
 from judge.errors import CapabilityError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
@@ -52,6 +53,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     Raises:
         SettingsError, RecipeError, RubricError: With file and line where there is one.
     """
+    settings = settings.model_copy(update={"engine": located(settings.engine, base)})
     recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
     rubric = _rubric(settings, base)
     votes = settings.votes or recipe.spec.votes
@@ -152,8 +154,10 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         CapabilityError: The recipe needs what this engine cannot do.
         RecipeError: A template is wrong.
     """
-    for name in ("scipy.stats", "scipy.sparse.csgraph"):  # now: else the first group, and the event loop, wait a second for them
-        import_module(name)
+    settings = plan.settings
+    if settings.group is not None or settings.reward.shape or settings.monitor is not None:
+        for name in ("scipy.stats", "scipy.sparse.csgraph"):  # now: else the first group, and the event loop, wait a second
+            import_module(name)
     spec = plan.recipe.spec
     missing = [c for c in spec.needs.capabilities if c not in engine.capabilities]
     if missing:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from judge.rubric.model import Frozen
 
@@ -73,10 +73,25 @@ class TransformersSettings(Frozen):
 
 
 class ScriptedSettings(Frozen):
-    """Canned replies instead of a model: `judge.engine.scripted.ScriptedEngine` is passed in from Python."""
+    """Canned replies instead of a model, to try a configuration in a second and at no cost.
+
+    Attributes:
+        reply: What the judge says to every request.
+        replies: A JSON, JSON Lines or YAML file: a list, used in the order in which the requests arrive and then from its start
+            again; or a mapping from a regular expression to the reply (the first one found in the request's messages counts).
+            Relative to the settings file. Without both, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
+    """
 
     kind: Literal["scripted"] = "scripted"
     model: str = "scripted"
+    reply: str | None = None
+    replies: str | None = None
+
+    @model_validator(mode="after")
+    def _one_script(self) -> Self:
+        if self.reply is not None and self.replies is not None:
+            raise ValueError("give either `reply` or `replies`, not both")
+        return self
 
 
 EngineSettings = Annotated[VllmSettings | OpenAiSettings | TransformersSettings | ScriptedSettings, Field(discriminator="kind")]

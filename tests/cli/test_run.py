@@ -222,7 +222,7 @@ def test_a_folder_that_cannot_be_written(endpoint):
         (folder / "out").chmod(0o555)
         folder.chmod(0o755)
         nobody = "import os; os.getuid() or os.seteuid(65534); "  # root may write anywhere
-        code = f"import sys; from judge.cli.main import main; {nobody} main(sys.argv[1:])"
+        code = f"import sys; import judge.cli.run; from judge.cli.main import main; {nobody} main(sys.argv[1:])"
         ended = command(folder, code)
     assert ended.returncode == 4, ended.stderr
     assert ended.stderr == "out: cannot be written to: Permission denied\nnothing was judged\n"

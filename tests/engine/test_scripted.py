@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
-from judge.engine.scripted import ScriptedEngine
-from judge.errors import CapabilityError, EngineError
+from judge.engine.scripted import ScriptedEngine, located
+from judge.errors import CapabilityError, EngineError, SettingsError
+from judge.settings import ScriptedSettings
 from judge.types import Capability, Completion, Message, Request, Sampling
 
 
@@ -103,3 +105,59 @@ async def test_requests_overlap():
     started = asyncio.get_running_loop().time()
     await asyncio.gather(*(engine.complete(ask("x")) for _ in range(50)))
     assert asyncio.get_running_loop().time() - started < 0.5
+
+
+# ---- `engine: {kind: scripted}` --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        pytest.param("r.yaml", "- first\n- second\n", ["first", "second", "first"], id="list-goes-round"),
+        pytest.param("r.json", '["only"]', ["only"] * 3, id="json"),
+        pytest.param("r.jsonl", '"one"\n"two"\n', ["one", "two", "one"], id="json-lines"),
+        pytest.param("r.yaml", "Par.s: yes\n.: no\n", ["yes", "no", "no"], id="patterns"),
+        pytest.param(
+            "r.jsonl", '{"match": "Rome|Oslo", "reply": "a"}\n{"match": ".", "reply": "b"}', ["b", "a", "a"], id="lines"
+        ),
+    ],
+)
+async def test_replies_from_a_file(tmp_path, name, text, said):
+    """A configuration is tried with replies written down in whichever form is at hand."""
+    (tmp_path / name).write_text(text)
+    engine = build_engine(located(ScriptedSettings(replies=name), tmp_path))
+    assert [(await engine.complete(ask(city))).text for city in ("Paris", "Rome", "Oslo")] == said
+
+
+async def test_no_pattern_found_is_one_failed_call(tmp_path):
+    """A reply that was forgotten is no grade, and the message says how to give one to the rest."""
+    (tmp_path / "r.yaml").write_text("Rome: yes\n")
+    done = await build_engine(located(ScriptedSettings(replies="r.yaml"), tmp_path)).complete(ask("Paris"))
+    assert (done.text, done.finish_reason) == ("", "error")
+    assert "add a last one" in done.error
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("just text", "must hold a list", id="text"),
+        pytest.param("[]", "must hold a list", id="empty"),
+        pytest.param("- 1", "must hold a list", id="numbers"),
+        pytest.param("(: x", "is not a regular expression", id="pattern"),
+    ],
+)
+def test_a_script_that_is_none(tmp_path, text, says):
+    """What is wrong with the file is said before anything is judged."""
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        build_engine(located(ScriptedSettings(replies="r.yaml"), tmp_path))
+
+
+def test_scripted_settings():
+    """A missing file, no reply at all, and other replies under the same journal are told apart."""
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml does not exist"):
+        located(ScriptedSettings(replies="nowhere.yaml"), None)
+    with pytest.raises(SettingsError, match="needs `reply: TEXT` or `replies: FILE`"):
+        build_engine(ScriptedSettings())
+    one, two = (build_engine(ScriptedSettings(reply=text)) for text in ("a", "b"))
+    assert one.identity != two.identity

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from judge.batch.read import BadRow, read_samples
 from judge.cli.generate import run_generator
-from judge.cli.main import app
+from judge.cli.rubric import app
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import RecipeError, SettingsError
 from judge.generators.load import list_generators, load_generator
@@ -222,6 +222,6 @@ def test_unknown_variable_in_a_generator_template(tmp_path):
 
 def test_help_and_errors_of_the_command(tmp_path):
     """The help has examples to paste; a scripted engine cannot be asked for from the command line."""
-    result = CliRunner().invoke(app, ["rubric", "generate", "--help"])
+    result = CliRunner().invoke(app, ["generate", "--help"])
     assert result.exit_code == 0
     assert "judge rubric generate --method contrastive --pairs pairs.jsonl --output rubrics/" in result.output
