@@ -28,8 +28,8 @@ import numpy as np
 
 from judge.errors import MonitorStop
 from judge.filters.intake import Intake
+from judge.intervals import wilson
 from judge.monitor import Canaries, Monitor, Report
-from judge.monitor.evidence import wilson
 from judge.settings.filters import FilterSettings
 from judge.settings.monitor import AlarmTable, CanarySettings, MonitorSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Sample

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from judge.attack.cases import AttackTrial, TextScores
 from judge.attack.catalogue import Safe
 from judge.attack.evaluator import Evaluator, FilterState, TextScore
-from judge.report.stats import NOTHING, Interval, mcnemar, paired_difference, rate, wilson
+from judge.intervals import NOTHING, Interval, wilson
+from judge.report.stats import mcnemar, paired_difference, rate
 
 MARGIN = 0.02  # of the range; a smaller move is no gain
 COUNTED: tuple[Safe, ...] = ("NEG", "NOGAIN", "LITERAL", "INVARIANT")  # families that can fail

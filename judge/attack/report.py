@@ -38,7 +38,7 @@ from judge.attack.catalogue import Safe
 from judge.attack.evaluator import FilterState
 from judge.attack.metrics import COUNTED, FamilyMetrics, HonestMetrics, RunTotal
 from judge.attack.run import AttackReport, ModeReport
-from judge.report.stats import Interval
+from judge.intervals import Interval
 from judge.report.text import percent, visible
 
 SCHEMA = 1

@@ -23,7 +23,7 @@ from judge.attack.evaluator import Evaluator, FilterState
 from judge.attack.seeds import SeedQuestion
 from judge.checks.match import agrees
 from judge.errors import OutputError
-from judge.report.stats import Interval, wilson
+from judge.intervals import Interval, wilson
 from judge.trials import MemoryJournal
 from judge.types import Message, Request, Sampling
 

@@ -14,7 +14,7 @@ from judge.attack.evaluator import FilterState
 from judge.attack.metrics import FamilyMetrics
 from judge.attack.report import EXPECTED, counted, verdict_lines
 from judge.attack.run import AttackReport, ModeReport
-from judge.report.stats import Interval
+from judge.intervals import Interval
 from judge.report.text import percent, visible
 
 WIDTH = 132

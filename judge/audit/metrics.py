@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from judge.audit.cases import AuditTrial, Probe, ProbeCase, reward_after, reward_before, rewards_before
-from judge.report.stats import NOTHING, Interval, cluster_bootstrap, rate
+from judge.intervals import NOTHING, Interval
+from judge.report.stats import cluster_bootstrap, rate
 from judge.types import Reward
 
 TOLERANCE = 0.02  # of the range of the reward, [0, 1]: less is no change

@@ -13,8 +13,8 @@ from judge.audit.cases import Probe, reward_after, reward_before
 from judge.audit.catalogue import FAMILIES
 from judge.audit.metrics import TOLERANCE, ProbeMetrics, Share, TrialReading
 from judge.audit.run import Audit
+from judge.intervals import Interval
 from judge.report.html import Html, Tone, badge, bar, code, details, facts, headline, page, paragraph, table
-from judge.report.stats import Interval
 from judge.report.text import visible
 
 SCHEMA = "judge.audit/1"

@@ -20,19 +20,6 @@ _ODDS = np.array([2.0, 5.0, 15.0])  # alternatives, as multiples of the harmless
 _ROOM = 1000.0  # evidence is capped at this times what one string needs: room for that many strings, and an alarm can clear
 
 
-def wilson(passed: float, asked: float, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Wilson interval of a pass rate; None when nothing was asked. Fractional counts are rounded to whole ones.
-
-    Example:
-        >>> [round(x, 3) for x in wilson(0, 300)]
-        [0.0, 0.013]
-    """
-    if round(asked) < 1:
-        return None
-    interval = scipy.stats.binomtest(min(round(passed), round(asked)), round(asked)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def probability_above(rate: float, passed: float, asked: float) -> float:
     """Posterior probability that the pass rate is above `rate`, under the prior Beta(1/2, 1/2).
 

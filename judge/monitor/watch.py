@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from judge.checks.match import agrees
+from judge.intervals import Interval, wilson
 from judge.monitor.canaries import CanaryResult
-from judge.monitor.evidence import Detector, Rate, probability_above, wilson
+from judge.monitor.evidence import Detector, Rate, probability_above
 from judge.monitor.features import digest, normalised
 from judge.monitor.statistics import Row
 from judge.settings.monitor import MonitorSettings, ProbeKind
@@ -37,7 +38,7 @@ class Estimate:
     string: str
     gate: bool
     rate: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     asked: int
     above_honest: float | None
     evidence: float | None
@@ -164,4 +165,5 @@ class Watch:
         above = None if honest is None else probability_above(honest, rate.passed, rate.asked)
         tested = self.detectors.get(string) if gate and kind != "wrong_answer" else None
         evidence = tested.share(len(self.detectors)) if tested else None
-        return Estimate(kind, string, gate, rate.value, wilson(rate.passed, rate.asked), rate.total, above, evidence)
+        interval = wilson(rate.passed, rate.asked) if round(rate.asked) else None
+        return Estimate(kind, string, gate, rate.value, interval, rate.total, above, evidence)

@@ -15,19 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judge.intervals import NOTHING, Interval, wilson
+
 Floats = NDArray[np.float64]
 Labels = Sequence[Hashable]
 Statistic = Callable[[Floats], float]
-
-
-class Interval(NamedTuple):
-    """Lower and upper end, in the unit of what was measured. NaN, NaN: nothing was measured."""
-
-    low: float
-    high: float
-
-
-NOTHING = Interval(math.nan, math.nan)
 
 
 class McNemar(NamedTuple):
@@ -47,36 +39,6 @@ class McNemar(NamedTuple):
 def mean(values: Floats) -> float:
     """Arithmetic mean; NaN of nothing (numpy warns there)."""
     return float(values.mean()) if values.size else math.nan
-
-
-def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Interval of a rate from independent trials, honest at 0 and at 1 as well.
-
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference".
-
-    Args:
-        successes: In [0, trials].
-        trials: 0 gives NaN, NaN.
-        level: Confidence, in (0, 1).
-
-    Raises:
-        ValueError: The counts are impossible.
-
-    Example:
-        >>> wilson(0, 300).high.__round__(4)
-        0.0126
-    """
-    from scipy.special import ndtri  # noqa: PLC0415  # half a second that `judge --help` need not pay
-
-    if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} successes in {trials} trials")
-    if trials == 0:
-        return NOTHING
-    z = float(ndtri((1 + level) / 2))
-    p, squared = successes / trials, z * z
-    centre = (p + squared / (2 * trials)) / (1 + squared / trials)
-    half = z / (1 + squared / trials) * math.sqrt(p * (1 - p) / trials + squared / (4 * trials * trials))
-    return Interval(0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half))
 
 
 def cluster_bootstrap(
@@ -209,7 +171,7 @@ def mcnemar(a: ArrayLike, b: ArrayLike) -> McNemar:
         >>> mcnemar([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0])
         McNemar(gained=5, lost=0, p=0.0625)
     """
-    from scipy.special import bdtr  # noqa: PLC0415  # see `wilson`
+    from scipy.special import bdtr  # noqa: PLC0415  # half a second that `judge --help` need not pay
 
     first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
     if first.shape != second.shape:

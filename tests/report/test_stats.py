@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from judge.report.stats import cluster_bootstrap, mcnemar, paired_difference, rate, wilson
+from judge.intervals import wilson
+from judge.report.stats import cluster_bootstrap, mcnemar, paired_difference, rate
 
 WORKED = [  # successes, trials, upper end in per cent, two decimals (robustness goals are stated with these)
     (0, 300, 1.26),

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, unit
 from judge.errors import InputError
+from judge.intervals import wilson
 
 
 class Rate(NamedTuple):
@@ -197,14 +198,12 @@ def _variance(rate: float, trials: int) -> float:
 
 
 def _rate(count: int, trials: int, level: float) -> Rate:
-    from scipy.stats import binomtest  # noqa: PLC0415  # half a second that a judge at work need not pay
-
     _counts(count, trials)
     if trials == 0:
         return Rate(float("nan"), float("nan"), float("nan"), 0)
-    ends = binomtest(count, trials).proportion_ci(level, method="wilson")
+    ends = wilson(count, trials, level)
     share = count / trials
-    return Rate(share, min(share, float(ends.low)), max(share, float(ends.high)), trials)
+    return Rate(share, min(share, ends.low), max(share, ends.high), trials)
 
 
 def _counts(count: int, trials: int) -> None:
