@@ -23,7 +23,8 @@ from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import Keys
-from judge.server.serve import KEEP_ALIVE_S, listen
+from judge.server.connections import server_config
+from judge.server.serve import listen
 from judge.settings.server import ServerSettings
 from judge.types import Completion, Request
 
@@ -78,11 +79,9 @@ async def thread(engine: Engine, **settings: Any) -> AsyncIterator[tuple[str, An
     """A server on a thread: its URL, and its state."""
     with listen("127.0.0.1", 0) as listener, Judge.from_config(CONFIG, engine=engine) as judge:
         app = make_app(judge, ServerSettings(**settings), keys=Keys((KEY,)))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, http="h11", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_S
-            )
-        )
+        config = server_config(app, app.state.judge.settings)
+        config.timeout_graceful_shutdown = 1
+        server = uvicorn.Server(config)
         runner = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         runner.start()
         await until(lambda: server.started and app.state.judge.health.started.is_set(), 60)

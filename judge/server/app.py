@@ -69,7 +69,7 @@ def make_app(
     """
     settings = judge.plan.settings.server if settings is None else settings
     keys = load_keys(settings) if keys is None else keys
-    state = State.of(judge, settings, on_failure)
+    state = State.of(judge, settings, on_failure, keys=len(keys))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -32,8 +32,8 @@ class Keys:
     def __init__(self, keys: tuple[str, ...] = ()) -> None:
         self._digests = tuple(_digest(key) for key in keys)
 
-    def __bool__(self) -> bool:
-        return bool(self._digests)
+    def __len__(self) -> int:
+        return len(self._digests)
 
     def owner(self, key: str) -> str | None:
         """A short name for the holder of this key (of its hash, for logs and caches); None when it is unknown."""
@@ -135,7 +135,8 @@ def _key_in(headers: Mapping[str, str]) -> str | None:
 
 def _is_here(host: str) -> bool:
     """Whether a Host header names this machine's own address; no header at all does (HTTP/1.0)."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    head, colon, port = host.rpartition(":")
+    name = head if colon and port.isdigit() else host  # digits alone are a name, and no port
     try:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:

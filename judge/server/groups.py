@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,8 @@ from judge.server.service import JudgingService
 from judge.settings.server import GroupServing
 from judge.types import Reward, Sample
 
+SHARED = ("prompt", "reference", "context", "rubric", "principle")  # what the members of a group have in common
+WAITING_SHARE = 7 / 8  # of all connections may be members that wait for their group; the rest is for other requests
 ABANDONED_S = 10.0  # that nobody waits before the judging is cancelled
 
 
@@ -34,7 +37,7 @@ class Group:
     """One attempt at one group.
 
     Attributes:
-        question: Prompt and reference, which all members share.
+        shared: What all members have in common: prompt, reference, context, rubric, principle.
         members: Index -> hash of the content, and the sample.
         waiting: Requests that wait for the result.
         timer: What happens next by itself: failing, or being forgotten.
@@ -43,7 +46,7 @@ class Group:
     name: str
     attempt: int
     size: int
-    question: object
+    shared: tuple[object, ...]
     result: asyncio.Future[list[Reward]]
     members: dict[int, tuple[bytes, Sample]] = field(default_factory=dict)
     waiting: int = 0
@@ -57,12 +60,21 @@ class Group:
 
 
 class GroupRendezvous:
-    """Where the members of groups meet: on one event loop, in one process."""
+    """Where the members of groups meet: on one event loop, in one process.
 
-    def __init__(self, service: JudgingService, settings: GroupServing) -> None:
+    Args:
+        keys: API keys of the server; each may hold its share of groups and of connections that wait.
+        connections: That the server may hold.
+    """
+
+    def __init__(self, service: JudgingService, settings: GroupServing, *, keys: int = 1, connections: int = 4096) -> None:
         self._service = service
         self._settings = settings
         self._groups: dict[tuple[str, str], Group] = {}
+        self._most_groups = max(1, settings.max_groups // max(1, keys))
+        self._most_awaited = max(1, int(connections * WAITING_SHARE) // max(1, keys))
+        self._held: Counter[str] = Counter()  # groups of each holder of a key
+        self._awaited: Counter[str] = Counter()  # members of its groups that are not finished: each may wait in a request
 
     @property
     def open(self) -> int:
@@ -111,14 +123,26 @@ class GroupRendezvous:
 
     def _open(self, key: tuple[str, str], size: int, attempt: int, sample: Sample) -> Group:
         self._service.check_open()
-        if len(self._groups) >= self._settings.max_groups:
-            raise APIError(429, "too_many_groups", f"{len(self._groups)} groups are held; no more are taken", retry_s=10)
+        self._check_share(key[0], size)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[list[Reward]] = loop.create_future()
         result.add_done_callback(_read)
-        group = self._groups[key] = Group(key[1], attempt, size, (sample.prompt, sample.reference), result)
+        result.add_done_callback(lambda _: self._awaited.subtract({key[0]: size}))
+        group = self._groups[key] = Group(key[1], attempt, size, tuple(getattr(sample, name) for name in SHARED), result)
+        self._held[key[0]] += 1
+        self._awaited[key[0]] += size
         group.timer = loop.call_later(self._settings.incomplete_s, self._expire, key, group)
         return group
+
+    def _check_share(self, owner: str, size: int) -> None:
+        """Refuse a new group when there is no room for it, or none in the caller's share."""
+        if len(self._groups) >= self._settings.max_groups or self._held[owner] >= self._most_groups:
+            message = f"{self._held[owner]} groups of this key are held, {len(self._groups)} in all; no more are taken"
+            raise APIError(429, "too_many_groups", message, retry_s=10)
+        awaited = self._awaited[owner]
+        if awaited and awaited + size > self._most_awaited:  # members of a group that is open are always let in
+            message = f"open groups of this key have {awaited} members; with {size} more they would be over {self._most_awaited}"
+            raise APIError(429, "too_many_groups", message, retry_s=10)
 
     def _join(self, key: tuple[str, str], group: Group, index: int, size: int, sample: Sample) -> None:
         if size != group.size:
@@ -130,9 +154,10 @@ class GroupRendezvous:
                 message = f"member {index} of group `{group.name}` is there already, with other content"
                 raise APIError(409, "member_differs", message, where="index", hint="a higher `attempt` judges the group again")
             return
-        if (sample.prompt, sample.reference) != group.question:
-            message = f"member {index} has another prompt or reference than the rest of group `{group.name}`"
-            raise APIError(409, "prompt_differs", message, where="prompt")
+        for name, common in zip(SHARED, group.shared, strict=True):
+            if getattr(sample, name) != common:
+                message = f"member {index} has another {name} than the rest of group `{group.name}`"
+                raise APIError(409, f"{name}_differs", message, where=name)
         if group.result.done():  # failed; the newcomer is told why
             return
         group.members[index] = (print_, replace(sample, id=str(index), group=group.name))
@@ -193,6 +218,7 @@ class GroupRendezvous:
             group.timer.cancel()
         if self._groups.get(key) is group:
             del self._groups[key]
+            self._held[key[0]] -= 1
 
     def close(self) -> None:
         """End everything."""

@@ -19,11 +19,10 @@ from judge.errors import InputError, JudgeError
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import load_keys
+from judge.server.connections import server_config
 from judge.server.log import json_lines, log
 from judge.server.state import State
 from judge.settings.server import ServerSettings
-
-KEEP_ALIVE_S = 75  # longer than clients keep idle connections (aiohttp 15 s), so that none is closed under a new request
 
 
 def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object] = print) -> None:
@@ -48,18 +47,7 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
     with json_lines(), listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        config = uvicorn.Config(
-            app,
-            http="h11",  # the one whose header buffer is bounded
-            h11_max_incomplete_event_size=2 * settings.max_header_bytes,
-            limit_concurrency=settings.max_connections,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            ws="none",
-        )
-        server = Server(config, app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings)}"))
+        server = Server(server_config(app, settings), app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings)}"))
         log("listening", url=url)
         asyncio.run(server.serve(sockets=[listener]))
         log("stopped_while_loading" if judge.loading else "stopped")

@@ -43,7 +43,9 @@ class State:
     idempotency: IdempotencyCache
 
     @classmethod
-    def of(cls, judge: Judge, settings: ServerSettings, on_failure: Callable[[JudgeError], None] | None = None) -> State:
+    def of(
+        cls, judge: Judge, settings: ServerSettings, on_failure: Callable[[JudgeError], None] | None = None, *, keys: int = 1
+    ) -> State:
         """Put the parts together."""
         admission = Admission(settings.max_concurrency, settings.queue_size)
         health = Health(judge, settings, admission, on_failure=on_failure)
@@ -56,7 +58,7 @@ class State:
         limit_s = settings.item_timeout_s
         buffer = None if judge.watch is None else MonitorBuffer(judge, judge.watch, stop, dashboard.report, limit_s)
         service = JudgingService(judge, settings, admission, health, drain, metrics, dashboard, buffer)
-        groups = GroupRendezvous(service, settings.group)
+        groups = GroupRendezvous(service, settings.group, keys=keys, connections=settings.max_connections)
         idempotency = IdempotencyCache(settings.idempotency_s, settings.idempotency_entries)
         drain.on_cutoff.append(groups.close)
         state = cls(judge, settings, admission, health, drain, metrics, dashboard, buffer, service, groups, idempotency)

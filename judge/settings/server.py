@@ -21,7 +21,8 @@ class GroupServing(Frozen):
         incomplete_s: Seconds from the first member within which all must have come; else the group fails for all of them.
         result_s: Seconds that judging a complete group may take.
         keep_s: Seconds a finished group is remembered, for members that ask again.
-        max_groups: Groups held at once, finished ones included.
+        max_groups: Groups held at once, finished ones included. Each API key may hold its share of them, so that one caller
+            cannot take the room of the others.
         max_size: Most members of a group.
     """
 
@@ -43,7 +44,11 @@ class ServerSettings(Frozen):
         api_keys_file: File with one key a line; `#` begins a comment. Its keys count beside those of the variable.
         max_body_bytes: Larger requests are refused (413), whether they say their length or not.
         max_header_bytes: Of all headers of a request together (431).
+        header_timeout_s: Seconds within which the head of a request must have come; else its connection is closed.
         body_timeout_s: Seconds within which a request's body must have come (408).
+        write_timeout_s: Seconds that a client may leave what it is sent unread; then its connection is closed.
+        idle_timeout_s: Seconds that a connection may stay open between requests. Longer than clients keep idle connections
+            (aiohttp 15 s), so that none is closed under a new request.
         max_samples: Most samples in one request (413).
         max_concurrency: Samples judged at once. The engine batches them.
         queue_size: Samples that may wait beyond those; more are refused (429 with Retry-After).
@@ -54,7 +59,8 @@ class ServerSettings(Frozen):
         probe_s: Judge a small sample of the server's own after so many idle seconds (0: only while the judge is failing).
         idempotency_s: Seconds an answer is kept under its Idempotency-Key.
         idempotency_entries: Answers kept at most.
-        max_connections: Open connections; more are refused (503).
+        max_connections: Open connections. When they are all taken, the one that has been idle longest is closed for a new
+            one; when none is idle, requests of new ones are refused (503).
         client_rubrics: Whether a sample may bring a rubric: `off`, `judged` (criteria for the judge only), `all` (programmatic
             checks as well; a regular expression of a stranger can take the processor for itself).
         neutral: What routes that cannot say "no reward" (OpenRLHF, slime, /classify, /pooling) answer for it. None: 503, which
@@ -69,7 +75,10 @@ class ServerSettings(Frozen):
     api_keys_file: str | None = None
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1 << 30)
     max_header_bytes: int = Field(default=16 * 1024, ge=1024, le=1 << 20)
+    header_timeout_s: float = Field(default=15.0, gt=0, le=3600)
     body_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    write_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    idle_timeout_s: float = Field(default=75.0, gt=0, le=3600)
     max_samples: int = Field(default=256, ge=1, le=100_000)
     max_concurrency: int = Field(default=256, ge=1, le=100_000)
     queue_size: int = Field(default=256, ge=0, le=1_000_000)

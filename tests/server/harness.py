@@ -17,6 +17,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import Keys
+from judge.server.connections import server_config
 from judge.server.serve import listen
 from judge.settings.server import ServerSettings
 from judge.types import Completion, Request
@@ -84,8 +85,10 @@ async def client_of(
 
 @contextmanager
 def served(app: FastAPI, **options: Any) -> Iterator[str]:
-    """A real uvicorn on a free port, on a thread; gives its URL."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, http="h11", **options)
+    """A real uvicorn on a free port, on a thread, configured as `judge serve` does; gives its URL."""
+    config = server_config(app, app.state.judge.settings)
+    for name, value in {"timeout_graceful_shutdown": 5, **options}.items():
+        setattr(config, name, value)
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)

@@ -114,6 +114,14 @@ async def test_without_keys_only_local_names_are_answered():
         assert "access-control-allow-origin" not in evil.headers
 
 
+@pytest.mark.parametrize("host", ["8421", "2130706433", "0", ":8421x", "localhost.evil.example", "127.0.0.1.evil.example:8421"])
+async def test_digits_are_no_local_host(host):
+    """A name made of digits is a name: it is not taken for a port of this machine."""
+    async with client_of(keys=False) as client:
+        answer = await client.post("/v1/score", json=ONE, headers={"Host": host})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "wrong_host")
+
+
 async def test_logs_hold_no_secret_and_no_text(caplog):
     """Logs travel further than requests do."""
     with caplog.at_level(logging.INFO, logger="judge.server"):

@@ -6,13 +6,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from judge.server import groups
 from judge.server.app import make_app
 from judge.server.auth import Keys
+from judge.server.errors import APIError
+from judge.server.service import JudgingService
 from judge.settings.server import GroupServing, ServerSettings
+from judge.types import Sample
 from tests.server.harness import AUTH, KEY, Scripted, client_of, judge_of, served, until
 
 GROUP_JUDGE = {"recipe": "pairwise", "group": {"schedule": "round_robin"}}
@@ -95,7 +100,10 @@ async def test_an_incomplete_group_fails_for_all_and_says_who_is_missing():
         pytest.param(0, member(7), 409, "member_differs", id="other-content-under-the-same-index"),
         pytest.param(1, member(1, 5), 409, "size_differs", id="other-size"),
         pytest.param(1, {**member(1), "prompt": "Another question?"}, 409, "prompt_differs", id="other-prompt"),
-        pytest.param(1, {**member(1), "reference": "x"}, 409, "prompt_differs", id="other-reference"),
+        pytest.param(1, {**member(1), "reference": "x"}, 409, "reference_differs", id="other-reference"),
+        pytest.param(1, {**member(1), "context": ["x"]}, 409, "context_differs", id="other-context"),
+        pytest.param(1, {**member(1), "principle": "x"}, 409, "principle_differs", id="other-principle"),
+        pytest.param(1, {**member(1), "rubric": "safety-refusal"}, 409, "rubric_differs", id="other-rubric"),
         pytest.param(4, member(4), 422, "bad_index", id="index-beyond-the-group"),
         pytest.param(0, {**member(0), "size": 1000}, 422, "bad_index", id="too-large-a-group"),
         pytest.param(0, {k: v for k, v in member(0).items() if k != "size"}, 422, "bad_field", id="no-size"),
@@ -124,6 +132,52 @@ async def test_a_higher_attempt_takes_the_place_of_a_lower_one():
     assert [a.status_code for a in new] == [200, 200]
     for answer in (await old, behind):
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "group_superseded")
+
+
+def test_a_key_has_its_share_of_groups():
+    """One run that opens groups without end, or enormous ones, leaves the others their room; its own open groups still fill."""
+
+    async def main() -> None:
+        settings = GroupServing(max_groups=4)
+        held = groups.GroupRendezvous(judging_service(), settings, keys=2, connections=32)  # 2 groups and 14 members a key
+        one = Sample(prompt="Q", responses=("A",))
+
+        def opened(owner: str, name: str, size: int) -> asyncio.Task:
+            return asyncio.create_task(held.member(owner, name, 0, size, 0, one))
+
+        waiting = [opened("a", "g1", 8)]
+        await asyncio.sleep(0)
+        with pytest.raises(APIError, match="would be over 14") as members:
+            await opened("a", "g2", 8)
+        waiting.append(opened("a", "g3", 4))
+        await asyncio.sleep(0)
+        with pytest.raises(APIError, match="2 groups of this key are held") as own:
+            await opened("a", "g4", 1)
+        waiting.append(opened("b", "g1", 14))
+        waiting.append(asyncio.create_task(held.member("a", "g1", 1, 8, 0, one)))
+        await asyncio.sleep(0)
+        assert {members.value.code, own.value.code} == {"too_many_groups"}
+        assert (held.open, sum(task.done() for task in waiting)) == (3, 0)
+        held.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert held.open == 0
+        opened("a", "g5", 8)  # what has ended takes no room
+        await asyncio.sleep(0)
+        held.close()
+
+    asyncio.run(main())
+
+
+def judging_service() -> JudgingService:
+    """A service that lets everything in and is asked nothing."""
+
+    class Open:
+        drain = SimpleNamespace(error=APIError(503, "draining", "about to stop"))
+
+        def check_open(self) -> None:
+            """It is."""
+
+    return cast("JudgingService", Open())
 
 
 async def test_groups_of_different_keys_never_meet():
