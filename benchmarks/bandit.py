@@ -189,7 +189,7 @@ class World:
 
     def learn(self, arms: Sequence[int], rewards: Sequence[Reward]) -> None:
         """One REINFORCE step on group-normalised advantages; a missing reward has no advantage and is in no mean."""
-        values = np.array([math.nan if r.value is None else r.value for r in rewards]).reshape(PROMPTS, GROUP)
+        values = np.array([math.nan if r.reward is None else r.reward for r in rewards]).reshape(PROMPTS, GROUP)
         spread = np.nanstd(values, axis=1, keepdims=True)
         advantages = np.nan_to_num((values - np.nanmean(values, axis=1, keepdims=True)) / (spread + 1e-4)).ravel()
         chosen = np.bincount(arms, weights=advantages, minlength=len(self.logits))

@@ -159,7 +159,7 @@ async def retries(options: argparse.Namespace) -> str:
                 began = time.perf_counter()
                 rewards = await judge.ascore(samples)
                 seconds = time.perf_counter() - began
-        missing = sum(r.value is None for r in rewards)
+        missing = sum(r.reward is None for r in rewards)
         parts.append(f"{name}: {len(sent)} calls for 200, {missing} without a reward, {seconds:.1f} s")
     return "; ".join(parts)
 

@@ -78,12 +78,12 @@ class RewardOut(Out):
 
     Attributes:
         reward: What a trainer gets, after the shaping chain; null when there is none, and then `failure` says why.
-        value: The judge's own reward in [0, 1], before the chain.
+        raw_reward: What the verdicts came to, in [0, 1]; null when they came to nothing.
     """
 
     response_index: Count
     reward: Number | None
-    value: Number | None
+    raw_reward: Number | None
     failure: FailureOut | None
     components: dict[Text, Number | None]
     uncertainty: UncertaintyOut

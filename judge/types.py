@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,7 +44,7 @@ class Sample:
         principle: Free-text principle to judge by (recipe `principle`).
         steps: Solution steps (process recipes).
         id: Name of the sample in every output. Empty: its position in the data set.
-        group: Which samples compete (the completions of one prompt). Empty: the sample itself.
+        group: Name of the group of samples that compete (the completions of one prompt). Empty: `group_key` tells.
         metadata: Carried through untouched.
     """
 
@@ -76,6 +77,21 @@ class Sample:
             return cls(prompt=prompt, responses=responses, **fields)
         messages = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]  # checked by readers
         return cls(prompt=messages, responses=responses, **fields)
+
+    @property
+    def group_key(self) -> str:
+        """What the members of a group have in common: its name, else a hash of prompt, reference and documents.
+
+        Example:
+            >>> Sample.of("q", "a").group_key == Sample.of("q", "b").group_key != Sample.of("q", "b", reference="r").group_key
+            True
+            >>> Sample.of("q", "a", group="first").group_key
+            'first'
+        """
+        if self.group:
+            return self.group
+        question = repr((self.prompt, self.reference, self.context))
+        return "#" + hashlib.blake2b(question.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     @property
     def prompt_text(self) -> str:
@@ -278,15 +294,17 @@ class Reward:
     """What one response earned, or why it earned nothing.
 
     Attributes:
-        value: In [0, 1], 1 best; None when there is no reward (then `failure` says why).
+        raw_reward: What the verdicts came to, in [0, 1], 1 best; None when they came to nothing (then `failure` says why).
         components: Per criterion, in [0, 1]; None where a criterion has no verdict.
-        explanation: How `value` was computed, one line a person can check.
-        stages: What the shaping chain made of `value`: the name of each step and the reward after it (None: absent).
+        explanation: How `raw_reward` was computed, one line a person can check.
+        group: `group_key` of its sample.
+        stages: What became of it: the name of each shaping step (or of the policy that put a number in place of a missing
+            reward) and the reward after it (None: missing).
     """
 
     sample_id: str
     response_index: int
-    value: float | None
+    raw_reward: float | None
     failure: NoVerdict | None = None
     components: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Uncertainty = Uncertainty()
@@ -297,9 +315,9 @@ class Reward:
     stages: tuple[tuple[str, float | None], ...] = ()
 
     @property
-    def trained(self) -> float | None:
-        """What a trainer gets: the reward after the shaping chain, or `value` where there is none."""
-        return self.stages[-1][1] if self.stages else self.value
+    def reward(self) -> float | None:
+        """What a trainer gets: `raw_reward` after shaping and `on_no_verdict`; the same number from every entry."""
+        return self.stages[-1][1] if self.stages else self.raw_reward
 
     @property
     def judge_calls(self) -> int:

@@ -59,7 +59,7 @@ def metrics(app) -> dict[str, set[str]]:
     from prometheus_client.parser import text_string_to_metric_families
 
     state = app.state.judge
-    fault = {"value": None, "failure": NoVerdict(Reason.MISSING), "flags": (Flag("opener_only"),)}
+    fault = {"raw_reward": None, "failure": NoVerdict(Reason.MISSING), "flags": (Flag("opener_only"),)}
     state.metrics.request("/v1/score", 200, 0.1)
     state.metrics.refusal("queue_full")
     state.metrics.judged([Reward("a", 0, 1.0), replace(Reward("b", 0, 1.0), **fault)])
@@ -274,7 +274,7 @@ def test_the_python_of_the_readme_runs():
     with real() as (url, _):
         names: dict[str, Any] = {"key": KEY}
         exec(compile(code.replace(f"http://127.0.0.1:{PORT}", url), "README.md", "exec"), names)
-    assert [r.value for r in names["rewards"]] == [1.0, 0.0]
+    assert [r.reward for r in names["rewards"]] == [1.0, 0.0]
 
 
 def test_the_readme_links_to_what_exists():

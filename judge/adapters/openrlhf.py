@@ -77,7 +77,7 @@ def sample_of(judge: ProcessJudge, prompt: str, response: str, label: Any) -> Sa
 
 def to_openrlhf(judge: ProcessJudge, score: float, reward: Reward) -> dict[str, Any]:
     """What OpenRLHF is told of one response, as `reward_func` says, in plain numbers."""
-    own = score if reward.value is None else reward.value
+    own = score if reward.raw_reward is None else reward.raw_reward
     return {"rewards": score, "scores": own, "extra_logs": judge.metrics(score, reward)}
 
 

@@ -25,7 +25,7 @@ from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.monitor import Alarm
 from judge.pipeline.judge import Judge
-from judge.reward.absent import apply_policy
+from judge.reward.missing import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reward, Sample
 
@@ -81,7 +81,7 @@ class JudgeReward:
         self._framework = framework
         self._reference = reference
         self.num_generations = num_generations
-        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, trainer=True, on_alarm=on_alarm)
+        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, on_alarm=on_alarm)
         settings = self.judge.plan.settings
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
         self._metrics = BatchMetrics(name, components_of(self.judge.plan))
@@ -126,16 +126,16 @@ class JudgeReward:
             reference=self._reference,
             lengths=None if ids is None else [len(each) for each in ids],
         )
-        return [Row(s.group, s) for s in samples]
+        return [Row(s.group_key, s) for s in samples]
 
     def _values(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> list[float | None]:
-        absent = [r for r in rewards if r.trained is None]
+        absent = [r for r in rewards if r.reward is None]
         if absent and self._policy == "raise":
             reason = why(absent[0]).removeprefix("no reward: ")
             raise NoVerdictError(
                 f"{self.__name__}: {len(absent)} of {len(rewards)} completions have no reward (the first: {reason})"
             )
-        values = [self._constant if r.trained is None else r.trained for r in rewards]
+        values = [self._constant if r.reward is None else r.reward for r in rewards]
         self._log(rewards, values, kwargs, seconds)
         return values
 

@@ -31,7 +31,7 @@ from judge.adapters._shared.sample import messages_as_mappings, question_of, ref
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.judge import Judge
-from judge.reward.absent import apply_policy
+from judge.reward.missing import apply_policy
 from judge.types import Message, NoVerdict, Reason, Reward
 
 GroupFunction = Callable[..., Coroutine[Any, Any, list[float]]]
@@ -106,7 +106,7 @@ def judge_rewards(
     Raises:
         SettingsError: Another policy.
     """
-    judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides, trainer=True)
+    judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides)
     plan = judge.plan
     policy, filler = policy_of("verifiers-v0", plan.settings, on_no_verdict, constant)
 
@@ -159,7 +159,7 @@ def judge_rubric(config: Any = None, **options: Any) -> Any:
 
 
 def _number(found: Reward, constant: float | None, name: str) -> float:
-    value = found.trained if found.trained is not None else constant
+    value = found.reward if found.reward is not None else constant
     if value is None:
         raise NoVerdictError(f"{name}: no response of the group has a reward ({why(found)})")
     return value

@@ -149,8 +149,8 @@ def _single(reward: Reward) -> TextScore:
     calls, tokens = _cost(reward)
     filtered = bool(reward.flags) and not reward.calls and reward.flags[0].name != "walkover"
     flag = reward.flags[0].name if reward.flags else ""
-    if reward.value is not None:
-        return TextScore(reward.value, "", filtered, flag, calls, tokens)
+    if reward.raw_reward is not None:
+        return TextScore(reward.raw_reward, "", filtered, flag, calls, tokens)
     failure = reward.failure or NoVerdict(Reason.MISSING)
     if filtered and failure.reason in (Reason.DROPPED, Reason.OVER_LENGTH):  # the filters took it out: nothing was earned
         return TextScore(0.0, str(failure.reason), True, flag, calls, tokens)

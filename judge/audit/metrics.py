@@ -51,7 +51,7 @@ def read_results(results: Iterable[AuditTrial], tolerance: float = TOLERANCE) ->
 
 
 def _reading(trial: AuditTrial, tolerance: float) -> TrialReading:
-    case, before, after = trial.case, reward_before(trial).value, reward_after(trial).value
+    case, before, after = trial.case, reward_before(trial).raw_reward, reward_after(trial).raw_reward
     expect = case.probe.expect
     delta = after - before if before is not None and after is not None else math.nan
     expected: bool | None = None
@@ -71,7 +71,7 @@ def _reading(trial: AuditTrial, tolerance: float) -> TrialReading:
 def _steady(before: Reward, after: Reward, case: ProbeCase, tolerance: float) -> bool:
     """Neither the reward nor any component moved: changes that cancel out are changes."""
     now = {case.renamed.get(name, name): score for name, score in after.components.items()}
-    pairs = [(before.value, after.value)]
+    pairs = [(before.raw_reward, after.raw_reward)]
     if before.components and now:  # a filter decides without components: then the reward is all there is to compare
         pairs += [(before.components.get(n), now.get(n)) for n in {*before.components, *now}]
     return all(_near(a, b, tolerance) for a, b in pairs)
@@ -85,7 +85,9 @@ def _near(a: float | None, b: float | None, tolerance: float) -> bool:
 
 def _places_kept(trial: AuditTrial, tolerance: float) -> bool | None:
     """Each response has, at its new place, the reward it had; None when one of them has none."""
-    pairs = [(rewards_before(trial)[old].value, trial.changed[new].value) for new, old in enumerate(trial.case.after.order)]
+    pairs = [
+        (rewards_before(trial)[old].raw_reward, trial.changed[new].raw_reward) for new, old in enumerate(trial.case.after.order)
+    ]
     if any(a is None or b is None for a, b in pairs):
         return None
     return all(_near(a, b, tolerance) for a, b in pairs)
@@ -109,7 +111,7 @@ def _ranked(trial: AuditTrial) -> tuple[bool, bool] | None:
 
 def on_top(rewards: Sequence[Reward], case: ProbeCase) -> bool | None:
     """Whether the right response of several stands above all others; None when a reward, or the label, is missing."""
-    values = [reward.value for reward in rewards if reward.value is not None]
+    values = [reward.raw_reward for reward in rewards if reward.raw_reward is not None]
     if len(values) < len(rewards) or True not in case.right:
         return None
     best = case.right.index(True)
@@ -196,7 +198,7 @@ def summarise(readings: Sequence[TrialReading], rows: Sequence[ProbeMetrics], se
     def share(*expects: str) -> Share:
         return _share([r for r in readings if r.trial.case.probe.expect in expects], lambda r: r.as_expected, seed)
 
-    rewards = {reward.value for r in readings for reward in (*rewards_before(r.trial), *r.trial.changed)}
+    rewards = {reward.raw_reward for r in readings for reward in (*rewards_before(r.trial), *r.trial.changed)}
     position = [r for r in readings if r.disagreed is not None]
     return AuditSummary(
         invariance=share("invariant"),
@@ -250,7 +252,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _no_room(reading: TrialReading) -> bool:
-    before, expect = reward_before(reading.trial).value, reading.trial.case.probe.expect
+    before, expect = reward_before(reading.trial).raw_reward, reading.trial.case.probe.expect
     return (expect == "drop" and before == 0.0) or (expect == "rise" and before == 1.0)
 
 
@@ -280,7 +282,7 @@ def _accuracy(readings: Sequence[TrialReading], seed: int) -> Share:
     alone: dict[tuple[str, str], TrialReading] = {}
     for r in readings:
         case = r.trial.case.original
-        if len(case.right) == 1 and reward_before(r.trial).value is not None:
+        if len(case.right) == 1 and reward_before(r.trial).raw_reward is not None:
             alone.setdefault((r.question, case.text), r)
         elif r.trial.case.before.sample is case.sample:
             top = on_top(rewards_before(r.trial), case)
@@ -301,10 +303,10 @@ def _right_wrong(readings: Sequence[TrialReading]) -> list[tuple[TrialReading, T
 
 
 def _first(reading: TrialReading) -> float:
-    value = reward_before(reading.trial).value
+    value = reward_before(reading.trial).raw_reward
     return math.nan if value is None else value
 
 
 def _second(reading: TrialReading) -> float:
-    value = reward_after(reading.trial).value
+    value = reward_after(reading.trial).raw_reward
     return math.nan if value is None else value

@@ -92,8 +92,8 @@ def _record_worst(reading: TrialReading | None) -> dict[str, Any] | None:
         "id": trial.case.name,
         "question": trial.case.original.question,
         "right": trial.case.original.is_right,
-        "before": reward_before(trial).value,
-        "after": reward_after(trial).value,
+        "before": reward_before(trial).raw_reward,
+        "after": reward_after(trial).raw_reward,
         "as_expected": reading.as_expected,
         "text_before": trial.case.before.text,
         "text_after": trial.case.after.text,
@@ -208,7 +208,7 @@ def _worst(row: ProbeMetrics) -> str:
     if worst is None or worst.as_expected:
         return ""
     name = worst.trial.case.name
-    before, after = reward_before(worst.trial).value, reward_after(worst.trial).value
+    before, after = reward_before(worst.trial).raw_reward, reward_after(worst.trial).raw_reward
     return f"{name if len(name) <= 24 else '…' + name[-23:]} {_score(before)} → {_score(after)}"
 
 

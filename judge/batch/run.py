@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.describe import DataSource, describe
+from judge.batch.finish import RunFinish
 from judge.batch.progress import Progress
 from judge.batch.read import BadRow
-from judge.batch.shaping import RunShaping, impute
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
-from judge.errors import DataError, JudgeError, NoVerdictError, OutputError
+from judge.errors import DataError, JudgeError, OutputError
 from judge.pipeline.build import Plan
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
@@ -82,17 +82,17 @@ async def run_batch(
         started = time.monotonic()
         progress = Progress(total, quiet=quiet)
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
-        shaping = RunShaping(plan)
+        finish = RunFinish(plan)
         state = "failed"
         judges: Opened | None = None
         try:
             judges = await open_judges(plan, engine, store, notice)
             ready = time.monotonic()
-            shaping.count_tokens = judges.count_text
-            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch, shaping)
+            finish.count_tokens = judges.count_text
+            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch, finish)
             store.commit()
             if not interrupted:
-                await shaping.finish(store, judges)
+                await finish.finish(store, judges)
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
             if progress.samples and not isinstance(why, OutputError):  # that one says itself what is saved
@@ -105,7 +105,6 @@ async def run_batch(
                 with contextlib.suppress(OutputError):  # the error on its way says more
                     store.close()
         try:
-            impute(plan.settings, store)
             write_tables(store, output, jsonl=jsonl)
             run = describe(plan, judges.engines, data) | {"state": state} | _figures(store, progress, ready - started)
             if watch.monitor is not None:
@@ -136,7 +135,7 @@ async def _judge_all(
     progress: Progress,
     strict: bool,
     watch: RunWatch,
-    shaping: RunShaping,
+    finish: RunFinish,
 ) -> bool:
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
@@ -152,8 +151,9 @@ async def _judge_all(
                 raise
             rewards = _invalid(sample, str(why))
         if fed.row is not None:
-            _finish(plan, store, progress, fed.row, rewards, sample.responses)
-            shaping.add(fed.row, sample, rewards)
+            finished = finish.add(fed.row, sample, rewards)
+            store.add(fed.row, finished, sample.responses)
+            progress.add(rewards)
         watch.finished(fed, rewards)
 
     def done(task: asyncio.Task[None]) -> None:
@@ -171,7 +171,9 @@ async def _judge_all(
                 if strict:
                     failed.append(DataError(sample.problem))
                     break
-                _finish(plan, store, progress, fed.row or 0, _invalid(sample, sample.problem), ())
+                bad = _invalid(sample, sample.problem)
+                store.add(fed.row or 0, bad, ())
+                progress.add(bad)
                 await asyncio.sleep(0)  # a file of nothing but bad rows can be stopped, too
                 continue
             await room.acquire()
@@ -201,7 +203,7 @@ async def _unblock(stop: asyncio.Event, room: asyncio.Semaphore) -> None:
 
 
 def _invalid(sample: Sample | BadRow, problem: str) -> tuple[Reward, ...]:
-    count, group = (len(sample.responses), sample.group) if isinstance(sample, Sample) else (1, "")
+    count, group = (len(sample.responses), sample.group_key) if isinstance(sample, Sample) else (1, "")
     failure = NoVerdict(Reason.INVALID, problem)
     return tuple(Reward(sample.id, index, None, failure, group=group) for index in range(count or 1))
 
@@ -217,21 +219,6 @@ async def _wait(running: set[asyncio.Task[None]], stop: asyncio.Event) -> None:
     for task in list(running):
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-
-
-def _finish(
-    plan: Plan, store: Store, progress: Progress, row: int, rewards: tuple[Reward, ...], responses: tuple[str, ...]
-) -> None:
-    store.add(row, rewards, responses)
-    progress.add(rewards)
-    if plan.settings.on_no_verdict == "raise":
-        for reward in rewards:
-            if reward.failure is not None:
-                detail = f": {reward.failure.detail}" if reward.failure.detail else ""
-                raise NoVerdictError(
-                    f"sample `{reward.sample_id}` has no reward ({reward.failure.reason}{detail});"
-                    " `on_no_verdict: raise` stops the run here"
-                )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import OutputError
-from judge.types import Call, Completion, NoVerdict, Reward, TokenLogprobs, Verdict
+from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, TokenLogprobs, Verdict
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
@@ -30,9 +30,10 @@ CREATE TABLE IF NOT EXISTS calls (
 DROP TABLE IF EXISTS rewards;
 DROP TABLE IF EXISTS verdicts;
 CREATE TABLE rewards (
-  row INTEGER, response_index INTEGER, id TEXT, grp TEXT, value REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
+  row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
-  judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, shaped REAL, stages TEXT);
+  judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
+  stages TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
@@ -97,14 +98,31 @@ class Store:
                     seen.add(id(call))
                     self._put(_VERDICT, _verdict_row(row, reward.sample_id, call))
 
-    def add_stages(self, rows: Iterable[tuple[int, Reward]]) -> None:
-        """Enter what the shaping chain made of rewards (with the row of each) that were added before."""
+    def finish(self, rows: Iterable[tuple[int, Reward]]) -> None:
+        """Enter what became of rewards (with the row of each) that were added before."""
         self.commit()
-        values = [(r.trained, json.dumps(r.stages), row, r.response_index) for row, r in rows]
+        values = [(r.reward, _stages(r), _flags(r), _status(r, None), row, r.response_index) for row, r in rows]
         with self._reading():
+            self._db.execute("CREATE INDEX IF NOT EXISTS places ON rewards (row, response_index)")
             self._db.execute("BEGIN")
-            self._db.executemany("UPDATE rewards SET shaped = ?, stages = ? WHERE row = ? AND response_index = ?", values)
+            self._db.executemany(
+                "UPDATE rewards SET reward = ?, stages = ?, flags = ?, status = COALESCE(?, status)"
+                " WHERE row = ? AND response_index = ?",
+                values,
+            )
             self._db.execute("COMMIT")
+
+    def incomplete_groups(self) -> Iterator[tuple[int, Reward]]:
+        """Row and reward of every member of the groups in which a reward is missing, group by group."""
+        missing = "SELECT grp FROM rewards WHERE reward IS NULL"
+        columns = "row, id, response_index, raw_reward, reason, detail, flags, stages, grp"
+        for row, name, index, raw, reason, detail, flags, stages, group in self.query(
+            f"SELECT {columns} FROM rewards WHERE grp IN ({missing}) ORDER BY grp, row, response_index"
+        ):
+            failure = NoVerdict(Reason(reason), detail) if reason else None
+            known = tuple(Flag(**flag) for flag in json.loads(flags))
+            steps = tuple((step, value) for step, value in json.loads(stages)) if stages else ()
+            yield row, Reward(name, index, raw, failure, flags=known, group=group, stages=steps)
 
     def _put(self, statement: str, row: tuple[Any, ...]) -> None:
         self._buffers[statement].append(row)
@@ -191,19 +209,27 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
+def _flags(reward: Reward) -> str:
     flags = [{"name": f.name, "detail": _clean(f.detail), "where": _clean(f.where)} for f in reward.flags]
+    return json.dumps(flags) if flags else "[]"
+
+
+def _stages(reward: Reward) -> str | None:
+    return json.dumps(reward.stages) if reward.stages else None
+
+
+def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
     u = reward.uncertainty
     return (
         row,
         reward.response_index,
         _clean(reward.sample_id),
         _clean(reward.group),
-        reward.value,
-        _status(reward),
+        reward.raw_reward,
+        _status(reward, reward.calls),
         str(reward.failure.reason) if reward.failure else None,
         _clean(reward.failure.detail) if reward.failure else None,
-        json.dumps(flags) if flags else "[]",
+        _flags(reward),
         json.dumps(dict(reward.components)),
         u.spread,
         u.missing,
@@ -215,19 +241,21 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),
         _clean(response[:EXCERPT]),
-        None,
-        None,
+        reward.reward,
+        _stages(reward),
     )
 
 
-def _status(reward: Reward) -> str:
-    """`judged`, `gated` (a filter decided), `imputed`, or `no_verdict`."""
+def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
+    """`judged`, `gated` (a filter decided), `imputed`, or `no_verdict`. Without its calls: None, where they would tell."""
     if any(f.name == "imputed" for f in reward.flags):
         return "imputed"
-    if reward.value is None:
+    if reward.raw_reward is None:
         return "no_verdict"
+    if calls is None:
+        return None
     decided = not reward.components or any(f.name == "walkover" for f in reward.flags)
-    return "gated" if not reward.calls and decided else "judged"
+    return "gated" if not calls and decided else "judged"
 
 
 def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:

@@ -35,15 +35,18 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
     """The closing text of a run."""
     counts = [0] * BINS
     for index, n in store.query(
-        f"SELECT MIN(CAST(value * {BINS} AS INT), {BINS - 1}), COUNT(*) FROM rewards WHERE value IS NOT NULL GROUP BY 1"
+        f"SELECT MIN(CAST(raw_reward * {BINS} AS INT), {BINS - 1}), COUNT(*) FROM rewards WHERE raw_reward IS NOT NULL GROUP BY 1"
     ):
         counts[index] += n
     c = run["counts"]
     lines = [""]
     if sum(counts):
-        mean = store.query("SELECT AVG(value) FROM rewards")[0][0]
+        mean, after, low, high = store.query("SELECT AVG(raw_reward), AVG(reward), MIN(reward), MAX(reward) FROM rewards")[0]
         noun = "response" if sum(counts) == 1 else "responses"
-        lines += [f"rewards of {sum(counts)} {noun}, mean {mean:.3f}", *histogram(counts), ""]
+        shaped = bool(store.query("SELECT 1 FROM rewards WHERE reward IS NOT raw_reward AND status != 'imputed' LIMIT 1"))
+        what = "raw rewards" if shaped else "rewards"
+        lines += [f"{what} of {sum(counts)} {noun}, mean {mean:.3f}", *histogram(counts)]
+        lines += [f"after shaping: mean {after:.3f}, from {low:.3f} to {high:.3f}", ""] if shaped and after is not None else [""]
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""
@@ -63,7 +66,7 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"{counts['gated']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
     for count, status, what in (
-        (counts["no_reward"], "no_verdict", "have no reward"),
+        (counts["no_reward"] - counts["shaped_away"], "no_verdict", "have no reward"),
         (counts["imputed"], "imputed", "have no verdict and got an imputed reward (status `imputed`)"),
     ):
         if count:
@@ -77,10 +80,12 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
 
 def _extremes(store: Store) -> list[str]:
     lines = []
-    many = store.query("SELECT COUNT(*) > 3 FROM rewards WHERE value IS NOT NULL")[0][0]
+    many = store.query("SELECT COUNT(*) > 3 FROM rewards WHERE raw_reward IS NOT NULL")[0][0]
     for title, direction in (("lowest", "ASC"), ("highest", "DESC")) if many else (("all", "ASC"),):
-        columns = "value, id, response_index, explanation, response"
-        rows = store.query(f"SELECT {columns} FROM rewards WHERE value IS NOT NULL ORDER BY value {direction}, row LIMIT 3")
+        columns = "raw_reward, id, response_index, explanation, response"
+        rows = store.query(
+            f"SELECT {columns} FROM rewards WHERE raw_reward IS NOT NULL ORDER BY raw_reward {direction}, row LIMIT 3"
+        )
         if rows:
             lines.append(f"{title}:")
         for value, name, index, explanation, response in rows:
@@ -96,9 +101,10 @@ def _one_line(text: str | None, limit: int) -> str:
 def counts(store: Store) -> dict[str, int]:
     """The figures of `run.json` that come from the tables."""
     one = (
-        "SELECT COUNT(*), SUM(value IS NULL), SUM(status = 'gated'), SUM(status = 'judged'), SUM(status = 'imputed') FROM rewards"
+        "SELECT COUNT(*), SUM(reward IS NULL), SUM(status = 'gated'), SUM(status = 'judged'), SUM(status = 'imputed'),"
+        " SUM(reward IS NULL AND raw_reward IS NOT NULL) FROM rewards"
     )
-    responses, absent, gated, judged, imputed = (n or 0 for n in store.query(one)[0])
+    responses, absent, gated, judged, imputed, away = (n or 0 for n in store.query(one)[0])
     samples = store.query("SELECT COUNT(DISTINCT row) FROM rewards")[0][0]
     verdicts, forced, failed = (
         n or 0 for n in store.query("SELECT SUM(value IS NOT NULL), SUM(forced), SUM(reason IS NOT NULL) FROM verdicts")[0]
@@ -111,6 +117,7 @@ def counts(store: Store) -> dict[str, int]:
         "gated": gated,
         "imputed": imputed,
         "no_reward": absent,
+        "shaped_away": away,
         "judge_calls": calls,
         "journal_hits": hits,
         "verdicts": verdicts,

@@ -15,8 +15,8 @@ from typing import Any
 from judge.batch.store import Store
 from judge.errors import OutputError
 
-_REWARDS_SQL = """SELECT row, id, grp, response_index, value, status, reason, detail, flags, components, spread, missing,
-  expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens, shaped, stages
+_REWARDS_SQL = """SELECT row, id, grp, response_index, reward, raw_reward, status, reason, detail, flags, components, spread,
+  missing, expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens, stages
   FROM rewards ORDER BY row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
@@ -34,6 +34,7 @@ def _schemas() -> tuple[Any, Any]:
             ("group", pa.string()),
             ("response_index", pa.int32()),
             ("reward", pa.float64()),
+            ("raw_reward", pa.float64()),
             ("status", pa.string()),
             ("reason", pa.string()),
             ("detail", pa.string()),
@@ -48,7 +49,6 @@ def _schemas() -> tuple[Any, Any]:
             ("judge_calls", pa.int32()),
             ("prompt_tokens", pa.int64()),
             ("completion_tokens", pa.int64()),
-            ("shaped", pa.float64()),
             ("stages", pa.list_(pa.struct([("step", pa.string()), ("reward", pa.float64())]))),
         ]
     )
@@ -88,7 +88,7 @@ def _loads(text: str) -> Any:
 
 def _reward_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
     stages = [{"step": name, "reward": value} for name, value in json.loads(row[20])] if row[20] else None
-    return (*row[:8], _loads(row[8]), list(_loads(row[9]).items()), *row[10:20], stages)
+    return (*row[:9], _loads(row[9]), list(_loads(row[10]).items()), *row[11:20], stages)
 
 
 def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:

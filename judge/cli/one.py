@@ -177,10 +177,10 @@ def _print(reward: Reward, rubric: Rubric | None, count: int) -> None:
     _print_components(reward, rubric)
     for flag in reward.flags:
         print(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
-    if reward.value is not None:
-        print(f"reward {reward.value:.4f}  ({reward.explanation})")
-    if reward.stages and reward.trained != reward.value:
-        print("after shaping " + ("nothing is left" if reward.trained is None else f"{reward.trained:.4f}"))
+    if reward.raw_reward is not None:
+        print(f"reward {reward.raw_reward:.4f}  ({reward.explanation})")
+    if reward.stages and reward.reward != reward.raw_reward:
+        print("after shaping " + ("nothing is left" if reward.reward is None else f"{reward.reward:.4f}"))
     if reward.failure is not None:
         print(f"no reward: {reward.failure.reason}" + (f" ({reward.failure.detail})" if reward.failure.detail else ""))
     _print_uncertainty(reward)
@@ -235,8 +235,8 @@ def _plain(reward: Reward) -> dict[str, Any]:
     u = reward.uncertainty
     return {
         "response_index": reward.response_index,
-        "reward": reward.value,
-        "trained": reward.trained,
+        "reward": reward.reward,
+        "raw_reward": reward.raw_reward,
         "failure": {"reason": str(reward.failure.reason), "detail": reward.failure.detail} if reward.failure else None,
         "components": dict(reward.components),
         "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap")},

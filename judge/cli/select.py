@@ -38,7 +38,7 @@ Output = Annotated[
         show_default=False,
     ),
 ]
-ByOption = Annotated[By, typer.Option("--by", help="The judge's reward, or what the shaping chain made of it.")]
+ByOption = Annotated[By, typer.Option("--by", help="What the judge's verdicts came to, or what a trainer would get.")]
 Grouping = Annotated[
     GroupBy,
     typer.Option(
@@ -73,7 +73,7 @@ def best_of(
             show_default=False,
         ),
     ] = "",
-    by: ByOption = "reward",
+    by: ByOption = "raw_reward",
     group_by: Grouping = "auto",
     messages: Messages = False,
     data: RunData = "",
@@ -132,7 +132,7 @@ def pairs(
     no_gated: Annotated[
         bool, typer.Option("--no-gated", help="Leave out responses that a filter stopped. [default: they may be rejected]")
     ] = False,
-    by: ByOption = "reward",
+    by: ByOption = "raw_reward",
     group_by: Grouping = "auto",
     messages: Messages = False,
     data: RunData = "",

@@ -49,7 +49,7 @@ def serve(
         raise InputError(f"serving needs more packages ({why.name} is missing): {install_command('serve')}") from None
     given = [f"server.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
     settings, base = load_settings(config, [*(overrides or ()), *given])
-    with Judge(plan(settings, base), progress=lambda line: log("engine", note=line), trainer=True) as judge:
+    with Judge(plan(settings, base), progress=lambda line: log("engine", note=line)) as judge:
         run(judge, settings.server)
         if (
             judge.loading

@@ -112,7 +112,7 @@ class AsyncClient:
         if sorted(answer.ranking + answer.unranked) != list(range(len(sample.responses))):
             raise EngineError(f"{self.url}: a ranking of other responses than the {len(sample.responses)} sent")
         rewards = rewards_of(answer.rewards, sample, self.url)
-        if any((rewards[i].trained is None) != (i in answer.unranked) for i in range(len(rewards))):
+        if any((rewards[i].reward is None) != (i in answer.unranked) for i in range(len(rewards))):
             raise EngineError(f"{self.url}: a response has a place and no reward, or the reverse")
         return Ranking(tuple(answer.ranking), tuple(answer.unranked), rewards)
 

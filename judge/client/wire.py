@@ -2,8 +2,8 @@
 
 - A reward is a finite number, or null beside a failure. Anything else (a bool, NaN, null without a reason, a reward beside a
   failure, results that are missing or twice) is an error of the whole answer: it never becomes a record.
-- `reward` is what a trainer gets, after the server's shaping chain; `value` is the judge's own. Where they differ, the record has
-  one stage called `server`, so that `Reward.trained` is what the server said.
+- `reward` is what a trainer gets, after the server's shaping chain; `raw_reward` is what the verdicts came to. Where they
+  differ, the record has one stage called `server`, so that `Reward.reward` is what the server said.
 """
 
 from __future__ import annotations
@@ -160,15 +160,15 @@ def _record(given: RewardOut, sample: Sample, url: str) -> ServedReward:
     return ServedReward(
         sample_id=sample.id,
         response_index=given.response_index,
-        value=given.value,
+        raw_reward=given.raw_reward,
         failure=failure,
         components=given.components,
         uncertainty=Uncertainty(u.spread, u.missing, u.expected, u.entropy, u.order_gap),
         flags=tuple(Flag(f.name, f.detail, f.where) for f in given.flags),
         calls=tuple(map(_call, given.calls or ())),
         explanation=given.explanation,
-        group=sample.group,
-        stages=() if given.reward == given.value else (("server", given.reward),),
+        group=sample.group_key,
+        stages=() if given.reward == given.raw_reward else (("server", given.reward),),
         served_calls=given.judge_calls,
         served_tokens=given.tokens,
     )

@@ -246,9 +246,9 @@ def _problem(row: Row, generator: Generator) -> str:
 
 def _judgement(reward: Reward) -> tuple[str, str]:
     """(`kept` or why not, detail) out of the reward of the chosen response."""
-    if reward.value == 1.0:
+    if reward.raw_reward == 1.0:
         return "kept", ""
-    if reward.value == 0.0:
+    if reward.raw_reward == 0.0:
         return Drop.LABEL_NOT_REPRODUCED, "both orders prefer the rejected response"
     failed: NoVerdict | None = reward.failure
     disagree: list[Flag] = [flag for flag in reward.flags if flag.name == "order_inconsistent"]

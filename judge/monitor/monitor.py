@@ -152,9 +152,9 @@ class Monitor:
         self._absent += len(new) - len(valid)
         self._watch.add(sum(v >= self.settings.pass_threshold for v in valid), len(valid), canaries, written=written)
         for first, other in second:
-            if first.value is not None and other.value is not None:
-                self._gap.add(first.value - other.value)
-                self._gap_start.add(first.value - other.value)
+            if first.raw_reward is not None and other.raw_reward is not None:
+                self._gap.add(first.raw_reward - other.raw_reward)
+                self._gap_start.add(first.raw_reward - other.raw_reward)
         self._rows += new
         values: dict[AlarmCode, tuple[float | None, float | None]] = self._canary_values() | self._second_values()
         batch: dict[str, float | None] = {}

@@ -68,23 +68,17 @@ def rows(samples: Sequence[Sample], rewards: Sequence[Reward]) -> Iterator[Row]:
 
 def _row(sample: Sample, index: int, reward: Reward) -> Row:
     text = sample.responses[index]
-    missing = reward.value is None
+    missing = reward.raw_reward is None
     return Row(
-        prompt=_prompt(sample),
+        prompt=digest(sample.group_key),
         text=digest(normalised(text)),
         opening=digest(opening(text)),
         length=len(text),
         format=format_counts(text),
-        value=reward.value,
+        value=reward.raw_reward,
         reason=(str(reward.failure.reason) if reward.failure else "unknown") if missing else "",
         flags=tuple({flag.name for flag in reward.flags}),
     )
-
-
-def _prompt(sample: Sample) -> int:
-    if sample.group:
-        return digest("group", sample.group)
-    return digest(sample.prompt) if isinstance(sample.prompt, str) else digest(*(m.content for m in sample.prompt))
 
 
 def figures(batch: Sequence[Row], pass_threshold: float) -> dict[str, float | None]:

@@ -72,7 +72,9 @@ class Watch:
             written: Probe string -> (paid, judged) of the policy's own responses that are this string: evidence for free.
         """
         self.honest.add(passed, asked)
-        judged = [(r.probe, r.reward.value >= self.settings.pass_threshold) for r in results if r.reward.value is not None]
+        judged = [
+            (r.probe, r.reward.raw_reward >= self.settings.pass_threshold) for r in results if r.reward.raw_reward is not None
+        ]
         counts = Counter((p.kind, p.string, p.gate) for p, _ in judged)
         passes = Counter((p.kind, p.string, p.gate) for p, won in judged if won)
         asked_in_training = [key for key in counts if key[2]]

@@ -89,7 +89,7 @@ class GroupJudging:
         if gate and self._gate is not None:
             for member in members:
                 member.stopped = self._gate(member.sample, member.index)
-        alive = [i for i, m in enumerate(members) if m.stopped is None or m.stopped.value is not None]
+        alive = [i for i, m in enumerate(members) if m.stopped is None or m.stopped.raw_reward is not None]
         lost = [k for k, i in enumerate(alive) if members[i].stopped is not None]
         group = [members[i] for i in alive]
         keys = [m.sample.responses[m.index] for m in group]
@@ -130,20 +130,13 @@ class GroupJudging:
             rewards = await self._judging.judge(_shown([group[k] for k in shown]), gate=gate)
             for k, reward in zip(shown, rewards, strict=True):
                 _hear(group[k], reward, tuple(where[s] for s in shown))
-            return [r.value for r in rewards]
+            return [r.raw_reward for r in rewards]
 
         return arrange
 
 
-def rivals(sample: Sample, position: int) -> tuple[object, ...]:
-    """What samples that compete have in common; one with several responses stands alone."""
-    if len(sample.responses) != 1:
-        return ("alone", position)
-    return ("group", sample.group) if sample.group else ("prompt", sample.prompt, sample.reference)
-
-
 def competing(samples: Sequence[Sample]) -> list[list[int]]:
-    """Positions of the samples that compete: those of one response with one group name, or one prompt where they name none.
+    """Positions of the samples that compete: those of one response and one group; one with several is a whole group itself.
 
     Example:
         >>> competing([Sample.of("q", "a"), Sample.of("r", "b"), Sample.of("q", "c"), Sample.of("q", "d", "e")])
@@ -151,7 +144,7 @@ def competing(samples: Sequence[Sample]) -> list[list[int]]:
     """
     units: dict[object, list[int]] = {}
     for position, sample in enumerate(samples):
-        units.setdefault(rivals(sample, position), []).append(position)
+        units.setdefault(sample.group_key if len(sample.responses) == 1 else position, []).append(position)
     return list(units.values())
 
 
@@ -189,12 +182,12 @@ def _hear(member: _Member, reward: Reward, positions: Sequence[int]) -> None:
 
 def _win(first: Reward, second: Reward) -> float | None:
     """Win of the first, in [0, 1]: 0.5 + half the difference of their rewards; a vetoed one loses."""
-    if first.value is None or second.value is None:
+    if first.raw_reward is None or second.raw_reward is None:
         return None
     vetoed = [any(f.name == "veto" for f in r.flags) for r in (first, second)]
     if vetoed[0] != vetoed[1]:
         return float(vetoed[1])
-    return 0.5 + (first.value - second.value) / 2
+    return 0.5 + (first.raw_reward - second.raw_reward) / 2
 
 
 def _heard(group: Sequence[_Member], keys: Sequence[str]) -> Mapping[int, list[Reward]]:
@@ -208,7 +201,7 @@ def _heard(group: Sequence[_Member], keys: Sequence[str]) -> Mapping[int, list[R
 def _own(member: _Member) -> Reward:
     """The reward of a response that the gate dropped, under its own name."""
     assert member.stopped is not None  # noqa: S101  # only those are left out of the tournament
-    return replace(member.stopped, sample_id=member.sample.id, response_index=member.index, group=member.sample.group)
+    return replace(member.stopped, sample_id=member.sample.id, response_index=member.index, group=member.sample.group_key)
 
 
 def _finish(
@@ -234,14 +227,14 @@ def _finish(
     return Reward(
         sample_id=member.sample.id,
         response_index=member.index,
-        value=0.0 if vetoed else value,
+        raw_reward=0.0 if vetoed else value,
         failure=None if vetoed or value is not None else _failure(heard, played, len(where)),
         components=components,
         uncertainty=_uncertainty(heard, len(unresolved), int((played.counts[k] > 0).sum())),
         flags=_flags(heard),
         calls=tuple(sorted(calls, key=_call_place)),
         explanation=_explain(float(met.sum()), len(met), len(unresolved), value, played, settings, vetoed),
-        group=member.sample.group,
+        group=member.sample.group_key,
     )
 
 

@@ -21,18 +21,17 @@ from judge.errors import DataError
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.finish import Finish
 from judge.pipeline.flight import as_finished
 from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
-from judge.pipeline.shaping import Shaping
 from judge.pipeline.watch import BatchWatch
-from judge.reward.absent import apply_policy
 from judge.settings import RunSettings, load_settings
 from judge.types import Message, Reward, Sample
 
 T = TypeVar("T")
-_KEPT = ("plan", "_given", "_progress", "_trainer", "_on_alarm", "watch", "shaping", "_steps")  # of a judge that is pickled
+_KEPT = ("plan", "_given", "_progress", "_on_alarm", "watch", "finish", "_steps")  # of a judge that is pickled
 
 
 class Judge:
@@ -43,7 +42,7 @@ class Judge:
         >>> engine = ScriptedEngine(["It names the city.\\nVERDICT: 5"])
         >>> with Judge.from_config({"recipe": "pointwise", "rubric": "helpfulness"}, engine=engine) as judge:
         ...     [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
-        >>> reward.value
+        >>> reward.reward
         1.0
     """
 
@@ -53,7 +52,6 @@ class Judge:
         engine: Engine | None = None,
         *,
         progress: Callable[[str], None] | None = None,
-        trainer: bool = False,
         on_alarm: Callable[[Alarm], object] | None = None,
     ) -> None:
         self.plan = plan
@@ -65,8 +63,7 @@ class Judge:
         self._lock = threading.Lock()
         self._opened: asyncio.Task[Opened] | None = None
         self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed, on_alarm) if plan.settings.monitor else None
-        self.shaping = Shaping.of(plan.settings, plan.rubric, trainer=trainer)
-        self._trainer = trainer
+        self.finish = Finish(plan.settings, plan.rubric)
         self._on_alarm = on_alarm
         self._steps = 0
 
@@ -78,7 +75,6 @@ class Judge:
         engine: Engine | None = None,
         overrides: Sequence[str] = (),
         progress: Callable[[str], None] | None = None,
-        trainer: bool = False,
         on_alarm: Callable[[Alarm], object] | None = None,
     ) -> Self:
         """Read the settings (a YAML file or a mapping) and check recipe and rubric. The engine starts on first use.
@@ -88,14 +84,13 @@ class Judge:
             engine: Used instead of the one in the settings (for example a `ScriptedEngine`).
             overrides: `engine.model=...` strings, as `--set` takes them.
             progress: Called with one line of text when something slow starts or ends.
-            trainer: Rewards go to a trainer: what leaves the shaping chain is rounded to k/64.
             on_alarm: Called with each alarm of the monitor, in place of the function that `monitor.on_alarm` names.
 
         Raises:
             SettingsError, RecipeError, RubricError: With file and line.
         """
         settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
-        return cls(plan(settings, base), engine, progress=progress, trainer=trainer, on_alarm=on_alarm)
+        return cls(plan(settings, base), engine, progress=progress, on_alarm=on_alarm)
 
     # ---- the three ways to call --------------------------------------------------------------------------------
 
@@ -141,22 +136,18 @@ class Judge:
 
     async def _score(self, samples: list[Sample], step: int | None, watched: bool = True) -> list[Reward]:
         named = _named(samples)
-        baselines = asyncio.create_task(self._judge_all(self.shaping.due(named)))
+        baselines = asyncio.create_task(self._judge_all(self.finish.shaping.due(named)))
         try:
             if self.watch is None or not watched:
                 rewards = await self._judge_all(named)
             else:
                 rewards = await self.watch.batch(named, self._judge_all, step)
-            self.shaping.learn(await baselines)
+            self.finish.shaping.learn(await baselines)
         finally:
             baselines.cancel()
-        policy, constant = self.plan.settings.on_no_verdict, self.plan.settings.no_verdict_constant
-        if policy == "constant":  # from here on it is a reward like any other
-            rewards = apply_policy(rewards, policy, constant)
         number = self._steps if step is None else step
         self._steps += 1
-        rewards = self.shaping.apply(named, rewards, step=number, count_tokens=self._count_tokens)
-        return apply_policy(rewards, policy, constant)
+        return self.finish.apply(named, rewards, step=number, count_tokens=self._count_tokens)
 
     async def _judge_all(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
         if not samples:

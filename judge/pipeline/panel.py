@@ -48,7 +48,7 @@ class Panel:
         if not any(r.calls or r.components for r in rewards):  # no member asked anything: a filter decided
             return first
         s = self._settings
-        values = {name: r.value for name, r in zip(self._members, rewards, strict=True)}
+        values = {name: r.raw_reward for name, r in zip(self._members, rewards, strict=True)}
         valid = [v for v in values.values() if v is not None]
         value = fold_panel(list(values.values()), s.fold, k=s.k, quorum=s.quorum)
         shown = ", ".join(f"{n} {'no verdict' if v is None else format(v, '.3g')}" for n, v in values.items())
@@ -61,7 +61,7 @@ class Panel:
             failure = NoVerdict(Reason.LOW_QUORUM, f"{len(valid)} of {len(values)} judges have a verdict ({reasons})")
         return replace(
             first,
-            value=value,
+            raw_reward=value,
             failure=failure,
             components=values,
             uncertainty=replace(first.uncertainty, spread=pstdev(valid) if len(valid) > 1 else None),
@@ -97,12 +97,12 @@ class SecondOpinion:
 
     def _why(self, reward: Reward, sample: Sample) -> str:
         """Why a second judge is asked about this reward; empty when it is not."""
-        if reward.value is None or not (reward.calls or reward.components):
+        if reward.raw_reward is None or not (reward.calls or reward.components):
             return ""
-        if reward.value >= self._settings.above:
-            return f"{reward.value:.3g} is at least {self._settings.above:g}"
+        if reward.raw_reward >= self._settings.above:
+            return f"{reward.raw_reward:.3g} is at least {self._settings.above:g}"
         found = next((f.name for f in reward.flags if f.name in self._settings.flags), None)
-        if found is not None and reward.value > 0:
+        if found is not None and reward.raw_reward > 0:
             return f"flag {found}"
         if self._settings.share:
             name = f"{sample.id}\x1f{reward.response_index}".encode("utf-8", "surrogatepass")
@@ -115,22 +115,24 @@ class SecondOpinion:
         s = self._settings
         name = s.judge.name
         calls = (*first.calls, *(replace(call, turn=f"{name}:{call.turn}") for call in second.calls))
-        components = {**first.components, name: second.value}
-        shown = "no verdict" if second.value is None else f"{second.value:.3g}"
+        components = {**first.components, name: second.raw_reward}
+        shown = "no verdict" if second.raw_reward is None else f"{second.raw_reward:.3g}"
         flag = Flag("second_opinion", f"asked because {why}; {name} says {shown}")
         flags = (*_flags((first, second)), flag)
-        if first.value is None or second.value is None:  # the other judge failed: the first verdict stands, visibly
+        if first.raw_reward is None or second.raw_reward is None:  # the other judge failed: the first verdict stands, visibly
             return replace(first, components=components, calls=calls, flags=flags)
-        value: float | None = fmean([first.value, second.value]) if s.fold == "mean" else min(first.value, second.value)
+        value: float | None = (
+            fmean([first.raw_reward, second.raw_reward]) if s.fold == "mean" else min(first.raw_reward, second.raw_reward)
+        )
         failure = None
         if s.fold == "agree":
-            differ = abs(first.value - second.value) > s.tolerance
-            value = None if differ else first.value
-            failure = NoVerdict(Reason.AMBIGUOUS, f"two judges disagree: {first.value:.3g} and {shown}") if differ else None
-        how = f"{s.fold} of {first.value:.3g} and {name} {shown}; first: {first.explanation}"
+            differ = abs(first.raw_reward - second.raw_reward) > s.tolerance
+            value = None if differ else first.raw_reward
+            failure = NoVerdict(Reason.AMBIGUOUS, f"two judges disagree: {first.raw_reward:.3g} and {shown}") if differ else None
+        how = f"{s.fold} of {first.raw_reward:.3g} and {name} {shown}; first: {first.explanation}"
         return replace(
             first,
-            value=value,
+            raw_reward=value,
             failure=failure,
             components=components,
             calls=calls,

@@ -222,7 +222,7 @@ class Pipeline:
             return self._walkover(sample, index, entry, entries[1 - index])
         return assemble(
             sample_id=sample.id,
-            group=sample.group,
+            group=sample.group_key,
             response_index=index,
             cells=_in_order(work.cells[index], rubric),
             calls=_calls_in_order(work.calls.get(index, []), rubric),
@@ -235,20 +235,20 @@ class Pipeline:
     def _gated(self, sample: Sample, index: int, entry: Looked, flag: Flag) -> Reward:
         if entry.action == "drop":
             reason = Reason.OVER_LENGTH if flag.name == "over_length" else Reason.DROPPED
-            return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=entry.flags, group=sample.group)
+            return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=entry.flags, group=sample.group_key)
         text = f"{flag.name}: {flag.detail}; 0 without a judge call"
-        return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group)
+        return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group_key)
 
     def _walkover(self, sample: Sample, index: int, entry: Looked, other: Looked) -> Reward:
         """A pair whose other response was blocked: it wins against a vetoed one; against a dropped one nothing is known."""
         if other.action == "drop":
             name = other.blocked.name if other.blocked else ""
             failure = NoVerdict(Reason.DROPPED, f"the other response was dropped ({name})")
-            return Reward(sample.id, index, None, failure, flags=entry.flags, group=sample.group)
+            return Reward(sample.id, index, None, failure, flags=entry.flags, group=sample.group_key)
         flag = Flag("walkover", "the other response has nothing to judge", str(index))
         text = "walkover: the other response has nothing to judge"
         flags = (*entry.flags, flag)
-        return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=flags, group=sample.group, explanation=text)
+        return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=flags, group=sample.group_key, explanation=text)
 
     # ---- length ------------------------------------------------------------------------------------------------
 

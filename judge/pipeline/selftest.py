@@ -88,7 +88,7 @@ def _run(recipe: Recipe, transcript: Transcript) -> str:
     settings = {"recipe": str(recipe.folder.resolve()), "rubric": _RUBRIC, "engine": {"kind": "scripted"}}
     with Judge.from_config(settings, engine=engine) as judge:
         rewards = judge.score([sample_for(recipe, transcript.responses)])
-    values = tuple(r.value for r in rewards)
+    values = tuple(r.raw_reward for r in rewards)
     reason = next((str(r.failure.reason) for r in rewards if r.failure), None)
     if len(values) != len(transcript.rewards) or any(
         (a is None) != (b is None) or (a is not None and b is not None and abs(a - b) > 1e-9)

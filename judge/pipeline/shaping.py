@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge.errors import DataError, SettingsError
-from judge.pipeline.group import rivals
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
-from judge.shape import RewardBatch, ShapeStep, State, alone, check_chain, for_trainer, needs, shape
+from judge.shape import RewardBatch, ShapeStep, State, alone, check_chain, needs, shape
 from judge.types import Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them
@@ -60,11 +59,10 @@ class Shaping:
     references: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: RunSettings, rubric: Rubric | None, *, trainer: bool = False) -> Shaping:
-        """The chain of a run; for a trainer it ends with rounding to k/64 unless it rounds already."""
-        steps = for_trainer(settings.reward.shape) if trainer else settings.reward.shape
+    def of(cls, settings: RunSettings, rubric: Rubric | None) -> Shaping:
+        """The chain of a run."""
         weights = {c.id: abs(c.weight) for c in rubric.criteria if c.weight} if rubric is not None else {}
-        return cls(steps, weights, settings.seed, settings.reward.baselines)
+        return cls(settings.reward.shape, weights, settings.seed, settings.reward.baselines)
 
     @property
     def alone(self) -> bool:
@@ -91,8 +89,8 @@ class Shaping:
     def learn(self, rewards: Sequence[Reward]) -> None:
         """Keep the rewards of baseline responses; one without a reward is no reference, and is asked again."""
         for reward in rewards:
-            if reward.value is not None:
-                self.references[reward.sample_id.removeprefix("baseline-")] = reward.value
+            if reward.raw_reward is not None:
+                self.references[reward.sample_id.removeprefix("baseline-")] = reward.raw_reward
 
     def apply(
         self, samples: Sequence[Sample], rewards: Sequence[Reward], *, step: int = 0, count_tokens: CountTokens | None = None
@@ -110,12 +108,15 @@ class Shaping:
         if not self.steps or not rewards:
             return list(rewards)
         rows = [(sample, index) for sample in samples for index in range(len(sample.responses))]
-        groups = _groups(samples)
+        groups = [reward.group for reward in rewards]
         batch = RewardBatch.from_rewards(rewards, groups=groups, **self._fields(rows, groups, count_tokens))
         shaped = shape(batch, self.steps, seed=self.seed + step, state=self.state)
         self.state, self.notes = shaped.state, shaped.notes
         columns = [(name, values.tolist()) for name, values in shaped.trace[1:]]
-        return [replace(r, stages=tuple((name, _optional(values[i])) for name, values in columns)) for i, r in enumerate(rewards)]
+        return [
+            replace(r, stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)))
+            for i, r in enumerate(rewards)
+        ]
 
     def _fields(
         self, rows: Sequence[tuple[Sample, int]], groups: Sequence[str], count_tokens: CountTokens | None
@@ -149,16 +150,6 @@ class Shaping:
                 f" them, not {found!r}"
             )
         return texts
-
-
-def _groups(samples: Sequence[Sample]) -> list[str]:
-    """The group of each response: its name, else one for each prompt (of samples with several responses, for each sample)."""
-    numbers: dict[tuple[object, ...], str] = {}
-    out: list[str] = []
-    for position, sample in enumerate(samples):
-        name = sample.group or numbers.setdefault(rivals(sample, position), f"#{len(numbers)}")
-        out += [name] * len(sample.responses)
-    return out
 
 
 def _key(sample: Sample, text: str) -> str:

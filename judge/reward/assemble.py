@@ -69,7 +69,7 @@ def assemble(
     return Reward(
         sample_id=sample_id,
         response_index=response_index,
-        value=folded.value,
+        raw_reward=folded.value,
         failure=None if folded.value is not None else _failure(cells, scores, folded, votes),
         components=scores,
         uncertainty=_uncertainty(cells, rubric, per_criterion),

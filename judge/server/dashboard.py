@@ -49,7 +49,7 @@ class Judgement:
         number: Counts rewards from 1.
         at: Seconds since 1970.
         reward: What the client got; None when there is none, and then `reason` says why.
-        value: The judge's own, before shaping.
+        raw_reward: What the verdicts came to, before shaping.
         text: Beginning of the response; None where texts are not kept. So with `detail` and `explanation`.
         length: Characters of the whole response.
         criteria: How many there are; `components` holds the first of them.
@@ -60,7 +60,7 @@ class Judgement:
     sample: str
     index: int
     reward: float | None
-    value: float | None
+    raw_reward: float | None
     reason: str
     detail: str | None
     flags: tuple[str, ...]
@@ -172,8 +172,8 @@ class DashboardStats:
             slot.tokens += tokens
             for place, (reward, (sample, text)) in enumerate(zip(rewards, texts, strict=True), 1):
                 self._judged += 1
-                if reward.value is not None:
-                    slot.bins[max(0, min(int(reward.value * BINS), BINS - 1))] += 1
+                if reward.raw_reward is not None:
+                    slot.bins[max(0, min(int(reward.raw_reward * BINS), BINS - 1))] += 1
                 failure = failure_of(reward)
                 if failure is not None:
                     slot.reasons[failure.reason] += 1
@@ -189,8 +189,8 @@ class DashboardStats:
             at=at,
             sample=_cut(sample.id, NAME),
             index=reward.response_index,
-            reward=reward.trained,
-            value=reward.value,
+            reward=reward.reward,
+            raw_reward=reward.raw_reward,
             reason="" if failure is None else str(failure.reason),
             detail=_cut(failure.detail, EXPLANATION) if failure is not None and self.texts else None,
             flags=tuple(_cut(flag.name, NAME) for flag in reward.flags[:FLAGS]),

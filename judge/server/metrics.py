@@ -54,8 +54,8 @@ class ServerMetrics:
         self._calls.inc(len(calls))
         self._tokens.inc(sum(c.completion.prompt_tokens + c.completion.completion_tokens for c in calls.values()))
         for reward in rewards:
-            if reward.value is not None:
-                self._rewards.observe(reward.value)
+            if reward.raw_reward is not None:
+                self._rewards.observe(reward.raw_reward)
             failure = failure_of(reward)
             if failure is not None:
                 self._absent.labels(str(failure.reason)).inc()

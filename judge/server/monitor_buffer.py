@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from judge.adapters._shared.sample import group_key
 from judge.errors import JudgeError, MonitorStop
 from judge.monitor import Report
 from judge.pipeline.judge import Judge
@@ -66,7 +65,7 @@ class MonitorBuffer:
         left = iter(rewards)
         for sample in samples:
             name = str(next(self._numbers))
-            group = f"{request}/{sample.group}" if sample.group else group_key(sample.prompt, sample.reference)
+            group = f"{request}/{sample.group}" if sample.group else sample.group_key
             own = [replace(next(left), sample_id=name, group=group) for _ in sample.responses]
             self._kept.append((replace(sample, id=name, group=group), own))
             self._count += len(own)

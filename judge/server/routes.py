@@ -42,7 +42,7 @@ async def score(request: Request) -> Response:
     async def work() -> dict[str, Any]:
         rewards = await state.service.score(samples)
         results = [_result(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
-        absent = sum(r.trained is None for own in rewards for r in own)
+        absent = sum(r.reward is None for own in rewards for r in own)
         return {**state.described, "no_reward": absent, "results": results}
 
     return await answer(request, raw, work)
@@ -107,7 +107,7 @@ async def member(request: Request, group_id: GroupId, index: Index) -> Response:
             "index": index,
             "attempt": given.attempt,
             "size": size,
-            "place": places([r.trained for r in rewards])[index],
+            "place": places([r.reward for r in rewards])[index],
             "result": reward_out(own, index=0, detail=given.detail),
         }
 
@@ -116,10 +116,10 @@ async def member(request: Request, group_id: GroupId, index: Index) -> Response:
 
 def _ranked(rewards: Sequence[Reward]) -> dict[str, list[int]]:
     """Indices by reward, best first (ties in the order given), and those that have none."""
-    known = [(value, i) for i, r in enumerate(rewards) if (value := r.trained) is not None]
+    known = [(value, i) for i, r in enumerate(rewards) if (value := r.reward) is not None]
     return {
         "ranking": [i for _, i in sorted(known, key=lambda pair: (-pair[0], pair[1]))],
-        "unranked": [i for i, r in enumerate(rewards) if r.trained is None],
+        "unranked": [i for i, r in enumerate(rewards) if r.reward is None],
     }
 
 
@@ -155,7 +155,7 @@ async def _score_lines(state: State, samples: Sequence[Sample], detail: bool) ->
     async with aclosing(state.service.each(samples)) as done:  # type: ignore[type-var]  # an asynchronous generator
         async for places, rewards in done:
             for place, own in zip(places, rewards, strict=True):
-                absent += sum(r.trained is None for r in own)
+                absent += sum(r.reward is None for r in own)
                 yield {"type": "result", **_result(place, samples[place], own, detail)}
     yield {"type": "done", **state.described, "results": len(samples), "no_reward": absent}
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
-from judge.adapters._shared.sample import group_key, reference_column
+from judge.adapters._shared.sample import reference_column
 from judge.errors import DataError
 from judge.rubric.model import Frozen
 from judge.schema import Out
@@ -154,7 +154,7 @@ async def compare(request: Request) -> Response:
 
     async def work() -> dict[str, Any]:
         rewards = [r for own in await state.service.score(samples) for r in own]
-        absent = sum(r.trained is None for r in rewards)
+        absent = sum(r.reward is None for r in rewards)
         metrics = {"no_reward": float(absent), "judge_calls": float(sum(r.judge_calls for r in rewards))}
         return {"rewards": [number(state, r) for r in rewards], "comparison_results": None, "metrics": metrics}
 
@@ -181,7 +181,7 @@ def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping
 
 def verdict_out(reward: Reward) -> dict[str, Any]:
     """The fields that `/verify` adds. Without a reward it is masked; the 0.0 is NeMo-Gym's placeholder, not a grade."""
-    failure, value = failure_of(reward), reward.trained
+    failure, value = failure_of(reward), reward.reward
     extra = {"components": dict(reward.components), "flags": [f.name for f in reward.flags], "explanation": reward.explanation}
     if failure is None or value is not None:
         return {"reward": value, "mask_sample": False, "failure_kind": None, "failure_reason": None, "judge": extra}
@@ -206,7 +206,7 @@ def group_name(sample: Sample, row: Mapping[str, Any]) -> str | None:
     name, task = row.get(GROUP), row.get(TASK)
     if isinstance(name, str) or _whole(name):
         return str(name)[:256]
-    return f"task {task} {group_key(sample.prompt, None)}" if _whole(task) else None  # several collections count from 0
+    return f"task {task} {sample.group_key}" if _whole(task) else None  # several collections count from 0
 
 
 def _whole(value: Any) -> bool:

@@ -56,8 +56,8 @@ async def get_reward(request: Request) -> Response:
     async def work() -> dict[str, Any]:
         rewards = await judged(state, samples)
         values = [number(state, r) for r in rewards]
-        scores = [value if r.value is None else r.value for r, value in zip(rewards, values, strict=True)]
-        return {"rewards": values, "scores": scores, "extra_logs": {"judge_failed": [float(r.trained is None) for r in rewards]}}
+        scores = [value if r.raw_reward is None else r.raw_reward for r, value in zip(rewards, values, strict=True)]
+        return {"rewards": values, "scores": scores, "extra_logs": {"judge_failed": [float(r.reward is None) for r in rewards]}}
 
     return await answer(request, raw, work)
 
@@ -188,8 +188,8 @@ def number(state: State, reward: Reward) -> float:
     Raises:
         APIError: 503: there is none, and nothing was declared.
     """
-    if reward.trained is not None:
-        return reward.trained
+    if reward.reward is not None:
+        return reward.reward
     if state.settings.neutral is not None:
         return state.settings.neutral
     failure = failure_of(reward)

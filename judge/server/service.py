@@ -98,7 +98,7 @@ class JudgingService:
     def units(self, samples: Sequence[Sample]) -> list[list[int]]:
         """Which samples are judged together."""
         settings = self.judge.plan.settings
-        if not self.judge.shaping.alone or settings.on_no_verdict == "group_mean":
+        if not self.judge.finish.shaping.alone or settings.on_no_verdict == "group_mean":
             return [list(range(len(samples)))]
         return competing(samples) if settings.group is not None else [[i] for i in range(len(samples))]
 
@@ -142,7 +142,7 @@ class JudgingService:
 def _without(samples: Sequence[Sample], failure: NoVerdict) -> list[Reward]:
     """One reward that is none for each response."""
     return [
-        Reward(sample.id, index, None, failure, group=sample.group)
+        Reward(sample.id, index, None, failure, group=sample.group_key)
         for sample in samples
         for index in range(len(sample.responses))
     ]

@@ -260,7 +260,7 @@ def _known_rubric(text: str) -> Rubric:
 
 def failure_of(reward: Reward) -> NoVerdict | None:
     """Why a response has nothing to train on; a reward that the shaping chain took away says so."""
-    if reward.trained is not None:
+    if reward.reward is not None:
         return None
     if reward.failure is not None:
         return reward.failure
@@ -273,8 +273,8 @@ def reward_out(reward: Reward, *, index: int | None = None, detail: bool = False
     failure, u = failure_of(reward), reward.uncertainty
     out: dict[str, Any] = {
         "response_index": reward.response_index if index is None else index,
-        "reward": reward.trained,
-        "value": reward.value,
+        "reward": reward.reward,
+        "raw_reward": reward.raw_reward,
         "failure": None if failure is None else {"reason": str(failure.reason), "detail": failure.detail},
         "components": dict(reward.components),
         "uncertainty": {

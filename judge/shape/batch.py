@@ -106,7 +106,7 @@ class RewardBatch:
         names = sorted({name for r in rewards for name in r.components})
         components = {name: [r.components.get(name) for r in rewards] for name in names}
         return cls.of(
-            [r.value for r in rewards],
+            [r.reward for r in rewards],
             [r.group or r.sample_id for r in rewards] if groups is None else groups,
             components=components,
             **fields,

@@ -131,16 +131,6 @@ def span_of(steps: Sequence[ShapeStep], span: Span = (0.0, 1.0)) -> Span:
     return span
 
 
-def for_trainer(steps: Sequence[ShapeStep]) -> tuple[ShapeStep, ...]:
-    """The chain with rounding to k/64 as its last step, unless it ends with a rounding of its own.
-
-    Example:
-        >>> [s.kind for s in for_trainer(())]
-        ['quantise']
-    """
-    return tuple(steps) if steps and steps[-1].kind == "quantise" else (*steps, QuantiseStep())
-
-
 def alone(steps: Sequence[ShapeStep]) -> bool:
     """Whether every step looks at one response at a time. Otherwise the batches must hold whole groups.
 

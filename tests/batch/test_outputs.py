@@ -30,11 +30,12 @@ def test_schemas(tmp_path):
     run(tmp_path, samples(1))
     table = {f.name: str(f.type) for f in pq.read_schema(tmp_path / "rewards.parquet")}
     assert table == {
-        "row": "int64", "id": "string", "group": "string", "response_index": "int32", "reward": "double", "status": "string",
-        "reason": "string", "detail": "string", "flags": "list<element: struct<name: string, detail: string, where: string>>",
+        "row": "int64", "id": "string", "group": "string", "response_index": "int32", "reward": "double",
+        "raw_reward": "double", "status": "string", "reason": "string", "detail": "string",
+        "flags": "list<element: struct<name: string, detail: string, where: string>>",
         "components": "map<string, double ('components')>", "spread": "double", "missing_votes": "double", "expected": "double",
         "entropy": "double", "order_gap": "double", "explanation": "string", "judge_calls": "int32", "prompt_tokens": "int64",
-        "completion_tokens": "int64", "shaped": "double", "stages": "list<element: struct<step: string, reward: double>>",
+        "completion_tokens": "int64", "stages": "list<element: struct<step: string, reward: double>>",
     }  # fmt: skip
     calls = {f.name: str(f.type) for f in pq.read_schema(tmp_path / "verdicts.parquet")}
     assert calls == {
@@ -200,7 +201,7 @@ def test_a_row_that_is_no_sample_is_never_imputed(tmp_path):
 
 def test_raise_stops_at_the_first_and_says_which(tmp_path):
     """Some would rather stop: the sample, the reason, and what is kept."""
-    with pytest.raises(NoVerdictError, match=r"sample `b` has no reward \(missing: .*`on_no_verdict: raise`"):
+    with pytest.raises(NoVerdictError, match=r"sample `b` \(missing: .*`on_no_verdict: raise`"):
         run(tmp_path, GROUP, ScriptedEngine(_by_quality, capabilities=UNFORCED), on_no_verdict="raise", max_in_flight=1)
     engine = ScriptedEngine(met, capabilities=UNFORCED)
     run(tmp_path, GROUP, engine)

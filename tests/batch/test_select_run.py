@@ -168,29 +168,23 @@ def test_data_without_a_hash_are_compared_row_by_row(tmp_path, rows, said):
     assert said in str(raised.value)
 
 
-def test_no_shaped_rewards_is_an_error(tmp_path):
-    """`--by shaped` on a run without a shaping chain must not fall back to something else."""
-    with pytest.raises(DataError, match=r"had no `reward\.shape`; use --by reward"):
-        read_run(judged(tmp_path), by="shaped")
-
-
-def test_by_shaped_reads_that_column(tmp_path):
+def test_by_reward_reads_that_column(tmp_path):
     """The order of the shaped rewards decides, negative ones too; one that the chain left out is no reward."""
     run = judged(tmp_path, ROWS[1:2])
     table = pq.read_table(run / "rewards.parquet")
     values = [-2.0, 0.5, None, 3.0]
-    columns = {name: table.column(name).to_pylist() for name in table.column_names if name != "shaped"} | {"shaped": values}
-    schema = pa.schema([f for f in table.schema if f.name != "shaped"] + [pa.field("shaped", pa.float64())])
+    columns = {name: table.column(name).to_pylist() for name in table.column_names if name != "reward"} | {"reward": values}
+    schema = pa.schema([f for f in table.schema if f.name != "reward"] + [pa.field("reward", pa.float64())])
     pq.write_table(pa.Table.from_pydict(columns, schema=schema), run / "rewards.parquet")
-    found = read_run(run, by="shaped")
+    found = read_run(run, by="reward")
     assert [c.reward for c in found.candidates] == values
-    assert dict(found.without_reward) == {"shaped left out": 1}
+    assert dict(found.without_reward) == {"reward left out": 1}
 
 
 def test_the_rewards_of_a_shaping_chain(tmp_path):
     """q1 has 0.75, 0.5, 0.75, 0: mean 0.5, so the fair one is 0 after standardising."""
     run = judged(tmp_path, ROWS[1:2], reward={"shape": [{"kind": "z"}]})
-    rewards = [c.reward for c in read_run(run, by="shaped").candidates]
+    rewards = [c.reward for c in read_run(run, by="reward").candidates]
     assert rewards[1] == pytest.approx(0)
     assert rewards[0] == rewards[2] > 0 > rewards[3]
     assert [c.reward for c in read_run(run).candidates] == [0.75, 0.5, 0.75, 0.0]

@@ -106,7 +106,7 @@ ERRORS = [
     pytest.param(["best-of-n", "run", "--min-reward", "nan"], 2, "--min-reward nan: not a finite number", id="nan"),
     pytest.param(["pairs", "run", "--min-margin", "inf"], 2, "--min-margin inf: not a finite number", id="inf"),
     pytest.param(["pairs", "run", "--strategy", "worst"], 2, "'worst' is not one of 'best_worst'", id="strategy"),
-    pytest.param(["pairs", "run", "--by", "shaped"], 2, "the settings of the run had no `reward.shape`", id="by-shaped"),
+    pytest.param(["pairs", "run", "--by", "shaped"], 2, "'shaped' is not one of 'raw_reward', 'reward'", id="by-shaped"),
     pytest.param(["pairs", "run", "--map", "promt=q"], 2, "no field `promt`; did you mean `prompt`?", id="map"),
     pytest.param(["pairs", "run", "--data", "dat.jsonl"], 2, "no such file; did you mean `data.jsonl`?", id="data"),
     pytest.param(["pairs", "run", "--output", "o.csv"], 4, "o.csv: unknown file type `.csv`", id="format"),

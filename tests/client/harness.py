@@ -35,7 +35,7 @@ def real(
 RESULT = {
     "response_index": 0,
     "reward": 1.0,
-    "value": 1.0,
+    "raw_reward": 1.0,
     "failure": None,
     "components": {"c": 1.0},
     "uncertainty": {"spread": None, "missing": 0.0, "expected": None, "entropy": None, "order_gap": None},

@@ -33,9 +33,9 @@ def client(server):
 def test_rewards_in_order(client):
     """A failure among rewards is a failure, in its place, and costs the others nothing."""
     first, second, third = client.score([PARIS, GARBAGE, ROME])
-    assert (first.value, second.value, third.value) == (1.0, None, 0.0)
+    assert (first.reward, second.reward, third.reward) == (1.0, None, 0.0)
     assert second.failure.reason is Reason.MISSING
-    assert second.trained is None
+    assert second.reward is None
     assert [r.sample_id for r in (first, second, third)] == ["p", "g", "r"]
     assert first.judge_calls == 1
     assert first.calls == ()
@@ -63,7 +63,7 @@ def test_nothing_to_judge_asks_nobody():
 def test_every_sample_gets_through(client, sample):
     """What a policy writes and a data set holds reaches the judge as it is."""
     [reward] = client.score([sample])
-    assert reward.value is not None or reward.failure is not None
+    assert reward.reward is not None or reward.failure is not None
 
 
 @pytest.mark.parametrize("name", list_rubrics())
@@ -76,7 +76,7 @@ def test_a_rubric_survives_the_way(name):
 
 def test_a_shipped_rubric_by_name(client):
     """One word instead of a file; a wrong one names the right ones."""
-    assert client.score([PARIS], rubric="helpfulness")[0].value == 1.0
+    assert client.score([PARIS], rubric="helpfulness")[0].reward == 1.0
     with pytest.raises(RubricError, match=r"samples\[0\]\.rubric: .*helpfulnes"):
         client.score([PARIS], rubric="helpfulnes")
 
@@ -85,7 +85,7 @@ def test_ranking(client):
     """The one without a reward has no place, and is not last."""
     ranking = client.rank(Sample.of("Capital of France?", "It is Rome.", "GARBAGE", "It is Paris."))
     assert (ranking.best_first, ranking.unranked) == ((2, 0), (1,))
-    assert [r.value for r in ranking.rewards] == [0.0, None, 1.0]
+    assert [r.reward for r in ranking.rewards] == [0.0, None, 1.0]
 
 
 async def test_a_stream_gives_what_is_done(server):
@@ -95,13 +95,13 @@ async def test_a_stream_gives_what_is_done(server):
         first = [await anext(begun), await anext(begun)]
         await begun.aclose()
     assert sorted(s.index for s in first) == [1, 2]
-    assert {s.index: s.rewards[0].value for s in first} == {1: 1.0, 2: None}
+    assert {s.index: s.rewards[0].reward for s in first} == {1: 1.0, 2: None}
 
 
 async def test_a_whole_stream(server):
     """It ends by itself after the last result."""
     async with AsyncClient(server, KEY) as client:
-        results = {s.index: s.rewards[0].value async for s in client.stream([PARIS, ROME])}
+        results = {s.index: s.rewards[0].reward async for s in client.stream([PARIS, ROME])}
     assert results == {0: 1.0, 1: 0.0}
 
 
@@ -117,7 +117,7 @@ def test_a_group_from_threads(client):
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert {i: (m.reward.value, m.place) for i, m in found.items()} == {0: (1.0, 1), 1: (0.0, 3), 2: (1.0, 1)}
+    assert {i: (m.reward.reward, m.place) for i, m in found.items()} == {0: (1.0, 1), 1: (0.0, 3), 2: (1.0, 1)}
 
 
 async def test_a_group_larger_than_a_usual_pool():
@@ -125,7 +125,7 @@ async def test_a_group_larger_than_a_usual_pool():
     with real(settings=ServerSettings(max_concurrency=120)) as (url, _):
         async with AsyncClient(url, KEY, deadline_s=30) as client:
             asked = [client.member("g", i, PARIS, size=120, deadline_s=30) for i in range(120)]
-            assert {m.reward.value for m in await asyncio.gather(*asked)} == {1.0}
+            assert {m.reward.reward for m in await asyncio.gather(*asked)} == {1.0}
 
 
 def test_a_group_that_stays_incomplete():
@@ -145,7 +145,7 @@ async def test_another_text_under_the_same_index():
             with pytest.raises(DataError, match="member_differs"):
                 await client.member("g", 0, ROME, size=2)
             second = await client.member("g", 1, ROME, size=2)
-            assert ((await first).reward.value, second.reward.value) == (1.0, 0.0)
+            assert ((await first).reward.reward, second.reward.reward) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(("key", "says"), [
@@ -162,7 +162,7 @@ def test_a_key_that_is_refused(server, key, says):
 def test_a_key_in_the_url(server):
     """As trainers write it; it stays out of messages."""
     with Client(server.replace("://", f"://judge:{KEY}@"), retries=0) as client:
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
         with pytest.raises(DataError) as caught:
             client.rank(Sample.of("q", *["a"] * 2, metadata={"x": float("nan")}))
         assert KEY not in str(caught.value)
@@ -186,7 +186,7 @@ def test_a_large_body_gets_through(server):
     """Megabytes are announced, let in and judged."""
     with Client(server, KEY) as client:
         [reward] = client.score([Sample.of("q", "a longer answer, " * 200_000)])
-    assert reward.value is not None or reward.failure is not None
+    assert reward.reward is not None or reward.failure is not None
 
 
 def test_health(server):
@@ -237,12 +237,12 @@ def test_a_full_queue_is_waited_out():
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert [r.value for r in found] == [1.0] * 4
+        assert [r.reward for r in found] == [1.0] * 4
         assert state.metrics.refused["queue_full"] > 0
 
 
 @pytest.mark.parametrize("changes", [
-    pytest.param({"reward": None, "value": None}, id="neither"),
+    pytest.param({"reward": None, "raw_reward": None}, id="neither"),
     pytest.param({"failure": {"reason": "missing", "detail": ""}}, id="both"),
     pytest.param({"reward": True}, id="bool"),
     pytest.param({"reward": "1.0"}, id="text"),
@@ -270,7 +270,7 @@ def test_something_else_than_an_answer(body):
 
 
 def test_a_shaped_reward_stays_what_the_server_trains_on():
-    """`value` is the judge's, `trained` what came out of the shaping chain; a newer server's fields are let pass."""
+    """`raw_reward` is the judge's, `reward` what came out of the shaping chain; a newer server's fields are let pass."""
     with Steps(reply(200, scored(reward=0.5, new="field"))) as fake, Client(fake.url) as client:
         [reward] = client.score([PARIS])
-    assert (reward.value, reward.trained, reward.tokens, reward.judge_calls) == (1.0, 0.5, 7, 1)
+    assert (reward.raw_reward, reward.reward, reward.tokens, reward.judge_calls) == (1.0, 0.5, 7, 1)

@@ -34,7 +34,7 @@ def test_json(judge, server, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     ended = judge("one", "--server", server, "--api-key-env", "MY_KEY", "--json", "--prompt", "q", "--response", "GARBAGE")
     [record] = json.loads(ended.out)
-    assert (record["reward"], record["trained"], record["failure"]["reason"]) == (None, None, "missing")
+    assert (record["reward"], record["raw_reward"], record["failure"]["reason"]) == (None, None, "missing")
     assert record["calls"][0]["no_verdict"] == "missing"
 
 

@@ -39,13 +39,13 @@ for thread in threads:
 for number in range(3):
     child = os.fork()
     if child == 0:
-        print("child", client.score([PARIS])[0].value, flush=True)
+        print("child", client.score([PARIS])[0].reward, flush=True)
         sys.exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 busy[0] = False
 for thread in threads:
     thread.join()
-print("parent", client.score([PARIS])[0].value, flush=True)
+print("parent", client.score([PARIS])[0].reward, flush=True)
 """
 
 GROUP = """
@@ -61,7 +61,7 @@ for number in order:
     if os.fork() == 0:
         time.sleep(random.Random(number).random())
         own = client.member("step-1", number, Sample.of("Capital of France?", texts[number]), size=8, deadline_s=40)
-        os.write(1, f"{number} {own.reward.value} {own.place}\\n".encode())
+        os.write(1, f"{number} {own.reward.reward} {own.place}\\n".encode())
         os._exit(0)
 for _ in order:
     assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
@@ -112,15 +112,15 @@ def test_ctrl_c_while_waiting():
             client.score([SLOW])
         assert time.monotonic() - began < 5
         assert asyncio.run(until(lambda: (engine.live, state.admission.held) == (0, 0)))
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
 
 
 def test_a_client_goes_to_workers():
     """A reward function that holds one can be pickled, used or not."""
     with real() as (url, _), Client(url, KEY, retries=3) as client:
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
         with pickle.loads(pickle.dumps(client)) as copy:
-            assert copy.score([ROME])[0].value == 0.0
+            assert copy.score([ROME])[0].reward == 0.0
 
 
 def test_closed_and_used_again():
@@ -128,7 +128,7 @@ def test_closed_and_used_again():
     with real() as (url, _):
         client = Client(url, KEY)
         for _ in range(2):
-            assert client.score([PARIS])[0].value == 1.0
+            assert client.score([PARIS])[0].reward == 1.0
             client.close()
             client.close()
 
@@ -174,7 +174,7 @@ def test_one_async_client_a_loop():
 async def test_inside_a_running_loop():
     """The plain client works in a notebook, whose loop is running already."""
     with real() as (url, _), Client(url, KEY) as client:
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
 
 
 @pytest.fixture
@@ -205,10 +205,10 @@ def test_a_server_that_dies_and_comes_back(port, start):
     url = f"http://127.0.0.1:{port}"
     first = start()
     with Client(url, KEY, deadline_s=120, retries=1000) as client:
-        assert client.score([PARIS])[0].value == 1.0  # waits for the start
+        assert client.score([PARIS])[0].reward == 1.0  # waits for the start
         assert "the stream was cut off after 1 results" in asyncio.run(_killed(url, first))
         start()
-        assert client.score([ROME])[0].value == 0.0
+        assert client.score([ROME])[0].reward == 0.0
 
 
 async def _killed(url: str, process: subprocess.Popen[bytes]) -> str:

@@ -36,7 +36,7 @@ def lines(body: bytes) -> bytes:
 def test_asked_again(step):
     """A fault that passes costs a moment and no reward; each attempt carries the same key, so nothing is judged twice."""
     with Steps(step, step, GOOD) as fake, Client(fake.url, KEY, seed=1) as client:
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
     keys = fake.header("Idempotency-Key")
     assert len(keys) == 3
     assert len(set(keys)) == 1
@@ -75,7 +75,7 @@ def test_asked_once(step, error):
 def test_being_full_is_no_failure(step):
     """Workers of an overloaded server wait their turn as long as their deadline allows."""
     with Steps(step, step, step, GOOD) as fake, Client(fake.url, retries=0) as client:
-        assert client.score([PARIS])[0].value == 1.0
+        assert client.score([PARIS])[0].reward == 1.0
 
 
 def test_retry_after_is_waited_for():
@@ -187,7 +187,7 @@ async def test_an_answer_lost_on_the_way_is_not_judged_again():
         async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
             address = server.sockets[0].getsockname()
             async with AsyncClient(f"http://{address[0]}:{address[1]}", KEY, seed=1) as client:
-                assert [r.value for r in await client.score([PARIS])] == [1.0]
+                assert [r.reward for r in await client.score([PARIS])] == [1.0]
         assert tries == 2
         assert b"judge_responses_total 1.0" in state.metrics.text()
 

@@ -109,8 +109,8 @@ class RivalsEnv(vf.Env[RivalsConfig]):
         with Judge.from_config(self.config.config, trainer=True) as judge:
             rewards = await judge.ascore(samples, watched=False)
         for trace, reward in zip(ok, rewards, strict=True):
-            if reward.trained is not None:
-                trace.record_reward("rivals", reward.trained)
+            if reward.reward is not None:
+                trace.record_reward("rivals", reward.reward)
 
 
 for _module, _names in {"cities_v1": ("CityTaskset", "Says", "OursJudge"), "rivals_v1": ("RivalsEnv",)}.items():

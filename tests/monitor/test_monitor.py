@@ -182,7 +182,7 @@ def test_what_the_policy_writes_is_evidence(text, reference, raised):
     samples, rewards = batch(1)
     for n in range(0, 64, 4):
         samples[n] = replace(samples[n], responses=(text,), reference=reference)
-        rewards[n] = replace(rewards[n], value=1.0)
+        rewards[n] = replace(rewards[n], raw_reward=1.0)
     if raised:
         with pytest.raises(MonitorStop, match="constant_string_wins"):
             monitor.observe(samples, rewards)

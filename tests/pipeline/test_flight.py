@@ -16,7 +16,7 @@ async def test_equal_completions_of_a_group_are_judged_once():
     engine = ScriptedEngine(["VERDICT: 4"], repeat_last=True, delay_s=0.01)
     with Judge.from_config({"recipe": "pointwise", "rubric": "helpfulness"}, engine=engine) as judge:
         rewards = await judge.ascore([Sample.of("q", "same", group="g") for _ in range(8)])
-    assert [r.value for r in rewards] == [0.75] * 8
+    assert [r.reward for r in rewards] == [0.75] * 8
     assert len(engine.requests) == 1
     assert sum(r.judge_calls for r in rewards) == 1
 

@@ -64,7 +64,7 @@ async def test_a_group_of_samples():
     """Four completions of one prompt: win rates, the matrix row, and why, in each reward."""
     judging, engine = made(fair)
     rewards = await judging.judge_group(group(*TEXTS))
-    assert [r.value for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
+    assert [r.raw_reward for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
     assert [(r.sample_id, r.response_index, r.group) for r in rewards] == [(f"s{k}", 0, "g") for k in range(4)]
     assert rewards[1].components == {"vs:0": 0.0, "vs:2": 1.0, "vs:3": 1.0}
     assert rewards[1].explanation == "won 2 of 3 comparisons; round_robin, win_rate: 0.6667"
@@ -78,7 +78,7 @@ async def test_one_sample_with_many_responses():
     """The same group in one sample gives the same values."""
     judging, _ = made(fair)
     rewards = await judging.judge(Sample.of("Capital of France?", *TEXTS, id="s"))
-    assert [r.value for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
+    assert [r.raw_reward for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
     assert [(r.sample_id, r.response_index) for r in rewards] == [("s", k) for k in range(4)]
 
 
@@ -86,7 +86,7 @@ async def test_a_biased_judge_gives_a_flat_group():
     """A judge that always says the first one rewards nobody, and the flags say so."""
     judging, _ = made(biased)
     rewards = await judging.judge_group(group(*TEXTS))
-    assert [r.value for r in rewards] == [0.5] * 4
+    assert [r.raw_reward for r in rewards] == [0.5] * 4
     assert {f.name for f in rewards[0].flags} == {"order_inconsistent"}
     assert "in 3 of 3 comparisons" in rewards[0].flags[0].detail
     assert rewards[0].uncertainty.order_gap == 1.0
@@ -96,7 +96,7 @@ async def test_a_recipe_of_one_order_is_asked_in_both():
     """With `order: single` the tournament itself cancels the position bias."""
     judging, engine = made(biased, order="single", single_order=True)
     rewards = await judging.judge_group(group(*TEXTS))
-    assert [r.value for r in rewards] == [0.5] * 4
+    assert [r.raw_reward for r in rewards] == [0.5] * 4
     assert len(engine.requests) == 12
 
 
@@ -105,7 +105,7 @@ async def test_a_vetoed_response_loses_without_calls(gated: bool):
     """An empty completion gets 0, costs nothing, and is a win for its siblings."""
     judging, engine = made(fair, gated=gated)
     rewards = await judging.judge_group(group(TEXTS[0], "", TEXTS[3]))
-    assert [r.value for r in rewards] == [1.0, 0.0, 0.5]
+    assert [r.raw_reward for r in rewards] == [1.0, 0.0, 0.5]
     assert [r.sample_id for r in rewards] == ["s0", "s1", "s2"]
     assert rewards[1].flags[0].name == "empty_response"
     assert rewards[1].calls == ()
@@ -116,7 +116,7 @@ async def test_a_dropped_response_harms_nobody():
     """A dropped completion has no reward, and its siblings' rewards are those of the group without it."""
     judging, _ = made(fair)
     rewards = await judging.judge_group(group(TEXTS[0], "drop me", TEXTS[3]))
-    assert [r.value for r in rewards] == [1.0, None, 0.0]
+    assert [r.raw_reward for r in rewards] == [1.0, None, 0.0]
     assert rewards[2].components == {"vs:0": 0.0}
     assert rewards[1].failure == NoVerdict(Reason.DROPPED, "dropped")
 
@@ -125,7 +125,7 @@ async def test_a_judge_that_fails_on_one_response():
     """One response never gets a verdict: it has no reward and a reason; the others are ranked among themselves."""
     judging, _ = made(silent_on_berlin)
     rewards = await judging.judge_group(group(*TEXTS))
-    assert [r.value for r in rewards] == [1.0, 0.5, 0.0, None]
+    assert [r.raw_reward for r in rewards] == [1.0, 0.5, 0.0, None]
     failure = rewards[3].failure
     assert failure is not None
     assert failure.reason == Reason.MISSING
@@ -139,7 +139,7 @@ async def test_identical_responses_are_compared_once():
     """Copies tie, share the calls, and are not asked about twice."""
     judging, engine = made(fair)
     rewards = await judging.judge_group(group(TEXTS[0], TEXTS[3], TEXTS[0]))
-    assert [r.value for r in rewards] == [0.75, 0.0, 0.75]  # (0.5 + 1) / 2
+    assert [r.raw_reward for r in rewards] == [0.75, 0.0, 0.75]  # (0.5 + 1) / 2
     assert len(engine.requests) == 2
     assert rewards[0].components == {"vs:1": 1.0, "vs:2": 0.5}
     assert rewards[2].calls == rewards[0].calls
@@ -152,7 +152,7 @@ async def test_the_order_of_the_batch_changes_nothing(schedule: str):
     second, again = made(fair, schedule=schedule, consolation=1)
     forward = await first.judge_group(group(*TEXTS))
     backward = await second.judge_group(list(reversed(group(*TEXTS))))
-    assert {r.sample_id: r.value for r in forward} == {r.sample_id: r.value for r in backward}
+    assert {r.sample_id: r.raw_reward for r in forward} == {r.sample_id: r.raw_reward for r in backward}
     assert {r.messages for r in engine.requests} == {r.messages for r in again.requests}
 
 
@@ -160,7 +160,7 @@ async def test_a_group_of_one_has_nothing_to_compare():
     """One completion cannot be judged relative to a group."""
     judging, engine = made(fair)
     [reward] = await judging.judge_group(group(TEXTS[0]))
-    assert reward.value is None
+    assert reward.raw_reward is None
     assert reward.failure == NoVerdict(Reason.INCOMPLETE, "nothing to compare with")
     assert engine.requests == []
     assert await judging.judge_group([]) == []
@@ -177,7 +177,7 @@ async def test_listwise():
 
     judging = GroupJudging(Lists(), GroupSettings(schedule="listwise", ranking="win_rate"))
     rewards = await judging.judge_group(group(*TEXTS))
-    assert [r.value for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
+    assert [r.raw_reward for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
 
 
 @pytest.mark.parametrize(

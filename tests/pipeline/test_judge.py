@@ -24,7 +24,7 @@ def test_a_script():
     """Three lines give a reward."""
     with Judge.from_config(CONFIG, engine=scripted()) as judge:
         [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
-    assert reward.value == 1.0
+    assert reward.reward == 1.0
     assert reward.sample_id == "0"
 
 
@@ -32,21 +32,21 @@ async def test_inside_a_running_loop():
     """A notebook's loop is already running: `score` blocks, `ascore` does not, and both give the same."""
     with Judge.from_config(CONFIG, engine=scripted()) as judge:
         samples = [Sample.of("q", f"answer {i}") for i in range(5)]
-        assert [r.value for r in judge.score(samples)] == [r.value for r in await judge.ascore(samples)]
+        assert [r.reward for r in judge.score(samples)] == [r.reward for r in await judge.ascore(samples)]
 
 
 def test_a_new_loop_each_step():
     """Trainers that call `asyncio.run` each step close the loop they were given; the engine must not be on it."""
     with Judge.from_config(CONFIG, engine=scripted()) as judge:
         for _ in range(3):
-            assert asyncio.run(judge.ascore([Sample.of("q", "a")]))[0].value == 1.0
+            assert asyncio.run(judge.ascore([Sample.of("q", "a")]))[0].reward == 1.0
 
 
 def test_from_many_threads():
     """Reward workers call from threads."""
     with Judge.from_config(CONFIG, engine=scripted()) as judge:
         out: list[float | None] = []
-        threads = [threading.Thread(target=lambda: out.append(judge.score([Sample.of("q", "a")])[0].value)) for _ in range(8)]
+        threads = [threading.Thread(target=lambda: out.append(judge.score([Sample.of("q", "a")])[0].reward)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -88,7 +88,7 @@ def test_a_failed_judge_is_none_not_zero():
     """The reward is absent, with its reason, all the way to the caller."""
     with Judge.from_config(CONFIG, engine=ScriptedEngine([Completion("", "timeout", error="no reply in 120 s")])) as judge:
         [reward] = judge.score([Sample.of("q", "a")])
-    assert reward.value is None
+    assert reward.reward is None
     assert reward.failure is not None
     assert reward.failure.reason == "timeout"
 
@@ -120,7 +120,7 @@ def test_a_check_that_raises_costs_one_reward_and_not_the_run():
     config = {"recipe": "checklist", "rubric": {"criteria": criteria}}
     with Judge.from_config(config, engine=scripted("VERDICT: MET")) as judge:
         [reward] = judge.score([Sample.of("q", "a")])
-    assert reward.value is None
+    assert reward.reward is None
     assert reward.failure is not None
     assert "mine (check_error)" in reward.failure.detail
 

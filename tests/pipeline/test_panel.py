@@ -40,7 +40,7 @@ def test_a_panel_pays_for_agreement():
     """An answer that one judge loves and another refuses gets 0.5 - 0.5, not 0.5."""
     [agree] = judged(PANEL, by_recipe("5", "CORRECT"))
     [differ] = judged(PANEL, by_recipe("5", "INCORRECT"))
-    assert (agree.value, differ.value) == (1.0, 0.0)
+    assert (agree.raw_reward, differ.raw_reward) == (1.0, 0.0)
     assert differ.components == {"first": 1.0, "strict": 0.0}
     assert differ.uncertainty.spread == 0.5
     assert [c.turn for c in differ.calls] == ["first:judge", "strict:judge"]
@@ -52,8 +52,8 @@ def test_a_silent_member_is_not_a_zero():
     reply = by_recipe("4", "I cannot say")
     [lenient] = judged(PANEL, reply)
     [strict] = judged({**PANEL, "panel": {**PANEL["panel"], "quorum": 1.0}}, reply)  # type: ignore[dict-item]
-    assert lenient.value == 0.75
-    assert strict.value is None
+    assert lenient.raw_reward == 0.75
+    assert strict.raw_reward is None
     assert strict.failure is not None
     assert strict.failure.reason == Reason.LOW_QUORUM
     assert "strict: " in strict.failure.detail
@@ -64,7 +64,7 @@ def test_the_gate_is_asked_once_for_the_whole_panel():
     engine = ScriptedEngine(["VERDICT: 5"])
     with Judge.from_config(PANEL, engine=engine) as judge:
         [reward] = judge.score([Sample.of("Capital of France?", ":", reference="Paris")])
-    assert (reward.value, reward.calls, len(engine.requests)) == (0.0, (), 0)
+    assert (reward.raw_reward, reward.calls, len(engine.requests)) == (0.0, (), 0)
 
 
 SECOND = {**PAIR, "second_opinion": {"judge": {"name": "strict", "recipe": "verifier"}, "above": 0.9}}
@@ -86,7 +86,7 @@ def test_second_opinion(settings: dict[str, object], grade: str, verdict: str, v
     """A second judge is paid for only where the first reward looks too good."""
     config = {**SECOND, "second_opinion": {**SECOND["second_opinion"], **settings}}  # type: ignore[dict-item]
     [reward] = judged(config, by_recipe(grade, verdict))
-    assert reward.value == value
+    assert reward.raw_reward == value
     assert len(reward.calls) == calls
     assert ("second_opinion" in {f.name for f in reward.flags}) == (calls > 1)
     if value is None:
@@ -109,7 +109,7 @@ async def test_members_with_other_engines_get_their_own():
             await opened.close()
     assert [e.model for e in opened.engines] == ["first", "other"]
     assert reward.components == {"first": 1.0, "a": 0.5, "b": None}
-    assert reward.value == 0.75
+    assert reward.raw_reward == 0.75
     assert [e["model"] for e in described["other_engines"]] == ["other"]
     assert described["panel"]["b"]["recipe"]["name"] == "verifier"
 
@@ -147,5 +147,5 @@ def test_truncated_second_judge_is_seen():
 
     config = {**SECOND, "second_opinion": {**SECOND["second_opinion"], "fold": "agree"}}  # type: ignore[dict-item]
     [reward] = judged(config, reply)
-    assert reward.value == 1.0
+    assert reward.raw_reward == 1.0
     assert any(f.name == "second_opinion" and "no verdict" in f.detail for f in reward.flags)

@@ -46,8 +46,8 @@ def test_the_chain_works_on_the_samples_of_a_call():
     """Raw rewards stay as judged; what the trainer gets stands beside them, step by step."""
     with judge(reward={"shape": [{"kind": "rank"}, {"kind": "quantise", "bits": 2}]}) as judging:
         rewards = judging.score(group("Paris", "Nice", "Lyon", name="g"))
-    assert [r.value for r in rewards] == [1.0, 0.0, 0.5]
-    assert [r.trained for r in rewards] == [1.0, 0.0, 0.5]
+    assert [r.raw_reward for r in rewards] == [1.0, 0.0, 0.5]
+    assert [r.reward for r in rewards] == [1.0, 0.0, 0.5]
     assert rewards[0].stages == (("rank", 1.0), ("quantise", 1.0))
 
 
@@ -60,7 +60,7 @@ def test_responses_to_one_prompt_are_a_group_without_a_name():
         Sample.of("What is the capital of France?", "Paris.", "Nice."),
     ]
     with judge(reward={"shape": [{"kind": "rank"}]}) as judging:
-        assert [r.trained for r in judging.score(samples)] == [1.0, 0.5, 0.0, 1.0, 0.0]
+        assert [r.reward for r in judging.score(samples)] == pytest.approx([5 / 6, 0.5, 1 / 6, 5 / 6, 1 / 6])
 
 
 def test_a_response_without_a_reward_changes_nothing_for_its_siblings():
@@ -70,29 +70,34 @@ def test_a_response_without_a_reward_changes_nothing_for_its_siblings():
         whole = judging.score(group("Paris", "Nice", "Rome", name="g"))
     with judge(reward=shape) as judging:
         without = judging.score(group("Paris", "Nice", name="g"))
-    assert whole[2].trained is None
-    assert [r.trained for r in whole[:2]] == [r.trained for r in without]
+    assert whole[2].reward is None
+    assert [r.reward for r in whole[:2]] == [r.reward for r in without]
 
 
 @pytest.mark.parametrize(
-    ("policy", "value", "trained"),
+    ("policy", "reward", "steps"),
     [
-        pytest.param({"on_no_verdict": "drop"}, None, None, id="drop"),
-        pytest.param({"on_no_verdict": "group_mean"}, 0.5, 0.0, id="mean-of-what-the-chain-made"),
-        pytest.param({"on_no_verdict": "constant", "no_verdict_constant": 0.0}, 0.0, -1.0, id="a-constant-is-a-reward"),
+        pytest.param({"on_no_verdict": "drop"}, None, ["contrastive", "clip"], id="drop"),
+        pytest.param(
+            {"on_no_verdict": "group_mean"}, 0.0, ["contrastive", "clip", "group_mean"], id="mean-of-what-the-chain-made"
+        ),
+        pytest.param(
+            {"on_no_verdict": "constant", "no_verdict_constant": 0.0},
+            pytest.approx(-1 / 3),  # the mean is (1 + 0 + 0) / 3
+            ["constant", "contrastive", "clip"],
+            id="a-constant-is-a-reward",
+        ),
     ],
 )
-def test_policies_meet_the_chain(policy, value, trained):
-    """Policies speak of rewards as judged; the chain turns them into what a trainer gets."""
+def test_policies_meet_the_chain(policy, reward, steps):
+    """What stands in for a missing reward is a stage that a person can see, and never what the verdicts came to."""
     with judge(
         reward={"shape": [{"kind": "contrastive", "centre": "group_mean"}, {"kind": "clip", "low": -1, "high": 1}]}, **policy
     ) as judging:
         *_, absent = judging.score(group("Paris", "Nice", "Rome", name="g"))
-    assert absent.value == value
-    if policy["on_no_verdict"] == "constant":
-        assert absent.trained == pytest.approx(-1 / 3)  # the mean is (1 + 0 + 0) / 3
-    else:
-        assert absent.trained == trained
+    assert absent.raw_reward is None
+    assert absent.reward == reward
+    assert [name for name, _ in absent.stages] == steps
 
 
 def test_baselines_are_judged_once():
@@ -105,7 +110,7 @@ def test_baselines_are_judged_once():
         first, second = judging.score(samples), judging.score(samples)
         with pytest.raises(DataError, match="sample `0`: `sft`"):
             judging.score([Sample.of("Q?", "The capital is Paris.")])
-    assert [r.trained for r in first] == [r.trained for r in second] == [0.5, -0.5]
+    assert [r.reward for r in first] == [r.reward for r in second] == [0.5, -0.5]
     assert len(engine.requests) == 5
 
 
@@ -139,7 +144,7 @@ def test_samples_of_one_group_compete():
     samples = [*group("Lyon", "Paris"), *group("Nice", prompt="Another?"), *group("Nice")]
     with judge(better, **PAIRS) as judging:
         rewards = judging.score(samples)
-    assert [r.value for r in rewards] == [0.5, 1.0, None, 0.0]
+    assert [r.raw_reward for r in rewards] == [0.5, 1.0, None, 0.0]
     assert rewards[0].components == {"vs:1": 0.0, "vs:2": 1.0}
     assert "nothing to compare with" in rewards[2].failure.detail
 
@@ -149,7 +154,7 @@ def test_a_gated_response_costs_no_comparison():
     engine = ScriptedEngine(better)
     with Judge.from_config(PAIRS, engine=engine) as judging:
         rewards = judging.score([*group("Lyon", "Paris"), Sample.of("What is the capital of France?", " \n")])
-    assert [r.value for r in rewards] == [0.5, 1.0, 0.0]
+    assert [r.raw_reward for r in rewards] == [0.5, 1.0, 0.0]
     assert len(engine.requests) == 2  # one pair in both orders
 
 
@@ -159,8 +164,8 @@ def test_a_run_over_groups(tmp_path: Path):
     data = [Sample.of(f"Capital of France, question {i}?", *answers, id=str(i)) for i in range(3)]
     run(tmp_path / "out", data, ScriptedEngine(better), **PAIRS, reward={"shape": [{"kind": "z"}]})
     table = pq.read_table(tmp_path / "out" / "rewards.parquet").to_pylist()
-    assert [r["reward"] for r in table[:3]] == [1.0, 0.0, 0.5]
-    assert [round(r["shaped"], 3) for r in table[:3]] == [1.225, -1.225, 0.0]
+    assert [r["raw_reward"] for r in table[:3]] == [1.0, 0.0, 0.5]
+    assert [round(r["reward"], 3) for r in table[:3]] == [1.225, -1.225, 0.0]
     assert [s["step"] for s in table[0]["stages"]] == ["z"]
 
 
@@ -170,7 +175,7 @@ def test_a_panel_competes_and_is_shaped_once():
     with judge(better, **settings) as judging:
         rewards = judging.score(group("Paris", "Nice"))
         assert not any(m.settings.group or m.settings.reward.shape for m in judging.plan.members.values())
-    assert [(r.value, r.trained) for r in rewards] == [(1.0, 1.0), (0.0, -1.0)]
+    assert [(r.raw_reward, r.reward) for r in rewards] == [(1.0, 1.0), (0.0, -1.0)]
 
 
 def test_baselines_and_lengths_of_a_run_come_with_its_data(tmp_path: Path):
@@ -181,7 +186,7 @@ def test_baselines_and_lengths_of_a_run_come_with_its_data(tmp_path: Path):
     engine, common = ScriptedEngine(graded), {"recipe": "pointwise", "rubric": "helpfulness", "reward": shape}
     run(tmp_path / "a", data, engine, **common)
     table = pq.read_table(tmp_path / "a" / "rewards.parquet").to_pylist()
-    assert [(r["id"], r["reward"], r["shaped"]) for r in table] == [("Paris", 1.0, 0.0), ("Nice", 0.0, -1.0)]
+    assert [(r["id"], r["raw_reward"], r["reward"]) for r in table] == [("Paris", 1.0, 0.0), ("Nice", 0.0, -1.0)]
     assert len(engine.requests) == 4
     with pytest.raises(DataError, match="sample `no`: `sft`"):
         run(tmp_path / "b", [*data, Sample.of("Q?", "The capital is Paris.", id="no")], ScriptedEngine(graded), **common)
@@ -204,12 +209,12 @@ def test_a_suspect_is_settled_within_its_step():
 # ---- trainers ----------------------------------------------------------------------------------------------------
 
 
-def test_a_trainer_gets_shaped_rewards_on_the_grid():
-    """Sums of k/64 are exact in float32; the chain's metrics and trace reach the trainer's log."""
+def test_a_trainer_gets_the_shaped_rewards_and_no_others():
+    """What the chain says is what trains: rounding is a step that a person wrote, and its trace reaches the trainer's log."""
     config = {
         "recipe": "pointwise",
         "rubric": "helpfulness",
-        "reward": {"shape": [{"kind": "par", "reference": 0.5, "scale": 8}]},
+        "reward": {"shape": [{"kind": "par", "reference": 0.5, "scale": 8}, {"kind": "quantise"}]},
     }
     reward = JudgeReward(config, engine=ScriptedEngine(graded))
     logged: dict[str, Any] = {}
@@ -254,6 +259,6 @@ def test_what_depends_on_siblings_must_know_the_group(settings, what):
 def test_a_judge_that_is_pickled_keeps_its_chain():
     """Trainers pickle reward functions into workers; the chain's memory goes along."""
     first = judge(reward={"shape": [{"kind": "clip"}]})
-    first.shaping.state = {"clip": {"seen": 3}}
+    first.finish.shaping.state = {"clip": {"seen": 3}}
     again = pickle.loads(pickle.dumps(Judge(first.plan, None)))
-    assert again.shaping.steps == first.shaping.steps
+    assert again.finish.shaping.steps == first.finish.shaping.steps

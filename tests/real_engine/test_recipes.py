@@ -45,11 +45,11 @@ async def test_each_response_has_a_reward_or_a_reason(local: Engine, recipe: str
     for reward in rewards:
         assert reward.calls
         assert all(call.completion.prompt_tokens > 0 and call.completion.error == "" for call in reward.calls)
-        if reward.value is None:
+        if reward.raw_reward is None:
             assert isinstance(reward.failure, NoVerdict)
             assert reward.failure.reason not in ("engine_error", "timeout", "over_length")
         else:
-            assert 0 <= reward.value <= 1
+            assert 0 <= reward.raw_reward <= 1
 
 
 @pytest.mark.parametrize("recipe", ["pointwise", "checklist", "checklist-implicit", "verifier", "pairwise"])
@@ -57,7 +57,7 @@ async def test_a_rambling_judge_is_brought_to_a_verdict(local: Engine, recipe: s
     """A constrained continuation turns 48 tokens of rambling into a verdict on the scale, and says that it did."""
     rewards = await judge_one(local, recipe, sample_for(load_recipe(recipe)))
     for reward in rewards:
-        assert reward.value is not None
+        assert reward.raw_reward is not None
         verdicts = [call.outcome for call in reward.calls if call.outcome is not None and not isinstance(call.outcome, NoVerdict)]
         assert verdicts
         assert any(v.forced for v in verdicts) == ("forced_verdict" in {f.name for f in reward.flags})
@@ -76,7 +76,7 @@ async def test_expected_score_comes_with_log_probabilities(local: Engine):
     """With log-probabilities a reward has an expectation and an entropy beside the stated grade."""
     sample = Sample.of("2+2?", "It is 4.", reference="4", id="lp")
     [reward] = await judge_one(local, "verifier", sample, top_logprobs=10)
-    assert reward.value is not None
+    assert reward.raw_reward is not None
     assert reward.uncertainty.expected is None or 0 <= reward.uncertainty.expected <= 1
 
 
@@ -84,7 +84,7 @@ async def test_over_length_is_named_with_its_counts(local: Engine):
     """A response longer than the context is refused with the token counts, and cut only when the settings say so."""
     sample = Sample.of("Summarise.", diary(900), id="long")
     [reward] = await judge_one(local, "pointwise", sample)
-    assert reward.value is None
+    assert reward.raw_reward is None
     assert reward.failure is not None
     assert reward.failure.reason == "over_length"
     assert "4,096" in reward.failure.detail or "4096" in reward.failure.detail

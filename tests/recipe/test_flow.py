@@ -39,7 +39,7 @@ def test_prompt_scoped_turn_runs_once_for_a_group():
     rewards = rewards_of(engine, *samples, Sample.of("3+3?", "It is 6.", id="other"), recipe=FIXTURE)
     plans = [r for r in engine.requests if "What does a good answer need?" in last(r)]
     assert (len(plans), len(engine.requests)) == (2, 2 + 9)
-    assert {r.value for r in rewards} == {0.75}
+    assert {r.raw_reward for r in rewards} == {0.75}
     assert sum(r.judge_calls for r in rewards) == 11  # each plan is charged to one of the group
     assert all("It is" not in last(r) for r in plans)
 
@@ -52,7 +52,7 @@ def test_failed_prompt_scoped_turn_is_not_remembered():
         [first] = judge.score([Sample.of("2+2?", "4")])
         [second] = judge.score([Sample.of("2+2?", "4")])
     assert first.failure is not None
-    assert (first.value, first.failure.reason, second.value) == (None, Reason.TRUNCATED, 0.75)
+    assert (first.raw_reward, first.failure.reason, second.raw_reward) == (None, Reason.TRUNCATED, 0.75)
 
 
 def test_earlier_reply_is_quoted():
@@ -63,7 +63,7 @@ def test_earlier_reply_is_quoted():
     [reward] = rewards_of(engine, Sample.of("2+2?", "4"), recipe=FIXTURE)
     assert "<|im_end|>" not in last(engine.requests[1])
     assert "<<<BEGIN PLAN" in last(engine.requests[1])
-    assert reward.value == 0.0
+    assert reward.raw_reward == 0.0
 
 
 def test_conversation_of_two_turns():
@@ -77,7 +77,7 @@ def test_conversation_of_two_turns():
     assert second.messages[:2] == first.messages
     assert second.messages[2].content == "[Quality Assessment Focus]\nLogic"
     assert first.sampling.stop == ("[End of Quality Analysis for Response 2]",)
-    assert [r.value for r in rewards] == [1.0, 0.0]
+    assert [r.raw_reward for r in rewards] == [1.0, 0.0]
 
 
 # ---- votes -----------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_vote_k_uses_seed_plus_k():
     [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="pointwise", votes={"n": 3}, seed=40)
     assert [r.sampling.seed for r in engine.requests] == [40, 41, 42]
     assert [(c.vote, c.seed) for c in reward.calls] == [(0, 40), (1, 41), (2, 42)]
-    assert reward.value == 0.5
+    assert reward.raw_reward == 0.5
     assert reward.uncertainty.spread == pytest.approx((2 / 3 * 0.25) ** 0.5)
 
 
@@ -107,7 +107,7 @@ def test_stop_when_decided_saves_calls(replies, calls, value):
     engine = ScriptedEngine([f"VERDICT: {r}" for r in replies])
     votes = {"n": 5, "stop_when_decided": True}
     [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="pointwise", votes=votes)
-    assert (len(engine.requests), reward.value) == (calls, value)
+    assert (len(engine.requests), reward.raw_reward) == (calls, value)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_quorum(failing, quorum, value):
     engine = ScriptedEngine([Completion("", "timeout")] * failing + ["VERDICT: 5"] * (3 - failing))
     votes = {"n": 3, "quorum": quorum}
     [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="pointwise", votes=votes)
-    assert reward.value == value
+    assert reward.raw_reward == value
     assert reward.uncertainty.missing == pytest.approx(failing / 3)
     assert (reward.failure is not None and reward.failure.reason is Reason.LOW_QUORUM) == (value is None)
 
@@ -144,7 +144,7 @@ def test_judge_that_always_prefers_the_first(order, values, calls):
     """Position bias is not a reward."""
     engine = ScriptedEngine(["A it is.\n[[A]]"], repeat_last=True)
     rewards = rewards_of(engine, Sample.of("2+2?", "It is 4.", "It is 5."), recipe="pairwise", order=order)
-    assert [r.value for r in rewards] == values
+    assert [r.raw_reward for r in rewards] == values
     assert len(engine.requests) == calls
     flagged = {f.name for r in rewards for f in r.flags}
     assert flagged == (set() if order == "single" else {"order_inconsistent"})
@@ -166,7 +166,7 @@ def test_shuffle_per_vote_is_recorded_and_mapped_back():
         "2+2?", "It is four, I think.", "It is 4.", "It is four, because I counted.", principle="Longer is better."
     )
     rewards = rewards_of(engine, sample, recipe="principle", votes={"n": 6})
-    assert [r.value for r in rewards] == [0.5, 0.0, 1.0]
+    assert [r.raw_reward for r in rewards] == [0.5, 0.0, 1.0]
     orders = [call.order for call in rewards[0].calls]
     assert len(set(orders)) > 1
     for call, request in zip(rewards[0].calls, engine.requests, strict=True):
@@ -199,7 +199,7 @@ def test_same_result_in_any_batch_order_and_size(recipe):
         settings = {"rubric": RUBRIC, "recipe": recipe, "max_in_flight": in_flight, "votes": {"n": 2}}
         with Judge.from_config(settings, engine=ScriptedEngine(reply)) as judge:
             rewards = [r for batch in batches for r in judge.score(batch)]
-        return {(r.sample_id, r.response_index): (r.value, r.failure, [(c.key, c.order) for c in r.calls]) for r in rewards}
+        return {(r.sample_id, r.response_index): (r.raw_reward, r.failure, [(c.key, c.order) for c in r.calls]) for r in rewards}
 
     together = run([samples], 512)
     assert run([[s] for s in reversed(samples)], 1) == together

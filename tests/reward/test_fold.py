@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.absent import apply_policy
 from judge.reward.fold import decided, fold_criteria, fold_votes, spread
+from judge.reward.missing import apply_policy
 from judge.rubric.model import Rubric
 from judge.types import NoVerdict, Reason, Reward
 
@@ -159,7 +159,8 @@ def test_group_mean_imputes_within_the_group_and_keeps_the_reason():
     """A failed row gets what its siblings got on average, stays marked, and changes no sibling."""
     rewards = [reward("a", 1.0), reward("b", None), reward("c", 0.5), reward("d", None, "alone")]
     out = apply_policy(rewards, "group_mean")
-    assert [r.value for r in out] == [1.0, 0.75, 0.5, None]
+    assert [r.reward for r in out] == [1.0, 0.75, 0.5, None]
+    assert out[1].raw_reward is None
     assert out[1].failure is not None
     assert [f.name for f in out[1].flags] == ["imputed"]
     assert out[0] is rewards[0]

@@ -87,7 +87,7 @@ def test_a_reward_that_shaping_took_away_is_a_failure():
     stats, _ = stats_of()
     feed(stats, 0.75, stages=(("length", None),))
     [shown] = stats.view().latest
-    assert (shown.reward, shown.value, shown.reason) == (None, 0.75, "dropped")
+    assert (shown.reward, shown.raw_reward, shown.reason) == (None, 0.75, "dropped")
 
 
 def test_latency_is_of_answers_only():

@@ -55,7 +55,7 @@ async def test_a_shaping_step_sees_the_whole_group():
         answer = (await client.post("/v1/score", json={"samples": [sample(t, group="g") for t in texts]})).json()
     rewards = [r["rewards"][0] for r in answer["results"]]
     assert [r["reward"] for r in rewards] == [pytest.approx(0.5**0.5), pytest.approx(-(2**0.5)), None, pytest.approx(0.5**0.5)]
-    assert [r["value"] for r in rewards] == [1.0, 0.0, None, 1.0]
+    assert [r["raw_reward"] for r in rewards] == [1.0, 0.0, None, 1.0]
 
 
 async def test_rank_orders_and_sets_aside():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from judge.errors import DataError, SettingsError
 from judge.rubric.model import Frozen
-from judge.shape import RewardBatch, ShapeStep, as_optional, check_chain, for_trainer, shape
+from judge.shape import RewardBatch, ShapeStep, as_optional, check_chain, shape
 from judge.shape.form import passes
 from judge.shape.group import z_score
 from judge.shape.scalar import quantise
@@ -172,11 +172,6 @@ def test_a_gate_that_raises_leaves_no_reward():
     assert "boom" in why
     batch = RewardBatch.of([1.0, 1.0], texts=["no", r"\boxed{1}"])
     assert shape(batch, steps({"kind": "format", "gates": ["boxed"]}), seed=0).optional() == [0.0, 1.0]
-
-
-def test_trainers_get_dyadic_rewards():
-    """The last step rounds to k/64, once."""
-    assert [s.kind for s in for_trainer(for_trainer(steps({"kind": "par", "reference": 0.5})))] == ["par", "quantise"]
 
 
 @settings(deadline=None)

@@ -152,7 +152,7 @@ def _values(reward: Reward, components: Sequence[str]) -> dict[str, float | None
     asked = [call.completion.latency_s for call in reward.calls if not call.cached]
     values: dict[str, float | None] = {
         "reward": None,
-        "raw_reward": reward.value,
+        "raw_reward": reward.raw_reward,
         "missing": float(reward.failure is not None),
         "filtered": float(is_filtered(reward)),
         "flagged": float(bool(reward.flags)),
@@ -187,7 +187,7 @@ def _group_std(rewards: Sequence[Reward], scores: Sequence[float | None]) -> flo
 
 def is_filtered(reward: Reward) -> bool:
     """Whether a filter decided the reward without the judge."""
-    return reward.value is not None and not reward.calls and bool(reward.flags)
+    return reward.raw_reward is not None and not reward.calls and bool(reward.flags)
 
 
 def why(reward: Reward) -> str:
@@ -198,7 +198,7 @@ def why(reward: Reward) -> str:
         >>> why(Reward("a", 0, None, NoVerdict(Reason.TIMEOUT, "after 120 s")))
         'no reward: timeout: after 120 s'
     """
-    if reward.value is None and reward.failure is not None:
+    if reward.raw_reward is None and reward.failure is not None:
         return f"no reward: {reward.failure.reason}: {reward.failure.detail}"
     if reward.stages:
         chain = " -> ".join(f"{name} {'missing' if value is None else format(value, '.4g')}" for name, value in reward.stages)

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 from judge.adapters._shared.failure_policy import FRAMEWORKS, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
 from judge.adapters._shared.metrics import components_of, sample_metrics, why
-from judge.adapters._shared.sample import group_key, reference_of, shown_fields, shows_question
+from judge.adapters._shared.sample import reference_of, shown_fields, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
@@ -71,7 +71,7 @@ class ProcessJudge:
     ) -> None:
         self.name = name
         self.framework = framework
-        self.judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides, trainer=True)
+        self.judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides)
         check_alone(framework, self.plan.settings, name)
         self.policy, self.constant = policy_of(framework, self.plan.settings, on_no_verdict, constant)
         self.components = components_of(self.plan)
@@ -100,8 +100,8 @@ class ProcessJudge:
             EngineError, DataError: As `Judge.score`.
         """
         [reward] = await self.judged([sample])
-        if reward.trained is not None:
-            return reward.trained, reward
+        if reward.reward is not None:
+            return reward.reward, reward
         if self.constant is not None:
             return self.constant, reward
         raise NoVerdictError(f"{self.name}: {why(reward)}")
@@ -125,7 +125,6 @@ class ProcessJudge:
             responses=(response,),
             reference=known,
             id="0",
-            group=group_key(prompt, known),
             metadata={baselines: row[baselines]} if baselines else {},
             **shown_fields(row, self.name),
         )

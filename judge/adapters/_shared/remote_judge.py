@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from judge.adapters._shared.failure_policy import check_policy
 from judge.adapters._shared.metrics import served_metrics, why
-from judge.adapters._shared.sample import group_key, reference_of, shown_fields
+from judge.adapters._shared.sample import reference_of, shown_fields
 from judge.client import AsyncClient
 from judge.errors import NoVerdictError
 from judge.types import Message, Reward, Sample
@@ -79,7 +79,7 @@ class RemoteJudge:
         """One sample; `row` may hold `context`, `principle` and `rubric`. Raises DataError, RubricError."""
         known = reference_of(reference)
         shown = shown_fields(row, self.name)
-        return Sample(prompt, (response,), reference=known, id="0", group=group_key(prompt, known), **shown)
+        return Sample(prompt, (response,), reference=known, id="0", **shown)
 
     def close(self) -> None:
         """End the connections; whoever waits is told."""
@@ -102,7 +102,7 @@ class RemoteJudge:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask, self._loop))
 
     def _number(self, reward: Reward) -> float:
-        value = self.constant if reward.trained is None else reward.trained
+        value = self.constant if reward.reward is None else reward.reward
         if value is None:
             raise NoVerdictError(f"{self.name}: {why(reward)}")
         return value

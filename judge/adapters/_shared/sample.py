@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -152,21 +151,11 @@ def label_answer(label: Any) -> Any:
     return label_fields(label) or label
 
 
-def group_key(prompt: str | tuple[Message, ...], reference: tuple[str, ...] | None) -> str:
-    """Name of a group by content: trainers pass equal prompts as distinct objects, so identity says nothing."""
-    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12)
-    digest.update(b"\x1d" + "\x1f".join(reference or ()).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
 def sample_of(prompt: Any, completion: Any, reference: Any, *, identity: str, where: str) -> Sample:
     """One completion of a trainer as a sample with its group."""
     read = prompt_of(prompt, where)
     known = reference_of(reference, where)
-    return Sample(
-        prompt=read, responses=(completion_of(completion, where),), reference=known, id=identity, group=group_key(read, known)
-    )
+    return Sample(prompt=read, responses=(completion_of(completion, where),), reference=known, id=identity)
 
 
 # ---- the question -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import CONFIG_VARIABLE, ProcessJudge, config_of, shared
 from judge.adapters._shared.remote_judge import SERVER_VARIABLE, RemoteJudge
 from judge.errors import NoVerdictError, SettingsError
-from judge.reward.absent import apply_policy
+from judge.reward.missing import apply_policy
 from judge.types import Reward, Sample
 
 T = TypeVar("T")
@@ -59,10 +59,10 @@ async def score_group(judge: ProcessJudge | RemoteJudge, samples: Sequence[Sampl
     if judge.policy == "impute_group_mean":
         rewards = apply_policy(rewards, "group_mean")
     if judge.policy == "raise":
-        lacking = next((r for r in rewards if r.trained is None), None)
+        lacking = next((r for r in rewards if r.reward is None), None)
         if lacking is not None:
             raise NoVerdictError(f"{judge.name}: response {lacking.sample_id} of {len(rewards)}: {why(lacking)}")
-    return [(judge.constant if r.trained is None else r.trained, r) for r in rewards]
+    return [(judge.constant if r.reward is None else r.reward, r) for r in rewards]
 
 
 async def group_numbers(judge: ProcessJudge | RemoteJudge, samples: Sequence[Sample]) -> list[tuple[float, Reward]]:

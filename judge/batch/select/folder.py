@@ -12,7 +12,7 @@ from typing import Any, Literal
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
 
-By = Literal["reward", "shaped"]
+By = Literal["raw_reward", "reward"]
 
 
 def read_facts(run: Path) -> dict[str, Any]:
@@ -40,20 +40,15 @@ def _table(path: Path, columns: list[str] | None) -> Any:
         raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
-def read_rewards(run: Path, by: By) -> dict[int, list[dict[str, Any]]]:
-    """Rows of rewards.parquet by row of the data. Raises `DataError` when they are not there, or the column `by` is not."""
+def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
+    """Rows of rewards.parquet by row of the data. Raises `DataError` when they are not there."""
     path = run / "rewards.parquet"
-    needed = ["row", "id", "response_index", "reward", "status", "flags", *([by] if by != "reward" else [])]
+    needed = ["row", "id", "response_index", "reward", "raw_reward", "status", "flags"]
     names = _columns(path)
-    if by not in names:
-        why = ": the settings of the run had no `reward.shape`; use --by reward" if by == "shaped" else ""
-        raise DataError(Problem(str(path), f"no column `{by}`{why}"))
     missing = [name for name in needed if name not in names]
     if missing:
         raise DataError(Problem(str(path), f"no column `{missing[0]}`: not a file of `judge run`"))
     table = _table(path, needed)
-    if by == "shaped" and table.column(by).null_count == len(table):
-        raise DataError(Problem(str(path), "`shaped` is empty: the settings of the run had no `reward.shape`; use --by reward"))
     rows: dict[int, list[dict[str, Any]]] = {}
     for record in table.to_pylist():
         rows.setdefault(record["row"], []).append(record)

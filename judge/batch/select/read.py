@@ -52,7 +52,7 @@ def read_run(
     data: str = "",
     mapping: Mapping[str, str] | None = None,
     split: str = "",
-    by: By = "reward",
+    by: By = "raw_reward",
     group_by: GroupBy = "auto",
 ) -> RunCandidates:
     """Read the judged responses of a run folder with their texts.
@@ -62,16 +62,16 @@ def read_run(
         data: The data set that was judged; empty: the one that run.json names.
         mapping: Sample field -> column, as in the run; empty: the one in run.json where it holds one.
         split: Of a `datasets` folder or hub name, as in the run.
-        by: Column of rewards.parquet: the judge's `reward`, or `shaped`, what the shaping chain made of it.
-        group_by: What makes a group. `auto`: the group of the data, else the same question (prompt, documents, reference,
-            rubric and principle); in runs that compare responses with each other, what was compared. `group`: the group of the
-            data, else the row. `prompt`: the same prompt. `row`: the row.
+        by: Column of rewards.parquet: `raw_reward`, what the verdicts came to, or `reward`, what a trainer would get.
+        group_by: What makes a group. `auto`: `Sample.group_key` (the group of the data, else the same prompt, reference and
+            documents); in runs that compare responses with each other, what was compared. `group`: the group of the data, else
+            the row. `prompt`: the same prompt. `row`: the row.
 
     Raises:
         DataError: No finished run, other data than were judged, a missing column, an infinite reward.
     """
     facts = read_facts(run)
-    rewards = read_rewards(run, by)
+    rewards = read_rewards(run)
     told = facts.get("data", {})
     source = data or str(told.get("source") or "")
     notes = check_data(source, told, facts, run, named=bool(data))
@@ -104,7 +104,7 @@ class _Join:
 
     def add(self, row: int, sample: Sample | BadRow, rewards: list[dict[str, Any]]) -> None:
         if isinstance(sample, BadRow):
-            if any(r["reward"] is not None and r["status"] != "imputed" for r in rewards):
+            if any(r["raw_reward"] is not None and r["status"] != "imputed" for r in rewards):
                 raise self.fail(row, f"was judged and cannot be read now: {sample.problem}")
             self.without["unreadable"] += len(rewards)
             return
@@ -124,7 +124,7 @@ class _Join:
         if begins is not None and begins != clean(response[:EXCERPT]):
             raise self.fail(row, f"response {index} is not the text that was judged; name its column as in the run, with --map")
         status = str(record["status"])
-        reward = None if record["reward"] is None or status == "imputed" else record[self._by]
+        reward = None if status == "imputed" else record[self._by]
         if reward is None or math.isnan(reward):
             self.without[status if status in ("no_verdict", "imputed") else f"{self._by} left out"] += 1
             reward = None
@@ -161,7 +161,7 @@ def _key(group: Group | None, row: int, sample: Sample) -> Hashable:
         return ("row", row)
     if group == "prompt":
         return ("prompt", sample.prompt)
-    return ("question", sample.prompt, sample.context, sample.reference, sample.rubric, sample.principle)
+    return ("question", sample.group_key)
 
 
 def _grouping(run: Path, facts: Mapping[str, Any], asked: GroupBy, *, several: bool) -> tuple[Group | None, str]:
