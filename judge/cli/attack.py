@@ -14,7 +14,7 @@ from judge.attack.evaluator import FILTER_STATES, FilterState
 from judge.attack.run import AttackOptions, AttackReport, run_attack
 from judge.attack.seeds import load_seeds
 from judge.batch.read import parse_map
-from judge.cli.options import Config, Map, Set, Split, notice
+from judge.cli.options import Config, Map, Set, SplitOption, notice
 from judge.errors import InputError, OutputError, did_you_mean
 from judge.pipeline.build import plan
 from judge.settings import load_settings
@@ -36,7 +36,7 @@ def attack(
     ] = None,
     mapping: Map = None,
     overrides: Set = None,
-    split: Split = "",
+    split: SplitOption = "",
     limit: Annotated[int, typer.Option("--limit", help="Use the first N questions.", metavar="N", min=1)] = QUESTIONS,
     mode: Annotated[
         str,

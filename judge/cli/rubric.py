@@ -19,7 +19,7 @@ from judge.cli.generate import generate
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
-from judge.rubric.lint import Finding, lint
+from judge.rubric.lint import LintFinding, lint
 from judge.rubric.load import find_rubric, list_rubrics, load_rubric, read_json, read_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.show import importance, polarity, reward_lines, rubric_text, rubric_yaml, scale_words
@@ -32,8 +32,10 @@ app = typer.Typer(
 
 app.command("generate")(generate)
 
-Name = Annotated[str, typer.Argument(metavar="RUBRIC", help="Shipped name, or a path ending in .yaml, .yml or .json.")]
-Names = Annotated[list[str], typer.Argument(metavar="RUBRIC...", help="Shipped names, or paths ending in .yaml, .yml or .json.")]
+RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help="Shipped name, or a path ending in .yaml, .yml or .json.")]
+RubricArguments = Annotated[
+    list[str], typer.Argument(metavar="RUBRIC...", help="Shipped names, or paths ending in .yaml, .yml or .json.")
+]
 
 
 @app.command("list")
@@ -52,7 +54,7 @@ def list_command() -> None:
 
 @app.command("show")
 def show_command(
-    name: Name,
+    name: RubricArgument,
     yaml: Annotated[bool, typer.Option("--yaml", help="Print the rubric as YAML, to copy and edit.")] = False,
 ) -> None:
     """Show a rubric: criteria, weights, polarity, vetoes, anchors, and how verdicts become the reward.
@@ -95,7 +97,7 @@ def _with_anchors(criterion: Criterion) -> str:
 
 @app.command("lint")
 def lint_command(
-    names: Names,
+    names: RubricArguments,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when there are warnings.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Print also what is merely worth knowing.")] = False,
 ) -> None:
@@ -137,7 +139,7 @@ def _findings(name: str) -> Iterator[tuple[str, str]]:
         yield _finding_line(finding, source.where(finding.path)), finding.severity
 
 
-def _finding_line(finding: Finding, where: str) -> str:
+def _finding_line(finding: LintFinding, where: str) -> str:
     return f"{where}: {finding.severity}: {finding.where}: {finding.message} [{finding.rule}]"
 
 

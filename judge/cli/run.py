@@ -12,7 +12,7 @@ import typer
 from judge.batch.describe import DataSource
 from judge.batch.read import parse_map, read_samples
 from judge.batch.run import run_batch
-from judge.cli.options import Config, Data, Limit, Map, Set, Split, kept_columns, load_plan, needed_columns, notice
+from judge.cli.options import Config, Data, Limit, Map, Set, SplitOption, kept_columns, load_plan, needed_columns, notice
 from judge.pipeline.shaping import LENGTHS
 
 
@@ -22,7 +22,7 @@ def run(
     output: Annotated[Path, typer.Option("--output", help="Run folder; made when it is not there.", metavar="DIR")],
     mapping: Map = None,
     overrides: Set = None,
-    split: Split = "",
+    split: SplitOption = "",
     limit: Limit = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
     strict: Annotated[

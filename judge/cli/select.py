@@ -17,7 +17,7 @@ from judge.batch.select.pairs import PairTies, Strategy
 from judge.batch.select.read import GroupBy, RunCandidates
 from judge.batch.select.report import best_facts, best_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
-from judge.cli.options import Map, Split, notice
+from judge.cli.options import Map, SplitOption, notice
 from judge.errors import InputError
 
 NOTHING = "nothing was written"
@@ -29,7 +29,7 @@ RunData = Annotated[
         "--data", show_default=False, help="The data that were judged, if they moved. [default: those of the run]", metavar="FILE"
     ),
 ]
-Output = Annotated[
+OutputOption = Annotated[
     Path | None,
     typer.Option(
         "--output",
@@ -46,7 +46,7 @@ Grouping = Annotated[
         help="What makes a group. auto: the group of the data, else the question; in runs that compared responses, the row.",
     ),
 ]
-Messages = Annotated[
+MessagesOption = Annotated[
     bool, typer.Option("--messages", help="Write text prompts and responses as chat messages, too. [default: off]")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table. [default: off]")]
@@ -54,7 +54,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 
 def best_of(
     run: Run,
-    output: Output = None,
+    output: OutputOption = None,
     keep: Annotated[str, typer.Option("--keep", help="Responses of each group: a number, or all.", metavar="N")] = "1",
     min_reward: Annotated[
         float | None, typer.Option("--min-reward", help="Keep nothing below this. [default: no limit]", metavar="REWARD")
@@ -75,10 +75,10 @@ def best_of(
     ] = "",
     by: ByOption = "raw_reward",
     group_by: Grouping = "auto",
-    messages: Messages = False,
+    messages: MessagesOption = False,
     data: RunData = "",
     mapping: Map = None,
-    split: Split = "",
+    split: SplitOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Keep the best response of every prompt, from a run folder; or every response that is good enough.
@@ -113,7 +113,7 @@ def best_of(
 
 def pairs(
     run: Run,
-    output: Output = None,
+    output: OutputOption = None,
     strategy: Annotated[
         Strategy,
         typer.Option("--strategy", help="Best against worst, best against each other, all, or neighbours in the ranking."),
@@ -134,10 +134,10 @@ def pairs(
     ] = False,
     by: ByOption = "raw_reward",
     group_by: Grouping = "auto",
-    messages: Messages = False,
+    messages: MessagesOption = False,
     data: RunData = "",
     mapping: Map = None,
-    split: Split = "",
+    split: SplitOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Make preference pairs for DPO trainers, from a run folder.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judge.cli.options import Config, Data, Map, Set, Split, find_item, load_plan
+from judge.cli.options import Config, Data, Map, Set, SplitOption, find_item, load_plan
 from judge.pipeline.preview import Preview, previews
 from judge.types import Message
 
@@ -19,7 +19,7 @@ def show(
     item: Annotated[str, typer.Option("--item", help="Id of the row, or its position from 0.", metavar="ID")],
     mapping: Map = None,
     overrides: Set = None,
-    split: Split = "",
+    split: SplitOption = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every call of the item; by default the first, and what differs in the others.")
     ] = False,

@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import NEGATIVE, Reference
+from judge.filters.reference import NEGATIVE, ReferenceAnswers
 from judge.filters.surface import WORD, Look, straight, words
 from judge.numerals import VALUES, fold
 from judge.words import entries
@@ -53,7 +53,7 @@ def uncommitted(look: Look) -> str | None:
     return f"names no value, and the reference is a {'number' if reference.kind == 'number' else 'formula'}"
 
 
-def names_value(look: Look, reference: Reference) -> bool:
+def names_value(look: Look, reference: ReferenceAnswers) -> bool:
     """Whether a text names a value that could be meant as its answer."""
     if not look.short:
         return _anything(look.text)
@@ -110,7 +110,7 @@ def _is_number_word(word: str) -> bool:
     return any(word[:size] in VALUES and word[:size] not in _NOT_A_STEM for size in range(4, min(len(word), 10)))
 
 
-def _letters(text: str, look: Look, reference: Reference) -> bool:
+def _letters(text: str, look: Look, reference: ReferenceAnswers) -> bool:
     """A variable or a choice letter: alone, in a formula, or in a sentence where such letters can be answers."""
     found = _LETTER.findall(text) or re.findall(r"\$\\?[A-Za-z]\$|\\boxed\{[A-Za-z]\}|^[A-Za-z]$", look.visible)
     if not found:

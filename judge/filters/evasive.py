@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from judge.filters.elsewhere import points_elsewhere
-from judge.filters.reference import Reference
+from judge.filters.reference import ReferenceAnswers
 from judge.filters.surface import Look
 from judge.filters.vague import folded, new_words
 
@@ -122,7 +122,7 @@ def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
     return None if _MENTION.match(found.string[found.end() : found.end() + 40]) else found.group()
 
 
-def _accepts(reference: Reference) -> bool:
+def _accepts(reference: ReferenceAnswers) -> bool:
     return any((a.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", a.bare)) or _is_evasive(a.text) for a in reference.answers)
 
 

@@ -25,7 +25,7 @@ from judge.filters.surface import Look
 from judge.settings.filters import Action, FilterSettings
 from judge.types import Flag, Sample
 
-Check = Callable[[Look], str | None]
+FilterFunction = Callable[[Look], str | None]
 """What a filter found in a response, for a person to read; None when nothing."""
 
 Agrees = Callable[[str, str], bool]
@@ -42,7 +42,7 @@ class Filter:
     """
 
     name: str
-    check: Check
+    check: FilterFunction
     default: Action
     elsewhere: Action
 

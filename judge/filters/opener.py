@@ -12,7 +12,7 @@ import re
 
 from judge.filters.commitment import claims_from_prompt, names_value, starts_with_head
 from judge.filters.lexicon import LEXICON, Lexicon
-from judge.filters.reference import Answer, Reference
+from judge.filters.reference import ReferenceAnswer, ReferenceAnswers
 from judge.filters.surface import Look, words
 from judge.numerals import fold
 from judge.words import entries
@@ -31,7 +31,7 @@ _TALK = frozenset(entries("talk", "en"))
 _ROLES = frozenset(entries("roles", "en"))
 _NAMELESS = frozenset(entries("no names", "de"))  # German writes all nouns large
 _CHOICE = 4  # words; a response this short may pick its answer from the question
-_NO_REFERENCE = Reference((Answer(""),))
+_NO_REFERENCE = ReferenceAnswers((ReferenceAnswer(""),))
 _ASKING = ("?", "\uff1f", "\u061f")
 
 

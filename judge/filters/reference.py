@@ -10,7 +10,7 @@ from typing import Literal
 
 from judge.numerals import VALUES, fold
 
-Kind = Literal["number", "math", "option", "truth", "text"]
+AnswerKind = Literal["number", "math", "option", "truth", "text"]
 """What would be an answer: a number, an expression, a choice letter, yes or no, or anything."""
 
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm|textbf|boxed)\s{0,3}\{([^{}]{0,500})\}")
@@ -48,7 +48,7 @@ def _negative(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReferenceAnswer:
     """One reference answer, looked at once."""
 
     text: str
@@ -59,11 +59,11 @@ class Answer:
         return unicodedata.normalize("NFKC", _TEXT_COMMAND.sub(r" \1 ", self.text[:2_000])).strip().strip("$").strip()
 
     @cached_property
-    def kind(self) -> Kind:
+    def kind(self) -> AnswerKind:
         """What an answer must be to be right.
 
         Example:
-            >>> [Answer(r).kind for r in ("1,200", "\\\\frac{1}{2}", "\\\\text{(B)}", "no", "David Seville", "9 years")]
+            >>> [ReferenceAnswer(r).kind for r in ("1,200", "\\\\frac{1}{2}", "\\\\text{(B)}", "no", "David Seville", "9 years")]
             ['number', 'math', 'option', 'truth', 'text', 'number']
         """
         bare = self.bare
@@ -107,7 +107,7 @@ class Answer:
         """The answers it accepts, as they stand between `/` and `|`; only the whole where that is a fraction or a formula.
 
         Example:
-            >>> Answer("8/eight/Eight").parts, Answer("3/4").parts, Answer("|x|").parts
+            >>> ReferenceAnswer("8/eight/Eight").parts, ReferenceAnswer("3/4").parts, ReferenceAnswer("|x|").parts
             (('8/eight/Eight', '8', 'eight', 'Eight'), ('3/4',), ('|x|',))
         """
         text = self.text[:10_000]
@@ -124,7 +124,7 @@ class Answer:
         """Whether one of its answers stands in a text, word for word, articles aside.
 
         Example:
-            >>> Answer("puzzle/the maze").held_by("It is a Maze book."), Answer("42").held_by("It is 420.")
+            >>> ReferenceAnswer("puzzle/the maze").held_by("It is a Maze book."), ReferenceAnswer("42").held_by("It is 420.")
             (True, False)
         """
         padded = f"\x00{chr(0).join(tokens(unicodedata.normalize('NFKC', text)))}\x00"
@@ -142,10 +142,10 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceAnswers:
     """The answers known to be right, any one of which is enough. With one answer it says what that answer says."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[ReferenceAnswer, ...]
 
     @cached_property
     def text(self) -> str:
@@ -158,9 +158,9 @@ class Reference:
         return "\n".join(a.bare for a in self.answers)
 
     @cached_property
-    def kind(self) -> Kind:
+    def kind(self) -> AnswerKind:
         """The kind of all answers; `text`, the most lenient, where they differ."""
-        kinds: set[Kind] = {a.kind for a in self.answers}
+        kinds: set[AnswerKind] = {a.kind for a in self.answers}
         return kinds.pop() if len(kinds) == 1 else "math" if kinds <= {"number", "math"} else "text"
 
     @cached_property
@@ -189,7 +189,7 @@ class Reference:
 
 
 @lru_cache(maxsize=4096)
-def reference(answers: tuple[str, ...]) -> Reference:
+def reference(answers: tuple[str, ...]) -> ReferenceAnswers:
     """The same reference is looked at once for all the responses of its group.
 
     Example:
@@ -197,4 +197,4 @@ def reference(answers: tuple[str, ...]) -> Reference:
         >>> known.kind, known.held_by("It is 42.")
         ('math', True)
     """
-    return Reference(tuple(map(Answer, answers)))
+    return ReferenceAnswers(tuple(map(ReferenceAnswer, answers)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from judge.filters.reference import Reference
+from judge.filters.reference import ReferenceAnswers
 from judge.filters.surface import Look, words
 from judge.filters.vague import folded
 from judge.numerals import VALUES, fold
@@ -69,7 +69,7 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-def _guesses(text: str, reference: Reference | None) -> str | None:
+def _guesses(text: str, reference: ReferenceAnswers | None) -> str | None:
     """`Possible answers: a, b, c, d`: a heading that promises no answer, four or more short items, and nothing else."""
     found = _POSSIBLE.match(text)
     if found is None or (reference is not None and reference.kind == "text" and _LIST.search(reference.text)):
@@ -101,7 +101,7 @@ _HEDGING = re.compile(
 )
 
 
-def _hedge(text: str, reference: Reference | None) -> str | None:
+def _hedge(text: str, reference: ReferenceAnswers | None) -> str | None:
     """`either X or Y`, `maybe X or Y` in a short text, where the reference is one thing."""
     said = folded(text)
     found = re.search(

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 
-from judge.filters.reference import Reference
+from judge.filters.reference import ReferenceAnswers
 from judge.numerals import fold
 
 SHORT = 1_500  # characters; nothing longer is an opener
@@ -90,7 +90,7 @@ class Look:
 
     text: str
     prompt: str = ""
-    reference: Reference | None = None
+    reference: ReferenceAnswers | None = None
     mode: str = "pointwise"
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from judge.recipe.model import SamplingSpec, SourceRef
-from judge.rubric.model import Frozen, Identifier, Kind
+from judge.rubric.model import CriterionKind, Frozen, Identifier
 
 Needed = Literal["chosen", "rejected", "reference", "context"]
 
@@ -26,8 +26,8 @@ class ItemSpec(Frozen):
         forbid: Phrases an item must not hold (case counts only where a phrase has capitals); such items are dropped and recorded.
     """
 
-    tags: dict[str, Kind]
-    untagged: Kind = "principle"
+    tags: dict[str, CriterionKind]
+    untagged: CriterionKind = "principle"
     min: int = Field(default=1, ge=1)
     max: int = Field(default=20, ge=1, le=200)
     max_chars: int = Field(default=400, ge=20, le=5000)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from judge.generators.model import ItemSpec
 from judge.parse import strip_thinking
 from judge.render.quoting import neutralise
-from judge.rubric.model import Kind
+from judge.rubric.model import CriterionKind
 
 _NUMBERED = re.compile(r"[ \t>*_#-]{0,8}\(?(\d{1,4})[.):]\)?[*_]{0,3}[ \t]{1,4}(?=\S)")
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
@@ -38,7 +38,7 @@ class Item:
     """One requirement. `tagged` tells whether its kind was stated."""
 
     text: str
-    kind: Kind
+    kind: CriterionKind
     tagged: bool = True
 
 

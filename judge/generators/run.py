@@ -51,7 +51,7 @@ class Drop(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SourceRow:
     """What a rubric is written from. `problem` says why nothing can be, for a row that could not be read."""
 
     id: str
@@ -60,7 +60,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class OrderTrial:
     """One order of the validation. `winner` is `chosen`, `rejected`, or None with the `reason`."""
 
     order: tuple[str, str]
@@ -89,7 +89,7 @@ class Written:
     untagged: int = 0
     dropped: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[OrderTrial, ...] = ()
     generation: Call | None = None
     calls: tuple[Call, ...] = ()
 
@@ -112,7 +112,7 @@ class Writer:
         self.trial_plan = plan(_trial_settings(settings, recipe))
         self.pipeline: Pipeline = build_pipeline(self.trial_plan, engine, journal)
 
-    async def write(self, row: Row) -> Written:
+    async def write(self, row: SourceRow) -> Written:
         """Write and try one rubric. Raises only errors that end the run."""
         problem = row.problem or _problem(row, self.generator)
         if row.sample is None or problem:
@@ -168,7 +168,7 @@ class Writer:
             self._journal.keep(call)
         return call
 
-    def _rubric(self, row: Row, found: Items) -> Rubric:
+    def _rubric(self, row: SourceRow, found: Items) -> Rubric:
         prefix = {"hard_rule": "rule"}
         counts: dict[str, int] = {}
         criteria = []
@@ -191,7 +191,7 @@ class Writer:
 
 
 async def write_all(
-    writer: Writer, rows: Sequence[Row], in_flight: int = 512, done: Callable[[Written], None] = lambda _: None
+    writer: Writer, rows: Sequence[SourceRow], in_flight: int = 512, done: Callable[[Written], None] = lambda _: None
 ) -> list[Written]:
     """Write a rubric for every row, at most `in_flight` rows at once; results in the rows' order.
 
@@ -200,7 +200,7 @@ async def write_all(
     """
     room = asyncio.Semaphore(in_flight)
 
-    async def one(row: Row) -> Written:
+    async def one(row: SourceRow) -> Written:
         async with room:
             written = await writer.write(row)
         done(written)
@@ -214,9 +214,9 @@ async def write_all(
             task.cancel()
 
 
-def rows_from(samples: Iterable[Sample | Any]) -> list[Row]:
+def rows_from(samples: Iterable[Sample | Any]) -> list[SourceRow]:
     """Samples, and rows that are none (anything with `id` and `problem`), as rows."""
-    return [Row(s.id, s) if isinstance(s, Sample) else Row(s.id, problem=s.problem) for s in samples]
+    return [SourceRow(s.id, s) if isinstance(s, Sample) else SourceRow(s.id, problem=s.problem) for s in samples]
 
 
 def _pair(sample: Sample) -> tuple[str, str] | None:
@@ -228,7 +228,7 @@ def _pair(sample: Sample) -> tuple[str, str] | None:
     return (first, second) if label == "A" else (second, first)
 
 
-def _problem(row: Row, generator: Generator) -> str:
+def _problem(row: SourceRow, generator: Generator) -> str:
     sample = row.sample
     have: Mapping[str, bool] = {
         "chosen": sample is not None and _pair(sample) is not None,
@@ -257,7 +257,7 @@ def _judgement(reward: Reward) -> tuple[str, str]:
     return Drop.NO_VERDICT, f"{failed.reason}: {failed.detail}"
 
 
-def _trials(calls: Sequence[Call]) -> tuple[Trial, ...]:
+def _trials(calls: Sequence[Call]) -> tuple[OrderTrial, ...]:
     """The outcome of each order; a forced continuation stands for the call that it continues."""
     last: dict[tuple[int, ...], Call] = {}
     for call in calls:
@@ -265,7 +265,7 @@ def _trials(calls: Sequence[Call]) -> tuple[Trial, ...]:
     return tuple(_trial(call) for call in last.values())
 
 
-def _trial(call: Call) -> Trial:
+def _trial(call: Call) -> OrderTrial:
     names = ("chosen", "rejected")
     shown = (names[call.order[0]], names[call.order[1]])
     winner, reason = None, None
@@ -275,7 +275,7 @@ def _trial(call: Call) -> Trial:
         reason = None if winner else "tie"
     elif call.outcome is not None:
         reason = str(call.outcome.reason)
-    return Trial(shown, winner, reason, call.key, call.seed, call.completion.text)
+    return OrderTrial(shown, winner, reason, call.key, call.seed, call.completion.text)
 
 
 def _sampling(generator: Generator, settings: RunSettings) -> Sampling:
@@ -299,4 +299,4 @@ def _trial_settings(settings: RunSettings, recipe: str) -> RunSettings:
     return settings.model_copy(update=fields)
 
 
-__all__ = ["Drop", "Row", "Trial", "Writer", "Written", "rows_from", "write_all"]
+__all__ = ["Drop", "OrderTrial", "SourceRow", "Writer", "Written", "rows_from", "write_all"]

@@ -31,7 +31,7 @@ def probability_above(rate: float, passed: float, asked: float) -> float:
 
 
 @dataclass(slots=True)
-class Rate:
+class PassRate:
     """A pass rate that forgets: counts shrink by `keep` at every step. `total` never shrinks."""
 
     keep: float

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from judge.arrays import Floats
 
 OPENING_WORDS = 8
 OPENING_CHARS = 24  # "let's solve this problem step by step" and "let's solve this task ..." are one opening

@@ -21,14 +21,14 @@ from judge.monitor.canaries import CanaryResult
 from judge.monitor.features import FORMAT_FEATURES
 from judge.monitor.report import Report, flat, message
 from judge.monitor.smooth import Baseline, Smooth
-from judge.monitor.statistics import Figures, Row, figures, rows, shares
+from judge.monitor.statistics import Figures, ResponseFeatures, figures, rows, shares
 from judge.monitor.watch import Estimate, Watch
 from judge.settings.monitor import MonitorSettings
 from judge.types import Reward, Sample
 
 __all__ = ["Monitor", "Report"]
 
-Pair = tuple[Reward, Reward]
+RepeatedRewards = tuple[Reward, Reward]
 
 _LOG = logging.getLogger(__name__)
 _MAX_NAMES = 64  # flags and reasons followed by name
@@ -84,7 +84,7 @@ class Monitor:
             )
         self._lock = threading.Lock()
         self._calls = self._batches = self._responses = self._absent = 0
-        self._rows: list[Row] = []
+        self._rows: list[ResponseFeatures] = []
         self._smooth: dict[str, Smooth] = {}
         self._starts = {name: Baseline(self.settings.baseline_batches) for name in _MOVING.values()}
         self._gap_start = Baseline(self.settings.baseline_pairs)
@@ -100,7 +100,7 @@ class Monitor:
         *,
         step: int | None = None,
         canaries: Sequence[CanaryResult] = (),
-        second: Sequence[Pair] = (),
+        second: Sequence[RepeatedRewards] = (),
     ) -> Report:
         """Take in one batch.
 
@@ -139,9 +139,9 @@ class Monitor:
 
     def _observe(
         self,
-        new: list[Row],
+        new: list[ResponseFeatures],
         canaries: Sequence[CanaryResult],
-        second: Sequence[Pair],
+        second: Sequence[RepeatedRewards],
         step: int | None,
         written: Mapping[str, tuple[int, int]],
     ) -> Report:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from judge.arrays import Floats
 from judge.errors import InputError
 from judge.monitor.features import (
     FORMAT_FEATURES,
-    Floats,
     digest,
     format_counts,
     normalised,
@@ -31,7 +31,7 @@ Figures = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResponseFeatures:
     """What is kept of one response: hashes and counts, never its text."""
 
     prompt: int
@@ -44,7 +44,7 @@ class Row:
     flags: tuple[str, ...]
 
 
-def rows(samples: Sequence[Sample], rewards: Sequence[Reward]) -> Iterator[Row]:
+def rows(samples: Sequence[Sample], rewards: Sequence[Reward]) -> Iterator[ResponseFeatures]:
     """Pair responses with their rewards.
 
     Args:
@@ -66,10 +66,10 @@ def rows(samples: Sequence[Sample], rewards: Sequence[Reward]) -> Iterator[Row]:
         yield _row(sample, index, reward)
 
 
-def _row(sample: Sample, index: int, reward: Reward) -> Row:
+def _row(sample: Sample, index: int, reward: Reward) -> ResponseFeatures:
     text = sample.responses[index]
     missing = reward.raw_reward is None
-    return Row(
+    return ResponseFeatures(
         prompt=digest(sample.group_key),
         text=digest(normalised(text)),
         opening=digest(opening(text)),
@@ -81,7 +81,7 @@ def _row(sample: Sample, index: int, reward: Reward) -> Row:
     )
 
 
-def figures(batch: Sequence[Row], pass_threshold: float) -> dict[str, float | None]:
+def figures(batch: Sequence[ResponseFeatures], pass_threshold: float) -> dict[str, float | None]:
     """All figures of one batch; None where the batch cannot tell.
 
     Args:
@@ -104,14 +104,14 @@ def figures(batch: Sequence[Row], pass_threshold: float) -> dict[str, float | No
     return found | _repetition(batch) | _spread(valid, values) | _correlations(valid, values)
 
 
-def shares(batch: Sequence[Row]) -> tuple[dict[str, float], dict[str, float]]:
+def shares(batch: Sequence[ResponseFeatures]) -> tuple[dict[str, float], dict[str, float]]:
     """Share of the responses for each reason of a missing reward, and for each flag."""
     reasons = Counter(row.reason for row in batch if row.reason)
     flags = Counter(flag for row in batch for flag in row.flags)
     return {k: n / len(batch) for k, n in reasons.items()}, {k: n / len(batch) for k, n in flags.items()}
 
 
-def _repetition(batch: Sequence[Row]) -> dict[str, float | None]:
+def _repetition(batch: Sequence[ResponseFeatures]) -> dict[str, float | None]:
     prompts = {row.prompt for row in batch}
     several = len(prompts) >= LEAST_PROMPTS
     prompts_of = Counter(text for _, text in {(row.prompt, row.text) for row in batch})
@@ -127,7 +127,7 @@ def _repetition(batch: Sequence[Row]) -> dict[str, float | None]:
     }
 
 
-def _spread(valid: Sequence[Row], values: Floats) -> dict[str, float | None]:
+def _spread(valid: Sequence[ResponseFeatures], values: Floats) -> dict[str, float | None]:
     numbers = _numbers([row.prompt for row in valid])
     sizes = np.bincount(numbers) if valid else np.zeros(0, dtype=np.int64)
     many = sizes >= 2
@@ -138,7 +138,7 @@ def _spread(valid: Sequence[Row], values: Floats) -> dict[str, float | None]:
     return {"group_std": float(deviations.mean()), "zero_spread_share": float((deviations < 1e-9).mean())}
 
 
-def _correlations(valid: Sequence[Row], values: Floats) -> dict[str, float | None]:
+def _correlations(valid: Sequence[ResponseFeatures], values: Floats) -> dict[str, float | None]:
     """Within groups where there are any: between prompts, hard questions have long answers and low rewards."""
     numbers = _numbers([row.prompt for row in valid])
     lengths = np.array([row.length for row in valid], dtype=np.float64)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from judge.checks.match import agrees
 from judge.intervals import Interval, wilson
 from judge.monitor.canaries import CanaryResult
-from judge.monitor.evidence import Detector, Rate, probability_above
+from judge.monitor.evidence import Detector, PassRate, probability_above
 from judge.monitor.features import digest, normalised
-from judge.monitor.statistics import Row
+from judge.monitor.statistics import ResponseFeatures
 from judge.settings.monitor import MonitorSettings, ProbeKind
 from judge.types import Sample
 
@@ -49,8 +49,8 @@ class Watch:
     """Everything known about the canaries. Probes without a verdict are not counted: they were neither paid nor refused."""
 
     settings: MonitorSettings
-    honest: Rate = field(default_factory=lambda: Rate(_KEEP_HONEST))
-    rates: dict[tuple[ProbeKind, str, bool], Rate] = field(default_factory=dict)
+    honest: PassRate = field(default_factory=lambda: PassRate(_KEEP_HONEST))
+    rates: dict[tuple[ProbeKind, str, bool], PassRate] = field(default_factory=dict)
     detectors: dict[str, Detector] = field(default_factory=dict)
     pooled: Detector | None = None
 
@@ -88,7 +88,7 @@ class Watch:
                 counts[keys[string]] += n
                 passes[keys[string]] += won
         for key, n in counts.items():
-            rate = self.rates.pop(key, None) or Rate(_KEEP)
+            rate = self.rates.pop(key, None) or PassRate(_KEEP)
             rate.add(passes[key], n)
             self.rates[key] = rate  # now the last to make room
             if key[2] and key[0] != "wrong_answer" and self.harmless is not None:  # no policy writes "another prompt's answer"
@@ -97,7 +97,7 @@ class Watch:
             self.rates.pop(next(iter(self.rates)))
 
     def written(
-        self, samples: Sequence[Sample], rows: Sequence[Row], results: Sequence[CanaryResult] = ()
+        self, samples: Sequence[Sample], rows: Sequence[ResponseFeatures], results: Sequence[CanaryResult] = ()
     ) -> dict[str, tuple[int, int]]:
         """How often responses that are a probe string word for word were (paid, judged).
 

@@ -13,7 +13,7 @@ from typing import Any
 from judge.errors import DataError, SettingsError
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
-from judge.shape import RewardBatch, ShapeStep, State, alone, check_chain, needs, shape
+from judge.shape import ChainState, RewardBatch, ShapeStep, alone, check_chain, needs, shape
 from judge.types import Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them
@@ -54,7 +54,7 @@ class Shaping:
     importance: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     baselines: str | None = None
-    state: State = field(default_factory=dict)
+    state: ChainState = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     references: dict[str, float | None] = field(default_factory=dict)
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judge.arrays import Floats
 from judge.intervals import NOTHING, Interval, wilson
 
-Floats = NDArray[np.float64]
 Labels = Sequence[Hashable]
 Statistic = Callable[[Floats], float]
 

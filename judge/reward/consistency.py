@@ -87,7 +87,7 @@ def snapshot_consistency(
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class BestAndWorst:
     """A preference pair of one group.
 
     Attributes:
@@ -101,7 +101,7 @@ class Pair:
     margin: float
 
 
-def best_and_worst(rewards: ArrayLike, least: float = 0.0) -> Pair | None:
+def best_and_worst(rewards: ArrayLike, least: float = 0.0) -> BestAndWorst | None:
     """The pair that self-rewarding trains on: the best against the worst response of a prompt.
 
     Yuan et al. 2024, "Self-Rewarding Language Models", arXiv:2401.10020: pairs with equal scores are dropped. Ours: so is a
@@ -113,14 +113,14 @@ def best_and_worst(rewards: ArrayLike, least: float = 0.0) -> Pair | None:
 
     Example:
         >>> best_and_worst([0.5, 0.75, np.nan, 0.25]), best_and_worst([1.0, 1.0, 0.0])
-        (Pair(best=1, worst=3, margin=0.5), None)
+        (BestAndWorst(best=1, worst=3, margin=0.5), None)
     """
     values = floats(rewards, 1, "rewards")
     known = values[~np.isnan(values)]
     if len(known) < 2 or (known == known.max()).sum() > 1 or (known == known.min()).sum() > 1:
         return None
     margin = float(known.max() - known.min())
-    return Pair(int(np.nanargmax(values)), int(np.nanargmin(values)), margin) if margin > least else None
+    return BestAndWorst(int(np.nanargmax(values)), int(np.nanargmin(values)), margin) if margin > least else None
 
 
 def cross_view_rewards(answers: Sequence[Sequence[Hashable | None]]) -> list[Floats]:

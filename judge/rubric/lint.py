@@ -20,7 +20,7 @@ from judge.rubric.model import Criterion, Rubric, Scale
 from judge.rubric.polarity import read_polarity
 from judge.yamlfile import Path_
 
-Severity = Literal["error", "warning", "info"]
+LintSeverity = Literal["error", "warning", "info"]
 
 LONG = 400  # characters of a criterion: beyond, it usually holds several
 DOMINANT = 0.6  # share of the total importance of one criterion
@@ -50,7 +50,7 @@ _FILLER = frozenset(("a", "an", "the", "of", "to", "in", "on", "that", "and", "o
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """One thing a rubric's author should look at.
 
     Attributes:
@@ -61,14 +61,14 @@ class Finding:
         path: Where it stands in the file, as keys and indices.
     """
 
-    severity: Severity
+    severity: LintSeverity
     rule: str
     where: str
     message: str
     path: Path_ = ()
 
 
-def lint(rubric: Rubric) -> list[Finding]:
+def lint(rubric: Rubric) -> list[LintFinding]:
     """All findings, errors first, in the order of the file within a severity.
 
     Example:
@@ -76,13 +76,13 @@ def lint(rubric: Rubric) -> list[Finding]:
         >>> [f.rule for f in lint(rubric)]
         ['vague', 'no-guard', 'anchors']
     """
-    found = [Finding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i)]
+    found = [LintFinding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i)]
     found += [finding for rule in _WHOLE for finding in rule(rubric)]
     rank = {"error": 0, "warning": 1, "info": 2}
     return sorted(found, key=lambda finding: rank[finding.severity])
 
 
-Part = tuple[Severity, str, str, str, Path_]
+Part = tuple[LintSeverity, str, str, str, Path_]
 
 
 def _criterion(criterion: Criterion, index: int) -> Iterator[Part]:
@@ -100,7 +100,7 @@ def _criterion(criterion: Criterion, index: int) -> Iterator[Part]:
         yield "warning", "anchors", name, message, ("criteria", index, "scale")
 
 
-def _words(text: str) -> Iterator[tuple[Severity, str, str]]:
+def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
     """Rules that look at a text alone."""
     if match := _COMPOUND.search(text):
         yield "warning", "compound", f"two asks in one (`{match[1]}` and `{match[2]}`): a judge credits half of it; split it"
@@ -118,7 +118,7 @@ def _words(text: str) -> Iterator[tuple[Severity, str, str]]:
         )
 
 
-def _polarity(criterion: Criterion) -> Iterator[tuple[Severity, str, str]]:
+def _polarity(criterion: Criterion) -> Iterator[tuple[LintSeverity, str, str]]:
     """A fault must be described as a fault, or good answers lose."""
     if criterion.kind == "pitfall" and criterion.points is not None and criterion.points > 0:
         yield "error", "sign", "a pitfall with positive points: the fault would be rewarded"
@@ -139,18 +139,18 @@ def _ends_missing(scale: Scale) -> list[int]:
     return [level for level in (scale.min, scale.max) if level not in scale.anchors] if scale.kind == "ordinal" else []
 
 
-def _overall_scale(rubric: Rubric) -> Iterator[Finding]:
+def _overall_scale(rubric: Rubric) -> Iterator[LintFinding]:
     missing = _ends_missing(rubric.scale)
     if missing and rubric.scale.anchors:
         levels = " and ".join(map(str, missing))
-        yield Finding("warning", "anchors", "scale", f"level {levels} of the overall scale has no anchor", ("scale",))
+        yield LintFinding("warning", "anchors", "scale", f"level {levels} of the overall scale has no anchor", ("scale",))
     elif missing:
-        yield Finding(
+        yield LintFinding(
             "info", "anchors", "scale", "the overall scale has no anchors; recipes with a single grade want them", ("scale",)
         )
 
 
-def _similar(rubric: Rubric) -> Iterator[Finding]:
+def _similar(rubric: Rubric) -> Iterator[LintFinding]:
     """Duplicates count twice; contradictions cancel out."""
     words = [_tokens(c.text) for c in rubric.criteria]
     pairs = combinations(range(len(words)), 2) if len(words) <= MANY else _equal_pairs(words)
@@ -158,15 +158,15 @@ def _similar(rubric: Rubric) -> Iterator[Finding]:
         first, second = rubric.criteria[i], rubric.criteria[j]
         at: Path_ = ("criteria", j, "text")
         if words[i] == words[j]:
-            yield Finding("error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice", at)
+            yield LintFinding("error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice", at)
             continue
         a, b = frozenset(words[i]), frozenset(words[j])
         if a - _NEGATION == b - _NEGATION and first.negative == second.negative and a != b:
-            yield Finding(
+            yield LintFinding(
                 "error", "contradiction", second.id, f"asks for the opposite of `{first.id}`; no response meets both", at
             )
         elif _near(words[i], words[j], a, b):
-            yield Finding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
+            yield LintFinding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
 
 
 def _tokens(text: str) -> list[str]:
@@ -193,19 +193,19 @@ def _equal_pairs(words: list[list[str]]) -> Iterator[tuple[int, int]]:
             yield i, j
 
 
-def _dominated(rubric: Rubric) -> Iterator[Finding]:
+def _dominated(rubric: Rubric) -> Iterator[LintFinding]:
     total = sum(c.importance for c in rubric.criteria)
     for i, criterion in enumerate(rubric.criteria):
         share = criterion.importance / total
         if len(rubric.criteria) > 2 and share > DOMINANT:
             message = f"carries {share:.0%} of the total; the other {len(rubric.criteria) - 1} hardly matter"
             key = "points" if criterion.points is not None else "weight"
-            yield Finding("warning", "dominant", criterion.id, message, ("criteria", i, key))
+            yield LintFinding("warning", "dominant", criterion.id, message, ("criteria", i, key))
 
 
-def _guards(rubric: Rubric) -> Iterator[Finding]:
+def _guards(rubric: Rubric) -> Iterator[LintFinding]:
     if all(c.kind == "optional" for c in rubric.criteria):
-        yield Finding(
+        yield LintFinding(
             "warning",
             "all-optional",
             "criteria",
@@ -214,17 +214,17 @@ def _guards(rubric: Rubric) -> Iterator[Finding]:
         )
     if not any(c.veto or c.negative for c in rubric.criteria):
         message = "no veto and no pitfall: nothing but missing points speaks against a padded or harmful response"
-        yield Finding("info", "no-guard", "criteria", message, ("criteria",))
+        yield LintFinding("info", "no-guard", "criteria", message, ("criteria",))
 
 
-def _denominators(rubric: Rubric) -> Iterator[Finding]:
+def _denominators(rubric: Rubric) -> Iterator[LintFinding]:
     """Whether the two ends of the reward can be reached, and only by the right responses."""
     plain, faults = [c for c in rubric.criteria if not c.negative], [c for c in rubric.criteria if c.negative]
     if rubric.fold != "weighted_mean":
         if rubric.denominator is not None:
-            yield Finding("warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`", ("denominator",))
+            yield LintFinding("warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`", ("denominator",))
         if len({c.importance for c in rubric.criteria}) > 1:
-            yield Finding("warning", "unused", "fold", f"`{rubric.fold}` ignores weights and points", ("fold",))
+            yield LintFinding("warning", "unused", "fold", f"`{rubric.fold}` ignores weights and points", ("fold",))
         return
     lost, gained = sum(c.importance for c in faults), sum(c.importance for c in plain)
     if rubric.effective_denominator == "all_weights":
@@ -233,10 +233,10 @@ def _denominators(rubric: Rubric) -> Iterator[Finding]:
             message = (
                 f"a response that meets nothing earns {floor:.2f}, for the faults it does not have; add a veto or fewer pitfalls"
             )
-            yield Finding("warning", "free-reward", "criteria", message, ("criteria",))
+            yield LintFinding("warning", "free-reward", "criteria", message, ("criteria",))
     elif lost > 3 * gained:
         message = f"faults can take {lost:g} from {gained:g} positive points: most responses end at 0 and stop differing"
-        yield Finding("warning", "sunk", "criteria", message, ("criteria",))
+        yield LintFinding("warning", "sunk", "criteria", message, ("criteria",))
 
 
-_WHOLE: tuple[Callable[[Rubric], Iterator[Finding]], ...] = (_similar, _dominated, _guards, _denominators, _overall_scale)
+_WHOLE: tuple[Callable[[Rubric], Iterator[LintFinding]], ...] = (_similar, _dominated, _guards, _denominators, _overall_scale)

@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Kind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
+CriterionKind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
 Fold = Literal["weighted_mean", "all_pass", "min"]
 Denominator = Literal["all_weights", "positive_points"]
 _LARGEST = 1e100
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
-Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+RubricText = Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
 class Frozen(BaseModel):
@@ -53,7 +53,7 @@ class Scale(Frozen):
     kind: Literal["binary", "ternary", "ordinal"] = "binary"
     min: int = 1
     max: int = 5
-    anchors: dict[int, Text] = Field(default_factory=dict)
+    anchors: dict[int, RubricText] = Field(default_factory=dict)
 
     @field_validator("anchors", mode="before")
     @classmethod
@@ -100,9 +100,9 @@ class Criterion(Frozen):
     """
 
     id: Identifier
-    text: Text
+    text: RubricText
     title: str = ""
-    kind: Kind = "important"
+    kind: CriterionKind = "important"
     weight: float | None = Field(default=None, gt=0)
     points: float | None = None
     scale: Scale = Scale()

@@ -60,7 +60,7 @@ _DUTY, _MISDEED = frozenset(_DUTY_VERBS.split()), frozenset(_MISDEEDS.split())
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PolarityReading:
     """How a sentence was read: `polarity`, the rule that decided, and the sentence with its leading words taken off."""
 
     polarity: Polarity
@@ -68,7 +68,7 @@ class Reading:
     rest: str
 
 
-def read_polarity(text: str) -> Reading:
+def read_polarity(text: str) -> PolarityReading:
     """Read one criterion text.
 
     Example:
@@ -78,26 +78,26 @@ def read_polarity(text: str) -> Reading:
     body = _SUBJECT.sub("", text.strip())
     for rule, pattern in (("avoids", _AVOIDS), ("prohibits", _PROHIBITS)):
         if match := pattern.match(body):
-            return Reading("virtue", rule, body[match.end() :])
+            return PolarityReading("virtue", rule, body[match.end() :])
     if match := _OMITS.match(body):
-        return Reading("fault", "omits", body[match.end() :])
+        return PolarityReading("fault", "omits", body[match.end() :])
     if match := _DOES_NOT.match(body):
         return _negated(body[match.end() :])
-    return Reading("fault", "states", body)
+    return PolarityReading("fault", "states", body)
 
 
-def _negated(rest: str) -> Reading:
+def _negated(rest: str) -> PolarityReading:
     """Read what follows "does not"."""
     word = re.match(r"[a-z]+", _ADVERB.sub("", rest).lower())
     verb = word[0] if word else ""
     if verb in _MISDEED or _WRONGLY.match(rest):
-        return Reading("virtue", "spares", rest)
+        return PolarityReading("virtue", "spares", rest)
     if verb in _DUTY:
-        return Reading("fault", "omits", rest)
-    return Reading("virtue" if _HARMFUL.search(rest[:_NEAR]) else "unclear", "does_not", rest)
+        return PolarityReading("fault", "omits", rest)
+    return PolarityReading("virtue" if _HARMFUL.search(rest[:_NEAR]) else "unclear", "does_not", rest)
 
 
-def as_fault(reading: Reading) -> str:
+def as_fault(reading: PolarityReading) -> str:
     """Reword good behaviour as the fault that it rules out.
 
     Example:

@@ -9,10 +9,10 @@ from pydantic import Field
 from judge.rubric.model import Frozen
 
 Schedule = Literal["round_robin", "single_elimination", "double_elimination", "swiss", "anchor", "random_reference", "listwise"]
-Ranking = Literal["places", "win_rate", "bradley_terry", "elo", "eigen", "sign"]
-Scale = Literal["strength", "rank"]
+RankingMethod = Literal["places", "win_rate", "bradley_terry", "elo", "eigen", "sign"]
+GroupScale = Literal["strength", "rank"]
 
-RANKINGS: dict[Schedule, tuple[Ranking, Scale]] = {
+RANKINGS: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
     "round_robin": ("win_rate", "strength"),
     "single_elimination": ("bradley_terry", "rank"),
     "double_elimination": ("places", "rank"),
@@ -48,8 +48,8 @@ class GroupSettings(Frozen):
     """
 
     schedule: Schedule = "round_robin"
-    ranking: Ranking | None = None
-    scale: Scale | None = None
+    ranking: RankingMethod | None = None
+    scale: GroupScale | None = None
     max_comparisons: int | None = Field(default=None, ge=1)
     anchors: int = Field(default=1, ge=1, le=64)
     seeding: Literal["anchor", "prior", "drawn"] = "anchor"
@@ -61,7 +61,7 @@ class GroupSettings(Frozen):
     max_skew: float | None = Field(default=None, ge=0, le=1)
 
     @property
-    def ranked(self) -> tuple[Ranking, Scale]:
+    def ranked(self) -> tuple[RankingMethod, GroupScale]:
         """The ranking and the scale in force.
 
         Example:

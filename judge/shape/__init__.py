@@ -5,7 +5,7 @@ what range leaves it (`span_of`), and a step that cannot work on the range befor
 every step are kept.
 """
 
-from judge.shape.batch import Kind, Order, RewardBatch, Span, State
+from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind
 from judge.shape.chain import (
     KINDS,
     Shaped,
@@ -28,6 +28,7 @@ from judge.shape.text import R3Step, RelevanceStep, RepetitionStep
 
 __all__ = [
     "KINDS",
+    "ChainState",
     "ClipStep",
     "ContrastStep",
     "ContrastiveStep",
@@ -37,12 +38,11 @@ __all__ = [
     "GrpoLambdaStep",
     "GrpoSStep",
     "InteractionStep",
-    "Kind",
     "LaserDStep",
     "LaserStep",
     "LscStep",
     "MinmaxStep",
-    "Order",
+    "OrderKept",
     "OverlongStep",
     "ParStep",
     "QuantileStep",
@@ -52,12 +52,12 @@ __all__ = [
     "RelevanceStep",
     "RepetitionStep",
     "RewardBatch",
+    "RewardRange",
     "SaturationStep",
     "ShapeStep",
     "Shaped",
-    "Span",
-    "State",
     "StdFloorStep",
+    "StepKind",
     "StepsStep",
     "TopStretchStep",
     "VerpoStep",

@@ -20,8 +20,8 @@ from judge.errors import DataError
 from judge.types import Reward
 
 LIMIT = 1e9
-Span = tuple[float, float]
-State = Mapping[str, Any]  # plain values, so that it can be stored as JSON
+RewardRange = tuple[float, float]
+ChainState = Mapping[str, Any]  # plain values, so that it can be stored as JSON
 
 Over = Literal["group", "batch"]
 Weight = Annotated[float, Field(ge=0, le=1000)]
@@ -29,7 +29,7 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(ge=-1e6, le=1e6)]
 Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
-Order = Literal["global", "group", "row", "none"]
+OrderKept = Literal["global", "group", "row", "none"]
 """How a kind keeps order. `global`: a higher reward never comes out lower; `group`: the same within a group; `row`: raising one
 response's reward alone, all else equal (correctness too), never lowers what it comes out as; `none`: nothing is promised."""
 
@@ -114,7 +114,7 @@ class RewardBatch:
 
     @property
     def has(self) -> frozenset[str]:
-        """What the batch brings besides values and groups, in the words of `Kind.needs`."""
+        """What the batch brings besides values and groups, in the words of `StepKind.needs`."""
         names = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
         return frozenset(n for n in names if getattr(self, n) is not None)
 
@@ -149,7 +149,7 @@ class Stage:
     batch: RewardBatch
     values: Floats
     seed: int
-    state: State
+    state: ChainState
 
     @property
     def present(self) -> Bools:
@@ -176,19 +176,19 @@ class Stepped:
 
     values: Floats
     notes: tuple[str, ...] = ()
-    state: State = field(default_factory=dict)
+    state: ChainState = field(default_factory=dict)
 
 
-def _same(step: Any, span: Span) -> Span:
+def _same(step: Any, span: RewardRange) -> RewardRange:
     return span
 
 
-def _nothing(step: Any, span: Span) -> str:
+def _nothing(step: Any, span: RewardRange) -> str:
     return ""
 
 
 @dataclass(frozen=True)
-class Kind:
+class StepKind:
     """One kind of step.
 
     Attributes:
@@ -202,10 +202,10 @@ class Kind:
     """
 
     run: Callable[[Any, Stage], Stepped]
-    order: Callable[[Any], Order]
+    order: Callable[[Any], OrderKept]
     needs: Callable[[Any], tuple[str, ...]] = lambda step: ()
-    span: Callable[[Any, Span], Span] = _same
-    objects: Callable[[Any, Span], str] = _nothing
+    span: Callable[[Any, RewardRange], RewardRange] = _same
+    objects: Callable[[Any, RewardRange], str] = _nothing
     replaces: bool = False
     alone: Callable[[Any], bool] = lambda step: False
 
@@ -215,29 +215,29 @@ def each_alone(step: Any) -> bool:
     return True
 
 
-def always(order: Order) -> Callable[[Any], Order]:
+def always(order: OrderKept) -> Callable[[Any], OrderKept]:
     """The same order whatever the options."""
     return lambda step: order
 
 
-def unit_only(step: Any, span: Span) -> str:
+def unit_only(step: Any, span: RewardRange) -> str:
     """Objection of a step that cuts to [0, 1]."""
     return "" if span[0] >= 0 and span[1] <= 1 else f"works on rewards in [0, 1], and here they are in {shown_span(span)}"
 
 
-def not_negative(step: Any, span: Span) -> str:
+def not_negative(step: Any, span: RewardRange) -> str:
     """Objection of a step that multiplies by a share: it would raise a negative reward."""
     return "" if span[0] >= 0 else f"multiplies, and would raise a negative reward; here rewards are in {shown_span(span)}"
 
 
-def fails_lowest(step: Any, span: Span) -> str:
+def fails_lowest(step: Any, span: RewardRange) -> str:
     """Objection of a gate whose failure would pay better than a bad answer."""
     if step.failed <= span[0]:
         return ""
     return f"pays {step.failed:g} for failing, and rewards here are in {shown_span(span)}: failing would beat a bad answer"
 
 
-def shown_span(span: Span) -> str:
+def shown_span(span: RewardRange) -> str:
     """A range for a person.
 
     Example:

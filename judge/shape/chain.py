@@ -14,7 +14,7 @@ from pydantic import Field
 from judge.arrays import Floats
 from judge.errors import Problem, SettingsError, did_you_mean
 from judge.shape import difficulty, form, group, length, rubric_side, scalar, text
-from judge.shape.batch import Kind, RewardBatch, Span, Stage, State
+from judge.shape.batch import ChainState, RewardBatch, RewardRange, Stage, StepKind
 from judge.shape.difficulty import GrpoSStep, VerpoStep
 from judge.shape.form import FormatStep
 from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, StdFloorStep, ZStep
@@ -56,7 +56,7 @@ ShapeStep = Annotated[
     Field(discriminator="kind"),
 ]
 
-KINDS: dict[str, Kind] = (
+KINDS: dict[str, StepKind] = (
     scalar.KINDS | group.KINDS | length.KINDS | text.KINDS | difficulty.KINDS | rubric_side.KINDS | form.KINDS
 )
 
@@ -86,7 +86,7 @@ class Shaped:
     values: Floats
     trace: tuple[tuple[str, Floats], ...]
     notes: tuple[str, ...] = ()
-    state: State = field(default_factory=dict)
+    state: ChainState = field(default_factory=dict)
 
     def optional(self) -> list[float | None]:
         """The values with None for absent, as an adapter wants them."""
@@ -118,7 +118,7 @@ def step_names(steps: Sequence[ShapeStep]) -> list[str]:
     return names
 
 
-def span_of(steps: Sequence[ShapeStep], span: Span = (0.0, 1.0)) -> Span:
+def span_of(steps: Sequence[ShapeStep], span: RewardRange = (0.0, 1.0)) -> RewardRange:
     """The range of rewards that leave a chain, given the range that enters it.
 
     Example:
@@ -143,7 +143,7 @@ def alone(steps: Sequence[ShapeStep]) -> bool:
 
 
 def needs(steps: Sequence[ShapeStep]) -> frozenset[str]:
-    """Everything the chain cannot do without, in the words of `Kind.needs`."""
+    """Everything the chain cannot do without, in the words of `StepKind.needs`."""
     return frozenset(need for step in steps for need in KINDS[step.kind].needs(step))
 
 
@@ -171,7 +171,7 @@ def check_chain(
 
 
 def _problems(steps: Sequence[ShapeStep], has: Collection[str], known: Collection[str] | None, where: str) -> Iterator[Problem]:
-    span: Span = (0.0, 1.0)
+    span: RewardRange = (0.0, 1.0)
     for index, step in enumerate(steps):
         kind, place = KINDS[step.kind], f"{where}[{index}] ({step.kind})"
         for need in kind.needs(step):
@@ -205,7 +205,7 @@ def _gates(step: FormatStep, place: str) -> Iterator[Problem]:
             yield Problem(place, str(why))
 
 
-def shape(batch: RewardBatch, steps: Sequence[ShapeStep], *, seed: int, state: State | None = None) -> Shaped:
+def shape(batch: RewardBatch, steps: Sequence[ShapeStep], *, seed: int, state: ChainState | None = None) -> Shaped:
     """Run a chain. Absent stays absent, and a response without a reward changes nothing for the others.
 
     Args:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import Kind, Order, Span, Stage, Stepped, Unit, mean_std, sigmoid
+from judge.shape.batch import OrderKept, RewardRange, Stage, StepKind, Stepped, Unit, mean_std, sigmoid
 from judge.shape.rubric_side import chosen, needs_components
 
 
@@ -154,17 +154,17 @@ def _grpo_s_needs(step: GrpoSStep) -> tuple[str, ...]:
     return (*similar, "references") if step.responsiveness else similar
 
 
-def _grpo_s_order(step: GrpoSStep) -> Order:
+def _grpo_s_order(step: GrpoSStep) -> OrderKept:
     return "group" if step.similarity is None else "none"
 
 
-def _mixed(step: Any, span: Span) -> Span:
+def _mixed(step: Any, span: RewardRange) -> RewardRange:
     if step.mix == 1:
         return 0.0, 1.0
     return (1 - step.mix) * span[0], (1 - step.mix) * span[1] + step.mix
 
 
-KINDS: dict[str, Kind] = {
-    "verpo": Kind(_verpo, lambda s: "row", needs_components, _mixed),
-    "grpo_s": Kind(_grpo_s, _grpo_s_order, _grpo_s_needs, lambda s, span: (-math.inf, math.inf)),
+KINDS: dict[str, StepKind] = {
+    "verpo": StepKind(_verpo, lambda s: "row", needs_components, _mixed),
+    "grpo_s": StepKind(_grpo_s, _grpo_s_order, _grpo_s_needs, lambda s, span: (-math.inf, math.inf)),
 }

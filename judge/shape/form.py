@@ -16,7 +16,7 @@ from pydantic import Field
 from judge.errors import SettingsError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import Frozen
-from judge.shape.batch import Finite, Kind, Stage, Stepped, always, each_alone, fails_lowest
+from judge.shape.batch import Finite, Stage, StepKind, Stepped, always, each_alone, fails_lowest
 
 
 class FormatStep(Frozen):
@@ -31,7 +31,7 @@ class FormatStep(Frozen):
     failed: Finite = 0.0
 
 
-Gate = Callable[[str], bool | None]
+FormatCheck = Callable[[str], bool | None]
 
 
 def boxed(text: str) -> bool:
@@ -95,10 +95,10 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-GATES: dict[str, Gate] = {"boxed": boxed, "think": think, "answer": answer, "json": json_value}
+GATES: dict[str, FormatCheck] = {"boxed": boxed, "think": think, "answer": answer, "json": json_value}
 
 
-def find_gate(name: str) -> Gate:
+def find_gate(name: str) -> FormatCheck:
     """A gate by name, or a function by `package.module:name`.
 
     Raises:
@@ -152,8 +152,8 @@ def _format(step: FormatStep, stage: Stage) -> Stepped:
     return Stepped(out, (*notes, f"no reward where a gate cannot tell ({unknown})") if unknown else tuple(notes))
 
 
-KINDS: dict[str, Kind] = {
-    "format": Kind(
+KINDS: dict[str, StepKind] = {
+    "format": StepKind(
         _format,
         always("row"),
         lambda s: ("texts",),

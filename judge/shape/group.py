@@ -13,7 +13,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import Kind, Order, Over, Span, Stage, Stepped, Unit, always, mean_std
+from judge.shape.batch import OrderKept, Over, RewardRange, Stage, StepKind, Stepped, Unit, always, mean_std
 
 
 class MinmaxStep(Frozen):
@@ -188,24 +188,24 @@ def _dither(step: DitherStep, stage: Stage) -> Stepped:
     return Stepped(out, (f"{step.noise} noise of width {step.width:g}, seed {stage.seed}",))
 
 
-def _order(step: Any) -> Order:
+def _order(step: Any) -> OrderKept:
     return "global" if step.over == "batch" else "group"
 
 
-def _dither_span(step: DitherStep, span: Span) -> Span:
+def _dither_span(step: DitherStep, span: RewardRange) -> RewardRange:
     most = step.width if step.noise == "uniform" else step.width * NormalDist().inv_cdf(1 - 2**-53)
     return span[0] - most, span[1] + most
 
 
-def _unit(step: Any, span: Span) -> Span:
+def _unit(step: Any, span: RewardRange) -> RewardRange:
     return 0.0, 1.0
 
 
-KINDS: dict[str, Kind] = {
-    "minmax": Kind(_minmax, _order, span=_unit),
-    "z": Kind(_z, _order, span=lambda step, span: (-math.inf, math.inf)),
-    "rank": Kind(_rank, _order, span=_unit),
-    "quantile": Kind(_quantile, _order, span=_unit),
-    "std_floor": Kind(_std_floor, always("group")),
-    "dither": Kind(_dither, always("none"), lambda step: ("texts",), _dither_span),
+KINDS: dict[str, StepKind] = {
+    "minmax": StepKind(_minmax, _order, span=_unit),
+    "z": StepKind(_z, _order, span=lambda step, span: (-math.inf, math.inf)),
+    "rank": StepKind(_rank, _order, span=_unit),
+    "quantile": StepKind(_quantile, _order, span=_unit),
+    "std_floor": StepKind(_std_floor, always("group")),
+    "dither": StepKind(_dither, always("none"), lambda step: ("texts",), _dither_span),
 }

@@ -13,9 +13,9 @@ from judge.arrays import Floats
 from judge.rubric.model import Frozen
 from judge.shape.batch import (
     Finite,
-    Kind,
-    Span,
+    RewardRange,
     Stage,
+    StepKind,
     Stepped,
     Tokens,
     Unit,
@@ -297,20 +297,22 @@ def _crf_needs(step: CrfStep) -> tuple[str, ...]:
     return (f"component {step.conciseness}", *judged)
 
 
-def _crf_span(step: CrfStep, span: Span) -> Span:
+def _crf_span(step: CrfStep, span: RewardRange) -> RewardRange:
     return span[0], span[1] * (1 + step.weight * (1 + (math.e if step.difficulty else 0.0)))
 
 
-def _bonus(step: Any, span: Span) -> Span:
+def _bonus(step: Any, span: RewardRange) -> RewardRange:
     return span[0], span[1] + step.bonus
 
 
-KINDS: dict[str, Kind] = {
-    "crf": Kind(_crf, always("row"), _crf_needs, _crf_span, not_negative),
-    "grpo_lambda": Kind(_grpo_lambda, always("row"), _needs, lambda s, span: (span[0] * (1 - s.weight), span[1]), not_negative),
-    "laser": Kind(_laser, always("row"), _needs, _bonus),
-    "laser_d": Kind(_laser_d, always("row"), _needs, _bonus),
-    "overlong": Kind(
+KINDS: dict[str, StepKind] = {
+    "crf": StepKind(_crf, always("row"), _crf_needs, _crf_span, not_negative),
+    "grpo_lambda": StepKind(
+        _grpo_lambda, always("row"), _needs, lambda s, span: (span[0] * (1 - s.weight), span[1]), not_negative
+    ),
+    "laser": StepKind(_laser, always("row"), _needs, _bonus),
+    "laser_d": StepKind(_laser_d, always("row"), _needs, _bonus),
+    "overlong": StepKind(
         _overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
     ),
 }

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import Finite, Kind, Span, Stage, Stepped, Unit, always, each_alone, fails_lowest, unit_only
+from judge.shape.batch import Finite, RewardRange, Stage, StepKind, Stepped, Unit, always, each_alone, fails_lowest, unit_only
 
 
 class ContrastStep(Frozen):
@@ -241,17 +241,17 @@ def _veto(step: VetoStep, stage: Stage) -> Stepped:
     return Stepped(out)
 
 
-def _unit(step: Any, span: Span) -> Span:
+def _unit(step: Any, span: RewardRange) -> RewardRange:
     return 0.0, 1.0
 
 
-KINDS: dict[str, Kind] = {
-    "contrast": Kind(_contrast, always("row"), needs_components, _unit, replaces=True),
-    "saturation": Kind(_saturation, always("row"), needs_components, _unit, replaces=True),
-    "interaction": Kind(
+KINDS: dict[str, StepKind] = {
+    "contrast": StepKind(_contrast, always("row"), needs_components, _unit, replaces=True),
+    "saturation": StepKind(_saturation, always("row"), needs_components, _unit, replaces=True),
+    "interaction": StepKind(
         _interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only, alone=each_alone
     ),
-    "veto": Kind(
+    "veto": StepKind(
         _veto, always("row"), needs_components, lambda s, span: (min(s.failed, span[0]), span[1]), fails_lowest, alone=each_alone
     ),
 }

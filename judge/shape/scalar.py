@@ -14,10 +14,10 @@ from judge.arrays import Floats
 from judge.rubric.model import Frozen
 from judge.shape.batch import (
     Finite,
-    Kind,
-    Order,
-    Span,
+    OrderKept,
+    RewardRange,
     Stage,
+    StepKind,
     Stepped,
     Unit,
     Weight,
@@ -231,11 +231,11 @@ def _references(step: Any) -> tuple[str, ...]:
     return ("references",) if step.reference is None and step.centre == "references" else ()
 
 
-def _order(step: Any) -> Order:
+def _order(step: Any) -> OrderKept:
     return "global" if step.reference is not None else "group"
 
 
-def _contrastive_span(step: ContrastiveStep, span: Span) -> Span:
+def _contrastive_span(step: ContrastiveStep, span: RewardRange) -> RewardRange:
     if step.reference is not None:
         return span[0] - step.reference, span[1] - step.reference
     if step.centre == "group_mean":
@@ -255,7 +255,7 @@ def _steps(step: StepsStep, stage: Stage) -> Stepped:
     return Stepped(out)
 
 
-def _steps_span(step: StepsStep, span: Span) -> Span:
+def _steps_span(step: StepsStep, span: RewardRange) -> RewardRange:
     low = {"clip": -math.inf, "delta": 0.0, "clip_delta": -step.eta * step.weight}[step.refine]
     return span[0] + low, span[1] + (step.weight if step.refine == "delta" else 0.0)
 
@@ -264,7 +264,7 @@ def _clip(step: ClipStep, stage: Stage) -> Stepped:
     return Stepped(np.clip(stage.values, step.low, step.high))
 
 
-def _grid(step: QuantiseStep, span: Span) -> Span:
+def _grid(step: QuantiseStep, span: RewardRange) -> RewardRange:
     low, high = (quantise(np.array([v]), step.bits)[0] if math.isfinite(v) else v for v in span)
     return float(low), float(high)
 
@@ -281,12 +281,12 @@ def _against_references(step: Any) -> bool:
     return str(step.centre) != "group_mean"
 
 
-KINDS: dict[str, Kind] = {
-    "par": Kind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0), alone=_against_references),
-    "lsc": Kind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0), alone=_against_references),
-    "contrastive": Kind(_by_reference, _order, _references, _contrastive_span, alone=_against_references),
-    "clip": Kind(_clip, always("global"), span=lambda step, span: (step.low, step.high), alone=each_alone),
-    "steps": Kind(_steps, always("row"), lambda step: ("steps",), _steps_span, alone=each_alone),
-    "quantise": Kind(_quantise, always("global"), span=_grid, alone=each_alone),
-    "top_stretch": Kind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only, alone=each_alone),
+KINDS: dict[str, StepKind] = {
+    "par": StepKind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0), alone=_against_references),
+    "lsc": StepKind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0), alone=_against_references),
+    "contrastive": StepKind(_by_reference, _order, _references, _contrastive_span, alone=_against_references),
+    "clip": StepKind(_clip, always("global"), span=lambda step, span: (step.low, step.high), alone=each_alone),
+    "steps": StepKind(_steps, always("row"), lambda step: ("steps",), _steps_span, alone=each_alone),
+    "quantise": StepKind(_quantise, always("global"), span=_grid, alone=each_alone),
+    "top_stretch": StepKind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only, alone=each_alone),
 }

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from judge.rubric.model import Frozen
-from judge.shape.batch import Kind, Span, Stage, Stepped, Unit, Weight, always, each_alone, not_negative
+from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, Unit, Weight, always, each_alone, not_negative
 
 
 class RepetitionStep(Frozen):
@@ -162,16 +162,16 @@ def _r3_needs(step: R3Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_source(step.component), "texts", *reference)))
 
 
-def _mixed(step: Any, span: Span) -> Span:
+def _mixed(step: Any, span: RewardRange) -> RewardRange:
     return (1 - step.mix) * span[0] if step.mix < 1 else 0.0, (1 - step.mix) * span[1] + step.mix if step.mix < 1 else 1.0
 
 
-KINDS: dict[str, Kind] = {
-    "repetition": Kind(
+KINDS: dict[str, StepKind] = {
+    "repetition": StepKind(
         _repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
     ),
-    "relevance": Kind(
+    "relevance": StepKind(
         _relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative, alone=each_alone
     ),
-    "r3": Kind(_r3, always("row"), _r3_needs, _mixed),
+    "r3": StepKind(_r3, always("row"), _r3_needs, _mixed),
 }

@@ -6,7 +6,7 @@ import pytest
 
 from judge.checks.match import agrees
 from judge.filters.intake import Intake
-from judge.filters.reference import Answer, Reference
+from judge.filters.reference import ReferenceAnswer, ReferenceAnswers
 from judge.settings import FilterSettings
 from judge.types import Sample
 
@@ -119,4 +119,4 @@ def test_only_verifiers_ask_for_a_value():
 )
 def test_kinds_of_reference(reference, kind):
     """What an answer must be is read off the reference; in doubt it is a text, of which nothing is asked."""
-    assert Reference((Answer(reference),)).kind == kind
+    assert ReferenceAnswers((ReferenceAnswer(reference),)).kind == kind

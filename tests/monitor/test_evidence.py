@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from judge.intervals import wilson
-from judge.monitor.evidence import Detector, Rate
+from judge.monitor.evidence import Detector, PassRate
 
 
 @pytest.mark.parametrize("probes", [1, 4, 16, 64])
@@ -66,7 +66,7 @@ def test_more_strings_need_more_evidence():
 
 def test_nothing_asked_is_no_rate():
     """No probes, no number."""
-    rate = Rate(0.9)
+    rate = PassRate(0.9)
     rate.add(0, 0)
     assert rate.value is None
     assert wilson(0, 3000)[1] == pytest.approx(0.0013, abs=5e-5)

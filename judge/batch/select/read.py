@@ -24,7 +24,7 @@ from judge.errors import DataError, Problem
 from judge.types import Sample
 
 GroupBy = Literal["auto", "group", "prompt", "row"]
-Group = Literal["group", "prompt", "row"]
+GroupedBy = Literal["group", "prompt", "row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def read_run(
 class _Join:
     """Rewards and samples, put together row by row."""
 
-    def __init__(self, source: str, by: By, group: Group | None, excerpts: Mapping[tuple[int, int], str]) -> None:
+    def __init__(self, source: str, by: By, group: GroupedBy | None, excerpts: Mapping[tuple[int, int], str]) -> None:
         self.candidates: list[Candidate] = []
         self.without: Counter[str] = Counter()
         self._source = source
@@ -153,7 +153,7 @@ class _Names:
         return self._given[key]
 
 
-def _key(group: Group | None, row: int, sample: Sample) -> Hashable:
+def _key(group: GroupedBy | None, row: int, sample: Sample) -> Hashable:
     """What a row shares with the rows it competes with. None: its group, else its question."""
     if group in ("group", None) and sample.group:
         return ("group", sample.group)
@@ -164,8 +164,8 @@ def _key(group: Group | None, row: int, sample: Sample) -> Hashable:
     return ("question", sample.group_key)
 
 
-def _grouping(run: Path, facts: Mapping[str, Any], asked: GroupBy, *, several: bool) -> tuple[Group | None, str]:
-    words: dict[Group, str] = {"group": "the group of the data, else the row", "prompt": "the prompt", "row": "the row"}
+def _grouping(run: Path, facts: Mapping[str, Any], asked: GroupBy, *, several: bool) -> tuple[GroupedBy | None, str]:
+    words: dict[GroupedBy, str] = {"group": "the group of the data, else the row", "prompt": "the prompt", "row": "the row"}
     if asked != "auto":
         return asked, words[asked]
     if (facts.get("settings") or {}).get("group"):

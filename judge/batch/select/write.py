@@ -20,12 +20,12 @@ from judge.batch.select.pairs import PreferencePair
 from judge.errors import DataError, OutputError, Problem
 from judge.types import Message
 
-Row = dict[str, Any]
+OutputRow = dict[str, Any]
 FORMATS = (".jsonl", ".parquet")
 _OF_A_RUN = ("rewards.parquet", "rewards.jsonl", "verdicts.parquet", "run.json")
 
 
-def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Row]:
+def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[OutputRow]:
     """One row a response that was kept.
 
     Args:
@@ -60,7 +60,7 @@ def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Row]:
     ]
 
 
-def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> list[Row]:
+def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> list[OutputRow]:
     """One row a pair; columns as TRL's preference format has them, then where both come from.
 
     Args:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, floats, mean_of
 
-Kind = Literal["at_least", "at_most", "equal"]
+ConstraintKind = Literal["at_least", "at_most", "equal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Constraint:
     """
 
     objective: int
-    kind: Kind
+    kind: ConstraintKind
     threshold: float
 
 

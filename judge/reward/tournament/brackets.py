@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judge.reward.tournament.model import Floats, Table
+from judge.arrays import Floats
+from judge.reward.tournament.model import Table
 from judge.reward.tournament.ranking import win_rate
 
 

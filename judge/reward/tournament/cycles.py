@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from judge.reward.tournament.model import Floats
+from judge.arrays import Floats
 
 MOST = 100  # triples listed
 

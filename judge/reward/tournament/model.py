@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from judge.arrays import Floats
+
 Ints = npt.NDArray[np.int64]
-Pair = tuple[int, int]
+IndexPair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Tournament:
     components: tuple[tuple[int, ...], ...] = ()
     comparisons: int = 0
     calls: int = 0
-    unresolved: tuple[Pair, ...] = ()
+    unresolved: tuple[IndexPair, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -82,8 +83,8 @@ class Table:
         self.n = n
         self.wins: Floats = np.full((n, n), np.nan)
         self.counts: Ints = np.zeros((n, n), dtype=np.int64)
-        self.asked: set[Pair] = set()
-        self.unresolved: list[Pair] = []
+        self.asked: set[IndexPair] = set()
+        self.unresolved: list[IndexPair] = []
         self.calls = 0
         self.places: Floats | None = None
         self.reference: int | None = None
@@ -114,7 +115,7 @@ class Table:
         win = self.wins[a, b]
         return None if np.isnan(win) else float(win)
 
-    async def meet_all(self, pairs: Iterable[Pair]) -> None:
+    async def meet_all(self, pairs: Iterable[IndexPair]) -> None:
         """All these pairs at once."""
         await asyncio.gather(*(self.meet(a, b) for a, b in pairs))
 

@@ -12,9 +12,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from judge.arrays import Floats
 from judge.reward.tournament import cycles, schedules
 from judge.reward.tournament.brackets import double_elimination, single_elimination
-from judge.reward.tournament.model import Arrange, Compare, Comparison, Floats, Ints, Table, Tournament, both_orders
+from judge.reward.tournament.model import Arrange, Compare, Comparison, Ints, Table, Tournament, both_orders
 from judge.reward.tournament.ranking import settle, strengths
 from judge.settings.group import GroupSettings
 

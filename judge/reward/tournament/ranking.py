@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from judge.reward.tournament.model import Floats
-from judge.settings.group import Ranking, Scale
+from judge.arrays import Floats
+from judge.settings.group import GroupScale, RankingMethod
 
 ELO_SCALE = 400 / np.log(10)  # rating points for each unit of log-odds
 ELO_STEP = 200.0  # rating points for a mean surprise of 1
@@ -53,7 +53,7 @@ def linear_rank(scores: Floats) -> Floats:
     return out
 
 
-def strengths(wins: Floats, how: Ranking = "bradley_terry", pseudo_games: float = 0.5) -> Floats:
+def strengths(wins: Floats, how: RankingMethod = "bradley_terry", pseudo_games: float = 0.5) -> Floats:
     """Log-odds strengths, shape (n,), finite for any matrix: P(i beats j) = 1 / (1 + exp(s_j - s_i)).
 
     - `bradley_terry`: maximum likelihood (Bradley and Terry 1952) by iterated Luce spectral ranking of `choix`.
@@ -152,8 +152,8 @@ def against(wins: Floats, reference: int) -> Floats:
 
 def settle(
     wins: Floats,
-    ranking: Ranking,
-    scale: Scale,
+    ranking: RankingMethod,
+    scale: GroupScale,
     *,
     places: Floats | None = None,
     reference: int | None = None,

@@ -10,7 +10,8 @@ from math import ceil, log2
 
 import numpy as np
 
-from judge.reward.tournament.model import Arrange, Floats, Pair, Table
+from judge.arrays import Floats
+from judge.reward.tournament.model import Arrange, IndexPair, Table
 from judge.reward.tournament.ranking import strengths
 
 
@@ -27,7 +28,7 @@ async def round_robin(table: Table) -> None:
     await table.meet_all(pairs)
 
 
-def circle(n: int) -> list[Pair]:
+def circle(n: int) -> list[IndexPair]:
     """All pairs of n players, ordered in rounds of disjoint pairs.
 
     Example:
@@ -35,7 +36,7 @@ def circle(n: int) -> list[Pair]:
         [(0, 3), (1, 2), (0, 2), (1, 3), (0, 1), (2, 3)]
     """
     ring: list[int | None] = [*range(n), *([None] if n % 2 else [])]
-    out: list[Pair] = []
+    out: list[IndexPair] = []
     for _ in range(len(ring) - 1):
         for a, b in zip(ring[: len(ring) // 2], reversed(ring), strict=False):
             if a is not None and b is not None:
@@ -109,10 +110,10 @@ async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:
         await table.meet_all(pairs)
 
 
-def _neighbours(table: Table, standing: Sequence[int]) -> tuple[list[Pair], set[int]]:
+def _neighbours(table: Table, standing: Sequence[int]) -> tuple[list[IndexPair], set[int]]:
     """Pair each, best first, with the next best one it has not met; who is left over is idle."""
     free = list(standing)
-    pairs: list[Pair] = []
+    pairs: list[IndexPair] = []
     idle: set[int] = set()
     while free:
         a = free.pop(0)

@@ -18,11 +18,16 @@ from typing import Any, Literal
 
 from judge.errors import Problem, RubricError
 from judge.rubric.importers.record import Imported, build, number_of, text_of
-from judge.rubric.model import Kind
-from judge.rubric.polarity import Polarity, Reading, as_fault, read_polarity
+from judge.rubric.model import CriterionKind
+from judge.rubric.polarity import Polarity, PolarityReading, as_fault, read_polarity
 
 _PREFIX = re.compile(r"^\W*(essential|important|optional|pitfall)\s+criteri(?:a|on)\W*:\W*\s*", re.I)
-_KINDS: dict[str, Kind] = {"essential": "essential", "important": "important", "optional": "optional", "pitfall": "pitfall"}
+_KINDS: dict[str, CriterionKind] = {
+    "essential": "essential",
+    "important": "important",
+    "optional": "optional",
+    "pitfall": "pitfall",
+}
 _TITLE_VIRTUE = re.compile(r"^(?:avoid|no |not |never|without)", re.I)
 _TITLE_FAULT = re.compile(r"^(?:miss|lack|omit|fail|ignor|neglect|overlook|absen|incorrect|wrong)", re.I)
 _MAX_WEIGHT = 5
@@ -88,7 +93,7 @@ class _Item:
     id: str
     title: str
     text: str
-    kind: Kind
+    kind: CriterionKind
     weight: float
     tags: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -115,7 +120,7 @@ def _read(item: Any, name: str, where: str) -> _Item:
     return one
 
 
-def _kind_of(weight: float) -> Kind:
+def _kind_of(weight: float) -> CriterionKind:
     """Category of an item without one, by the anchors of the published medical prompt: 5, 3 to 4, 1 to 2."""
     if weight < 0:
         return "pitfall"
@@ -138,7 +143,7 @@ def _settle(one: _Item, wanted: PitfallPolarity, others: Polarity) -> str:
         one.tags.append("polarity:fault")
         return f"{one.id}: describes the fault ({how}); kept"
     if reading.polarity == "fault":  # told that it is good behaviour, though its words cannot be turned round
-        reading = Reading("virtue", "told", f"the opposite of “{one.text}”")
+        reading = PolarityReading("virtue", "told", f"the opposite of “{one.text}”")
     before, one.text = one.text, as_fault(reading)
     one.tags.append("polarity:flipped")
     return f"{one.id}: describes good behaviour ({how}); {before!r} became {one.text!r}"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.reward.consistency import (
-    Pair,
+    BestAndWorst,
     add_metric,
     best_and_worst,
     cross_view_rewards,
@@ -66,8 +66,8 @@ def test_a_group_without_a_comparison_gets_no_confidence():
 @pytest.mark.parametrize(
     ("rewards", "least", "expected"),
     [
-        pytest.param([0.5, 0.75, 0.25], 0.0, Pair(1, 2, 0.5), id="pair"),
-        pytest.param([0.5, NAN, 0.25], 0.0, Pair(0, 2, 0.25), id="absent-is-neither-best-nor-worst"),
+        pytest.param([0.5, 0.75, 0.25], 0.0, BestAndWorst(1, 2, 0.5), id="pair"),
+        pytest.param([0.5, NAN, 0.25], 0.0, BestAndWorst(0, 2, 0.25), id="absent-is-neither-best-nor-worst"),
         pytest.param([0.5, 0.5, 0.25], 0.0, None, id="two-best"),
         pytest.param([0.5, 0.25, 0.25], 0.0, None, id="two-worst"),
         pytest.param([0.5, 0.25], 0.25, None, id="margin-too-small"),
@@ -75,7 +75,7 @@ def test_a_group_without_a_comparison_gets_no_confidence():
         pytest.param([NAN, NAN], 0.0, None, id="nobody"),
     ],
 )
-def test_pairs(rewards: list[float], least: float, expected: Pair | None):
+def test_pairs(rewards: list[float], least: float, expected: BestAndWorst | None):
     """Training pairs are never made by position, nor by a failed judgement."""
     assert best_and_worst(rewards, least) == expected
 
