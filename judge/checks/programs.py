@@ -28,7 +28,12 @@ def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> fl
 
 
 def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-    """The final answer that the response states is a reference (`judge.checks.final`). None without a reference."""
+    """The final answer that the response states is a reference (`judge.checks.final`), or `answer`, where that is given.
+
+    None without either.
+    """
+    if "answer" in args:
+        return float(states(sample.responses[index], str(args["answer"])))
     return _any_reference(sample, lambda reference: states(sample.responses[index], reference))
 
 
@@ -40,6 +45,12 @@ def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | Non
     """The response contains `text`; `ignore_case` (default true)."""
     needle, hay = str(args["text"]), sample.responses[index]
     return float(needle.casefold() in hay.casefold() if args.get("ignore_case", True) else needle in hay)
+
+
+def excludes(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
+    """The response does not contain `text`; `ignore_case` (default true)."""
+    found = contains(sample, index, args)
+    return None if found is None else 1.0 - found
 
 
 def max_words(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -79,8 +90,9 @@ class Program:
 
 CHECKS: dict[str, Program] = {
     "matches_reference": Program(matches_reference),
-    "final_answer": Program(final_answer),
+    "final_answer": Program(final_answer, {"answer": str}, frozenset({"answer"})),
     "contains": Program(contains, {"text": str, "ignore_case": bool}, frozenset({"ignore_case"})),
+    "excludes": Program(excludes, {"text": str, "ignore_case": bool}, frozenset({"ignore_case"})),
     "max_words": Program(max_words, {"n": int}),
     "min_words": Program(min_words, {"n": int}),
     "valid_json": Program(valid_json),

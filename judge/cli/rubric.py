@@ -20,7 +20,7 @@ from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
 from judge.rubric.lint import LintFinding, lint
-from judge.rubric.load import find_rubric, list_rubrics, load_rubric, read_json, read_rubric
+from judge.rubric.load import SUFFIXES, find_rubric, list_rubrics, load_rubric, read_json, read_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.show import importance, polarity, reward_lines, rubric_text, rubric_yaml, scale_words
 
@@ -32,10 +32,9 @@ app = typer.Typer(
 
 app.command("generate")(generate)
 
-RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help="Shipped name, or a path ending in .yaml, .yml or .json.")]
-RubricArguments = Annotated[
-    list[str], typer.Argument(metavar="RUBRIC...", help="Shipped names, or paths ending in .yaml, .yml or .json.")
-]
+_ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]
+RubricArguments = Annotated[list[str], typer.Argument(metavar="RUBRIC...", help=f"Shipped names, or each a {_ENDINGS}.")]
 
 
 @app.command("list")
@@ -156,7 +155,7 @@ def import_command(
     limit: Annotated[int, typer.Option("--limit", metavar="RECORDS", min=1, help="Read at most this many.")] = 1_000_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")] = False,
 ) -> None:
-    """Import published rubrics: HealthBench, RaR, PaperBench, Prometheus or BiGGen records -> one YAML file each.
+    """Import published rubrics, in any form of docs/rubrics.md -> one YAML file each.
 
     \b
     Prints the path of each file written on standard output. What was changed or dropped on the way stands as a comment

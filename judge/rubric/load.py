@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,14 @@ from judge.rubric.model import Rubric
 from judge.shipped import shipped_dir
 from judge.yamlfile import MAX_BYTES, MAX_DEPTH, Source, parse_yaml, read_yaml, shown
 
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".txt", ".md")
 
 
 def load_rubric(name_or_path: str | Path, *, base: Path | None = None) -> Rubric:
     """Load a rubric by shipped name (`helpfulness`) or by path (`my/rubric.yaml`).
 
     Args:
-        name_or_path: A path ends in .yaml, .yml or .json; anything else is a shipped name.
+        name_or_path: A path ends in .yaml, .yml, .json, .toml, .txt or .md; anything else is a shipped name.
         base: Folder that a relative path is tried in before the current one (usually that of the run settings).
 
     Raises:
@@ -54,7 +56,7 @@ def find_rubric(name_or_path: str | Path, *, base: Path | None = None) -> Path:
         raise RubricError(Problem(str(inside), f"no such file{also}{did_you_mean(path.stem, list_rubrics())}"))
     known = list_rubrics()
     if text not in known:
-        tail = did_you_mean(text, known) or "; a path ends in .yaml, .yml or .json"
+        tail = did_you_mean(text, known) or f"; a path ends in {', '.join(SUFFIXES)}"
         raise RubricError(f"no shipped rubric is called {shown(text)}{tail}\nshipped: {', '.join(known)}")
     return _short(shipped_dir("rubrics") / f"{text}.yaml")
 
@@ -66,7 +68,7 @@ def list_rubrics() -> list[str]:
 
 def read_rubric(path: Path) -> tuple[Rubric, Source]:
     """Read one rubric file; the source tells the line of every part of it. Raises RubricError."""
-    source = _read_json(path) if path.suffix == ".json" else read_yaml(path, RubricError)
+    source = _READERS.get(path.suffix, _read_text)(path)
     if is_published(source.data):
         return import_rubric(source.data, where=source.name), source
     if isinstance(source.data, dict):
@@ -77,8 +79,8 @@ def read_rubric(path: Path) -> tuple[Rubric, Source]:
 def rubric_from(value: Any, where: str) -> Rubric:
     """Make a rubric from one cell of a data set: a mapping, a list in a published form, or either as JSON text.
 
-    Text may also be the name of a shipped rubric, or a score rubric in the Prometheus text form. Published forms are
-    those of `judge.rubric.importers`.
+    Text may also be the name of a shipped rubric, a list of numbered lines, or a score rubric in the Prometheus text form.
+    Published forms are those of `judge.rubric.importers`.
 
     Args:
         value: The cell.
@@ -102,9 +104,9 @@ def rubric_from(value: Any, where: str) -> Rubric:
                 raise RubricError(Problem(where, f"neither JSON nor the name of a shipped rubric: {shown(value)}"))
             value = read_json(value, where)
     value = _without_nulls(value)
+    _check_plain(value, where)
     if is_published(value):
         return import_rubric(value, where=where)
-    _check_plain(value, where)
     rubric = build_rubric(Source(where, value, {}))
     for criterion in rubric.criteria:
         if ":" in criterion.check:
@@ -119,6 +121,37 @@ def _short(path: Path) -> Path:
 
 
 def _read_json(path: Path) -> Source:
+    text = _text_in(path)
+    data = read_json(text, str(path))
+    try:  # only for the line numbers: nearly all JSON is YAML
+        lines = parse_yaml(text, str(path)).lines
+    except InputError:
+        lines = {}
+    return Source(str(path), data, lines)
+
+
+def _read_toml(path: Path) -> Source:
+    try:
+        return Source(str(path), tomllib.loads(_text_in(path)), {})
+    except tomllib.TOMLDecodeError as why:
+        raise RubricError(Problem(str(path), f"not valid TOML: {why}")) from None
+
+
+def _read_text(path: Path) -> Source:
+    text = _text_in(path)
+    if not is_published(text):
+        raise RubricError(Problem(str(path), "a rubric as text is a list, one numbered or bulleted line a criterion"))
+    return Source(str(path), text, {})
+
+
+_READERS: dict[str, Callable[[Path], Source]] = {
+    ".json": _read_json,
+    ".toml": _read_toml,
+    **dict.fromkeys((".yaml", ".yml"), lambda path: read_yaml(path, RubricError)),
+}
+
+
+def _text_in(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as why:
@@ -126,16 +159,10 @@ def _read_json(path: Path) -> Source:
     if len(raw) > MAX_BYTES:
         raise RubricError(Problem(str(path), f"{len(raw)} bytes; at most {MAX_BYTES} are read"))
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as why:
         line = raw[: why.start].count(b"\n") + 1
         raise RubricError(Problem(f"{path}:{line}", f"not UTF-8 (byte 0x{raw[why.start]:02x}); save the file as UTF-8")) from None
-    data = read_json(text, str(path))
-    try:  # only for the line numbers: nearly all JSON is YAML
-        lines = parse_yaml(text, str(path)).lines
-    except InputError:
-        lines = {}
-    return Source(str(path), data, lines)
 
 
 def read_json(text: str, where: str) -> Any:

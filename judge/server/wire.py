@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from judge.errors import DataError, RubricError
 from judge.reference import read_documents, read_reference
@@ -67,6 +77,9 @@ Documents = Annotated[
 """Texts, or mappings with a title and a text: any form that `judge run` reads."""
 
 
+_RUBRIC = {"anyOf": [{"type": "object"}, {"type": "array"}, {"type": "string"}, {"type": "null"}]}
+
+
 class MessageIn(Frozen):
     """One chat message."""
 
@@ -95,7 +108,7 @@ class Extras(Frozen):
 
     reference: Reference = None
     context: Documents = ()
-    rubric: dict[str, Any] | str | None = None
+    rubric: Annotated[Any, WithJsonSchema(_RUBRIC)] = None
     principle: Annotated[str, Field(max_length=20_000)] | None = None
     steps: Texts = ()
     metadata: dict[str, Any] = Field(default_factory=dict)

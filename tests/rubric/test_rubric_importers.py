@@ -8,6 +8,7 @@ import pytest
 from judge.errors import RubricError
 from judge.reward.fold import fold_criteria
 from judge.rubric.importers import (
+    FORMATS,
     from_healthbench,
     from_paperbench,
     from_prometheus,
@@ -256,18 +257,17 @@ def test_prometheus_files_load(data_dir):
     [
         pytest.param(
             lambda: import_rubric({"rules": [], "n": 1}),
-            "record: a mapping with `rules`, `n` fits no known form\nforms: healthbench, rar, paperbench, prometheus",
+            "record: a mapping with `rules`, `n` fits no known form\nforms: " + ", ".join(FORMATS),
             id="unknown-form",
         ),
         pytest.param(
-            lambda: import_rubric([{"criterion": "x", "weight": 2}]),
-            "record: a list of 1, the first a mapping with `criterion`, `weight` fits no known form\n"
-            "forms: healthbench, rar, paperbench, prometheus",
+            lambda: import_rubric([{"colour": "x", "weight": 2}]),
+            "record: a list of 1, the first a mapping with `colour`, `weight` fits no known form\nforms: " + ", ".join(FORMATS),
             id="unknown-list",
         ),
         pytest.param(
             lambda: import_rubric([], "helthbench"),
-            "no format `helthbench`; did you mean `healthbench`?\nformats: healthbench, rar, paperbench, prometheus",
+            "no format `helthbench`; did you mean `healthbench`?\nformats: " + ", ".join(FORMATS),
             id="unknown-format",
         ),
         pytest.param(

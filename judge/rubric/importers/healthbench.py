@@ -20,7 +20,7 @@ def looks_like(record: Any) -> bool:
     """A list of `{criterion, points}`, or a record that has one under `rubrics`."""
     items = record.get("rubrics") if isinstance(record, dict) else record
     first = items[0] if isinstance(items, list) and items else None
-    return isinstance(first, dict) and "criterion" in first and "points" in first
+    return isinstance(first, dict) and "criterion" in first and "points" in first and not isinstance(first.get("tags"), dict)
 
 
 def from_healthbench(record: Any, *, where: str = "record", name: str = "") -> Imported:

@@ -39,7 +39,9 @@ def looks_like(record: Any) -> bool:
     """A list of `{title, description, weight}`, or a record that has one under `rubric`."""
     items = record.get("rubric") if isinstance(record, dict) else record
     first = items[0] if isinstance(items, list) and items else None
-    return isinstance(first, dict) and "description" in first and "weight" in first
+    if not isinstance(items, list) or not isinstance(first, dict) or not first.keys() >= {"description", "weight"}:
+        return False
+    return "title" in first or any(isinstance(i, dict) and _PREFIX.match(str(i.get("description"))) for i in items)
 
 
 def from_rar(record: Any, *, where: str = "record", name: str = "", pitfall_polarity: PitfallPolarity = "auto") -> Imported:

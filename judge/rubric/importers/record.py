@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.errors import Problem, RubricError
+from judge.errors import InputError, Problem, RubricError
+from judge.jsonfile import parse_json
 from judge.rubric.build import build_rubric
 from judge.rubric.model import Rubric
 from judge.yamlfile import Source, shown
@@ -26,6 +27,21 @@ class Imported:
     rubric: Rubric
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def parsed(text: str) -> Any:
+    """The value that a text is JSON of; else the text itself.
+
+    Example:
+        >>> parsed('["a"]'), parsed("[a")
+        (['a'], '[a')
+    """
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return parse_json(text, "")
+    except InputError:
+        return text
 
 
 def build(data: dict[str, Any], where: str) -> Rubric:
