@@ -10,16 +10,20 @@ from typing import Annotated
 import typer
 
 from judge.batch.describe import DataSource
+from judge.batch.dry_run import dry_run
 from judge.batch.read import parse_map, read_samples
 from judge.batch.run import run_batch
 from judge.cli.options import Config, Data, Limit, Map, Set, SplitOption, kept_columns, load_plan, needed_columns, notice
+from judge.errors import InputError
 from judge.pipeline.shaping import LENGTHS
 
 
 def run(
     config: Config,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", help="Run folder; made when it is not there.", metavar="DIR")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Output directory (created if missing).", metavar="DIR", show_default=False)
+    ] = None,
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
@@ -30,6 +34,12 @@ def run(
         typer.Option(
             "--strict",
             help="A row that cannot be judged as it is ends the run. [default: off; it gets no reward, with the reason]",
+        ),
+    ] = False,
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the calls and tokens the run would take; start no engine, write nothing. [default: off]"
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
@@ -46,6 +56,7 @@ def run(
       judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/quickstart
       judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
       judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
+      judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 6 an alarm of the
     monitor, 130 stopped.
@@ -55,6 +66,11 @@ def run(
     columns = parse_map(mapping or ())
     read = partial(read_samples, data, columns, split=split, limit=limit, needs=(*needs, *keep), keep=(*keep, LENGTHS))
     total = sum(1 for _ in read())  # a first pass: a file that is no data set is found out before a model is loaded
+    if dry:
+        print(dry_run(plan, read(), total))
+        return
+    if output is None:
+        raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
     result = asyncio.run(
         run_batch(
             plan,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
+from judge.pipeline.pipeline import Pipeline
 from judge.recipe.model import Question
 from judge.render.build import Ask
 from judge.types import Message, Request, Sample, Sampling
@@ -24,30 +25,47 @@ class Preview:
     sampling: Sampling
     key: str
     allowed: str
+    turn: str
+    judge: str = ""  # which one of several
+
+
+class Previewer:
+    """Every request of a run by all its judges: its own, the panel's, and the one for second opinions."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._group = plan.settings.group
+        parts = {"": plan, **{f"panel `{name}`": member for name, member in plan.members.items()}}
+        if plan.second is not None and plan.settings.second_opinion is not None:
+            parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for"] = plan.second
+        self._parts = {
+            who: (part, build_pipeline(part, ScriptedEngine([""], model=part.settings.engine.model)))
+            for who, part in parts.items()
+        }
+
+    def of(self, sample: Sample) -> list[Preview]:
+        """The requests of one sample. Of a group that competes, the first pair (or list) stands for all."""
+        if self._group is not None:
+            shown = sample.responses[: self._group.window if self._group.schedule == "listwise" else 2]
+            sample = replace(sample, responses=shown, steps=())
+        return [
+            replace(each, title=f"{who}: {each.title}" if who else each.title, judge=who)
+            for who, (part, pipeline) in self._parts.items()
+            for each in _requests(part, pipeline, sample)
+        ]
 
 
 def previews(plan: Plan, sample: Sample) -> list[Preview]:
-    """Every request of one sample by all judges of a run: its own, the panel's, and the one for second opinions.
-
-    Of a group that competes, the first pair (or list) stands for all.
-    """
-    group = plan.settings.group
-    if group is not None:
-        shown = sample.responses[: group.window if group.schedule == "listwise" else 2]
-        sample = replace(sample, responses=shown, steps=())
-    parts = {"": plan, **{f"panel `{name}`: ": member for name, member in plan.members.items()}}
-    if plan.second is not None and plan.settings.second_opinion is not None:
-        parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for: "] = plan.second
-    return [
-        replace(each, title=f"{who}{each.title}")
-        for who, part in parts.items()
-        for each in preview(part, sample, ScriptedEngine([""], model=part.settings.engine.model))
-    ]
+    """Every request of one sample by all judges of a run."""
+    return Previewer(plan).of(sample)
 
 
 def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
     """Every request of one sample, in the order asked; empty when a filter or a program decides."""
-    pipeline = build_pipeline(plan, engine)
+    return _requests(plan, build_pipeline(plan, engine), sample)
+
+
+def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
+    engine = pipeline.caller.engine
     out: list[Preview] = []
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.all_asks(sample):
@@ -61,7 +79,7 @@ def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
             last = turn is plan.recipe.spec.turns[-1]
             allowed = _allowed(pipeline.caller.builder.question(case, ask)) if last else "none in this turn"
             key = pipeline.caller.key(Request(tuple(conversation), drawn))
-            out.append(Preview(_title(ask, turn.name, plan), engine.model, tuple(conversation), drawn, key, allowed))
+            out.append(Preview(_title(ask, turn.name, plan), engine.model, tuple(conversation), drawn, key, allowed, turn.name))
             conversation = [*conversation, Message("assistant", _REPLY)]
             outputs[turn.name] = _REPLY
     return out

@@ -1,0 +1,136 @@
+"""`judge run --dry-run`: the calls and tokens that a run would take, without an engine and without writing anything."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from judge.batch.read import BadRow
+from judge.engine.models import EMBEDDED, embedded_dir
+from judge.errors import DataError, EngineError
+from judge.pipeline.build import Plan
+from judge.pipeline.preview import Previewer
+from judge.settings import EngineSettings, OpenAiSettings, ScriptedSettings
+from judge.types import Message, Sample
+
+MOST_ROWS = 1000  # that are rendered; more are scaled up from these
+BYTES_PER_TOKEN = 4  # of English text and of its mark-up, by most tokenizers
+_PER_MESSAGE = 4  # tokens of the chat template around each message
+
+Count = Callable[[tuple[Message, ...]], int]
+
+
+@dataclass
+class TurnCost:
+    """What one turn of one judge comes to over all rows."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0  # at most
+
+
+@dataclass
+class DryRun:
+    """What a run would take.
+
+    Attributes:
+        rows: Rows looked at; `of` there are.
+        decided: Rows that a filter or a program decides.
+        invalid: Rows that cannot be judged.
+        turns: (judge, turn) -> its cost.
+        tokenizer: Whose tokenizer counted; empty for an estimate.
+    """
+
+    of: int
+    rows: int = 0
+    decided: int = 0
+    invalid: int = 0
+    turns: dict[tuple[str, str], TurnCost] = field(default_factory=dict)
+    tokenizer: str = ""
+    group: bool = False
+
+    def __str__(self) -> str:
+        scale = self.of / self.rows if self.rows else 1.0
+        about = "about " if scale != 1.0 else ""
+        lines = [
+            f"{self.of:,} rows: {about}{round(scale * (self.rows - self.decided - self.invalid)):,} reach the judge, "
+            f"{about}{round(scale * self.decided):,} are decided by a filter or a program, "
+            f"{about}{round(scale * self.invalid):,} cannot be judged",
+            "",
+            f"{'turn':<40} {'calls':>12} {'prompt tokens':>15} {'completion tokens, at most':>27}",
+        ]
+        total = TurnCost()
+        for (judge, turn), cost in self.turns.items():
+            lines.append(_line(f"{judge}: {turn}" if judge else turn, cost, scale))
+            total.calls += cost.calls
+            total.prompt_tokens += cost.prompt_tokens
+            total.completion_tokens += cost.completion_tokens
+        if len(self.turns) != 1:
+            lines.append(_line("all", total, scale))
+        counted = (
+            f"counted by the tokenizer of {self.tokenizer}" if self.tokenizer else f"estimated, one for {BYTES_PER_TOKEN} bytes"
+        )
+        lines += ["", f"prompt tokens: {counted}"]
+        if scale != 1.0:
+            lines.append(f"scaled up from the first {self.rows:,} rows")
+        if self.group:
+            lines.append("group: one comparison of each group is counted; the schedule decides how many there are")
+        lines.append("not counted: forced continuations, retries, canaries, and what the journal of an earlier run saves")
+        return "\n".join(lines)
+
+
+def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int) -> DryRun:
+    """Count what judging these samples would take."""
+    previewer = Previewer(plan)
+    count, name = counter(plan.settings.engine)
+    out = DryRun(total, tokenizer=name, group=plan.settings.group is not None)
+    for sample in samples:
+        if out.rows == MOST_ROWS:
+            break
+        out.rows += 1
+        try:
+            calls = [] if isinstance(sample, BadRow) else previewer.of(sample)
+        except DataError:
+            out.invalid += 1
+            continue
+        if isinstance(sample, BadRow):
+            out.invalid += 1
+        elif not calls:
+            out.decided += 1
+        seen: dict[tuple[Message, ...], int] = {}  # votes send the same messages
+        for call in calls:
+            if call.messages not in seen:
+                seen[call.messages] = count(call.messages)
+            cost = out.turns.setdefault((call.judge, call.turn), TurnCost())
+            cost.calls += 1
+            cost.prompt_tokens += seen[call.messages]
+            cost.completion_tokens += call.sampling.max_tokens
+    return out
+
+
+def counter(settings: EngineSettings) -> tuple[Count, str]:
+    """What counts tokens, and whose tokenizer it is: the judge's own where it is on this disk, else an estimate (no name)."""
+    if isinstance(settings, OpenAiSettings | ScriptedSettings) or importlib.util.find_spec("transformers") is None:
+        return _estimate, ""
+    folder = embedded_dir(settings.model) if settings.model in EMBEDDED else Path(settings.model).expanduser()
+    if not (folder / "config.json").is_file():  # a hub name may mean a download, which a dry run does not start
+        return _estimate, ""
+    from judge.engine.chat_template import ChatTokenizer  # noqa: PLC0415  # imports transformers
+
+    try:
+        return ChatTokenizer.load(str(folder), trust_remote_code=settings.trust_remote_code).count, settings.model
+    except EngineError:
+        return _estimate, ""
+
+
+def _estimate(messages: tuple[Message, ...]) -> int:
+    size = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in messages)
+    return size // BYTES_PER_TOKEN + _PER_MESSAGE * len(messages)
+
+
+def _line(name: str, cost: TurnCost, scale: float) -> str:
+    figures = (round(scale * n) for n in (cost.calls, cost.prompt_tokens, cost.completion_tokens))
+    calls, prompt, completion = figures
+    return f"{name:<40} {calls:>12,} {prompt:>15,} {completion:>27,}"

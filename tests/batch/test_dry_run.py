@@ -1,0 +1,52 @@
+"""`judge run --dry-run` says what a run takes, and the run takes that."""
+
+import json
+
+import pytest
+
+from judge.batch.dry_run import MOST_ROWS, dry_run
+from judge.pipeline.build import plan
+from judge.settings import load_settings
+from judge.types import Sample
+from tests.cli_harness import judge as judge  # noqa: PLC0414  # a fixture
+
+SCRIPTED = {"kind": "scripted", "reply": "VERDICT: 4"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"recipe": "pointwise"}, id="one-call"),
+        pytest.param({"recipe": "pointwise", "votes": {"n": 3}}, id="votes"),
+        pytest.param({"recipe": "checklist"}, id="a-call-a-criterion"),
+        pytest.param(
+            {"recipe": "pointwise", "panel": {"members": [{"name": "b", "engine": SCRIPTED | {"model": "b"}}]}}, id="panel"
+        ),
+    ],
+)
+def test_the_run_makes_the_calls_that_were_announced(tmp_path, judge, settings):
+    """Who budgets by a dry run pays what it said: rows that a filter decides cost nothing."""
+    text = {"rubric": "helpfulness", "engine": SCRIPTED, **settings}
+    (tmp_path / "c.yaml").write_text(json.dumps(text))
+    rows = [{"prompt": "Capital of France?", "response": r} for r in ("Paris.", "It is Lyon.", "")]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    announced = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run")
+    assert (announced.code, announced.err) == (0, "")
+    assert "3 rows: 2 reach the judge, 1 are decided by a filter or a program, 0 cannot be judged" in announced.out
+    assert "estimated, one for 4 bytes" in announced.out
+    assert not (tmp_path / "out").exists()
+    judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out", "--quiet")
+    made = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
+    loaded, base = load_settings(str(tmp_path / "c.yaml"))
+    samples = [Sample.of(row["prompt"], row["response"], id=str(i)) for i, row in enumerate(rows)]
+    counted = sum(cost.calls for cost in dry_run(plan(loaded, base), samples, 3).turns.values())
+    assert counted == made["judge_calls"] + made["journal_hits"]
+
+
+def test_a_large_set_is_scaled_up():
+    """A million rows are not rendered to tell what they cost."""
+    made = plan(load_settings({"rubric": "helpfulness", "recipe": "pointwise", "engine": SCRIPTED})[0])
+    rows = (Sample.of(f"What is {n} + {n}?", f"It is {2 * n}.", id=str(n)) for n in range(MOST_ROWS + 5))
+    shown = str(dry_run(made, rows, 10 * MOST_ROWS))
+    assert "10,000 rows: about 10,000 reach the judge" in shown
+    assert f"scaled up from the first {MOST_ROWS:,} rows" in shown
