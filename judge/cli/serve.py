@@ -22,17 +22,18 @@ def serve(
         str | None, typer.Option("--host", help="Address to listen on. [default: server.host, 127.0.0.1]", metavar="ADDRESS")
     ] = None,
     port: Annotated[
-        int | None, typer.Option("--port", help="Port; 0 takes a free one. [default: server.port, 8421]", metavar="PORT")
+        int | None,
+        typer.Option("--port", help="Port to listen on; 0: any free port. [default: server.port, 8421]", metavar="PORT"),
     ] = None,
     overrides: Set = None,
 ) -> None:
-    """Serve rewards over HTTP; print one line with a `curl` to try when the judge is ready.
+    """Serve rewards over HTTP; print a `curl` command to try when the judge is ready.
 
-    Logs are JSON lines on standard error. SIGTERM and Ctrl-C drain: requests in progress finish (server.drain_s), new ones are
-    told to come back.
+    Logs are JSON lines on standard error. On SIGTERM or Ctrl-C, requests in progress finish (up to server.drain_s seconds) and
+    new ones are answered 503 with Retry-After. A second signal stops the server at once.
 
-    Keys come from the environment variable JUDGE_API_KEYS or from server.api_keys_file; an address that other machines can reach
-    needs them.
+    API keys are read from the environment variable JUDGE_API_KEYS or from server.api_keys_file. They are required when other
+    machines can reach the address.
 
     \b
     Examples:

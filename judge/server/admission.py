@@ -60,9 +60,7 @@ class Admission:
         """
         over = self.held + samples - self.capacity
         if over > 0 and not patient:
-            message = (
-                f"{self.held} samples are in progress or waiting and this brings {samples}; at most {self.capacity} are held"
-            )
+            message = f"the server holds {self.held} samples and this request adds {samples}; the limit is {self.capacity}"
             raise APIError(429, "queue_full", message, retry_s=self.retry_s(over))
         self.held += samples
         try:
@@ -159,11 +157,13 @@ class RequestLimits:
         s = self._settings
         size = sum(len(name) + len(value) + 4 for name, value in headers)
         if size > s.max_header_bytes:
-            message = f"{size:,} bytes of headers; at most {s.max_header_bytes:,} are read"
+            message = f"the headers have {size:,} bytes; the limit is {s.max_header_bytes:,}"
             raise _Stopped(APIError(431, "headers_too_large", message))
         names = {name for name, _ in headers}
         if {b"content-length", b"transfer-encoding"} <= names:  # a proxy in front may have believed the other one
-            raise _Stopped(APIError(400, "two_lengths", "a request says its length once: Content-Length, or chunked"))
+            raise _Stopped(
+                APIError(400, "two_lengths", "the request has both Content-Length and Transfer-Encoding; send one of them")
+            )
         length = next((value for name, value in headers if name == b"content-length"), b"")
         if length.isdigit() and (len(length) > 15 or int(length) > s.max_body_bytes):
             raise _Stopped(too_large(s.max_body_bytes))
@@ -196,7 +196,7 @@ class _Counted:
             async with asyncio.timeout_at(self._until):
                 event = await self._receive()
         except TimeoutError:
-            message = f"the body did not come within {self._settings.body_timeout_s:g} s"
+            message = f"the request body was not received within {self._settings.body_timeout_s:g} s"
             raise _Stopped(APIError(408, "body_too_slow", message, retry_s=1)) from None
         self._size += len(event.get("body", b""))
         self._whole = event["type"] != "http.request" or not event.get("more_body", False)
@@ -207,4 +207,6 @@ class _Counted:
 
 def too_large(limit: int) -> APIError:
     """A body over the limit, in the server's words."""
-    return APIError(413, "body_too_large", f"the body is larger than {limit:,} bytes", hint="send fewer samples in a request")
+    return APIError(
+        413, "body_too_large", f"the request body is larger than {limit:,} bytes", hint="send fewer samples in a request"
+    )

@@ -47,10 +47,10 @@ async def read_json(request: Request) -> tuple[Any, bytes]:
     """The body as plain values, and as it came."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        message = f"the body is `{kind[:60]}`" if kind else "the body has no type"
+        message = f"the request body has the type `{kind[:60]}`" if kind else "the request has no Content-Type"
         raise APIError(415, "not_json", message, where="header Content-Type", hint="Content-Type: application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise APIError(415, "compressed", "compressed bodies are not read", where="header Content-Encoding")
+        raise APIError(415, "compressed", "compressed request bodies are not supported", where="header Content-Encoding")
     raw = await request.body()
     try:
         if len(raw) > _THREAD_BYTES:

@@ -193,7 +193,7 @@ class RequestLog:
         except Exception as why:  # noqa: BLE001  # the last stop before the server: the client gets an answer, the log the place
             log("internal_error", level=logging.ERROR, failed=why, request=name.decode())
             if not status:
-                await APIError(500, "internal", "an error inside the server; its log says where").send(named)
+                await APIError(500, "internal", "internal server error; see the server log").send(named)
         finally:
             self._note(scope, name.decode(), status or 499, time.perf_counter() - began)
 

@@ -106,16 +106,21 @@ class AuthMiddleware:
     def _check(self, headers: Mapping[str, str]) -> str:
         if not self._keys:
             if self._local and not _is_here(headers.get("host", "")):
-                raise APIError(403, "wrong_host", "this server has no keys and answers to local names only", where="header Host")
+                raise APIError(
+                    403,
+                    "wrong_host",
+                    "this server has no API keys, so it answers requests to a local host name only",
+                    where="header Host",
+                )
             return ""
         key = _key_in(headers)
         if key is None:
             raise APIError(
-                401, "no_key", "this server wants a key", where="header Authorization", hint="Authorization: Bearer KEY"
+                401, "no_key", "an API key is required", where="header Authorization", hint="Authorization: Bearer KEY"
             )
         owner = self._keys.owner(key)
         if owner is None:
-            raise APIError(401, "wrong_key", "this key is not known here", where="header Authorization")
+            raise APIError(401, "wrong_key", "unknown API key", where="header Authorization")
         return owner
 
 

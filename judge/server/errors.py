@@ -1,4 +1,4 @@
-"""Every answer that is no result has one shape: `{"error": {"code", "message", "where", "hint"}}`.
+"""All errors have one shape: `{"error": {"code", "message", "where", "hint"}}`.
 
 Programs act on `code` and the status; `where` is the place in the request, `hint` what would do. 4xx: sending the same again
 gets the same; 429 and 503 come with Retry-After.
@@ -20,16 +20,16 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ERRORS = {
-    400: "Not JSON, or a header that cannot be read.",
+    400: "Not JSON, or a malformed header.",
     401: "No key, or an unknown one.",
-    408: "The body did not come in time.",
-    409: "It does not fit what came before (groups).",
+    408: "The body was not received in time.",
+    409: "It contradicts an earlier request (groups).",
     413: "Too many bytes or samples.",
-    415: "Not said to be JSON.",
-    422: "A field is wrong; `where` says which.",
-    429: "No room; Retry-After says when to come back.",
+    415: "Content-Type is not JSON.",
+    422: "A field is wrong; see `where`.",
+    429: "The server is full; see Retry-After.",
     431: "Headers too large.",
-    503: "Draining, stopped by the monitor, or the engine cannot work; Retry-After where it may pass.",
+    503: "Shutting down, stopped by the monitor, or the engine is not available; Retry-After where a retry may succeed.",
 }
 
 
@@ -45,7 +45,7 @@ class ErrorBody(BaseModel):
 
 
 class ErrorOut(BaseModel):
-    """Any answer that is no result."""
+    """Body of every error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class ErrorOut(BaseModel):
 
 
 class APIError(Exception):
-    """An answer that is no result.
+    """An error that a client is told.
 
     Args:
         status: Of HTTP.

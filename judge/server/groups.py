@@ -116,7 +116,7 @@ class GroupRendezvous:
         if attempt < group.attempt:
             message = f"group `{group.name}` is at attempt {group.attempt}; this is attempt {attempt}"
             raise APIError(409, "group_superseded", message, where="attempt")
-        message = f"attempt {attempt} of group `{group.name}` took the place of attempt {group.attempt}"
+        message = f"attempt {attempt} of group `{group.name}` replaced attempt {group.attempt}"
         self._fail(group, APIError(409, "group_superseded", message, where="attempt"))
         self._forget(key, group)
         return None
@@ -146,17 +146,17 @@ class GroupRendezvous:
 
     def _join(self, key: tuple[str, str], group: Group, index: int, size: int, sample: Sample) -> None:
         if size != group.size:
-            message = f"group `{group.name}` has {group.size} members, and this one says {size}"
+            message = f"group `{group.name}` has {group.size} members, but this one says {size}"
             raise APIError(409, "size_differs", message, where="size")
         print_, known = _print(sample), group.members.get(index)
         if known is not None:
             if known[0] != print_:
-                message = f"member {index} of group `{group.name}` is there already, with other content"
-                raise APIError(409, "member_differs", message, where="index", hint="a higher `attempt` judges the group again")
+                message = f"member {index} of group `{group.name}` was already sent with different content"
+                raise APIError(409, "member_differs", message, where="index", hint="send the group again with a higher `attempt`")
             return
         for name, common in zip(SHARED, group.shared, strict=True):
             if getattr(sample, name) != common:
-                message = f"member {index} has another {name} than the rest of group `{group.name}`"
+                message = f"member {index} has a different {name} from the rest of group `{group.name}`"
                 raise APIError(409, f"{name}_differs", message, where=name)
         if group.result.done():  # failed; the newcomer is told why
             return
@@ -182,7 +182,7 @@ class GroupRendezvous:
             self._forget(key, group)
         except Exception as why:  # noqa: BLE001  # else all members would wait for ever for a group that nobody judges
             log("group_failed", level=logging.ERROR, failed=why)
-            self._fail(group, APIError(500, "internal", "an error inside the server; its log says where"))
+            self._fail(group, APIError(500, "internal", "internal server error; see the server log"))
             self._forget(key, group)
 
     def _expire(self, key: tuple[str, str], group: Group) -> None:
@@ -190,7 +190,7 @@ class GroupRendezvous:
         waited = f"after {self._settings.incomplete_s:g} s"
         message = f"group `{group.name}` has {there} of {group.size} members {waited}; missing: {missing}"
         log("group_incomplete", members=there, size=group.size)
-        hint = "no member has a reward; a higher `attempt` judges the group again"
+        hint = "send the group again with a higher `attempt`"
         self._fail(group, APIError(409, "group_incomplete", message, where="group_id", hint=hint))
         self._keep(key, group)
 
@@ -210,7 +210,7 @@ class GroupRendezvous:
     def _abandon(self, key: tuple[str, str], group: Group) -> None:
         if not group.waiting and not group.result.done():
             log("group_abandoned", size=group.size)
-            self._fail(group, APIError(409, "group_abandoned", f"all members of group `{group.name}` went away"))
+            self._fail(group, APIError(409, "group_abandoned", f"all members of group `{group.name}` disconnected"))
             self._forget(key, group)
 
     def _forget(self, key: tuple[str, str], group: Group) -> None:

@@ -175,7 +175,7 @@ class Drain:
     @property
     def error(self) -> APIError:
         """What requests are told from now on; another server, or this one after its restart, will take them."""
-        return APIError(503, "draining", "this server is about to stop", retry_s=5)
+        return APIError(503, "draining", "the server is shutting down", retry_s=5)
 
     @contextmanager
     def track(self) -> Iterator[None]:

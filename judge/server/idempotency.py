@@ -59,7 +59,7 @@ class IdempotencyCache:
             if found is None:
                 return await self._lead(name, print_, make), False
             if found.print != print_:
-                message = "this key was used for another request; a key stands for one request and its repetitions"
+                message = "this key was already used for a different request"
                 raise APIError(422, "key_reused", message, where=f"header {HEADER}")
             try:
                 return await asyncio.shield(found.future), True
@@ -98,5 +98,5 @@ class IdempotencyCache:
 def check_key(key: str) -> None:
     """Refuse a key that is empty, long, or not plain ASCII."""
     if not (0 < len(key) <= MAX_LENGTH and key.isascii() and key.isprintable()):
-        message = f"a key is 1 to {MAX_LENGTH} printable ASCII characters"
+        message = f"an Idempotency-Key has 1 to {MAX_LENGTH} printable ASCII characters"
         raise APIError(400, "bad_key", message, where=f"header {HEADER}")

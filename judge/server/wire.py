@@ -250,14 +250,14 @@ def rubric_in(value: Any, where: str, allowed: str) -> Rubric | None:
         return None
     place_ = f"{where}.rubric" if where else "rubric"
     if allowed == "off":
-        raise APIError(422, "rubric_not_allowed", "this server judges by its own rubric only", where=place_)
+        raise APIError(422, "rubric_not_allowed", "this server does not accept rubrics from clients", where=place_)
     try:
         rubric = _known_rubric(json.dumps(value, sort_keys=True))
     except RubricError as why:
         raise APIError(422, "bad_rubric", "; ".join(p.what for p in why.problems[:5]), where=place_) from None
     programs = [c.id for c in rubric.criteria if c.check != "llm"]
     if programs and allowed != "all":
-        message = f"criterion `{programs[0]}` is a programmatic check, and this server takes criteria for the judge only"
+        message = f"criterion `{programs[0]}` is a programmatic check; this server accepts criteria for the judge only"
         raise APIError(422, "rubric_not_allowed", message, where=place_, hint="leave `check` out")
     return rubric
 

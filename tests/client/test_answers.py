@@ -149,7 +149,7 @@ async def test_another_text_under_the_same_index():
 
 
 @pytest.mark.parametrize(("key", "says"), [
-    pytest.param("wrong-key-0123456789", "401 wrong_key: this key is not known here", id="wrong"),
+    pytest.param("wrong-key-0123456789", "401 wrong_key: unknown API key", id="wrong"),
     pytest.param(None, "401 no_key", id="none"),
 ])  # fmt: skip
 def test_a_key_that_is_refused(server, key, says):

@@ -68,7 +68,7 @@ def test_a_server_without_our_key(judge, server, monkeypatch):
     monkeypatch.delenv("JUDGE_API_KEY", raising=False)
     ended = judge("one", "--server", server, *ASK)
     assert (ended.code, ended.out) == (3, "")
-    assert "401 no_key: this server wants a key; Authorization: Bearer KEY" in ended.err
+    assert "401 no_key: an API key is required; Authorization: Bearer KEY" in ended.err
 
 
 def test_a_key_for_no_server(judge):
