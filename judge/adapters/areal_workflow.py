@@ -46,7 +46,7 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
     Args:
         gconfig: AReaL's generation settings; `n_samples` has to be 1.
         tokenizer: Of the policy, or its path.
-        group_size: Responses to a prompt; what needs siblings needs more than 1.
+        group_size: Responses to a prompt; what needs whole groups needs more than 1.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
         name: Prefix of the metrics.
         on_no_verdict: `exclude` (the whole group), `impute_group_mean` or `constant`; None: what the run file says.
@@ -54,7 +54,7 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         enable_thinking: For the chat template.
 
     Raises:
-        SettingsError: Another policy; siblings are needed and there are none; AReaL would make groups, too, or is not installed.
+        SettingsError: Another policy; groups are needed and there are none; AReaL would make groups, too, or is not installed.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         if judge.policy == "impute_group_mean":
             cause = cause or "`impute_group_mean`"
         if cause and self.group_size < 2:
-            raise SettingsError(f"{self.name}: {cause} needs siblings, and `group_size` is {self.group_size}")
+            raise SettingsError(f"{self.name}: {cause} needs whole groups, and `group_size` is {self.group_size}")
 
     async def _rolled_out(self, engine: Any, data: Mapping[str, Any]) -> list[Any]:
         ids = _areal("utils.hf_utils.apply_chat_template")(

@@ -4,7 +4,7 @@
 
 What its own code does (openpipe-art 0.5.23, `rewards/ruler.py`, `gather.py`):
 
-- `after_each` is awaited with a group and gives it back, or None: the group is then left out. That is ART's neutral way, and
+- `after_each` is awaited with a group and gives it back, or None: the group is then left out. That is the default for ART, and
   happens here when a response has no reward and the run file says nothing else.
 - RULER puts its score into `reward`, and the earlier one into `metrics["independent_reward"]`. So does this. Metrics are
   `judge/...`, the judge's account is a log line of the trajectory.

@@ -6,10 +6,10 @@ What their own code does (Axolotl 0.21 on TRL 1.14):
 
 - `get_reward_func` wants at least two named parameters, so a bare `**kwargs` is refused.
 - Nothing else can be passed. So the run file comes from JUDGE_CONFIG, and the completions a prompt, where rewards depend on
-  siblings, from JUDGE_NUM_GENERATIONS (the same number as `trl.num_generations`).
+  group members, from JUDGE_NUM_GENERATIONS (the same number as `trl.num_generations`).
 - The plain trainer computes advantages as TRL does: None is left out. The asynchronous one (`async_prefetch`,
   `use_data_producer`) and the context-parallel one sum rewards on their own, where None is 0, as if the response were the worst.
-  So there a missing reward becomes the mean of its siblings, which needs JUDGE_NUM_GENERATIONS; see `none_is_zero`.
+  So there a missing reward becomes the mean of its group, which needs JUDGE_NUM_GENERATIONS; see `none_is_zero`.
 - Worker processes (`reward_num_workers`) get the function by its name, whole groups, and none of `trainer_state`, `log_extra`,
   `log_metric`; the context-parallel trainer passes no `completion_ids` besides. An exception in a worker makes the main process
   of that rank score everything again, which the other ranks do not join: groups are judged there as the workers would have.
@@ -34,7 +34,7 @@ def reward(prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) ->
     """Rewards of the completions, in their order; None: no reward, where the caller leaves it out of the group.
 
     Raises:
-        SettingsError: JUDGE_CONFIG names no run file, or rewards depend on siblings and JUDGE_NUM_GENERATIONS is not set.
+        SettingsError: JUDGE_CONFIG names no run file, or rewards depend on the group and JUDGE_NUM_GENERATIONS is not set.
     """
     size = group_size()
     framework = "axolotl-async" if none_is_zero(kwargs) else "axolotl"

@@ -13,7 +13,7 @@ What its own code does (OpenRLHF 0.11.2, `utils/agent.py`, `trainer/ray/vllm_eng
 - Estimators that compare with the group (`group_norm`, `rloo`, `dr_grpo`, `reinforce_baseline`) make of equal rewards no
   advantage, whatever their number.
 
-So a missing reward becomes the mean of its siblings. A group without any gets the run file's `no_verdict_constant`
+So a missing reward becomes the mean of its group. A group without any gets the run file's `no_verdict_constant`
 throughout, and NaN as `scores`.
 """
 
@@ -51,7 +51,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
     """Rolls out as OpenRLHF's own executor does, and judges the responses to one prompt by one call.
 
     Raises:
-        SettingsError: OpenRLHF is not installed, JUDGE_CONFIG names no run file, or what it says cannot be honoured there.
+        SettingsError: OpenRLHF is not installed, JUDGE_CONFIG names no run file, or what it says is not supported there.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
         settings = self._judge.plan.settings
         if size < 2 and not (settings.group is None and alone(settings.reward.shape)):
             raise SettingsError(
-                f"{needs_group(settings, '')} needs several responses to a prompt, and this prompt has one: set"
+                f"{needs_group(settings, '')} needs whole groups, and this prompt has one response: set"
                 " `--rollout.n_samples_per_prompt` and `--eval.n_samples_per_prompt` to 2 or more"
             )
 

@@ -62,7 +62,7 @@ class _Case:
 
     @property
     def cause(self) -> str:
-        """What needs siblings, with the policy in force; empty when nothing does."""
+        """What needs whole groups, with the policy in force; empty when nothing does."""
         try:
             policy = policy_of(self.name, self.plan.settings)[0]
         except SettingsError:
@@ -105,13 +105,13 @@ def _pair(said: Answer) -> tuple[str, bool]:
 def _groups(case: _Case) -> Answer:
     name, size = case.name, case.layout.num_generations
     if name in ONE_AT_A_TIME:
-        return "one response a call; siblings are never seen"
+        return "one response a call; the rest of the group is never seen"
     if name not in BATCHED:
         return "one whole group a call"
     if size is None:
         return ("`--num-generations` is not given, and " + case.cause + " needs it", True) if case.cause else "no numbers given"
     if case.cause and size < 2:
-        return f"{case.cause} needs siblings, and a group has {size}", True
+        return f"{case.cause} needs whole groups, and `--num-generations` is {size}", True
     return _batches(case, size)
 
 
@@ -122,7 +122,7 @@ def _batches(case: _Case, size: int) -> Answer:
         return f"groups of {size}; give --per-device-batch to see whether they split"
     local = layout.per_device_batch * layout.steps_per_generation
     if local * layout.processes % size:
-        return f"{local} x {layout.processes} completions are no multiple of {size}: trainers refuse that", True
+        return f"{local} x {layout.processes} completions are not a multiple of {size}, which trainers refuse", True
     if local % size == 0:
         return f"whole: a process holds {local} completions, which is {local // size} groups of {size}"
     how = {
@@ -132,17 +132,17 @@ def _batches(case: _Case, size: int) -> Answer:
     }
     then = how.get(case.name, "JudgeReward forms groups over processes (AsyncJudgeReward cannot)")
     if not case.cause:
-        then = "nothing here depends on siblings, so each response is judged where it is"
+        then = "nothing here depends on the group, so each response is judged where it is"
     return f"split: {local} completions a process, {size} a group; {then}"
 
 
-def _siblings(case: _Case) -> Answer:
+def _comparison(case: _Case) -> Answer:
     if not case.cause:
-        return "rewards depend on no sibling"
+        return "rewards do not depend on the group"
     if not case.known.sees_groups:
         there = f"; they meet {case.known.meets}" if case.known.meets else ""
-        return f"{case.cause} needs siblings, and {case.name} shows none{there}", True
-    return f"{case.cause} needs siblings, and whole groups are judged at once"
+        return f"{case.cause} needs whole groups, and {case.name} shows one at a time{there}", True
+    return f"{case.cause} needs whole groups, and whole groups are judged at once"
 
 
 def _question(case: _Case) -> Answer:
@@ -214,13 +214,13 @@ def _columns(case: _Case) -> Answer:
 
 
 def _missing(case: _Case) -> Answer:
-    can = f"it can: {', '.join(case.known.policies)}"
+    can = f"supported: {', '.join(case.known.policies)}"
     try:
         policy, constant = policy_of(case.name, case.plan.settings)
     except SettingsError as cause:
         return f"{cause}", True
     here = f"{policy} {constant:g}" if constant is not None else policy
-    return f"{here} (there, None is {case.known.none_is}; {can})"
+    return f"{here} (in {case.name}, None is {case.known.none_is}; {can})"
 
 
 def _engine(case: _Case) -> Answer:
@@ -233,7 +233,7 @@ def _engine(case: _Case) -> Answer:
         many = case.layout.processes
         return f"`{engine.kind}` in the trainer's process" + (f": {many} copies of the judge, one a process" if many > 1 else "")
     if not isinstance(engine, OpenAiSettings):
-        return f"`{engine.kind}` is for tests, and cannot be started from a run file", True
+        return f"`{engine.kind}` gives the replies that the run settings hold: no model judges", True
     limit, why = (STALL_S, "AsyncGRPO gives up") if case.name == "trl-async" else (TIMEOUT_S, "torch.distributed gives up")
     if engine.deadline_s >= limit:
         return f"a call may take {engine.deadline_s:g} s, and {why} after {limit:g} s: lower `engine.deadline_s`", True
@@ -278,7 +278,7 @@ def _metrics(case: _Case) -> Answer:
 
 _LOOKS: tuple[tuple[str, Callable[[_Case], Answer]], ...] = (
     ("groups", _groups),
-    ("siblings", _siblings),
+    ("comparison", _comparison),
     ("question", _question),
     ("reference", _reference),
     ("columns", _columns),
@@ -380,19 +380,19 @@ async def compute_group_rewards(self, trajectory_group, env_group):
 _TRAINERS = {"trl-async": "AsyncGRPOTrainer"}
 
 
-def launch_lines(framework: str, config: str, num_generations: int | None, siblings: bool) -> list[str]:
+def launch_lines(framework: str, config: str, num_generations: int | None, grouped: bool) -> list[str]:
     """The lines for one framework.
 
     Args:
         config: Path of the run file.
         num_generations: Completions a prompt, where known.
-        siblings: Whether rewards depend on them, so that the number has to be given.
+        grouped: Whether rewards depend on them, so that the number has to be given.
 
     Example:
         >>> launch_lines("verifiers", "/runs/judge.yaml", 8, False)[0]
         'export JUDGE_CONFIG=/runs/judge.yaml'
     """
-    size = num_generations if siblings else None
+    size = num_generations if grouped else None
     text = _LINES[framework].format(
         config=config,
         size=f", num_generations={size}" if size else "",

@@ -7,7 +7,7 @@ What its own code does (SkyRL 0.4, `skyrl_gym`, `train/generators/skyrl_gym_gene
   with `generator.batched` one judgement follows the other.
 - Nothing reads `metadata`. What is logged, as `environment/...`, is the mean of what `get_metrics` gives at the end.
 - An exception leaves the agent loop, None is a type error, NaN is not guarded: no reward is an exception, or a declared constant.
-- An environment sees one trajectory. What needs siblings works under the generator of `judge.adapters.skyrl_generator` alone:
+- An environment sees one trajectory. What needs whole groups works under the generator of `judge.adapters.skyrl_generator` alone:
   there `judged_step` judges nothing, and leaves the text with the generator.
 """
 

@@ -6,7 +6,7 @@ What its own code does (SkyRL 0.4: `train/generators/skyrl_gym_generator.py`, `t
   that waits holds no thread and no replica. So whichever ends a group judges it, and other groups go on meanwhile.
 - Rewards that an agent loop gives back go through all that follows: metrics, `zero_reward_on_non_stop`, overlong filtering.
 - As many rows have to come back as were sent, and advantages count masked rows: a response cannot be left out. One with the
-  mean of its siblings leaves the group's mean where it was, and a loss mask of zeros takes it out of the loss.
+  mean of its group leaves the group's mean where it was, and a loss mask of zeros takes it out of the loss.
 - Where batches are put together (fully asynchronous training, evaluation) a figure is summed unless its name says `mean`.
 """
 
@@ -92,7 +92,7 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
 
         Raises:
             NoVerdictError: By the policy; and with `impute_group_mean` where no response of a group has a reward.
-            SettingsError: The settings compare siblings, and there are none.
+            SettingsError: The settings compare group members, and there are none.
         """
         rows = input_batch["env_extras"]
         ids = input_batch.get("trajectory_ids")
@@ -130,7 +130,7 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
         settings = self._judge.plan.settings.model_copy(update={"on_no_verdict": "drop"})  # most need no mean
         if cause := needs_group(settings, ""):
             raise SettingsError(
-                f"{self._judge.name}: {cause} needs siblings, and there is one trajectory of a prompt: raise"
+                f"{self._judge.name}: {cause} needs whole groups, and there is one trajectory of a prompt: raise"
                 " `generator.n_samples_per_prompt`, and for evaluation `generator.eval_n_samples_per_prompt`"
             )
 

@@ -5,7 +5,7 @@ What its own code does (slime, August 2026: `rollout/rm_hub`, `rollout/sglang_ro
 - Both are awaited: a plain function fails. Nothing but the sample arrives, so the judge is named by the environment: JUDGE_CONFIG
   (a run file) or JUDGE_SERVER (the URL of `judge serve`), for the whole Ray job.
 - An exception ends the rollout, and None or NaN break the normalisation: no reward is an exception, or a declared constant.
-- A group is judged at once with `--group-rm`. There a missing reward becomes the mean of its siblings, which leaves the group's
+- A group is judged at once with `--group-rm`. There a missing reward becomes the mean of its group, which leaves the group's
   mean where it was, and `remove_sample` takes the response out of the loss.
 - Scoring is outside the limit on generation: how many calls run at once is up to the run file's engine, or the server.
 """
@@ -43,7 +43,7 @@ async def custom_rm(args: Any, sample: Any, **kwargs: Any) -> float:
 
 
 async def custom_group_rm(args: Any, samples: Sequence[Any], **kwargs: Any) -> list[float]:
-    """The rewards of one group, in order. A response whose reward is its siblings' mean gets `remove_sample`.
+    """The rewards of one group, in order. A response whose reward is its group's mean gets `remove_sample`.
 
     Raises:
         NoVerdictError: No response of the group has a reward.

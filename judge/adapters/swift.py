@@ -10,7 +10,7 @@ What its own code does (ms-swift 4.6, `rl_core/grpo_algorithm.py`, `rewards/orm.
 - The call is `self(completions, **kwargs)`, completions positional, as plain strings. There are no prompts: they are `messages`
   without the last one, which is the completion.
 - None becomes NaN and then, in the sum, 0: as if the response were the worst. So a response without a reward gets the mean of
-  its siblings (advantage 0), a declared constant, or ends the run. A group without any reward at all stays None: all its members
+  its group (advantage 0), a declared constant, or ends the run. A group without any reward at all stays None: all its members
   are the same 0 then, which is advantage 0 for each. In multi-turn runs with a rollout server they are that 0 here: its warning
   about a None looks each keyword up by row, and `trajectory_inputs` has no rows, so the run would die of a KeyError.
 - Asynchronous rewards run in a fresh `asyncio.run` each step, where a kept client dies on step 2; ours live on their own loop.

@@ -40,11 +40,11 @@ class JudgeReward:
     Args:
         config: Run settings: a YAML file, a mapping, or `RunSettings`.
         num_generations: Completions a prompt, as in the trainer (the call does not tell). Needed where a reward depends on its
-            siblings (`group`, most steps of `reward.shape`, `impute_group_mean`); then an incomplete group is an error
+            group members (`group`, most steps of `reward.shape`, `impute_group_mean`); then an incomplete group is an error
             instead of a silent half-truth.
         reference: Column of the reference answer; None: the first of `reference`, `answer`, `solution`... that is there.
         name: Of the metrics: `rewards/<name>/mean`.
-        on_no_verdict: `exclude` (None: advantage 0, siblings untouched), `impute_group_mean`, `constant`, `raise`.
+        on_no_verdict: `exclude` (None: advantage 0, group members untouched), `impute_group_mean`, `constant`, `raise`.
         constant: For `constant`.
         engine: Used instead of the one in the settings.
         framework: `trl`, `trl-async`, `unsloth`, `axolotl`: which contract the policy is checked against.
@@ -162,7 +162,7 @@ class JudgeReward:
 class AsyncJudgeReward(JudgeReward):
     """The same, awaited by the trainer together with its other asynchronous reward functions.
 
-    It cannot form groups over several processes (collectives need one thread and one order), so what depends on siblings
+    It cannot form groups over several processes (collectives need one thread and one order), so what depends on the group
     is refused here; use `JudgeReward`.
     """
 

@@ -8,7 +8,7 @@ What its own code does:
 - But a trace whose scoring is cut off by `timeout.scoring` counts as fine, with a reward of 0.0. So the adapter gives up, and
   raises, a little before.
 - 0.3 (`verifiers.Rubric`): arguments are given by name; plural names (`prompts`, `completions`) make it a function of a whole
-  group; every exception becomes 0.0. So a missing reward gets the mean of its siblings, which only the group form sees. A
+  group; every exception becomes 0.0. So a missing reward gets the mean of its group, which only the group form sees. A
   rollout that failed is scored like any other, with nothing in it; a row without an answer has the answer "".
 
     --env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward     # 0.4; the run file is named by JUDGE_CONFIG
@@ -100,7 +100,7 @@ def judge_rewards(
         config: Run settings; None: the file that JUDGE_CONFIG names.
         name: Of the metric.
         reference: Column of the data set's row with the reference; None: `answer`, as verifiers passes it.
-        on_no_verdict: `impute_group_mean` or `constant`; None: what the run file says, else the mean of the siblings. A group
+        on_no_verdict: `impute_group_mean` or `constant`; None: what the run file says, else the mean of its group. A group
             without any reward raises, which verifiers logs and turns into the same 0.0 for all of them.
 
     Raises:

@@ -7,10 +7,10 @@ What its own code does (verl 0.9.1, `experimental/reward_loop`, `trainer/ppo/rew
 - Nothing passes the prompt. Only `extra_info`, a dict of the data set, can bring it; verl writes into that dict, and we do not.
 - Every key of the returned dict becomes a column, by the names of the first sample: so all samples have the same ones.
 - NaN makes the advantages of the whole group NaN, None fails when it is packed, and an exception leaves the response out:
-  asynchronous trainers drop and refill its group, the synchronous one trains on the siblings that were judged. So `raise` is
-  the neutral way, and what there is instead is a declared constant.
-- Siblings go to reward workers drawn at random, in different processes: what needs a group cannot work here. It can at a server:
-  `server` sends each response there, and `group` names the key of `extra_info` by which its broker brings siblings together.
+  asynchronous trainers drop and refill its group, the synchronous one trains on the group members that were judged. So `raise` is
+  the default, and what there is instead is a declared constant.
+- Group members go to reward workers drawn at random, in different processes: what needs a group cannot work here. It can at a
+  server: `server` sends each response there, and `group` names the key of `extra_info` by which its broker brings them together.
   `judge.adapters.verl_manager` needs neither that key nor one for the question.
 """
 
@@ -67,8 +67,8 @@ async def compute_score(
         server: URL of `judge serve`, instead of `config`. Neither: JUDGE_CONFIG or JUDGE_SERVER of the environment.
         question: Key of `extra_info` that holds the question (text or messages); None: `question`, `prompt`, `problem`...
         reference: Key of `extra_info` to use instead of `ground_truth`.
-        group: Key of `extra_info` that names the response's group: the same text for all siblings, another one at each step. With
-            a server only; each call then waits until all siblings have come, and they are judged as one group.
+        group: Key of `extra_info` that names the response's group: the same text for all its members, another one at each step.
+            With a server only; each call then waits until all group members have come, and they are judged as one group.
         index: Key of `extra_info` with the response's number in its group, from 0.
         group_size: Members of a group; None: as the server is set (`server.group.size`).
         name: Prefix of the metrics.
@@ -105,7 +105,7 @@ async def columns_of(judge: ProcessJudge | RemoteJudge, sample: Sample, place: P
     elif isinstance(judge, RemoteJudge):
         score, reward = await judge.member(*place, sample)
     else:
-        raise SettingsError(f"{judge.name}: `group` needs `server`: siblings are in other processes, and meet there")
+        raise SettingsError(f"{judge.name}: `group` needs `server`: group members are in other processes, and meet there")
     return {"score": score, **judge.metrics(score, reward)}
 
 

@@ -4,8 +4,8 @@ What its own code does (verl 0.9.1, `experimental/reward_loop`, `experimental/ag
 
 - A manager's `run_single` gets one response with all columns of its row, of which a `compute_score` sees four: the messages
   (`raw_prompt`), the token ids, and in the v1 trainer the prompt's `uid`, drawn anew each time the prompt is, the response's
-  number among the prompt's (`session_id`, from 0), and `global_steps`. So it needs no column made for it, and siblings, who go to
-  reward workers drawn at random, find each other at a server.
+  number among the prompt's (`session_id`, from 0), and `global_steps`. So it needs no column made for it, and group members,
+  which go to reward workers drawn at random, find each other at a server.
 - A prompt that was under way at a checkpoint is rolled out again with its old `uid`, as of the step at which the run goes on.
 - No row says that it is of the validation set, where a prompt has `val_kwargs.n` responses instead of `n`. The store between
   verl's workers does: its key `uid` is in the partition `val`.
@@ -67,7 +67,7 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
     """One response a call -> its reward and metrics, with the signature that verl makes its managers by.
 
     Raises:
-        SettingsError: The configuration cannot work, siblings are needed and there is no server, or verl is not installed.
+        SettingsError: The configuration cannot work, group members are needed and there is no server, or verl is not installed.
     """
 
     def __init__(
@@ -123,13 +123,13 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         return replace(sample, metadata={**sample.metadata, LENGTHS: length})
 
     async def _place(self, columns: Mapping[str, Any]) -> Place | None:
-        """Where the response belongs at a server; None: nowhere, since it has no siblings or they are not asked for."""
+        """Where the response belongs at a server; None: nowhere, since it has no group members or they are not asked for."""
         if isinstance(self.judge, ProcessJudge) or not self.options.grouped or max(self.sizes) == 1:
             return None
         named: list[Any] = [columns.get(column) for column in ("global_steps", "uid", "session_id")]
         if None in named:
             raise DataError(
-                f"{self.options.name}: siblings meet by the `global_steps`, `uid` and `session_id` of verl's v1 trainer, and here"
+                f"{self.options.name}: a group meets by the `global_steps`, `uid` and `session_id` of verl's v1 trainer, and here"
                 f" these are {named}; `reward.reward_kwargs.grouped: false` judges each response alone"
             )
         step, uid, number = named

@@ -65,7 +65,7 @@ def test_rewards_metrics_and_logs(run_file):
 
 
 def test_a_group_with_a_missing_reward_is_left_out(run_file):
-    """ART's neutral way; and nothing of that group is changed."""
+    """The default for ART; and nothing of that group is changed."""
     failed = group("It is Paris.", "It is Oslo.")
     whole = group("It is Paris.", "It is Rome.")
     assert gathered(judge_group(run_file()), failed, whole) == [whole]

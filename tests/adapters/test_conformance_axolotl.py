@@ -55,7 +55,7 @@ def test_found_by_its_dotted_path(run_file, monkeypatch):
     ],
 )
 def test_where_none_would_be_zero(run_file, monkeypatch, passed):
-    """The mean of the siblings, which needs the size of a group; without it nothing is judged, and the note says what to set."""
+    """The mean of its group, which needs the size of a group; without it nothing is judged, and the note says what to set."""
     monkeypatch.setenv("JUDGE_CONFIG", run_file())
     monkeypatch.delenv("JUDGE_NUM_GENERATIONS", raising=False)
     with pytest.raises(SettingsError, match="`impute_group_mean` needs whole groups") as caught:

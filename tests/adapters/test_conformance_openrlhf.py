@@ -148,8 +148,8 @@ def test_an_empty_label_is_no_reference(load, endpoint):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("recipe: verifier\n", "name a number, with `on_no_verdict: constant`", id="no-constant"),
-        pytest.param("recipe: verifier\non_no_verdict: raise\n", "cannot honour `raise`", id="raise-is-swallowed-there"),
+        pytest.param("recipe: verifier\n", "Set `on_no_verdict: constant`", id="no-constant"),
+        pytest.param("recipe: verifier\non_no_verdict: raise\n", "`raise` is not supported", id="raise-is-swallowed-there"),
         pytest.param("recipe: pairwise\ngroup: {schedule: swiss}\n", "shows one response a call", id="group"),
         pytest.param("recipe: verifyer\n", "verifier", id="no-such-recipe"),
     ],
@@ -180,7 +180,7 @@ def test_an_engine_that_cannot_work_is_said_in_the_log(run_file, monkeypatch, ca
 
 
 def test_an_agent_judges_whole_groups(run_file, monkeypatch):
-    """Two calls for the same prompt at a time are two groups: in each a missing reward is the mean of its own siblings."""
+    """Two calls for the same prompt at a time are two groups: in each a missing reward is the mean of its group."""
     monkeypatch.setenv("JUDGE_CONFIG", run_file(CONSTANT.replace("on_no_verdict: constant", "on_no_verdict: group_mean")))
     monkeypatch.setitem(sys.modules, "openrlhf.utils.agent", SimpleNamespace(SingleTurnAgentExecutor=OpenrlhfExecutor))
     for parent in ("openrlhf", "openrlhf.utils"):

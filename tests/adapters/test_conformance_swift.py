@@ -64,7 +64,7 @@ def test_a_group_without_any_reward_beside_trajectories(run_file):
 
 
 def test_two_groups_in_one_batch(run_file):
-    """The mean is that of the row's own siblings."""
+    """The mean is that of the row's own group members."""
     orm = JudgeORM(SimpleNamespace(num_generations=2), run_file())
     batch = [*rows("It is Paris.", "It is Oslo."), *rows("It is Rome.", "It is Oslo.", question="And Italy?")]
     assert swift_rewards(orm, batch) == [1.0, 1.0, 0.0, 0.0]
@@ -96,7 +96,7 @@ def test_asynchronous_rewards_cannot_impute(run_file):
 def test_exclude_is_refused(run_file, policy):
     """ms-swift has no such thing."""
     if policy:
-        with pytest.raises(SettingsError, match="ms-swift cannot honour `exclude`"):
+        with pytest.raises(SettingsError, match=r"`exclude` is not supported.*in ms-swift, None is 0"):
             JudgeORM(ARGS, run_file(), on_no_verdict=policy)
 
 

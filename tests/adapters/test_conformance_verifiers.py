@@ -132,7 +132,7 @@ def group(function, *replies):
 
 
 def test_v0_imputes_the_mean_of_the_siblings(run_file):
-    """Its own way with an exception is 0.0 for the whole group; the mean leaves the siblings' baseline where it was."""
+    """Its own way with an exception is 0.0 for the whole group; the mean leaves the group members' baseline where it was."""
     assert group(verifiers.judge_rewards(run_file()), "It is Paris.", "It is Oslo.", "It is Rome.") == [1.0, 0.5, 0.0]
 
 
@@ -173,7 +173,7 @@ def test_v0_sees_groups(run_file):
 
 def test_v0_policies(run_file):
     """`raise` there is 0.0 for everyone, so it is refused."""
-    with pytest.raises(SettingsError, match="verifiers-v0 cannot honour `raise`"):
+    with pytest.raises(SettingsError, match="`raise` is not supported"):
         verifiers.judge_rewards(run_file(), on_no_verdict="raise")
 
 

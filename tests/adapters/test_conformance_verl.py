@@ -106,7 +106,7 @@ def test_the_question_comes_from_extra_info(run_file, endpoint, recipe, extra, o
 def test_without_a_question_it_says_so(run_file):
     """The commonest mistake in a verl data set, told with what is there; a recipe that shows no question needs none."""
     bare = {**row(), "extra_info": {"index": 7}}
-    with pytest.raises(DataError, match=r"extra_info has not any of question.*\(it has: index, num_turns"):
+    with pytest.raises(DataError, match=r"extra_info is missing the prompt.*\(found: index, num_turns"):
         score(["It is Paris."], [bare], config=run_file(RUBRIC))
 
 
@@ -139,7 +139,7 @@ def test_a_rubric_of_its_own(run_file, endpoint):
     ],
 )
 def test_what_needs_siblings_is_refused(run_file, text, cause):
-    """verl sends siblings to different processes: a rank among one would be a silent constant."""
+    """verl sends group members to different processes: a rank among one would be a silent constant."""
     with pytest.raises(SettingsError, match=f"{cause} needs the other responses"):
         score(["It is Paris."], config=run_file(text))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -20,7 +21,13 @@ FRAMEWORKS = {
     "axolotl": "axolotl",
     "unsloth": "unsloth",
     "trl_async": "trl-async",
+    "slime": "slime-group",
+    "art": "art",
+    "skyrl": "skyrl-generator",
+    "areal": "areal-workflow",
+    "tinker": "tinker",
 }
+PINS = {"ms_swift": "swift"}  # folder -> tests/frameworks/NAME.txt, where they differ
 
 
 @pytest.mark.parametrize("folder", list(FRAMEWORKS))
@@ -45,6 +52,28 @@ def test_shell_scripts_parse(script):
 def test_python_scripts_parse(script):
     """And each says what it is."""
     assert ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("folder", [*FRAMEWORKS, "trl"])
+def test_a_readme_says_first_what_is_needed(folder):
+    """Nobody should find out after an hour that a GPU, a cluster or an account is missing."""
+    text = (EXAMPLES / folder / "README.md").read_text(encoding="utf-8")
+    title, empty, first = text.splitlines()[:3]
+    assert title.startswith("# ")
+    assert not empty
+    assert first.startswith(("Needs ", "Runs end to end on "))
+    assert "```console" in text
+    assert f"({folder}/README.md)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", list(FRAMEWORKS))
+def test_a_readme_names_the_version_that_is_tested(folder):
+    """`make test-frameworks` runs the adapter under this version, and under no other."""
+    pins = EXAMPLES.parent / "tests" / "frameworks" / f"{PINS.get(folder, folder)}.txt"
+    if not pins.exists():
+        pytest.skip("no lane of its own")
+    [(name, version)] = re.findall(r"^([\w.-]+)==(\S+)$", pins.read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    assert f"{name} {version}" in (EXAMPLES / folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_axolotl_names_a_function_that_is_there():

@@ -28,7 +28,7 @@ def test_a_plain_run_file(framework):
     policy = {"on_no_verdict": "constant", "no_verdict_constant": 0.5} if framework.startswith("openrlhf") else {}
     found = findings(framework, Layout(4, 2, 4), row={"extra_info": {"question": "q"}}, **policy)
     assert [f for f in found.values() if f.problem] == []
-    assert found.keys() >= {"groups", "siblings", "question", "no reward", "engine", "metrics"}
+    assert found.keys() >= {"groups", "comparison", "question", "no reward", "engine", "metrics"}
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_a_plain_run_file(framework):
         pytest.param(Layout(4, 1, 2, 4), "whole: a process holds 8", False, id="accumulated"),
         pytest.param(Layout(4, 4, 2), "split: 2 completions a process, 4 a group", False, id="half-a-group"),
         pytest.param(Layout(4, 2, 6), "split: 6 completions a process, 4 a group", False, id="one-and-a-half"),
-        pytest.param(Layout(4, 1, 2), "no multiple of 4", True, id="too-few"),
+        pytest.param(Layout(4, 1, 2), "not a multiple of 4", True, id="too-few"),
         pytest.param(Layout(4), "give --per-device-batch", False, id="batch-not-given"),
         pytest.param(Layout(None, 4, 2), "`--num-generations` is not given", True, id="size-not-given"),
-        pytest.param(Layout(1, 1, 4), "a group has 1", True, id="no-siblings"),
+        pytest.param(Layout(1, 1, 4), "`--num-generations` is 1", True, id="no-siblings"),
     ],
 )
 @pytest.mark.parametrize("framework", BATCHED)
@@ -62,7 +62,7 @@ def test_groups(framework, layout, says, problem):
 )
 def test_siblings_that_are_never_seen(framework, settings):
     """These would compare a response with nobody."""
-    assert findings(framework, **settings)["siblings"].problem
+    assert findings(framework, **settings)["comparison"].problem
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_problems(framework, settings, about):
 
 
 def test_what_verls_reward_manager_sees():
-    """More than a function does there: no column for the question, lengths from token ids; siblings, at a server."""
+    """More than a function does there: no column for the question, lengths from token ids; group members, at a server."""
     found = findings("verl-manager", row={}, reward={"shape": [{"kind": "overlong", "limit": 100, "cache": 20}]})
     assert [f for f in found.values() if f.problem] == []
-    told = findings("verl-manager", recipe="pairwise", group={"schedule": "swiss"})["siblings"]
+    told = findings("verl-manager", recipe="pairwise", group={"schedule": "swiss"})["comparison"]
     assert told.problem
     assert told.says.endswith("they meet at a server, with `reward.reward_kwargs.server`")
 

@@ -80,7 +80,7 @@ def test_a_failed_row_leaves_its_siblings_alone(tmp_path):
     ],
 )
 def test_other_policies_give_numbers(tmp_path, policy, options):
-    """Who asks for them has no absent rewards; with the mean of the siblings the row's advantage is 0 as well."""
+    """Who asks for them has no absent rewards; with the mean of its group the row's advantage is 0 as well."""
     reward = rewarding(tiny.by_hash(silent=3), on_no_verdict=policy, **options)
     trainer = tiny.trainer(str(tmp_path), reward, steps=1, batch=16)
     trainer.train()

@@ -84,7 +84,7 @@ def test_groups_are_formed_by_content(keys: str, size: int | None, groups: list[
 
 def test_half_a_group_is_refused():
     """Judging a part of a group would be a silent error in every advantage."""
-    with pytest.raises(DataError, match="no multiple of 4"):
+    with pytest.raises(DataError, match="expected 4 completions of each prompt, got 3"):
         form_groups("aaabbbb", 4)
 
 
@@ -110,7 +110,7 @@ def test_a_policy_that_a_framework_cannot_honour_is_refused(name: str):
         if policy in known.policies:
             assert check_policy(name, policy, constant) == policy
         else:
-            with pytest.raises(SettingsError, match="cannot honour"):
+            with pytest.raises(SettingsError, match="is not supported"):
                 check_policy(name, policy, constant)
 
 
@@ -133,7 +133,7 @@ def reward(**options: Any) -> JudgeReward:
 
 
 def test_what_the_trainer_gets():
-    """A failed row is None, its siblings keep their rewards, and the logs have one value a row."""
+    """A failed row is None, the rest of its group keep their rewards, and the logs have one value a row."""
     metrics: dict[str, float] = {}
     columns: dict[str, list[str]] = {}
     made = reward(name="facts")

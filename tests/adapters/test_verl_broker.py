@@ -1,4 +1,4 @@
-"""verl's siblings at the broker of a real server: judged as one group, though each call shows one response."""
+"""verl's group members at the broker of a real server: judged as one group, though each call shows one response."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_keys_that_are_not_there(extra):
 
 
 def test_a_group_needs_a_server(monkeypatch, tmp_path):
-    """Siblings are in other processes."""
+    """Group members are in other processes."""
     path = tmp_path / "judge.yaml"
     path.write_text("recipe: verifier\nengine: {kind: openai, model: m}\n")
     [told] = score([row(0)], ["a"], config=str(path), group="judge_group")

@@ -201,7 +201,7 @@ def test_a_declared_constant(env):
 
 
 def test_a_tournament(env, endpoint):
-    """Only a workflow sees siblings here; judged together, in pairs."""
+    """Only a workflow sees group members here; judged together, in pairs."""
     env(TOURNAMENT)
     endpoint.reply = lambda body: Canned(prefers_longer(str(body["messages"])))
     batch = episode("answer aa.", "answer aaaa.", "answer a.", group_size=3)
@@ -269,8 +269,8 @@ def test_episodes_are_judged_side_by_side(env, endpoint):
     [
         pytest.param({"gconfig": GenerationHyperparameters(n_samples=4)}, "pass `group_size=4` to the workflow", id="twice"),
         pytest.param({"on_no_verdict": "raise"}, "it can: exclude, impute_group_mean, constant", id="raise"),
-        pytest.param({"on_no_verdict": "impute_group_mean"}, "needs siblings, and `group_size` is 1", id="mean-of-none"),
-        pytest.param({"config": {"recipe": "pairwise", "group": {}}}, "`group` needs siblings", id="tournament-of-one"),
+        pytest.param({"on_no_verdict": "impute_group_mean"}, "needs whole groups, and `group_size` is 1", id="mean-of-none"),
+        pytest.param({"config": {"recipe": "pairwise", "group": {}}}, "`group` needs whole groups", id="tournament-of-one"),
     ],
 )
 def test_refused_before_the_first_episode(env, options, says):

@@ -125,7 +125,7 @@ def test_found_by_its_dotted_path():
 
 
 def test_the_plain_trainer_leaves_it_out(endpoint, tmp_path):
-    """A row without a verdict has advantage 0, and its siblings have what they have without it. Figures are in its log."""
+    """A row without a verdict has advantage 0, and the others what they have without it. Metrics are in its log."""
     endpoint.reply = by_hash
     trainer, seen = trained(PLAIN, AxolotlGRPOConfig, tmp_path, axolotl.reward)
     broken = 0
@@ -150,7 +150,7 @@ def silent_second(prompts, completions, **columns):
 
 
 def test_what_none_would_be_in_the_asynchronous_trainer(tmp_path):
-    """Its own sum reads None as 0: the silent row trains as the worst one does, and moves its siblings."""
+    """Its own sum reads None as 0: the silent row trains as the worst one does, and moves the rest of its group."""
     _, seen = trained(ASYNC, AxolotlAsyncGRPOConfig, tmp_path, silent_second, **PREFETCH)
     rewards, advantages = seen[0]
     assert torch.isnan(rewards).tolist() == [False, True, False, False]
@@ -176,7 +176,7 @@ def test_the_asynchronous_trainer_gets_the_mean_of_the_siblings(endpoint, monkey
 
 
 def test_workers(monkeypatch):
-    """Two groups, a worker each: whole groups arrive, and each failed row is the mean of its own siblings."""
+    """Two groups, a worker each: whole groups arrive, and each failed row is the mean of its group."""
     monkeypatch.setenv("JUDGE_NUM_GENERATIONS", "4")
     trainer = bare(4)
     second = ("It is Oslo!", "It is Paris!", "It is Paris", "It is Rome")

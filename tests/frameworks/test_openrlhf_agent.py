@@ -97,7 +97,7 @@ def test_evaluation_has_groups_of_another_size(agent, endpoint):
 
 
 def test_steps_of_the_shaping_chain_see_the_group(agent):
-    """Ranks are of siblings: of two prompts each is ranked alone."""
+    """Ranks are of group members: of two prompts each is ranked alone."""
     shaped = MEAN + "reward: {shape: [{kind: rank}]}\n"
     made = agent(shaped, [RIGHT, WRONG, WRONG + "!", WRONG + "?"], size=2, prompts=2, rows=rows_of("a", "b"))
     assert rewards_of(made.samples) == [1.0, 0.0, 0.5, 0.5]
@@ -106,7 +106,7 @@ def test_steps_of_the_shaping_chain_see_the_group(agent):
 
 def test_a_group_of_one_where_siblings_are_needed(agent):
     """A tournament of one compares with nobody: said at the first prompt, and not trained on."""
-    with pytest.raises(SettingsError, match=r"`group` needs siblings, and this prompt has one sample.*n_samples_per_prompt"):
+    with pytest.raises(SettingsError, match=r"`group` needs whole groups, and this prompt has one.*n_samples_per_prompt"):
         agent(TOURNAMENT, answers(1), size=1)
     assert rewards_of(agent(MEAN, [RIGHT], size=1).samples) == [1.0]
 
@@ -216,7 +216,7 @@ def test_a_wrong_run_file_stops_the_rollout_actor(step, text, says):
 
 
 def test_a_generation_that_fails_ends_the_run_and_nobody_waits(agent, endpoint, loop):
-    """As with OpenRLHF's own executor; the siblings do not wait for it, and are not judged."""
+    """As with OpenRLHF's own executor; the group members do not wait for it, and are not judged."""
     with pytest.raises(RuntimeError, match="no memory"):
         agent(said=[RIGHT, RuntimeError("no memory"), (WRONG, 0.01), RIGHT])
     assert not pending(loop)
@@ -225,7 +225,7 @@ def test_a_generation_that_fails_ends_the_run_and_nobody_waits(agent, endpoint, 
 
 
 def test_a_call_that_is_cancelled_leaves_nothing_behind(step, endpoint, loop):
-    """`ray.cancel` ends the siblings with it."""
+    """`ray.cancel` ends the group members with it."""
     made = step(MEAN)
     engine = made.engine([], [(RIGHT, 30.0), RIGHT], agent=AGENT)
     tokenizer = openrlhf_cluster.tokenizer_of()

@@ -80,12 +80,12 @@ def test_no_verdict_ends_the_batch(options):
     assert totals(output) == [1.0, 0.5]
     assert output["rollout_metrics"]["environment/judge/missing"] == 0.5
     options(on_no_verdict="impute_group_mean")
-    with pytest.raises(SettingsError, match="skyrl cannot honour `impute_group_mean`"):
+    with pytest.raises(SettingsError, match="`impute_group_mean` is not supported"):
         generated(RIGHT)
 
 
 def test_advantages_of_siblings(options):
-    """A declared constant moves its siblings' baseline: that is why it is not the neutral way."""
+    """A declared constant moves the others' baseline: that is why it is not the default."""
     options(on_no_verdict="constant", constant=0.5)
     rewards = totals(generated(RIGHT, WRONG, UNREADABLE))
     assert advantages(rewards) == pytest.approx([0.5, -0.5, 0.0])

@@ -106,7 +106,7 @@ def test_what_theirs_gives(judge, run_file, monkeypatch):
 
 
 def test_a_tournament(judge, longer):
-    """Siblings meet here, whichever of them ends first."""
+    """Group members meet here, whichever of them ends first."""
 
     async def later_first(name):
         await asyncio.sleep({"0_0": 0.2, "0_1": 0.1}.get(name, 0.0))
@@ -116,7 +116,7 @@ def test_a_tournament(judge, longer):
 
 
 def test_shaping_over_a_group(judge):
-    """Ranks among siblings: of a group, not of the batch."""
+    """Ranks among group members: of a group, not of the batch."""
     groups = [(RIGHT, WRONG), (WRONG, "It is Rome again.")]
     maker = made(Policy(groups), judge("recipe: verifier\nreward: {shape: [{kind: rank}]}\n"))
     assert totals(asyncio.run(maker.generate(batch_of(groups), disable_tqdm=True))) == [1.0, 0.0, 0.5, 0.5]
@@ -183,7 +183,7 @@ def test_policies(judge, options, rewards):
 
 
 def test_a_group_without_any_reward_ends_the_batch(judge):
-    """There is no mean. What waits for siblings does not wait on."""
+    """There is no mean. What waits for group members does not wait on."""
     left = []
 
     async def watched():
@@ -322,7 +322,7 @@ def test_evaluation(judge, longer, size):
     batch = batch_of(groups, phase="eval")
     maker = made(Policy(groups), judge(TOURNAMENT))
     if size == 1:
-        with pytest.raises(SettingsError, match=r"`group` needs siblings.*generator\.eval_n_samples_per_prompt"):
+        with pytest.raises(SettingsError, match=r"`group` needs whole groups.*generator\.eval_n_samples_per_prompt"):
             asyncio.run(maker.generate(batch))
         assert len(maker.inference_engine_client.turns["0_0"]) == 1
         return

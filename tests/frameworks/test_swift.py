@@ -99,7 +99,7 @@ def test_a_plugin_file(run_file, tmp_path, monkeypatch):
 
 
 def test_beside_a_reward_of_its_own(run_file, monkeypatch):
-    """Two columns; the failed row's total is what swift's own function gives it, and the mean of its siblings."""
+    """Two columns; the failed row's total is what swift's own function gives it, and the mean of its group."""
     monkeypatch.setenv("JUDGE_CONFIG", run_file())
     register("facts")
     trainer = prepared(["format", "facts"])
@@ -111,14 +111,14 @@ def test_beside_a_reward_of_its_own(run_file, monkeypatch):
 
 
 def test_what_none_would_be():
-    """The trap: a silent judge costs the response as much as a wrong answer, and moves its siblings."""
+    """The trap: a silent judge costs the response as much as a wrong answer, and moves the rest of its group."""
     found = scored([lambda completions, **_: [0.0, 1.0, None, 3.0]], samples(*GROUP))
     assert torch.isnan(found[:, 0]).tolist() == [False, False, True, False]
     assert advantages(found).tolist() == pytest.approx([-0.7071, 0.0, -0.7071, 1.4141], abs=1e-3)
 
 
 def test_a_failed_judgement_moves_nobody(orm):
-    """Its advantage is 0, and its siblings' deviations from the mean are those of a group that never had it."""
+    """Its advantage is 0, and the others' deviations from the mean are those of a group that never had it."""
     found = scored([orm], samples(*GROUP))
     plain = advantages(found, scale_rewards="none")
     assert plain.tolist() == pytest.approx([2 / 3, 0.0, -1 / 3, -1 / 3])

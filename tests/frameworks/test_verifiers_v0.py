@@ -113,7 +113,7 @@ def rewards(outputs: list[dict[str, Any]]) -> list[float]:
 
 
 def test_a_group_with_one_failed_judgement(run_file, group):
-    """The mean of its siblings: its own advantage is 0, and theirs are what they were without it."""
+    """The mean of its group: its own advantage is 0, and theirs are what they were without it."""
     outputs = group(judge_rubric(run_file()), "It is Paris.", "It is Oslo.", "It is Rome.")
     assert rewards(outputs) == [1.0, 0.5, 0.0]
     assert advantages(outputs) == [0.5, 0.0, -0.5]
@@ -130,7 +130,7 @@ async def graded(completion: Any) -> float:
 
 
 def test_what_it_makes_of_an_exception(group, caplog):
-    """The fact behind the group form: 0.0 is a grade, and moves the siblings' baseline from 1/2 to 1/3."""
+    """The fact behind the group form: 0.0 is a grade, and moves the group members' baseline from 1/2 to 1/3."""
     with caplog.at_level(logging.ERROR):
         outputs = group(vf.Rubric(funcs=[graded]), "It is Paris.", "It is Oslo.", "It is Rome.")
     assert rewards(outputs) == [1.0, 0.0, 0.0]
@@ -219,7 +219,7 @@ def test_beside_other_rubrics(run_file, group):
 
 
 def test_alone_it_is_refused(run_file):
-    """`score_rollout` shows no siblings: verifiers stops there, before a model is asked."""
+    """`score_rollout` shows no group members: verifiers stops there, before a model is asked."""
     state = vf.State(input={"prompt": QUESTION, "answer": "Paris"}, completion=[{"role": "assistant", "content": "It is Paris."}])
     with pytest.raises(AssertionError, match="no group-level reward functions"):
         asyncio.run(judge_rubric(run_file()).score_rollout(state))

@@ -174,7 +174,7 @@ def test_a_missing_verdict_reaches_the_trainer(run_file, settings):
 
 
 def test_a_declared_constant_keeps_the_group(run_file, settings):
-    """The siblings' mean is then of what was declared, and a column says how often."""
+    """The group members' mean is then of what was declared, and a column says how often."""
     config = settings(config=run_file(RUBRIC), on_no_verdict="constant", constant=0.5)
     data = batch(config, ["It is Oslo.", "It is Paris.", "It is Rome."])
     rewards, columns = extract_reward(RewardLoopManager(config).compute_rm_score(data))
@@ -324,7 +324,7 @@ def test_siblings_meet_at_the_server(settings, source, more):
 
 
 def test_a_sibling_that_never_comes(settings):
-    """All its siblings fail with it: a partial ranking would be trained on, since verl's default keeps what is left."""
+    """All the rest of its group fail with it: a partial ranking would be trained on, since verl's default keeps what is left."""
     waiting = ServerSettings(group=GroupServing(size=3, incomplete_s=0.3))
     with real(longest(), waiting, config=LONGEST) as (url, _):
         config = settings(server=url, group="judge_group")

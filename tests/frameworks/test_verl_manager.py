@@ -168,7 +168,7 @@ def test_the_judge_that_verl_serves(run_file, settings, endpoint):
     ("lines", "options", "says"),
     [
         pytest.param([], {"reference_key": "x"}, "no option `reference_key`; did you mean `reference`", id="mistyped"),
-        pytest.param([], {"on_no_verdict": "impute_group_mean"}, "cannot honour `impute_group_mean`", id="policy"),
+        pytest.param([], {"on_no_verdict": "impute_group_mean"}, "`impute_group_mean` is not supported", id="policy"),
         pytest.param(
             ["reward.custom_reward_function.path=pkg://math", "reward.custom_reward_function.name=sqrt"],
             {},
@@ -196,7 +196,7 @@ def test_what_would_be_passed_over(run_file, settings, lines, options, says):
 )
 def test_siblings_need_a_server(run_file, settings, text):
     """They are in other processes."""
-    with pytest.raises(SettingsError, match=r"siblings meet at a server, with `reward\.reward_kwargs\.server`"):
+    with pytest.raises(SettingsError, match=r"group members meet at a server, with `reward\.reward_kwargs\.server`"):
         loaded(settings(config=run_file(text)))
 
 

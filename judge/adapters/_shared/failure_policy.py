@@ -1,8 +1,8 @@
-"""What a response without a reward becomes in each framework: its neutral way, and nothing it would misread.
+"""What a response without a reward becomes in each framework: its default, and nothing it would misread.
 
 The same failed judge call is excluded by TRL, read as 0 by ms-swift, turns a whole group into NaN in verl and crashes
 OpenRLHF later somewhere else (each seen by running the framework's own code). So every adapter declares which policies its
-framework can honour, and refuses the others when it is made, before anything is trained on.
+framework supports, and refuses the others when it is made, before anything is trained on.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Framework:
     """What one framework can do with a missing reward.
 
     Attributes:
-        policies: Those it can honour, its neutral way first.
+        policies: Those it supports, its default first.
         none_is: What a None (or NaN) reward means there.
         sees_groups: Whether one call can hold all completions of a prompt.
-        meets: How siblings meet at a server, where no call shows them.
+        meets: How group members meet at a server, where no call shows them.
         needs_number: Whether a group without any reward needs one all the same: it cannot be left out.
     """
 
@@ -98,11 +98,11 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
     """The policy in force for one framework.
 
     Args:
-        policy: None takes the framework's neutral way.
+        policy: None takes the framework's default.
         constant: Needed by, and only allowed with, `constant` (and with what else takes one there).
 
     Raises:
-        SettingsError: The framework cannot honour this policy.
+        SettingsError: The framework does not support this policy.
 
     Example:
         >>> check_policy("trl", None, None)
@@ -112,14 +112,14 @@ def check_policy(name: str, policy: str | None, constant: float | None) -> Polic
     chosen = policy or known.policies[0]
     if chosen not in known.policies:
         raise SettingsError(
-            f"{name} cannot honour `{chosen}` for a response without a reward (there, None is {known.none_is});"
-            f" it can: {', '.join(known.policies)}"
+            f"`{chosen}` is not supported for a missing reward: in {name}, None is {known.none_is}."
+            f" Use one of: {', '.join(known.policies)}"
         )
     if known.takes_constant(chosen) != (constant is not None):
-        what = "needs a finite `constant`" if constant is None else "takes no `constant`"
-        raise SettingsError(f"{name}: policy `{chosen}` {what}")
+        what = "requires a `constant`, a finite number" if constant is None else "takes no `constant`: leave it out"
+        raise SettingsError(f"{name}: the policy `{chosen}` {what}")
     if constant is not None and not math.isfinite(constant):
-        raise SettingsError(f"{name}: `constant` is {constant}, which is no reward")
+        raise SettingsError(f"{name}: `constant` must be a finite number, not {constant}")
     return chosen
 
 
@@ -129,10 +129,10 @@ _OWN: dict[str, Policy | None] = {"drop": None, "group_mean": "impute_group_mean
 def policy_of(
     name: str, settings: RunSettings, policy: str | None = None, constant: float | None = None
 ) -> tuple[Policy, float | None]:
-    """The policy in force and its constant: what the caller asks for, else the run's own `on_no_verdict`, else the neutral way.
+    """The policy in force and its constant: what the caller asks for, else the run's own `on_no_verdict`, else the default.
 
     Raises:
-        SettingsError: The framework cannot honour it.
+        SettingsError: The framework does not support it.
 
     Example:
         >>> policy_of("ms-swift", RunSettings())
@@ -146,13 +146,13 @@ def policy_of(
         constant = settings.no_verdict_constant
     if wanted == "impute_group_mean" and known.needs_number and constant is None:
         raise SettingsError(
-            f"{name} cannot leave out a group in which no response has a reward: name a number for all of such a group, with"
-            " `no_verdict_constant: 0.5` in the run file"
+            f"{name} requires a number for every response, also where no response of a group has a reward."
+            " Set `no_verdict_constant`, for example to 0.5, in the run settings"
         )
     if wanted == "constant" and constant is None and policy is None:
         raise SettingsError(
-            f"{name} has no neutral way to say that a response has no reward (there, None is {known.none_is}): name a"
-            " number, with `on_no_verdict: constant` and `no_verdict_constant: 0.5` in the run file"
+            f"{name} requires a number for a missing reward: None there is {known.none_is}."
+            " Set `on_no_verdict: constant` and, for example, `no_verdict_constant: 0.5` in the run settings"
         )
     return check_policy(name, wanted, constant), constant
 

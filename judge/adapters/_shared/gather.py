@@ -1,7 +1,7 @@
 """Whole groups out of split ones: every rank judges some groups, and gets back the rewards of its own rows.
 
 A trainer's rank may hold half a group, or the end of one and the start of the next (TRL, 4 processes x 2 rows with groups
-of 4: no rank sees a whole one, and nothing warns). A judge that compares siblings must see them all, once.
+of 4: no rank sees a whole one, and nothing warns). A judge that compares group members must see them all, once.
 
 Collectives run on the caller's thread, in the order every rank calls them. So this works from a synchronous reward
 function, never from an asynchronous one, whose order differs between ranks.
@@ -52,8 +52,8 @@ def form_groups(keys: Sequence[str], size: int | None) -> list[list[int]]:
     broken = [len(positions) for positions in by_key.values() if len(positions) % size]
     if broken:
         raise DataError(
-            f"{len(broken)} of {len(by_key)} prompts have a number of completions that is no multiple of {size} (the first:"
-            f" {broken[0]}); groups cannot be formed. Is `num_generations` {size} in the trainer?"
+            f"expected {size} completions of each prompt, got {broken[0]} of the first of {len(broken)} prompts (of"
+            f" {len(by_key)}): set `num_generations` to the trainer's number"
         )
     groups = [positions[i : i + size] for positions in by_key.values() for i in range(0, len(positions), size)]
     return sorted(groups)

@@ -40,13 +40,13 @@ class ProcessJudge:
         framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         config: A YAML file, a mapping, or `RunSettings`; None: the file that JUDGE_CONFIG names.
         name: Prefix of the metrics.
-        on_no_verdict: Policy for a missing reward; None: the run's own, and where that is `drop`, the framework's neutral way.
+        on_no_verdict: Policy for a missing reward; None: the run's own, and where that is `drop`, the framework's default.
         constant: For `constant`; None: the run's `no_verdict_constant`.
         overrides: `engine.model=...` strings.
         engine: Used instead of the one in the settings.
 
     Raises:
-        SettingsError: The framework cannot do this: a policy it would misread, or rewards that need siblings it never shows.
+        SettingsError: The framework cannot do this: a policy it would misread, or rewards that need groups it never shows.
 
     Example:
         >>> from judge.engine.scripted import ScriptedEngine
@@ -135,14 +135,14 @@ class ProcessJudge:
 
 
 def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> None:
-    """Refuse what needs siblings where a framework shows none.
+    """Refuse what needs whole groups where a framework shows none.
 
     Raises:
         SettingsError: Naming the setting.
     """
     cause, known = needs_group(settings, ""), known_framework(framework)
     if cause and not known.sees_groups:
-        meets = f" siblings meet {known.meets};" if known.meets else ""
+        meets = f" group members meet {known.meets};" if known.meets else ""
         raise SettingsError(
             f"{name}: {cause} needs the other responses to the same prompt, and {framework} shows one response a call;{meets}"
             f" frameworks that show groups: {', '.join(f.name for f in FRAMEWORKS.values() if f.sees_groups)}"

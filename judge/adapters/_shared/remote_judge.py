@@ -2,7 +2,7 @@
 
 - Hosts call from many coroutines, threads and event loops; connections live on one loop and thread of a process.
 - The server keeps its settings to itself. So the question is always needed, the metrics are those every server gives, and a
-  missing reward is what the framework's neutral way or a declared constant says.
+  missing reward is what the framework's default or a declared constant says.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class RemoteJudge:
         framework: A name of `judge.adapters._shared.failure_policy.FRAMEWORKS`.
         server: `http://host:8421`. A key is its password, or in the environment variable JUDGE_API_KEY.
         name: Prefix of the metrics.
-        on_no_verdict: Policy for a missing reward; None: the framework's neutral way.
+        on_no_verdict: Policy for a missing reward; None: the framework's default.
         constant: For `constant`.
 
     Raises:
-        SettingsError, InputError: The framework cannot honour this, or the URL is none.
+        SettingsError, InputError: The framework does not support this, or the URL is none.
     """
 
     needs_question = True

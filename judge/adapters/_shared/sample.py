@@ -199,10 +199,10 @@ def question_of(row: Mapping[str, Any], key: str | None, *, needed: bool, where:
         return prompt_of(row[found], f"{where}: {holder}[{found!r}]")
     if not needed:
         return NOT_GIVEN
-    wanted = f"`{key}`" if key else "any of " + ", ".join(QUESTION_KEYS)
+    wanted = f"`{key}`" if key else "one of " + ", ".join(f"`{name}`" for name in QUESTION_KEYS)
     raise DataError(
-        f"{where}: the recipe shows the judge the question, and {holder} has not {wanted} (it has:"
-        f" {', '.join(map(str, row)) or 'nothing'}); put the question there when you make the data set"
+        f"{where}: {holder} is missing the prompt, which the recipe shows the judge: add {wanted} when you make the data set"
+        f" (found: {', '.join(map(str, row)) or 'nothing'})"
     )
 
 
