@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from judge.attack.catalogue import load_catalogues
 from judge.audit.catalogue import FAMILIES
-from judge.generators.load import list_generators
+from judge.generators.model import list_generators
 from judge.pipeline.build import plan
 from judge.recipe.load import list_recipes
 from judge.settings import PanelFold, load_settings

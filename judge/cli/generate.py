@@ -15,7 +15,7 @@ from judge.cli.options import Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
-from judge.generators.load import Generator, load_generator
+from judge.generators.model import Generator, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from, write_all
 from judge.generators.write import write_folder
 from judge.settings import RunSettings, load_settings, settings_dict

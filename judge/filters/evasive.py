@@ -1,17 +1,19 @@
-"""Answers that avoid answering: it depends, cannot be determined, a refusal.
+"""Answers that avoid answering: it depends, cannot be determined, a refusal; or that point elsewhere ("see above") or take their leave.
 
 A refusal is one wherever it stands in a short text. "It depends" and "I am sorry" also begin real answers, and "the boiling
-point depends on the pressure" is one: these count only where the rest of the text says nothing.
+point depends on the pressure" is one: these count only where the rest of the text says nothing: what is left
+of it without grammar, announcing, and words as vague as `circumstances`.
 """
 
 from __future__ import annotations
 
 import re
 
-from judge.filters.elsewhere import points_elsewhere
+from judge.filters.lexicon import LEXICON
 from judge.filters.reference import ReferenceAnswers
-from judge.filters.surface import Look
-from judge.filters.vague import folded, new_words
+from judge.filters.surface import Look, words
+from judge.numerals import fold
+from judge.words import entries
 
 _PHRASES = """
 (?:can ?not|can't|could not|couldn't|cannot|can never|impossible to|not possible to|unable to|no way to|isn't possible to|hard to|difficult to) (?:be )?(?:\\w+ )?(?:determin|answer|solve|say|tell|know|decid|comput|calculat|establish|find|conclu|infer|deduc|ascertain|deriv|give|provide|help|assist|comply|fulfil|complete|do that|verif|specif)
@@ -134,3 +136,75 @@ def _is_evasive(text: str) -> bool:
 def _last_sentence(text: str) -> str:
     parts = [p for p in re.split(r"[.!?\u3002\uff01\uff1f]\s", text[-400:]) if p.strip()]
     return parts[-1] if parts else ""
+
+
+_VAGUE = frozenset(map(fold, entries("vague")))
+_VAGUE_PIECES = re.compile("|".join(map(re.escape, entries("vague pieces"))))
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def folded(text: str) -> str:
+    """Folded, with straight apostrophes and single spaces."""
+    return " ".join(fold(text.replace("\u2019", "'")).split())
+
+
+def new_words(text: str) -> set[str]:
+    """Words of a folded text that say something: no grammar, no announcing, nothing as vague as `circumstances`."""
+    found = set[str]()
+    for word in words(text):
+        if _UNSPACED.search(word):
+            found |= _new_pieces(word)
+        elif not (LEXICON.is_grammar(word) or LEXICON.announces(word) or word in _VAGUE or len(word) < 2):
+            found.add(word)
+    return found
+
+
+def _new_pieces(text: str) -> set[str]:
+    """The same for scripts without spaces: what is left without known pieces, two characters for a word."""
+    left = _VAGUE_PIECES.sub(" ", text)
+    for piece in LEXICON.pieces:
+        left = left.replace(piece, " ")
+    return {part[at : at + 2] for part in left.split() for at in range(0, len(part) - 1, 2)}
+
+
+def points_elsewhere(text: str) -> str | None:
+    """The words with which a short text does so and says nothing besides; None when it says something.
+
+    Args:
+        text: Folded.
+
+    Example:
+        >>> points_elsewhere("both answers are identical"), points_elsewhere("the triangles are identical")
+        ('identical', None)
+    """
+    if _LEAVE.search(text):
+        left = _LEAVE.sub(" ", text)
+        return None if new_words(left) or any(c.isdigit() for c in text) else "takes its leave"
+    if (unspaced := _ELSEWHERE.fullmatch(text.strip(" .!?\u3002\uff01"))) is not None:
+        return unspaced.group()
+    found = words(text)
+    if not 2 <= len(found) <= 25 or any(c.isdigit() for c in text):
+        return None
+    named = [w for w in found if w in _GRADED or LEXICON.is_core(w)]
+    places, claims = ([w for w in found if w in known] for known in (_PLACES, _CLAIMS))
+    if not ((found[0] in _POINTS and (places or named)) or (claims and set(named) - set(claims))):
+        return None
+    said = " ".join(w for w in found if not (w in _GRADED or w in _PLACES or w in _CLAIMS or w in _POINTS))
+    return None if new_words(said) else " ".join(places + claims) or found[0]
+
+
+_LEAVE = re.compile(
+    r"\b(?:i )?hope (?:this|that|it) (?:helps|helped|answers|is helpful)(?: you)?|\bfeel free to (?:ask|reach|contact)\b|\blet me know (?:if|whether)\b(?: you)?"
+    r"|\bhave a (?:nice|great|good|wonderful) (?:day|one|time)|\b(?:any|more|further|other|additional) questions\b|\banything else\b"
+    r"|\b(?:task|request|work) (?:is |has been |was )?(?:completed?|done|finished)(?: successfully)?|\bwithout further ado|\bdrum ?roll"
+    r"|\bi(?:'m| am) (?:\w+ )?(?:confident|sure|certain|positive)\b(?: (?:in|of|about) (?:this|it|my \w+|the \w+))?|\bwith (?:full|complete|total) confidence"
+)
+_ELSEWHERE = re.compile(
+    "(?:(?:我的|两个|兩個|双方的?|両方の|두|二つの)?(?:答案|答复|回答|答え|解答|정답|답변?)(?:和|与|與|は|이|은|가|也|都|是|が|の)?(?:参考答案|參考答案)?)?(?:与|與|和)?(?:参考答案|參考答案)?"
+    "(?:都|是|完全|は|も)?(?:相同|一致|一样|一樣|正确|正確|对的|對的|显而易见|顯而易見|很明显|明らか|同じ|正しい|일치|같습니다|맞습니다|동일합니다|맞다)(?:的|です|である|합니다|다)?"
+    "|(?:请|請)?(?:见|見|看|参见|參見|参考|參考|参照)(?:上文|下文|上面|上方|附件|教科书|課本|课本|参考答案)|(?:上記|以上|下記|添付)を?(?:ご)?参照(?:してください|下さい)?|(?:위|아래)(?:를|의)? ?(?:내용을 )?(?:참조|참고)(?:하세요|하십시오)?"
+)
+_POINTS = frozenset(map(fold, entries("pointing")))
+_GRADED = frozenset(map(fold, entries("graded")))
+_PLACES = frozenset(map(fold, entries("places")))
+_CLAIMS = frozenset(map(fold, entries("claims")))

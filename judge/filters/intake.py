@@ -16,7 +16,7 @@ from judge.filters.blank import empty_response, placeholder, trivial_response
 from judge.filters.commitment import uncommitted
 from judge.filters.echo import prompt_echo
 from judge.filters.evasive import non_committal
-from judge.filters.hidden import chat_tokens, hidden_unicode, planted_verdict
+from judge.filters.injection import chat_tokens, hidden_unicode, planted_verdict
 from judge.filters.loop import loop, loop_tail
 from judge.filters.opener import opener_only
 from judge.filters.reference import reference as reference_of

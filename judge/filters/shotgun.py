@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from judge.filters.evasive import folded
 from judge.filters.reference import ReferenceAnswers
 from judge.filters.surface import Look, words
-from judge.filters.vague import folded
 from judge.numerals import VALUES, fold
 
 _JOIN = re.compile(

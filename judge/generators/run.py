@@ -17,7 +17,7 @@ from typing import Any
 
 from judge.engine.protocol import Engine
 from judge.errors import SettingsError
-from judge.generators.load import Generator
+from judge.generators.model import Generator
 from judge.generators.parse_items import Items, NoItems, parse_items
 from judge.parse.clean import failure
 from judge.pipeline.build import build_pipeline, plan

@@ -13,7 +13,7 @@ from judge.cli.generate import run_generator
 from judge.cli.rubric import app
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import RecipeError, SettingsError
-from judge.generators.load import list_generators, load_generator
+from judge.generators.model import list_generators, load_generator
 from judge.generators.run import Writer, rows_from
 from judge.rubric.load import load_rubric, rubric_from
 from judge.settings import RunSettings

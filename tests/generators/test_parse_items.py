@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.generators.load import load_generator
+from judge.generators.model import load_generator
 from judge.generators.parse_items import Items, NoItems, Unreadable, parse_items
 
 SPEC = load_generator("contrastive").spec.items

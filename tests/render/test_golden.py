@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
-from judge.generators.load import list_generators, load_generator
+from judge.generators.model import list_generators, load_generator
 from judge.generators.run import Writer
 from judge.pipeline.build import plan
 from judge.pipeline.preview import preview

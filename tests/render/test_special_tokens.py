@@ -176,7 +176,7 @@ def test_pieces_put_together(pieces):
 def test_generated_rubrics():
     """A rubric writer sees quoted texts as well."""
     from judge.engine.scripted import ScriptedEngine
-    from judge.generators.load import load_generator
+    from judge.generators.model import load_generator
     from judge.generators.run import Writer
     from judge.settings import RunSettings
 

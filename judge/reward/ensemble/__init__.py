@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from judge.reward.ensemble.agreement import Agreement, agreement_report, krippendorff_alpha
-from judge.reward.ensemble.fold import fold_judges, fold_panel, shrink_by_variance
-from judge.reward.ensemble.ordinal import ordinal_reward
+from judge.reward.ensemble.fold import (
+    fit_judge_weights,
+    fold_judges,
+    fold_panel,
+    ordinal_reward,
+    shrink_by_variance,
+    weighted_mean,
+)
 from judge.reward.ensemble.peers import PeerReport, filter_peers
 from judge.reward.ensemble.vote import borda, copeland, guided_vote, majority_vote, preference_matrix
-from judge.reward.ensemble.weights import fit_judge_weights, weighted_mean
 
 __all__ = [
     "Agreement",

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.arrays import Floats, floats, mean_of, variance_of
+from judge.arrays import Floats, floats, mean_of, shares, variance_of
+from judge.reward.comparisons import Weights, fit_weights
 from judge.settings import PanelFold
 
 TRIM = 0.25  # share of the judges cut from each end
@@ -158,3 +159,87 @@ def shrink_by_variance(rewards: ArrayLike, variances: ArrayLike, *, scale: float
     values = np.where(np.isnan(spread), np.nan, values)
     centre = mean_of(values, 0)
     return np.asarray(centre + (values - centre) * (scale / (scale + spread)), dtype=np.float64)
+
+
+def ordinal_reward(probabilities: ArrayLike, values: ArrayLike, *, min_mass: float = 0.5) -> tuple[Floats, Floats]:
+    """Mean and variance of the grade that a judge would give.
+
+    Ordinal probabilistic rewards (OPRM, arXiv:2602.12660): the reward is the expectation over the rating tokens, its
+    variance says how unsure the judge is. The pair fits `shrink_by_variance`, or mean - k * sqrt(variance).
+    Ours: the reported mass is renormalised, because an engine reports only its top tokens.
+
+    Args:
+        probabilities: Of each grade, shape (responses, grades), not negative; NaN counts as not reported.
+        values: Reward of each grade, shape (grades,).
+        min_mass: Least total probability reported, in (0, 1]; below it the reward is absent.
+
+    Returns:
+        Expected reward and its variance, both of shape (responses,); NaN when absent.
+
+    Raises:
+        ValueError: Shapes disagree, or a probability is negative.
+
+    Example:
+        >>> mean, variance = ordinal_reward([[0.5, 0.0, 0.5], [0.1, 0.2, np.nan]], [0.0, 0.5, 1.0])
+        >>> mean, variance
+        (array([0.5, nan]), array([0.25,  nan]))
+    """
+    chances, grades = floats(probabilities, 2, "probabilities"), floats(values, 1, "values")
+    if chances.shape[1] != len(grades) or (chances < 0).any() or np.isnan(grades).any():
+        raise ValueError(f"{chances.shape[1]} probabilities for {len(grades)} grades, or one of them is negative or NaN")
+    if not 0 < min_mass <= 1:
+        raise ValueError("min_mass must be in (0, 1]")
+    chances = np.nan_to_num(chances, nan=0.0)
+    mass = chances.sum(axis=1)
+    known = mass >= min_mass
+    chances = chances / np.where(known, mass, 1.0)[:, None]
+    mean = chances @ grades
+    variance = (chances * (grades[None, :] - mean[:, None]) ** 2).sum(axis=1)
+    return (
+        np.asarray(np.where(known, mean, np.nan), dtype=np.float64),
+        np.asarray(np.where(known, variance, np.nan), dtype=np.float64),
+    )
+
+
+def fit_judge_weights(
+    better: ArrayLike, worse: ArrayLike, outcomes: ArrayLike | None = None, *, strength: float = 1.0, seed: int = 0
+) -> Weights:
+    """Weights of judges that sum to 1 and order labelled pairs best; `fit_weights` explains the fit.
+
+    Args:
+        better: Scores of the preferred response, shape (judges, comparisons): judges in rows, as everywhere here.
+        worse: Scores of the other response, same shape.
+        outcomes: How much the first was preferred, in [0, 1], shape (comparisons,); None: all 1.
+        strength: Of the pull towards equal weights.
+        seed: Of the intervals.
+
+    Example:
+        >>> good, coin = [0.9, 0.8, 0.9, 0.7], [0.2, 0.9, 0.1, 0.8]
+        >>> fit = fit_judge_weights([good, coin], [coin, good], strength=0.1)
+        >>> bool(fit.share[0] > fit.share[1])
+        True
+    """
+    return fit_weights(floats(better, 2, "better").T, floats(worse, 2, "worse").T, outcomes, strength=strength, seed=seed)
+
+
+def weighted_mean(scores: ArrayLike, weights: ArrayLike, *, quorum: float = 0.5) -> Floats:
+    """Weighted mean over the judges that have a verdict.
+
+    Args:
+        scores: Shape (judges, responses); NaN for absent.
+        weights: One a judge, not negative.
+        quorum: Least share of the *weight* that has a verdict, in [0, 1].
+
+    Returns:
+        Shape (responses,), within the range of the response's scores; NaN below the quorum.
+
+    Example:
+        >>> weighted_mean([[1.0, 1.0, np.nan], [0.0, np.nan, 0.4]], [3, 1])
+        array([0.75, 1.  ,  nan])
+    """
+    table = floats(scores, 2, "scores")
+    weight = shares(weights, len(table))
+    known = ~np.isnan(table)
+    mass = np.where(known, weight[:, None], 0.0).sum(axis=0)
+    total = np.where(known, table * weight[:, None], 0.0).sum(axis=0)
+    return np.asarray(np.where((mass > 0) & (mass >= quorum), total / np.where(mass > 0, mass, 1.0), np.nan), dtype=np.float64)

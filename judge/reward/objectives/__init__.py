@@ -7,12 +7,14 @@ from judge.reward.objectives.combine import (
     cap,
     combine,
     combine_then_normalise,
+    dominance,
+    dominating_pairs,
     log_sigmoid_sum,
     normalise_groups,
     normalise_then_combine,
+    pareto_front,
 )
 from judge.reward.objectives.constrained import Constraint, Multipliers, ProxyPoint, proxy_point
-from judge.reward.objectives.pareto import dominance, dominating_pairs, pareto_front
 from judge.reward.objectives.profile import Profile, fit_profile
 
 __all__ = [

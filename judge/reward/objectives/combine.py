@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judge.arrays import Floats, floats, group_codes
+from judge.arrays import Bools, Floats, floats, group_codes
 
 Groups = Sequence[object] | NDArray[np.generic] | None
 EPSILON = 1e-8  # a spread at or below this is no spread
@@ -175,3 +175,56 @@ def _standardised(values: Floats, codes: NDArray[np.intp], count: int) -> Floats
     largest = float(np.abs(values).max()) if values.size else 0.0
     flat = spread <= EPSILON * max(1.0, largest)
     return np.asarray(np.where(flat, 0.0, centred / np.where(flat, 1.0, spread)), dtype=np.float64)
+
+
+def dominance(rewards: ArrayLike) -> Bools:
+    """Which response is at least as good in every objective and better in one.
+
+    DG-PRM (arXiv:2507.17849) takes such pairs as chosen and rejected steps, since no weighting of the criteria could order
+    them the other way.
+
+    Args:
+        rewards: Shape (responses, objectives), higher is better; NaN for absent.
+
+    Returns:
+        Shape (responses, responses): row dominates column. A response with an absent objective dominates nobody and is
+        dominated by nobody.
+
+    Example:
+        >>> dominance([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
+        array([[False,  True, False],
+               [False, False, False],
+               [False, False, False]])
+    """
+    table = floats(rewards, 2, "rewards")
+    known = ~np.isnan(table).any(axis=1)
+    at_least = np.all(table[:, None, :] >= table[None, :, :], axis=2)
+    better = np.any(table[:, None, :] > table[None, :, :], axis=2)
+    return np.asarray(at_least & better & np.logical_and.outer(known, known), dtype=np.bool_)
+
+
+def pareto_front(rewards: ArrayLike) -> Bools:
+    """Responses that nobody dominates.
+
+    Args:
+        rewards: Shape (responses, objectives), higher is better; NaN for absent.
+
+    Returns:
+        Shape (responses,); False for a response with an absent objective.
+
+    Example:
+        >>> pareto_front([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
+        array([ True, False,  True])
+    """
+    table = floats(rewards, 2, "rewards")
+    return np.asarray(~dominance(table).any(axis=0) & ~np.isnan(table).any(axis=1), dtype=np.bool_)
+
+
+def dominating_pairs(rewards: ArrayLike) -> list[tuple[int, int]]:
+    """All (better, worse) pairs, as row numbers in order.
+
+    Example:
+        >>> dominating_pairs([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
+        [(0, 1)]
+    """
+    return [(int(a), int(b)) for a, b in np.argwhere(dominance(rewards))]

@@ -23,9 +23,8 @@ from judge.reward.process.fold import (
     merge_thoughts,
     thought_rewards,
 )
-from judge.reward.process.select import consistent
+from judge.reward.process.select import consistent, select_criteria
 from judge.reward.process.spans import Span, find_spans, split_spans, token_rewards, token_spans
-from judge.reward.process.tree import select_criteria
 
 __all__ = [
     "NO_ERROR",

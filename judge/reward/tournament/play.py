@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from judge.arrays import Floats
-from judge.reward.tournament import cycles, schedules
+from judge.reward.tournament import schedules
 from judge.reward.tournament.brackets import double_elimination, single_elimination
 from judge.reward.tournament.model import Arrange, Compare, Comparison, Ints, Table, Tournament, both_orders
-from judge.reward.tournament.ranking import settle, strengths
+from judge.reward.tournament.ranking import components, settle, strengths, triples
 from judge.settings.group import GroupSettings
 
 
@@ -184,7 +184,7 @@ def _close(
     if settings.max_skew is not None and skew is not None and abs(skew) > settings.max_skew:
         notes.append(f"the reference is an outlier: mean outcome {skew:+.2f} against it")
         rewards = [0.0 if p in lost else None for p in range(n)]
-    count, triples = cycles.triples(wins)
+    count, cyclic = triples(wins)
     unresolved = tuple((players[a][0], players[b][0]) for a, b in sorted(table.unresolved))
     order = [p for _, p in sorted((-r, p) for p, r in enumerate(rewards) if r is not None)]
     return Tournament(
@@ -192,9 +192,9 @@ def _close(
         counts,
         tuple(order),
         tuple(rewards),
-        triples,
+        cyclic,
         count,
-        cycles.components(wins),
+        components(wins),
         asked,
         table.calls,
         unresolved,
