@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +19,7 @@ from judge.attack.texts import AttackContext, control_text, inserted, transform_
 from judge.batch.progress import Progress
 from judge.checks.match import agrees
 from judge.errors import InputError
+from judge.pipeline.evaluate import run_each
 from judge.trials import Trial
 
 OTHER_ANSWER = "The answer is something quite different: 7391 green boats."  # what a KEEP item is compared with in a pair
@@ -186,25 +188,24 @@ async def run_cases(
         EngineError: The engine cannot work at all.
         DataError: A question lacks something that the recipe needs.
     """
-    done: list[AttackTrial | None] = [None] * len(cases)
-    waiting = iter(enumerate(cases))
+    done: dict[int, AttackTrial] = {}
 
-    async def worker() -> None:
-        for index, case in waiting:  # shared: each takes the next that nobody has
-            done[index] = trial = await _trial(evaluator, case)
-            first = next(iter(trial.changed.values()))
-            if progress is not None:
-                progress.count([first.reason] if first.value is None else [])
+    async def one(index: int) -> AttackTrial:
+        return await _trial(evaluator, cases[index])
 
-    workers = [asyncio.ensure_future(worker()) for _ in range(min(limit, len(cases)))]
     try:
-        await asyncio.gather(*workers)
+        async with aclosing(run_each(one, range(len(cases)), in_flight=limit)) as finished:
+            async for index, trial in finished:
+                done[index] = trial
+                first = next(iter(trial.changed.values()))
+                if progress is not None:
+                    progress.count([first.reason] if first.value is None else [])
     finally:
-        left = [task for task in (*workers, *evaluator.running()) if not task.done()]
+        left = evaluator.running()
         for task in left:
             task.cancel()
-        await asyncio.gather(*workers, *left, return_exceptions=True)  # so that none is complained about later
-    return [trial for trial in done if trial is not None]
+        await asyncio.gather(*left, return_exceptions=True)  # so that none is complained about later
+    return [done[index] for index in sorted(done)]
 
 
 async def _trial(evaluator: Evaluator, case: AttackCase) -> AttackTrial:

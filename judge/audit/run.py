@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from judge.audit.cases import SEVERAL, AuditTrial, Comparison, Probe, make_trials
@@ -13,10 +13,11 @@ from judge.batch.progress import Progress
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
+from judge.pipeline.evaluate import evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import open_judges
 from judge.trials import MemoryJournal, Trial
-from judge.types import NoVerdict, Reason, Reward, Sample
+from judge.types import Reward, Sample
 
 
 @dataclass(frozen=True)
@@ -132,24 +133,10 @@ async def judge_trials(
 async def _judge_all(
     judging: Judging, in_flight: int, samples: Mapping[int, Sample], progress: Progress
 ) -> dict[int, tuple[Reward, ...]]:
-    room = asyncio.Semaphore(in_flight)
-    out: dict[int, tuple[Reward, ...]] = {}
-
-    async def one(key: int, sample: Sample) -> None:
-        async with room:
-            try:
-                rewards = await judging.judge(sample)
-            except DataError as why:  # this sample lacks something the recipe needs; a failure, never a grade
-                failure = NoVerdict(Reason.INVALID, str(why))
-                rewards = tuple(Reward(sample.id, i, None, failure) for i in range(len(sample.responses)))
-            out[key] = rewards
-            progress.add(rewards)
-
+    keys, out = list(samples), dict[int, tuple[Reward, ...]]()
     with progress:
-        tasks = [asyncio.create_task(one(key, sample)) for key, sample in samples.items()]
-        try:
-            await asyncio.gather(*tasks)
-        finally:  # the first error ends the audit; what is still in flight is not waited for
-            for task in tasks:
-                task.cancel()
+        async with aclosing(evaluate(judging, samples.values(), in_flight=in_flight)) as judged:
+            async for each in judged:
+                out[keys[each.place]] = each.rewards
+                progress.add(each.rewards)
     return out

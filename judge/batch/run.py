@@ -14,6 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
 from judge.errors import DataError, JudgeError, OutputError
 from judge.pipeline.build import Plan
+from judge.pipeline.evaluate import Item, OnError, evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
-from judge.types import NoVerdict, Reason, Reward, Sample
+from judge.types import Sample
 
 Notice = Callable[[str], None]
 
@@ -139,86 +141,28 @@ async def _judge_all(
 ) -> bool:
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
-    running: set[asyncio.Task[None]] = set()
-    room = asyncio.Semaphore(plan.settings.max_in_flight)
-    failed: list[BaseException] = []
-
-    async def one(fed: Fed, sample: Sample) -> None:
-        try:
-            rewards = await judging.judge(sample, gate=fed.gate)
-        except DataError as why:  # this row lacks something the recipe needs
-            if strict:
-                raise
-            rewards = _invalid(sample, str(why))
-        if fed.row is not None:
-            finished = finish.add(fed.row, sample, rewards)
-            store.add(fed.row, finished, sample.responses)
-            progress.add(rewards)
-        watch.finished(fed, rewards)
-
-    def done(task: asyncio.Task[None]) -> None:
-        running.discard(task)
-        room.release()
-        if not task.cancelled() and task.exception() is not None:
-            failed.append(task.exception())  # type: ignore[arg-type]  # just checked
-            stop.set()
-
+    on_error: OnError = "raise" if strict else "invalid"
     with progress, _on_interrupt(stop), _rare_collections():
-        unblock = asyncio.create_task(_unblock(stop, room))
-        for fed in _bounded(watch.feed(samples), stop):
-            sample = fed.sample
-            if isinstance(sample, BadRow):
-                if strict:
-                    failed.append(DataError(sample.problem))
-                    break
-                bad = _invalid(sample, sample.problem)
-                store.add(fed.row or 0, bad, ())
-                progress.add(bad)
-                await asyncio.sleep(0)  # a file of nothing but bad rows can be stopped, too
-                continue
-            await room.acquire()
-            if stop.is_set():
-                break
-            task = asyncio.create_task(one(fed, sample))
-            running.add(task)
-            task.add_done_callback(done)
-        await _wait(running, stop)
-        unblock.cancel()
-    if failed:
-        raise failed[0]
+        items, limit = _items(watch.feed(samples), strict), plan.settings.max_in_flight
+        async with aclosing(evaluate(judging, items, in_flight=limit, on_error=on_error, stop=stop)) as judged:
+            async for each in judged:
+                fed: Fed = each.item.tag
+                if fed.row is not None:
+                    store.add(fed.row, finish.add(fed.row, each.item.sample, each.rewards), each.item.sample.responses)
+                    progress.add(each.rewards)
+                watch.finished(fed, each.rewards)
     return stop.is_set()
 
 
-def _bounded(rows: Iterable[Fed], stop: asyncio.Event) -> Iterator[Fed]:
+def _items(rows: Iterable[Fed], strict: bool) -> Iterator[Item]:
+    """What to judge; a row that is no sample keeps its place with its problem."""
     for fed in rows:
-        if stop.is_set():
-            return
-        yield fed
-
-
-async def _unblock(stop: asyncio.Event, room: asyncio.Semaphore) -> None:
-    """Let the feed go on to see that somebody said stop, however slow the engine is."""
-    await stop.wait()
-    room.release()
-
-
-def _invalid(sample: Sample | BadRow, problem: str) -> tuple[Reward, ...]:
-    count, group = (len(sample.responses), sample.group_key) if isinstance(sample, Sample) else (1, "")
-    failure = NoVerdict(Reason.INVALID, problem)
-    return tuple(Reward(sample.id, index, None, failure, group=group) for index in range(count or 1))
-
-
-async def _wait(running: set[asyncio.Task[None]], stop: asyncio.Event) -> None:
-    """Until all is done, or somebody says stop; then what is in flight is cancelled."""
-    stopped = asyncio.create_task(stop.wait())
-    while running and not stop.is_set():
-        await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if len(running) > 64 and not stop.is_set():  # waking for each of thousands would be quadratic
-            await asyncio.sleep(0.05)
-    stopped.cancel()
-    for task in list(running):
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+        if not isinstance(fed.sample, BadRow):
+            yield Item(fed.sample, gate=fed.gate, tag=fed)
+        elif strict:
+            raise DataError(fed.sample.problem)
+        else:
+            yield Item(Sample("", (), id=fed.sample.id), problem=fed.sample.problem, tag=fed)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ from judge.generators.parse_items import Items, NoItems, parse_items
 from judge.parse.clean import failure
 from judge.pipeline.build import build_pipeline, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.evaluate import run_each
 from judge.pipeline.pipeline import Pipeline
 from judge.reference import reference_text
 from judge.render.environment import Templates
@@ -198,20 +199,16 @@ async def write_all(
     Args:
         done: Called with each result as soon as it is there.
     """
-    room = asyncio.Semaphore(in_flight)
+    out: dict[int, Written] = {}
 
-    async def one(row: SourceRow) -> Written:
-        async with room:
-            written = await writer.write(row)
-        done(written)
-        return written
+    async def one(index: int) -> Written:
+        return await writer.write(rows[index])
 
-    tasks = [asyncio.ensure_future(one(row)) for row in rows]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+    async with aclosing(run_each(one, range(len(rows)), in_flight=in_flight)) as finished:
+        async for index, written in finished:
+            out[index] = written
+            done(written)
+    return [out[index] for index in range(len(rows))]
 
 
 def rows_from(samples: Iterable[Sample | Any]) -> list[SourceRow]:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 
 from judge.types import Completion
 
-T = TypeVar("T")
 Ask = Callable[[], Awaitable[Completion]]
 
 
@@ -58,20 +56,6 @@ class Flight:
             if len(self._memo) > self._size:
                 self._memo.popitem(last=False)
         return completion
-
-
-async def as_finished(tasks: Iterable[asyncio.Future[T]]) -> AsyncGenerator[T]:
-    """The results of tasks as each is done; when the caller stops, or one fails, the others are cancelled and waited for."""
-    pending = set(tasks)
-    try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
 
 
 def _leaving() -> bool:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,14 +21,13 @@ from judge.errors import DataError
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
-from judge.pipeline.flight import as_finished
-from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
 from judge.pipeline.watch import BatchWatch
 from judge.settings import RunSettings, load_settings
-from judge.types import Message, Reward, Sample
+from judge.types import Message, Reason, Reward, Sample
 
 T = TypeVar("T")
 _KEPT = ("plan", "_given", "_progress", "_on_alarm", "watch", "finish", "_steps")  # of a judge that is pickled
@@ -106,7 +105,8 @@ class Judge:
         Raises:
             MonitorStop: An alarm whose action is `stop`.
             EngineError: The engine cannot work at all.
-            DataError: A sample lacks something that the recipe needs.
+            DataError: What was given is no sample, or not one of the samples has what the recipe needs. (One that lacks something
+                among others gets no reward, with the reason `invalid`.)
             NoVerdictError: A response got no reward and the settings say `raise`.
         """
         return self._run(self._score(list(samples), step))
@@ -128,11 +128,31 @@ class Judge:
         return await self._await(self._judge_all(samples, ungated))
 
     async def stream(self, samples: Iterable[Sample]) -> AsyncIterator[tuple[Reward, ...]]:
-        """The rewards of each sample as soon as it is done, in no order, before `on_no_verdict` is applied."""
-        tasks = [asyncio.ensure_future(self._await(self._one(s))) for s in _named(list(samples))]
-        async with aclosing(as_finished(tasks)) as finished:
-            async for rewards in finished:
+        """The rewards of each sample as soon as it is done, in no order, before shaping and `on_no_verdict`."""
+        named, arrived = _named(list(samples)), asyncio.Queue[tuple[Reward, ...] | None]()
+        here = asyncio.get_running_loop()
+
+        def hand_over(rewards: tuple[Reward, ...] | None) -> None:
+            with suppress(RuntimeError):  # the caller's loop has ended
+                here.call_soon_threadsafe(arrived.put_nowait, rewards)
+
+        async def judge_them() -> None:
+            try:
+                judging, limit = await self._started(), self.plan.settings.max_in_flight
+                async with aclosing(evaluate(judging, named, in_flight=limit)) as judged:
+                    async for each in judged:
+                        hand_over(each.rewards)
+            finally:
+                hand_over(None)
+
+        working = asyncio.ensure_future(self._await(judge_them()))
+        try:
+            while (rewards := await arrived.get()) is not None:
                 yield rewards
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
     async def _score(self, samples: list[Sample], step: int | None, watched: bool = True) -> list[Reward]:
         named = _named(samples)
@@ -145,6 +165,7 @@ class Judge:
             self.finish.shaping.learn(await baselines)
         finally:
             baselines.cancel()
+        _refuse_if_all_invalid(rewards)
         number = self._steps if step is None else step
         self._steps += 1
         return self.finish.apply(named, rewards, step=number, count_tokens=self._count_tokens)
@@ -153,29 +174,12 @@ class Judge:
         if not samples:
             return []
         judging = await self._started()
-        limit = asyncio.Semaphore(self.plan.settings.max_in_flight)
-        units = competing(samples) if isinstance(judging, GroupJudging) else [[i] for i in range(len(samples))]
-
-        async def one(unit: list[int]) -> Sequence[Reward]:
-            async with limit:
-                if isinstance(judging, GroupJudging):
-                    return await judging.judge_group([samples[i] for i in unit])
-                return await judging.judge(samples[unit[0]], gate=samples[unit[0]].id not in ungated)
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(unit)) for unit in units]
-        found: list[Sequence[Reward]] = [()] * len(samples)
-        for unit, task in zip(units, tasks, strict=True):
-            parts = [task.result()] if len(unit) == 1 else [(reward,) for reward in task.result()]
-            for place, rewards in zip(unit, parts, strict=True):
-                found[place] = rewards
+        items = [Item(sample, gate=sample.id not in ungated) for sample in samples]
+        found = await evaluate_all(judging, items, in_flight=self.plan.settings.max_in_flight)
         return [reward for rewards in found for reward in rewards]
 
     def _count_tokens(self, text: str) -> int | None:
         return self._opened.result().count_text(text) if self._opened is not None and self._opened.done() else None
-
-    async def _one(self, sample: Sample) -> tuple[Reward, ...]:
-        return await (await self._started()).judge(sample)
 
     async def _started(self, journal: Journal | None = None) -> Judging:
         if self._opened is None:  # one task: whoever comes while it loads waits for the same engine
@@ -269,6 +273,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
+def _refuse_if_all_invalid(rewards: Sequence[Reward]) -> None:
+    """One bad row is a row without a reward; nothing but bad rows is a mistake that must not look like a failing judge."""
+    failures = [r.failure for r in rewards if r.failure is not None and r.failure.reason is Reason.INVALID]
+    if failures and len(failures) == len(rewards):
+        also = f" (so it is with all {len(rewards)} responses)" if len(rewards) > 1 else ""
+        raise DataError(f"{failures[0].detail}{also}")
+
+
 def _named(samples: Sequence[Sample]) -> list[Sample]:
     """Samples without an id are called by their position."""
     import dataclasses  # noqa: PLC0415  # only here
@@ -277,6 +289,8 @@ def _named(samples: Sequence[Sample]) -> list[Sample]:
     for index, sample in enumerate(samples):
         if not isinstance(sample, Sample):
             raise DataError(f"sample {index} is a {type(sample).__name__}; make it with Sample.of(prompt, response)")
+        if not sample.responses:
+            raise DataError(f"sample {index} has no response")
         if any(not isinstance(r, str) for r in sample.responses):
             raise DataError(f"sample {index}: a response is not text")
         if not isinstance(sample.prompt, str) and not all(isinstance(m, Message) for m in sample.prompt):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from judge.engine.build import build_engine
@@ -14,7 +13,7 @@ from judge.pipeline.group import GroupJudging
 from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
 from judge.pipeline.pipeline import Pipeline
 from judge.settings import EngineSettings
-from judge.types import Message, Reward, Sample
+from judge.types import Message
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,6 @@ class Opened:
         engine = self.engines[0]
         whole, empty = engine.count_tokens([Message("user", text)]), engine.count_tokens([Message("user", "")])
         return None if whole is None or empty is None else whole - empty
-
-    async def judge_many(self, samples: Sequence[Sample], at_once: int) -> list[Reward]:
-        """The rewards of samples, in order, at most `at_once` of them in flight."""
-        room = asyncio.Semaphore(at_once)
-
-        async def one(sample: Sample) -> tuple[Reward, ...]:
-            async with room:
-                return await self.judging.judge(sample)
-
-        return [reward for rewards in await asyncio.gather(*map(one, samples)) for reward in rewards]
 
     async def close(self) -> None:
         """Close the engines that were started here."""

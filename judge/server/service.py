@@ -15,7 +15,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from judge.errors import DataError, EngineError, NoVerdictError
-from judge.pipeline.flight import as_finished
+from judge.pipeline.evaluate import run_each
 from judge.pipeline.group import competing
 from judge.pipeline.judge import Judge
 from judge.server.admission import Admission
@@ -90,9 +90,13 @@ class JudgingService:
         """
         until = asyncio.get_running_loop().time() + (self.settings.item_timeout_s if limit_s is None else limit_s)
         number = next(_NUMBERS)
-        tasks = [asyncio.create_task(self._unit(number, samples, unit, until)) for unit in self.units(samples)]
-        async with aclosing(as_finished(tasks)) as finished:
-            async for done in finished:
+        units = self.units(samples)
+
+        async def one(unit: list[int]) -> Done:
+            return await self._unit(number, samples, unit, until)
+
+        async with aclosing(run_each(one, units, in_flight=len(units) or 1)) as finished:  # `admission` holds the limit
+            async for _, done in finished:
                 yield done
 
     def units(self, samples: Sequence[Sample]) -> list[list[int]]:
@@ -128,7 +132,7 @@ class JudgingService:
             if asked:  # a sample that only waited says nothing about the judge
                 self.health.saw_failure()
             return _without(samples, NoVerdict(Reason.TIMEOUT, "no result within the server's time limit"))
-        except DataError as why:
+        except DataError as why:  # the chain lacks something
             return _without(samples, NoVerdict(Reason.INVALID, str(why)))
         except EngineError:
             self.health.saw_failure()

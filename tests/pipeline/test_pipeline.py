@@ -37,7 +37,7 @@ def test_a_fault_that_a_program_finds_costs_points(response, component, reward):
     with Judge.from_config(config, engine=ScriptedEngine(["VERDICT: MET"], repeat_last=True)) as judge:
         [found] = judge.score([Sample.of("Which city?", response)])
     assert found.components["fault"] == component
-    assert found.value == pytest.approx(reward)
+    assert found.reward == pytest.approx(reward)
 
 
 def test_the_expected_score_of_a_fault_has_the_sign_of_its_score():
