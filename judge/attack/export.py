@@ -38,7 +38,7 @@ from judge.parse import spell
 FIRST_SENTENCE_MAX = 300  # characters; a longer one is a solution
 _SENTENCE = re.compile(r"(.+?[.!?:。])(?:\s|$)", re.DOTALL)
 
-Row = dict[str, Any]
+TrainingRow = dict[str, Any]
 
 
 def check_folder(folder: Path) -> None:
@@ -57,7 +57,7 @@ def export(report: AttackReport, questions: Sequence[SeedQuestion], folder: Path
         OutputError: The folder is not empty, cannot be written, or there is no row to write.
     """
     check_folder(folder)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     for mode in report.modes:
         if not mode.evaluator.paired:  # a pair has no label of its own
             rows += training_rows(mode, questions, report.options.seed)
@@ -70,7 +70,7 @@ def export(report: AttackReport, questions: Sequence[SeedQuestion], folder: Path
     return dict(sorted(counts.items()))
 
 
-def training_rows(mode: ModeReport, questions: Sequence[SeedQuestion], seed: int) -> list[Row]:
+def training_rows(mode: ModeReport, questions: Sequence[SeedQuestion], seed: int) -> list[TrainingRow]:
     """Rows of one mode, each text once, in an order that the seed decides."""
     evaluator = mode.evaluator
     negatives = [*_accepted(evaluator, mode.trials, seed), *_first_sentences(evaluator, questions, seed)]
@@ -79,7 +79,7 @@ def training_rows(mode: ModeReport, questions: Sequence[SeedQuestion], seed: int
     return rows
 
 
-def _accepted(evaluator: Evaluator, trials: Iterable[AttackTrial], seed: int) -> Iterable[Row]:
+def _accepted(evaluator: Evaluator, trials: Iterable[AttackTrial], seed: int) -> Iterable[TrainingRow]:
     """Attacks that got through with the filters or without: the judge itself should have refused them."""
     for trial in trials:
         attack = trial.case.attack
@@ -89,7 +89,7 @@ def _accepted(evaluator: Evaluator, trials: Iterable[AttackTrial], seed: int) ->
             yield _row(evaluator, trial.case.question, trial.case.text, False, f"attack:{attack.family}", attack.id, seed)
 
 
-def _first_sentences(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> Iterable[Row]:
+def _first_sentences(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> Iterable[TrainingRow]:
     for q in questions:
         sentence = first_sentence(q.right or "", q.reference or "")
         if sentence and q.reference:
@@ -113,7 +113,7 @@ def first_sentence(solution: str, reference: str) -> str | None:
     return None if inside else head
 
 
-def _balanced(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> list[Row]:
+def _balanced(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int) -> list[TrainingRow]:
     """As many right answers as wrong ones."""
     rights = [(q, text) for q in questions for text in q.rights or ((q.right,) if q.right else ())]
     wrongs = [(q, text) for q in questions for text in q.wrongs or ((q.wrong,) if q.wrong else ())]
@@ -123,7 +123,7 @@ def _balanced(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int
     return right + [_row(evaluator, q, text, False, "honest-wrong", None, seed) for q, text in rng.sample(wrongs, count)]
 
 
-def _row(evaluator: Evaluator, q: SeedQuestion, text: str, label: bool, source: str, item: str | None, seed: int) -> Row:
+def _row(evaluator: Evaluator, q: SeedQuestion, text: str, label: bool, source: str, item: str | None, seed: int) -> TrainingRow:
     of = sample(q, (text,))
     return {
         "messages": [{"role": m.role, "content": _clean(m.content)} for m in messages_of(evaluator.first, of)],
@@ -150,9 +150,9 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _distinct(rows: Iterable[Row]) -> list[Row]:
+def _distinct(rows: Iterable[TrainingRow]) -> list[TrainingRow]:
     """Each text on a question once; a right answer is never also a negative."""
-    out: dict[tuple[str, str, str], Row] = {}
+    out: dict[tuple[str, str, str], TrainingRow] = {}
     listed = list(rows)
     good = {(r["question"], normalise(r["response"])) for r in listed if r["label"]}
     for row in listed:
@@ -162,7 +162,7 @@ def _distinct(rows: Iterable[Row]) -> list[Row]:
     return list(out.values())
 
 
-def _write(rows: list[Row], folder: Path) -> None:
+def _write(rows: list[TrainingRow], folder: Path) -> None:
     import datasets  # noqa: PLC0415  # a second to import, for this option only
 
     try:
@@ -181,7 +181,7 @@ def _write(rows: list[Row], folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be written: {why}") from None
 
 
-def _card(rows: Sequence[Row]) -> str:
+def _card(rows: Sequence[TrainingRow]) -> str:
     table = (__doc__ or "").partition("| column")[2]
     counts: dict[str, int] = {}
     for row in rows:

@@ -134,7 +134,7 @@ def rng(seed: int, *names: str) -> random.Random:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ProbeComparison:
     """One probe on one case: what is judged before, and what after."""
 
     probe: Probe
@@ -152,7 +152,7 @@ class Comparison:
 SEVERAL = ("pairwise", "listwise")
 
 
-def make_trials(cases: Sequence[ProbeCase], probes: Iterable[Probe], mode: str, seed: int = 0) -> list[Comparison]:
+def make_trials(cases: Sequence[ProbeCase], probes: Iterable[Probe], mode: str, seed: int = 0) -> list[ProbeComparison]:
     """Every probe on every case that it applies to, case by case.
 
     Args:
@@ -165,18 +165,18 @@ def make_trials(cases: Sequence[ProbeCase], probes: Iterable[Probe], mode: str, 
     return [trial for case in cases for probe in usable for trial in make(probe, case, seed)]
 
 
-def _single(probe: Probe, case: ProbeCase, seed: int) -> Iterator[Comparison]:
+def _single(probe: Probe, case: ProbeCase, seed: int) -> Iterator[ProbeComparison]:
     if _fits(probe, case):
         after = probe.apply(case, seed)
         if after is not None:
-            yield Comparison(probe, case, case, after)
+            yield ProbeComparison(probe, case, case, after)
 
 
-def _several(probe: Probe, case: ProbeCase, seed: int) -> Iterator[Comparison]:
+def _several(probe: Probe, case: ProbeCase, seed: int) -> Iterator[ProbeComparison]:
     if probe.pairs in ("whole", "both"):
         after = probe.apply(case, seed) if probe.pairs == "whole" else _both(probe, case, seed)
         if after is not None:
-            yield Comparison(probe, case, case, after)
+            yield ProbeComparison(probe, case, case, after)
         return
     for index in range(len(case.sample.responses)):
         target = replace(case, index=index)
@@ -185,7 +185,7 @@ def _several(probe: Probe, case: ProbeCase, seed: int) -> Iterator[Comparison]:
         if probe.pairs == "one":
             after = probe.apply(target, seed)
             if after is not None:
-                yield Comparison(probe, target, target, after)
+                yield ProbeComparison(probe, target, target, after)
         else:
             yield from _beside(probe, target, seed)
 
@@ -207,7 +207,7 @@ def _both(probe: Probe, case: ProbeCase, seed: int) -> ProbeCase | None:
     return replace(after, index=case.index)
 
 
-def _beside(probe: Probe, case: ProbeCase, seed: int) -> Iterator[Comparison]:
+def _beside(probe: Probe, case: ProbeCase, seed: int) -> Iterator[ProbeComparison]:
     """A response beside its own rewrite; or, for another question, beside that question's answer."""
     alone = replace(case, sample=replace(case.sample, responses=(case.text,)), index=0, right=(case.is_right,))
     changed = probe.apply(alone, seed)
@@ -217,19 +217,19 @@ def _beside(probe: Probe, case: ProbeCase, seed: int) -> Iterator[Comparison]:
     mine, theirs = (1, 0) if flip else (0, 1)
     if probe.pairs == "against":
         sample = _pair(case, case.text, changed.text, flip)
-        yield Comparison(probe, case, replace(alone, sample=sample, index=mine), replace(alone, sample=sample, index=theirs))
+        yield ProbeComparison(probe, case, replace(alone, sample=sample, index=mine), replace(alone, sample=sample, index=theirs))
         return
     other = next(o for o in case.others if o.sample.prompt == changed.sample.prompt)
     before = _pair(case, case.text, other.answer, flip)
     after = replace(changed.sample, responses=before.responses)
-    yield Comparison(probe, case, replace(alone, sample=before, index=mine), replace(alone, sample=after, index=mine))
+    yield ProbeComparison(probe, case, replace(alone, sample=before, index=mine), replace(alone, sample=after, index=mine))
 
 
 def _pair(case: ProbeCase, first: str, second: str, flip: bool) -> Sample:
     return replace(case.sample, responses=(second, first) if flip else (first, second))
 
 
-AuditTrial = Trial[Comparison, tuple[Reward, ...]]
+AuditTrial = Trial[ProbeComparison, tuple[Reward, ...]]
 """A comparison, judged: the rewards of all responses shown, before (`base`) and after (`changed`)."""
 
 

@@ -29,7 +29,7 @@ _WRONG = frozenset(("false", "0", "0.0", "no", "wrong", "incorrect", "bad", "fai
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LabelledAnswer:
     """One response with what the data say of it."""
 
     sample: Sample  # holding this response only
@@ -119,23 +119,24 @@ def _cases(question: str, samples: Sequence[Sample], mode: str) -> Iterable[Prob
     return (ProbeCase(a.sample, 0, (a.right,)) for a in _best([a for s in samples for a in answers(s)]))
 
 
-def answers(sample: Sample) -> list[Answer]:
+def answers(sample: Sample) -> list[LabelledAnswer]:
     """Each response of a sample on its own."""
     right = _right(sample)
     if len(sample.responses) == 1:
-        return [Answer(sample, right[0])]
+        return [LabelledAnswer(sample, right[0])]
     return [
-        Answer(replace(sample, responses=(text,), id=f"{sample.id}[{i}]"), right[i]) for i, text in enumerate(sample.responses)
+        LabelledAnswer(replace(sample, responses=(text,), id=f"{sample.id}[{i}]"), right[i])
+        for i, text in enumerate(sample.responses)
     ]
 
 
-def _best(found: Sequence[Answer]) -> list[Answer]:
+def _best(found: Sequence[LabelledAnswer]) -> list[LabelledAnswer]:
     """The longest right and the longest wrong response; those without a label all stay."""
     longest = {truth: max((a for a in found if a.right is truth), key=_length, default=None) for truth in (True, False)}
     return [a for a in (*longest.values(), *(a for a in found if a.right is None)) if a is not None]
 
 
-def _length(answer: Answer) -> int:
+def _length(answer: LabelledAnswer) -> int:
     return len(answer.sample.responses[0])
 
 
@@ -162,7 +163,7 @@ def _lists(samples: Sequence[Sample]) -> Iterable[ProbeCase]:
         yield _together([*best, *(a for a in single if a not in best)][:LIST])
 
 
-def _together(found: Sequence[Answer]) -> ProbeCase:
+def _together(found: Sequence[LabelledAnswer]) -> ProbeCase:
     right = tuple(a.right for a in found)
     index = right.index(True) if True in right else 0
     name = "+".join(dict.fromkeys(a.sample.id for a in found))

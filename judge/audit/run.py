@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from judge.audit.cases import SEVERAL, AuditTrial, Comparison, Probe, make_trials
+from judge.audit.cases import SEVERAL, AuditTrial, Probe, ProbeComparison, make_trials
 from judge.audit.data import AuditData
 from judge.audit.metrics import AuditSummary, ProbeMetrics, probe_metrics, read_results, summarise
 from judge.batch.progress import Progress
@@ -94,7 +94,7 @@ class JudgedTrials:
 
 async def judge_trials(
     plan: Plan,
-    trials: Sequence[Comparison],
+    trials: Sequence[ProbeComparison],
     *,
     engine: Engine | None = None,
     notice: Callable[[str], None] = lambda _: None,

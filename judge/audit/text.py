@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from judge.checks.match import number
 
-Span = tuple[int, int]
+TextSpan = tuple[int, int]
 
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?(?![\w])")
 _KEPT = re.compile(
@@ -24,7 +24,7 @@ _SENTENCE = re.compile(r"[^\n]*?(?:[.!?](?=\s|$)|\n|$)")
 _MARK = re.compile(r"(?:final\s+)?answer(?:\s+is|\s*[:=])|\\boxed\{|####", re.IGNORECASE)
 
 
-def kept(text: str, reference: str | None = None) -> list[Span]:
+def kept(text: str, reference: str | None = None) -> list[TextSpan]:
     """Spans that a rewrite must leave alone: numbers, formulas, code, links, negations, and the reference's own words."""
     spans = [m.span() for m in _KEPT.finditer(text)]
     if reference and reference.strip():
@@ -32,7 +32,7 @@ def kept(text: str, reference: str | None = None) -> list[Span]:
     return sorted(spans)
 
 
-def outside(text: str, spans: Iterable[Span], change: Callable[[str], str]) -> str:
+def outside(text: str, spans: Iterable[TextSpan], change: Callable[[str], str]) -> str:
     """Change the text between the spans only.
 
     Example:
@@ -48,7 +48,7 @@ def outside(text: str, spans: Iterable[Span], change: Callable[[str], str]) -> s
     return "".join(out) + (change(text[at:]) if at < len(text) else "")
 
 
-def letters(text: str, spans: Sequence[Span]) -> list[int]:
+def letters(text: str, spans: Sequence[TextSpan]) -> list[int]:
     """Positions of letters inside words of four or more, outside the spans: where a typo leaves the word readable."""
     free = [True] * len(text)
     for start, end in spans:
@@ -78,7 +78,7 @@ def sentences(text: str) -> list[str]:
     return pieces
 
 
-def finals(text: str, reference: str | None) -> list[Span]:
+def finals(text: str, reference: str | None) -> list[TextSpan]:
     """Where the text states its final answer: from the last statement to the end. Empty when that cannot be told.
 
     With a reference that is a number, the numbers equal to it; with one that is words, those words; without a reference,
@@ -100,7 +100,7 @@ def finals(text: str, reference: str | None) -> list[Span]:
     return [span for span in found if span[0] >= start]
 
 
-def stated(text: str, answer: str) -> list[Span]:
+def stated(text: str, answer: str) -> list[TextSpan]:
     """Every place where the text holds this answer: as a number of the same value, or else in the same words."""
     value = number(answer)
     if value is not None:
@@ -109,7 +109,7 @@ def stated(text: str, answer: str) -> list[Span]:
     return [m.span() for m in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE)] if words else []
 
 
-def last_number(text: str) -> Span | None:
+def last_number(text: str) -> TextSpan | None:
     """Where the last number stands."""
     found = list(_numbers(text))
     return found[-1].span() if found else None
@@ -119,14 +119,14 @@ def _numbers(text: str) -> Iterable[re.Match[str]]:
     return NUMBER.finditer(text)
 
 
-def put(text: str, spans: Iterable[Span], new: str) -> str:
+def put(text: str, spans: Iterable[TextSpan], new: str) -> str:
     """The text with every span replaced."""
     for start, end in sorted(spans, reverse=True):
         text = text[:start] + new + text[end:]
     return text
 
 
-def closing(text: str, reference: str | None) -> Span | None:
+def closing(text: str, reference: str | None) -> TextSpan | None:
     """The sentence that holds the final answer."""
     places = finals(text, reference)
     if not places:

@@ -33,7 +33,7 @@ _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class CanaryProbe:
     """One probe sample.
 
     Attributes:
@@ -61,7 +61,7 @@ class Mixed:
     """
 
     samples: tuple[Sample, ...]
-    probes: tuple[Probe, ...] = ()
+    probes: tuple[CanaryProbe, ...] = ()
 
     @property
     def gate_off(self) -> frozenset[str]:
@@ -73,7 +73,7 @@ class Mixed:
 class CanaryResult:
     """What a probe was paid."""
 
-    probe: Probe
+    probe: CanaryProbe
     reward: Reward
 
 
@@ -192,7 +192,7 @@ class Canaries:
 
     def _probe(
         self, kind: ProbeKind, string: str, hosts: Sequence[Sample], chance: random.Random, name: str, taken: set[str]
-    ) -> Probe | None:
+    ) -> CanaryProbe | None:
         """One probe on a host drawn from the batch; None when the batch holds no answer that is wrong for certain."""
         host = chance.choice(hosts)
         index = chance.randrange(len(host.responses))
@@ -208,7 +208,7 @@ class Canaries:
             name += "-"
         taken.add(name)
         responses = (*host.responses[:index], text, *host.responses[index + 1 :])
-        return Probe(replace(host, id=name, group=name, responses=responses), index, kind, string, gate)
+        return CanaryProbe(replace(host, id=name, group=name, responses=responses), index, kind, string, gate)
 
     def split(self, mixed: Mixed, rewards: Sequence[Reward]) -> tuple[list[Reward], list[CanaryResult]]:
         """Take the probes out of the rewards.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from judge.monitor import Probe
+from judge.monitor import CanaryProbe
 from judge.monitor.canaries import CanaryResult
 from judge.types import NoVerdict, Reason, Reward, Sample
 
@@ -51,6 +51,6 @@ def probes(
     found = []
     for n in range(count):
         sample = Sample.of("q", string, id=f"c{n}")
-        probe = Probe(sample, 0, kind, string, gate)  # type: ignore[arg-type]  # a literal
+        probe = CanaryProbe(sample, 0, kind, string, gate)  # type: ignore[arg-type]  # a literal
         found.append(CanaryResult(probe, Reward(sample.id, 0, 1.0 if n < passed else 0.0)))
     return found
