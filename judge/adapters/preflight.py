@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ ONE_AT_A_TIME = ("verl", "verl-manager", "openrlhf", "verifiers", "slime", "skyr
 WORKERS = ("verl", "verl-manager", "openrlhf", "openrlhf-agent", "areal", "areal-workflow")
 STALL_S = 300.0  # AsyncGRPO gives its worker up after this long without a sign of life
 TIMEOUT_S = 1800.0  # torch.distributed's default: one slow process stalls all others at the gather
+_DOWN = {"raise": "the training stops", "exclude": "no rewards"}
 _TAKEN = ("prompts", "completions", "trainer_state", "log_extra", "log_metric", "environments")
 
 
@@ -234,11 +236,21 @@ def _engine(case: _Case) -> Answer:
         return f"`{engine.kind}` in the trainer's process" + (f": {many} copies of the judge, one a process" if many > 1 else "")
     if not isinstance(engine, OpenAiSettings):
         return f"`{engine.kind}` gives the replies that the run settings hold: no model judges", True
+    return _times(case, engine)
+
+
+def _times(case: _Case, engine: OpenAiSettings) -> Answer:
+    """Whether a slow endpoint, or one that is down, stalls the trainer for longer than it puts up with."""
     limit, why = (STALL_S, "AsyncGRPO gives up") if case.name == "trl-async" else (TIMEOUT_S, "torch.distributed gives up")
+    down = case.plan.settings.engine_down
+    waited = math.inf if down == "wait" else engine.patience_s
     if engine.deadline_s >= limit:
         return f"a call may take {engine.deadline_s:g} s, and {why} after {limit:g} s: lower `engine.deadline_s`", True
+    if waited >= limit:
+        return f"an engine that is down is waited for {waited:g} s, and {why} after {limit:g} s: lower `engine.patience_s`", True
     most = min(engine.deadline_s, LIMIT_S) if case.name == "areal" else engine.deadline_s
-    return f"`openai`: {engine.concurrency} requests at once from each process, {most:g} s a call at most"
+    calls = f"{engine.concurrency} requests at once from each process, {most:g} s a call at most"
+    return f"`openai`: {calls}; after {waited:g} s of an engine that is down {_DOWN[down]}"
 
 
 def _lengths(case: _Case) -> Answer:

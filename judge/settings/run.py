@@ -46,6 +46,8 @@ class RunSettings(Frozen):
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`), `raise`.
+        engine_down: What a trainer's reward function does when the engine has stopped working and `engine.patience_s` is over:
+            `raise` ends the run, `wait` waits for it without end, `exclude` gives the responses no reward.
         on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
             of its responses and is flagged `truncated_response` (`truncate`).
         top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
@@ -70,6 +72,7 @@ class RunSettings(Frozen):
     server: ServerSettings = ServerSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
     no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
+    engine_down: Literal["raise", "wait", "exclude"] = "raise"
     on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
     top_logprobs: int = Field(default=0, ge=0, le=20)
     max_in_flight: int = Field(default=512, ge=1, le=100_000)

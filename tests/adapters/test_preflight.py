@@ -91,6 +91,8 @@ def test_the_question_in_verl(row, question, recipe, problem):
         pytest.param("trl-async", {"engine": {"kind": "vllm"}}, "engine", id="no-gpu-there"),
         pytest.param("trl", {"engine": {**SERVED, "deadline_s": 3600}}, "engine", id="longer-than-the-gather"),
         pytest.param("trl-async", {"engine": {**SERVED, "deadline_s": 600}}, "engine", id="longer-than-the-heartbeat"),
+        pytest.param("trl-async", {"engine_down": "wait"}, "engine", id="waits-longer-than-the-heartbeat"),
+        pytest.param("trl", {"engine": {**SERVED, "patience_s": 3600}}, "engine", id="waits-longer-than-the-gather"),
         pytest.param("trl", {"engine": {"kind": "scripted"}}, "engine", id="scripted"),
         pytest.param("verl", {"monitor": "default"}, "monitor", id="monitor-sees-nothing"),
         pytest.param("verl", {"reward": {"shape": [{"kind": "overlong", "limit": 100, "cache": 20}]}}, "lengths", id="lengths"),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from judge.adapters._shared.engine_down import trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
 from judge.adapters._shared.gather import Row, form_groups, judge_groups
+from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.sample import completion_of, prompt_of, reference_column, reference_of
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import DataError, NoVerdictError, SettingsError
+from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
+from judge.settings import OpenAiSettings, RunSettings
 from judge.types import Message, Request, Sample
 
 
@@ -214,3 +218,57 @@ def test_a_missing_reference_says_which_columns_came():
     with pytest.raises(DataError, match="it passes: answer"):
         made(**ASK)
     made.close()
+
+
+class Down(ScriptedEngine):
+    """An engine that stops working at its third request."""
+
+    async def complete(self, request: Request) -> Any:
+        if len(self.requests) >= 2:
+            raise EngineDown("the judge's engine at http://127.0.0.1:1 cannot be reached")
+        return await super().complete(request)
+
+
+def test_an_engine_that_is_down_ends_the_training():
+    """Steps without rewards would run to the end, be saved, and count as success."""
+    made = JudgeReward(CONFIG, engine=Down(by_answer, capabilities=frozenset()))
+    with pytest.raises(EngineDown, match="cannot be reached"):
+        made(**ASK)
+    made.close()
+
+
+def test_or_gives_no_reward_where_the_settings_say_so():
+    """The step teaches nothing, and its log says why."""
+    made = JudgeReward({**CONFIG, "engine_down": "exclude"}, engine=Down(by_answer, capabilities=frozenset()))
+    metrics: dict[str, float] = {}
+    assert made(**ASK, log_metric=metrics.__setitem__) == [None, None, None]
+    assert metrics["judge/reason/engine_error"] == 1.0
+    made.close()
+
+
+@pytest.mark.parametrize("framework", ["verl", "slime-group"])
+def test_in_the_other_frameworks_too(framework):
+    """One judge behind all of them."""
+    sample = Sample.of("Capital of France?", "It is Paris.", reference="Paris")
+    found = {}
+    for setting in ("raise", "exclude"):
+        engine = ScriptedEngine(down, capabilities=frozenset())
+        judge = ProcessJudge(framework, {**CONFIG, "engine_down": setting}, engine=engine)
+        with pytest.raises((EngineDown, NoVerdictError)) as caught:
+            asyncio.run(judge.score(sample))
+        judge.close()
+        found[setting] = caught.type
+    assert found == {"raise": EngineDown, "exclude": NoVerdictError}
+
+
+def down(request: Request) -> str:
+    raise EngineDown("the judge's engine at http://127.0.0.1:1 cannot be reached")
+
+
+@pytest.mark.parametrize("kind", [dict, RunSettings.model_validate])
+def test_or_waits_without_end(kind):
+    """`wait` is patience without a limit."""
+    settings = {"recipe": "verifier", "engine": {"kind": "openai", "model": "m"}, "engine_down": "wait"}
+    engine = trainer_judge(kind(settings)).plan.settings.engine
+    assert isinstance(engine, OpenAiSettings)
+    assert engine.patience_s == float("inf")

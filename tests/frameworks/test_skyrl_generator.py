@@ -300,7 +300,7 @@ def test_figures(judge, run_file, monkeypatch):
     """Means, also where batches are put together; those of an environment that judges are summed up there."""
     with_ours = [generated(*answers, maker=judge(RUBRIC)) for answers in ((RIGHT, WRONG), (RIGHT, "It is Paris, yes."))]
     found = with_ours[0]["rollout_metrics"]
-    names = [f"environment/judge/{n}_mean" for n in ("raw", "right", "no_verdict", "calls")]
+    names = [f"environment/judge/{n}_mean" for n in ("raw_reward", "criterion/right", "missing", "calls")]
     assert [found[n] for n in names] == [0.5, 0.5, 0.0, 1.0]
     both = put_together(with_ours, monkeypatch)
     assert [both[n] for n in names] == [0.75, 0.75, 0.0, 1.0]
