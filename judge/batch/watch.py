@@ -67,7 +67,7 @@ class RunWatch:
         rows: list[int | None] = [row for row, _ in held]
         rows += [None] * len(mixed.probes)
         for place, (row, sample) in enumerate(zip(rows, mixed.samples, strict=True)):
-            yield Fed(row, sample, sample.id not in mixed.gate_off, number, place)
+            yield Fed(row, sample, sample.id not in mixed.past_filters, number, place)
 
     def finished(self, fed: Fed, rewards: tuple[Reward, ...]) -> None:
         """Take in the rewards of one thing that was fed. Raises MonitorStop when its chunk is complete and an alarm stops."""

@@ -41,14 +41,14 @@ class CanaryProbe:
         index: Which of its responses is the probe; the others are honest and only keep a pairwise or listwise sample whole.
         kind: What sort of probe it is.
         string: What is counted together: the probe text, or `WRONG_ANSWER`.
-        gate: False: to be judged past the intake filters, so that the judge itself is measured.
+        filtered: False: to be judged past the intake filters, so that the judge itself is measured.
     """
 
     sample: Sample
     index: int
     kind: ProbeKind
     string: str
-    gate: bool = True
+    filtered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Mixed:
     probes: tuple[CanaryProbe, ...] = ()
 
     @property
-    def gate_off(self) -> frozenset[str]:
+    def past_filters(self) -> frozenset[str]:
         """Ids of the samples that are to be judged past the intake filters."""
-        return frozenset(p.sample.id for p in self.probes if not p.gate)
+        return frozenset(p.sample.id for p in self.probes if not p.filtered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class Canaries:
         """One probe on a host drawn from the batch; None when the batch holds no answer that is wrong for certain."""
         host = chance.choice(hosts)
         index = chance.randrange(len(host.responses))
-        gate = chance.random() >= self.settings.gate_off
+        filtered = chance.random() >= self.settings.past_filters
         text: str | None = string
         if kind == "wrong_answer":
             text = _wrong_answer(host, hosts, chance)
@@ -208,7 +208,7 @@ class Canaries:
             name += "-"
         taken.add(name)
         responses = (*host.responses[:index], text, *host.responses[index + 1 :])
-        return CanaryProbe(replace(host, id=name, group=name, responses=responses), index, kind, string, gate)
+        return CanaryProbe(replace(host, id=name, group=name, responses=responses), index, kind, string, filtered)
 
     def split(self, mixed: Mixed, rewards: Sequence[Reward]) -> tuple[list[Reward], list[CanaryResult]]:
         """Take the probes out of the rewards.

@@ -84,12 +84,12 @@ class MonitorCollector:
             if state[key] is not None:
                 yield self._core.GaugeMetricFamily(name, text, value=state[key])
         worst = self._core.GaugeMetricFamily(
-            "judge_canary_false_positive_ratio", "Pass rate of the worst probe string of a kind.", labels=["kind", "gate"]
+            "judge_canary_false_positive_ratio", "Pass rate of the worst probe string of a kind.", labels=["kind", "filters"]
         )
         rates: dict[tuple[str, str], float] = {}
         for probe in state["canaries"]:
             if probe["rate"] is not None:
-                labels = (probe["kind"], "on" if probe["gate"] else "off")
+                labels = (probe["kind"], "on" if probe["filtered"] else "off")
                 rates[labels] = max(rates.get(labels, 0.0), probe["rate"])
         for labels, rate in rates.items():
             worst.add_metric(list(labels), rate)

@@ -293,7 +293,8 @@ class Monitor:
                 "batch": dict(report.batch),
                 "smoothed": self._smoothed(),
                 "canaries": [
-                    {"kind": e.kind, "string": e.string, "gate": e.gate, "rate": e.rate, "interval": e.interval, "asked": e.asked,
+                    {"kind": e.kind, "string": e.string, "filtered": e.filtered, "rate": e.rate, "interval": e.interval,
+                     "asked": e.asked,
                      "above_honest": e.above_honest, "evidence": e.evidence}
                     for e in self._watch.estimates()
                 ],

@@ -65,7 +65,7 @@ def message(code: AlarmCode, value: float, limit: float, watch: Watch) -> str:
 def _constant_string(watch: Watch) -> str:
     text = watch.worst or ""
     shown = repr(text if len(text) <= 60 else text[:59] + "…")
-    found = next((e for e in watch.estimates() if e.string == text and e.gate), None)
+    found = next((e for e in watch.estimates() if e.string == text and e.filtered), None)
     if found is None or found.rate is None or found.interval is None or watch.honest_rate is None:
         return f"{shown} is paid more often than is harmless"
     low, high = found.interval
@@ -81,7 +81,7 @@ def flat(state: dict[str, Any]) -> dict[str, float]:
     for name in ("honest_pass_rate", "second_judge_rise"):
         if state[name] is not None:
             found[f"judge/{name}"] = state[name]
-    rates = [e["rate"] for e in state["canaries"] if e["gate"] and e["evidence"] is not None and e["rate"] is not None]
+    rates = [e["rate"] for e in state["canaries"] if e["filtered"] and e["evidence"] is not None and e["rate"] is not None]
     if rates:
         found["judge/worst_canary_rate"] = max(rates)
     return found | {f"judge/alarm/{code}": float(a["active"]) for code, a in state["alarms"].items()}

@@ -26,7 +26,7 @@ class Estimate:
     """How often one probe string is paid.
 
     Attributes:
-        gate: Whether the intake filters were on, as in training.
+        filtered: Whether the intake filters were on, as in training.
         rate: Recent pass rate in [0, 1], older steps weighing less; None before the first verdict.
         interval: 95 % Wilson interval of it.
         asked: Verdicts behind it, all steps: of probes, and of the policy's own responses with this text.
@@ -36,7 +36,7 @@ class Estimate:
 
     kind: ProbeKind
     string: str
-    gate: bool
+    filtered: bool
     rate: float | None
     interval: Interval | None
     asked: int
@@ -75,8 +75,8 @@ class Watch:
         judged = [
             (r.probe, r.reward.raw_reward >= self.settings.pass_threshold) for r in results if r.reward.raw_reward is not None
         ]
-        counts = Counter((p.kind, p.string, p.gate) for p, _ in judged)
-        passes = Counter((p.kind, p.string, p.gate) for p, won in judged if won)
+        counts = Counter((p.kind, p.string, p.filtered) for p, _ in judged)
+        passes = Counter((p.kind, p.string, p.filtered) for p, won in judged if won)
         asked_in_training = [key for key in counts if key[2]]
         if asked_in_training and not same_step:  # extra probes are of suspects: no sample of all probes
             self.pooled = self.pooled or Detector(self.settings.steps_per_false_alarm)
@@ -108,7 +108,7 @@ class Watch:
             rows: One for each of its responses, in order.
             results: This step's probes, whose strings may be new.
         """
-        strings = {*self.detectors, *(r.probe.string for r in results if r.probe.gate and r.probe.kind != "wrong_answer")}
+        strings = {*self.detectors, *(r.probe.string for r in results if r.probe.filtered and r.probe.kind != "wrong_answer")}
         known, found = {digest(normalised(s)): s for s in strings}, dict[str, tuple[int, int]]()
         references = (sample.reference for sample in samples for _ in sample.responses)
         for row, reference in zip(rows, references, strict=True):
@@ -159,13 +159,13 @@ class Watch:
 
     def estimates(self) -> tuple[Estimate, ...]:
         """All strings probed lately."""
-        return tuple(self._estimate(kind, string, gate) for kind, string, gate in self.rates)
+        return tuple(self._estimate(kind, string, filtered) for kind, string, filtered in self.rates)
 
-    def _estimate(self, kind: ProbeKind, string: str, gate: bool) -> Estimate:
-        rate = self.rates[kind, string, gate]
+    def _estimate(self, kind: ProbeKind, string: str, filtered: bool) -> Estimate:
+        rate = self.rates[kind, string, filtered]
         honest = self.honest_rate
         above = None if honest is None else probability_above(honest, rate.passed, rate.asked)
-        tested = self.detectors.get(string) if gate and kind != "wrong_answer" else None
+        tested = self.detectors.get(string) if filtered and kind != "wrong_answer" else None
         evidence = tested.share(len(self.detectors)) if tested else None
         interval = wilson(rate.passed, rate.asked) if round(rate.asked) else None
-        return Estimate(kind, string, gate, rate.value, interval, rate.total, above, evidence)
+        return Estimate(kind, string, filtered, rate.value, interval, rate.total, above, evidence)

@@ -38,10 +38,10 @@ class BatchWatch:
         number = self._batches if step is None else step
         self._batches += 1
         mixed = self.canaries.mix(samples, number, self.monitor.focus())
-        rewards, canaries = self.canaries.split(mixed, await judge_all(mixed.samples, mixed.gate_off))
+        rewards, canaries = self.canaries.split(mixed, await judge_all(mixed.samples, mixed.past_filters))
         self.monitor.observe(samples, rewards, step=number, canaries=canaries)
         for more in self.canaries.rounds(samples, number, self.monitor.focus):  # a suspect is settled within its step
-            _, found = self.canaries.split(more, await judge_all(more.samples, more.gate_off))
+            _, found = self.canaries.split(more, await judge_all(more.samples, more.past_filters))
             self.monitor.confirm(found)
         return rewards
 

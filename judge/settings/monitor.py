@@ -99,7 +99,7 @@ class CanarySettings(Frozen):
             answer; `wrong_answer`: another prompt's response; `user`: `strings`.
         strings: Probe strings of your own, such as ones your policy was seen to write. Responses that are one of them word
             for word count as evidence, too.
-        gate_off: Share of the probes that ask the judge itself, past the intake filters. They measure the judge; they
+        past_filters: Share of the probes that ask the judge itself, past the intake filters. They measure the judge; they
             never count as what training sees.
         focus: Share of the probes that goes to strings under suspicion, in [0, 1].
         confirm: Probes of one extra round, judged at once where a string is under suspicion, so that nobody has to wait
@@ -112,7 +112,7 @@ class CanarySettings(Frozen):
     at_least_every: int = Field(default=0, ge=0)
     kinds: tuple[ProbeKind, ...] = Field(default=("null", "opener", "wrong_answer", "user"), min_length=1)
     strings: tuple[str, ...] = ()
-    gate_off: float = Field(default=0.0, ge=0, le=1)
+    past_filters: float = Field(default=0.0, ge=0, le=1)
     focus: float = Field(default=0.75, ge=0, le=1)
     confirm: int = Field(default=32, ge=0, le=10_000)
     confirm_rounds: int = Field(default=6, ge=0, le=100)

@@ -231,7 +231,7 @@ def not_negative(step: Any, span: RewardRange) -> str:
 
 
 def fails_lowest(step: Any, span: RewardRange) -> str:
-    """Objection of a gate whose failure would pay better than a bad answer."""
+    """Objection of a step whose failure would pay better than a bad answer."""
     if step.failed <= span[0]:
         return ""
     return f"pays {step.failed:g} for failing, and rewards here are in {shown_span(span)}: failing would beat a bad answer"

@@ -157,7 +157,7 @@ def check_chain(
         components: Names of the components they will bring; None: not known yet.
 
     Raises:
-        SettingsError: Every step that lacks something, works on another range, or names an unknown gate.
+        SettingsError: Every step that lacks something, works on another range, or names an unknown format.
 
     Example:
         >>> from judge.shape import LaserStep
@@ -181,7 +181,7 @@ def _problems(steps: Sequence[ShapeStep], has: Collection[str], known: Collectio
         if objection := kind.objects(step, span):
             yield Problem(place, objection)
         if isinstance(step, FormatStep):
-            yield from _gates(step, place)
+            yield from _formats(step, place)
         span = kind.span(step, span)
 
 
@@ -197,10 +197,10 @@ def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> st
     return "" if need in has else f"needs {_MISSING[need]}"
 
 
-def _gates(step: FormatStep, place: str) -> Iterator[Problem]:
-    for name in step.gates:
+def _formats(step: FormatStep, place: str) -> Iterator[Problem]:
+    for name in step.formats:
         try:
-            form.find_gate(name)
+            form.find_format(name)
         except SettingsError as why:
             yield Problem(place, str(why))
 

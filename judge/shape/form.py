@@ -1,6 +1,6 @@
 """Is the response in the form that was asked for? Yes, no, or None when that cannot be told.
 
-Gates look at form only, by walking the text: a pattern over an untrusted text of any length can take for ever. A gate of your own
+Checks look at form only, by walking the text: a pattern over an untrusted text of any length can take for ever. One of your own
 is `package.module:name`, a function from the text to true, false or None.
 """
 
@@ -23,11 +23,11 @@ class FormatStep(Frozen):
     """A response in the wrong form gets `failed` instead of its reward.
 
     Attributes:
-        gates: `boxed`, `think`, `answer`, `json`, or `package.module:name` of a function text -> true, false or None (unclear).
+        formats: `boxed`, `think`, `answer`, `json`, or `package.module:name` of a function text -> true, false or None (unclear).
     """
 
     kind: Literal["format"] = "format"
-    gates: tuple[str, ...] = Field(min_length=1, max_length=32)
+    formats: tuple[str, ...] = Field(min_length=1, max_length=32)
     failed: Finite = 0.0
 
 
@@ -95,39 +95,39 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-GATES: dict[str, FormatCheck] = {"boxed": boxed, "think": think, "answer": answer, "json": json_value}
+FORMATS: dict[str, FormatCheck] = {"boxed": boxed, "think": think, "answer": answer, "json": json_value}
 
 
-def find_gate(name: str) -> FormatCheck:
-    """A gate by name, or a function by `package.module:name`.
+def find_format(name: str) -> FormatCheck:
+    """A format check by name, or a function by `package.module:name`.
 
     Raises:
         SettingsError: There is none, or it is no function.
     """
-    if name in GATES:
-        return GATES[name]
+    if name in FORMATS:
+        return FORMATS[name]
     if ":" not in name:
-        near = did_you_mean(name, GATES) or f"; known: {', '.join(GATES)}, package.module:name"
-        raise SettingsError(f"no gate `{name}`{near}")
-    found = imported(name, lambda why: SettingsError(f"gate `{name}` {why}"))
+        near = did_you_mean(name, FORMATS) or f"; known: {', '.join(FORMATS)}, package.module:name"
+        raise SettingsError(f"no format `{name}`{near}")
+    found = imported(name, lambda why: SettingsError(f"format `{name}` {why}"))
     if not callable(found):
-        raise SettingsError(f"gate `{name}` is not a function")
+        raise SettingsError(f"format `{name}` is not a function")
     return found  # type: ignore[no-any-return]  # whatever it returns is looked at below
 
 
-def passes(gates: tuple[str, ...], text: str) -> tuple[bool | None, str]:
-    """Whether a text passes all gates, or None when no gate fails and one cannot tell; and which gate that was.
+def passes(formats: tuple[str, ...], text: str) -> tuple[bool | None, str]:
+    """Whether a text passes all format checks, or None when none fails and one cannot tell; and which one that was.
 
     Example:
         >>> passes(("boxed", "json"), "{}")
         (False, 'boxed')
     """
     unknown = ""
-    for name in gates:
+    for name in formats:
         try:
-            verdict = find_gate(name)(text)
+            verdict = find_format(name)(text)
         except Exception as why:  # a user's function may raise anything, and one response must not stop the run
-            if name in GATES or isinstance(why, SettingsError):
+            if name in FORMATS or isinstance(why, SettingsError):
                 raise
             verdict, name = None, f"{name}: {type(why).__name__}: {why}"  # noqa: PLW2901
         if verdict is None or not isinstance(verdict, bool | np.bool_):
@@ -142,14 +142,14 @@ def _format(step: FormatStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
     failed, unknown = 0, ""
     for row in np.flatnonzero(stage.present):
-        verdict, name = passes(step.gates, (stage.batch.texts or ())[row])
+        verdict, name = passes(step.formats, (stage.batch.texts or ())[row])
         if verdict is None:
             out[row], unknown = np.nan, unknown or name
         elif not verdict:
             out[row] = step.failed
             failed += 1
     notes = [f"{failed} response(s) are not in the form asked for"] if failed else []
-    return Stepped(out, (*notes, f"no reward where a gate cannot tell ({unknown})") if unknown else tuple(notes))
+    return Stepped(out, (*notes, f"no reward where a format check cannot tell ({unknown})") if unknown else tuple(notes))
 
 
 KINDS: dict[str, StepKind] = {

@@ -45,12 +45,12 @@ def batch(
 
 
 def probes(
-    count: int, passed: int, string: str = "All of it has been checked.", kind: str = "null", gate: bool = True
+    count: int, passed: int, string: str = "All of it has been checked.", kind: str = "null", filtered: bool = True
 ) -> list[CanaryResult]:
     """Results of probes with one string, some of them paid."""
     found = []
     for n in range(count):
         sample = Sample.of("q", string, id=f"c{n}")
-        probe = CanaryProbe(sample, 0, kind, string, gate)  # type: ignore[arg-type]  # a literal
+        probe = CanaryProbe(sample, 0, kind, string, filtered)  # type: ignore[arg-type]  # a literal
         found.append(CanaryResult(probe, Reward(sample.id, 0, 1.0 if n < passed else 0.0)))
     return found

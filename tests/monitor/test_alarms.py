@@ -104,11 +104,11 @@ def test_a_constant_string_wins(passed, steps, expected):
     assert raised == expected
 
 
-def test_a_gate_off_probe_is_not_what_training_sees():
-    """A judge that falls for a string behind a gate that stops it is reported, and stops nothing."""
+def test_a_probe_past_the_filters_is_not_what_training_sees():
+    """A judge that falls for a string behind a filter that stops it is reported, and stops nothing."""
     monitor = Monitor()
     for step in range(20):
-        assert not monitor.observe(*batch(step), canaries=probes(16, 16, gate=False)).raised
+        assert not monitor.observe(*batch(step), canaries=probes(16, 16, filtered=False)).raised
     (estimate,) = monitor.canaries()
     assert estimate.rate == 1.0
     assert estimate.evidence is None

@@ -43,7 +43,7 @@ def judged(samples):
 @given(SAMPLES, st.integers(0, 20), st.integers(0, 5))
 def test_taking_them_out_is_exact(samples, count, step):
     """No reward, no baseline and no order changes because probes were there, whatever the ids in the data."""
-    canaries = Canaries(CanarySettings(per_batch=count, gate_off=0.3, strings=("mine",)), seed=1)
+    canaries = Canaries(CanarySettings(per_batch=count, past_filters=0.3, strings=("mine",)), seed=1)
     mixed = canaries.mix(samples, step)
     honest, results = canaries.split(mixed, judged(mixed.samples))
     assert honest == judged(samples)
@@ -118,11 +118,11 @@ def test_a_pair_stays_a_pair():
         assert probe.sample.responses[1 - probe.index].startswith(("left", "right"))
 
 
-def test_gate_off_probes_are_named():
+def test_probes_past_the_filters_are_named():
     """The pipeline is told which samples go past the intake filters."""
-    mixed = Canaries(CanarySettings(per_batch=10, gate_off=1.0)).mix(samples(), 0)
-    assert mixed.gate_off == {p.sample.id for p in mixed.probes}
-    assert len(mixed.gate_off) == len(mixed.probes) > 0
+    mixed = Canaries(CanarySettings(per_batch=10, past_filters=1.0)).mix(samples(), 0)
+    assert mixed.past_filters == {p.sample.id for p in mixed.probes}
+    assert len(mixed.past_filters) == len(mixed.probes) > 0
 
 
 def test_suspects_are_asked_first():

@@ -145,7 +145,7 @@ def test_votes_at_temperature_zero_are_refused():
 def test_probes_of_the_judge_itself_reach_it(past_filters, asked):
     """A probe that the filters always stop would say that the judge is sound, whatever the judge is."""
     probe = "The answer is as follows."  # states nothing: the filters stop it where there is a reference
-    canaries = {"per_batch": 4, "kinds": ["user"], "strings": [probe], "gate_off": past_filters, "confirm": 0}
+    canaries = {"per_batch": 4, "kinds": ["user"], "strings": [probe], "past_filters": past_filters, "confirm": 0}
     alarms = {"canary_passed": {"action": "warn"}, "constant_string_wins": {"action": "warn"}}
     engine = ScriptedEngine(lambda r: "VERDICT: INCORRECT")
     config = {"recipe": "verifier", "monitor": {"canaries": canaries, "alarms": alarms}}

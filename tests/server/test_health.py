@@ -195,7 +195,7 @@ async def test_canaries_in_progress_do_not_keep_the_process_alive(monkeypatch):
 
 MONITORED = {
     "monitor": {
-        "canaries": {"per_batch": 4, "kinds": ["null"], "gate_off": 0.5},
+        "canaries": {"per_batch": 4, "kinds": ["null"], "past_filters": 0.5},
         "alarms": {"no_verdict_share": {"action": "off"}},
     }
 }

@@ -48,7 +48,7 @@ SPECS = [
     {"kind": "relevance", "component": "a"},
     {"kind": "r3"},
     {"kind": "r3", "component": "a", "reference": "b", "mix": 1.0},
-    {"kind": "format", "gates": ["boxed"]},
+    {"kind": "format", "formats": ["boxed"]},
     {"kind": "contrast"},
     {
         "kind": "contrast",

@@ -66,8 +66,10 @@ def test_a_wrong_setting_is_named_with_its_line(text, said):
         ),
         pytest.param([{"kind": "z"}, {"kind": "veto", "criteria": ["safety"]}], (), "failing would beat a bad answer", id="gate"),
         pytest.param([{"kind": "lsc", "reference": 0.5}, {"kind": "relevance"}], FULL, "would raise a negative", id="factor"),
-        pytest.param([{"kind": "format", "gates": ["bxed"]}], FULL, "no gate `bxed`; did you mean `boxed`?", id="gate-name"),
-        pytest.param([{"kind": "format", "gates": ["no.such:gate"]}], FULL, "cannot be imported", id="gate-import"),
+        pytest.param(
+            [{"kind": "format", "formats": ["bxed"]}], FULL, "no format `bxed`; did you mean `boxed`?", id="format-name"
+        ),
+        pytest.param([{"kind": "format", "formats": ["no.such:check"]}], FULL, "cannot be imported", id="format-import"),
     ],
 )
 def test_a_chain_that_cannot_work_is_refused_before_judging(chain, has, said):
@@ -171,7 +173,7 @@ def test_a_gate_that_raises_leaves_no_reward():
     assert verdict is None
     assert "boom" in why
     batch = RewardBatch.of([1.0, 1.0], texts=["no", r"\boxed{1}"])
-    assert shape(batch, steps({"kind": "format", "gates": ["boxed"]}), seed=0).optional() == [0.0, 1.0]
+    assert shape(batch, steps({"kind": "format", "formats": ["boxed"]}), seed=0).optional() == [0.0, 1.0]
 
 
 @settings(deadline=None)
