@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,16 +18,103 @@ from judge.reference import read_documents, read_reference
 if TYPE_CHECKING:
     from judge.rubric.model import Rubric
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "error", "timeout", "over_length"]
 
 
 @dataclass(frozen=True, slots=True)
+class TextPart:
+    """Words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture, or something else that is not text.
+
+    Attributes:
+        url: Where it is: `data:image/png;base64,...`, `https://...`; empty where a message only says that there is one.
+        detail: How closely a model is to look (`low`, `high`, `auto`), where the sender said so.
+        kind: `image`; or `audio`, `video`, `file`, which no judge here can be shown.
+    """
+
+    url: str
+    detail: str = ""
+    kind: Literal["image", "audio", "video", "file"] = "image"
+
+    @property
+    def text(self) -> str:
+        """What stands for it in text."""
+        return f"[{self.kind}]"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A call that the assistant made. `arguments` is JSON text, or what the model wrote in its place."""
+
+    name: str
+    arguments: str = "{}"
+    id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The call as it is shown."""
+        return f"{self.name}({self.arguments})"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultPart:
+    """What a tool gave back. The assistant did not write it."""
+
+    text: str
+    name: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPart:
+    """The assistant's own thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPart:
+    """The assistant's words when it refuses, where the sender keeps them apart."""
+
+    text: str
+
+
+Part = TextPart | ImagePart | ToolCallPart | ToolResultPart | ReasoningPart | RefusalPart
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message: plain text, or parts where something in it is more than that."""
 
     role: Role
-    content: str
+    content: str | tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """Its words, tool calls and tool results; not its thinking."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n\n".join(p.text for p in self.content if p.text and not isinstance(p, ReasoningPart))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its parts, one of text where the content is plain."""
+        return (TextPart(self.content),) if isinstance(self.content, str) else self.content
+
+    @property
+    def exact(self) -> str:
+        """All that is in it as one text, for hashing."""
+        return self.content if isinstance(self.content, str) else repr(self.content)
+
+
+Conversation = tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +122,8 @@ class Sample:
     """What is judged: one prompt with one (pointwise), two (pairwise) or N (listwise) responses.
 
     Attributes:
-        prompt: The question, as text or as chat messages.
-        responses: The texts under judgement. Untrusted.
+        prompt: The question, as text or as a conversation.
+        responses: What is under judgement: text, or the assistant's side of a conversation. Untrusted.
         reference: The answers known to be right, any one of which is enough; None where there is none. Text, a list, an array
             or `{target: [...]}` is read when the sample is made (`judge.reference`).
         context: Documents the answer had to rest on; read likewise.
@@ -48,8 +135,8 @@ class Sample:
         metadata: Carried through untouched.
     """
 
-    prompt: str | tuple[Message, ...]
-    responses: tuple[str, ...]
+    prompt: str | Conversation
+    responses: tuple[str | Conversation, ...]
     reference: tuple[str, ...] | None = None
     context: tuple[str, ...] = ()
     rubric: Rubric | None = None
@@ -66,17 +153,23 @@ class Sample:
             object.__setattr__(self, "context", read_documents(self.context))
 
     @classmethod
-    def of(cls, prompt: str | Sequence[Mapping[str, str]], *responses: str, **fields: Any) -> Sample:
-        """Make a sample from plain values.
+    def of(cls, prompt: Any, *responses: Any, **fields: Any) -> Sample:
+        """Make a sample from plain values: text, chat messages, or any other form that `judge.conversation` reads.
+
+        Raises:
+            DataError: A value is none of these forms.
 
         Example:
+            >>> Sample.of("2+2?", "4", reference="4").responses
+            ('4',)
+            >>> Sample.of([{"role": "user", "content": "2+2?"}], [{"role": "assistant", "content": "4"}]).prompt
+            '2+2?'
             >>> Sample.of("2+2?", "4", reference=["4", "four"]).reference
             ('4', 'four')
         """
-        if isinstance(prompt, str):
-            return cls(prompt=prompt, responses=responses, **fields)
-        messages = tuple(Message(m["role"], m["content"]) for m in prompt)  # type: ignore[arg-type]  # checked by readers
-        return cls(prompt=messages, responses=responses, **fields)
+        from judge.conversation import read_prompt, read_response  # noqa: PLC0415  # the reader makes these records
+
+        return cls(prompt=read_prompt(prompt), responses=tuple(read_response(r) for r in responses), **fields)
 
     @property
     def group_key(self) -> str:
@@ -96,7 +189,31 @@ class Sample:
     @property
     def prompt_text(self) -> str:
         """The prompt as text; of messages, their contents line by line."""
-        return self.prompt if isinstance(self.prompt, str) else "\n".join(m.content for m in self.prompt)
+        return self.prompt if isinstance(self.prompt, str) else "\n".join(m.text for m in self.prompt)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The policy's own words of each response, tool calls included: what filters, checks and lengths are about."""
+        plain = self._plain()
+        if plain is not None:
+            return plain
+        from judge.conversation import own_words  # noqa: PLC0415  # only for conversations
+
+        return tuple(map(own_words, self.responses))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """All that a judge is shown of each response: the policy's own words, and what others wrote in it, marked."""
+        plain = self._plain()
+        if plain is not None:
+            return plain
+        from judge.conversation import write_response  # noqa: PLC0415  # only for conversations
+
+        return tuple(map(write_response, self.responses))
+
+    def _plain(self) -> tuple[str, ...] | None:
+        """The responses, where all of them are text."""
+        return None if any(not isinstance(r, str) for r in self.responses) else self.responses  # type: ignore[return-value]  # just checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +285,7 @@ class Capability(StrEnum):
     SCORE_CONTINUATION = "score_continuation"
     STRUCTURED = "structured"
     PREFILL = "prefill"
+    VISION = "vision"
     SEED = "seed"
 
 

@@ -18,9 +18,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters._shared.chat_markup import bare, messages_in
 from judge.adapters._shared.sample import QUESTION_KEYS, question_of, reference_in
 from judge.adapters._shared.score_group import judge_for, wait_for
+from judge.conversation import messages_in, response_after
 from judge.errors import NoVerdictError
 
 LIMIT_S = 13.0  # below AReaL's 15 s, whose end would be a 0
@@ -61,7 +61,7 @@ async def score(prompt: str, completion: str, row: Mapping[str, Any], *, limit_s
     asked: Any = messages_in(prompt)
     if any(row.get(key) is not None for key in QUESTION_KEYS):
         asked = question_of(row, None, needed=judge.needs_question, where=judge.name, holder="the row")
-    sample = judge.sample(asked, bare(completion), reference_in(row), row)
+    sample = judge.sample(asked, response_after(completion), reference_in(row), row)
     try:
         async with asyncio.timeout(limit_s) as limit:
             value, _ = await judge.score(sample)

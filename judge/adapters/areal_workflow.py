@@ -21,7 +21,6 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from judge.adapters._shared.chat_markup import bare
 from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.lazy import base_of
 from judge.adapters._shared.metrics import why
@@ -29,6 +28,7 @@ from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
 from judge.adapters._shared.sample import question_of, reference_in
 from judge.adapters._shared.score_group import judge_for, score_group
+from judge.conversation import response_after
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
 from judge.types import Reward, Sample
@@ -135,7 +135,7 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
 
     def _sample(self, judge: ProcessJudge | RemoteJudge, response: Any, data: Mapping[str, Any]) -> Sample:
         asked = question_of(data, None, needed=judge.needs_question, where=judge.name, holder="the row")
-        text = bare(self.tokenizer.decode(response.output_tokens))
+        text = response_after(self.tokenizer.decode(response.output_tokens))
         sample = judge.sample(asked, text, reference_in(data), data)
         return replace(sample, metadata={**sample.metadata, LENGTHS: response.output_len})
 

@@ -21,11 +21,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from judge.adapters._shared.chat_markup import messages_in, response_in
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
 from judge.adapters._shared.sample import QUESTION_KEYS, label_fields, label_reference, question_of
+from judge.conversation import messages_in, response_in
 from judge.errors import DataError, JudgeError
-from judge.types import Reward, Sample
+from judge.types import Conversation, Reward, Sample
 
 logger = logging.getLogger("judge.openrlhf")
 
@@ -62,7 +62,7 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
     }
 
 
-def sample_of(judge: ProcessJudge, prompt: str, response: str, label: Any) -> Sample:
+def sample_of(judge: ProcessJudge, prompt: str, response: str | Conversation, label: Any) -> Sample:
     """One response as a sample. The question is the label's where it brings one, else the prompt without its chat markup.
 
     Raises:

@@ -26,12 +26,12 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from judge.adapters._shared.chat_markup import bare
 from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.lazy import base_of
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
 from judge.adapters._shared.score_group import group_numbers
 from judge.adapters.openrlhf import sample_of, to_openrlhf
+from judge.conversation import response_after
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
 from judge.shape import alone
@@ -102,7 +102,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
     def _sample(self, output: Output, call: Call) -> Sample:
         """By its tokens: a text would have to be searched for its prompt."""
         [(start, end)] = output["action_ranges"]
-        response = bare(call["hf_tokenizer"].decode(output["observation_tokens"][start:end], skip_special_tokens=False))
+        response = response_after(call["hf_tokenizer"].decode(output["observation_tokens"][start:end], skip_special_tokens=False))
         sample = sample_of(self._judge, call["prompt"], response, call["label"])
         return replace(sample, metadata={**sample.metadata, LENGTHS: end - start})
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.adapters._shared.chat_markup import bare
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
 from judge.adapters._shared.sample import prompt_of, reference_in
 from judge.adapters._shared.score_group import judge_for, wait_for
+from judge.conversation import response_after
 from judge.errors import SettingsError
 from judge.types import Message, Sample
 
@@ -96,4 +96,4 @@ def sample_of(judge: ProcessJudge | RemoteJudge, said: PendingResponse) -> Sampl
     """What the judge gets to see. Raises DataError, RubricError."""
     spec = said.row.get("reward_spec")
     known = spec.get("ground_truth") if isinstance(spec, Mapping) else None
-    return judge.sample(said.prompt, bare(said.action), reference_in(said.row) if known is None else known, said.row)
+    return judge.sample(said.prompt, response_after(said.action), reference_in(said.row) if known is None else known, said.row)

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters._shared.chat_markup import bare, messages_in
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
 from judge.adapters._shared.sample import QUESTION_KEYS, prompt_of, question_of, reference_in
 from judge.adapters._shared.score_group import group_numbers, judge_for
+from judge.conversation import messages_in, response_after
 from judge.errors import DataError, SettingsError
 from judge.types import Message, Sample
 
@@ -66,7 +66,7 @@ async def custom_group_rm(args: Any, samples: Sequence[Any], **kwargs: Any) -> l
 def _sample(judge: ProcessJudge | RemoteJudge, given: Any) -> Sample:
     row = given.metadata if isinstance(given.metadata, Mapping) else {}
     known = reference_in(row) if given.label is None else given.label
-    return judge.sample(_asked(judge, given, row), bare(given.response), known, row)
+    return judge.sample(_asked(judge, given, row), response_after(given.response), known, row)
 
 
 def _asked(judge: ProcessJudge | RemoteJudge, given: Any, row: Mapping[str, Any]) -> str | tuple[Message, ...]:

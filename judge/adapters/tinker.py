@@ -22,6 +22,7 @@ from judge.adapters._shared.sample import completion_of, prompt_of, reference_in
 from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.errors import DataError
 from judge.parse.clean import strip_thinking
+from judge.types import Conversation
 
 
 async def group_rewards(
@@ -54,7 +55,7 @@ async def group_rewards(
     return [(score, judge.metrics(score, reward)) for score, reward in await group_numbers(judge, samples)]
 
 
-def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str]:
+def replies(trajectory_group: Sequence[Any], renderer: Any) -> list[str | Conversation]:
     """The reply of each trajectory, by the policy's renderer, without its thinking; one that never ended is no reply, and empty.
 
     Raises:

@@ -135,7 +135,7 @@ class Evaluator:
         """What follows the response in the message that shows it."""
         shown = (_HOLE,) if not self.paired else (_HOLE, question.right or "?")
         for message in messages_of(pipeline, sample(question, shown)):
-            _before, hole, after = message.content.partition(_HOLE)
+            _before, hole, after = message.text.partition(_HOLE)
             if hole:
                 return after.partition("\n")[2]
         return ""

@@ -126,7 +126,7 @@ def _balanced(evaluator: Evaluator, questions: Sequence[SeedQuestion], seed: int
 def _row(evaluator: Evaluator, q: SeedQuestion, text: str, label: bool, source: str, item: str | None, seed: int) -> TrainingRow:
     of = sample(q, (text,))
     return {
-        "messages": [{"role": m.role, "content": _clean(m.content)} for m in messages_of(evaluator.first, of)],
+        "messages": [{"role": m.role, "content": _clean(m.text)} for m in messages_of(evaluator.first, of)],
         "completion": spell(*_verdict(evaluator, of, label)),
         "label": label,
         "question": _clean(q.prompt),

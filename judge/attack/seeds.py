@@ -115,12 +115,12 @@ def _rows(data: str, mapping: Mapping[str, str] | None, split: str) -> tuple[lis
 
 
 def _prompt(sample: Sample) -> str:
-    return sample.prompt if isinstance(sample.prompt, str) else "\n\n".join(m.content for m in sample.prompt)
+    return sample.prompt if isinstance(sample.prompt, str) else "\n\n".join(m.text for m in sample.prompt)
 
 
 def _question(prompt: str, reference: str, group: Sequence[Sample], data: str) -> SeedQuestion:
     labels = [_right(s.metadata.get("label"), data, s.id) for s in group]
-    answers = [(s.responses[0], label) for s, label in zip(group, labels, strict=True) if len(s.responses) == 1]
+    answers = [(s.texts[0], label) for s, label in zip(group, labels, strict=True) if len(s.responses) == 1]
     rights = [a for a, label in answers if label is True]
     wrongs = [a for a, label in answers if label is False]
     known = len(rights) + len(wrongs)

@@ -64,7 +64,7 @@ class ProbeCase:
     @property
     def text(self) -> str:
         """The response under the probe."""
-        return self.sample.responses[self.index]
+        return self.sample.texts[self.index]
 
     @property
     def reference(self) -> str | None:

@@ -137,7 +137,7 @@ def _best(found: Sequence[LabelledAnswer]) -> list[LabelledAnswer]:
 
 
 def _length(answer: LabelledAnswer) -> int:
-    return len(answer.sample.responses[0])
+    return len(answer.sample.texts[0])
 
 
 def _pairs(question: str, samples: Sequence[Sample]) -> Iterable[ProbeCase]:
@@ -203,4 +203,4 @@ def _others(questions: Mapping[str, Sequence[Sample]]) -> dict[str, tuple[OtherQ
 def _other(question: str, samples: Sequence[Sample]) -> OtherQuestion:
     found = [a for s in samples for a in answers(s)]
     best = max(found, key=lambda a: (a.right is True, a.right is None, _length(a)))
-    return OtherQuestion(question, best.sample, best.sample.responses[0])
+    return OtherQuestion(question, best.sample, best.sample.texts[0])

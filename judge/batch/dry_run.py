@@ -126,7 +126,7 @@ def counter(settings: EngineSettings) -> tuple[Count, str]:
 
 
 def _estimate(messages: tuple[Message, ...]) -> int:
-    size = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in messages)
+    size = sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
     return size // BYTES_PER_TOKEN + _PER_MESSAGE * len(messages)
 
 

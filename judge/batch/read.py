@@ -16,12 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from judge.conversation import read_prompt, read_response
 from judge.errors import DataError, InputError, JudgeError, Problem, RubricError, did_you_mean
 from judge.jsonfile import parse_json
 from judge.reference import read_documents, read_reference
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
-from judge.types import Message, Sample
+from judge.types import Conversation, Sample
 from judge.yamlfile import shown
 
 FIELDS = (
@@ -105,9 +106,10 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str, k
 
     name = str(get("id")) if get("id") not in (None, "") else str(index)
     try:
+        prompt = read_prompt(get("prompt"))
         sample = Sample(
-            prompt=_prompt(get("prompt"), "prompt"),
-            responses=_responses(get),
+            prompt=prompt,
+            responses=_responses(get, prompt),
             reference=read_reference(get("reference"), "`reference`"),
             context=read_documents(get("context"), "`context`"),
             rubric=_rubric(get("rubric"), where),
@@ -125,34 +127,20 @@ def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str, k
 # ---- values ----------------------------------------------------------------------------------------------------
 
 
-def _prompt(value: Any, field: str) -> str | tuple[Message, ...]:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(m, Mapping) for m in value):
-        return tuple(_message(m, i) for i, m in enumerate(value))
-    raise ValueError(f"`{field}` must be text or a list of chat messages, not {shown(value)}")
-
-
-def _message(value: Mapping[str, Any], index: int) -> Message:
-    role, content = value.get("role"), value.get("content")
-    if role not in ("system", "user", "assistant"):
-        raise ValueError(f"message {index}: role must be system, user or assistant, not {shown(role)}")
-    if not isinstance(content, str):
-        raise ValueError(f"message {index}: content must be text, not {shown(content)}")
-    return Message(role, content)
-
-
-def _responses(get: Any) -> tuple[str, ...]:
+def _responses(get: Any, prompt: str | Conversation) -> tuple[str | Conversation, ...]:
     if get("responses") is not None:
         values = _from_json(get("responses"))
         if not isinstance(values, list) or not values:
             raise ValueError(f"`responses` must be a list of texts, not {shown(values)}")
-        return tuple(_response(v, f"responses[{i}]") for i, v in enumerate(values))
+        return tuple(read_response(v, f"`responses[{i}]`", prompt=prompt) for i, v in enumerate(values))
     if get("response") is not None:
-        return (_response(get("response"), "response"),)
+        return (read_response(get("response"), "`response`", prompt=prompt),)
     for first, second in _PAIRS:
         if get(first) is not None or get(second) is not None:
-            return (_response(get(first), first), _response(get(second), second))
+            return (
+                read_response(get(first), f"`{first}`", prompt=prompt),
+                read_response(get(second), f"`{second}`", prompt=prompt),
+            )
     raise ValueError("`response` is null or missing")
 
 
@@ -171,15 +159,6 @@ def _label(get: Any) -> dict[str, Any]:
     if get("chosen") is not None and all(get(f) is None for f in ("responses", "response", "response_a", "response_b")):
         return {"label": "A"}
     return {"label": get("label")} if get("label") is not None else {}
-
-
-def _response(value: Any, field: str) -> str:
-    """Text, or a list of messages whose last one is the assistant's (how trainers pass completions)."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and isinstance(value[-1], Mapping) and isinstance(value[-1].get("content"), str):
-        return str(value[-1]["content"])
-    raise ValueError(f"`{field}` must be text, not {shown(value)}")
 
 
 def _optional_text(value: Any, field: str) -> str | None:

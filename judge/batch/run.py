@@ -148,7 +148,7 @@ async def _judge_all(
             async for each in judged:
                 fed: Fed = each.item.tag
                 if fed.row is not None:
-                    store.add(fed.row, finish.add(fed.row, each.item.sample, each.rewards), each.item.sample.responses)
+                    store.add(fed.row, finish.add(fed.row, each.item.sample, each.rewards), each.item.sample.texts)
                     progress.add(each.rewards)
                 watch.finished(fed, each.rewards)
     return stop.is_set()

@@ -24,7 +24,7 @@ Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
 
 def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The whole response says the same as a reference (exact, normalised, or as a number). None without a reference."""
-    return _any_reference(sample, lambda reference: agrees(sample.responses[index], reference))
+    return _any_reference(sample, lambda reference: agrees(sample.texts[index], reference))
 
 
 def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -33,8 +33,8 @@ def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float |
     None without either.
     """
     if "answer" in args:
-        return float(states(sample.responses[index], str(args["answer"])))
-    return _any_reference(sample, lambda reference: states(sample.responses[index], reference))
+        return float(states(sample.texts[index], str(args["answer"])))
+    return _any_reference(sample, lambda reference: states(sample.texts[index], reference))
 
 
 def _any_reference(sample: Sample, right: Callable[[str], bool]) -> float | None:
@@ -43,7 +43,7 @@ def _any_reference(sample: Sample, right: Callable[[str], bool]) -> float | None
 
 def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The response contains `text`; `ignore_case` (default true)."""
-    needle, hay = str(args["text"]), sample.responses[index]
+    needle, hay = str(args["text"]), sample.texts[index]
     return float(needle.casefold() in hay.casefold() if args.get("ignore_case", True) else needle in hay)
 
 
@@ -55,17 +55,17 @@ def excludes(sample: Sample, index: int, args: Mapping[str, Any]) -> float | Non
 
 def max_words(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """At most `n` words, separated by white space."""
-    return float(len(sample.responses[index].split()) <= int(args["n"]))
+    return float(len(sample.texts[index].split()) <= int(args["n"]))
 
 
 def min_words(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """At least `n` words, separated by white space."""
-    return float(len(sample.responses[index].split()) >= int(args["n"]))
+    return float(len(sample.texts[index].split()) >= int(args["n"]))
 
 
 def valid_json(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The response is one JSON value, alone or in one code fence."""
-    text = sample.responses[index].strip()
+    text = sample.texts[index].strip()
     if text.startswith("```") and text.endswith("```"):
         text = text.removesuffix("```").partition("\n")[2]
     try:

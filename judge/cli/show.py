@@ -61,7 +61,7 @@ def _print(number: int, of: int, call: Preview, count: Callable[[str], Callable[
         print(f"    {count(call.model)(call.messages):,} prompt tokens")
     for message in call.messages:
         print(f"--- {message.role}")
-        print(message.content)
+        print(message.text)
     print(f"--- the verdict may be: {call.allowed}")
     print()
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from judge.conversation import to_messages
 from judge.errors import DataError, EngineError
 from judge.schema import CallOut, RewardOut
 from judge.types import Call, Completion, Flag, NoVerdict, Reward, Sample, Uncertainty, Verdict
@@ -95,7 +96,7 @@ def fields_of(sample: Sample, rubric: str | None = None, *, named: bool = True) 
     """
     prompt: Any = sample.prompt
     if not isinstance(prompt, str):
-        prompt = [{"role": m.role, "content": m.content} for m in prompt]
+        prompt = to_messages(prompt)
     out: dict[str, Any] = {"prompt": prompt}
     if named:
         texts = sample.responses

@@ -77,8 +77,8 @@ class ChatTokenizer:
 
         turns, prefill = messages, ""
         if messages and messages[-1].role == "assistant":
-            turns, prefill = messages[:-1], messages[-1].content
-        plain = [{"role": m.role, "content": m.content} for m in turns]
+            turns, prefill = messages[:-1], messages[-1].text
+        plain = [{"role": m.role, "content": m.text} for m in turns]
         try:
             text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs)
         except TemplateError as why:
@@ -91,7 +91,7 @@ class ChatTokenizer:
 
     async def aprompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """The same, in a thread when the conversation is long."""
-        if sum(len(m.content) for m in messages) > LONG_TEXT:
+        if sum(len(m.text) for m in messages) > LONG_TEXT:
             return await asyncio.to_thread(self.prompt_ids, messages)
         return self.prompt_ids(messages)
 

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from judge.conversation import to_messages
 from judge.engine.address import checked_urls, find_key
 from judge.engine.faults import (
     error_message,
@@ -339,7 +340,7 @@ class ChatEngine(ABC):
             raise CapabilityError("only vLLM servers give the log-probability of a continuation")
         prefill = messages[-1].role == "assistant"
         chat = {
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "messages": to_messages(messages),
             "add_generation_prompt": not prefill,
             "continue_final_message": prefill,
         }

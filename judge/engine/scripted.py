@@ -114,7 +114,7 @@ class ScriptedEngine:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Count whitespace words of all messages."""
-        return sum(len(message.content.split()) for message in messages)
+        return sum(len(message.text.split()) for message in messages)
 
     async def close(self) -> None:
         """Do nothing: a script holds nothing."""
@@ -156,7 +156,7 @@ def _by_phrase(replies: Mapping[str, Reply], request: Request) -> Reply:
 
 
 def _last_user_message(request: Request) -> str:
-    return next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+    return next((m.text for m in reversed(request.messages) if m.role == "user"), "")
 
 
 # ---- scripts in files ----------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def _by_pattern(replies: ReplyMap, name: str) -> ReplyFunction:
     patterns = [(re.compile(pattern), reply) for pattern, reply in replies.items()]
 
     def reply(request: Request) -> Reply:
-        text = "\n".join(message.content for message in request.messages)
+        text = "\n".join(message.text for message in request.messages)
         for pattern, said in patterns:
             if pattern.search(text):
                 return said

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from judge.conversation import to_messages
 from judge.engine.faults import error_message, is_over_length, shorten
 from judge.errors import Problem, SettingsError
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
@@ -87,7 +88,7 @@ class Wire:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "messages": to_messages(request.messages),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             self.max_tokens_field: sampling.max_tokens,

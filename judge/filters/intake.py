@@ -145,7 +145,7 @@ class Intake:
 
     def _see(self, sample: Sample, index: int, mode: str) -> Look:
         prompt = sample.prompt_text
-        return Look(sample.responses[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode)
+        return Look(sample.texts[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode)
 
     def _block(self, look: Look, asked: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
         """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""

@@ -221,7 +221,7 @@ def _pair(sample: Sample) -> tuple[str, str] | None:
     label = str(sample.metadata.get("label", "")).strip().upper()
     if len(sample.responses) != 2 or label not in ("A", "B"):
         return None
-    first, second = sample.responses
+    first, second = sample.shown
     return (first, second) if label == "A" else (second, first)
 
 

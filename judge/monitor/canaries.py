@@ -239,7 +239,7 @@ def _wrong_answer(host: Sample, hosts: Sequence[Sample], chance: random.Random) 
     """A response to another prompt that does not contain this one's reference."""
     for _ in range(_TRIES):
         other = chance.choice(hosts)
-        text = chance.choice(other.responses)
+        text = chance.choice(other.texts)
         if other.prompt != host.prompt and (not host.group or other.group != host.group) and _is_wrong(text, host):
             return text
     return None
@@ -248,6 +248,6 @@ def _wrong_answer(host: Sample, hosts: Sequence[Sample], chance: random.Random) 
 def _is_wrong(text: str, host: Sample) -> bool:
     """Not one of the host's own responses, and without its reference."""
     plain = normalised(text)
-    if not plain or any(plain == normalised(r) for r in host.responses):
+    if not plain or any(plain == normalised(r) for r in host.texts):
         return False
     return not any(normalised(reference) in plain or agrees(text, reference) for reference in host.reference or ())

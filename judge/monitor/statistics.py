@@ -67,7 +67,7 @@ def rows(samples: Sequence[Sample], rewards: Sequence[Reward]) -> Iterator[Respo
 
 
 def _row(sample: Sample, index: int, reward: Reward) -> ResponseFeatures:
-    text = sample.responses[index]
+    text = sample.texts[index]
     missing = reward.raw_reward is None
     return ResponseFeatures(
         prompt=digest(sample.group_key),

@@ -168,7 +168,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
     sampling = plan.sampling
     if Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in ("label", "score", "choice"):
         sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=plan.settings.top_logprobs))
-    builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed)
+    builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed, vision=Capability.VISION in engine.capabilities)
     return Pipeline(
         Caller(builder, engine, sampling, journal),
         rubric=plan.rubric,
@@ -177,6 +177,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         order=plan.settings.order or spec.order,
         filters=plan.settings.filters,
         on_over_length=plan.settings.on_over_length,
+        thinking=plan.settings.thinking,
     )
 
 
@@ -185,5 +186,6 @@ _WHO = {
     Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers.",
     Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
     Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
+    Capability.VISION: "Engines with it: vllm with a model that sees, and openai endpoints with `vision: true`.",
     Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",
 }

@@ -184,7 +184,7 @@ class Caller:
         digest = hashlib.blake2b(self._identity, digest_size=16)
         digest.update(f"\x1d{s.temperature!r} {s.top_p!r} {s.top_k} {s.max_tokens} {s.seed} {s.stop!r} {s.top_logprobs}".encode())
         for message in request.messages:
-            digest.update(f"\x1d{message.role}\x1f{message.content}".encode("utf-8", "surrogatepass"))
+            digest.update(f"\x1d{message.role}\x1f{message.exact}".encode("utf-8", "surrogatepass"))
         if request.structured is not None:
             digest.update(f"\x1d{request.structured!r}".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()

@@ -92,7 +92,7 @@ class GroupJudging:
         alive = [i for i, m in enumerate(members) if m.stopped is None or m.stopped.raw_reward is not None]
         lost = [k for k, i in enumerate(alive) if members[i].stopped is not None]
         group = [members[i] for i in alive]
-        keys = [m.sample.responses[m.index] for m in group]
+        keys = [m.sample.shown[m.index] for m in group]
         if self._settings.schedule == "listwise":
             arrange = self._arranger(group, alive, gate)
             played = await play_lists(keys, arrange, self._settings, seed=self._seed, lost=lost)

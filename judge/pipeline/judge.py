@@ -291,9 +291,10 @@ def _named(samples: Sequence[Sample]) -> list[Sample]:
             raise DataError(f"sample {index} is a {type(sample).__name__}; make it with Sample.of(prompt, response)")
         if not sample.responses:
             raise DataError(f"sample {index} has no response")
-        if any(not isinstance(r, str) for r in sample.responses):
-            raise DataError(f"sample {index}: a response is not text")
-        if not isinstance(sample.prompt, str) and not all(isinstance(m, Message) for m in sample.prompt):
-            raise DataError(f"sample {index}: `prompt` is neither text nor messages")
+        for name, given in (("`prompt`", sample.prompt), *(("a response", r) for r in sample.responses)):
+            if not isinstance(given, str) and not (isinstance(given, tuple) and all(isinstance(m, Message) for m in given)):
+                raise DataError(
+                    f"sample {index}: {name} is neither text nor messages; Sample.of(prompt, response) reads other forms"
+                )
         out.append(sample if sample.id else dataclasses.replace(sample, id=str(index)))
     return out

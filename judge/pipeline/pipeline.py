@@ -11,9 +11,11 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from judge.checks.match import agrees
 from judge.checks.programs import Check, prepare
+from judge.conversation import mapped, own_words, thinking_apart, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
 from judge.filters.intake import Intake, Looked
@@ -24,7 +26,8 @@ from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import FilterSettings
-from judge.types import Call, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
+from judge.thinking import may_hold
+from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
 
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
@@ -51,6 +54,7 @@ class Pipeline:
         order: Order,
         filters: FilterSettings,
         on_over_length: str = "no_verdict",
+        thinking: str = "strip",
     ) -> None:
         self.caller = caller
         self.rubric = rubric
@@ -59,6 +63,7 @@ class Pipeline:
         self.order = order
         self.filters = filters
         self.on_over_length = on_over_length
+        self.thinking = thinking
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
         self._intake = Intake(filters, self._spec.mode)
@@ -71,8 +76,15 @@ class Pipeline:
         """
         rubric = sample.rubric or self.rubric
         self._check_count(sample)
+        unseen = self.caller.builder.cannot_show(sample) if _has_parts(sample) else ""
+        if unseen:
+            failure = NoVerdict(Reason.INVALID, unseen)
+            return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
+        sample, thought = self.prepared(sample)
         programs = self._programs if rubric is self.rubric else _row_programs(sample, rubric)
         entries = [self._look(sample, i, gate) for i in range(len(sample.responses))]
+        for i, flag in thought.items():
+            entries[i] = replace(entries[i], flags=(*entries[i].flags, flag))
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         work = _Work({i: {} for i in alive})
         for i in alive:
@@ -87,17 +99,37 @@ class Pipeline:
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
         """The reward of a response that never reaches the judge; None for one that does."""
+        sample, thought = self.prepared(sample)
         entry = self._look(sample, index, True)
+        entry = replace(entry, flags=(*entry.flags, thought[index])) if index in thought else entry
         return None if entry.blocked is None else self._gated(sample, index, entry, entry.blocked)
 
     def all_asks(self, sample: Sample) -> list[Ask]:
         """Every call that judging this sample would make first, votes and orders included."""
         self._check_count(sample)
+        sample, _ = self.prepared(sample)
         alive = [i for i in range(len(sample.responses)) if self._look(sample, i, True).blocked is None]
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
         asks = self._asks(alive, rubric)
         return [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
+
+    def prepared(self, sample: Sample) -> tuple[Sample, dict[int, Flag]]:
+        """A sample as this run judges it: without the policy's thinking, or with it as a part; a flag where it had some."""
+        flags: dict[int, Flag] = {}
+        out: list[str | Conversation] = []
+        for index, response in enumerate(sample.responses):
+            if type(response) is str and not may_hold(response):
+                out.append(response)
+                continue
+            bare, thinking, closed = without_thinking(response)
+            if not closed:
+                flags[index] = Flag("thinking_unclosed", "the thinking never ends, so no answer follows it", str(index))
+            elif thinking and self.thinking == "strip":
+                detail = f"{len(thinking):,} characters of the policy's own thinking are not shown to the judge"
+                flags[index] = Flag("thinking_stripped", detail, str(index))
+            out.append(bare if self.thinking == "strip" else thinking_apart(response)[0])
+        return (replace(sample, responses=tuple(out)) if tuple(out) != sample.responses else sample), flags
 
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
@@ -111,7 +143,7 @@ class Pipeline:
 
     def _look(self, sample: Sample, index: int, gate: bool) -> Looked:
         """What the intake filters find in one response, and whether it goes on to the judge."""
-        too_long = self._too_long(sample.responses[index])
+        too_long = self._too_long(sample.texts[index])
         if too_long:
             flag = Flag("over_length", too_long, str(index))
             return Looked((flag,), flag, "drop")
@@ -263,12 +295,12 @@ class Pipeline:
             if tokens is None or tokens <= room:
                 return case
             share = max(0.02, 0.95 * room / tokens - 0.05)
-            responses = tuple(_cut(r, share) for r in case.sample.responses)
+            responses = tuple(mapped(r, partial(_cut, share=share)) for r in case.sample.responses)
             if responses == case.sample.responses:
                 return case
             for index in range(len(responses)):
                 if responses[index] != case.sample.responses[index]:
-                    before, after = len(case.sample.responses[index]), len(responses[index])
+                    before, after = len(own_words(case.sample.responses[index])), len(own_words(responses[index]))
                     detail = f"cut from {before:,} to {after:,} characters to fit {limit:,} tokens"
                     self._flag(work, index, Flag("truncated_response", detail, str(index)))
             case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
@@ -293,6 +325,10 @@ def _calls_in_order(calls: Sequence[Call], rubric: Rubric | None) -> Sequence[Ca
         return calls
     place = {c.id: i for i, c in enumerate(rubric.criteria)} if rubric else {}
     return sorted(calls, key=lambda call: (place.get(call.criteria[0], 0) if call.criteria else 0, call.vote, call.order))
+
+
+def _has_parts(sample: Sample) -> bool:
+    return type(sample.prompt) is not str or any(type(r) is not str for r in sample.responses)
 
 
 def _cut(text: str, share: float) -> str:
@@ -348,7 +384,7 @@ def _unfounded(asked: Asked, sample: Sample) -> bool:
     if not isinstance(asked.outcome, Verdict):
         return False
     reasoning = "\n".join(f"{c.completion.reasoning}\n{c.completion.text}" for c in asked.calls)
-    return evidence(reasoning, tuple(sample.responses[i] for i in asked.calls[-1].order)) is False
+    return evidence(reasoning, tuple(sample.shown[i] for i in asked.calls[-1].order)) is False
 
 
 def _combine(cells: Sequence[Cell], order: Order) -> Cell:

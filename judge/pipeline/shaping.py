@@ -125,7 +125,7 @@ class Shaping:
         wanted = needs(self.steps)
         fields: dict[str, Any] = {
             "importance": self.importance,
-            "texts": [sample.responses[index] for sample, index in rows],
+            "texts": [sample.texts[index] for sample, index in rows],
             "prompts": [sample.prompt_text for sample, _ in rows],
             "metadata": [sample.metadata for sample, _ in rows],
         }
@@ -165,7 +165,7 @@ def _length(sample: Sample, index: int, count_tokens: CountTokens | None) -> flo
         given = given[index]
     if isinstance(given, int | float) or (isinstance(given, str) and given.strip().isdecimal()):
         return float(given)
-    counted = None if count_tokens is None else count_tokens(sample.responses[index])
+    counted = None if count_tokens is None else count_tokens(sample.texts[index])
     if counted is None:
         raise DataError(
             f"sample `{sample.id}`: a step of `reward.shape` needs lengths, and this engine has no tokenizer to count with; give"

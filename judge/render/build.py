@@ -6,22 +6,26 @@ criterion and for thirty.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from judge.conversation import media
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Question, Turn
 from judge.reference import reference_text
 from judge.render.environment import Templates
-from judge.render.quoting import Untrusted, boundary
+from judge.render.quoting import Untrusted, boundary, image_line
 from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
-from judge.types import Message, Sample
+from judge.types import Conversation, ImagePart, Message, Part, Sample, TextPart
 
 _DEFAULT_SCALE = Scale(kind="ordinal")
+_PRINTS_PROMPT = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
+_ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +52,29 @@ class Case:
     values: Mapping[str, Any]
     responses: tuple[Untrusted, ...]
     material: tuple[str, ...]
+    images: tuple[ImagePart, ...] = ()
 
 
 class Builder:
     """Renders the calls of one recipe for one judge model."""
 
-    def __init__(self, recipe: Recipe, control_tokens: frozenset[str] = frozenset(), seed: int = 0) -> None:
+    def __init__(
+        self, recipe: Recipe, control_tokens: frozenset[str] = frozenset(), seed: int = 0, *, vision: bool = False
+    ) -> None:
+        """Compile the templates of a recipe.
+
+        Args:
+            vision: The judge can be shown images.
+        """
         self.recipe = recipe
+        self.vision = vision
         self.seed = seed
         self._tokens = control_tokens
         self._break = verdict_breaker(recipe.spec.verdict)
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in (turn.system, turn.user) if t}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in (turn.system, turn.user) if t}
+        shows = recipe.options.get("include_question") is not False
+        self._shows_prompt = shows and any(_PRINTS_PROMPT.search(t) for t in recipe.templates.values())
         self._templates = Templates(recipe.folder, recipe.templates, control_tokens, prompt_scoped=frozenset(early - late))
 
     def case(self, sample: Sample, rubric: Rubric | None, principle: str | None = None) -> Case:
@@ -68,8 +83,15 @@ class Builder:
         self._check(sample, rubric, principle)
         label = boundary(self.seed, sample.prompt)
 
-        def untrusted(text: str | tuple[Message, ...]) -> Untrusted:
+        def untrusted(text: str | Conversation) -> Untrusted:
             return Untrusted(text, label, self._tokens, self._break)
+
+        images = media(sample.prompt)
+        responses = []
+        for response in sample.responses:
+            first = len(images) + 1
+            responses.append(Untrusted(response, label, self._tokens, self._break, response=True, first_image=first))
+            images += media(response)
 
         scale = _scale_view(self._range(rubric))
         values = {
@@ -83,7 +105,7 @@ class Builder:
             "criterion": None,
             "labels": list(self._labels(None)),
         }
-        return Case(sample, rubric, values, tuple(map(untrusted, sample.responses)), _material(sample))
+        return Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images))
 
     def _check(self, sample: Sample, rubric: Rubric | None, principle: str | None) -> None:
         have = {
@@ -129,7 +151,29 @@ class Builder:
             values["labels"] = list(self._labels(ask.criteria[0]))
         render = self._templates.render
         user = Message("user", render(turn.user, values))
+        if case.images:
+            user = _with_images(user, case.images, label)
         return [Message("system", render(turn.system, values)), user] if turn.system else [user]
+
+    def cannot_show(self, sample: Sample) -> str:
+        """Why a judge cannot be shown what is not text in a sample; empty where there is nothing of the kind."""
+        parts = [(p, "the prompt") for p in media(sample.prompt)] if self._shows_prompt else []
+        for index, response in enumerate(sample.responses):
+            if not isinstance(response, str):
+                parts += [(p, f"response {index}") for p in media(response)]
+        for part, where in parts:
+            if part.kind != "image":
+                return f"{where} holds {_ARTICLE[part.kind]}, which no judge can be shown; leave it out, or describe it in words"
+            if not part.url:
+                return f"{where} has an image that is not in the message; pass it as `image_url` with a data: or https: URL"
+            if not self.vision:
+                return (
+                    f"{where} holds an image, and this judge cannot see images; use a model that can (vllm finds out by itself;"
+                    " for an endpoint set `vision: true` in `engine`)"
+                )
+            if not part.url.startswith(("data:image/", "https://", "http://")):
+                return f"{where} has the image `{part.url[:80]}`, which is no data: or https: URL"
+        return ""
 
     def question(self, case: Case, ask: Ask) -> Question:
         """What the reply of the last turn may say."""
@@ -153,9 +197,21 @@ def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
     return tuple(c for c in rubric.criteria if c.check == "llm") if rubric else ()
 
 
+def _with_images(user: Message, images: Sequence[ImagePart], label: str) -> Message:
+    """A message in which each image follows the line that names it; images that no line names are not shown."""
+    text = user.text
+    parts: list[Part] = []
+    at = 0
+    for found in re.finditer(re.escape(image_line(0, label)).replace("0", r"(\d{1,6})", 1), text):
+        if 0 < int(found[1]) <= len(images):
+            parts += [TextPart(text[at : found.end()]), images[int(found[1]) - 1]]
+            at = found.end()
+    return Message("user", (*parts, TextPart(text[at:]))) if parts else user
+
+
 def _material(sample: Sample) -> tuple[str, ...]:
-    prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.content for m in sample.prompt)
-    return (*sample.responses, *prompt, *sample.context, *(sample.reference or ()))
+    prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.text for m in sample.prompt)
+    return (*sample.shown, *prompt, *sample.context, *(sample.reference or ()))
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ only as `Untrusted`, which is not a string: printing it without the `quote` filt
   tokens get a space after their first character: readable for the judge, ordinary text for the tokenizer.
 - Known tokens are named; the rest goes by shape (`<name_of_token>`, `[NAME]`), because a remote judge keeps its list to itself.
 - What the recipe would read as a verdict is broken up as well (verdicts.py).
+- A conversation is one block. Who wrote what stands on lines that bear the label too, so no text can forge one.
 - Hidden characters (zero-width, bidirectional, tag characters, lone surrogates) are shown as `[U+200B]`. Joiners
   between letters that need them (Persian, Indic scripts, emoji) stay.
 """
@@ -21,8 +22,9 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from judge.conversation.write import is_one_text, pieces
 from judge.render.verdicts import Break
-from judge.types import Message
+from judge.types import Conversation
 
 # Control tokens of the common families that have no shape of their own. An engine that knows its tokenizer adds its own.
 _FAMILIES = (
@@ -47,32 +49,58 @@ _HIDDEN = re.compile(
 _JOINERS = re.compile(  # a whole run, so that what is left needs no second look
     "(?<![\u0600-\U0001faff])[\u200c\u200d]++|(?<![\u200c\u200d])[\u200c\u200d]++(?![\u0600-\U0001faff])"
 )
-_FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END)\b)", re.IGNORECASE)
+_FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END|SYSTEM|DEVELOPER|USER|ASSISTANT|TOOL|IMAGE)\b)", re.IGNORECASE)
 
 
 class Untrusted:
     """A text that may only be printed through the `quote` filter."""
 
-    __slots__ = ("_break", "_messages", "_quoted", "label", "tokens")
+    __slots__ = ("_break", "_content", "_first_image", "_quoted", "_response", "label", "tokens")
 
     def __init__(
-        self, content: str | tuple[Message, ...], label: str, tokens: frozenset[str] = frozenset(), breaker: Break = str
+        self,
+        content: str | Conversation,
+        label: str,
+        tokens: frozenset[str] = frozenset(),
+        breaker: Break = str,
+        *,
+        response: bool = False,
+        first_image: int = 1,
     ) -> None:
+        """Wrap a text or a conversation.
+
+        Args:
+            response: It is the assistant's side, so what others wrote in it is marked.
+            first_image: Number of its first image in the message.
+        """
         self._break = breaker
-        self._messages = content if isinstance(content, tuple) else (Message("user", content),)
-        self._quoted: list[str] | None = None
+        self._content = content
+        self._quoted: str | None = None
+        self._response = response
+        self._first_image = first_image
         self.label = label
         self.tokens = tokens
 
     def quote(self, title: str) -> Quoted:
-        """The text as a labelled block; a conversation gives one block a message."""
+        """The text as a labelled block."""
         if self._quoted is None:
-            self._quoted = [self._break(neutralise(m.content, self.tokens, self.label)) for m in self._messages]
-        if len(self._messages) == 1:
-            return Quoted(_block(title, self.label, self._quoted[0]))
-        pairs = zip(self._messages, self._quoted, strict=True)
-        blocks = (_block(f"{title}, MESSAGE {i} FROM {m.role.upper()}", self.label, t) for i, (m, t) in enumerate(pairs, 1))
-        return Quoted("\n".join(blocks))
+            content = self._content
+            text = content if isinstance(content, str) else is_one_text(content, response=self._response)
+            self._quoted = self._turns() if text is None else self._clean(text)
+        return Quoted(_block(title, self.label, self._quoted))
+
+    def _clean(self, text: str) -> str:
+        return self._break(neutralise(text, self.tokens, self.label))
+
+    def _turns(self) -> str:
+        assert not isinstance(self._content, str)  # noqa: S101  # `quote` asked
+        lines = []
+        said = pieces(self._content, response=self._response, first_image=self._first_image)
+        for who, text in said:
+            lines.append(f"<<<{who} {self.label}>>>")
+            if text:
+                lines.append(self._clean(text))
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         raise TypeError("untrusted text must go through the `quote` filter: {{ value | quote('TITLE') }}")
@@ -90,14 +118,19 @@ def _block(title: str, label: str, text: str) -> str:
     return f"<<<BEGIN {title} {label}>>>\n{text}\n<<<END {title} {label}>>>"
 
 
-def boundary(seed: int, prompt: str | tuple[Message, ...]) -> str:
+def image_line(number: int, label: str) -> str:
+    """Where an image stands in a message."""
+    return f"<<<IMAGE {number} {label}>>>"
+
+
+def boundary(seed: int, prompt: str | Conversation) -> str:
     """Label of the blocks of one prompt: the same for all its completions, unknown to whoever wrote them.
 
     Example:
         >>> len(boundary(0, "2+2?")), boundary(0, "2+2?") == boundary(1, "2+2?")
         (10, False)
     """
-    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
+    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.exact}" for m in prompt)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=5, key=b"judge-boundary-%d" % seed)
     return digest.hexdigest()
 

@@ -123,7 +123,7 @@ def schema_linking(sample: Sample, index: int, args: Mapping[str, Any]) -> float
     """Check: `linked`. `CREATE TABLE` statements: `args.schema`, or the documents of the sample's `context` that hold some."""
     if sample.reference is None:
         return None
-    query, names = stated_query(sample.responses[index]), schema_names(_schema(sample, args))
+    query, names = stated_query(sample.texts[index]), schema_names(_schema(sample, args))
     return _best(linked(query, reference, names) for reference in sample.reference)
 
 
@@ -131,7 +131,7 @@ def ngrams(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """Check: `shared_ngrams` with the reference; `args.n` (default 2)."""
     if sample.reference is None:
         return None
-    query = stated_query(sample.responses[index])
+    query = stated_query(sample.texts[index])
     return _best(shared_ngrams(query, reference, int(args.get("n", 2))) for reference in sample.reference)
 
 
@@ -142,7 +142,7 @@ def _best(scores: Iterable[float | None]) -> float | None:
 
 def syntax(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """Check: `compiles`; the schema as in `schema_linking`."""
-    return float(compiles(stated_query(sample.responses[index]), _schema(sample, args)))
+    return float(compiles(stated_query(sample.texts[index]), _schema(sample, args)))
 
 
 def _schema(sample: Sample, args: Mapping[str, Any]) -> str:

@@ -164,7 +164,7 @@ class DashboardStats:
         """Count judged samples, with one reward a response, in order."""
         calls = {call.key: call.completion for reward in rewards for call in reward.calls if not call.cached}
         tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls.values())
-        texts = [(sample, text) for sample in samples for text in sample.responses]
+        texts = [(sample, text) for sample in samples for text in sample.texts]
         skipped = max(0, len(rewards) - KEPT)  # nobody would see them
         with self._lock:
             slot, at = self._slot(), self._wall()

@@ -15,7 +15,7 @@ from judge.server.errors import APIError
 from judge.server.samples import one_prompt
 from judge.server.state import State
 from judge.server.wire import MemberIn, RankIn, ScoreIn, documented, places, reward_out, to_sample
-from judge.types import Reward, Sample
+from judge.types import Conversation, Reward, Sample
 
 router = APIRouter()
 
@@ -59,7 +59,7 @@ async def rank(request: Request) -> Response:
     given, raw = await read(request, RankIn)
     rubrics = state.settings.client_rubrics
 
-    def made(texts: tuple[str, ...], place: int) -> Sample:
+    def made(texts: tuple[str | Conversation, ...], place: int) -> Sample:
         return to_sample(given, given.prompt, texts, where="", rubrics=rubrics, id=str(place), group="rank")
 
     samples = one_prompt(state, given.responses, made, where="responses")

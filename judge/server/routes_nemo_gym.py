@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.sample import reference_column
+from judge.conversation import plain, policy_side, read_conversation, read_prompt
 from judge.errors import DataError
 from judge.rubric.model import Frozen
 from judge.schema import Out
@@ -19,13 +20,12 @@ from judge.server.errors import APIError
 from judge.server.routes_trainers import judged, number
 from judge.server.samples import one_prompt, row_sample
 from judge.server.state import State
-from judge.server.wire import MessageIn, documented, failure_of
-from judge.types import Message, Reason, Reward, Role, Sample
+from judge.server.wire import Messages, documented, failure_of
+from judge.types import Conversation, Message, Reason, Reward, Sample
 
 router = APIRouter(tags=["trainers"])
 
 GROUP, TASK, INDEX, ATTEMPT = "_ng_group_id", "_ng_task_index", "_ng_rollout_index", "_ng_group_attempt"
-_ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 _KINDS = {
     Reason.ENGINE_ERROR: "judge_failed",
     Reason.OVER_LENGTH: "judge_failed",
@@ -60,7 +60,7 @@ class VerifyOut(BaseModel):
 class CompareIn(Frozen):
     """genrm_compare's `/compare`: the conversation so far, and the responses as Responses-API objects."""
 
-    conversation_history: Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
+    conversation_history: Messages
     response_objs: Annotated[tuple[dict[str, Any], ...], Field(min_length=2, max_length=1000, fail_fast=True)]
     principle: Annotated[str, Field(max_length=20_000)] | None = None
 
@@ -144,10 +144,10 @@ async def compare(request: Request) -> Response:
     """genrm_compare's `/compare`: a whole group at once. Its answer has no place for a missing reward."""
     state: State = request.app.state.judge
     given, raw = await read(request, CompareIn)
-    prompt = tuple(Message(m.role, m.content) for m in given.conversation_history)
+    prompt = given.conversation_history
     texts = [answer_in(each, f"response_objs[{i}]") for i, each in enumerate(given.response_objs)]
 
-    def made(shown: tuple[str, ...], place: int) -> Sample:
+    def made(shown: tuple[str | Conversation, ...], place: int) -> Sample:
         return Sample(prompt, shown, principle=given.principle, id=str(place), group="compare")
 
     samples = one_prompt(state, texts, made, where="response_objs")
@@ -213,43 +213,32 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _prompt(task: Mapping[str, Any]) -> str | tuple[Message, ...]:
+def _prompt(task: Mapping[str, Any]) -> str | Conversation:
     given, instructions = task.get("input"), task.get("instructions")
-    if isinstance(given, str):
-        return (Message("system", instructions), Message("user", given)) if isinstance(instructions, str) else given
     where = "responses_create_params.input"
-    if not isinstance(given, list) or not given:
+    if not isinstance(given, str) and (not isinstance(given, list) or not given):
         raise APIError(422, "bad_field", f"`{where}` is text or a list of messages", where=where)
-    messages = [Message("system", instructions)] if isinstance(instructions, str) else []
-    for place, item in enumerate(given):
-        if not isinstance(item, dict):
-            raise APIError(422, "bad_field", "an item of the input is no message", where=f"{where}[{place}]")
-        role = _ROLES.get(str(item.get("role")))
-        if role is not None:
-            messages.append(Message(role, _text(item.get("content"))))
-        elif item.get("type") == "function_call_output":
-            messages.append(Message("user", _text(item.get("output"))))
-    if not messages:
-        raise APIError(422, "bad_field", f"`{where}` holds no message", where=where)
-    return tuple(messages)
+    try:
+        asked = read_prompt(given, "")
+    except DataError as why:
+        raise APIError(422, "bad_field", str(why), where=where) from None
+    if not isinstance(instructions, str):
+        return asked
+    return (Message("system", instructions), *((Message("user", asked),) if isinstance(asked, str) else asked))
 
 
-def answer_in(response: Mapping[str, Any], where: str = "response") -> str:
-    """The text of the assistant's messages; a response without any is empty, and is judged as such.
+def answer_in(response: Mapping[str, Any], where: str = "response") -> str | Conversation:
+    """What the assistant said and did in a response's items; a response without any is empty, and is judged as such.
 
     Raises:
-        APIError: 422: it holds no list of items.
+        APIError: 422: it holds no list of items, or one that nothing here can read.
     """
     output = response.get("output")
     if not isinstance(output, list):
         raise APIError(422, "bad_field", f"`{where}.output` is a list of items", where=f"{where}.output")
     items = [i for i in output if isinstance(i, dict)]
-    said = [_text(i.get("content")) for i in items if i.get("type", "message") == "message" and i.get("role") == "assistant"]
-    return "\n\n".join(text for text in said if text)
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "".join(str(p["text"]) for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))
+    try:
+        found = read_conversation(items) if items else ()
+    except DataError as why:
+        raise APIError(422, "bad_field", str(why), where=f"{where}.output") from None
+    return plain(policy_side(found)) if any(m.role == "assistant" for m in found) else ""

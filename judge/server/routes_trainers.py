@@ -15,9 +15,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from judge.adapters._shared.chat_markup import messages_in, response_in, split_conversation
 from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.sample import label_answer, label_fields
+from judge.conversation import messages_in, response_in, split_text
 from judge.server.answer import answer, read
 from judge.server.errors import APIError
 from judge.server.samples import question_in, row_sample
@@ -33,7 +33,7 @@ from judge.server.wire_trainers import (
     SlimeIn,
     SlimeOut,
 )
-from judge.types import Message, Reason, Reward, Sample
+from judge.types import Conversation, Reason, Reward, Sample
 
 router = APIRouter(tags=["trainers"])
 
@@ -71,7 +71,7 @@ def _openrlhf(state: State, place: int, query: str, prompt: str, label: Any) -> 
 
 
 def _labelled(
-    state: State, prompt: str | tuple[Message, ...], response: str, label: Any, *, where: str, name: str = "0"
+    state: State, prompt: str | Conversation, response: str | Conversation, label: Any, *, where: str, name: str = "0"
 ) -> Sample:
     """A sample of a trainer that passes nothing of its data but a label."""
     row, rubrics = label_fields(label), state.settings.client_rubrics
@@ -88,9 +88,7 @@ async def remote_rm(request: Request) -> Response:
     """slime's `--rm-type remote_rm --rm-url http://judge:KEY@host:8421/remote_rm`."""
     state: State = request.app.state.judge
     given, raw = await read(request, SlimeIn)
-    prompt = (
-        messages_in(given.prompt) if isinstance(given.prompt, str) else tuple(Message(m.role, m.content) for m in given.prompt)
-    )
+    prompt = messages_in(given.prompt) if isinstance(given.prompt, str) else given.prompt
     sample = _labelled(state, prompt, given.response, given.label, where="label")
 
     async def work() -> float:
@@ -153,11 +151,11 @@ async def _scalar(request: Request, raw: bytes, given: ScalarIn, kind: str, item
 
 def _conversations(given: ScalarIn) -> list[Sample]:
     if given.messages:
-        *before, last = given.messages
-        return [Sample(tuple(Message(m.role, m.content) for m in before), (last.content,), id="0")]
+        prompt, response = given.messages
+        return [Sample(prompt, (response,), id="0")]
     out = []
     for place, text in enumerate((given.input,) if isinstance(given.input, str) else given.input):
-        parts = split_conversation(text)
+        parts = split_text(text)
         if parts is None:
             message = "the text has no assistant mark of a known chat template, so nothing says where the response begins"
             raise APIError(422, "bad_field", message, where=f"input[{place}]", hint="send `messages`")

@@ -11,12 +11,12 @@ from judge.reference import read_reference
 from judge.server.errors import APIError
 from judge.server.state import State
 from judge.server.wire import rubric_in
-from judge.types import Message, Sample
+from judge.types import Conversation, Sample
 
 
 def row_sample(
-    prompt: str | tuple[Message, ...],
-    response: str,
+    prompt: str | Conversation,
+    response: str | Conversation,
     reference: Any,
     row: Mapping[str, Any],
     *,
@@ -43,7 +43,7 @@ def row_sample(
     return Sample(prompt, (response,), reference=known, rubric=rubric, id=name, **shown)
 
 
-def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, where: str) -> str | tuple[Message, ...]:
+def question_in(row: Mapping[str, Any], prompt: str | Conversation, *, where: str) -> str | Conversation:
     """What the judge is shown as the question: the row's own words for it, else the prompt that the policy read.
 
     Raises:
@@ -59,7 +59,11 @@ def question_in(row: Mapping[str, Any], prompt: str | tuple[Message, ...], *, wh
 
 
 def one_prompt(
-    state: State, responses: Sequence[str], make: Callable[[tuple[str, ...], int], Sample], *, where: str
+    state: State,
+    responses: Sequence[str | Conversation],
+    make: Callable[[tuple[str | Conversation, ...], int], Sample],
+    *,
+    where: str,
 ) -> list[Sample]:
     """Responses to one prompt: one sample where the recipe shows them together, else a sample each, in one group.
 

@@ -9,26 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     PlainValidator,
-    Tag,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
+from judge.conversation import read_prompt, read_response
 from judge.errors import DataError, RubricError
 from judge.reference import read_documents, read_reference
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Frozen, Rubric
 from judge.server.errors import APIError, error_responses
-from judge.types import Message, NoVerdict, Reason, Reward, Sample
+from judge.types import Conversation, NoVerdict, Reason, Reward, Sample
 from judge.yamlfile import explain, shown
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,24 +77,42 @@ Documents = Annotated[
 
 
 _RUBRIC = {"anyOf": [{"type": "object"}, {"type": "array"}, {"type": "string"}, {"type": "null"}]}
+MOST_MESSAGES = 1000
 
 
-class MessageIn(Frozen):
-    """One chat message."""
-
-    role: Literal["system", "user", "assistant"]
-    content: Text
+def _counted(value: Any, what: str) -> None:
+    if isinstance(value, list | tuple) and len(value) > MOST_MESSAGES:
+        raise ValueError(f"{what} may have at most {MOST_MESSAGES} messages, not {len(value):,}")
 
 
-Messages = Annotated[tuple[MessageIn, ...], Field(min_length=1, max_length=1000, fail_fast=True)]
+def _prompt(value: Any) -> str | Conversation:
+    _counted(value, "a prompt")
+    try:
+        return read_prompt(value, "")
+    except DataError as why:
+        raise ValueError(str(why)) from None
 
 
-def _kind(value: Any) -> str:
-    return "as-messages" if isinstance(value, list | tuple) else "as-text"
+def _messages(value: Any) -> str | Conversation:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"must be a list of chat messages, not {shown(value)}")
+    return _prompt(value)
 
 
-Prompt = Annotated[Annotated[Text, Tag("as-text")] | Annotated[Messages, Tag("as-messages")], Discriminator(_kind)]
-"""Text, or chat messages."""
+def _response(value: Any) -> str | Conversation:
+    _counted(value, "a response")
+    try:
+        return read_response(value, "")
+    except DataError as why:
+        raise ValueError(str(why)) from None
+
+
+_Chat = str | list[dict[str, Any]]
+Prompt = Annotated[Any, PlainValidator(_prompt, json_schema_input_type=_Chat)]
+"""Text, or chat messages in any form that `judge run` reads."""
+Messages = Annotated[Any, PlainValidator(_messages, json_schema_input_type=list[dict[str, Any]])]
+Answer = Annotated[Any, PlainValidator(_response, json_schema_input_type=_Chat)]
+"""A response: text, or the assistant's side of a conversation."""
 
 
 class Extras(Frozen):
@@ -120,8 +137,8 @@ class SampleIn(Extras):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["response"]}, {"required": ["responses"]}]})
 
     prompt: Prompt
-    response: Text = ""
-    responses: Annotated[tuple[Text, ...], Field(min_length=1, max_length=1000, fail_fast=True)] = ()
+    response: Answer = ""
+    responses: Annotated[tuple[Answer, ...], Field(min_length=1, max_length=1000, fail_fast=True)] = ()
     id: Name = ""
     group: Name = ""
 
@@ -132,8 +149,8 @@ class SampleIn(Extras):
         return self
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """The texts under judgement."""
+    def texts(self) -> tuple[str | Conversation, ...]:
+        """The responses under judgement."""
         return self.responses or (self.response,)
 
 
@@ -155,7 +172,7 @@ class RankIn(Extras):
     """`POST /v1/rank`: responses to one prompt, put in order."""
 
     prompt: Prompt
-    responses: Annotated[tuple[Text, ...], Field(min_length=2, max_length=1000, fail_fast=True)]
+    responses: Annotated[tuple[Answer, ...], Field(min_length=2, max_length=1000, fail_fast=True)]
     stream: bool = False
     detail: bool = False
 
@@ -169,7 +186,7 @@ class MemberIn(Extras):
     """
 
     prompt: Prompt
-    response: Text
+    response: Answer
     size: int | None = Field(default=None, ge=1, le=4096)
     attempt: int = Field(default=0, ge=0, le=2**31)
     detail: bool = False
@@ -214,7 +231,9 @@ def place(loc: Sequence[str | int]) -> str:
     return out
 
 
-def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: str, rubrics: str, **names: str) -> Sample:
+def to_sample(
+    given: Extras, prompt: Any, responses: tuple[str | Conversation, ...], *, where: str, rubrics: str, **names: str
+) -> Sample:
     """A validated request as a sample.
 
     Args:
@@ -225,7 +244,7 @@ def to_sample(given: Extras, prompt: Any, responses: tuple[str, ...], *, where: 
         APIError: 422: the rubric is wrong, or not allowed here.
     """
     return Sample(
-        prompt=prompt if isinstance(prompt, str) else tuple(Message(m.role, m.content) for m in prompt),
+        prompt=prompt,
         responses=responses,
         reference=given.reference,
         context=given.context,

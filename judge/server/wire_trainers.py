@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, PlainValidator, RootModel, Tag, model_validator
 
+from judge.conversation import read_conversation, split_conversation
+from judge.errors import DataError
 from judge.rubric.model import Frozen
 from judge.schema import Out
-from judge.server.wire import MessageIn, Prompt, Text
+from judge.server.wire import MOST_MESSAGES, Answer, Prompt, Text
+from judge.types import Conversation
 
 Many = Annotated[tuple[Text, ...], Field(min_length=1, max_length=100_000, fail_fast=True)]
 
@@ -39,7 +42,7 @@ class SlimeIn(Frozen):
     """slime's `remote_rm`: one sample."""
 
     prompt: Prompt
-    response: Text
+    response: Answer
     label: Any = None
 
 
@@ -54,6 +57,19 @@ def _form(value: Any) -> str:
 Texts = Annotated[Annotated[Text, Tag("as-text")] | Annotated[Many, Tag("as-texts")], Discriminator(_form)]
 
 
+def _whole(value: Any) -> tuple[str | Conversation, str | Conversation]:
+    """A whole conversation as prompt and response."""
+    if not isinstance(value, list | tuple) or len(value) > MOST_MESSAGES:
+        raise ValueError(f"must be a list of at most {MOST_MESSAGES} chat messages")
+    try:
+        found = read_conversation(value)
+        if found[-1].role not in ("assistant", "tool"):
+            raise ValueError("the last of `messages` is the response under judgement, and has the role `assistant`")
+        return split_conversation(found)
+    except DataError as why:
+        raise ValueError(str(why)) from None
+
+
 class ScalarIn(Frozen):
     """vLLM's `/classify`: `input` (one text or several, each a whole conversation with its marks) or `messages`.
 
@@ -64,15 +80,13 @@ class ScalarIn(Frozen):
 
     model: str = ""
     input: Texts = ""
-    messages: Annotated[tuple[MessageIn, ...], Field(min_length=2, max_length=1000, fail_fast=True)] = ()
+    messages: Annotated[Any, PlainValidator(_whole, json_schema_input_type=list[dict[str, Any]])] = ()
     use_activation: Literal[False] = False
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if ("input" in self.model_fields_set) == ("messages" in self.model_fields_set):
             raise ValueError("give `input` or `messages`, and not both")
-        if self.messages and self.messages[-1].role != "assistant":
-            raise ValueError("the last of `messages` is the response under judgement, and has the role `assistant`")
         return self
 
 

@@ -50,6 +50,8 @@ class RunSettings(Frozen):
             `raise` ends the run, `wait` waits for it without end, `exclude` gives the responses no reward.
         on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
             of its responses and is flagged `truncated_response` (`truncate`).
+        thinking: What a response's own thinking (`<think>...</think>` and its kind) comes to: taken off and flagged
+            `thinking_stripped`, or shown to the judge as thinking. Thinking that never ends is flagged `thinking_unclosed`.
         top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
             and an entropy.
         max_in_flight: Samples worked on at once; the engine batches their requests.
@@ -74,6 +76,7 @@ class RunSettings(Frozen):
     no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
     engine_down: Literal["raise", "wait", "exclude"] = "raise"
     on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
+    thinking: Literal["strip", "show"] = "strip"
     top_logprobs: int = Field(default=0, ge=0, le=20)
     max_in_flight: int = Field(default=512, ge=1, le=100_000)
     seed: int = Field(default=0, ge=0, lt=2**31)

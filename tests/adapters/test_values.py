@@ -18,34 +18,38 @@ from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
 from judge.settings import OpenAiSettings, RunSettings
-from judge.types import Message, Request, Sample
+from judge.types import Message, Request, Sample, ToolCallPart, ToolResultPart
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "read"),
     [
         pytest.param("plain", "plain", id="text"),
         pytest.param([{"role": "assistant", "content": "one"}], "one", id="one-message"),
+        pytest.param([{"role": "assistant", "content": [{"type": "text", "text": "a"}]}], "a", id="parts"),
         pytest.param(
-            [{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}], "a[not text]", id="parts"
-        ),
-        pytest.param(
-            [{"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, {"role": "tool", "content": "4"}],
-            '[assistant]\n[{"id": 1}]\n\n[tool]\n4',
+            [
+                {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "add", "arguments": {"a": 2}}}]},
+                {"role": "tool", "content": "4"},
+            ],
+            (
+                Message("assistant", (ToolCallPart("add", '{"a": 2}'),)),
+                Message("tool", (ToolResultPart("4"),)),
+            ),
             id="tool-conversation",
         ),
     ],
 )
-def test_completions_of_every_shape(value: Any, text: str):
+def test_completions_of_every_shape(value: Any, read: Any):
     """What the policy wrote reaches the judge whole, tool calls included."""
-    assert completion_of(value, "row 0") == text
+    assert completion_of(value, "row 0") == read
 
 
 def test_prompts_keep_their_messages():
     """A system prompt stays one: the judge sees who said what."""
     messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": "Hi"}]
-    assert prompt_of(messages, "row 0") == (Message("system", "Be short."), Message("user", "Hi"))
-    with pytest.raises(DataError, match="row 0: a message has the role 'robot'"):
+    assert prompt_of(messages, "row 0") == (Message("developer", "Be short."), Message("user", "Hi"))
+    with pytest.raises(DataError, match="row 0: the prompt: message 0: has the role `robot`"):
         prompt_of([{"role": "robot", "content": "x"}], "row 0")
 
 

@@ -93,16 +93,26 @@ def test_ways_to_write_responses(row, responses):
 BAD = [
     pytest.param({"prompt": "Q", "response": None}, "`response` is null or missing", id="null-response"),
     pytest.param({"prompt": "Q"}, "`response` is null or missing", id="no-response"),
-    pytest.param({"prompt": "Q", "response": 4}, "`response` must be text, not 4", id="number"),
-    pytest.param({"prompt": "Q", "response": []}, "`response` must be text, not []", id="empty-list"),
+    pytest.param({"prompt": "Q", "response": 4}, "`response` must be text or a list of chat messages, not 4", id="number"),
+    pytest.param({"prompt": "Q", "response": []}, "`response` must be text or a list of chat messages, not []", id="empty-list"),
     pytest.param({"prompt": "Q", "responses": []}, "`responses` must be a list of texts, not []", id="no-responses"),
     pytest.param({"prompt": "Q", "responses": "x"}, "`responses` must be a list of texts", id="responses-is-text"),
-    pytest.param({"prompt": "Q", "responses": ["a", None]}, "`responses[1]` must be text, not None", id="null-in-list"),
-    pytest.param({"prompt": "Q", "chosen": "a"}, "`rejected` must be text, not None", id="half-a-pair"),
+    pytest.param(
+        {"prompt": "Q", "responses": ["a", None]},
+        "`responses[1]` must be text or a list of chat messages, not null",
+        id="null-in-list",
+    ),
+    pytest.param(
+        {"prompt": "Q", "chosen": "a"}, "`rejected` must be text or a list of chat messages, not null", id="half-a-pair"
+    ),
     pytest.param({"prompt": None, "response": "x"}, "`prompt` must be text or a list of chat messages", id="null-prompt"),
     pytest.param({"prompt": [], "response": "x"}, "`prompt` must be text or a list of chat messages", id="no-messages"),
-    pytest.param({"prompt": [{"role": "robot", "content": "x"}], "response": "x"}, "message 0: role must be system", id="role"),
-    pytest.param({"prompt": [{"role": "user"}], "response": "x"}, "message 0: content must be text, not None", id="content"),
+    pytest.param(
+        {"prompt": [{"role": "robot", "content": "x"}], "response": "x"},
+        "message 0: has the role `robot`; known roles: system, developer",
+        id="role",
+    ),
+    pytest.param({"prompt": [{"role": "user"}], "response": "x"}, "message 0: has no `content`", id="content"),
     pytest.param({"prompt": "Q", "response": "x", "reference": {"x": 1}}, "`x`, none of which is known", id="reference-mapping"),
     pytest.param({"prompt": "Q", "response": "x", "context": 1}, "`context`: documents are text", id="context"),
     pytest.param({"prompt": "Q", "response": "x", "group": {}}, "`group` must be text", id="group"),

@@ -10,7 +10,7 @@ from judge.recipe.load import load_recipe
 from judge.render.build import Ask, Builder
 from judge.render.quoting import Untrusted, boundary, neutralise
 from judge.rubric.load import load_rubric, rubric_from
-from judge.types import Sample
+from judge.types import Message, Sample
 from tests.clock import least_cpu
 
 # What a tokenizer of each family would turn into a real control token.
@@ -94,16 +94,18 @@ def _sound(text: str) -> str:
 
 @MANY
 @given(hostile)
-def test_conversation_is_quoted_message_by_message(text):
-    """A user turn inside the prompt cannot pass itself off as a system turn."""
-    prompt = [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
-    label = boundary(0, Sample.of(prompt, "").prompt)
-    quoted = Untrusted(Sample.of(prompt, "").prompt, label).quote("PROMPT")
-    assert quoted.count(label) == 4
-    assert [line for line in quoted.split("\n") if label in line][::3] == [
-        f"<<<BEGIN PROMPT, MESSAGE 1 FROM USER {label}>>>",
-        f"<<<END PROMPT, MESSAGE 2 FROM ASSISTANT {label}>>>",
-    ]
+def test_conversation_is_one_block_whose_turns_have_lines_of_their_own(text):
+    """A user turn inside the prompt cannot pass itself off as a system turn, nor a response as a tool's result."""
+    turns = (Message("user", text), Message("assistant", text))
+    label = boundary(0, turns)
+    for response, mark in ((False, ""), (True, ", NOT WRITTEN BY THE ASSISTANT")):
+        quoted = Untrusted(turns, label, response=response).quote("TURNS")
+        assert [line for line in quoted.split("\n") if label in line] == [
+            f"<<<BEGIN TURNS {label}>>>",
+            f"<<<USER{mark} {label}>>>",
+            f"<<<ASSISTANT {label}>>>",
+            f"<<<END TURNS {label}>>>",
+        ]
 
 
 @MANY

@@ -122,7 +122,7 @@ async def test_a_sample_that_lacks_something_is_one_failure():
         pytest.param({"samples": [{"prompt": 3, "response": "a"}]}, "samples[0].prompt", "text", id="number-as-prompt"),
         pytest.param(
             {"samples": [{"prompt": [{"role": "root", "content": "x"}], "response": "a"}]},
-            "samples[0].prompt[0].role",
+            "samples[0].prompt",
             "system",
             id="unknown-role",
         ),

@@ -26,7 +26,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
 from judge.settings import RunSettings
-from judge.types import Message, Reward, Sample
+from judge.types import Conversation, Reward, Sample
 
 CONFIG_VARIABLE = "JUDGE_CONFIG"
 
@@ -117,7 +117,7 @@ class ProcessJudge:
         """The sample's metrics: always the same names, finite numbers only."""
         return sample_metrics(reward, score, self.components, self.name)
 
-    def sample(self, prompt: str | tuple[Message, ...], response: str, reference: Any, row: Mapping[str, Any]) -> Sample:
+    def sample(self, prompt: str | Conversation, response: str | Conversation, reference: Any, row: Mapping[str, Any]) -> Sample:
         """One sample; `row` may hold `context`, `principle`, `rubric`, and the baselines that the settings name.
 
         Raises:

@@ -19,7 +19,7 @@ from judge.adapters._shared.metrics import served_metrics, why
 from judge.adapters._shared.sample import reference_of, shown_fields
 from judge.client import AsyncClient
 from judge.errors import NoVerdictError
-from judge.types import Message, Reward, Sample
+from judge.types import Conversation, Reward, Sample
 
 SERVER_VARIABLE = "JUDGE_SERVER"
 KEY_VARIABLE = "JUDGE_API_KEY"
@@ -75,7 +75,7 @@ class RemoteJudge:
         """The sample's metrics: always the same names, finite numbers only."""
         return served_metrics(reward, score, self.name)
 
-    def sample(self, prompt: str | tuple[Message, ...], response: str, reference: Any, row: Mapping[str, Any]) -> Sample:
+    def sample(self, prompt: str | Conversation, response: str | Conversation, reference: Any, row: Mapping[str, Any]) -> Sample:
         """One sample; `row` may hold `context`, `principle` and `rubric`. Raises DataError, RubricError."""
         known = reference_of(reference)
         shown = shown_fields(row, self.name)

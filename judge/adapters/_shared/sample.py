@@ -8,29 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from judge.conversation import read_prompt, read_response
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.shaping import LENGTHS
 from judge.reference import is_missing, read_documents, read_reference, written
 from judge.rubric.load import rubric_from
-from judge.types import Message, Role, Sample
+from judge.types import Conversation, Sample
 
 REFERENCE_COLUMNS = ("reference", "reference_answer", "answer", "solution", "ground_truth", "target", "label")
-ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 QUESTION_KEYS = ("question", "prompt", "problem", "query", "messages", "raw_prompt")
 NOT_GIVEN = "(not given)"  # what stands for the question where no template shows it
 _PRINTS = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
 SHOWN = ("context", "principle", "rubric")  # columns of these names become the field of the sample, as in `judge run`
 
 
-def prompt_of(value: Any, where: str) -> str | tuple[Message, ...]:
-    """A prompt as trainers pass it: text, or messages (content may be a list of text parts)."""
-    value = messages_as_mappings(listed(value))
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Sequence) and value and all(isinstance(m, Mapping) for m in value):
-        return tuple(Message(_role(m.get("role"), where), _text(m.get("content"), where)) for m in value)
-    raise DataError(f"{where}: a prompt is text or a list of messages, not {type(value).__name__}")
+def prompt_of(value: Any, where: str) -> str | Conversation:
+    """A prompt as trainers pass it: text, or messages in any form that `judge.conversation` reads."""
+    return read_prompt(value, f"{where}: the prompt")
+
+
+def completion_of(value: Any, where: str) -> str | Conversation:
+    """A completion as trainers pass it: text, or the assistant's messages with what tools and users said between them."""
+    return read_response(value, f"{where}: the completion")
 
 
 def listed(value: Any) -> Any:
@@ -43,44 +43,6 @@ def messages_as_mappings(value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Sequence):
         return value
     return [m.model_dump() if hasattr(m, "model_dump") else m for m in value]
-
-
-def completion_of(value: Any, where: str) -> str:
-    """A completion: text, or messages. One message is its content; a tool conversation is written out with its roles."""
-    if isinstance(value, str):
-        return value
-    value = messages_as_mappings([value] if isinstance(value, Mapping) else value)
-    if not isinstance(value, Sequence) or not all(isinstance(m, Mapping) for m in value):
-        raise DataError(f"{where}: a completion is text or a list of messages, not {type(value).__name__}")
-    if len(value) == 1:
-        return _text(value[0].get("content"), where)
-    return "\n\n".join(f"[{m.get('role', '?')}]\n{_text(m.get('content'), where) or _calls(m)}" for m in value)
-
-
-def _calls(message: Mapping[str, Any]) -> str:
-    calls = message.get("tool_calls")
-    return json.dumps(calls, ensure_ascii=False, default=str) if calls else ""
-
-
-def _role(value: Any, where: str) -> Role:
-    if value in ROLES:
-        return value  # type: ignore[no-any-return]  # just checked
-    if value in ("tool", "developer"):
-        return "system" if value == "developer" else "user"
-    raise DataError(f"{where}: a message has the role {value!r}; known: {', '.join(ROLES)}, tool, developer")
-
-
-def _text(content: Any, where: str) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, Sequence):
-        parts = [
-            p.get("text", "") if isinstance(p, Mapping) and p.get("type", "text") == "text" else "[not text]" for p in content
-        ]
-        return "".join(map(str, parts))
-    raise DataError(f"{where}: the content of a message is a {type(content).__name__}, not text")
 
 
 def reference_column(columns: Mapping[str, Any], wanted: str | None) -> str | None:
@@ -177,7 +139,7 @@ def shows_question(plan: Plan) -> bool:
     return any(shows_question(other) for other in others)
 
 
-def question_of(row: Mapping[str, Any], key: str | None, *, needed: bool, where: str, holder: str) -> str | tuple[Message, ...]:
+def question_of(row: Mapping[str, Any], key: str | None, *, needed: bool, where: str, holder: str) -> str | Conversation:
     """The question in what a framework passes for one sample.
 
     Args:

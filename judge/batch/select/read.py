@@ -119,7 +119,7 @@ class _Join:
         index = int(record["response_index"])
         if record["id"] != clean(sample.id):
             raise self.fail(row, f"has the id `{sample.id}`, and in the run it is `{record['id']}`")
-        response = sample.responses[index]
+        response = sample.texts[index]
         begins = self._excerpts.get((row, index))
         if begins is not None and begins != clean(response[:EXCERPT]):
             raise self.fail(row, f"response {index} is not the text that was judged; name its column as in the run, with --map")

@@ -17,6 +17,7 @@ from typing import Any
 from judge.batch.select.best import Chosen
 from judge.batch.select.model import Candidate
 from judge.batch.select.pairs import PreferencePair
+from judge.conversation import to_messages
 from judge.errors import DataError, OutputError, Problem
 from judge.types import Message
 
@@ -111,7 +112,7 @@ def _chat(candidates: Sequence[Candidate], messages: bool) -> bool:
 def _prompt(prompt: str | tuple[Message, ...], chat: bool) -> Any:
     if isinstance(prompt, str):
         return [{"role": "user", "content": prompt}] if chat else prompt
-    return [{"role": m.role, "content": m.content} for m in prompt]
+    return to_messages(prompt)
 
 
 def _response(text: str, chat: bool) -> Any:

@@ -56,7 +56,7 @@ def step_sample(sample: Sample, index: int = 0, *, question: str = QUESTION, bac
         >>> asked.responses[0], [c.id for c in asked.rubric.criteria]
         ('Step 1: 2+2 = 4\\n\\nStep 2: 4+1 = 6', ['step_1', 'step_2'])
     """
-    text = sample.responses[index]
+    text = sample.texts[index]
     steps = sample.steps or tuple(text[s.start : s.stop] for s in split_spans(text))
     if not steps or "{number}" not in question:
         raise ValueError(f"sample `{sample.id}` has {len(steps)} steps, and the question must hold `{{number}}`: {question!r}")
