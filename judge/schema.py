@@ -23,7 +23,7 @@ Text = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
 """Any text; pydantic's own check refuses half a surrogate pair, which a judge can write."""
 
 KnownReason = Annotated[Reason, Field(strict=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -51,11 +51,11 @@ class FlagOut(Out):
 class UncertaintyOut(Out):
     """How sure the reward is, on its own scale; see `judge.types.Uncertainty`."""
 
-    spread: Number | None
-    missing: Number
-    expected: Number | None
-    entropy: Number | None
-    order_gap: Number | None
+    spread: FiniteNumber | None
+    missing: FiniteNumber
+    expected: FiniteNumber | None
+    entropy: FiniteNumber | None
+    order_gap: FiniteNumber | None
 
 
 class CallOut(Out):
@@ -82,10 +82,10 @@ class RewardOut(Out):
     """
 
     response_index: Count
-    reward: Number | None
-    raw_reward: Number | None
+    reward: FiniteNumber | None
+    raw_reward: FiniteNumber | None
     failure: FailureOut | None
-    components: dict[Text, Number | None]
+    components: dict[Text, FiniteNumber | None]
     uncertainty: UncertaintyOut
     flags: list[FlagOut]
     explanation: Text

@@ -42,7 +42,7 @@ FRAMEWORK = "openrlhf-agent"
 logger = logging.getLogger("judge.openrlhf")
 
 Output = dict[str, Any]  # what OpenRLHF calls a response: texts, tokens, reward
-Call = Mapping[str, Any]  # what it passes to `execute`
+ExecuteArguments = Mapping[str, Any]  # what it passes to `execute`
 
 _Base: Any = base_of("openrlhf.utils.agent.SingleTurnAgentExecutor")
 
@@ -59,7 +59,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
             raise SettingsError("OpenRLHF is not installed here")
         super().__init__()
         self._judge = shared(ProcessJudge, FRAMEWORK, config_of(None))
-        self._joining: dict[Any, tuple[list[Call], asyncio.Task[list[Output]]]] = {}  # by the task that asks
+        self._joining: dict[Any, tuple[list[ExecuteArguments], asyncio.Task[list[Output]]]] = {}  # by the task that asks
 
     def execute(self, **call: Any) -> Coroutine[Any, Any, Output]:
         """One response to a prompt; see `SingleTurnAgentExecutor.execute`.
@@ -68,13 +68,13 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
         """
         asks = asyncio.current_task()
         if asks not in self._joining:
-            calls: list[Call] = []
+            calls: list[ExecuteArguments] = []
             self._joining[asks] = calls, asyncio.create_task(self._group(asks, calls))
         calls, group = self._joining[asks]
         calls.append(call)
         return _member(group, len(calls) - 1)
 
-    async def _group(self, asks: Any, calls: Sequence[Call]) -> list[Output]:
+    async def _group(self, asks: Any, calls: Sequence[ExecuteArguments]) -> list[Output]:
         del self._joining[asks]  # a task starts when the one that asks waits: all calls are there
         self._check(len(calls))
         generate = super().execute
@@ -99,7 +99,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
                 " `--rollout.n_samples_per_prompt` and `--eval.n_samples_per_prompt` to 2 or more"
             )
 
-    def _sample(self, output: Output, call: Call) -> Sample:
+    def _sample(self, output: Output, call: ExecuteArguments) -> Sample:
         """By its tokens: a text would have to be searched for its prompt."""
         [(start, end)] = output["action_ranges"]
         response = response_after(call["hf_tokenizer"].decode(output["observation_tokens"][start:end], skip_special_tokens=False))

@@ -71,7 +71,7 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class UnrewardedRow:
     """A row without a reward in training, whatever the policy writes."""
 
     where: str
@@ -95,7 +95,7 @@ class DataReport:
     columns: dict[str, None] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     repeated: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[UnrewardedRow] = field(default_factory=list)
     first: Sample | None = None
     asked: Sequence[Request] = ()
 
@@ -142,7 +142,7 @@ def examine_data(
             passed = passed_of(name, plan, row, names)
             sample = _sample(plan, passed, where)
         except JudgeError as why:
-            report.refused.append(Refused(where, str(why)))
+            report.refused.append(UnrewardedRow(where, str(why)))
             continue
         for about, found in _origins(passed, sample).items():
             report.fields.setdefault(about, Counter())[found] += 1
@@ -164,7 +164,7 @@ async def _judged(plan: Plan, samples: Sequence[tuple[str, Sample]], report: Dat
         try:
             await pipeline.judge(_group_of(plan, sample, responses))
         except JudgeError as why:
-            report.refused.append(Refused(where, str(why)))
+            report.refused.append(UnrewardedRow(where, str(why)))
             continue
         if report.first is None:
             report.first, report.asked = sample, tuple(engine.requests)

@@ -19,7 +19,7 @@ from typing import Any
 
 from judge.adapters._shared.engine_down import missing_rewards, trainer_judge
 from judge.adapters._shared.failure_policy import needs_group, policy_of
-from judge.adapters._shared.gather import Row, judge_groups
+from judge.adapters._shared.gather import GatheredRow, judge_groups
 from judge.adapters._shared.metrics import BatchMetrics, components_of, why
 from judge.adapters._shared.sample import samples_of
 from judge.engine.protocol import Engine
@@ -120,7 +120,7 @@ class JudgeReward:
             return group
         return apply_policy(group, "group_mean")
 
-    def _rows(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[Row]:
+    def _rows(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[GatheredRow]:
         """The call's rows as samples; every group has one name, also when the same prompt stands twice in the batch."""
         ids = columns.get("completion_ids")
         samples = samples_of(
@@ -132,7 +132,7 @@ class JudgeReward:
             reference=self._reference,
             lengths=None if ids is None else [len(each) for each in ids],
         )
-        return [Row(s.group_key, s) for s in samples]
+        return [GatheredRow(s.group_key, s) for s in samples]
 
     def _values(self, rewards: Sequence[Reward], kwargs: Mapping[str, Any], seconds: float) -> list[float | None]:
         absent = [r for r in rewards if r.reward is None]

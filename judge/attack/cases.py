@@ -16,7 +16,7 @@ from judge.attack.catalogue import Attack, SeedKind
 from judge.attack.evaluator import Evaluator, FilterState, TextScore
 from judge.attack.seeds import SeedQuestion, conclusion
 from judge.attack.texts import AttackContext, control_text, inserted, transform_named
-from judge.batch.progress import Progress
+from judge.batch.progress import ProgressLine
 from judge.checks.match import agrees
 from judge.errors import InputError
 from judge.pipeline.evaluate import run_each
@@ -177,7 +177,7 @@ AttackTrial = Trial[AttackCase, TextScores]
 
 
 async def run_cases(
-    evaluator: Evaluator, cases: Sequence[AttackCase], limit: int, progress: Progress | None = None
+    evaluator: Evaluator, cases: Sequence[AttackCase], limit: int, progress: ProgressLine | None = None
 ) -> list[AttackTrial]:
     """Judge all cases, everything in flight at once; trials in the order of the cases.
 

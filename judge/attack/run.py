@@ -32,7 +32,7 @@ from judge.attack.metrics import (
 )
 from judge.attack.search import FoundString, search
 from judge.attack.seeds import SeedQuestion, SeedQuestions
-from judge.batch.progress import Progress
+from judge.batch.progress import ProgressLine
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
@@ -146,7 +146,7 @@ async def run_attack(
             evaluator = build_evaluator(planned, judges, options.filter_states, options.threshold)
             cases = [*honest_cases(evaluator, items), *attack_cases(evaluator, mine, items, options.trials, options.seed)]
             random.Random(options.seed).shuffle(cases)  # so that the time left can be told
-            with Progress(len(cases), quiet=quiet, title=f"{evaluator.mode}: ") as progress:
+            with ProgressLine(len(cases), quiet=quiet, title=f"{evaluator.mode}: ") as progress:
                 trials = await run_cases(evaluator, cases, own.settings.max_in_flight, progress)
             found = []
             if options.search:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from judge.audit.cases import SEVERAL, AuditTrial, Probe, ProbeComparison, make_trials
 from judge.audit.data import AuditData
 from judge.audit.metrics import AuditSummary, ProbeMetrics, probe_metrics, read_results, summarise
-from judge.batch.progress import Progress
+from judge.batch.progress import ProgressLine
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
@@ -112,7 +112,7 @@ async def judge_trials(
         CapabilityError: The recipe needs what the engine cannot do.
     """
     samples = {id(s): s for t in trials for s in (t.before.sample, t.after.sample)}  # a base sample serves many trials
-    progress = Progress(len(samples), quiet=quiet)
+    progress = ProgressLine(len(samples), quiet=quiet)
     opened = await open_judges(plan, engine, MemoryJournal(), notice)
     try:
         judged = await _judge_all(opened.judging, plan.settings.max_in_flight, samples, progress)
@@ -131,7 +131,7 @@ async def judge_trials(
 
 
 async def _judge_all(
-    judging: Judging, in_flight: int, samples: Mapping[int, Sample], progress: Progress
+    judging: Judging, in_flight: int, samples: Mapping[int, Sample], progress: ProgressLine
 ) -> dict[int, tuple[Reward, ...]]:
     keys, out = list(samples), dict[int, tuple[Reward, ...]]()
     with progress:

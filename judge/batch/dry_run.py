@@ -19,7 +19,7 @@ MOST_ROWS = 1000  # that are rendered; more are scaled up from these
 BYTES_PER_TOKEN = 4  # of English text and of its mark-up, by most tokenizers
 _PER_MESSAGE = 4  # tokens of the chat template around each message
 
-Count = Callable[[tuple[Message, ...]], int]
+CallCount = Callable[[tuple[Message, ...]], int]
 
 
 @dataclass
@@ -110,7 +110,7 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int) -> DryRu
     return out
 
 
-def counter(settings: EngineSettings) -> tuple[Count, str]:
+def counter(settings: EngineSettings) -> tuple[CallCount, str]:
     """What counts tokens, and whose tokenizer it is: the judge's own where it is on this disk, else an estimate (no name)."""
     if isinstance(settings, OpenAiSettings | ScriptedSettings) or importlib.util.find_spec("transformers") is None:
         return _estimate, ""

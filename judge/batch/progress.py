@@ -14,7 +14,7 @@ from judge.types import Reward
 LINE_EVERY_S = 10.0
 
 
-class Progress:
+class ProgressLine:
     """Counts what comes in and shows it on standard error.
 
     `total` is the number of samples, or None when it is not known beforehand; `title` stands before each line.

@@ -42,7 +42,7 @@ class BadRow:
     problem: str
 
 
-Row = Mapping[str, Any]
+DataRow = Mapping[str, Any]
 
 
 def parse_map(pairs: Iterable[str]) -> dict[str, str]:
@@ -98,7 +98,7 @@ def read_samples(
     yield from columns.release(None)
 
 
-def to_sample(row: Row, mapping: Mapping[str, str], *, index: int, where: str, keep: Iterable[str] = ()) -> Sample | BadRow:
+def to_sample(row: DataRow, mapping: Mapping[str, str], *, index: int, where: str, keep: Iterable[str] = ()) -> Sample | BadRow:
     """One row as a sample, or why it is none."""
 
     def get(field: str) -> Any:
@@ -207,7 +207,7 @@ class _Columns:
         self._held: list[Sample | BadRow] = []
         self._complete = False
 
-    def see(self, row: Row) -> None:
+    def see(self, row: DataRow) -> None:
         """Note the columns of one row."""
         if not self._complete:
             self._seen.update(dict.fromkeys(map(str, row)))
@@ -244,7 +244,7 @@ def _list(columns: list[str]) -> str:
     return ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
 
 
-def read_rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
+def read_rows(data: str, split: str) -> Iterator[tuple[str, DataRow | str]]:
     """(where, row) pairs; a row that cannot be decoded is given as the reason."""
     path = Path(data)
     if path.is_dir():
@@ -268,7 +268,7 @@ def read_rows(data: str, split: str) -> Iterator[tuple[str, Row | str]]:
         raise DataError(Problem(data, f"cannot be read: {why.strerror or why}")) from None
 
 
-def _jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
+def _jsonl(path: Path) -> Iterator[tuple[str, DataRow | str]]:
     with path.open("rb") as lines:
         for number in itertools.count(1):
             raw = lines.readline(MAX_LINE + 1)
@@ -283,7 +283,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
                 yield where, _row(raw, where)
 
 
-def _row(raw: bytes, where: str) -> Row | str:
+def _row(raw: bytes, where: str) -> DataRow | str:
     try:
         row = parse_json(raw, where, DataError, halves=True)
     except DataError as why:
@@ -291,7 +291,7 @@ def _row(raw: bytes, where: str) -> Row | str:
     return row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
 
 
-def _json(path: Path) -> Iterator[tuple[str, Row | str]]:
+def _json(path: Path) -> Iterator[tuple[str, DataRow | str]]:
     rows = parse_json(path.read_bytes(), str(path), DataError, halves=True)
     if not isinstance(rows, list):
         raise DataError(Problem(str(path), f"expected a list of objects, not {shown(rows)}"))
@@ -299,7 +299,7 @@ def _json(path: Path) -> Iterator[tuple[str, Row | str]]:
         yield f"{path}[{index}]", row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
 
 
-def _csv(path: Path) -> Iterator[tuple[str, Row | str]]:
+def _csv(path: Path) -> Iterator[tuple[str, DataRow | str]]:
     csv.field_size_limit(sys.maxsize)
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
@@ -325,7 +325,7 @@ def _undecodable(path: Path) -> str:
     return str(path)
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, Row | str]]:
+def _parquet(path: Path) -> Iterator[tuple[str, DataRow | str]]:
     import pyarrow as pa  # noqa: PLC0415  # 100 ms that JSONL users need not pay
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -340,7 +340,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Row | str]]:
         raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
-def _dataset_rows(name: str, split: str) -> Iterator[tuple[str, Row | str]]:
+def _dataset_rows(name: str, split: str) -> Iterator[tuple[str, DataRow | str]]:
     import datasets  # noqa: PLC0415  # 1 s that file users need not pay
 
     try:

@@ -21,7 +21,7 @@ from typing import Any
 
 from judge.batch.describe import DataSource, describe
 from judge.batch.finish import RunFinish
-from judge.batch.progress import Progress
+from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons, summary
@@ -82,7 +82,7 @@ async def run_batch(
     with _locked(output):
         store = Store(output / "journal.sqlite")
         started = time.monotonic()
-        progress = Progress(total, quiet=quiet)
+        progress = ProgressLine(total, quiet=quiet)
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)
         state = "failed"
@@ -117,7 +117,7 @@ async def run_batch(
             store.close()
 
 
-def _figures(store: Store, progress: Progress, loading_s: float) -> dict[str, Any]:
+def _figures(store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:
     """What a run came to, for `run.json`."""
     tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
     return {
@@ -134,7 +134,7 @@ async def _judge_all(
     judging: Judging,
     samples: Iterable[Sample | BadRow],
     store: Store,
-    progress: Progress,
+    progress: ProgressLine,
     strict: bool,
     watch: RunWatch,
     finish: RunFinish,

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from judge.engine.protocol import Engine
 from judge.settings import EngineSettings, OpenAiSettings, ScriptedSettings, TransformersSettings, VllmSettings
 
-Progress = Callable[[str], None]
 
-
-def build_engine(settings: EngineSettings, progress: Progress | None = None) -> Engine:
+def build_engine(settings: EngineSettings, progress: Callable[[str], None] | None = None) -> Engine:
     """Make the engine that the settings name; nothing is loaded or reached before its `start`."""
     if isinstance(settings, VllmSettings):
         from judge.engine.vllm import VllmEngine  # noqa: PLC0415  # imports torch on use

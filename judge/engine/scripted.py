@@ -23,9 +23,9 @@ from judge.settings import EngineSettings, ScriptedSettings
 from judge.types import Capability, Completion, Message, Request
 from judge.yamlfile import read_yaml
 
-Reply = str | Completion
-ReplyFunction = Callable[[Request], Reply | Awaitable[Reply]]
-Replies = Sequence[Reply] | Mapping[str, Reply] | ReplyFunction
+ScriptedReply = str | Completion
+ReplyFunction = Callable[[Request], ScriptedReply | Awaitable[ScriptedReply]]
+Replies = Sequence[ScriptedReply] | Mapping[str, ScriptedReply] | ReplyFunction
 ReplyList = list[str]
 ReplyMap = dict[str, str]
 ScoreFunction = Callable[[Sequence[Message], str], Sequence[float]]
@@ -131,7 +131,7 @@ def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Requ
     script = list(replies)
     position = iter(range(len(script)))
 
-    def next_reply(request: Request) -> Reply:
+    def next_reply(request: Request) -> ScriptedReply:
         index = next(position, None)
         if index is not None:
             return script[index]
@@ -145,7 +145,7 @@ def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Requ
     return next_reply
 
 
-def _by_phrase(replies: Mapping[str, Reply], request: Request) -> Reply:
+def _by_phrase(replies: Mapping[str, ScriptedReply], request: Request) -> ScriptedReply:
     """Find the first phrase that occurs in the last user message."""
     text = _last_user_message(request)
     for phrase, reply in replies.items():
@@ -228,7 +228,7 @@ def _in_turn(replies: ReplyList) -> ReplyFunction:
 def _by_pattern(replies: ReplyMap, name: str) -> ReplyFunction:
     patterns = [(re.compile(pattern), reply) for pattern, reply in replies.items()]
 
-    def reply(request: Request) -> Reply:
+    def reply(request: Request) -> ScriptedReply:
         text = "\n".join(message.text for message in request.messages)
         for pattern, said in patterns:
             if pattern.search(text):

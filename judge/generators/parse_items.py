@@ -34,7 +34,7 @@ class Unreadable(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ListedItem:
     """One requirement. `tagged` tells whether its kind was stated."""
 
     text: str
@@ -46,7 +46,7 @@ class Item:
 class Items:
     """What was read: the items, and those dropped for a forbidden phrase (`dropped`) or as a repetition (`merged`)."""
 
-    items: tuple[Item, ...]
+    items: tuple[ListedItem, ...]
     dropped: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
 
@@ -109,18 +109,18 @@ def _items(text: str) -> list[str]:
     return out
 
 
-def _item(line: str, spec: ItemSpec) -> Item:
+def _item(line: str, spec: ItemSpec) -> ListedItem:
     tags = {_plain(name): kind for name, kind in spec.tags.items()}
     found = _TAG.search(line)
     kind = tags.get(_plain(found.group(1))) if found else None
     text = line[: found.start()] if found and kind else line
     text = neutralise(" ".join(_MARKUP.sub("", text).split())).strip(" -–—")
-    return Item(text, kind or spec.untagged, kind is not None)
+    return ListedItem(text, kind or spec.untagged, kind is not None)
 
 
-def _sift(items: list[Item], spec: ItemSpec) -> Items:
+def _sift(items: list[ListedItem], spec: ItemSpec) -> Items:
     """Drop what is forbidden, merge what is said twice (a hard rule stays one)."""
-    kept: dict[str, Item] = {}
+    kept: dict[str, ListedItem] = {}
     dropped: list[str] = []
     merged: list[str] = []
     for item in items:

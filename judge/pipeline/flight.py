@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from judge.types import Completion
 
-Ask = Callable[[], Awaitable[Completion]]
+MakeCompletion = Callable[[], Awaitable[Completion]]
 
 
 class Flight:
@@ -22,7 +22,7 @@ class Flight:
         self._flying: dict[str, asyncio.Future[Completion]] = {}
         self._memo: OrderedDict[str, Completion] = OrderedDict()
 
-    async def get(self, key: str, ask: Ask, *, remember: bool = False) -> tuple[Completion, bool]:
+    async def get(self, key: str, ask: MakeCompletion, *, remember: bool = False) -> tuple[Completion, bool]:
         """The reply, and whether somebody else's request gave it. Only whole replies are remembered."""
         while True:
             if remember and key in self._memo:
@@ -37,7 +37,7 @@ class Flight:
                 if not flying.cancelled() or _leaving():  # it is this caller that was cancelled, not only the one who asked
                     raise
 
-    async def _lead(self, key: str, ask: Ask, remember: bool) -> Completion:
+    async def _lead(self, key: str, ask: MakeCompletion, remember: bool) -> Completion:
         future = self._flying[key] = asyncio.get_running_loop().create_future()
         try:
             completion = await ask()

@@ -42,10 +42,10 @@ def _is_text(value: Any) -> str:
     return value
 
 
-Text = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
+RequestText = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
 """Any text; pydantic's own check refuses half a surrogate pair, which a policy can write and which is judged."""
 
-Texts = Annotated[tuple[Text, ...], Field(max_length=1000, fail_fast=True)]
+Texts = Annotated[tuple[RequestText, ...], Field(max_length=1000, fail_fast=True)]
 
 
 def _reference(value: Any) -> tuple[str, ...] | None:

@@ -10,10 +10,10 @@ from judge.conversation import read_conversation, split_conversation
 from judge.errors import DataError
 from judge.rubric.model import Frozen
 from judge.schema import Out
-from judge.server.wire import MOST_MESSAGES, Answer, Prompt, Text
+from judge.server.wire import MOST_MESSAGES, Answer, Prompt, RequestText
 from judge.types import Conversation
 
-Many = Annotated[tuple[Text, ...], Field(min_length=1, max_length=100_000, fail_fast=True)]
+Many = Annotated[tuple[RequestText, ...], Field(min_length=1, max_length=100_000, fail_fast=True)]
 
 
 class OpenRlhfIn(Frozen):
@@ -54,7 +54,7 @@ def _form(value: Any) -> str:
     return "as-texts" if isinstance(value, list | tuple) else "as-text"
 
 
-Texts = Annotated[Annotated[Text, Tag("as-text")] | Annotated[Many, Tag("as-texts")], Discriminator(_form)]
+OneOrManyTexts = Annotated[Annotated[RequestText, Tag("as-text")] | Annotated[Many, Tag("as-texts")], Discriminator(_form)]
 
 
 def _whole(value: Any) -> tuple[str | Conversation, str | Conversation]:
@@ -79,7 +79,7 @@ class ScalarIn(Frozen):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["input"]}, {"required": ["messages"]}]})
 
     model: str = ""
-    input: Texts = ""
+    input: OneOrManyTexts = ""
     messages: Annotated[Any, PlainValidator(_whole, json_schema_input_type=list[dict[str, Any]])] = ()
     use_activation: Literal[False] = False
 

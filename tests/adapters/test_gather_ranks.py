@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from judge.adapters._shared.gather import Row, judge_groups
+from judge.adapters._shared.gather import GatheredRow, judge_groups
 from judge.errors import EngineError
 from judge.types import Sample
 
@@ -35,7 +35,7 @@ def one(rank, port, out, failing):
         return [[f"{s.responses[0]} of {len(group)}" for s in group] for group in groups]
 
     try:
-        found = judge_groups([Row(text[0], Sample.of(text[0], text)) for text in ROWS[rank]], judge, 3)
+        found = judge_groups([GatheredRow(text[0], Sample.of(text[0], text)) for text in ROWS[rank]], judge, 3)
     except EngineError as why:
         found = str(why)
     out.put((rank, found, asked))

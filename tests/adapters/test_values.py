@@ -11,7 +11,7 @@ import pytest
 
 from judge.adapters._shared.engine_down import trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
-from judge.adapters._shared.gather import Row, form_groups, judge_groups
+from judge.adapters._shared.gather import GatheredRow, form_groups, judge_groups
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.sample import completion_of, prompt_of, reference_column, reference_of
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
@@ -98,7 +98,7 @@ def test_half_a_group_is_refused():
 
 def test_one_process_judges_each_group_once():
     """Results come back to their own rows."""
-    rows = [Row(k, Sample.of("p", f"{k}{i}")) for i, k in enumerate("abab")]
+    rows = [GatheredRow(k, Sample.of("p", f"{k}{i}")) for i, k in enumerate("abab")]
     seen: list[list[str]] = []
 
     def judge(groups: list[list[Sample]]) -> list[list[str]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.batch.select import Candidate, best_of_n, estimate_best_of, expected_best_of, has_reward, preference_pairs
+from judge.batch.select import ScoredResponse, best_of_n, estimate_best_of, expected_best_of, has_reward, preference_pairs
 
 STRATEGIES = ("best_worst", "best_each", "all", "adjacent")
 
@@ -17,7 +17,7 @@ STRATEGIES = ("best_worst", "best_each", "all", "adjacent")
 def group(*rewards, name="q", veto=()):
     """Candidates of one group; the text of number i is the i-th letter."""
     texts = "abcdefghij"
-    return [Candidate(name, "?", texts[i], r, i in veto, f"{name}{i}", i) for i, r in enumerate(rewards)]
+    return [ScoredResponse(name, "?", texts[i], r, i in veto, f"{name}{i}", i) for i, r in enumerate(rewards)]
 
 
 def kept(candidates, **options):
@@ -57,7 +57,7 @@ def test_what_is_kept(rewards, options, expected):
 def test_the_shortest_of_equals():
     """Judges like length; among equals the short one is the better lesson."""
     texts = ["a long one", "short", "a longer one still"]
-    candidates = [Candidate("q", "?", text, 1.0, row=i) for i, text in enumerate(texts)]
+    candidates = [ScoredResponse("q", "?", text, 1.0, row=i) for i, text in enumerate(texts)]
     assert kept(candidates, ties="shortest") == "short"
     assert kept(candidates, ties="first") == "a long one"
 
@@ -104,7 +104,7 @@ def test_senseless_options_are_refused(options):
 def test_a_reward_that_is_no_number_is_refused(reward):
     """NaN sorts anywhere; it must not decide what is trained on."""
     with pytest.raises(ValueError, match="what is absent is None"):
-        Candidate("q", "?", "a", reward)
+        ScoredResponse("q", "?", "a", reward)
 
 
 # ---- the estimate ------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_a_vetoed_response_is_rejected_and_never_chosen():
 def test_the_same_two_texts_make_one_pair():
     """A response drawn twice and judged differently must not teach both orders; alone against itself it teaches nothing."""
     texts = [("x", 0.9), ("y", 0.5), ("x", 0.3)]
-    candidates = [Candidate("q", "?", text, reward, row=i) for i, (text, reward) in enumerate(texts)]
+    candidates = [ScoredResponse("q", "?", text, reward, row=i) for i, (text, reward) in enumerate(texts)]
     found = preference_pairs(candidates, strategy="all")
     assert [(p.chosen.response, p.rejected.response, p.margin) for p in found.pairs] == [("x", "y", 0.4)]
     assert dict(preference_pairs(candidates).left_out) == {"no_contrast": ("q",)}
@@ -225,7 +225,7 @@ def judged_groups(draw):
     )
     rows = draw(st.lists(one, min_size=1, max_size=14))
     return [
-        Candidate(name, "?", text, 0.0 if veto and r is not None else r, veto and r is not None, f"i{i}", i)
+        ScoredResponse(name, "?", text, 0.0 if veto and r is not None else r, veto and r is not None, f"i{i}", i)
         for i, (name, r, veto, text) in enumerate(rows)
     ]
 
@@ -293,7 +293,8 @@ def test_without_ties_position_decides_nothing(candidates, strategy, random):
     distinct = list({(c.group, c.response): c for c in candidates}.values())
     rows = random.sample(range(len(distinct)), len(distinct))
     moved = [
-        Candidate(c.group, c.prompt, c.response, c.reward, c.vetoed, c.id, row) for c, row in zip(distinct, rows, strict=True)
+        ScoredResponse(c.group, c.prompt, c.response, c.reward, c.vetoed, c.id, row)
+        for c, row in zip(distinct, rows, strict=True)
     ]
 
     def texts(found):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_from_disk
 
-from judge.batch.select import Candidate, best_of_n, best_rows, pair_rows, preference_pairs, read_run, write_rows
+from judge.batch.select import ScoredResponse, best_of_n, best_rows, pair_rows, preference_pairs, read_run, write_rows
 from judge.batch.select.write import check_output
 from judge.errors import DataError, OutputError
 from judge.types import Message
@@ -219,12 +219,12 @@ def test_a_run_without_its_journal_is_enough(tmp_path):
 # ---- files -------------------------------------------------------------------------------------------------------------
 
 CHAT = (Message("system", "Be brief."), Message("user", "2+2?"))
-MIXED = [Candidate("q", "2+2?", "4", 1.0, id="t"), Candidate("c", CHAT, "4", 1.0, id="m", row=1)]
+MIXED = [ScoredResponse("q", "2+2?", "4", 1.0, id="t"), ScoredResponse("c", CHAT, "4", 1.0, id="m", row=1)]
 
 
 def test_chat_prompts_stay_chat():
     """TRL tells the two forms apart by type; a chat prompt with bare text would be trained without its template."""
-    chat = [Candidate("c", CHAT, "4", 1.0), Candidate("c", CHAT, "5", 0.0, row=1)]
+    chat = [ScoredResponse("c", CHAT, "4", 1.0), ScoredResponse("c", CHAT, "5", 0.0, row=1)]
     [row] = pair_rows(preference_pairs(chat).pairs)
     assert row["prompt"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2?"}]
     assert (row["chosen"], row["rejected"]) == ([{"role": "assistant", "content": "4"}], [{"role": "assistant", "content": "5"}])
@@ -249,7 +249,7 @@ def read_back(path):
 @pytest.mark.parametrize("messages", [False, True], ids=["text", "chat"])
 def test_every_format_holds_the_same_rows(tmp_path, name, messages):
     """Also a margin that is null in every row, text in any script, and a second write over the first."""
-    rows = best_rows(best_of_n([Candidate("q", "Où ?", "là-bas\n日本", 1.0, id="t")]).chosen, messages=messages)
+    rows = best_rows(best_of_n([ScoredResponse("q", "Où ?", "là-bas\n日本", 1.0, id="t")]).chosen, messages=messages)
     for _ in range(2):
         write_rows(rows, tmp_path / name)
         assert read_back(tmp_path / name) == rows
@@ -258,7 +258,7 @@ def test_every_format_holds_the_same_rows(tmp_path, name, messages):
 
 def test_half_a_surrogate_pair(tmp_path):
     """JSON has an escape for it; the other formats have no way, and say so before they write."""
-    rows = best_rows(best_of_n([Candidate("q", "?", "\ud800", 1.0, id="t")]).chosen)
+    rows = best_rows(best_of_n([ScoredResponse("q", "?", "\ud800", 1.0, id="t")]).chosen)
     write_rows(rows, tmp_path / "out.jsonl")
     assert read_back(tmp_path / "out.jsonl") == rows
     with pytest.raises(DataError, match=r"`t` has a text with half a surrogate pair; only \.jsonl can hold it"):

@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GatheredRow:
     """One completion of this process, ready to be judged. `key` names its group by content."""
 
     key: str
@@ -59,7 +59,7 @@ def form_groups(keys: Sequence[str], size: int | None) -> list[list[int]]:
     return sorted(groups)
 
 
-def judge_groups(rows: Sequence[Row], judge: Callable[[list[list[Sample]]], list[list[R]]], size: int | None) -> list[R]:
+def judge_groups(rows: Sequence[GatheredRow], judge: Callable[[list[list[Sample]]], list[list[R]]], size: int | None) -> list[R]:
     """Judge whole groups and return one result a row of this process, in its order.
 
     With several processes, groups are formed over all of them and group g is judged by rank g mod world, once.
@@ -74,7 +74,7 @@ def judge_groups(rows: Sequence[Row], judge: Callable[[list[list[Sample]]], list
     if world == 1:
         groups = form_groups([row.key for row in rows], size)
         return _scatter(len(rows), groups, judge([[rows[i].sample for i in group] for group in groups]))
-    everyone: list[list[Row]] = _all_gather(list(rows), world)
+    everyone: list[list[GatheredRow]] = _all_gather(list(rows), world)
     flat = [row for part in everyone for row in part]
     groups = form_groups([row.key for row in flat], size)
     mine = list(range(rank, len(groups), world))

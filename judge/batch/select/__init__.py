@@ -5,18 +5,18 @@ records from a run folder and its data, `write_rows` writes what was selected.
 """
 
 from judge.batch.select.best import Chosen, Expected, Selection, best_of_n, estimate_best_of, expected_best_of
-from judge.batch.select.model import Candidate, has_reward, may_be_chosen
+from judge.batch.select.model import ScoredResponse, has_reward, may_be_chosen
 from judge.batch.select.pairs import Pairing, PreferencePair, Strategy, preference_pairs
 from judge.batch.select.read import RunCandidates, read_run
 from judge.batch.select.write import best_rows, pair_rows, write_rows
 
 __all__ = [
-    "Candidate",
     "Chosen",
     "Expected",
     "Pairing",
     "PreferencePair",
     "RunCandidates",
+    "ScoredResponse",
     "Selection",
     "Strategy",
     "best_of_n",

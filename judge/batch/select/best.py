@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import floats
-from judge.batch.select.model import PLACES, Candidate, grouped, has_reward, may_be_chosen, ranked
+from judge.batch.select.model import PLACES, ScoredResponse, grouped, has_reward, may_be_chosen, ranked
 
 Ties = Literal["first", "all", "drop", "shortest"]
 LeftOut = Literal["no_reward", "vetoed", "below_min_reward", "tied"]
@@ -34,7 +34,7 @@ class Chosen:
         scored: Those of them that have a reward.
     """
 
-    candidate: Candidate
+    candidate: ScoredResponse
     rank: int
     margin: float | None
     group_size: int
@@ -57,7 +57,7 @@ class Selection:
 
 
 def best_of_n(
-    candidates: Iterable[Candidate], *, keep: int | None = 1, min_reward: float | None = None, ties: Ties = "first"
+    candidates: Iterable[ScoredResponse], *, keep: int | None = 1, min_reward: float | None = None, ties: Ties = "first"
 ) -> Selection:
     """Keep the best responses of each group.
 
@@ -76,7 +76,8 @@ def best_of_n(
         ValueError: `keep` below 1, or `min_reward` is not finite.
 
     Example:
-        >>> drawn = [Candidate("q", "2+2?", "4", 1.0), Candidate("q", "2+2?", "5", 0.25), Candidate("p", "?", "-", None)]
+        >>> asked = "q", "2+2?"
+        >>> drawn = [ScoredResponse(*asked, "4", 1.0), ScoredResponse(*asked, "5", 0.25), ScoredResponse("p", "?", "-", None)]
         >>> found = best_of_n(drawn)
         >>> [(c.candidate.response, c.margin, c.scored) for c in found.chosen], dict(found.left_out)
         ([('4', 0.75, 2)], {'no_reward': ('p',)})
@@ -97,8 +98,8 @@ def best_of_n(
 
 
 def _kept(
-    eligible: list[Candidate], known: list[Candidate], keep: int | None, min_reward: float | None, ties: Ties
-) -> list[Candidate] | LeftOut:
+    eligible: list[ScoredResponse], known: list[ScoredResponse], keep: int | None, min_reward: float | None, ties: Ties
+) -> list[ScoredResponse] | LeftOut:
     if not eligible:
         return "vetoed" if known else "no_reward"
     if min_reward is not None:
@@ -113,7 +114,7 @@ def _kept(
     return [c for c in eligible if c.level >= last] if ties == "all" else [c for c in eligible if c.level > last] or "tied"
 
 
-def _chosen(candidate: Candidate, known: Sequence[Candidate], size: int) -> Chosen:
+def _chosen(candidate: ScoredResponse, known: Sequence[ScoredResponse], size: int) -> Chosen:
     place = known.index(candidate)
     following = known[place + 1].level if place + 1 < len(known) else None
     margin = None if following is None else round(candidate.level - following, PLACES)
@@ -177,7 +178,7 @@ class Expected:
 
 
 def estimate_best_of(
-    candidates: Iterable[Candidate], ks: Iterable[int], *, min_reward: float | None = None
+    candidates: Iterable[ScoredResponse], ks: Iterable[int], *, min_reward: float | None = None
 ) -> tuple[Expected, ...]:
     """What best-of-k would have earned, for each k, over the groups with rewards enough for all of them.
 
@@ -189,7 +190,7 @@ def estimate_best_of(
         One a k, ascending; none when no group has that many rewards.
 
     Example:
-        >>> drawn = [Candidate("q", "?", str(i), r) for i, r in enumerate([0.0, 0.5, 1.0])]
+        >>> drawn = [ScoredResponse("q", "?", str(i), r) for i, r in enumerate([0.0, 0.5, 1.0])]
         >>> [(e.k, e.mean, e.chance) for e in estimate_best_of(drawn, [1, 3], min_reward=1)]
         [(1, 0.5, 0.3333333333333333), (3, 1.0, 1.0)]
     """

@@ -18,7 +18,7 @@ PLACES = 9  # decimals to which rewards are compared
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ScoredResponse:
     """One response, what it answers, and what it earned.
 
     Attributes:
@@ -55,30 +55,30 @@ class Candidate:
         return (self.row, self.response_index, self.id, self.response)
 
 
-def has_reward(candidate: Candidate) -> bool:
+def has_reward(candidate: ScoredResponse) -> bool:
     """Whether anything is known about it."""
     return candidate.reward is not None
 
 
-def may_be_chosen(candidate: Candidate) -> bool:
+def may_be_chosen(candidate: ScoredResponse) -> bool:
     """Whether it was judged at all, by a judge or a program."""
     return candidate.reward is not None and not candidate.vetoed
 
 
-def grouped(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
+def grouped(candidates: Iterable[ScoredResponse]) -> dict[str, list[ScoredResponse]]:
     """Candidates by group, everything in the order of the data.
 
     Example:
-        >>> found = grouped([Candidate("b", "?", "x", 0.5, row=2), Candidate("a", "?", "y", None, row=1)])
+        >>> found = grouped([ScoredResponse("b", "?", "x", 0.5, row=2), ScoredResponse("a", "?", "y", None, row=1)])
         >>> list(found)
         ['a', 'b']
     """
-    groups: dict[str, list[Candidate]] = {}
+    groups: dict[str, list[ScoredResponse]] = {}
     for candidate in sorted(candidates, key=lambda c: c.place):
         groups.setdefault(candidate.group, []).append(candidate)
     return groups
 
 
-def ranked(candidates: Iterable[Candidate], *, shortest: bool = False) -> list[Candidate]:
+def ranked(candidates: Iterable[ScoredResponse], *, shortest: bool = False) -> list[ScoredResponse]:
     """Best first. Among equals a vetoed response is last, and with `shortest` the shorter text is first, then the earlier one."""
     return sorted(candidates, key=lambda c: (-c.level, c.vetoed, len(c.response) if shortest else 0, c.place))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from judge.batch.select.model import PLACES, Candidate, grouped, has_reward, may_be_chosen, ranked
+from judge.batch.select.model import PLACES, ScoredResponse, grouped, has_reward, may_be_chosen, ranked
 from judge.reward.consistency import best_and_worst
 
 Strategy = Literal["best_worst", "best_each", "all", "adjacent"]
@@ -24,8 +24,8 @@ NoPair = Literal["no_reward", "one_reward", "tied", "no_contrast", "below_margin
 class PreferencePair:
     """Two responses to one prompt; `chosen` earned at least as much."""
 
-    chosen: Candidate
-    rejected: Candidate
+    chosen: ScoredResponse
+    rejected: ScoredResponse
 
     @property
     def margin(self) -> float:
@@ -50,7 +50,7 @@ class Pairing:
 
 
 def preference_pairs(
-    candidates: Iterable[Candidate],
+    candidates: Iterable[ScoredResponse],
     *,
     strategy: Strategy = "best_worst",
     min_margin: float = 0.0,
@@ -78,7 +78,7 @@ def preference_pairs(
         ValueError: `min_margin` negative or not finite, or `max_pairs` below 1.
 
     Example:
-        >>> drawn = [Candidate("q", "?", text, reward) for text, reward in [("a", 0.5), ("b", 1.0), ("c", 0.0), ("d", None)]]
+        >>> drawn = [ScoredResponse("q", "?", text, reward) for text, reward in [("a", 0.5), ("b", 1.0), ("c", 0.0), ("d", None)]]
         >>> [(p.chosen.response, p.rejected.response, p.margin) for p in preference_pairs(drawn).pairs]
         [('b', 'c', 1.0)]
         >>> [p.chosen.response + p.rejected.response for p in preference_pairs(drawn, strategy="all").pairs]
@@ -99,7 +99,7 @@ def preference_pairs(
 
 
 def _pairs(
-    members: list[Candidate], strategy: Strategy, min_margin: float, ties: PairTies, gated: bool
+    members: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, gated: bool
 ) -> list[PreferencePair] | NoPair:
     """Pairs of one group, largest margin first; or why there are none."""
     known = ranked(c for c in members if has_reward(c) and (gated or not c.vetoed))
@@ -123,10 +123,10 @@ def _once(pairs: list[PreferencePair]) -> list[PreferencePair]:
     return list(found.values())
 
 
-_Two = tuple[Candidate, Candidate]
+_Two = tuple[ScoredResponse, ScoredResponse]
 
 
-def _best_worst(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+def _best_worst(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
     if keep:
         yield known[0], known[-1]
         return
@@ -135,7 +135,7 @@ def _best_worst(known: list[Candidate], keep: bool) -> Iterator[_Two]:
         yield known[pair.best], known[pair.worst]
 
 
-def _best_each(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+def _best_each(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
     if keep:
         yield from ((known[0], other) for other in known[1:])
         return
@@ -143,11 +143,11 @@ def _best_each(known: list[Candidate], keep: bool) -> Iterator[_Two]:
     yield from itertools.product([c for c in known if c.level == top], [c for c in known if c.level < top])
 
 
-def _all(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+def _all(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
     yield from ((a, b) for a, b in itertools.combinations(known, 2) if keep or a.level > b.level)
 
 
-def _adjacent(known: list[Candidate], keep: bool) -> Iterator[_Two]:
+def _adjacent(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
     if keep:
         yield from itertools.pairwise(known)
         return
@@ -156,7 +156,7 @@ def _adjacent(known: list[Candidate], keep: bool) -> Iterator[_Two]:
         yield from itertools.product(upper, lower)
 
 
-_STRATEGIES: dict[Strategy, Callable[[list[Candidate], bool], Iterator[_Two]]] = {
+_STRATEGIES: dict[Strategy, Callable[[list[ScoredResponse], bool], Iterator[_Two]]] = {
     "best_worst": _best_worst,
     "best_each": _best_each,
     "all": _all,

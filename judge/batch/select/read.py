@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from judge.batch.read import BadRow, read_samples
 from judge.batch.select.folder import By, check_data, clean, compares, read_excerpts, read_facts, read_rewards
-from judge.batch.select.model import Candidate
+from judge.batch.select.model import ScoredResponse
 from judge.batch.store import EXCERPT
 from judge.errors import DataError, Problem
 from judge.types import Sample
@@ -39,7 +39,7 @@ class RunCandidates:
         notes: What a person should know, one line each.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ScoredResponse, ...]
     without_reward: Mapping[str, int]
     grouped_by: str
     source: str = ""
@@ -94,7 +94,7 @@ class _Join:
     """Rewards and samples, put together row by row."""
 
     def __init__(self, source: str, by: By, group: GroupedBy | None, excerpts: Mapping[tuple[int, int], str]) -> None:
-        self.candidates: list[Candidate] = []
+        self.candidates: list[ScoredResponse] = []
         self.without: Counter[str] = Counter()
         self._source = source
         self._by = by
@@ -115,7 +115,7 @@ class _Join:
         for record in rewards:
             self.candidates.append(self._candidate(row, sample, record, name))
 
-    def _candidate(self, row: int, sample: Sample, record: Mapping[str, Any], name: str) -> Candidate:
+    def _candidate(self, row: int, sample: Sample, record: Mapping[str, Any], name: str) -> ScoredResponse:
         index = int(record["response_index"])
         if record["id"] != clean(sample.id):
             raise self.fail(row, f"has the id `{sample.id}`, and in the run it is `{record['id']}`")
@@ -131,7 +131,7 @@ class _Join:
         elif math.isinf(reward):
             raise self.fail(row, f"the {self._by} of response {index} is infinite")
         vetoed = status == "gated" and not any(f["name"] == "walkover" for f in record["flags"] or ())
-        return Candidate(name, sample.prompt, response, reward, vetoed, sample.id, row, index)
+        return ScoredResponse(name, sample.prompt, response, reward, vetoed, sample.id, row, index)
 
     def fail(self, row: int, what: str) -> DataError:
         return DataError(Problem(f"{self._source}: row {row}", what))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.select.best import Chosen
-from judge.batch.select.model import Candidate
+from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import PreferencePair
 from judge.conversation import to_messages
 from judge.errors import DataError, OutputError, Problem
@@ -36,9 +36,9 @@ def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Outpu
         DataError: Prompts of both forms, and not `messages`.
 
     Example:
-        >>> best_rows([Chosen(Candidate("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)])[0]["response"]
+        >>> best_rows([Chosen(ScoredResponse("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)])[0]["response"]
         '4'
-        >>> best_rows([Chosen(Candidate("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)], messages=True)[0]["response"]
+        >>> best_rows([Chosen(ScoredResponse("q", "2+2?", "4", 1.0), 1, 0.5, 2, 2)], messages=True)[0]["response"]
         [{'role': 'assistant', 'content': '4'}]
     """
     kept = list(chosen)
@@ -71,7 +71,7 @@ def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> lis
         DataError: As `best_rows`.
 
     Example:
-        >>> pair = PreferencePair(Candidate("q", "2+2?", "4", 1.0), Candidate("q", "2+2?", "5", 0.25))
+        >>> pair = PreferencePair(ScoredResponse("q", "2+2?", "4", 1.0), ScoredResponse("q", "2+2?", "5", 0.25))
         >>> [pair_rows([pair])[0][name] for name in ("prompt", "chosen", "rejected", "margin")]
         ['2+2?', '4', '5', 0.75]
     """
@@ -97,7 +97,7 @@ def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> lis
     ]
 
 
-def _chat(candidates: Sequence[Candidate], messages: bool) -> bool:
+def _chat(candidates: Sequence[ScoredResponse], messages: bool) -> bool:
     """Whether rows are in conversational form."""
     texts = [c for c in candidates if isinstance(c.prompt, str)]
     if texts and len(texts) < len(candidates) and not messages:

@@ -14,7 +14,7 @@ from typing import Any
 from judge.errors import Problem, RubricError
 from judge.rubric.importers.record import Imported, build, identifier
 
-Check = dict[str, Any]
+RuleCheck = dict[str, Any]
 """`check` and `args` of a criterion."""
 
 
@@ -57,7 +57,7 @@ def from_ifeval(record: Any, *, where: str = "record", name: str = "") -> Import
     return Imported(build(data | {"criteria": criteria}, where), metadata, tuple(notes))
 
 
-def check_of(function: str, args: Mapping[str, Any]) -> Check | None:
+def check_of(function: str, args: Mapping[str, Any]) -> RuleCheck | None:
     """The programmatic check that does what a rule does; None where none does.
 
     Example:
@@ -104,7 +104,7 @@ def _short(function: str) -> str:
     return function.rpartition(":")[2].replace("_", "").casefold()
 
 
-def _words(args: Mapping[str, Any]) -> Check | None:
+def _words(args: Mapping[str, Any]) -> RuleCheck | None:
     count, relation = args.get("num_words"), str(args.get("relation", "at least"))
     if isinstance(count, bool) or not isinstance(count, int | float):
         return None
@@ -113,8 +113,8 @@ def _words(args: Mapping[str, Any]) -> Check | None:
     return {"check": "max_words", "args": {"n": int(count) - (relation == "less than")}}
 
 
-def _one(check: str, *names: str) -> Callable[[Mapping[str, Any]], Check | None]:
-    def made(args: Mapping[str, Any]) -> Check | None:
+def _one(check: str, *names: str) -> Callable[[Mapping[str, Any]], RuleCheck | None]:
+    def made(args: Mapping[str, Any]) -> RuleCheck | None:
         found = next((args[n] for n in names if args.get(n)), None)
         found = found[0] if isinstance(found, list) and len(found) == 1 else found
         return {"check": check, "args": {"text": found}} if isinstance(found, str) else None  # of several, all must stand there
@@ -122,14 +122,14 @@ def _one(check: str, *names: str) -> Callable[[Mapping[str, Any]], Check | None]
     return made
 
 
-def _answer(args: Mapping[str, Any]) -> Check | None:
+def _answer(args: Mapping[str, Any]) -> RuleCheck | None:
     answer = next((args[n] for n in ("answer", "ground_truth", "gold", "target", "expected") if args.get(n) is not None), None)
     if isinstance(answer, bool) or not isinstance(answer, str | int | float):
         return None
     return {"check": "final_answer", "args": {"answer": str(answer)}}
 
 
-_CHECKS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
+_CHECKS: dict[str, Callable[[Mapping[str, Any]], RuleCheck | None]] = {
     "numberwords": _words,
     "numberofwords": _words,
     "jsonformat": lambda args: {"check": "valid_json", "args": {}},
