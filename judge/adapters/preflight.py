@@ -97,14 +97,14 @@ def examine(
     return [f for f in found if f.says]
 
 
-Answer = str | tuple[str, bool]
+CheckAnswer = str | tuple[str, bool]
 
 
-def _pair(said: Answer) -> tuple[str, bool]:
+def _pair(said: CheckAnswer) -> tuple[str, bool]:
     return (said, False) if isinstance(said, str) else said
 
 
-def _groups(case: _Case) -> Answer:
+def _groups(case: _Case) -> CheckAnswer:
     name, size = case.name, case.layout.num_generations
     if name in ONE_AT_A_TIME:
         return "one response a call; the rest of the group is never seen"
@@ -117,7 +117,7 @@ def _groups(case: _Case) -> Answer:
     return _batches(case, size)
 
 
-def _batches(case: _Case, size: int) -> Answer:
+def _batches(case: _Case, size: int) -> CheckAnswer:
     """What the numbers make of the groups where a call holds a process's share of the batch."""
     layout = case.layout
     if layout.per_device_batch is None:
@@ -138,7 +138,7 @@ def _batches(case: _Case, size: int) -> Answer:
     return f"split: {local} completions a process, {size} a group; {then}"
 
 
-def _comparison(case: _Case) -> Answer:
+def _comparison(case: _Case) -> CheckAnswer:
     if not case.cause:
         return "rewards do not depend on the group"
     if not case.known.sees_groups:
@@ -147,7 +147,7 @@ def _comparison(case: _Case) -> Answer:
     return f"{case.cause} needs whole groups, and whole groups are judged at once"
 
 
-def _question(case: _Case) -> Answer:
+def _question(case: _Case) -> CheckAnswer:
     if not shows_question(case.plan):
         return "the recipe does not show it to the judge"
     if case.name == "verl":
@@ -179,7 +179,7 @@ def _question(case: _Case) -> Answer:
     }.get(case.name, "`prompts`: text or messages, as in the data set")
 
 
-def _reference(case: _Case) -> Answer:
+def _reference(case: _Case) -> CheckAnswer:
     if "reference" not in case.plan.recipe.spec.needs.sample:
         return ""
     where = {
@@ -206,7 +206,7 @@ def _reference(case: _Case) -> Answer:
     )
 
 
-def _columns(case: _Case) -> Answer:
+def _columns(case: _Case) -> CheckAnswer:
     if case.row is None or case.name not in (*BATCHED, "trl-async", "verifiers-v0"):
         return ""
     taken = [c for c in _TAKEN if c in case.row]
@@ -215,7 +215,7 @@ def _columns(case: _Case) -> Answer:
     return ""
 
 
-def _missing(case: _Case) -> Answer:
+def _missing(case: _Case) -> CheckAnswer:
     can = f"supported: {', '.join(case.known.policies)}"
     try:
         policy, constant = policy_of(case.name, case.plan.settings)
@@ -225,7 +225,7 @@ def _missing(case: _Case) -> Answer:
     return f"{here} (in {case.name}, None is {case.known.none_is}; {can})"
 
 
-def _engine(case: _Case) -> Answer:
+def _engine(case: _Case) -> CheckAnswer:
     engine = case.plan.settings.engine
     if isinstance(engine, VllmSettings | TransformersSettings):
         if case.name in WORKERS:
@@ -239,7 +239,7 @@ def _engine(case: _Case) -> Answer:
     return _times(case, engine)
 
 
-def _times(case: _Case, engine: OpenAiSettings) -> Answer:
+def _times(case: _Case, engine: OpenAiSettings) -> CheckAnswer:
     """Whether a slow endpoint, or one that is down, stalls the trainer for longer than it puts up with."""
     limit, why = (STALL_S, "AsyncGRPO gives up") if case.name == "trl-async" else (TIMEOUT_S, "torch.distributed gives up")
     down = case.plan.settings.engine_down
@@ -253,7 +253,7 @@ def _times(case: _Case, engine: OpenAiSettings) -> Answer:
     return f"`openai`: {calls}; after {waited:g} s of an engine that is down {_DOWN[down]}"
 
 
-def _lengths(case: _Case) -> Answer:
+def _lengths(case: _Case) -> CheckAnswer:
     if "lengths" not in needs(case.plan.settings.reward.shape):
         return ""
     if case.name in (*BATCHED, "trl-async", "areal-workflow", "openrlhf-agent", "verl-manager", "skyrl-generator"):
@@ -263,7 +263,7 @@ def _lengths(case: _Case) -> Answer:
     return "`reward.shape` needs them: counted by the judge's tokenizer, since no token ids are passed"
 
 
-def _monitor(case: _Case) -> Answer:
+def _monitor(case: _Case) -> CheckAnswer:
     if case.plan.settings.monitor is None:
         return ""
     if case.name not in (*BATCHED, "trl-async"):
@@ -271,7 +271,7 @@ def _monitor(case: _Case) -> Answer:
     return "watches every batch of a process"
 
 
-def _metrics(case: _Case) -> Answer:
+def _metrics(case: _Case) -> CheckAnswer:
     names = list(metric_names(components_of(case.plan), "judge"))
     if case.name in (*BATCHED, "trl-async"):
         names = ["rewards/judge/mean", "rewards/judge/std", *names, "judge/group_std", "judge/seconds"]
@@ -288,7 +288,7 @@ def _metrics(case: _Case) -> Answer:
     return ", ".join(names)
 
 
-_LOOKS: tuple[tuple[str, Callable[[_Case], Answer]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[_Case], CheckAnswer]], ...] = (
     ("groups", _groups),
     ("comparison", _comparison),
     ("question", _question),

@@ -82,10 +82,10 @@ def lint(rubric: Rubric) -> list[LintFinding]:
     return sorted(found, key=lambda finding: rank[finding.severity])
 
 
-Part = tuple[LintSeverity, str, str, str, Path_]
+LintPart = tuple[LintSeverity, str, str, str, Path_]
 
 
-def _criterion(criterion: Criterion, index: int) -> Iterator[Part]:
+def _criterion(criterion: Criterion, index: int) -> Iterator[LintPart]:
     """Rules that look at one criterion."""
     name, at = criterion.id, ("criteria", index, "text")
     text = criterion.text
