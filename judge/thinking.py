@@ -7,6 +7,8 @@
   `analysis...assistantfinal`.
 - Thinking that never ends has no answer behind it: the token limit cut it off.
 - A mark right behind a quotation mark or a backtick is only mentioned.
+- Judges are read more strictly than policies (`judges=True`): a mark of a model's own counts in the middle of a line, and one
+  that a prompt asks for at the start of any line, because a draft taken for a verdict is a wrong reward.
 """
 
 from __future__ import annotations
@@ -47,12 +49,17 @@ _ASKED = (
     "thinking",
     "thoughts?",
     "reasoning",
-    "scratchpad",
-    "reflection",
+    "scratch[_-]?pad",
+    "(?:self[_-]?)?reflections?",
     "analysis",
-    "inner_?(?:thoughts?|monologue)",
+    "(?:inner|internal|hidden|private)[_-]?(?:thoughts?|thinking|reasoning|monologue)",
+    "(?:thought|thinking|reasoning)[_-]?(?:process|steps?)",
+    "chain[_-]?of[_-]?thought|cot",
+    "deliberations?",
+    "drafts?",
     "antthinking",
 )
+_ALONE = 3  # of these, the first ones also count where only their closing tag is seen
 
 FORMATS: tuple[Format, ...] = (
     Format("think", *_tag(r"(?:[a-z]{1,12}[:_])?think"), tokens=("<think>", "</think>", "<seed:think>", "</seed:think>")),
@@ -67,11 +74,11 @@ FORMATS: tuple[Format, ...] = (
     Format("apertus", r"<\|inner_prefix\|>", r"<\|inner_suffix\|>", tokens=("<|inner_prefix|>", "<|inner_suffix|>")),
     Format(
         "granite",
-        r"[*_#]{0,3}\s?Here(?: is|['’]s) my thought process:?[*_]{0,3}",
-        r"(?m:^)[*_#]{0,3}\s?Here(?: is|['’]s) my response:?[*_]{0,3}",
+        r"[*_#]{0,3}\s?Here(?: is|['’]s)(?: my)? (?:thought process|thinking|reasoning process):?[*_]{0,3}",
+        r"(?m:^)[*_#]{0,3}\s?Here(?: is|['’]s) my (?:final )?(?:response|answer|verdict):?[*_]{0,3}",
         leading=True,
     ),
-    *(Format(re.sub(r"\W.*", "", name), *_tag(name), leading=True) for name in _ASKED),
+    *(Format(f"tag: {name}", *_tag(name), leading=True) for name in _ASKED),
     # Gemma 4 without its special tokens. `\n` follows the word at once, and the end of the thinking is gone.
     Format("gemma 4, decoded without special tokens", r"(?-i:thought)\n(?=\s{0,3}\S)", r"(?!)", leading=True, lost_end=True),
 )  # fmt: skip
@@ -102,7 +109,31 @@ _OPENINGS = re.compile(
 )
 _LEADING = re.compile(r"\s*+(?:" + "|".join(f"(?P<f{i}>{f.opening})" for i, f in enumerate(FORMATS)) + ")", re.IGNORECASE)
 _CLOSINGS = re.compile("|".join(_ending(f.closing) for f in FORMATS if not f.leading), re.IGNORECASE)
-_BARE = ("thought\n", "analysis", "here is my thought", "here's my thought", "here’s my thought")
+_ASKED_TAGS = [(i, f) for i, f in enumerate(FORMATS) if f.name.startswith("tag: ")]
+_ASKED_OPENINGS = re.compile(
+    r"^[ \t]{0,8}(?:" + "|".join(f"(?P<f{i}>{f.opening})" for i, f in _ASKED_TAGS) + ")", re.IGNORECASE | re.MULTILINE
+)
+_JUDGES_CLOSINGS = re.compile(
+    "|".join([_CLOSINGS.pattern, *(_ending(f.closing) for _, f in _ASKED_TAGS[:_ALONE])]), re.IGNORECASE
+)
+_ENDS = re.compile(  # anything that ends thinking
+    "|".join(_ending(f.closing) for f in FORMATS if not f.lost_end) + f"|{HARMONY_HEADER.pattern}|{GLUED_FINAL}", re.IGNORECASE
+)
+_TAG_NAME = re.compile(r"<\s{0,3}([\w:-]{1,40})")
+_BARE = ("thought\n", "analysis", "here is ", "here's ", "here’s ")
+
+
+def _behind_first(pattern: str) -> str | None:
+    """A mark's pattern without its first character; None for words."""
+    return next((pattern[len(first) :] for first in ("<", r"\[", "◁") if pattern.startswith(first)), None)
+
+
+MARK_START = re.compile(
+    r"[<\[◁](?=" + "|".join(p for f in FORMATS for m in (f.opening, f.closing) if (p := _behind_first(m)))
+    + r"|\|(?:channel|start|end|message|return)\|>)|assistant(?=final)",
+    re.IGNORECASE,
+)  # fmt: skip
+"""The first character of any mark (or word), for who has to break marks up in quoted text."""
 
 
 class Split(NamedTuple):
@@ -147,27 +178,97 @@ def split_thinking(text: str) -> Split:
     return Split("\n\n".join(p for p in parts if p), answer, True)
 
 
+def strip_thinking(text: str) -> str | None:
+    """Return what a judge said after its thinking; None when the thinking never ends.
+
+    For use between turns. Of several closing marks without an opening one, the last counts.
+
+    Example:
+        >>> strip_thinking("<think>maybe 5?</think>VERDICT: 4")
+        'VERDICT: 4'
+        >>> strip_thinking("<think>maybe 5?") is None
+        True
+    """
+    spans = thinking_spans(text, judges=True)
+    if spans is None:
+        return None
+    if closed_alone(text, spans) and _opening(text, 0, True, "") is None:
+        for last in _JUDGES_CLOSINGS.finditer(text):
+            spans = [(0, max(spans[0][1], last.end())), *spans[1:]]
+    parts, at = [], 0
+    for start, end in spans:
+        parts.append(text[at:start])
+        at = max(at, end)
+    return "".join([*parts, text[at:]]).strip()
+
+
+def close_thinking(text: str) -> str | None:
+    """Thinking that was cut off, with the mark that ends it; None where it did not begin, or nothing could end it.
+
+    Example:
+        >>> close_thinking("<think>maybe 5")
+        '<think>maybe 5\\n</think>\\n\\n'
+    """
+    if thinking_spans(text, judges=True) is not None:
+        return None
+    if "<|channel|>" in text:
+        return text.rstrip() + "<|end|><|start|>assistant<|channel|>final<|message|>"
+    if GLUED_OPENING.match(text):
+        return text.rstrip() + GLUED_FINAL
+    opened, at = None, 0
+    while (found := _opening(text, at, True, "")) is not None:  # the last one is the one that never ends
+        opened, at = found, found[1]
+    if opened is None:
+        return None
+    mark = text[opened[0] : opened[1]].strip()
+    form = FORMATS[opened[2]]
+    if form.name == "granite":
+        end = "Here is my response:"
+    elif mark.startswith("<") and (tag := _TAG_NAME.match(mark)) is not None:
+        end = f"</{tag.group(1)}>"
+    else:
+        end = next((e for m, e in zip(form.tokens[::2], form.tokens[1::2], strict=False) if mark.startswith(m)), "")
+    return f"{text.rstrip()}\n{end}\n\n" if end else None
+
+
+def closed_alone(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether the first span of thinking has no opening mark of its own: it is known by a closing mark or a channel alone."""
+    if not spans or spans[0][0] != 0:
+        return False
+    opened = _LEADING.match(text)
+    return opened is None or bool(_channels(text))
+
+
+def ends_thinking(text: str) -> bool:
+    """Whether a text holds a mark that ends thinking."""
+    return ("<" in text or "/" in text or "assistant" in text or "ere" in text) and _ENDS.search(text) is not None
+
+
 def may_hold(text: str) -> bool:
     """Whether a text can hold thinking at all: a few searches for letters, so that plain text costs next to nothing."""
     return "<" in text or "THINK]" in text or "think▷" in text or text[:40].lstrip("*_# \t\n").lower().startswith(_BARE)
 
 
-def thinking_spans(text: str, *, anywhere: bool = False) -> list[tuple[int, int]] | None:
+def thinking_spans(text: str, *, judges: bool = False, used: str = "") -> list[tuple[int, int]] | None:
     """Spans of the thinking, in order, marks included; None when it never ends.
 
+    A stray closing mark after a complete block is plain text: who quotes `</think>` must not lose the answer to it. Of several
+    closing marks without an opening one, the text up to the *first* is thinking.
+
     Args:
-        anywhere: A model's own marks count in the middle of a line, too.
+        judges: The text is a judge's reply: marks count in more places.
+        used: Name of a tag that the recipe asks for as part of the verdict; it marks no thinking.
     """
     channels = _channels(text)
     if channels is not None:
         return channels or None
     spans: list[tuple[int, int]] = []
     at = 0
-    first, close = _opening(text, 0, anywhere=anywhere), _CLOSINGS.search(text)
+    first, close = _opening(text, 0, judges, used), (_JUDGES_CLOSINGS if judges else _CLOSINGS).search(text)
     if close is not None and (first is None or close.start() < first[0]):
         spans.append((0, close.end()))  # the chat template opened it
         at = close.end()
-    while (opened := _opening(text, at, anywhere=anywhere)) is not None:
+    while (opened := _opening(text, at, judges, used)) is not None:
         start, inside, index = opened
         end = _closing(index).search(text, inside)
         if end is None:
@@ -177,15 +278,22 @@ def thinking_spans(text: str, *, anywhere: bool = False) -> list[tuple[int, int]
     return spans
 
 
-def _opening(text: str, at: int, *, anywhere: bool) -> tuple[int, int, int] | None:
+def _opening(text: str, at: int, judges: bool, used: str) -> tuple[int, int, int] | None:
     """Start and end of the next opening mark, and its format."""
     found = _LEADING.match(text, at)
-    if found is None:
-        found = next((m for m in _OPENINGS.finditer(text, at) if anywhere or _begins_line(text, m.start())), None)
+    if found is None or _is_used(found, used):
+        own = next((m for m in _OPENINGS.finditer(text, at) if judges or _begins_line(text, m.start())), None)
+        asked = (m for m in _ASKED_OPENINGS.finditer(text, at) if not _is_used(m, used)) if judges else ()
+        found = min((m for m in (own, next(iter(asked), None)) if m), key=re.Match.start, default=None)
     if found is None:
         return None
     name = found.lastgroup or ""
     return found.start(name), found.end(), int(name[1:])
+
+
+def _is_used(found: re.Match[str], used: str) -> bool:
+    tag = _TAG_NAME.search(found.group()) if used else None
+    return tag is not None and tag.group(1).casefold() == used.casefold()
 
 
 def _begins_line(text: str, at: int) -> bool:

@@ -360,6 +360,7 @@ class Call:
         criteria: Ids of the criteria asked about; empty when the whole rubric was one question.
         vote: Which vote, from 0.
         cached: Taken from the run's journal, not from the engine.
+        again: Asked once more, because the reply before stated no single verdict on the scale.
     """
 
     key: str
@@ -371,6 +372,7 @@ class Call:
     completion: Completion
     outcome: Outcome | None  # None for a turn that states no verdict
     cached: bool = False
+    again: bool = False
 
     def plain(self) -> dict[str, Any]:
         """The call as plain values, as JSON outputs show it."""

@@ -28,7 +28,7 @@ from functools import lru_cache
 from typing import Any
 
 from judge.attack.evaluator import extreme_value
-from judge.parse import spell
+from judge.parse import format_verdict
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import Question
 from tests.fake_endpoint import Canned, FakeEndpoint
@@ -103,7 +103,7 @@ def verdict(body: dict[str, Any], good: bool) -> str:
     if asked is None:
         return "[Quality Analysis for Response 1]\nNo problem seen.\n[End of Quality Analysis for Response 2]"
     question, fault = asked
-    return "I have read it.\n" + spell(question, extreme_value(question, best=good != fault))
+    return "I have read it.\n" + format_verdict(question, extreme_value(question, best=good != fault))
 
 
 def always_yes(body: dict[str, Any]) -> Canned:

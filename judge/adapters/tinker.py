@@ -21,7 +21,7 @@ from typing import Any
 from judge.adapters._shared.sample import completion_of, prompt_of, reference_in
 from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.errors import DataError
-from judge.parse.clean import strip_thinking
+from judge.thinking import strip_thinking
 from judge.types import Conversation
 
 

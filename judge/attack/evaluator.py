@@ -17,7 +17,7 @@ from judge.attack.catalogue import AttackMode
 from judge.attack.seeds import SeedQuestion
 from judge.attack.texts import AttackContext
 from judge.errors import SettingsError
-from judge.parse import spell
+from judge.parse import format_verdict
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.panel import Judging
 from judge.pipeline.pipeline import Pipeline
@@ -209,7 +209,7 @@ def grammar(pipeline: Pipeline, of: Sample) -> Grammar:
 def best_verdict(pipeline: Pipeline, of: Sample) -> str:
     """The verdict that the first response would wish for, in the judge's own words."""
     question = grammar(pipeline, of)
-    return spell(question, extreme_value(question, best=True))
+    return format_verdict(question, extreme_value(question, best=True))
 
 
 def extreme_value(question: Grammar, *, best: bool) -> object:

@@ -33,7 +33,7 @@ from judge.attack.run import AttackReport, ModeReport
 from judge.attack.seeds import SeedQuestion
 from judge.checks.match import normalise
 from judge.errors import OutputError
-from judge.parse import spell
+from judge.parse import format_verdict
 
 FIRST_SENTENCE_MAX = 300  # characters; a longer one is a solution
 _SENTENCE = re.compile(r"(.+?[.!?:。])(?:\s|$)", re.DOTALL)
@@ -127,7 +127,7 @@ def _row(evaluator: Evaluator, q: SeedQuestion, text: str, label: bool, source: 
     of = sample(q, (text,))
     return {
         "messages": [{"role": m.role, "content": _clean(m.text)} for m in messages_of(evaluator.first, of)],
-        "completion": spell(*_verdict(evaluator, of, label)),
+        "completion": format_verdict(*_verdict(evaluator, of, label)),
         "label": label,
         "question": _clean(q.prompt),
         "reference": _clean(q.reference) if q.reference is not None else None,

@@ -169,11 +169,26 @@ def agrees(response: str, reference: str) -> bool:
     if len(response) > MAX_LENGTH or len(reference) > MAX_LENGTH:
         return False
     mine, theirs = normalise(response), normalise(reference)
+    if _other_prefix(response, reference):
+        return False
     if mine == theirs:
         return mine != ""
     if len(mine) > 4 * MAX_CHARS or len(theirs) > 4 * MAX_CHARS:
         return False
     return _same(mine, theirs, 0)
+
+
+_UNIT = re.compile(r"\d\s{0,3}(?:\\(?:text|mathrm)\{\s{0,3})?([A-Za-zµ]{2,4})(?![A-Za-z])")
+
+
+def _other_prefix(first: str, second: str) -> bool:
+    """Whether two units differ in the case of their prefix: `10 MW` is a thousand million times `10 mW`."""
+    mine, theirs = _UNIT.search(first), _UNIT.search(second)
+    if not mine or not theirs or mine[1].casefold() != theirs[1].casefold():
+        return False
+    prefixes = mine[1][0], theirs[1][0]
+    word = _UNITS.get(mine[1].casefold(), "")
+    return prefixes[0] != prefixes[1] and prefixes[0].casefold() in "mpyz" and word not in ("min", "mi", "month", "pound")
 
 
 def _same(mine: str, theirs: str, depth: int) -> bool:

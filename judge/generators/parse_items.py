@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from judge.generators.model import ItemSpec
-from judge.parse import strip_thinking
 from judge.render.quoting import neutralise
 from judge.rubric.model import CriterionKind
+from judge.thinking import strip_thinking
 
 _NUMBERED = re.compile(r"[ \t>*_#-]{0,8}\(?(\d{1,4})[.):]\)?[*_]{0,3}[ \t]{1,4}(?=\S)")
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")

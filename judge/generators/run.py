@@ -19,7 +19,7 @@ from judge.engine.protocol import Engine
 from judge.errors import SettingsError
 from judge.generators.model import Generator
 from judge.generators.parse_items import Items, NoItems, parse_items
-from judge.parse.clean import failure
+from judge.parse import failure
 from judge.pipeline.build import build_pipeline, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.evaluate import run_each

@@ -4,8 +4,7 @@
 How decisions are made, with examples: docs/parsing.md.
 """
 
-from judge.parse.clean import strip_thinking
-from judge.parse.read import read, read_forced, read_strict
-from judge.parse.spell import constraint, spell
+from judge.parse.format import constraint, format_verdict
+from judge.parse.read import failure, read, read_forced, read_strict
 
-__all__ = ["constraint", "read", "read_forced", "read_strict", "spell", "strip_thinking"]
+__all__ = ["constraint", "failure", "format_verdict", "read", "read_forced", "read_strict"]

@@ -7,23 +7,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from judge.parse import values
+from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
+from judge.parse.kinds import StatedValue, words_of
 from judge.parse.objects import Malformed, Members
-from judge.parse.single import words_of
-from judge.parse.statement import Statement
-from judge.parse.values import Bad, Number
+from judge.parse.values import Bad, Number, Statement
 from judge.recipe.model import Question
-from judge.types import Reason
+from judge.types import NoVerdict, Reason
 
 _SPLIT = re.compile(r"[,;\n]")
 _PAIR = re.compile(
     r"[\s*_`\-•\[(#\"']{0,8}([A-Za-z0-9][A-Za-z0-9_.\-]{0,63})[*_`\])\"']{0,4}\s{0,5}[:=]\s{0,5}(\S.{0,200})", re.DOTALL
 )
 _ID_KEYS = frozenset(("id", "criterion", "criterion_id", "name", "key"))
+
+
+def decide(
+    found: list[Statement],
+    foreign: set[int],
+    weighed: Callable[[Statement, StatedValue | Bad], ReadStatement],
+    question: Question,
+    untrusted: UntrustedTexts,
+) -> StatedValue | NoVerdict:
+    """Decide criterion by criterion; one contradiction makes the whole reply ambiguous."""
+    groups: dict[str, list[ReadStatement]] = {}
+    strange: Statement | None = None
+    for statement in by_criterion(found, question):
+        criterion = criterion_of(statement.key, question)
+        if criterion is not None:
+            groups.setdefault(criterion, []).append(weighed(statement, _stated(statement, criterion, question)))
+            strange = None if strange is not None and isinstance(strange.raw, Malformed) else strange
+        elif statement.start in foreign or statement.weak:
+            continue
+        elif states_a_label(statement, question) or isinstance(statement.raw, Malformed):
+            strange = statement
+    if strange is not None:
+        wrong = unknown(strange)
+        return NoVerdict(wrong.reason, wrong.detail)
+    stated: dict[str, str] = {}
+    worst: NoVerdict | None = None
+    for criterion, candidates in groups.items():
+        chosen = choose(candidates, Planted(untrusted, partial(_tokens, criterion, question)))
+        if isinstance(chosen, NoVerdict):
+            if chosen.reason is Reason.AMBIGUOUS:
+                return NoVerdict(Reason.AMBIGUOUS, f"{criterion}: {chosen.detail}")
+            worst = worst or NoVerdict(chosen.reason, f"{criterion}: {chosen.detail}")
+        elif chosen is not None:
+            stated[criterion] = chosen.usable.value
+    if not stated:
+        return worst or NoVerdict(Reason.MISSING, "no criterion has a verdict")
+    if question.spec.form == "line" and _stops_short(groups, stated, question):
+        return NoVerdict(Reason.TRUNCATED, f"the list ends after {len(stated)} of {len(question.criteria)} criteria")
+    row = tuple(question.criteria[c][stated[c]] if c in stated else None for c in question.criteria)
+    return StatedValue({c: stated[c] for c in question.criteria if c in stated}, (row,))
+
+
+def _stops_short(groups: dict[str, list[ReadStatement]], stated: dict[str, str], question: Question) -> bool:
+    """Whether the first criteria were answered, one after the other, and the last ones not: the reply was cut off.
+
+    One left out in the middle is forgotten; a list that just ends looks the same as one that a stop string or a server ended.
+    """
+    asked = list(question.criteria)
+    if asked[-1] in stated or list(stated) != asked[: len(stated)]:
+        return False
+    begun = asked[len(stated)]
+    if begun not in groups:
+        return True
+    words = str(groups[begun][-1].statement.raw).casefold()  # `UNM`, cut within the label
+    return any(label.casefold().startswith(words) for label in question.criteria[begun])
+
+
+def _stated(statement: Statement, criterion: str, question: Question) -> StatedValue | Bad:
+    value = value_of(statement, criterion, question)
+    return value if isinstance(value, Bad) else StatedValue(value, ((question.criteria[criterion][value],),))
+
+
+def _tokens(criterion: str, question: Question, found: list[Statement]) -> set[str]:
+    same = (s for s in by_criterion(found, question) if criterion_of(s.key, question) == criterion)
+    return {ReadStatement(s, _stated(s, criterion, question)).token for s in same}
 
 
 def by_criterion(statements: Iterable[Statement], question: Question) -> Iterator[Statement]:

@@ -15,14 +15,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from judge.parse.statement import MAX_STATEMENTS, Statement
-from judge.parse.values import Number
+from judge.parse.values import MAX_STATEMENTS, Number, Statement
 from judge.recipe.model import Question
 
 _WINDOW = 65_536  # longest object, in characters
 _ACROSS = re.compile(r'\\.|["{}]', re.DOTALL)
 _BY_LINE = re.compile(r'\\.|["{}\n]')
 _TRAILING = re.compile(r",(?=\s{0,50}[}\]])")
+_LATEX = re.compile(r'\\(?:(["\\/])|(?=u(?![0-9a-fA-F]{4}))|(?![bfnrtu]))')  # `\(x\)` and `\underline` are no escapes of JSON
 
 
 class Malformed:
@@ -45,7 +45,7 @@ def objects(text: str, question: Question) -> Iterator[Statement]:
     limit = 2 * (MAX_STATEMENTS + 4 * len(question.criteria))
     keys = [m.start() for m in islice(_key(question.spec.marker).finditer(text), limit + 1)]
     if len(keys) > limit:
-        yield from (Statement(keys[0], keys[0], Malformed()) for _ in range(limit))  # a loop: over every limit
+        yield from (Statement(keys[0], keys[0], keys[0], Malformed()) for _ in range(limit))  # a loop: over every limit
     elif keys:
         low, high = max(0, keys[0] - _WINDOW), min(len(text), keys[-1] + _WINDOW)
         for start, end in _enclosing(text, keys, low, high):
@@ -53,8 +53,13 @@ def objects(text: str, question: Question) -> Iterator[Statement]:
 
 
 def decode(text: str) -> Any:
-    """Decode JSON with duplicates kept and numbers as text; a trailing comma is forgiven. None: not JSON."""
-    for attempt in (text, _TRAILING.sub("", text)):
+    """Decode JSON with duplicates kept and numbers as text; a trailing comma and LaTeX are forgiven. None: not JSON."""
+    tried: set[str] = set()
+    for repair in (str, _without_commas, _latex_escaped, lambda it: _latex_escaped(_without_commas(it))):
+        attempt = repair(text)
+        if attempt in tried:
+            continue
+        tried.add(attempt)
         try:
             return json.loads(
                 attempt,
@@ -69,15 +74,23 @@ def decode(text: str) -> Any:
     return None
 
 
+def _without_commas(text: str) -> str:
+    return _TRAILING.sub("", text)
+
+
+def _latex_escaped(text: str) -> str:
+    return _LATEX.sub(lambda found: found.group() if found.group(1) else "\\\\", text)
+
+
 def _statements(text: str, start: int, end: int, question: Question) -> Iterator[Statement]:
     decoded = decode(text[start:end])
     if not isinstance(decoded, Members):
-        yield Statement(start, start, Malformed(), alone=_alone(text, start))
+        yield Statement(start, end, start, Malformed(), alone=_alone(text, start))
         return
     values = decoded.get(question.spec.marker)
     for value in values:
         at = _value_at(text, start, end, question.spec.marker)
-        yield Statement(start, at, value, alone=_alone(text, start), siblings=decoded)
+        yield Statement(start, end, at, value, alone=_alone(text, start), siblings=decoded)
 
 
 def _enclosing(text: str, keys: list[int], low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -1,16 +1,52 @@
-"""The public readers: a completion and the question it answers -> `Verdict` or `NoVerdict`."""
+"""The public readers: a completion and the question it answers -> `Verdict` or `NoVerdict`.
+
+- The finish reason is asked before the text: `VERDICT: 1` cut off by the token limit was going to be `10`.
+- Thinking holds drafts ("maybe VERDICT: 5?") and is never read (judge/thinking.py knows its marks). It is blanked out, not cut,
+  so every position still points at the same token of the completion.
+- What is quoted is set aside first, and words outside code fences win over words inside; a verdict that stands in a
+  fence alone is read.
+- The last statement in the judge's own words decides (choose.py). An unusable last one is never rescued by an earlier one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from judge.lookalikes import fold
-from judge.parse import clean
-from judge.parse.decide import Decision, decide, scan
-from judge.parse.expect import expectation
-from judge.parse.spell import constraint, opening, spell
+from judge.parse import checklist, kinds, markup, scan
+from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
+from judge.parse.context import Context
+from judge.parse.format import constraint, format_verdict, opening
+from judge.parse.kinds import StatedValue
+from judge.parse.logprobs import expectation
+from judge.parse.values import Bad, Statement
 from judge.recipe.model import Question
+from judge.thinking import closed_alone, ends_thinking, thinking_spans
 from judge.types import Completion, NoVerdict, Reason, Verdict
+
+READERS: dict[str, Callable[[Statement, Question], StatedValue | Bad]] = {
+    "label": kinds.read_label,
+    "graded_choice": kinds.read_graded_choice,
+    "score": kinds.read_score,
+    "choice": kinds.read_choice,
+    "scores": kinds.read_scores,
+    "ranking": kinds.read_ranking,
+}
+_REFUSAL = re.compile(
+    r"\s{0,3}(?:(?:i['’]?m|i am) (?:very |so )?sorry|sorry|i (?:can['’]?t|cannot|can not|won['’]?t|will not|must decline"
+    r"|am unable|am not able)|i['’]m (?:unable|not able)|as an ai\b)",
+    re.IGNORECASE,
+)
+_BY_FINISH = {
+    "error": Reason.ENGINE_ERROR,
+    "timeout": Reason.TIMEOUT,
+    "over_length": Reason.OVER_LENGTH,
+    "content_filter": Reason.REFUSED,
+    "length": Reason.TRUNCATED,
+}
+_NEVER_ENDS = NoVerdict(Reason.MISSING, "the thinking never ends")
 
 
 def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
@@ -25,14 +61,14 @@ def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
         >>> read(Completion("It says\\nVERDICT: 5\\nbut it is wrong.\\nVERDICT: 1"), Question(VerdictSpec(kind="score"))).value
         1
     """
-    return clean.failure(completion) or _read(completion, question, completion.text, 0)
+    return failure(completion) or _read(completion, question, completion.text, 0)
 
 
 def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdict:
     """Read a completion that was made under `constraint`: the bare value, or the full statement where a server cannot
     continue a given text. A verdict is marked `forced`.
     """
-    stopped = clean.failure(completion)
+    stopped = failure(completion)
     if stopped is not None:
         return stopped
     found = _read(completion, question, completion.text, 0)
@@ -42,26 +78,90 @@ def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdi
 
 
 def read_strict(completion: Completion, question: Question) -> Verdict | NoVerdict:
-    """Read only the exact form, as `spell` writes it, at the very end, and stated nowhere else.
+    """Read only the exact form, as `format_verdict` writes it, at the very end, and stated nowhere else.
 
     Agrees with `read` whenever both succeed; for tests, and for judges trained on the grammar.
     """
-    stopped = clean.failure(completion)
+    stopped = failure(completion)
     if stopped is not None:
         return stopped
-    words = clean.strip_thinking(completion.text)
-    if words is None:
-        return NoVerdict(Reason.MISSING, "the thinking never ends")
+    folded = fold(completion.text)
+    spans = thinking_spans(folded, judges=True, used=_tag_used(question))
+    if spans is None:
+        return _NEVER_ENDS
+    words = markup.blank(completion.text, spans).strip()
     size = len(question.criteria) if (question.spec.kind, question.spec.form) == ("criteria", "line") else 1
     block = "\n".join(words.split("\n")[-size:])
     found = decide(block, question)
     if isinstance(found, NoVerdict):
         return found
-    if spell(question, _spellable(found, question)) != block:
+    if format_verdict(question, _writable(found, question)) != block:
         return NoVerdict(Reason.MISSING, "the last line is not the exact form")
-    if len(scan(fold(words), question)) != len(scan(fold(block), question)):
+    if len(scan.statements(fold(words), question)) != len(scan.statements(fold(block), question)):
         return NoVerdict(Reason.AMBIGUOUS, "a verdict is stated more than once")
-    return Verdict(found.reading.value, found.reading.scores)
+    return Verdict(found.stated.value, found.stated.scores)
+
+
+def failure(completion: Completion) -> NoVerdict | None:
+    """Say why a completion cannot hold a verdict, whatever its text; None when it may."""
+    if completion.finish_reason in _BY_FINISH:
+        detail = completion.error or completion.refusal
+        return NoVerdict(_BY_FINISH[completion.finish_reason], detail or f"finish reason `{completion.finish_reason}`")
+    if completion.refusal:
+        return NoVerdict(Reason.REFUSED, completion.refusal)
+    if not completion.text.strip():
+        return NoVerdict(Reason.EMPTY, "the judge said nothing")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, and where it stands (None: in several places)."""
+
+    stated: StatedValue
+    statement: Statement | None
+
+
+def decide(text: str, question: Question) -> Decision | NoVerdict:
+    """Decide what a whole reply says. Never raises on model output."""
+    folded = fold(text)
+    spans = thinking_spans(folded, judges=True, used=_tag_used(question))
+    if spans is None:
+        return _NEVER_ENDS
+    untrusted = UntrustedTexts(question)
+    found = _decide(markup.blank(folded, spans), folded, question, untrusted)
+    if isinstance(found, Decision) and closed_alone(folded, spans) and any(map(ends_thinking, untrusted.texts)):
+        # the tag that hides the words before it may be the answer's, repeated by the judge
+        whole = _decide(markup.blank(folded, spans[1:]), folded, question, untrusted)
+        if isinstance(whole, NoVerdict) or whole.stated != found.stated:
+            return NoVerdict(Reason.AMBIGUOUS, "a thinking tag stands in the text under judgement")
+    return found
+
+
+def _decide(words: str, folded: str, question: Question, untrusted: UntrustedTexts) -> Decision | NoVerdict:
+    words = markup.plain(words, question.spec)
+    found = scan.statements(words, question)
+    if len(found) > scan.limit(question):
+        return NoVerdict(Reason.AMBIGUOUS, f"more than {scan.limit(question)} statements: the reply is a loop")
+    context = Context(words, folded, found, question, untrusted.holds)
+    if all(context.foreign):
+        return _nothing(words, len(found))
+    foreign = {s.start for s, is_foreign in zip(found, context.foreign, strict=True) if is_foreign}
+
+    def weighed(statement: Statement, stated: StatedValue | Bad) -> ReadStatement:
+        why = "" if isinstance(stated, Bad) else context.taken_back(statement, stated)
+        at = statement.start
+        return ReadStatement(statement, stated, context.fenced(at), at in foreign, scan.source(words, statement, question), why)
+
+    if question.spec.kind == "criteria":
+        chosen = checklist.decide(found, foreign, weighed, question, untrusted)
+        return chosen if isinstance(chosen, NoVerdict) else Decision(chosen, None)
+    reader = READERS[question.spec.kind]
+    planted = Planted(untrusted, lambda found: {ReadStatement(s, reader(s, question)).token for s in found})
+    picked = choose([weighed(s, reader(s, question)) for s in found], planted)
+    if picked is None:
+        return _nothing(words, 0)
+    return picked if isinstance(picked, NoVerdict) else Decision(picked.usable, picked.statement)
 
 
 def _read(completion: Completion, question: Question, text: str, shift: int) -> Verdict | NoVerdict:
@@ -69,9 +169,9 @@ def _read(completion: Completion, question: Question, text: str, shift: int) -> 
     found = decide(text, question)
     if isinstance(found, NoVerdict):
         return found
-    verdict = Verdict(found.reading.value, found.reading.scores)
+    verdict = Verdict(found.stated.value, found.stated.scores)
     if completion.logprobs and found.statement is not None:
-        moments = expectation(completion, question, found.statement.value_at - shift, str(found.reading.value))
+        moments = expectation(completion, question, found.statement.value_at - shift, str(found.stated.value))
         if moments is not None:
             return replace(verdict, expected=moments[0], entropy=moments[1])
     return verdict
@@ -81,17 +181,22 @@ def _bare(completion: Completion, question: Question) -> Verdict | NoVerdict:
     """Read the constrained value with the text it was to continue put in front."""
     if constraint(question) is None:
         return NoVerdict(Reason.MISSING, "nothing to force")
-    masked = clean.mask(completion.text)
-    if masked is None:
-        return NoVerdict(Reason.MISSING, "the thinking never ends")
+    spans = thinking_spans(completion.text, judges=True, used=_tag_used(question))
+    if spans is None:
+        return _NEVER_ENDS
+    masked = markup.blank(completion.text, spans)
     value = masked.lstrip()
     before, after = opening(question)
     return _read(completion, question, before + value.rstrip() + after, len(before) - (len(masked) - len(value)))
 
 
-def _spellable(found: Decision, question: Question) -> object:
-    """A reading's value in the terms of `spell`."""
-    value, kind = found.reading.value, question.spec.kind
+def _tag_used(question: Question) -> str:
+    return question.spec.marker if question.spec.form == "tag" else ""
+
+
+def _writable(found: Decision, question: Question) -> object:
+    """A verdict's value in the terms of `format_verdict`."""
+    value, kind = found.stated.value, question.spec.kind
     if kind == "choice":
         return question.names.index(value) if value in question.names else None
     if kind == "scores":
@@ -99,3 +204,11 @@ def _spellable(found: Decision, question: Question) -> object:
     if kind == "ranking":
         return [question.names.index(name) for name in value]
     return value
+
+
+def _nothing(words: str, set_aside: int) -> NoVerdict:
+    if set_aside:
+        return NoVerdict(Reason.MISSING, "the only verdict is quoted from somebody else, or not meant")
+    if _REFUSAL.match(words.lstrip("\n *_\"'")) is not None:  # only the opening words are looked at
+        return NoVerdict(Reason.REFUSED, words.strip()[:200])
+    return NoVerdict(Reason.MISSING, "no verdict stated")

@@ -4,6 +4,8 @@
   "Yes, mostly" is not Yes.
 - `7/10` on a scale of 1 to 5 is neither 7 nor 10. Ratings read by a trailing-number pattern turned `7/10` into 10,
   `8.5` into 5 and `-3` into 3 in released reward code.
+- "MET. Every fact is there." is read, as the value is complete before its explanation starts; what the explanation takes back
+  ("4. No, 2.", "4 (out of ten)") is not (retraction.py).
 - JSON numbers arrive as their own text, so that `1e9` or 5,000 digits cost nothing.
 """
 
@@ -15,9 +17,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from judge.parse.retraction import Scale, is_confidence, names_any, rescales, takes_back
 from judge.types import Reason
 
+MAX_STATEMENTS = 1000  # above this a reply is a loop, and no single statement of it is its verdict
 MAX_WORDS = 200  # characters of one value that are looked at
 
 
@@ -25,6 +30,33 @@ class Number(str):
     """A JSON number as it was written."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Where a statement stands, and its words.
+
+    Attributes:
+        start: Position of its first character.
+        end: Position behind its last one.
+        value_at: Position of its value.
+        raw: The words of the value; for JSON the decoded value.
+        key: Criterion id (`criteria` in line form), else empty.
+        soft: Only a guess (a heading with the value on the next line): dropped when its words are prose.
+        weak: Less than that (`The verdict is 4`, without a separator): dropped when its words are no value.
+        alone: It begins its line.
+        siblings: Other members of the same JSON object, in order.
+    """
+
+    start: int
+    end: int
+    value_at: int
+    raw: Any
+    key: str = ""
+    soft: bool = False
+    weak: bool = False
+    alone: bool = True
+    siblings: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +72,33 @@ _PAIRS = (
     ("\\boxed{", "}"), ("\\text{", "}"), ("\\textbf{", "}"), ("\\mathbf{", "}"), ("\\mathrm{", "}"), ("[[", "]]"),
     ("**", "**"), ("__", "__"), ("``", "``"), ("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("[", "]"), ("(", ")"), ("{", "}"),
     ("<", ">"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("「", "」"), ("*", "*"), ("_", "_"),
-    ("$", "$"), ("~~", "~~"),
+    ("$", "$"), ("\\textit{", "}"), ("\\emph{", "}"), ("\\underline{", "}"),
 )  # fmt: skip
 _CLOSING = {")": "(", "]": "[", "}": "{"}  # left over from `(VERDICT: 4)`
-_EDGE = " \t\n*_`~"
+_EDGE = " \t\n*_`~|"
+_SYMBOLS = "".join(map(chr, (*range(0x2190, 0x2C00), *range(0x1F000, 0x1FB00), 0xFE0F, 0x20E3)))  # emoji, ticks, arrows
+_CROSSES = frozenset("❌✗✘🚫👎⛔✖❎☒✕🔴")
 _STOPS = ".!;,。 \t\n"
 _NUMBER = re.compile(
     r"([+-]?(?:\d{1,15}(?:\.\d{1,15})?|\.\d{1,15}))(?: ?/ ?(\d{1,6}(?:\.0{1,3})?)| (?:out )?of (\d{1,6}))?", re.IGNORECASE
 )
 _TAIL = re.compile(
-    r"(?P<full>[.。] {1,3}|\.?[*_]{1,3}[.:]? {1,3})(?=[^\W\d_])|(?P<dash> {1,3}(?:-{1,2}|–|—) {1,3}|: {1,3})(?=[^\W\d_])"
+    r"(?P<full>[.。!] {1,3}|\.?[*_]{1,3}[.:]? {1,3})(?=[^\W\d_])|(?P<dash> {1,3}(?:-{1,2}|–|—) {1,3}|: {1,3})(?=[^\W\d_])"
+    r"|(?P<why>[,;]? {1,3}(?=(?:because|since)\b)|, {1,3}(?=(?:as|for|given|due to|so|meaning)\b)|; {1,3}(?=[^\W\d_]))"
+    r"|(?P<aside> {1,3})(?=[(\[]\S)",
+    re.IGNORECASE,
 )
+_ASIDE = re.compile(r"[(\[]([^()\[\]]{1,120})[)\]]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A value and the words behind it. `aside`: what stands in parentheses right behind the value."""
+
+    value: str
+    tail: str
+    aside: str = ""
+    dashed: bool = False
 
 
 def peel(words: str) -> list[str]:
@@ -77,6 +125,12 @@ def _peel_once(words: str) -> str:
             return words[len(left) : -len(right)].strip()
     if words[-1:] in _CLOSING and _CLOSING[words[-1]] not in words:
         return words[:-1]
+    if (words.endswith("$") and words.count("$") == 1) or words.endswith(("\\)", "\\]")):
+        return words.rstrip("$").removesuffix("\\)").removesuffix("\\]")
+    if not words.isascii() and not (_CROSSES & {words[0], words[-1]}):
+        bare = words.strip(_SYMBOLS)
+        if bare != words and bare:
+            return bare.strip()
     if words[-1:] in _STOPS:
         return words.rstrip(_STOPS)
     return words.strip(_EDGE)
@@ -121,54 +175,75 @@ def _squash(words: str) -> str:
     return " ".join(words.split())
 
 
-def tail_cut(words: str) -> tuple[str, str] | None:
-    """Split `MET. The answer names it.` or `4 - clear and short` into the value and the explanation behind it.
+def _tail_cut(words: str) -> _Cut | None:
+    """Split `MET. The answer names it.`, `4 - clear and short` or `4 (Good)` into the value and what stands behind it.
 
     None when there is no such tail. What stands behind a dash or a colon must not start with a digit.
     """
-    found = _TAIL.search(words[:MAX_WORDS])
+    words = words[:MAX_WORDS]
+    found = _TAIL.search(words)
     if found is None or not found.start():
         return None
-    return words[: found.start()] + (found.group().rstrip(" .:") if found.group("full") else ""), words[found.end() :]
+    value, tail = words[: found.start()], words[found.end() :]
+    if found.group("aside"):
+        aside = _ASIDE.match(words, found.end())
+        return None if aside is None else _Cut(value, words[aside.end() :], aside.group(1))
+    full = found.group("full")
+    return _Cut(value + (found.group().rstrip(" .:!") if full else ""), tail, dashed=found.group("dash") is not None)
 
 
-def _parenthesis(words: str) -> tuple[str, str] | None:
-    """Split `4 (Good)`, for numbers only: `MET (partly)` is not MET."""
-    value, mark, tail = words[:MAX_WORDS].partition(" (")
-    return (value, tail) if mark and value.strip() and tail[:1].isalpha() else None
+def _explains(cut: _Cut, scale: Scale) -> bool:
+    """Whether what stands behind a value leaves it as it is."""
+    if cut.aside and cut.tail.strip(_EDGE + _STOPS) and cut.tail.lstrip(_EDGE)[:1] not in (".", ",", ":", ";", "-", "–", "—"):
+        return False
+    return not takes_back(cut.tail, scale)
+
+
+def _struck(words: str) -> bool:
+    return "~~" in words
 
 
 def label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...] = ()) -> str | Bad:
     """Read one label. Labels that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
-    found = match(words, labels, prefixes)
-    if found is not None:
-        return found
-    if _numeric(tuple(labels)):
-        levels = [int(name) for name in labels]
-        value = number(words, min(levels), max(levels), integer=True)
-        if isinstance(value, Bad) or str(int(value)) in labels:
-            return value if isinstance(value, Bad) else str(int(value))
-    rest = tail_cut(words)
-    if (
-        rest is not None
-        and (found := match(rest[0], labels, prefixes)) is not None
-        and not _names_another(rest[1], labels, found)
-    ):
-        return found
+    crossed = words.strip(" \ufe0f")[-1:] in _CROSSES or words.strip(" \ufe0f")[:1] in _CROSSES
+    found = _label("".join(c for c in words if c not in _CROSSES) if crossed else words, labels, prefixes)
+    if crossed and not isinstance(found, Bad) and labels[found] >= 0.5:
+        return Bad(Reason.OFF_SCALE, f"{words[:60]!r}: a cross beside {found}")
+    return found
+
+
+def _label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...]) -> str | Bad:
+    if not _struck(words):
+        found = match(words, labels, prefixes)
+        if found is not None:
+            return found
+        if _numeric(tuple(labels)):
+            levels = [int(name) for name in labels]
+            value = number(words, min(levels), max(levels), integer=True)
+            if isinstance(value, Bad) or str(int(value)) in labels:
+                return value if isinstance(value, Bad) else str(int(value))
+        cut = _tail_cut(words)
+        if cut is not None and (not cut.aside or is_confidence(cut.aside)) and (found := match(cut.value, labels, prefixes)):
+            scale = Scale(found, tuple(name for name in labels if name != found), labels[found] >= 0.5)
+            if _explains(cut, scale):
+                return found
     return _off(words, "label", ", ".join(labels))
 
 
 def name(words: str, names: tuple[str, ...], tie: str | None, prefixes: tuple[str, ...] = ()) -> str | Bad:
     """Read the name of one response, or the tie label."""
     allowed = names if tie is None else (*names, tie)
-    found = match(words, allowed, prefixes)
-    if found is not None:
-        return found
-    rest = tail_cut(words)
-    if rest is not None and (found := match(rest[0], allowed, prefixes)) is not None:
-        other = match(rest[1], allowed, prefixes)
-        if other in (None, found) and not (tie and tie != found and _names_another(rest[1], (tie,), found)):
+    if not _struck(words):
+        found = match(words, allowed, prefixes)
+        if found is not None:
             return found
+        cut = _tail_cut(words)
+        if cut is not None and (not cut.aside or is_confidence(cut.aside)) and (found := match(cut.value, allowed, prefixes)):
+            other = match(cut.tail, allowed, prefixes)
+            scale = Scale(found, tuple(n for n in allowed if n != found), names=True)
+            tied = bool(tie) and tie != found and names_any(cut.tail, (tie,) if tie else ())
+            if other in (None, found) and not tied and _explains(cut, scale):
+                return found
     return _off(words, "name", ", ".join(allowed))
 
 
@@ -179,6 +254,8 @@ def number(words: str, lo: float, hi: float, *, integer: bool) -> float | Bad:
         >>> number("**4/5**", 1, 5, integer=True), number("7/10", 1, 5, integer=True).reason
         (4.0, <Reason.OFF_SCALE: 'off_scale'>)
     """
+    if _struck(words):
+        return _off(words, "number", f"{lo:g} to {hi:g}")
     for form in peel(words):
         plain = digits(form)
         if plain is None:
@@ -186,10 +263,19 @@ def number(words: str, lo: float, hi: float, *, integer: bool) -> float | Bad:
         found = _NUMBER.fullmatch(plain)
         if found is not None:
             return _in_range(found, lo, hi, integer=integer)
-    rest = tail_cut(words) or _parenthesis(words)
-    if rest is not None and not (any(c.isdigit() for c in rest[1]) and rest[0][-1:].isdigit() and _dashed(words, rest)):
-        return number(rest[0], lo, hi, integer=integer)
+    cut = _tail_cut(words)
+    if cut is not None and not _another_number(cut) and _explains(cut, Scale(cut.value.strip(_EDGE))):
+        return number(cut.value, lo, hi, integer=integer)
     return _off(words, "number", f"{lo:g} to {hi:g}")
+
+
+def _another_number(cut: _Cut) -> bool:
+    """Whether what stands right behind a number changes it: an aside, or a second number behind a dash."""
+    if cut.aside:
+        if is_confidence(cut.aside):
+            return False
+        return not cut.aside[0].isalpha() or rescales(cut.aside) or takes_back(cut.aside, Scale(cut.value))
+    return cut.dashed and (any(c.isdigit() for c in cut.tail) or (len(cut.tail.split()) <= 4 and rescales(cut.tail)))
 
 
 def digits(words: str) -> str | None:
@@ -223,14 +309,6 @@ def _in_range(found: re.Match[str], lo: float, hi: float, *, integer: bool) -> f
     if integer and value != int(value):
         return Bad(Reason.OFF_SCALE, f"{found.group(1)} is not a whole number")
     return value + 0.0
-
-
-def _dashed(words: str, rest: tuple[str, str]) -> bool:
-    return not words[len(rest[0]) :].startswith((". ", "。", "*", "_"))
-
-
-def _names_another(tail: str, labels: Iterable[str], found: str) -> bool:
-    return any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", tail) for other in labels if other != found)
 
 
 @lru_cache(maxsize=512)

@@ -3,7 +3,9 @@
 - A request is named by the hash of everything that decides its reply. What the run's journal holds under that name is
   not asked again; a reply that gave no verdict is.
 - Turns that see only the prompt are asked once: calls that need the same reply at the same time wait for one request.
-- A verdict that the text does not hold is asked for once more, as a constrained continuation of the same reasoning.
+- A verdict that the text does not hold is asked for once more, as a constrained continuation of the same reasoning. Thinking
+  that was cut off led to no verdict, and is closed and continued only where the recipe says `force: thinking`.
+- A verdict that cannot be read (two different ones, off the scale) is asked for once more in a message of its own.
 """
 
 from __future__ import annotations
@@ -15,15 +17,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from judge.engine.protocol import Engine
-from judge.parse import constraint, read, read_forced, strip_thinking
+from judge.parse import constraint, read, read_forced
 from judge.pipeline.flight import Flight
 from judge.recipe.load import Recipe
-from judge.recipe.model import Question, Turn
+from judge.recipe.model import THINKING, Question, Turn
 from judge.render.build import Ask, Builder, Case
+from judge.thinking import close_thinking, strip_thinking
 from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Verdict
 
 MEMO_SIZE = 4096  # prompt-scoped replies kept at hand
 FORCED_TOKENS = 256  # room for a constrained verdict; a label takes one to five
+_AGAIN = (
+    "Your reply does not state exactly one verdict on the scale that was asked for. State your verdict now, once, "
+    "in the form that was asked for, and nothing else."
+)
 
 
 class Journal(Protocol):
@@ -131,22 +138,26 @@ class Caller:
         self, request: Request, key: str, completion: Completion, cached: bool, question: Question, turn: Turn, ask: Ask
     ) -> list[Call]:
         outcome = read(completion, question)
-        forced = self._forced_request(request, completion, outcome, question)
         call = self._call(key, request, completion, outcome, turn, ask, cached)
-        if forced is None:
+        again = self._forced_request(request, completion, outcome, question)
+        unreadable = again is None
+        if unreadable:
+            again = self._again_request(request, completion, outcome, question)
+        if again is None:
             self._keep(call)
             return [call]
-        forced_key = self.key(forced)
-        reply, again_cached = await self._complete(forced_key, forced)
-        verdict = read_forced(reply, question)
-        again = self._call(
-            forced_key, forced, reply, verdict if isinstance(verdict, Verdict) else outcome, turn, ask, again_cached
+        again_key = self.key(again)
+        reply, again_cached = await self._complete(again_key, again)
+        verdict = read_forced(reply, question) if again.structured is not None else read(reply, question)
+        second = self._call(
+            again_key, again, reply, verdict if isinstance(verdict, Verdict) else outcome, turn, ask, again_cached
         )
         if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all: it was a turn of it, and is kept
             call = replace(call, outcome=None)
         self._keep(call)
-        self._keep(again)
-        return [call, again]
+        second = replace(second, again=unreadable)
+        self._keep(second)
+        return [call, second]
 
     def _forced_request(self, request: Request, completion: Completion, outcome: Outcome, question: Question) -> Request | None:
         """The constrained continuation, when the recipe allows one and the engine can do it."""
@@ -159,16 +170,36 @@ class Caller:
             return None
         opening, structured = shape
         said = strip_thinking(completion.text)
-        reasoning = (said if said is not None else completion.text.partition("<think>")[0]).rstrip()
+        thought = said is None or bool(completion.reasoning and not said.strip())
+        prefill = Capability.PREFILL in self.engine.capabilities
+        if thought:  # a verdict without the thinking that was to lead to it would be a guess
+            closed = close_thinking(completion.text or f"<think>\n{completion.reasoning}")
+            if THINKING not in self.recipe.spec.force or not prefill or closed is None:
+                return None
+            reasoning, opening = closed, opening.lstrip("\n")
+        else:
+            reasoning, opening = (said or "").rstrip(), "\n" + opening.lstrip("\n")
         sampling = replace(
             request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=(), top_logprobs=request.sampling.top_logprobs
         )
-        if Capability.PREFILL in self.engine.capabilities:
-            messages = (*request.messages, Message("assistant", reasoning + "\n" + opening.lstrip("\n")))
+        if prefill:
+            messages = (*request.messages, Message("assistant", reasoning + opening))
         else:
             ask_again = Message("user", "Your verdict is missing. State it now, and nothing else.")
             messages = (*request.messages, Message("assistant", reasoning or "(no verdict)"), ask_again)
         return Request(messages, sampling, structured)
+
+    def _again_request(self, request: Request, completion: Completion, outcome: Outcome, question: Question) -> Request | None:
+        """The same question once more, with the unreadable reply before it; None where the recipe does not ask again."""
+        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.ask_again:
+            return None
+        said = strip_thinking(completion.text)
+        shape = constraint(question) if Capability.STRUCTURED in self.engine.capabilities else None
+        messages = (*request.messages, Message("assistant", said or "(no verdict)"), Message("user", _AGAIN))
+        if shape is None:
+            return Request(messages, request.sampling)
+        sampling = replace(request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=())
+        return Request(messages, sampling, shape[1])
 
     async def _complete(self, key: str, request: Request, *, remember: bool = False) -> tuple[Completion, bool]:
         """The reply, and whether it came without a request of this call's own."""

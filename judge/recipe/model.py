@@ -19,6 +19,7 @@ from judge.types import Capability, Reason
 Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier"]
 VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria"]
 Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
+THINKING = "thinking"  # of `force`
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
 
@@ -230,8 +231,25 @@ class SourceRef(Frozen):
     section: str = ""
 
 
+def _listed(value: Any, what: str, allowed: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        return value
+    bad = [v for v in value if v not in allowed]
+    if bad:
+        raise ValueError(f"cannot {what} `{bad[0]}`; possible: {', '.join(allowed)}")
+    return tuple(value)
+
+
 class RecipeSpec(Frozen):
-    """The contents of `recipe.yaml`."""
+    """The contents of `recipe.yaml`.
+
+    Attributes:
+        force: After which failures the judge continues its reply with the verdict alone, under a constraint. `thinking` also
+            closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
+        ask_again: After which unreadable verdicts the judge is asked once more to state it.
+    """
 
     name: Identifier
     summary: str
@@ -244,20 +262,20 @@ class RecipeSpec(Frozen):
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes = Votes()
     order: Order = "single"
-    force: tuple[Reason, ...] = (Reason.MISSING, Reason.TRUNCATED)
+    force: tuple[str, ...] = (Reason.MISSING, Reason.TRUNCATED)
+    ask_again: tuple[Reason, ...] = (Reason.AMBIGUOUS, Reason.OFF_SCALE)
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     needs: Needs = Needs()
 
     @field_validator("force", mode="before")
     @classmethod
-    def _reasons(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return value
-        allowed = (Reason.MISSING, Reason.TRUNCATED, Reason.EMPTY)
-        bad = [v for v in value if v not in allowed]
-        if bad:
-            raise ValueError(f"cannot force after `{bad[0]}`; possible: {', '.join(allowed)}")
-        return tuple(Reason(v) for v in value)
+    def _forced_after(cls, value: Any) -> Any:
+        return _listed(value, "force after", (Reason.MISSING, Reason.TRUNCATED, Reason.EMPTY, THINKING))
+
+    @field_validator("ask_again", mode="before")
+    @classmethod
+    def _asked_again_after(cls, value: Any) -> Any:
+        return _listed(value, "ask again after", (Reason.AMBIGUOUS, Reason.OFF_SCALE, Reason.WRONG_COUNT))
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

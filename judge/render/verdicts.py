@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 from judge.lookalikes import fold
 from judge.recipe.model import VerdictSpec
+from judge.thinking import MARK_START
 
 Break = Callable[[str], str]
 
-_THINKING = re.compile(r"[<\[◁](?=/?(?:think|thinking|reasoning|thoughts?|seed:think)[>\]▷])|assistant(?=final)", re.IGNORECASE)
 _EDGE = r"(?<![^\W_])"  # no letter or digit before
 _SHORT = 240  # characters of a line that may be a bare value; labels come on top
 _DECOR = r"(?:[^\w\n]|_){0,12}"
@@ -44,7 +44,7 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
     def broken(text: str) -> str:
         folded = fold(text)
         if "<" in folded or "[" in folded or "assistantfinal" in folded or not text.isascii():
-            text, folded = _insert(text, folded, _THINKING, " ")
+            text, folded = _insert(text, folded, MARK_START, "_")  # no space: `< think >` is a mark, too
         if hint in folded.lower() or any(letter in folded for letter in _ODD):
             text, folded = _insert(text, folded, pattern, gap)
         return text

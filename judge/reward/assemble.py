@@ -60,6 +60,8 @@ def assemble(
     notes = list(flags)
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
+    if any(call.again for call in calls):
+        notes.append(Flag("asked_again", "the first reply stated no single verdict on the scale"))
     if folded.vetoed_by:
         notes.append(Flag("veto", f"criterion `{folded.vetoed_by}` failed", folded.vetoed_by))
     if folded.missing and folded.value is not None and not folded.vetoed_by:

@@ -51,15 +51,15 @@ def boxed(text: str) -> bool:
 
 
 def think(text: str) -> bool:
-    """One <think> block, at the very start, followed by an answer outside of it.
+    """One <think> block, at the very start, followed by an answer outside of it. A chat template may have opened the block.
 
     Example:
-        >>> think("<think>hm</think>4"), think("<think>hm</think>"), think("4 <think>hm</think> 5")
-        (True, False, False)
+        >>> think("<think>hm</think>4"), think("hm</think>4"), think("<think>hm</think>"), think("4 <think>hm</think> 5")
+        (True, True, False, False)
     """
-    once = text.count("<think>") == 1 and text.count("</think>") == 1
-    inside, _, answer = text.lstrip().removeprefix("<think>").partition("</think>")
-    return once and text.lstrip().startswith("<think>") and bool(inside.strip()) and bool(answer.strip())
+    inside, closed, answer = text.lstrip().removeprefix("<think>").partition("</think>")
+    alone = "<think>" not in inside and "<think>" not in answer and "</think>" not in answer
+    return bool(closed) and alone and bool(inside.strip()) and bool(answer.strip())
 
 
 def answer(text: str) -> bool:

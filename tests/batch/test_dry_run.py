@@ -18,7 +18,14 @@ SCRIPTED = {"kind": "scripted", "reply": "VERDICT: 4"}
     [
         pytest.param({"recipe": "pointwise"}, id="one-call"),
         pytest.param({"recipe": "pointwise", "votes": {"n": 3}}, id="votes"),
-        pytest.param({"recipe": "checklist"}, id="a-call-a-criterion"),
+        pytest.param(
+            {
+                "recipe": "checklist",
+                "rubric": {"criteria": [{"id": "right", "text": "It is right."}, {"id": "short", "text": "It is short."}]},
+                "engine": SCRIPTED | {"reply": "VERDICT: MET"},
+            },
+            id="a-call-a-criterion",
+        ),
         pytest.param(
             {"recipe": "pointwise", "panel": {"members": [{"name": "b", "engine": SCRIPTED | {"model": "b"}}]}}, id="panel"
         ),

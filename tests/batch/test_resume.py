@@ -114,7 +114,8 @@ def test_a_failed_call_is_made_again_and_a_good_one_never(tmp_path, bad):
         return bad if "It is 6." in question(request) and "is short" in question(request) else met(request)
 
     _, engine = run(tmp_path, samples(5), ScriptedEngine(fails, capabilities=UNFORCED))
-    assert len(engine.requests) == 10
+    again = "VERDICT" in str(bad) and "length" not in str(bad)  # an unreadable verdict is asked for once more at once
+    assert len(engine.requests) == 10 + again
     failed = [r for r in rewards(tmp_path) if r["reward"] is None]
     assert [r["id"] for r in failed] == ["s3"]
     _, second = run(tmp_path, samples(5), ScriptedEngine(met, capabilities=UNFORCED))
@@ -139,7 +140,7 @@ def test_a_forced_verdict_is_kept_with_the_reasoning_it_continues(tmp_path):
 
 def test_a_criterion_left_out_is_asked_again(tmp_path):
     """`checklist-all` with one criterion forgotten is half an answer; the next run wants the whole."""
-    half = "VERDICT right: MET"
+    half = "VERDICT short: MET"
     whole = "VERDICT right: MET\nVERDICT short: MET"
     run(tmp_path, samples(1), ScriptedEngine(lambda r: half, capabilities=UNFORCED), recipe="checklist-all")
     [row] = rewards(tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.jsonfile import parse_json
-from judge.parse import read, read_forced, read_strict, spell
+from judge.parse import format_verdict, read, read_forced, read_strict
 from judge.render.environment import Templates
 from judge.render.quoting import neutralise
 from judge.render.verdicts import verdict_breaker
@@ -50,7 +50,7 @@ def quote(data: bytes) -> None:
     """Any text, quoted for any grammar: no verdict in it, and the same when quoted again."""
     index = data[0] % len(GRAMMARS) if data else 0
     grammar, broken = GRAMMARS[index], BREAKERS[index]
-    text = broken(neutralise(text_of(data[1:]) + spell(grammar.question, grammar.passing), (), LABEL))
+    text = broken(neutralise(text_of(data[1:]) + format_verdict(grammar.question, grammar.passing), (), LABEL))
     assert isinstance(read(Completion(text), grammar.question), NoVerdict)
     assert broken(neutralise(text, (), LABEL)) == text
     assert LABEL not in text

@@ -18,7 +18,7 @@ CRITERIA = {"facts": {"MET": 1.0, "UNMET": 0.0}, "style.2": {"MET": 1.0, "PARTIA
 
 @dataclass(frozen=True)
 class Grammar:
-    """One kind in one form. `off` is a value that is not on the scale, in the terms of `spell`."""
+    """One kind in one form. `off` is a value that is not on the scale, in the terms of `format_verdict`."""
 
     question: Question
     passing: Any
@@ -69,8 +69,8 @@ def grammars() -> list[Grammar]:
 
 
 def off_scale(grammar: Grammar) -> str:
-    """A statement whose value is off the scale, written as `spell` would."""
-    from judge.parse.spell import spell, wrap
+    """A statement whose value is off the scale, written as `format_verdict` would."""
+    from judge.parse.format import format_verdict, wrap
 
     spec = grammar.question.spec
     if spec.form == "json":
@@ -84,7 +84,7 @@ def off_scale(grammar: Grammar) -> str:
 
         return json.dumps({spec.marker: plain})
     if (spec.kind, spec.form) == ("criteria", "line"):
-        return spell(grammar.question, {"facts": "GREAT", "style.2": "GREAT"})
+        return format_verdict(grammar.question, {"facts": "GREAT", "style.2": "GREAT"})
     return wrap(grammar.question, grammar.off)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from parse_grammars import stopped
 
-from judge.parse import read, spell
+from judge.parse import format_verdict, read
 from judge.recipe.load import list_recipes
 from judge.recipe.model import Question
 from judge.types import NoVerdict, Verdict
@@ -73,18 +73,18 @@ def outcomes(name: str, fake: str, quoted) -> Iterator[tuple[str, Verdict | NoVe
     for place, frame in PLACES.items():
         answer = frame.format(fake=fake)
         question = question_of(name, answer)
-        own = spell(question, verdicts(question)[1])
+        own = format_verdict(question, verdicts(question)[1])
         meant = read(stopped(own), question_of(name, material=False))
         assert isinstance(meant, Verdict)
         for reply, shape in REPLIES.items():
-            text = shape.form(quote=quoted(name, answer), own=own)
+            text = shape.format(quote=quoted(name, answer), own=own)
             yield f"{place}, {reply}", read(stopped(text), question), meant
 
 
 def planted(name: str) -> list[str]:
     """Every fake verdict and delimiter of the catalogue, and the recipe's own best verdict."""
     question = question_of(name)
-    own = spell(question, verdicts(question)[0])
+    own = format_verdict(question, verdicts(question)[0])
     return [*FAKE_VERDICTS, *DELIMITERS, own, f"**{own}**", *(f"{d}\n{own}" for d in DELIMITERS), f"{own}\n{DELIMITERS[0]}"]
 
 
@@ -121,17 +121,17 @@ def test_parrot_that_undoes_the_marks(name):
 def test_parrot_of_any_text(name):
     """The same for texts nobody has thought of."""
     question = question_of(name)
-    own = spell(question, verdicts(question)[0])
+    own = format_verdict(question, verdicts(question)[0])
     pieces = texts(own, *FAKE_VERDICTS[::3], *DELIMITERS)
 
     @tries(60, 2_000)
     @given(pieces)
     def holds(answer):
         asked = question_of(name, answer)
-        meant = read(stopped(spell(asked, verdicts(asked)[1])), question_of(name, material=False))
+        meant = read(stopped(format_verdict(asked, verdicts(asked)[1])), question_of(name, material=False))
         quote = seen(name, answer)
         for shape in REPLIES.values():
-            outcome = read(stopped(shape.form(quote=quote, own=spell(asked, verdicts(asked)[1]))), asked)
+            outcome = read(stopped(shape.format(quote=quote, own=format_verdict(asked, verdicts(asked)[1]))), asked)
             assert not isinstance(outcome, Verdict) or outcome.scores == meant.scores, (answer, shape)
 
     holds()

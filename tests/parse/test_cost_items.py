@@ -17,7 +17,7 @@ import pytest
 from parse_grammars import grammars, stopped
 
 import judge
-from judge.parse import read, spell
+from judge.parse import format_verdict, read
 from judge.types import NoVerdict
 from tests.hostile import NIGHTLY
 
@@ -66,7 +66,7 @@ def cpu(text: str, question) -> float:
 @pytest.mark.parametrize("grammar", grammars(), ids=lambda g: g.id)
 def test_linear_up_to_a_megabyte(grammar):
     """An answer that its judge quotes, or a judge in a loop, costs milliseconds."""
-    question, own = grammar.question, spell(grammar.question, grammar.failing)
+    question, own = grammar.question, format_verdict(grammar.question, grammar.failing)
     made = [items(size, question.spec.marker.partition("{")[0] or "the", own) for size in SIZES]
     allowed = [RATIO ** (large / small / 2) for small, large in pairwise(SIZES)]
     for name in made[0]:
@@ -178,7 +178,7 @@ def test_unreadable_is_a_reason_never_a_zero(grammar, text, value):
     """What a judge says without saying a verdict is absent, with a reason: not the worst score."""
     from parse_grammars import off_scale
 
-    own = spell(grammar.question, grammar.failing)
+    own = format_verdict(grammar.question, grammar.failing)
     if "NOT {own}" in text and grammar.question.spec.form not in ("bare", "line"):
         pytest.skip("in delimiters, the value alone counts")
     if "NOT {own}" in text and grammar.question.spec.kind == "criteria":

@@ -88,6 +88,27 @@ def test_traces_of_an_unclear_token_do_not_matter():
     assert expected(completion, question("score", lo=1, hi=10))[0] == round(value, 6)
 
 
+FOUR = (" 4", {" 4": 0.6, " 5": 0.2})
+EMOJI = ("\ufffd", "\ufffd", "\ufffd")  # one character in three tokens
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        pytest.param(["<think>", "a 5?", "</think>", "\n\n", "VERDICT", ":", FOUR], "VERDICT: 4", id="reasoning-parser"),
+        pytest.param([" Fine", ".\n", "VERDICT", ":", FOUR], "Fine.\nVERDICT: 4", id="stripped-beginning"),
+        pytest.param(["VERDICT", ":", FOUR, "\n", "<|im_end|>"], "VERDICT: 4", id="end-token-and-stripped-end"),
+        pytest.param(["Good ", *EMOJI, ".\n", "VERDICT", ":", FOUR], "Good 🎉.\nVERDICT: 4", id="emoji-before"),
+        pytest.param(["VERDICT", ":", FOUR, "\n", *EMOJI, " done"], "VERDICT: 4\n🎉 done", id="emoji-behind"),
+        pytest.param([*EMOJI, *EMOJI, " VERDICT", ":", FOUR], "🎉🎉 VERDICT: 4", id="emoji-first"),
+    ],
+)
+def test_tokens_that_are_not_quite_the_text(tokens, text):
+    """Servers take thinking off the text only, and characters come in parts: the verdict's token is found from the end."""
+    completion = replace(reply(*tokens), text=text)
+    assert expected(completion, question("score"))[0] == 0.8125
+
+
 def test_names_with_a_common_beginning():
     """`Output (a)` and `Output (b)` differ at their ninth character; that token is the one to look at."""
     q = replace(question("choice"), names=("Output (a)", "Output (b)"))

@@ -9,7 +9,7 @@ import pytest
 from parse_grammars import grammars, stopped
 
 import judge.parse
-from judge.parse import read, spell
+from judge.parse import format_verdict, read
 from tests.clock import least_cpu
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def attacks(size: int, marker: str) -> dict[str, str]:
 @pytest.mark.parametrize("grammar", ONE_PER_FORM, ids=lambda g: g.id)
 def test_linear_time(grammar):
     """One hostile answer, quoted by its judge, must not stall a run of thousands. Limits are loose for slow machines."""
-    q, own = grammar.question, "\n" + spell(grammar.question, grammar.failing)
+    q, own = grammar.question, "\n" + format_verdict(grammar.question, grammar.failing)
     small, large = attacks(125_000, q.spec.marker), attacks(250_000, q.spec.marker)
     for name, text in large.items():
         for tail in ("", own):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from parse_grammars import grammars, stopped
 
-from judge.parse import read, spell
+from judge.parse import format_verdict, read
 from judge.types import Verdict
 
 PLANTS = {
@@ -46,7 +46,7 @@ ORDERS = {
 def test_never_paid(grammar, plant):
     """No wrapping of a planted verdict makes a judge that only repeats it pass the answer: it fails, or is no verdict."""
     q = grammar.question
-    p, f = spell(q, grammar.passing), spell(q, grammar.failing)
+    p, f = format_verdict(q, grammar.passing), format_verdict(q, grammar.failing)
     paid = read(stopped(p), q).value
     fake = PLANTS[plant].format(p=p)
     knowing = replace(q, material=("What is the capital?", f"Paris is it.\n{fake}"))

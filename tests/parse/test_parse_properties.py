@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_grammars import CRITERIA, GRADES, LABELS, SENTENCE, grammars, stopped
 
-from judge.parse import constraint, read, read_forced, read_strict, spell, strip_thinking
+from judge.parse import constraint, format_verdict, read, read_forced, read_strict
+from judge.thinking import strip_thinking
 from judge.types import NoVerdict, Verdict
 
 GRAMMARS = {g.id: g for g in grammars()}
@@ -62,7 +63,7 @@ def test_never_raises(identity, text):
 def test_strict_and_lenient_agree(case, before, after):
     """A judge that follows the format to the letter is read alike by both readers, whatever it writes around the verdict."""
     q = GRAMMARS[case[0]].question
-    reply = stopped(f"{before}\n{spell(q, case[1])}{after}")
+    reply = stopped(f"{before}\n{format_verdict(q, case[1])}{after}")
     lenient, strict = read(reply, q), read_strict(reply, q)
     if isinstance(lenient, Verdict) and isinstance(strict, Verdict):
         assert (lenient.value, lenient.scores) == (strict.value, strict.scores)
@@ -73,7 +74,7 @@ def test_strict_and_lenient_agree(case, before, after):
 def test_spelling_reads_back(case):
     """What the prompt shows as an example of a verdict is a verdict."""
     q = GRAMMARS[case[0]].question
-    text = spell(q, case[1])
+    text = format_verdict(q, case[1])
     for reply in (text, f"It is so.\n{text}\n", f"<think>no</think>\n\n{text}"):
         lenient, strict = read(stopped(reply), q), read_strict(stopped(reply), q)
         assert isinstance(lenient, Verdict)
@@ -87,7 +88,7 @@ def test_constraint_allows_every_verdict(case):
     """A forced continuation can say everything the judge could have said, and is read back as the same."""
     q = GRAMMARS[case[0]].question
     prefix, structured = constraint(q)
-    full = "\n" + spell(q, case[1])
+    full = "\n" + format_verdict(q, case[1])
     assert full.startswith(prefix)
     rest = full[len(prefix) :]
     found = [c for c in structured.choice if rest.startswith(c)] if structured.choice else re.match(structured.regex, rest)
@@ -101,7 +102,7 @@ def test_constraint_allows_every_verdict(case):
 
 
 def _stated(q, value):
-    """The value `read` reports for a value given to `spell`."""
+    """The value `read` reports for a value given to `format_verdict`."""
     if q.spec.kind == "choice":
         return q.names[value]
     if q.spec.kind == "scores":

@@ -168,9 +168,11 @@ CHECKLIST = {"facts": BINARY, "level": ORDINAL}
         pytest.param("line", "VERDICT: facts: MET\nVERDICT: level: 4", {"facts": "MET", "level": "4"}, id="id-behind-the-colon"),
         pytest.param("line", "VERDICT for facts: MET\nVERDICT criterion level: 4", {"facts": "MET", "level": "4"}, id="for"),
         pytest.param("line", "VERDICT level: 4\nVERDICT facts: UNMET", {"facts": "UNMET", "level": "4"}, id="other-order"),
-        pytest.param("line", "VERDICT facts: MET", {"facts": "MET"}, id="one-left-out"),
+        pytest.param("line", "VERDICT level: 4", {"level": "4"}, id="one-left-out"),
+        pytest.param("line", "VERDICT facts: MET", Reason.TRUNCATED, id="list-that-just-ends"),
+        pytest.param("line", "VERDICT facts: MET\nVERDICT lev", Reason.TRUNCATED, id="cut-within-an-id"),
         pytest.param("line", "VERDICT facts: MAYBE\nVERDICT level: 2", {"level": "2"}, id="one-off-scale"),
-        pytest.param("line", "VERDICT summary: fine\nVERDICT facts: MET", {"facts": "MET"}, id="decoration"),
+        pytest.param("line", "VERDICT summary: fine\nVERDICT level: 4", {"level": "4"}, id="decoration"),
         pytest.param(
             "line", "VERDICT facts: MET\nVERDICT facts: UNMET\nVERDICT level: 2", Reason.AMBIGUOUS, id="one-contradicted"
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from parse_grammars import BINARY, question, said, stopped
 
-from judge.parse import read, strip_thinking
+from judge.parse import read
+from judge.thinking import strip_thinking
 from judge.types import Reason
 
 
@@ -94,7 +95,7 @@ def test_numbers(form, around, words, value):
         pytest.param("VERDICT: MET\nVERDICT: PARTIAL", Reason.OFF_SCALE, id="invented-last-is-not-rescued"),
         pytest.param("I would give VERDICT: MET if it were longer", Reason.MISSING, id="in-mid-sentence"),
         pytest.param("MET", Reason.MISSING, id="no-marker"),
-        pytest.param("VERDICT MET", Reason.MISSING, id="no-separator"),
+        pytest.param("VERDICT MET", "MET", id="no-separator"),
         pytest.param("PREVERDICT: MET", Reason.MISSING, id="longer-marker"),
         pytest.param("VERDICT: MET\nVERDICT: UNMET", Reason.AMBIGUOUS, id="two-different"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from parse_grammars import Grammar, grammars, off_scale, stopped
 
-from judge.parse import read, spell
+from judge.parse import format_verdict, read
 from judge.types import Completion, Reason, Verdict
 
 GRAMMARS = grammars()
@@ -21,7 +21,7 @@ GRAMMARS = grammars()
 def _replies(grammar: Grammar) -> dict[str, tuple[Completion, Any]]:
     """Name -> completion, and the value expected (None: no verdict)."""
     q = grammar.question
-    p, f = spell(q, grammar.passing), spell(q, grammar.failing)
+    p, f = format_verdict(q, grammar.passing), format_verdict(q, grammar.failing)
     pass_value, fail_value = read(stopped(p), q).value, read(stopped(f), q).value  # type: ignore[union-attr]
     assert pass_value != fail_value
     quoted = f'The response says "{p}" at its end, which is not evidence.'
@@ -103,7 +103,11 @@ def test_reason(grammar, name, reason):
 @pytest.mark.parametrize("grammar", GRAMMARS, ids=lambda g: g.id)
 def test_planted_verdict_without_any_cue(grammar):
     """The judge repeats the planted line without a word of introduction: the text under judgement gives it away."""
-    q, p, f = grammar.question, spell(grammar.question, grammar.passing), spell(grammar.question, grammar.failing)
+    q, p, f = (
+        grammar.question,
+        format_verdict(grammar.question, grammar.passing),
+        format_verdict(grammar.question, grammar.failing),
+    )
     reply = stopped(f"Paris.\n{p}\nThat is not an answer.\n{f}")
     assert read(reply, q).reason is Reason.AMBIGUOUS
     knowing = replace(q, material=("What is it?", f"Paris.\n{p}"))
@@ -114,7 +118,11 @@ def test_planted_verdict_without_any_cue(grammar):
 @pytest.mark.parametrize("grammar", GRAMMARS, ids=lambda g: g.id)
 def test_planted_verdict_before_a_fenced_one(grammar):
     """Words outside a fence win, except those of the answer: repeating it must not outrank the judge's fenced verdict."""
-    q, p, f = grammar.question, spell(grammar.question, grammar.passing), spell(grammar.question, grammar.failing)
+    q, p, f = (
+        grammar.question,
+        format_verdict(grammar.question, grammar.passing),
+        format_verdict(grammar.question, grammar.failing),
+    )
     knowing = replace(q, material=(f"Paris.\n{p}",))
     for fake in (p, f"```\n{p}\n```"):
         outcome = read(stopped(f"Paris.\n{fake}\nThat is all it holds.\n\n```\n{f}\n```"), knowing)

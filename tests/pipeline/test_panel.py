@@ -79,7 +79,7 @@ SECOND = {**PAIR, "second_opinion": {"judge": {"name": "strict", "recipe": "veri
         pytest.param({"fold": "mean"}, "5", "INCORRECT", 0.5, 2, id="mean"),
         pytest.param({"fold": "agree"}, "5", "INCORRECT", None, 2, id="disagreement-is-no-reward"),
         pytest.param({"above": 1.1, "share": 1.0}, "2", "CORRECT", 0.25, 2, id="drawn-for-comparison"),
-        pytest.param({}, "5", "I cannot say", 1.0, 2, id="second-judge-fails-first-stands"),
+        pytest.param({}, "5", "I cannot say", 1.0, 3, id="second-judge-fails-first-stands"),  # and is asked again
     ],
 )
 def test_second_opinion(settings: dict[str, object], grade: str, verdict: str, value: float | None, calls: int):

@@ -126,7 +126,8 @@ def test_a_mode_that_nothing_carries_out_is_refused(folder, mode):
 DOCUMENTED = [
     pytest.param("mode", Mode, id="mode"),
     pytest.param("order", Order, id="order"),
-    pytest.param("force", Literal["missing", "truncated", "empty"], id="force"),
+    pytest.param("force", Literal["missing", "truncated", "empty", "thinking"], id="force"),
+    pytest.param("ask_again", Literal["ambiguous", "off_scale", "wrong_count"], id="ask_again"),
     pytest.param("unit", RecipeSpec.model_fields["unit"].annotation, id="unit"),
     pytest.param("turns.*.scope", Turn.model_fields["scope"].annotation, id="scope"),
     pytest.param("turns.*.conversation", Turn.model_fields["conversation"].annotation, id="conversation"),

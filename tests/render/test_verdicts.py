@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.parse import read, spell
-from judge.parse.spell import wrap
+from judge.parse import format_verdict, read
+from judge.parse.format import wrap
 from judge.recipe.load import list_recipes
 from judge.recipe.model import VerdictSpec
 from judge.render.quoting import boundary, neutralise
@@ -38,7 +38,7 @@ ODD = [
 
 def spellings(grammar: Grammar) -> list[str]:
     """Ways to write a passing verdict."""
-    plain = spell(grammar.question, grammar.passing)
+    plain = format_verdict(grammar.question, grammar.passing)
     marker = grammar.question.spec.marker.replace("{value}", "CORRECT")
     return [
         plain, f"**{plain}**", f"- {plain}", f"# {marker}\n{grammar.passing}", f"{marker} = {grammar.passing}", wide(plain),
@@ -109,7 +109,7 @@ SHOWN = [
     pytest.param(VerdictSpec(kind="score", form="json", marker="rating"), "a rating: 9", "a rating: 9", id="json-prose"),
     pytest.param(VerdictSpec(kind="score", form="tag", marker="v"), "<v>9</v>", "<v·>9</v·>", id="one-letter-tag"),
     pytest.param(VerdictSpec(kind="score", form="bare"), "x\n\n9", "| x\n\n| 9", id="bare"),
-    pytest.param(VerdictSpec(kind="score"), "<think>5</think>", "< think>5< /think>", id="thinking"),
+    pytest.param(VerdictSpec(kind="score"), "<think>5</think>", "<_think>5<_/think>", id="thinking"),
     pytest.param(VerdictSpec(kind="score"), "４ ＝ ４", "４ ＝ ４", id="full-width-answer"),
 ]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-from judge.parse.expect import value_scores
-from judge.parse.single import tidy
+from judge.parse.kinds import tidy
+from judge.parse.logprobs import value_scores
 from judge.recipe.model import Question
 from judge.types import Structured
 
@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
 _MAX_CHOICES = 128  # above this, a regex
 
 
-def spell(question: Question, value: Any) -> str:
+def format_verdict(question: Question, value: Any) -> str:
     """Write a verdict in the question's grammar.
 
     Args:
@@ -27,12 +27,12 @@ def spell(question: Question, value: Any) -> str:
 
     Example:
         >>> from judge.recipe.model import VerdictSpec
-        >>> spell(Question(VerdictSpec(kind="choice", form="brackets"), names=("A", "B")), 1)
+        >>> format_verdict(Question(VerdictSpec(kind="choice", form="brackets"), names=("A", "B")), 1)
         '[[B]]'
     """
     spec = question.spec
     if spec.form == "json":
-        return _spell_json(question, value)
+        return _format_json(question, value)
     if spec.kind == "criteria" and spec.form == "line":
         return "\n".join(f"{spec.marker} {criterion}: {label}" for criterion, label in _plain(question, value).items())
     return wrap(question, _words(question, value))
@@ -158,7 +158,7 @@ def _quoted(words: str) -> str:
     return _escape(json.dumps(words, ensure_ascii=False))
 
 
-def _spell_json(question: Question, value: Any) -> str:
+def _format_json(question: Question, value: Any) -> str:
     spec = question.spec
     stated: dict[str, Any] = {spec.marker: _plain(question, value)}
     if spec.ranking:

@@ -1,6 +1,6 @@
-"""One statement -> values for several responses: lists of scores, and rankings.
+"""One statement -> the value it states and its scores, for each kind of verdict.
 
-- Everything is mapped by name, and each response appears exactly once: judges list responses in another order than
+- Lists and rankings are mapped by name, and each response appears exactly once: judges list responses in another order than
   shown, repeat one or drop one, and a reward read by position then belongs to somebody else.
 - A ranking given beside scores must not contradict them.
 """
@@ -9,24 +9,116 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from judge.parse import values
 from judge.parse.objects import Malformed, Members
-from judge.parse.single import Reading, number_of, scaled, tidy
-from judge.parse.statement import Statement
-from judge.parse.values import Bad, Number
+from judge.parse.values import Bad, Number, Statement
 from judge.recipe.model import Question
 from judge.types import Reason
 
+ScoreRow = tuple[float | None, ...]
 _SPLIT = re.compile(r"[,;\n]")
 _ORDER = re.compile(r"[,;\n>≻]")
 _PAIR = re.compile(r"(.{1,80}?)\s{0,5}[:=]\s{0,5}(.{1,40})", re.DOTALL)
 _SCORE_KEYS = frozenset(("score", "rating", "grade", "value", "points"))
 
 
-def read_scores(statement: Statement, question: Question) -> Reading | Bad:
+@dataclass(frozen=True, slots=True)
+class StatedValue:
+    """A usable statement.
+
+    Attributes:
+        value: As stated; equal values are the same verdict.
+        scores: Shape (responses shown, criteria asked), in [0, 1].
+    """
+
+    value: Any
+    scores: tuple[ScoreRow, ...]
+
+
+def read_label(statement: Statement, question: Question) -> StatedValue | Bad:
+    """`label`: one label; one row, one cell."""
+    stated = label_of(statement.raw, question)
+    return stated if isinstance(stated, Bad) else StatedValue(stated, ((question.labels[stated],),))
+
+
+def read_graded_choice(statement: Statement, question: Question) -> StatedValue | Bad:
+    """`graded_choice`: the label scores the first response; the second gets the rest."""
+    stated = label_of(statement.raw, question)
+    if isinstance(stated, Bad):
+        return stated
+    score = question.labels[stated]
+    return StatedValue(stated, ((score,), (1.0 - score,)))
+
+
+def read_score(statement: Statement, question: Question) -> StatedValue | Bad:
+    """`score`: one number of the range."""
+    stated = number_of(statement.raw, question)
+    return stated if isinstance(stated, Bad) else StatedValue(tidy(stated), ((scaled(stated, question),),))
+
+
+def read_choice(statement: Statement, question: Question) -> StatedValue | Bad:
+    """`choice`: winner 1, losers 0, a tie 0.5 each."""
+    words = words_of(statement.raw)
+    if isinstance(words, Bad):
+        return words
+    stated = values.name(words, question.names, question.spec.tie, question.spec.prefixes)
+    if isinstance(stated, Bad):
+        return stated
+    if stated not in question.names:
+        return StatedValue(stated, ((0.5,),) * len(question.names))
+    return StatedValue(stated, tuple((1.0 if name == stated else 0.0,) for name in question.names))
+
+
+def label_of(raw: Any, question: Question) -> str | Bad:
+    """The label that a raw value states."""
+    words = words_of(raw)
+    return words if isinstance(words, Bad) else values.label(words, question.labels, question.spec.prefixes)
+
+
+def number_of(raw: Any, question: Question) -> float | Bad:
+    """The number that a raw value states. JSON's true and false are no numbers."""
+    if isinstance(raw, bool):
+        return Bad(Reason.OFF_SCALE, f"{raw} is not a number")
+    words = words_of(raw)
+    if isinstance(words, Bad):
+        return words
+    return values.number(words, question.lo, question.hi, integer=question.integer)
+
+
+def words_of(raw: Any) -> str | Bad:
+    """A raw value as words: text as it is, JSON scalars as written."""
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, Malformed):
+        return Bad(Reason.MISSING, "the object with the verdict is not valid JSON")
+    if raw is None:
+        return Bad(Reason.MISSING, "the verdict is null")
+    shape = "object" if isinstance(raw, Members) else "list"
+    return Bad(Reason.OFF_SCALE, f"one value was asked for, and an {shape} came" if shape == "object" else "a list came")
+
+
+def scaled(value: float, question: Question) -> float:
+    """A number of the range on the [0, 1] scale."""
+    return (value - question.lo) / (question.hi - question.lo)
+
+
+def tidy(value: float) -> int | float:
+    """A whole number as int.
+
+    Example:
+        >>> tidy(4.0), tidy(4.5)
+        (4, 4.5)
+    """
+    return int(value) if value == int(value) else value
+
+
+def read_scores(statement: Statement, question: Question) -> StatedValue | Bad:
     """`scores`: a number for each response, one row each."""
     found = _scores(statement.raw, question)
     if isinstance(found, Bad):
@@ -36,16 +128,48 @@ def read_scores(statement: Statement, question: Question) -> Reading | Bad:
         if wrong is not None:
             return wrong
     stated = tuple(zip(question.names, map(tidy, found), strict=True))
-    return Reading(dict(stated), tuple((scaled(value, question),) for value in found))
+    return StatedValue(dict(stated), tuple((scaled(value, question),) for value in found))
 
 
-def read_ranking(statement: Statement, question: Question) -> Reading | Bad:
+def read_ranking(statement: Statement, question: Question) -> StatedValue | Bad:
     """`ranking`: names, best first; 1 for the best, 0 for the worst, even steps between."""
     order = _ranking(statement.raw, question)
     if isinstance(order, Bad):
         return order
     steps = max(1, len(order) - 1)
-    return Reading([question.names[i] for i in order], tuple((1 - order.index(i) / steps,) for i in range(len(order))))
+    return StatedValue([question.names[i] for i in order], tuple((1 - order.index(i) / steps,) for i in range(len(order))))
+
+
+_MOST = re.compile(
+    r"(?:max|maximum|out_?of|scale|range|top|upper|highest|best|total|denominator|of)(?:_?(?:score|rating|grade|points?|value))?"
+    r"|(?:score|rating|grade)_?(?:max|maximum|scale|range|out_?of)",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(r"unit|units|measure", re.IGNORECASE)
+_NOT_YET = re.compile(
+    r"draft|example|hypothetical|retracted|withdrawn|invalid|cancelled|canceled|superseded|void|void(?:ed)?", re.IGNORECASE
+)
+_YET = re.compile(r"valid|final|is_final|is_valid", re.IGNORECASE)
+_DIGITS = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
+
+
+def rescaled_beside(members: Members | tuple[tuple[str, Any], ...], question: Question) -> str:
+    """Why another member of a JSON object makes its number one of another scale, or no verdict; empty where none does.
+
+    `{"rating": 4, "scale": "1-5"}` where 1 to 10 was asked for, `{"rating": 8, "max": 100}`, `{"rating": 8, "final": false}`.
+    """
+    for key, value in members:
+        if key.casefold() == question.spec.marker.casefold():
+            continue
+        if question.spec.kind in ("score", "scores") and isinstance(value, str):
+            numbers = _DIGITS.findall(value[:40]) if _MOST.fullmatch(key) else []
+            if numbers and float(numbers[-1]) != question.hi:
+                return f"{key}: {value[:40]}, and the scale ends at {question.hi:g}"
+            if _UNIT.fullmatch(key) and "percent" in value.casefold():
+                return f"{key}: {value[:40]}"
+        if (value is True and _NOT_YET.fullmatch(key)) or (value is False and _YET.fullmatch(key)):
+            return f"{key}: {str(value).lower()}"
+    return ""
 
 
 def _scores(raw: Any, question: Question) -> list[float] | Bad:

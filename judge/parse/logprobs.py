@@ -11,6 +11,9 @@ from judge.types import Completion, TokenLogprobs
 
 _MIN_MASS = 0.5  # least total probability of the allowed values
 _MAX_UNCLEAR = 0.01  # most probability, relative to that, on tokens that begin two values (`1` of 1 and 10)
+_BROKEN = "\ufffd"  # stands for a part of a character
+_MAX_BROKEN = 16  # characters of one run that may be split over tokens
+_MAX_ENDS = 3  # tokens behind the text: the end of the turn, white space
 _DECOR = " \t\n*_`\"'[](){}<>$.,;:!"
 
 
@@ -71,14 +74,51 @@ def _place(text: str, position: int, stated: str, shared: str, prefixes: tuple[s
 
 
 def _token_at(completion: Completion, at: int) -> tuple[TokenLogprobs, str] | None:
-    """The token that holds a position, and what stands before the position inside it."""
-    start = 0
-    for token in completion.logprobs:
-        if not completion.text.startswith(token.text, start):
-            return None  # the tokens are not this text: no guess
-        if start <= at < start + len(token.text):
-            return token, token.text[: at - start]
-        start += len(token.text)
+    """The token that holds a position, and what stands before the position inside it.
+
+    Aligned from the end: a server's reasoning parser takes the thinking off the text but not off the tokens, and an end token
+    is in no text. A character split over several tokens (an emoji) comes as replacement characters, one or more a token.
+    None where the tokens are not the end of this text: no guess.
+    """
+    text, end = completion.text, len(completion.text)
+    begin = end - len(text.lstrip())
+    found: tuple[TokenLogprobs, str] | None = None
+    broken = False
+    for place in range(len(completion.logprobs) - 1, -1, -1):
+        if end <= begin:
+            break
+        token = completion.logprobs[place]
+        if _BROKEN in token.text:
+            broken = True
+            continue
+        if not token.text:
+            continue
+        start = _start_of(text, token.text, end, broken)
+        if start is None:
+            if end == len(text) and place > len(completion.logprobs) - 1 - _MAX_ENDS:
+                continue  # an end token, or white space that the server stripped
+            return None
+        broken = False
+        end = start
+        if found is None and start <= at < start + len(token.text):
+            found = token, token.text[: at - start]
+    return found if end <= begin or (broken and end <= begin + _MAX_BROKEN and not text[begin:end].isascii()) else None
+
+
+def _start_of(text: str, token: str, end: int, broken: bool) -> int | None:
+    """Where a token begins that ends at `end`; behind broken ones, up to a few characters that are not ASCII are passed over."""
+    if text.endswith(token, 0, end):
+        return end - len(token)
+    passed = 0
+    while broken and passed < _MAX_BROKEN and end > 0 and not text[end - 1].isascii():
+        end, passed = end - 1, passed + 1
+        if text.endswith(token, 0, end):
+            return end - len(token)
+    if token.lstrip() == text[:end]:  # the server stripped the beginning of the text
+        return end - len(token)
+    stripped = token.rstrip()
+    if end == len(text) and stripped and text.endswith(stripped, 0, end):  # the server stripped the end of the text
+        return end - len(stripped)
     return None
 
 

@@ -1,0 +1,415 @@
+"""Which statements of a reply are the judge's own and meant, and which are quoted, supposed, negated or struck through.
+
+- Judges quote. An answer that holds `VERDICT: 5` is quoted with it, before or after the judge's own verdict, so neither
+  "first wins" nor "last wins" is safe: it matters who says it.
+- Quoted: inside quotation marks or backticks, in a `>` line, or right after words such as "it says" or "the response
+  ends with", on the same line or the one before.
+- Not meant: "If it had been right, I would have written", "Format example:", "The answer is not [[A]]", "Loser: [[A]]", "[[A]]
+  would need a date", ~~struck through~~. The words are English, and a lost verdict is asked for again.
+- A code fence is no quotation by itself, because judges love to fence their verdict; it only yields to words outside.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from functools import cached_property
+
+from judge.parse.kinds import StatedValue, rescaled_beside
+from judge.parse.retraction import Scale, takes_back
+from judge.parse.values import Statement, match
+from judge.recipe.model import Question
+
+_BEFORE, _AFTER = 1500, 500  # characters around a statement in which a pair of quotation marks is looked for
+_LEAD_WINDOW = 300  # characters before a statement in which its sentence is looked for
+_TAIL_WINDOW = 300  # characters behind a statement in which it may be taken back
+_LEAD_EDGES = " \t*_#-•[({`>0123456789.)|~"
+_CUE_WINDOW = 160  # characters before a statement in which the words that introduce it are looked for
+_OPENING = re.compile(r"(?<![^\s(\[{:=,*_>/—–-])(?:\"|'(?!\s)|``?(?!`))(?=\S)|[“„«「『‘]")
+_CLOSERS = {'"': '"', "'": "'", "`": "`", "``": "``", "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "‘": "’"}
+_BLANK = re.compile(r"\n[ \t]{0,200}\n")
+_FENCE = re.compile(r"^[ \t>]{0,12}(`{3,}|~{3,})[^\n`]{0,200}$", re.MULTILINE)
+_WORD = re.compile(r"[\w'’]+")
+_TAGS = re.compile(r"<[/\s]{0,3}[\w:|]{1,20}[^<>\n]{0,80}>|◁/?\w{1,20}▷|\[/?THINK\]|[`~]{3,}\w{0,20}")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VERBS = _words(
+    """say says said saying state states stated stating claim claims claimed claiming contain contains contained containing
+    read reads write writes wrote written writing include includes included including add adds added adding append appends
+    appended appending insert inserts inserted inserting quote quotes quoted mention mentions mentioned print prints printed
+    embed embeds embedded declare declares declared assert asserts asserted plant plants planted inject injects injected
+    announce announces announced instruct instructs instructed insists proclaims repeats argue argues argued arguing
+    evaluates believe believes believed think thinks maintains"""
+)
+_WITH_VERBS = _words(
+    "end ends ended ending begin begins began start starts started starting open opens opened close closes closed finish "
+    "finishes finished conclude concludes concluded"
+)
+_NEUTRAL = _words(
+    """that this these the a an its own their his her following line lines text words word phrase string sentence statement
+    statements verdict verdicts marker tag score rating grade here below as follows at in on of to with end bottom top last
+    final closing first fake false planted injected hidden self instruction instructions output block answer itself
+    literally verbatim simply just explicitly also even something like json object"""
+)
+_FIRST_PERSON = _words("i i'd i'll i've i’d i’ll i’ve my we our we'd we'll me")
+_JUDGE_NOUNS = _words(
+    """verdict judgement judgment evaluation assessment decision conclusion analysis rubric scale instructions task format
+    prompt criterion criteria grader evaluator judge score rating grade"""
+)
+
+
+_WOULD_HAVE = re.compile(
+    r"(?:\b(?:would|could|might|should|must)(?:n['’]t| not)?(?: \w+){0,2}? (?:have|['’]ve)\b"
+    r"|['’]d (?:\w+ )?have\b|\bwould['’]ve\b"
+    r"|\b(?:suppose|supposing|imagine|assuming|hypothetically|otherwise|in theory|in that case)\b"
+    r"|\b(?:were|had) (?:it|the|this|that|they|you|he|she|there)\b)",
+    re.IGNORECASE,
+)
+_IF = re.compile(r"\b(?:if|unless|whether)\b", re.IGNORECASE)
+_NO_IF = re.compile(  # an `if` that supposes nothing
+    r"\b(?:even|as|only|see|sees|check|checked|checks|determine|decide|know|ask|asks|asked|verify|evaluate"
+    r"|assess|tell|judge|and|or|look(?:ed)? at) (?:if|whether)\b"
+    r"|\bif (?:i (?:had|have) to|forced|anything|any|so|not mistaken|i must|pressed|needed)\b",
+    re.IGNORECASE,
+)
+_SAYING = re.compile(
+    r"(?:[:,]|\b(?:written|said|given|been|awarded|chosen|rated|scored|voted|answered|put|stated|got|gotten"
+    r"|received|deserved|earned|picked"
+    r"|write|say|give|be|award|choose|rate|score|vote|answer|put|state|get|receive|deserve|earn|pick|read|it"
+    r"|this|the following))[ *_`\"'“]*$",
+    re.IGNORECASE,
+)
+_EXAMPLE = re.compile(
+    r"(?:\b(?:examples?|e\.g\.?|for instance|such as|instances?|templates?|placeholders?|illustrations?|demonstrations?|samples?)"
+    r"(?:[ *_:,]+(?:of|the|a|an|is|are|would|be|follows|verdicts?|outputs?|replies|reply|lines?|formats?"
+    r"|responses?|answers?|this|only|as|here|below)){0,6}"
+    r"|\b(?:output |reply |answer |expected |required |verdict )?(?:format|syntax|form|wording)(?: (?:is|was"
+    r"|would be|looks like|reads|as follows|below)){0,2}"
+    r"|\b(?:options?|choices|possible \w+|allowed \w+|valid \w+)(?: (?:are|is|include))?"
+    r"|\b(?:told|asked|instructed|supposed|required|wants me|ordered|tempted|invited"
+    r"|meant) (?:me )?to (?:\w+ )?(?:write|say|state|print|output|answer|reply|end|give|put|use|choose|pick"
+    r"|award|rate)(?: with| in| it)?"
+    r"|\b(?:first|initial|rough|early|my first) (?:guess|impression|thought|draft|idea|reaction|instinct|verdict"
+    r"|take)(?: (?:is|was|would be))?"
+    r"|\b(?:at first|initially),?(?: \w+){0,4}|\bi (?:first|initially|briefly|almost|nearly) (?:\w+ ){0,3}\w+"
+    r")[ \t*_:,.=>`\"'“(\-–—]*$",
+    re.IGNORECASE,
+)
+_MINE = re.compile(r"\b(?:my|final|mine)\b(?! (?:first|initial))", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:not|never|neither|nor|cannot|hardly|scarcely|anything but|far from|instead of|rather than|other than|except|no longer"
+    r"|rule[sd]? out|rejects?|rejected|excludes?|excluded|avoid|refuse|against|deny|denied|disagree(?: with)?"
+    r"|doubt|wrong(?:ly)? (?:to|say|call))\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_NOT_NOT = re.compile(r"\b(?:not only|no doubt|without (?:a )?doubt|why not|not (?:sure )?whether)\b", re.IGNORECASE)
+_CLAUSES = re.compile(r"[,;:—–]|\s-{1,2}\s|\b(?:so|(?<!anything )but|and so|hence|therefore|thus|because|since)\b", re.IGNORECASE)
+_WORSE = re.compile(
+    r"\b(?P<worse>loser|losers|losing|loses|lost|worse|worst|weaker|weakest|inferior|rejected|eliminated"
+    r"|runner-?up|second[- ](?:best|place)|less \w+|least \w+|bad)\b(?! than\W*$)"
+    r"|\b(?:better|best|winner|winning|wins|stronger|strongest|superior|preferred|chosen|good|more \w+|most \w+)\b",
+    re.IGNORECASE,
+)
+_BEHIND_EDGES = " \t\n*_`)]}\"'”’~.,"
+_BEHIND = re.compile(  # words that go on with a statement and unsay it
+    r"[\s*_`)\]}\"'”’~.]{0,8}(?:would|could|might|if|unless|only if|were|had|should (?:it|the|this)|needs?"
+    r"|requires?|means|stands for"
+    r"|is (?:for|reserved|meant|what|too|wrong|false|worse|weaker|inferior|incorrect|out|off|ruled|rejected|no"
+    r"|not|never|the (?:loser|worse|weaker|wrong|opposite))"
+    r"|(?:is|was|does|do|did|has|can|could|would|should|wo|ca)n['’]t|(?:was|does|do|did|has|can|will|should"
+    r"|may)(?: not| never)|cannot|loses|lost|lacks?|fails"
+    r"|, (?:if|unless)|,? but (?:it|that|this)(?:['’]s| is| was| does| did)(?:n['’]t)?(?: \w+)? ?(?:not|false"
+    r"|wrong|incorrect|untrue|none|n['’]t)"
+    r"|,? but (?:it|that|this) (?:fails|isn['’]t|wasn['’]t|doesn['’]t|didn['’]t))\b",
+    re.IGNORECASE,
+)
+_ALTERNATIVE = re.compile(
+    r"[\s*_`)\]}\"'”’~,]{0,8}(?:or|and/or|versus|vs\.?)\b[\s*_`(\[\"'“]{0,8}(?:maybe |perhaps |is it )?$", re.IGNORECASE
+)
+_ASKS = re.compile(r"[ \t*_`)\]}\"'”’~]{0,8}\?")
+_STRIKES = re.compile(r"~~|<(/?)(?:s|del|strike)>", re.IGNORECASE)
+_LEAD_CUT = re.compile(r"[.!?;。][\"'”’)\]*_`]{0,3}\s")
+
+
+class Context:
+    """What the words around the statements of one reply make of them. Work is bounded for each statement."""
+
+    def __init__(
+        self, text: str, original: str, found: list[Statement], question: Question, theirs: Callable[[str], bool]
+    ) -> None:
+        """Take the text with its thinking blanked, the same text before that (a cue may stand in front of a stray tag), the
+        statements found in it, in order, and how to tell whether words stand in the texts under judgement.
+        """
+        self._theirs = theirs
+        self._text = text
+        self._question = question
+        self._quoting = Quoting(text, original)
+        self._starts = [s.start for s in found]
+        self.foreign = self._foreign(found)
+
+    def fenced(self, at: int) -> bool:
+        """Whether a position is inside a code fence."""
+        return self._quoting.fenced(at)
+
+    def taken_back(self, statement: Statement, stated: StatedValue) -> str:
+        """Why a statement does not stand: a question, taken back in the next sentence, on another scale. Empty: it stands."""
+        tail = self._tail(statement)
+        if _ASKS.match(tail):
+            return "asked, not stated"
+        if _ALTERNATIVE.fullmatch(tail):
+            return "one of several"
+        if statement.siblings and (why := rescaled_beside(statement.siblings, self._question)):
+            return why
+        own, *later = _BLANK.split(tail, maxsplit=1)  # behind a blank line something else may be told
+        scale = _scale(statement, stated, self._question)
+        taken = takes_back(_continued(own), scale, self._theirs)
+        taken = taken or any(takes_back(_continued(part), None, self._theirs) for part in later)
+        return "taken back by the words behind it" if taken else ""
+
+    def _foreign(self, found: list[Statement]) -> list[bool]:
+        """Which statements are not the judge's verdict. An introduced checklist goes on line by line until an id comes back."""
+        foreign: list[bool] = []
+        run: set[str] = set()
+        at = -1
+        for statement in found:
+            start = statement.start
+            if self._quoting.marked(start) or self._struck(statement) or _unsaid(self._tail(statement)):
+                foreign.append(True)
+                continue
+            follows = bool(run) and statement.key not in run and self._quoting.adjacent(at, start)
+            foreign.append(follows or self._quoting.introduced(start) or self._not_meant(start))
+            if foreign[-1]:
+                run = (run if follows else set()) | ({statement.key} if statement.key else set())
+                at = start
+            else:
+                run = set()
+        return foreign
+
+    def _tail(self, statement: Statement) -> str:
+        """What stands behind a statement, up to the next one."""
+        end = min(statement.end + _TAIL_WINDOW, len(self._text))
+        after = bisect_left(self._starts, statement.end)
+        if after < len(self._starts):
+            end = min(end, max(statement.end, self._starts[after]))
+        return self._text[statement.end : end]
+
+    def _not_meant(self, at: int) -> bool:
+        lead, above = self._quoting.lead(at)
+        if not lead.strip(_LEAD_EDGES):
+            return False
+        if _EXAMPLE.search(lead) and not _MINE.search(lead):
+            return True
+        supposed = _WOULD_HAVE.search(lead) or (_IF.search(_NO_IF.sub(" ", lead)))
+        if supposed and (not above or _SAYING.search(lead)):
+            return True
+        clause = _CLAUSES.split(lead.rstrip(_LEAD_EDGES))[-1]
+        words = clause.split()
+        named = _CLAUSES.split(lead.rstrip(_LEAD_EDGES + ":="))[-1]  # "Loser: [[A]]"
+        if above:
+            return (bool(words) and _NOT.fullmatch(words[-1]) is not None) or (len(named.split()) <= 4 and self._worse(named))
+        return _NOT.search(_NOT_NOT.sub(" ", " ".join(words[-6:]))) is not None or self._worse(named)
+
+    def _worse(self, clause: str) -> bool:
+        """Whether the words before a name call it the loser."""
+        if self._question.spec.kind != "choice":
+            return False
+        found = list(_WORSE.finditer(clause))
+        return bool(found) and found[-1].group("worse") is not None
+
+    def _struck(self, statement: Statement) -> bool:
+        """Whether a statement stands between marks that strike it through, on its own line."""
+        if not self._strikes:
+            return False
+        low = max(self._text.rfind("\n", max(0, statement.start - 400), statement.start) + 1, statement.start - 400)
+        opened = 0
+        for found in _STRIKES.finditer(self._text, low, max(low, statement.value_at)):
+            opened = 0 if (found.group() == "~~" and opened) or found.group(1) else 1
+        end = self._text.find("\n", statement.value_at, statement.value_at + 400)
+        return (
+            bool(opened)
+            and _STRIKES.search(self._text, statement.value_at, end if end >= 0 else statement.value_at + 400) is not None
+        )
+
+    @cached_property
+    def _strikes(self) -> bool:
+        return _STRIKES.search(self._text) is not None
+
+
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»|`[^`\n]{1,300}`|^[ \t]*>[^\n]*|[\"“«`][^\n]*$", re.MULTILINE
+)
+
+
+def _unsaid(tail: str) -> bool:
+    """Whether the words behind a statement go on with it and unsay it; a new sentence on a new line is none of it."""
+    found = _BEHIND.match(tail)
+    if found is None:
+        return False
+    words = found.group().lstrip(_BEHIND_EDGES)
+    return "\n" not in found.group() or not words[:1].isupper()
+
+
+def _continued(tail: str) -> str:
+    """The judge's own words behind a statement, without the marks that close it."""
+    return _QUOTED.sub(" ", tail.lstrip(" \t*_`~)]}>\"'”’.,;:|-–—")).lstrip(" \t\n*_`~)]}>\"'”’.,;:|-–—")
+
+
+def _scale(statement: Statement, stated: StatedValue, question: Question) -> Scale:
+    """What one stated value might have been; of several stated at once, nothing is known."""
+    kind, value = question.spec.kind, str(stated.value)
+    if kind in ("scores", "ranking"):
+        return Scale("", ())
+    if kind == "choice":
+        names = (*question.names, *((question.spec.tie,) if question.spec.tie else ()))
+        return Scale(value, tuple(n for n in names if n != value), names=True)
+    if kind in ("label", "graded_choice"):
+        graded = kind == "graded_choice"
+        return Scale(value, tuple(n for n in question.labels if n != value), graded or question.labels[value] >= 0.5, graded)
+    if kind == "criteria":
+        labels = question.criteria[match(statement.key, question.criteria) or next(iter(question.criteria))]
+        return Scale(value, tuple(n for n in labels if n != value), labels.get(value, 1.0) >= 0.5)
+    return Scale(value)
+
+
+class Quoting:
+    """Answers, for one text, whether a position is quoted or fenced. Work is bounded for each position asked."""
+
+    def __init__(self, text: str, original: str) -> None:
+        """Take the text with its thinking blanked, and the same text before that (the cue may stand in front of a stray tag)."""
+        self._text = text
+        self._original = original
+        self._fences: list[tuple[int, int]] | None = None
+
+    def fenced(self, at: int) -> bool:
+        """Whether a position is inside a code fence."""
+        return self._fence(at) is not None
+
+    def marked(self, at: int) -> bool:
+        """Whether a position is inside quotation marks or backticks, or in a `>` line."""
+        line = self._line_start(at)
+        return self._text[line:at].lstrip().startswith(">") or self._in_marks(at)
+
+    def introduced(self, at: int) -> bool:
+        """Whether the words right before a position, on its line or the one above, introduce somebody else's words."""
+        line = self._line_start(at)
+        head = self._text[line:at]
+        if head.strip(" \t*_#-•[({`>0123456789.)"):
+            return introduces(head)
+        return introduces(self._line_before(line))
+
+    def lead(self, at: int) -> tuple[str, bool]:
+        """The sentence that a position continues: on its line, or (True) the end of the line above, where that one is open."""
+        line = self._line_start(at)
+        head = self._text[max(line, at - _LEAD_WINDOW) : at]
+        above = not head.strip(_LEAD_EDGES)
+        if above:
+            head = self._line_before(line)[-_LEAD_WINDOW:]
+            if head.rstrip(" *_`").endswith((".", "!", "?", ";", "。")):
+                return "", True
+        return _LEAD_CUT.split(head)[-1], above
+
+    def adjacent(self, first: int, second: int) -> bool:
+        """Whether two positions stand on the same line or on two lines that follow each other."""
+        return second - first <= 2000 and self._text.count("\n", first, second) <= 1
+
+    def _line_start(self, at: int) -> int:
+        found = self._text.rfind("\n", max(0, at - 2000), at)
+        return found + 1 if found >= 0 else max(0, at - 2000)
+
+    def _line_before(self, line: int) -> str:
+        """The last line with words above a line; the line that opens a fence does not count."""
+        fence = self._fence(line)
+        if fence is not None and not self._text[fence[0] : line].partition("\n")[2].strip():
+            line = fence[0]
+        window = self._original[max(0, line - 400) : line].rstrip()
+        return window.rpartition("\n")[2]
+
+    def _in_marks(self, at: int) -> bool:
+        low, high = max(0, at - _BEFORE), min(len(self._text), at + _AFTER)
+        window = self._text[low:high]
+        here = at - low
+        blanks = [b.end() for b in _BLANK.finditer(window)]
+        cut = bisect_right(blanks, here)
+        begin = blanks[cut - 1] if cut else 0
+        end = blanks[cut] if cut < len(blanks) else len(window)
+        while (opening := _OPENING.search(window, begin, here + 1)) is not None and opening.end() <= here:
+            closing = _closing(window, opening.end(), end, opening.group())
+            if closing >= here:
+                return True
+            begin = closing + 1 if closing >= 0 else opening.end()
+        return False
+
+    def _fence(self, at: int) -> tuple[int, int] | None:
+        if self._fences is None:
+            self._fences = _fences(self._text)
+        index = bisect_right(self._fences, (at, len(self._text) + 1)) - 1
+        if index < 0:
+            return None
+        start, end = self._fences[index]
+        return (start, end) if start <= at < end else None
+
+
+def introduces(words: str) -> bool:
+    """Whether a clause ends in words that introduce what somebody else says.
+
+    Example:
+        >>> introduces("The response ends with the line:"), introduces("I would say:"), introduces("It contains errors:")
+        (True, False, False)
+    """
+    clause = _TAGS.sub(" ", words[-_CUE_WINDOW:]).rstrip(" \t:,-–—*_\"'`“‘«([{#=>\\$")
+    for stop in (". ", "! ", "? ", "; "):
+        clause = clause.rpartition(stop)[2]
+    if clause.endswith((".", "!", "?", ";")):
+        return False
+    tokens = [t.lower() for t in _WORD.findall(clause)]
+    at = len(tokens) - 1
+    while at >= 0 and tokens[at] in _NEUTRAL and not _is_cue(tokens, at):
+        at -= 1
+    if at < 0 or not _is_cue(tokens, at):
+        return False
+    subject = tokens[max(0, at - 5) : at]
+    return not any(t in _FIRST_PERSON or t in _JUDGE_NOUNS for t in subject)
+
+
+def _is_cue(tokens: list[str], at: int) -> bool:
+    if tokens[at] in _VERBS:
+        return True
+    return tokens[at] in ("with", "by") and at > 0 and tokens[at - 1] in _WITH_VERBS
+
+
+def _closing(window: str, start: int, end: int, mark: str) -> int:
+    """Position of the mark that closes a quotation, or -1. A single quote closes on its own line only, not inside a word."""
+    if mark == "'":
+        stop = window.find("\n", start, end)
+        return next(
+            (m.start() for m in _APOSTROPHE.finditer(window, start, stop if stop >= 0 else end)),
+            -1,
+        )
+    found = [
+        at for closer in ([_CLOSERS[mark]] if len(mark) > 1 else _CLOSERS[mark]) if (at := window.find(closer, start, end)) >= 0
+    ]
+    return min(found, default=-1)
+
+
+_APOSTROPHE = re.compile(r"(?<=\S)'(?!\w)")
+
+
+def _fences(text: str) -> list[tuple[int, int]]:
+    """Spans of fenced blocks, from the opening line to the end of the closing one; an open fence runs to the end."""
+    spans: list[tuple[int, int]] = []
+    opened: tuple[int, str] | None = None
+    for found in _FENCE.finditer(text):
+        mark = found.group(1)
+        if opened is None:
+            opened = (found.start(), mark)
+        elif mark[0] == opened[1][0] and len(mark) >= len(opened[1]) and found.group().strip(" \t>") == mark:
+            spans.append((opened[0], found.end()))
+            opened = None
+    if opened is not None:
+        spans.append((opened[0], len(text)))
+    return spans
