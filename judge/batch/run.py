@@ -15,12 +15,13 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from judge.batch.describe import DataSource, describe
 from judge.batch.finish import RunFinish
+from judge.batch.folder import begin, check_folder, fail, identity
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.store import Store
@@ -28,14 +29,16 @@ from judge.batch.summary import counts, reasons, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
-from judge.errors import DataError, JudgeError, OutputError
+from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
 from judge.pipeline.evaluate import Item, OnError, evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
-from judge.types import Sample
+from judge.types import Flag, Reward, Sample
 
 Notice = Callable[[str], None]
+
+TICK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ async def run_batch(
     quiet: bool = False,
     jsonl: bool = False,
     strict: bool = False,
+    overwrite: bool = True,
+    max_failures: int | None = None,
+    command: str = "",
 ) -> RunResult:
     """Judge a data set into a run folder.
 
@@ -71,50 +77,145 @@ async def run_batch(
         engine: Used instead of the one in the settings.
         notice: Called with one line when something slow starts or ends.
         strict: A bad row ends the run; else it gets no reward, with the reason `invalid`.
+        overwrite: False: a folder with the results of another run is refused.
+        max_failures: Rows without a reward after which the run stops. None: no limit.
+        command: What continues this run, for the message when it stops.
 
     Raises:
-        EngineError: The engine cannot work at all. What was judged before is kept.
+        InputError: The folder holds the results of another run.
+        EngineError: The engine cannot work at all, or (`EngineDown`) has stopped working. What was judged before is in the
+            tables, and `run.json` says `incomplete`.
         OutputError: Results cannot be written.
         DataError: A bad row under `strict`.
-        NoVerdictError: The settings say `on_no_verdict: raise`.
+        NoVerdictError: The settings say `on_no_verdict: raise`, or more rows failed than `max_failures`.
         MonitorStop: An alarm of the monitor stops the run; what was judged before is kept.
     """
+    own = identity(plan, data)
     with _locked(output):
+        if not overwrite:
+            check_folder(output, own)
         store = Store(output / "journal.sqlite")
         started = time.monotonic()
-        progress = ProgressLine(total, quiet=quiet)
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)
-        state = "failed"
-        judges: Opened | None = None
+        rows = _Rows(samples, store, ProgressLine(total, quiet=quiet), max_failures)
+        judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
+        stopped: JudgeError | None = None
+        state = "starting"
         try:
             judges = await open_judges(plan, engine, store, notice)
-            ready = time.monotonic()
+            begin(output, own)
+            state, ready = "running", time.monotonic()
+            rows.progress.engines = judges.engines
             finish.count_tokens = judges.count_text
-            interrupted = await _judge_all(plan, judges.judging, samples, store, progress, strict, watch, finish)
+            interrupted = await _judge_all(plan, judges.judging, rows, strict, watch, finish)
             store.commit()
             if not interrupted:
                 await finish.finish(store, judges)
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
-            if progress.samples and not isinstance(why, OutputError):  # that one says itself what is saved
-                why.add_note(f"{progress.samples} samples judged before this are kept: the next run does not ask for them again")
-            raise
+            if state == "starting" or not isinstance(why, EngineError | NoVerdictError):
+                _note(why, rows.progress.samples, output, own if state == "running" else None)
+                raise
+            stopped, state = why, "incomplete" if isinstance(why, EngineError) else "stopped"
         finally:
             if judges is not None:
                 await judges.close()
-            if state == "failed":
+            if state in ("starting", "running"):
                 with contextlib.suppress(OutputError):  # the error on its way says more
                     store.close()
+        assert judges is not None  # noqa: S101  # else an error is on its way
         try:
             write_tables(store, output, jsonl=jsonl)
-            run = describe(plan, judges.engines, data) | {"state": state} | _figures(store, progress, ready - started)
-            if watch.monitor is not None:
-                run["monitor"] = watch.as_dict()
+            run = describe(plan, judges.engines, data) | {"state": state} | _figures(store, rows.progress, ready - started)
+            run["notes"] += rows.notes
+            run |= {"monitor": watch.as_dict()} if watch.monitor is not None else {}
+            run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
             write_json(output / "run.json", run)
-            return RunResult(output, run, summary(store, run, output), interrupted)
+            if stopped is not None:
+                stopped.add_note(_kept(run, total, output, command))
+                raise stopped
+            return RunResult(output, run, summary(store, run, output), state == "interrupted")
         finally:
             store.close()
+
+
+def _note(why: JudgeError, done: int, output: Path, own: dict[str, Any] | None) -> None:
+    """Say on the error, and in `run.json` where a run had begun, what is left of a run that wrote no tables."""
+    if done and not isinstance(why, OutputError):  # that one says itself what is saved
+        why.add_note(f"{done} samples judged before this are kept: the next run does not ask for them again")
+    if own is not None:
+        with contextlib.suppress(OutputError):  # the error on its way says more
+            fail(output, own, why)
+
+
+def _kept(run: dict[str, Any], total: int | None, output: Path, command: str) -> str:
+    """What a person wants to know when a run stopped half-way."""
+    done = f"{run['counts']['samples']:,}" + (f" of {total:,}" if total is not None else "")
+    again = f"continue with:\n  {command}" if command else "run it again to continue"
+    works = "when the engine works again, " if run["state"] == "incomplete" else ""
+    return f"{done} samples are judged and kept in {output} (state `{run['state']}`); {works}{again}"
+
+
+class _Rows:
+    """The rows of a run, each under an id of its own, and what came of them.
+
+    Attributes:
+        renamed: Rows that had the id of another row, by their new one.
+    """
+
+    def __init__(
+        self, samples: Iterable[Sample | BadRow], store: Store, progress: ProgressLine, max_failures: int | None
+    ) -> None:
+        self._samples = samples
+        self._store = store
+        self.progress = progress
+        self._most = max_failures
+        self._failed = 0
+        self._seen: set[int] = set()
+        self.renamed: set[str] = set()
+
+    def __iter__(self) -> Iterator[Sample | BadRow]:
+        for sample in self._samples:
+            name, number = sample.id, 2
+            while hash(name) in self._seen:
+                name, number = f"{sample.id}#{number}", number + 1
+            self._seen.add(hash(name))
+            if name != sample.id and isinstance(sample, Sample):
+                self.renamed.add(name)
+                yield replace(sample, id=name)
+            else:
+                yield sample
+
+    def flagged(self, sample: Sample, rewards: tuple[Reward, ...]) -> tuple[Reward, ...]:
+        """The rewards, flagged where the row had to be renamed."""
+        if sample.id not in self.renamed:
+            return rewards
+        flag = Flag("duplicate_id", f"an earlier row has the id `{sample.id.rpartition('#')[0]}`")
+        return tuple(replace(reward, flags=(*reward.flags, flag)) for reward in rewards)
+
+    def enter(
+        self, row: int, rewards: tuple[Reward, ...], finished: tuple[Reward, ...] | None = None, responses: tuple[str, ...] = ()
+    ) -> None:
+        """Enter what came of one row: `rewards` as judged, `finished` as they go into the tables.
+
+        Raises:
+            NoVerdictError: Too many rows have no reward.
+        """
+        self._store.add(row, rewards if finished is None else finished, responses)
+        self.progress.add(rewards)
+        failure = next((reward.failure for reward in rewards if reward.failure is not None), None)
+        self._failed += failure is not None
+        if self._most is not None and self._failed > self._most:
+            said = f"{failure.reason}: {failure.detail}" if failure and failure.detail else str(failure and failure.reason)
+            raise NoVerdictError(f"{self._failed:,} rows have no reward, and at most {self._most:,} may fail; the last: {said}")
+
+    @property
+    def notes(self) -> list[str]:
+        """What `run.json` says about the ids."""
+        if not self.renamed:
+            return []
+        return [f"{len(self.renamed)} rows have the id of an earlier row; they are called `{min(self.renamed)}` and so on"]
 
 
 def _figures(store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:
@@ -132,9 +233,7 @@ def _figures(store: Store, progress: ProgressLine, loading_s: float) -> dict[str
 async def _judge_all(
     plan: Plan,
     judging: Judging,
-    samples: Iterable[Sample | BadRow],
-    store: Store,
-    progress: ProgressLine,
+    rows: _Rows,
     strict: bool,
     watch: RunWatch,
     finish: RunFinish,
@@ -142,16 +241,27 @@ async def _judge_all(
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
     on_error: OnError = "raise" if strict else "invalid"
-    with progress, _on_interrupt(stop), _rare_collections():
-        items, limit = _items(watch.feed(samples), strict), plan.settings.max_in_flight
-        async with aclosing(evaluate(judging, items, in_flight=limit, on_error=on_error, stop=stop)) as judged:
-            async for each in judged:
-                fed: Fed = each.item.tag
-                if fed.row is not None:
-                    store.add(fed.row, finish.add(fed.row, each.item.sample, each.rewards), each.item.sample.texts)
-                    progress.add(each.rewards)
-                watch.finished(fed, each.rewards)
+    with rows.progress, _on_interrupt(stop), _rare_collections():
+        watching = asyncio.create_task(_tick(rows.progress))
+        items, limit = _items(watch.feed(rows), strict), plan.settings.max_in_flight
+        try:
+            async with aclosing(evaluate(judging, items, in_flight=limit, on_error=on_error, stop=stop)) as judged:
+                async for each in judged:
+                    fed: Fed = each.item.tag
+                    if fed.row is not None:
+                        rewards = rows.flagged(each.item.sample, each.rewards)
+                        rows.enter(fed.row, rewards, finish.add(fed.row, each.item.sample, rewards), each.item.sample.texts)
+                    watch.finished(fed, each.rewards)
+        finally:
+            watching.cancel()
     return stop.is_set()
+
+
+async def _tick(progress: ProgressLine) -> None:
+    """Show an engine that is down while no row is finished."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        progress.tick()
 
 
 def _items(rows: Iterable[Fed], strict: bool) -> Iterator[Item]:

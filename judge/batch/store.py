@@ -64,7 +64,7 @@ class Store:
             self._db.executescript(_TABLES)
             self._known = {key for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1")}
         except sqlite3.Error as why:
-            raise OutputError(f"{path}: cannot be used as the run's journal: {why}; delete it or choose another folder") from None
+            raise OutputError(f"{path}: cannot be used as the run's journal: {why}; {_remedy(why)}") from None
 
     # ---- the journal ---------------------------------------------------------------------------------------------
 
@@ -192,6 +192,13 @@ class Store:
             yield
         except sqlite3.Error as why:
             raise OutputError(f"{self.path}: {why} (is the disk full, or the file damaged?)") from None
+
+
+def _remedy(why: sqlite3.Error) -> str:
+    """What to do about a journal that cannot be opened. It holds what was paid for, so never to delete it."""
+    if getattr(why, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return "choose another --output, or move the file away (a copy of the folder may hold a whole one)"
+    return "make room on the disk (or see who may write there) and run the same command again; what it holds is kept"
 
 
 def _incomplete(outcome: Verdict | NoVerdict | None) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import shlex
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +15,7 @@ import typer
 from judge.batch.describe import DataSource
 from judge.batch.dry_run import dry_run
 from judge.batch.read import parse_map, read_samples
-from judge.batch.run import run_batch
+from judge.batch.run import RunResult, run_batch
 from judge.cli.options import Config, Data, Limit, Map, Set, SplitOption, kept_columns, load_plan, needed_columns, notice
 from judge.errors import InputError
 from judge.pipeline.shaping import LENGTHS
@@ -36,6 +39,19 @@ def run(
             help="A row that cannot be judged as it is ends the run. [default: off; it gets no reward, with the reason]",
         ),
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the results of another run in the output directory. [default: off; refused]"),
+    ] = False,
+    max_failures: Annotated[
+        str | None,
+        typer.Option(
+            "--max-failures",
+            help="Stop with exit code 5 when more rows have no reward: a number, or a share such as 5%. [default: no limit]",
+            metavar="N|P%",
+            show_default=False,
+        ),
+    ] = None,
     dry: Annotated[
         bool,
         typer.Option(
@@ -58,8 +74,10 @@ def run(
       judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
       judge run my.yaml --data answers.jsonl --dry-run
 
-    Exit codes: 0 done, 2 wrong input, 3 engine cannot work, 4 cannot write, 5 no reward under `raise`, 6 an alarm of the
-    monitor, 130 stopped.
+    Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
+    kept, run.json says `incomplete`, and the same command continues); 4 results cannot be written; 5 nothing got a reward, more
+    rows failed than --max-failures, or a response has no reward under `on_no_verdict: raise`; 6 the monitor stopped the run;
+    130 stopped by Ctrl-C.
     """
     plan = load_plan(config, overrides)
     needs, keep = needed_columns(plan), kept_columns(plan)
@@ -82,6 +100,9 @@ def run(
             quiet=quiet,
             jsonl=jsonl,
             strict=strict,
+            overwrite=overwrite,
+            max_failures=_most(max_failures, total),
+            command=shlex.join(["judge", *sys.argv[1:]]),
         )
     )
     print(result.summary)
@@ -89,3 +110,31 @@ def run(
         done = result.run["counts"]["samples"]
         notice(f"stopped: {done} of {total} samples are done and kept; run the same command again to go on")
         raise typer.Exit(130)
+    _judge_outcome(result)
+
+
+def _judge_outcome(result: RunResult) -> None:
+    """A run that gave nothing to train on must not look like one that did."""
+    counts, reasons = result.run["counts"], result.run["no_verdict_reasons"]
+    if not counts["responses"]:
+        return
+    if reasons.get("invalid", 0) == counts["responses"]:
+        notice("every row is invalid: nothing was judged")
+        raise typer.Exit(2)
+    if not counts["judged"] + counts["gated"]:
+        notice("no response got a reward; the reasons are above")
+        raise typer.Exit(5)
+
+
+def _most(text: str | None, total: int) -> int | None:
+    """Rows that may fail. Raises `InputError` when that is no number or share."""
+    if text is None:
+        return None
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number) if percent else int(number)
+    except ValueError:
+        value = -1
+    if rest or value < 0 or not math.isfinite(value) or (percent and value > 100):
+        raise InputError(f"--max-failures {text}: must be a number of rows such as 20, or a share such as 5%")
+    return int(total * value / 100) if percent else int(value)

@@ -39,6 +39,11 @@ class Outage:
         waited = f" for {self.patience_s:g} s" if self.patience_s else ""
         return f"the judge's engine at {self.address} {_FAULTS[self.fault]}{waited}: {self.cause}; {_REMEDY[self.fault]}"
 
+    @property
+    def what(self) -> str:
+        """What is the matter, in three words."""
+        return _FAULTS[self.fault]
+
     def waiting(self, now: float) -> str:
         """The same, while it is being waited for."""
         if not self.patience_s:

@@ -54,8 +54,9 @@ async def run_each(
 ) -> AsyncGenerator[tuple[U, R]]:
     """Do the work of every unit, at most `in_flight` at once; gives each with its result, in the order in which they end.
 
-    Units are taken from the iterable only when there is room. The first error ends it all and is raised; what is still in
-    progress then, or when the caller leaves, is cancelled and waited for.
+    Units are taken from the iterable only when there is room. The first error of the work ends it all and is raised; what is
+    still in progress then, or when the caller leaves, is cancelled and waited for. An error of the iterable is raised once
+    what was taken before it is done.
 
     Args:
         stop: Set by somebody: nothing more is taken, what is in progress is cancelled, and the iteration ends.
@@ -73,11 +74,15 @@ async def run_each(
         done.put_nowait(task)
 
     unread, more = 0, True
+    broken: Exception | None = None
     try:
         while True:
             taken = 0
             while more and unread < in_flight and taken < BREATH and not (stop is not None and stop.is_set()):
-                unit = next(waiting, _END)
+                try:
+                    unit = next(waiting, _END)
+                except Exception as why:  # noqa: BLE001  # raised below, once what was taken before it is done
+                    unit, broken = _END, why
                 if unit is _END:
                     more = False
                     break
@@ -88,6 +93,8 @@ async def run_each(
             if taken == BREATH and done.empty():
                 await asyncio.sleep(0)
             elif not unread:
+                if broken is not None:
+                    raise broken
                 return
             else:
                 task_done = await done.get()

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from judge.batch.summary import load_run
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import EngineError, OutputError
 from judge.shipped import shipped_dir
@@ -171,7 +172,7 @@ def test_votes_are_kept_one_by_one(tmp_path):
 
 
 def test_an_engine_that_dies_midway_keeps_what_was_judged(tmp_path):
-    """The key is revoked after four calls: the error says what is kept, and the next run asks for the rest only."""
+    """The key is revoked after four calls: what was judged is in the tables, and the next run asks for the rest only."""
     count = iter(range(100))
 
     def dies(request):
@@ -181,7 +182,9 @@ def test_an_engine_that_dies_midway_keeps_what_was_judged(tmp_path):
 
     with pytest.raises(EngineError, match="refused") as error:
         run(tmp_path, samples(5), dies, max_in_flight=1)
-    assert "2 samples judged before this are kept" in error.value.__notes__[0]
+    assert "2 samples are judged and kept in" in error.value.__notes__[0]
+    assert [row["id"] for row in rewards(tmp_path)] == ["s0", "s1"]
+    assert load_run(tmp_path)["state"] == "incomplete"
     _, engine = run(tmp_path, samples(5))
     assert len(engine.requests) == 6
 
@@ -189,6 +192,6 @@ def test_an_engine_that_dies_midway_keeps_what_was_judged(tmp_path):
 def test_a_damaged_journal_is_said_and_not_deleted(tmp_path):
     """Whatever the file is, it is somebody's: the message says what to do and touches nothing."""
     (tmp_path / "journal.sqlite").write_bytes(b"this is no database, and it is long enough to look like one" * 50)
-    with pytest.raises(OutputError, match=r"journal\.sqlite: cannot be used as the run's journal: .*delete it or choose"):
+    with pytest.raises(OutputError, match=r"journal\.sqlite: cannot be used as the run's journal: .*choose another --output"):
         run(tmp_path, samples(1))
     assert (tmp_path / "journal.sqlite").read_bytes().startswith(b"this is no database")

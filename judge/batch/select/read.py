@@ -117,7 +117,7 @@ class _Join:
 
     def _candidate(self, row: int, sample: Sample, record: Mapping[str, Any], name: str) -> ScoredResponse:
         index = int(record["response_index"])
-        if record["id"] != clean(sample.id):
+        if record["id"] != clean(sample.id) and not record["id"].startswith(f"{clean(sample.id)}#"):  # a repeated id was renamed
             raise self.fail(row, f"has the id `{sample.id}`, and in the run it is `{record['id']}`")
         response = sample.texts[index]
         begins = self._excerpts.get((row, index))

@@ -1,0 +1,100 @@
+"""The run folder over its life: whose results it holds, and in which state.
+
+- `run.json` says `running` from the first call until the tables are replaced, so that a run that is killed never leaves
+  `finished` beside the rows of another one.
+- Results of another configuration, or of other data, are not replaced unless the user says so; the message names what differs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.batch.describe import DataSource, method, source_record
+from judge.batch.write import write_json
+from judge.errors import InputError, Problem
+from judge.pipeline.build import Plan
+from judge.settings import settings_dict
+
+TABLE = "rewards.parquet"
+MOST_DIFFERENCES = 6  # named in the message
+_NO_MATTER = frozenset(  # settings that decide how fast and how stubbornly is asked, and not what comes of it
+    {"max_in_flight", "server", "engine_down", "rubric", "recipe"}
+    | {f"engine.{name}" for name in ("base_url", "transport", "api_key_env", "concurrency", "deadline_s", "patience_s")}
+    | {f"engine.{name}" for name in ("max_retries", "headers", "check_model", "max_num_seqs", "gpu_memory_utilization")}
+    | {f"engine.{name}" for name in ("cpu_kv_cache_gib", "max_batch_size")}
+)
+
+
+def identity(plan: Plan, data: str | DataSource) -> dict[str, Any]:
+    """What makes a run this run, known before an engine is."""
+    return {"data": source_record(data), **method(plan), "settings": settings_dict(plan.settings)}
+
+
+def check_folder(folder: Path, own: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds the results of another run.
+
+    Raises:
+        InputError: It does; the message names what differs.
+    """
+    path = folder / "run.json"
+    if not (folder / TABLE).exists() or not path.exists():
+        return
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as why:
+        raise InputError(Problem(str(path), f"cannot be read ({why}); --overwrite replaces the results in this folder")) from None
+    found = list(_differences(old, own))
+    if found:
+        more = [f"and {len(found) - MOST_DIFFERENCES} more"] if len(found) > MOST_DIFFERENCES else []
+        raise InputError(
+            Problem(
+                str(folder),
+                "holds the results of another run. What differs:\n"
+                + "\n".join(f"  {line}" for line in [*found[:MOST_DIFFERENCES], *more])
+                + "\nChoose another --output, or replace these results with --overwrite (equal judge calls are reused)",
+            )
+        )
+
+
+def begin(folder: Path, own: Mapping[str, Any]) -> None:
+    """Say that a run is on its way: whatever tables are there are not its results."""
+    write_json(folder / "run.json", {"state": "running", **own})
+
+
+def fail(folder: Path, own: Mapping[str, Any], why: BaseException) -> None:
+    """Say that a run ended in an error and wrote no tables."""
+    write_json(folder / "run.json", {"state": "failed", "error": str(why), **own})
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    before, now = old.get("data") or {}, new["data"]
+    for name in ("source", "split", "map"):
+        if name in before and before[name] != now[name]:
+            yield f"data, {name}: {_short(before[name])} there, {_short(now[name])} now"
+    if before.get("source") == now["source"] and before.get("sha256") not in (None, now["sha256"]):
+        yield f"data: the content of {now['source']} has changed since"
+    for name in ("recipe", "rubric"):
+        was, is_ = old.get(name) or {}, new[name] or {}
+        if name in old and was != is_:
+            names = was.get("name"), is_.get("name")
+            yield f"{name}: " + (f"{names[0]} there, {names[1]} now" if names[0] != names[1] else f"{names[0]} has changed since")
+    yield from _settings(old.get("settings") or {}, new["settings"])
+
+
+def _settings(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name in old.keys() & new.keys():
+        path = f"{prefix}{name}"
+        if path in _NO_MATTER or old[name] == new[name]:
+            continue
+        if isinstance(old[name], dict) and isinstance(new[name], dict):
+            yield from _settings(old[name], new[name], f"{path}.")
+        else:
+            yield f"settings, {path}: {_short(old[name])} there, {_short(new[name])} now"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
