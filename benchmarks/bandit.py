@@ -182,7 +182,8 @@ class World:
         if text in rates:
             rate = rates[text]
         elif "=" in text:
-            rate = RIGHT if text.endswith(f"= {sample.reference}") else WRONG
+            [known] = sample.reference or ("",)
+            rate = RIGHT if text.endswith(f"= {known}") else WRONG
         else:
             rate = HARMLESS if self.scenario.ratio is None else self.scenario.ratio * self.honest_rate()
         return Reward(sample.id, 0, float(self.chance.random() < rate), group=sample.group)

@@ -54,9 +54,9 @@ class Count:
         if looked.blocked is None:
             return False
         self.blocked[looked.blocked.name] += 1
-        self.agreeing += sample.reference is not None and agrees(sample.responses[index], sample.reference)
+        self.agreeing += any(agrees(sample.responses[index], known) for known in sample.reference or ())
         self.examples.append(
-            f"{looked.blocked.name}: {sample.responses[index][:90]!r} (reference {(sample.reference or '')[:50]!r})"
+            f"{looked.blocked.name}: {sample.responses[index][:90]!r} (reference {' or '.join(sample.reference or ())[:50]!r})"
         )
         return True
 
