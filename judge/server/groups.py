@@ -55,7 +55,7 @@ class Group:
 
     @property
     def missing(self) -> list[int]:
-        """Indices that have not come."""
+        """Indices of members that have not arrived."""
         return [i for i in range(self.size) if i not in self.members]
 
 

@@ -130,7 +130,7 @@ def _result(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool)
 
 def _streamed(request: Request, state: State, samples: Sequence[Sample], lines: AsyncIterator[dict[str, Any]]) -> Response:
     if "idempotency-key" in request.headers:
-        raise APIError(400, "no_replay", "a streamed answer is not kept for repetition", where="header idempotency-key")
+        raise APIError(400, "no_replay", "Idempotency-Key is not supported for streamed answers", where="header idempotency-key")
     entered = state.service.enter(len(samples))
     entered.__enter__()
     return Lines(state, _Entered(entered), lines)

@@ -122,7 +122,9 @@ def _group_of(state: State, sample: Sample, row: dict[str, Any]) -> tuple[str, i
     name, index, attempt = group_name(sample, row), row.get(INDEX), row.get(ATTEMPT, 0)
     size = state.settings.group.size
     if size is None:
-        raise APIError(422, "needs_group", "these settings judge groups: set `server.group.size` to the rollouts of a prompt")
+        raise APIError(
+            422, "needs_group", "these settings judge groups: set `server.group.size` to the number of rollouts per prompt"
+        )
     numbers = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (index, attempt))
     if name is None or not numbers:
         group = f"`{GROUP}` (or `{TASK}`)"

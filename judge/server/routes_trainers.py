@@ -65,7 +65,7 @@ async def get_reward(request: Request) -> Response:
 def _openrlhf(state: State, place: int, query: str, prompt: str, label: Any) -> Sample:
     response = response_in(query, prompt)
     if response is None:
-        message = "the query does not contain its prompt, so nothing says where the response begins"
+        message = "the query does not contain its prompt, so the start of the response is unknown"
         raise APIError(422, "bad_field", message, where=f"query[{place}]")
     return _labelled(state, messages_in(prompt), response, label, where=f"labels[{place}]", name=str(place))
 
@@ -157,7 +157,7 @@ def _conversations(given: ScalarIn) -> list[Sample]:
     for place, text in enumerate((given.input,) if isinstance(given.input, str) else given.input):
         parts = split_text(text)
         if parts is None:
-            message = "the text has no assistant mark of a known chat template, so nothing says where the response begins"
+            message = "the text has no assistant mark of a known chat template, so the start of the response is unknown"
             raise APIError(422, "bad_field", message, where=f"input[{place}]", hint="send `messages`")
         out.append(Sample(parts[0], (parts[1],), id=str(place)))
     return out
@@ -192,5 +192,5 @@ def number(state: State, reward: Reward) -> float:
         return state.settings.neutral
     failure = failure_of(reward)
     said = f"{failure.reason}: {failure.detail}" if failure else "no reward"
-    hint = "ask again; or declare what shall stand for it: `server.neutral`"
+    hint = "retry, or set `server.neutral` to the number that stands for a missing reward"
     raise APIError(503, "no_reward", f"this response has no reward ({said})", hint=hint, retry_s=1)

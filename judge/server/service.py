@@ -136,7 +136,7 @@ class JudgingService:
             return _without(samples, NoVerdict(Reason.INVALID, str(why)))
         except EngineError:
             self.health.saw_failure()
-            raise APIError(503, "engine_failed", "the judge's engine cannot work now", retry_s=5) from None
+            raise APIError(503, "engine_failed", "the judge's engine is not available", retry_s=5) from None
         except NoVerdictError as why:
             raise APIError(503, "no_reward", str(why), hint="the settings say `on_no_verdict: raise`", retry_s=1) from None
         self.health.saw(rewards)
