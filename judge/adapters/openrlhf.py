@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
-from judge.adapters._shared.sample import QUESTION_KEYS, label_fields, label_reference, question_of
+from judge.adapters._shared.sample import QUESTION_KEYS, label_answer, label_fields, question_of
 from judge.conversation import messages_in, response_in
 from judge.errors import DataError, JudgeError
 from judge.types import Conversation, Reward, Sample
@@ -72,7 +72,7 @@ def sample_of(judge: ProcessJudge, prompt: str, response: str | Conversation, la
     asked: Any = messages_in(prompt)
     if any(fields.get(key) is not None for key in QUESTION_KEYS):
         asked = question_of(fields, None, needed=judge.needs_question, where=judge.name, holder="label")
-    return judge.sample(asked, response, fields or label_reference(label), fields)
+    return judge.sample(asked, response, label_answer(label), fields)
 
 
 def to_openrlhf(judge: ProcessJudge, score: float, reward: Reward) -> dict[str, Any]:

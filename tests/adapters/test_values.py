@@ -13,7 +13,7 @@ from judge.adapters._shared.engine_down import trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
 from judge.adapters._shared.gather import GatheredRow, form_groups, judge_groups
 from judge.adapters._shared.process_judge import ProcessJudge
-from judge.adapters._shared.sample import completion_of, prompt_of, reference_column, reference_of
+from judge.adapters._shared.sample import completion_of, label_reference, prompt_of, reference_column, reference_of
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
@@ -276,3 +276,18 @@ def test_or_waits_without_end(kind):
     engine = trainer_judge(kind(settings)).plan.settings.engine
     assert isinstance(engine, OpenAiSettings)
     assert engine.patience_s == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("label", "reference"),
+    [
+        pytest.param('{"question": "2+2?", "context": ["a"]}', None, id="no-answer"),
+        pytest.param('{"question": "2+2?", "answer": ["4", "four"]}', ("4", "four"), id="alternatives"),
+        pytest.param({"target": ["4"]}, ("4",), id="mapping"),
+        pytest.param(float("nan"), None, id="nan"),
+        pytest.param("{1, 2}", ("{1, 2}",), id="a-set-in-braces"),
+    ],
+)
+def test_a_label(label, reference):
+    """A label that brings only a question says that there is no reference, and costs nobody a reward."""
+    assert label_reference(label) == reference

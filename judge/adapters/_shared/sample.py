@@ -12,7 +12,7 @@ from judge.conversation import read_prompt, read_response
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.shaping import LENGTHS
-from judge.reference import is_missing, read_documents, read_reference, written
+from judge.reference import ANSWER_KEYS, is_missing, read_documents, read_reference, written
 from judge.rubric.load import rubric_from
 from judge.types import Conversation, Sample
 
@@ -110,7 +110,11 @@ def label_reference(label: Any) -> tuple[str, ...] | None:
 
 def label_answer(label: Any) -> Any:
     """What in a label is the reference: the fields that it holds, else the label itself."""
-    return label_fields(label) or label
+    fields = label_fields(label)
+    if not fields:
+        return label
+    holds = any(not is_missing(fields.get(name)) for name in ANSWER_KEYS)
+    return fields if holds or LABEL_FIELDS.isdisjoint(fields) else None  # a question, documents, and no answer
 
 
 def sample_of(prompt: Any, completion: Any, reference: Any, *, identity: str, where: str) -> Sample:
