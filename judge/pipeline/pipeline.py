@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +30,9 @@ from judge.settings import FilterSettings
 from judge.thinking import may_hold
 from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
 
+SHRINKS = 6  # times a text is cut and asked about again, where only the endpoint knows its length
+LEAST_CHARS = 200  # of the longest response; when less would have to do, the rest of the prompt is what does not fit
+_COUNT = re.compile(r"\b\d[\d,]{2,}\b")
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
 
@@ -94,7 +98,10 @@ class Pipeline:
         asks = self._asks(alive, rubric)
         if asks:
             case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
+            programs_only = {i: dict(cells) for i, cells in work.cells.items()}
             await self._ask_all(case, asks, work)
+            if self.on_over_length == "truncate":
+                work = await self._shrink(case, asks, work, programs_only)
         return tuple(self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
@@ -306,6 +313,32 @@ class Pipeline:
             case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
         return case
 
+    async def _shrink(self, case: Case, asks: Sequence[Ask], work: _Work, programs: Mapping[int, dict[str, list[Cell]]]) -> _Work:
+        """The same for an engine that cannot count tokens: cut and ask again as long as the endpoint says that it is too long.
+
+        A refusal costs the endpoint nothing. When the rest of the prompt is too long by itself, the first answer stands.
+        """
+        first, whole = work, case.sample.responses
+        for _ in range(SHRINKS):
+            refusal = next(
+                (c.completion for cs in work.calls.values() for c in cs if c.completion.finish_reason == "over_length"), None
+            )
+            if refusal is None:
+                return work
+            responses = tuple(mapped(r, partial(_cut, share=_share(refusal.error))) for r in case.sample.responses)
+            if responses == case.sample.responses or max(len(own_words(r)) for r in responses) < LEAST_CHARS:
+                return first
+            case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
+            work = _Work({i: {k: list(v) for k, v in cells.items()} for i, cells in programs.items()}, {}, {})
+            for index, (before, after) in enumerate(zip(whole, responses, strict=True)):
+                if before != after:
+                    detail = (
+                        f"cut from {len(own_words(before)):,} to {len(own_words(after)):,} characters: the endpoint takes no more"
+                    )
+                    self._flag(work, index, Flag("truncated_response", detail, str(index)))
+            await self._ask_all(case, asks, work)
+        return first if any(c.completion.finish_reason == "over_length" for cs in work.calls.values() for c in cs) else work
+
     def _longest(self, case: Case, asks: Sequence[Ask]) -> int | None:
         turn = self._spec.turns[-1]
         ask = max(asks, key=lambda a: len(a.criteria[0].text) if a.criteria else 0)
@@ -337,6 +370,19 @@ def _cut(text: str, share: float) -> str:
         return text
     head = keep // 2
     return f"{text[:head]}\n[... {len(text) - keep:,} characters left out here ...]\n{text[len(text) - (keep - head) :]}"
+
+
+def _share(refusal: str) -> float:
+    """The share of the text to keep, from the token counts that a refusal states; 0.6 where it states none.
+
+    Example:
+        >>> round(_share("This model's maximum context length is 2048 tokens. However, your request has 4000 input tokens."), 2)
+        0.41
+    """
+    counts = sorted({int(n.replace(",", "")) for n in _COUNT.findall(refusal)})
+    if len(counts) < 2 or counts[-2] * 20 < counts[-1]:
+        return 0.6
+    return min(0.9, max(0.05, 0.9 * counts[-2] / counts[-1] - 0.05))
 
 
 def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
