@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from judge.parse.kinds import StatedValue, rescaled_beside
-from judge.parse.retraction import Scale, takes_back
+from judge.parse.retraction import Stated, takes_back
 from judge.parse.values import Statement, match
 from judge.recipe.model import Question
 
@@ -259,21 +259,21 @@ def _continued(tail: str) -> str:
     return _QUOTED.sub(" ", tail.lstrip(" \t*_`~)]}>\"'”’.,;:|-–—")).lstrip(" \t\n*_`~)]}>\"'”’.,;:|-–—")
 
 
-def _scale(statement: Statement, stated: StatedValue, question: Question) -> Scale:
+def _scale(statement: Statement, stated: StatedValue, question: Question) -> Stated:
     """What one stated value might have been; of several stated at once, nothing is known."""
     kind, value = question.spec.kind, str(stated.value)
     if kind in ("scores", "ranking"):
-        return Scale("", ())
+        return Stated("", ())
     if kind == "choice":
         names = (*question.names, *((question.spec.tie,) if question.spec.tie else ()))
-        return Scale(value, tuple(n for n in names if n != value), names=True)
+        return Stated(value, tuple(n for n in names if n != value), names=True)
     if kind in ("label", "graded_choice"):
         graded = kind == "graded_choice"
-        return Scale(value, tuple(n for n in question.labels if n != value), graded or question.labels[value] >= 0.5, graded)
+        return Stated(value, tuple(n for n in question.labels if n != value), graded or question.labels[value] >= 0.5, graded)
     if kind == "criteria":
         labels = question.criteria[match(statement.key, question.criteria) or next(iter(question.criteria))]
-        return Scale(value, tuple(n for n in labels if n != value), labels.get(value, 1.0) >= 0.5)
-    return Scale(value)
+        return Stated(value, tuple(n for n in labels if n != value), labels.get(value, 1.0) >= 0.5)
+    return Stated(value)
 
 
 class Quoting:

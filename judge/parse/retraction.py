@@ -84,7 +84,7 @@ _BETTER = r"(?:better|best|wins?|won|winner|superior|stronger|preferred|preferab
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Stated:
     """What a verdict might have been, for the words behind it.
 
     Attributes:
@@ -100,7 +100,7 @@ class Scale:
     names: bool = False
 
 
-def takes_back(tail: str, scale: Scale | None, theirs: Callable[[str], bool] = lambda words: False) -> bool:
+def takes_back(tail: str, scale: Stated | None, theirs: Callable[[str], bool] = lambda words: False) -> bool:
     """Whether the words behind a value take it back.
 
     Args:
@@ -108,7 +108,7 @@ def takes_back(tail: str, scale: Scale | None, theirs: Callable[[str], bool] = l
         theirs: Tells whether words stand in the texts under judgement: those are repeated, and take nothing back.
 
     Example:
-        >>> takes_back("Actually incorrect.", Scale("CORRECT", ("INCORRECT",))), takes_back("It names all.", Scale("CORRECT"))
+        >>> takes_back("Actually incorrect.", Stated("CORRECT", ("INCORRECT",))), takes_back("It names all.", Stated("CORRECT"))
         (True, False)
     """
     parts = [part for part in _CUT.split(tail[:_WINDOW]) if part and part.strip(_EDGES)]
@@ -121,7 +121,7 @@ def takes_back(tail: str, scale: Scale | None, theirs: Callable[[str], bool] = l
     return False
 
 
-def _sentence_takes_back(words: str, scale: Scale | None) -> bool:
+def _sentence_takes_back(words: str, scale: Stated | None) -> bool:
     if _START.match(words) or _ANYWHERE.search(words):
         return True
     if scale is None:
@@ -133,7 +133,7 @@ def _sentence_takes_back(words: str, scale: Scale | None) -> bool:
     return _only_values(words, scale) or _contradicts(words, scale)
 
 
-def _mentions(words: str, scale: Scale) -> bool:
+def _mentions(words: str, scale: Stated) -> bool:
     """Whether a sentence names a value or negates something."""
     low = words.casefold()
     tokens = _WORD.findall(low)
@@ -142,7 +142,7 @@ def _mentions(words: str, scale: Scale) -> bool:
     return any(_finds(other.casefold(), low) for other in scale.others)
 
 
-def _only_values(words: str, scale: Scale) -> bool:
+def _only_values(words: str, scale: Stated) -> bool:
     """`Two.`, `Response B.`, `INCORRECT`: a sentence that is nothing but another value."""
     bare = words.strip(_EDGES).casefold()
     if bare == scale.stated.casefold():
@@ -153,7 +153,7 @@ def _only_values(words: str, scale: Scale) -> bool:
     return any(bare == other.casefold() for other in scale.others) and len(bare) > 1
 
 
-def _contradicts(words: str, scale: Scale) -> bool:
+def _contradicts(words: str, scale: Stated) -> bool:
     """Whether a sentence states another value, or that it is not this one."""
     if scale.names:
         return any(_prefers(words, other) for other in scale.others)

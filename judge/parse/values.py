@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from judge.parse.retraction import Scale, is_confidence, names_any, rescales, takes_back
+from judge.parse.retraction import Stated, is_confidence, names_any, rescales, takes_back
 from judge.types import Reason
 
 MAX_STATEMENTS = 1000  # above this a reply is a loop, and no single statement of it is its verdict
@@ -192,7 +192,7 @@ def _tail_cut(words: str) -> _Cut | None:
     return _Cut(value + (found.group().rstrip(" .:!") if full else ""), tail, dashed=found.group("dash") is not None)
 
 
-def _explains(cut: _Cut, scale: Scale) -> bool:
+def _explains(cut: _Cut, scale: Stated) -> bool:
     """Whether what stands behind a value leaves it as it is."""
     if cut.aside and cut.tail.strip(_EDGE + _STOPS) and cut.tail.lstrip(_EDGE)[:1] not in (".", ",", ":", ";", "-", "–", "—"):
         return False
@@ -224,7 +224,7 @@ def _label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...]) -
                 return value if isinstance(value, Bad) else str(int(value))
         cut = _tail_cut(words)
         if cut is not None and (not cut.aside or is_confidence(cut.aside)) and (found := match(cut.value, labels, prefixes)):
-            scale = Scale(found, tuple(name for name in labels if name != found), labels[found] >= 0.5)
+            scale = Stated(found, tuple(name for name in labels if name != found), labels[found] >= 0.5)
             if _explains(cut, scale):
                 return found
     return _off(words, "label", ", ".join(labels))
@@ -240,7 +240,7 @@ def name(words: str, names: tuple[str, ...], tie: str | None, prefixes: tuple[st
         cut = _tail_cut(words)
         if cut is not None and (not cut.aside or is_confidence(cut.aside)) and (found := match(cut.value, allowed, prefixes)):
             other = match(cut.tail, allowed, prefixes)
-            scale = Scale(found, tuple(n for n in allowed if n != found), names=True)
+            scale = Stated(found, tuple(n for n in allowed if n != found), names=True)
             tied = bool(tie) and tie != found and names_any(cut.tail, (tie,) if tie else ())
             if other in (None, found) and not tied and _explains(cut, scale):
                 return found
@@ -264,7 +264,7 @@ def number(words: str, lo: float, hi: float, *, integer: bool) -> float | Bad:
         if found is not None:
             return _in_range(found, lo, hi, integer=integer)
     cut = _tail_cut(words)
-    if cut is not None and not _another_number(cut) and _explains(cut, Scale(cut.value.strip(_EDGE))):
+    if cut is not None and not _another_number(cut) and _explains(cut, Stated(cut.value.strip(_EDGE))):
         return number(cut.value, lo, hi, integer=integer)
     return _off(words, "number", f"{lo:g} to {hi:g}")
 
@@ -274,7 +274,7 @@ def _another_number(cut: _Cut) -> bool:
     if cut.aside:
         if is_confidence(cut.aside):
             return False
-        return not cut.aside[0].isalpha() or rescales(cut.aside) or takes_back(cut.aside, Scale(cut.value))
+        return not cut.aside[0].isalpha() or rescales(cut.aside) or takes_back(cut.aside, Stated(cut.value))
     return cut.dashed and (any(c.isdigit() for c in cut.tail) or (len(cut.tail.split()) <= 4 and rescales(cut.tail)))
 
 
