@@ -6,8 +6,11 @@ import asyncio
 import math
 import os
 import pickle
+import re
+import time
 from importlib.metadata import version
 from types import SimpleNamespace
+from zlib import crc32
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -16,11 +19,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from transformers import TrainerCallback  # noqa: E402
+
 from judge.adapters._shared.metrics import PARTS  # noqa: E402
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward  # noqa: E402
 from judge.engine.scripted import ScriptedEngine  # noqa: E402
+from judge.errors import EngineDown  # noqa: E402
+from judge.settings import RunSettings  # noqa: E402
 from tests.adapters import tiny  # noqa: E402
 from tests.adapters.stand_ins import TRL  # noqa: E402
+from tests.cli_harness import Server  # noqa: E402
+from tests.fake_endpoint import Canned  # noqa: E402
 
 SEQUENCE = SimpleNamespace(input_ids=[1, 2], completion_mask=[0, 1], old_log_probs=[0.0, -1.0])
 
@@ -149,3 +158,55 @@ def test_asyncgrpo_scores_a_group(run_file):
     assert [s.advantage for s in samples] == pytest.approx([-0.7071, 0.0, 1.4142, -0.7071], abs=1e-3)
     assert math.isnan(samples[1].metrics["rewards/judge"])
     reward.close()
+
+
+class Dies(TrainerCallback):
+    """Ends the judge's endpoint when a step has ended."""
+
+    def __init__(self, endpoint, step):
+        self.endpoint, self.step, self.at = endpoint, step, None
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.endpoint.__exit__()
+            self.at = time.monotonic()
+
+
+def endpoint_run(tmp_path, endpoint, *callbacks, steps=12):
+    """The training that a user would start again: same seed, same prompts, one folder of replies."""
+    settings = {"kind": "openai", "model": "m", "base_url": endpoint.url, "patience_s": 3}
+    cache = {"cache": str(tmp_path / "replies")} if "cache" in RunSettings.model_fields else {}
+    reward = JudgeReward({"recipe": "verifier", "filters": "off", "engine": settings, **cache})
+    trainer = tiny.trainer(str(tmp_path / "out"), reward, steps=steps)
+    for each in callbacks:
+        trainer.add_callback(each)
+    try:
+        trainer.train()
+    finally:
+        reward.close()
+    return trainer
+
+
+def test_an_endpoint_that_dies_ends_the_training(tmp_path, caplog):
+    """In step 5 of 12: said within two seconds, raised when the patience is over; the same training then completes."""
+    first = Server().__enter__()
+    first.reply = verdict_of_hash
+    dies = Dies(first, 4)
+    with pytest.raises(EngineDown, match=re.escape(first.url.removesuffix("/v1"))):
+        endpoint_run(tmp_path, first, dies)
+    assert time.monotonic() - dies.at < 30
+    told = [record for record in caplog.records if record.name == "judge.engine.sender"]
+    assert told, "nothing was said while it was waited for"
+    judged = len(first.fake.bodies)
+    assert judged
+    with Server() as second:
+        second.reply = verdict_of_hash
+        trainer = endpoint_run(tmp_path, second)
+        assert trainer.state.global_step == 12
+        if "cache" in RunSettings.model_fields:
+            again = {str(b["messages"]) for b in first.fake.bodies} & {str(b["messages"]) for b in second.fake.bodies}
+            assert again == set()
+
+
+def verdict_of_hash(body):
+    return Canned("VERDICT: " + ("CORRECT" if crc32(str(body["messages"]).encode()) % 2 else "INCORRECT"))
