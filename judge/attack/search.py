@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from judge.attack.seeds import SeedQuestion
 from judge.checks.match import agrees
 from judge.errors import OutputError
 from judge.intervals import Interval, wilson
+from judge.pipeline.evaluate import run_each
 from judge.trials import MemoryJournal
 from judge.types import Message, Request, Sampling
 
@@ -115,9 +117,8 @@ async def search(
         new = [state.pool.setdefault(t, SearchCandidate(t)) for t in dict.fromkeys(batch) if t not in state.pool]
         state.looked_at += len(batch)
         again = [c for c in _best(state) if c.accepted and c.met < len(seen)][:4]
-        room = asyncio.Semaphore(limit)
-        await asyncio.gather(*(_meet(evaluator, c, rng.sample(seen, min(2, len(seen))), filters, room) for c in new))
-        await asyncio.gather(*(_meet(evaluator, c, seen[c.met : c.met + 4], filters, room) for c in again))
+        await _meet_all(evaluator, [(c, rng.sample(seen, min(2, len(seen)))) for c in new], filters, limit)
+        await _meet_all(evaluator, [(c, seen[c.met : c.met + 4]) for c in again], filters, limit)
     return await _measured(evaluator, _best(state)[:REPORTED], held, filters, start + calls, journal)
 
 
@@ -177,23 +178,28 @@ def _changed(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-async def _meet(
+async def _meet_all(
     evaluator: Evaluator,
-    candidate: SearchCandidate,
-    questions: Sequence[SeedQuestion],
+    pairs: Sequence[tuple[SearchCandidate, Sequence[SeedQuestion]]],
     filters: FilterState,
-    room: asyncio.Semaphore,
+    limit: int,
 ) -> None:
-    """Judge a string on some questions; one that is the right answer there does not count."""
-    for q in questions:
-        if agrees(candidate.text, q.reference or ""):
-            continue
-        async with room:
+    """Judge strings on some questions each; one that is the right answer there does not count."""
+
+    async def meet(pair: tuple[SearchCandidate, Sequence[SeedQuestion]]) -> None:
+        candidate, questions = pair
+        for q in questions:
+            if agrees(candidate.text, q.reference or ""):
+                continue
             score = (await evaluator.score(q, candidate.text, q.right if evaluator.paired else None))[filters]
-        accepted = evaluator.accepted(score)
-        if accepted is not None:
-            candidate.met += 1
-            candidate.accepted += accepted
+            accepted = evaluator.accepted(score)
+            if accepted is not None:
+                candidate.met += 1
+                candidate.accepted += accepted
+
+    async with aclosing(run_each(meet, pairs, in_flight=max(1, limit))) as finished:
+        async for _ in finished:
+            pass
 
 
 async def _measured(
@@ -205,10 +211,9 @@ async def _measured(
     journal: MemoryJournal,
 ) -> list[FoundString]:
     paid = [c for c in best if c.accepted]
-    room = asyncio.Semaphore(16)
     each = max(1, min(len(held), (budget - journal.calls) // max(1, len(paid))))
     fresh = [replace(c, met=0, accepted=0.0) for c in paid]
-    await asyncio.gather(*(_meet(evaluator, c, held[:each], filters, room) for c in fresh))
+    await _meet_all(evaluator, [(c, held[:each]) for c in fresh], filters, len(fresh))
     out = [
         FoundString(c.text, c.accepted / c.met, wilson(round(c.accepted), c.met), c.met, old.accepted / old.met, filters)
         for c, old in zip(fresh, paid, strict=True)
