@@ -12,7 +12,7 @@ from judge.cli.options import Config, Set
 from judge.errors import InputError
 from judge.pipeline.build import plan
 from judge.pipeline.judge import Judge
-from judge.settings import load_settings
+from judge.settings import OpenAiSettings, load_settings
 from judge.shipped import install_command
 
 
@@ -50,6 +50,10 @@ def serve(
         raise InputError(f"serving needs more packages ({why.name} is missing): {install_command('serve')}") from None
     given = [f"server.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
     settings, base = load_settings(config, [*(overrides or ()), *given])
+    if isinstance(
+        settings.engine, OpenAiSettings
+    ):  # requests are not kept waiting for an engine that is down: 503, and not ready
+        settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"patience_s": 0.0})})
     with Judge(plan(settings, base), progress=lambda line: log("engine", note=line)) as judge:
         run(judge, settings.server)
         if (

@@ -187,7 +187,7 @@ class AsyncClient:
             response.close()  # one that is not read to its end tells the server to stop
 
     async def health(self, *, deadline_s: float = HEALTH_S) -> str:
-        """What the server is: `ready`, `starting`, `draining`, `stopped`, `wedged` or `failing`. Asked once.
+        """What the server is: `ready`, `starting`, `draining`, `stopped`, `engine_down`, `wedged` or `failing`. Asked once.
 
         Raises:
             EngineError: Nothing answers there, or something else than a judge server.

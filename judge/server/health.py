@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from judge.errors import JudgeError
+from judge.errors import EngineDown, JudgeError
 from judge.pipeline.build import Plan
 from judge.pipeline.judge import Judge
 from judge.pipeline.selftest import sample_for
@@ -43,6 +43,7 @@ class Health:
         started: Set when the engine has loaded and judged its first sample.
         draining: The server is about to stop.
         stopped: Why the monitor ended the run; empty while it has not.
+        down: Why the engine has stopped working; empty while it works. It holds addresses, so it is for the log alone.
     """
 
     def __init__(
@@ -61,20 +62,22 @@ class Health:
         self._clock = clock
         self.started = asyncio.Event()
         self.draining = False
-        self.stopped = ""
+        self.stopped = self.down = ""
         self._beat = self._life = self._idle = clock()
         self._failures = 0
         self._probing: asyncio.Task[None] | None = None
 
     @property
     def status(self) -> str:
-        """`ready`, or what is in the way: `starting`, `draining`, `stopped`, `wedged`, `failing`."""
+        """`ready`, or what is in the way: `starting`, `draining`, `stopped`, `engine_down`, `wedged`, `failing`."""
         if self.draining:
             return "draining"
         if self.stopped:
             return "stopped"
         if not self.started.is_set():
             return "starting"
+        if self.down:
+            return "engine_down"
         if self._clock() - self._beat > DEAD_BEAT_S or self.stalled:
             return "wedged"
         return "failing" if self._failures >= FAILURES else "ready"
@@ -94,12 +97,21 @@ class Health:
         answered = engine_answered(rewards)
         if answered:
             self._life, self._failures = self._clock(), 0
+            if self.down:
+                self.down = ""
+                log("engine_works_again")
         elif answered is False:
             self._failures += 1
 
     def saw_failure(self) -> None:
         """Take note of a judgement that ended in an error of the engine, or in no time."""
         self._failures += 1
+
+    def saw_down(self, why: EngineDown) -> None:
+        """Take note that the engine has stopped working: not ready at once, and until a probe is answered."""
+        if not self.down:
+            log("engine_down", reason=str(why))
+        self.down = str(why)
 
     async def watch(self) -> None:
         """Start the judge, then keep an eye on it until cancelled."""
@@ -119,7 +131,7 @@ class Health:
 
     def _due(self) -> bool:
         since = self._clock() - self._life
-        if self.status in ("failing", "wedged"):
+        if self.status in ("failing", "wedged", "engine_down"):
             return since > PROBE_S
         return bool(self._settings.probe_s) and since > self._settings.probe_s
 
@@ -148,6 +160,8 @@ class Health:
         try:
             async with asyncio.timeout(self._settings.stall_s):
                 self.saw(await self._judge.ajudge([probe_for(self._judge.plan)]))
+        except EngineDown as why:
+            self.saw_down(why)
         except (JudgeError, TimeoutError) as why:
             self._failures += 1
             log("probe_failed", reason=type(why).__name__)

@@ -29,6 +29,7 @@ REFRESH_S = 5
 _WORDS = {  # status -> (tone, sign, what it means)
     "ready": ("good", "✓", "The judge answers."),
     "starting": ("warn", "…", "The engine is loading; requests wait."),
+    "engine_down": ("bad", "✕", "The engine has stopped working; it is tried again by itself."),
     "failing": ("bad", "✕", "The engine gives errors only; it is tried again by itself."),
     "wedged": ("bad", "✕", "There is work, and the judge gives no sign of life."),
     "stopped": ("bad", "■", "The monitor ended this run; nothing new is judged."),

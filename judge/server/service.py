@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
-from judge.errors import DataError, EngineError, NoVerdictError
+from judge.errors import DataError, EngineDown, EngineError, NoVerdictError
 from judge.pipeline.evaluate import run_each
 from judge.pipeline.group import competing
 from judge.pipeline.judge import Judge
@@ -69,6 +69,8 @@ class JudgingService:
             raise APIError(
                 503, "monitor_stop", self.health.stopped, hint="the monitor ended this run; look at /metrics, then restart"
             )
+        if self.health.down:
+            raise _engine_down()
 
     async def score(self, samples: Sequence[Sample]) -> list[list[Reward]]:
         """The rewards of each sample, in order."""
@@ -134,6 +136,9 @@ class JudgingService:
             return _without(samples, NoVerdict(Reason.TIMEOUT, "no result within the server's time limit"))
         except DataError as why:  # the chain lacks something
             return _without(samples, NoVerdict(Reason.INVALID, str(why)))
+        except EngineDown as why:
+            self.health.saw_down(why)
+            raise _engine_down() from None
         except EngineError:
             self.health.saw_failure()
             raise APIError(503, "engine_failed", "the judge's engine is not available", retry_s=5) from None
@@ -141,6 +146,13 @@ class JudgingService:
             raise APIError(503, "no_reward", str(why), hint="the settings say `on_no_verdict: raise`", retry_s=1) from None
         self.health.saw(rewards)
         return rewards
+
+
+def _engine_down() -> APIError:
+    """The answer at once, and where a load balancer asks, /readyz says the same: another server may take the request."""
+    return APIError(
+        503, "engine_down", "the judge's engine has stopped working", hint="it is tried again all the time", retry_s=2
+    )
 
 
 def _without(samples: Sequence[Sample], failure: NoVerdict) -> list[Reward]:

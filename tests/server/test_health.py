@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import EngineError
+from judge.errors import EngineDown, EngineError
 from judge.server import health, monitor_buffer
 from judge.server.app import make_app
 from judge.server.auth import Keys
@@ -151,6 +151,38 @@ async def test_an_engine_error_is_503_for_every_sample():
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
     assert "secret-host" not in answer.text
     assert "retry-after" in answer.headers
+
+
+async def test_an_engine_that_is_down_is_503_at_once_and_not_ready():
+    """A load balancer sends the trainer elsewhere, nobody waits for a time-out, and the server comes back by itself."""
+    asked = []
+
+    class Down(ScriptedEngine):
+        def __init__(self) -> None:
+            super().__init__(lambda request: "VERDICT: 5")
+            self.down = False
+
+        async def complete(self, request):
+            asked.append(request)
+            if self.down:
+                raise EngineDown("the judge's engine at http://secret-host:8000 cannot be reached")
+            return await super().complete(request)
+
+    engine = Down()
+    async with client_of(engine) as client:
+        engine.down = True
+        first = await client.post("/v1/score", json=ONE)
+        assert (first.status_code, first.json()["error"]["code"]) == (503, "engine_down")
+        assert "secret-host" not in first.text
+        assert "retry-after" in first.headers
+        assert await status(client) == "engine_down"
+        count = len(asked)
+        second = await client.post("/v1/score", json=ONE)
+        assert second.json()["error"]["code"] == "engine_down"
+        assert len(asked) == count  # refused without a call
+        engine.down = False
+        assert await becomes(client, "ready", 10)
+        assert (await client.post("/v1/score", json=ONE)).status_code == 200
 
 
 async def test_a_first_reply_that_is_an_error_is_no_start():

@@ -18,7 +18,7 @@ from tests.server.browser import CHROMIUM, tab
 from tests.server.harness import KEY, ONE, client_of
 from tests.server.scene import HOSTILE, trouble
 
-STATUSES = ("ready", "starting", "failing", "wedged", "stopped", "draining")
+STATUSES = ("ready", "starting", "failing", "engine_down", "wedged", "stopped", "draining")
 
 
 def look_of(board: DashboardStats | None = None, **fields) -> PageData:
