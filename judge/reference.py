@@ -24,6 +24,7 @@ ANSWER_KEYS = (
 )  # fmt: skip
 """Where a mapping holds its answer, first come, first served."""
 
+_PLAIN = frozenset({str, int, float, bool, list, tuple, dict})
 _ALIASES = ("aliases", "alternatives", "alias")  # TriviaQA: further right answers beside `value`
 _TITLES = ("title", "heading", "name", "role")
 _BODIES = (
@@ -39,11 +40,11 @@ def is_missing(value: Any) -> bool:
         >>> [is_missing(v) for v in (None, float("nan"), " ", [], {"target": None}, 0, "0", False)]
         [True, True, True, True, True, False, False, False]
     """
+    if isinstance(value, str):
+        return not value or value.isspace()
     value = plain(value)
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    if isinstance(value, str):
-        return not value.strip()
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, Mapping):
@@ -53,7 +54,7 @@ def is_missing(value: Any) -> bool:
 
 def plain(value: Any) -> Any:
     """An array, a tensor or a scalar of theirs as Python's own values; anything else as it is."""
-    if isinstance(value, str | bytes | int | float | list | tuple | Mapping) or value is None:
+    if value is None or type(value) in _PLAIN or isinstance(value, str | bytes | int | float | list | tuple | Mapping):
         return value
     if hasattr(value, "tolist"):
         return value.tolist()

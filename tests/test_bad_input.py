@@ -134,14 +134,14 @@ FILES = [
     pytest.param(
         b'{"question": "Q", "response": "x"}', "d.jsonl", "no column `prompt`; columns: question, response", id="no-prompt"
     ),
-    pytest.param(b'{"prompt": "Q", "answer": "x"}', "d.jsonl", "map one: --map response=COLUMN", id="no-response"),
+    pytest.param(b'{"prompt": "Q", "answer": "x"}', "d.jsonl", "map one: --map response=answer", id="no-response"),
     pytest.param(b"prompt,response\nQ,caf\xe9\n", "d.csv", "d.csv:2: not UTF-8", id="latin-1-csv"),
     pytest.param(b'prompt,response\nQ,"a" b\n', "d.csv", "d.csv:2: not valid CSV", id="bad-csv"),
     pytest.param(b"prompt,response\n", "d.csv", "d.csv: the data set is empty", id="header-only"),
     pytest.param(b"PAR1 and no more", "d.parquet", "d.parquet: not a readable Parquet file", id="no-parquet"),
     pytest.param(b"[{", "d.json", "d.json: not valid JSON", id="no-json"),
     pytest.param(b'["\xe9"]', "d.json", "d.json: not UTF-8 (byte 0xe9)", id="latin-1-json"),
-    pytest.param(b'{"prompt": 1}', "d.json", "expected a list of objects", id="json-object"),
+    pytest.param(b'{"prompt":\n1}', "d.json", "expected a list of objects", id="json-object"),
     pytest.param(b"<x/>", "d.xml", "unknown file type `.xml`; known: .jsonl", id="unknown-type"),
 ]
 

@@ -176,7 +176,10 @@ def _right(sample: Sample) -> tuple[bool | None, ...]:
     label, count = sample.metadata.get("label"), len(sample.responses)
     if count == 1:
         return (_truth(label),)
-    best = _position(label, count)
+    said = sample.metadata.get("preferred")
+    if isinstance(said, list):  # positions of the right ones
+        return tuple(i in said for i in range(count))
+    best = _position(label if said is None else said, count)
     return tuple(None if best is None else i == best for i in range(count))
 
 

@@ -23,11 +23,13 @@ class DataSource:
     Attributes:
         source: File, folder or hub name; empty when a program made the samples.
         mapping: Sample field -> column.
+        config: Configuration of a hub data set that has several.
     """
 
     source: str = ""
     mapping: Mapping[str, str] = field(default_factory=dict)
     split: str = ""
+    config: str = ""
 
 
 def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> d
 def source_record(data: str | DataSource) -> dict[str, Any]:
     """Where the samples come from, with the hash of a file."""
     data = DataSource(data) if isinstance(data, str) else data
-    return {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split}
+    named = {"config": data.config} if data.config else {}
+    return {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split, **named}
 
 
 def method(plan: Plan) -> dict[str, Any]:

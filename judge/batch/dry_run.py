@@ -81,13 +81,15 @@ class DryRun:
         return "\n".join(lines)
 
 
-def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int) -> DryRun:
-    """Count what judging these samples would take."""
+def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int | None = None) -> DryRun:
+    """Count what judging these samples would take; without their number they are counted, too."""
     previewer = Previewer(plan)
     count, name = counter(plan.settings.engine)
-    out = DryRun(total, tokenizer=name, group=plan.settings.group is not None)
+    out = DryRun(total or 0, tokenizer=name, group=plan.settings.group is not None)
+    samples = iter(samples)
     for sample in samples:
         if out.rows == MOST_ROWS:
+            out.of = total if total is not None else out.rows + 1 + sum(1 for _ in samples)
             break
         out.rows += 1
         try:
@@ -107,6 +109,7 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int) -> DryRu
             cost.calls += 1
             cost.prompt_tokens += seen[call.messages]
             cost.completion_tokens += call.sampling.max_tokens
+    out.of = out.of or total or out.rows
     return out
 
 

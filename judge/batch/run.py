@@ -25,7 +25,7 @@ from judge.batch.folder import begin, check_folder, fail, identity
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.store import Store
-from judge.batch.summary import counts, reasons, summary
+from judge.batch.summary import counts, invalid_rows, reasons, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
@@ -224,6 +224,7 @@ def _figures(store: Store, progress: ProgressLine, loading_s: float) -> dict[str
     return {
         "counts": counts(store),
         "no_verdict_reasons": reasons(store),
+        "invalid_rows": invalid_rows(store),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,

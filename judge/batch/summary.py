@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from judge.batch.read import problem_kind
 from judge.batch.store import Store
 
 BINS = 10
 WIDTH = 40
+_KINDS = 10  # kinds of invalid rows that are shown
 _BAR = " ▏▎▍▌▋▊▉█"
 
 
@@ -74,8 +76,25 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
         for reason, n, detail in store.query(
             "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE status = ? GROUP BY 1 ORDER BY 2 DESC", status
         ):
-            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 140)}" if detail else ""))
+            several = reason == "invalid" and n > 1
+            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 140)}" if detail and not several else ""))
+            lines += _invalid_lines(store) if several else []
     return [*lines, ""] if lines else []
+
+
+def invalid_rows(store: Store) -> dict[str, dict[str, Any]]:
+    """Rows that could not be read, by what is wrong with them: how many, and the first of each kind."""
+    found: dict[str, dict[str, Any]] = {}
+    for (detail,) in store.query("SELECT detail FROM rewards WHERE reason = 'invalid' AND response_index = 0 ORDER BY row"):
+        kind = found.setdefault(problem_kind(detail or ""), {"rows": 0, "first": detail or ""})
+        kind["rows"] += 1
+    return dict(sorted(found.items(), key=lambda item: -item[1]["rows"]))
+
+
+def _invalid_lines(store: Store) -> list[str]:
+    found = invalid_rows(store)
+    lines = [f"         {kind['rows']:>5}  {_one_line(kind['first'], 160)}" for kind in list(found.values())[:_KINDS]]
+    return [*lines, f"         and {len(found) - _KINDS} more kinds, see run.json"] if len(found) > _KINDS else lines
 
 
 def _extremes(store: Store) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated
 
@@ -15,13 +16,20 @@ from judge.types import Sample
 
 Config = Annotated[str, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG")]
 Data = Annotated[
-    str, typer.Option("--data", help="JSONL, JSON, CSV, TSV or Parquet file, `datasets` folder, or hub name.", metavar="FILE")
+    str,
+    typer.Option(
+        "--data",
+        help="JSONL, JSON, CSV, TSV or Parquet file (also .gz, .zst), `datasets` folder, or hub name.",
+        metavar="FILE",
+    ),
 ]
 Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        help="Which column is which: prompt=question,response=answer. Repeatable. [default: each field has its own name]",
+        help="Which column is which: prompt=question,response=answer. Dotted paths lead into a column"
+        " (reference=reward_model.ground_truth); context= leaves a field out. Repeatable. [default: each field has its own name,"
+        " or the layout of a known data set]",
         metavar="FIELD=COLUMN",
     ),
 ]
@@ -35,6 +43,15 @@ SplitOption = Annotated[
         "--split",
         show_default=False,
         help="Split of a `datasets` folder or hub name. [default: the only one, else test, else train]",
+        metavar="NAME",
+    ),
+]
+ConfigName = Annotated[
+    str,
+    typer.Option(
+        "--config",
+        show_default=False,
+        help="Configuration of a hub data set that has several. [default: the only one]",
         metavar="NAME",
     ),
 ]
@@ -62,6 +79,25 @@ def needed_columns(plan: Plan) -> tuple[str, ...]:
     if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
         needs.append("rubric")
     return tuple(needs)
+
+
+def wanted_columns(plan: Plan) -> frozenset[str]:
+    """Of the fields that a sample may have beside prompt and responses, those that a judge or a check of this run looks at."""
+    plans = [plan, *plan.members.values(), *((plan.second,) if plan.second else ())]
+    return frozenset(field for one in plans for field in _OPTIONAL if _looks_at(one, field))
+
+
+_OPTIONAL = ("reference", "context", "rubric", "principle", "steps")
+
+
+def _looks_at(plan: Plan, field: str) -> bool:
+    spec = plan.recipe.spec
+    if field in spec.needs.sample or (field == "rubric" and spec.mode == "checklist"):
+        return True
+    if plan.rubric is not None and field == "context" and any(c.check != "llm" for c in plan.rubric.criteria):
+        return True  # a program may look at the documents
+    shows = re.compile(r"\{[{%][^{}%]*\b" + ("(?:rubric|criterion|criteria|scale)" if field == "rubric" else field) + r"\b")
+    return any(shows.search(text) for text in plan.recipe.templates.values())
 
 
 def kept_columns(plan: Plan) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import math
 import shlex
 import sys
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,22 @@ import typer
 
 from judge.batch.describe import DataSource
 from judge.batch.dry_run import dry_run
-from judge.batch.read import parse_map, read_samples
+from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.run import RunResult, run_batch
-from judge.cli.options import Config, Data, Limit, Map, Set, SplitOption, kept_columns, load_plan, needed_columns, notice
+from judge.cli.options import (
+    Config,
+    ConfigName,
+    Data,
+    Limit,
+    Map,
+    Set,
+    SplitOption,
+    kept_columns,
+    load_plan,
+    needed_columns,
+    notice,
+    wanted_columns,
+)
 from judge.errors import InputError
 from judge.pipeline.shaping import LENGTHS
 
@@ -30,6 +44,7 @@ def run(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     limit: Limit = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
     strict: Annotated[
@@ -63,7 +78,8 @@ def run(
     """Judge every row of a data set; write rewards.parquet, verdicts.parquet and run.json to a run folder.
 
     A row has a prompt (text or chat messages) and a response, two responses (response_a, response_b or chosen, rejected), or a
-    list of responses. Columns reference, context, rubric, principle, id and group are used when they are there.
+    list of responses; or `messages` with both. Columns reference, context, rubric, principle, id and group are used when they
+    are there. Public data sets are known by their columns (docs/data.md).
 
     Running the same command again asks the judge only about what is new or failed. Ctrl-C stops cleanly.
 
@@ -72,6 +88,7 @@ def run(
       judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/quickstart
       judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
       judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
+      judge run my.yaml --data train.parquet --map reference=reward_model.ground_truth,context= --output runs/c
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
@@ -82,33 +99,39 @@ def run(
     plan = load_plan(config, overrides)
     needs, keep = needed_columns(plan), kept_columns(plan)
     columns = parse_map(mapping or ())
-    read = partial(read_samples, data, columns, split=split, limit=limit, needs=(*needs, *keep), keep=(*keep, LENGTHS))
-    total = sum(1 for _ in read())  # a first pass: a file that is no data set is found out before a model is loaded
+    source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)
+    rows = source(needs=(*needs, *keep), keep=(*keep, LENGTHS), wants=wanted_columns(plan))
+    rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
+    total = count_rows(data)
+    total = total if total is None or limit is None else min(total, limit)
+    if total is None and (max_failures or "").endswith("%"):
+        total = sum(1 for _ in source())
     if dry:
-        print(dry_run(plan, read(), total))
+        print(dry_run(plan, rows, total))
         return
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
     result = asyncio.run(
         run_batch(
             plan,
-            read(),
+            rows,
             output,
-            data=DataSource(data, columns, split),
+            data=DataSource(data, columns, split, subset),
             total=total,
             notice=lambda t: None if quiet else notice(t),
             quiet=quiet,
             jsonl=jsonl,
             strict=strict,
             overwrite=overwrite,
-            max_failures=_most(max_failures, total),
+            max_failures=_most(max_failures, total or 0),
             command=shlex.join(["judge", *sys.argv[1:]]),
         )
     )
     print(result.summary)
     if result.interrupted:
         done = result.run["counts"]["samples"]
-        notice(f"stopped: {done} of {total} samples are done and kept; run the same command again to go on")
+        of = "" if total is None else f" of {total}"
+        notice(f"stopped: {done}{of} samples are done and kept; run the same command again to go on")
         raise typer.Exit(130)
     _judge_outcome(result)
 

@@ -218,7 +218,7 @@ def rows_from(samples: Iterable[Sample | Any]) -> list[SourceRow]:
 
 def _pair(sample: Sample) -> tuple[str, str] | None:
     """(chosen, rejected); None when the sample is no labelled pair."""
-    label = str(sample.metadata.get("label", "")).strip().upper()
+    label = str(sample.metadata.get("preferred", sample.metadata.get("label", ""))).strip().upper()
     if len(sample.responses) != 2 or label not in ("A", "B"):
         return None
     first, second = sample.shown

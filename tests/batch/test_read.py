@@ -80,6 +80,7 @@ GOOD = [
     ),
     pytest.param({"responses": '["x", "y"]'}, ("x", "y"), id="list-in-a-csv-cell"),
     pytest.param({"response": ""}, ("",), id="an-empty-answer-is-an-answer"),
+    pytest.param({"response": 4}, ("4",), id="a-number-in-a-typed-column"),
     pytest.param({"response": "a\x00\ud800"}, ("a\x00\ud800",), id="nul-and-lone-surrogate"),
 ]
 
@@ -93,7 +94,6 @@ def test_ways_to_write_responses(row, responses):
 BAD = [
     pytest.param({"prompt": "Q", "response": None}, "`response` is null or missing", id="null-response"),
     pytest.param({"prompt": "Q"}, "`response` is null or missing", id="no-response"),
-    pytest.param({"prompt": "Q", "response": 4}, "`response` must be text or a list of chat messages, not 4", id="number"),
     pytest.param({"prompt": "Q", "response": []}, "`response` must be text or a list of chat messages, not []", id="empty-list"),
     pytest.param({"prompt": "Q", "responses": []}, "`responses` must be a list of texts, not []", id="no-responses"),
     pytest.param({"prompt": "Q", "responses": "x"}, "`responses` must be a list of texts", id="responses-is-text"),
@@ -180,7 +180,7 @@ def test_a_column_that_comes_late_is_waited_for_only_so_long(tmp_path):
     rows = [{"prompt": "Q", "answer": "x"}] * (SCAN - 1)
     late = _write(tmp_path / "late.jsonl", [*rows, {"prompt": "Q", "response": "x"}])
     assert sum(isinstance(s, BadRow) for s in read_samples(late)) == SCAN - 1
-    with pytest.raises(DataError, match=r"no column `response`.*columns: prompt, answer; map one: --map response=COLUMN"):
+    with pytest.raises(DataError, match=r"no column `response`.*columns: prompt, answer; map one: --map response=answer"):
         next(iter(read_samples(_write(tmp_path / "never.jsonl", rows * 2))))
 
 
@@ -202,4 +202,7 @@ def test_map_and_limit(tmp_path):
 
 def test_the_preferred_response_is_carried_and_not_shown():
     """The label of a pair is for measuring a judge, so it rides in the metadata."""
-    assert to_sample({"prompt": "Q", "chosen": "x", "rejected": "y"}, {}, index=0, where="").metadata == {"label": "A"}
+    assert to_sample({"prompt": "Q", "chosen": "x", "rejected": "y"}, {}, index=0, where="").metadata == {
+        "label": "A",
+        "preferred": "A",
+    }

@@ -57,13 +57,16 @@ def test_quiet_says_nothing_on_the_way(judge, endpoint, tmp_path):
 
 
 def test_bad_rows_are_counted_and_the_others_judged(judge, endpoint, tmp_path):
-    """The summary says how many, which reason, and where the first one stands; --strict stops instead."""
+    """The summary says how many of each kind, and where the first one stands; --strict stops instead."""
     prepare(tmp_path, endpoint, count=2)
     with (tmp_path / "d.jsonl").open("a") as out:
         out.write('{"prompt": "Q"\n{"prompt": "Q", "response": null}\n')
     ended = judge(*ARGUMENTS)
     assert ended.code == 0
-    assert "2 of 4 responses have no reward:\n      2  invalid: d.jsonl:3: not valid JSON" in ended.out
+    assert "2 of 4 responses have no reward:\n      2  invalid\n             1  d.jsonl:3: not valid JSON" in ended.out
+    assert "             1  d.jsonl:4: `response` is null or missing" in ended.out
+    kinds = json.loads((tmp_path / "out" / "run.json").read_text())["invalid_rows"]
+    assert kinds["`response` is null or missing"] == {"rows": 1, "first": "d.jsonl:4: `response` is null or missing"}
     strict = judge(*ARGUMENTS, "--strict")
     assert strict.code == 2
     assert strict.err.startswith("judged 2") or "d.jsonl:3: not valid JSON" in strict.err

@@ -182,7 +182,7 @@ def test_pairs_are_read_like_any_data(tmp_path):
     ]
     file.write_text("\n".join(map(json.dumps, rows)))
     samples = [s for s in read_samples(str(file), {"prompt": "q"}) if isinstance(s, Sample)]
-    assert [s.metadata for s in samples] == [{"label": "A"}, {"label": "B"}]
+    assert [s.metadata for s in samples] == [{"label": "A", "preferred": "A"}, {"label": "B", "preferred": "B"}]
 
 
 def test_truncation_is_refused(tmp_path):

@@ -76,7 +76,9 @@ def read_run(
     source = data or str(told.get("source") or "")
     notes = check_data(source, told, facts, run, named=bool(data))
     group, words = _grouping(run, facts, group_by, several=any(len(row) > 1 for row in rewards.values()))
-    samples = read_samples(source, mapping or told.get("map") or {}, split=split or told.get("split") or "")
+    samples = read_samples(
+        source, mapping or told.get("map") or {}, split=split or told.get("split") or "", config=told.get("config") or ""
+    )
     joined = _Join(source, by, group, read_excerpts(run))
     for row, sample in enumerate(samples):
         if row in rewards:

@@ -1,0 +1,82 @@
+"""What a data set's label says about the responses of a row, in every public form. Judges never see it.
+
+The label itself is kept as it is (`metadata["label"]`); what it comes to is `metadata["preferred"]`: `A`, `B` or `tie` of a
+pair, the positions of the right ones of a list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from judge.batch.layouts import Best
+from judge.reference import is_missing
+
+_FIRST = frozenset(
+    {"a", "a>b", "a>>b", "model_a", "response_a", "model_1", "response_1", "first", "chosen_a", "[[a]]", "output_1"}
+)
+_SECOND = frozenset(
+    {"b", "b>a", "b>>a", "a<b", "a<<b", "model_b", "response_b", "model_2", "response_2", "second", "[[b]]", "output_2"}
+)
+_TIE = frozenset({"tie", "a=b", "b=a", "same", "equal", "draw", "tie (bothbad)", "bothbad", "both_bad", "[[c]]", "c"})
+
+
+def preferred(label: Any, count: int, best: Best = "") -> Any:
+    """What a label comes to; None where it does not say.
+
+    Args:
+        count: Responses of the row.
+        best: How the data set's numbers are meant; without it a number says nothing about a pair.
+
+    Example:
+        >>> [preferred(x, 2) for x in ("A>B", "model_b", "tie (bothbad)", 1)]
+        ['A', 'B', 'tie', None]
+        >>> preferred(-2, 2, "signed"), preferred(2, 2, "from 1"), preferred([1, 1, 0], 2, "annotators")
+        ('A', 'B', 'A')
+        >>> preferred([True, False, True], 3), preferred([0, 2], 3)
+        ([0, 2], [0, 2])
+    """
+    if isinstance(label, str):
+        word = label.strip().casefold()
+        side = "A" if word in _FIRST else "B" if word in _SECOND else "tie" if word in _TIE else None
+        if side is not None and count == 2:
+            return side
+        number = _number(word)
+        return None if number is None else preferred(number, count, best)
+    if isinstance(label, list | tuple):
+        return _of_list(list(label), count, best)
+    if count != 2 or isinstance(label, bool) or not isinstance(label, int | float) or is_missing(label):
+        return None
+    return _side(label, best)
+
+
+def _side(number: float, best: Best) -> str | None:
+    if best == "signed":
+        return "A" if number < 0 else "B" if number > 0 else "tie"
+    if best == "1 or 0":
+        return "A" if number == 1 else "B"
+    if best in ("from 0", "from 1", "annotators"):
+        place = int(number) - (best != "from 0")
+        return "AB"[place] if place in (0, 1) else "tie"
+    return None
+
+
+def _of_list(labels: list[Any], count: int, best: Best) -> Any:
+    if best == "annotators":
+        votes = Counter(side for one in labels if (side := preferred(one, 2, "annotators")) is not None)
+        (first, most), *rest = [*votes.most_common(2), ("tie", 0)]
+        return "tie" if rest and rest[0][1] == most else first
+    if len(labels) == count and all(isinstance(one, bool) for one in labels):
+        return [place for place, right in enumerate(labels) if right]
+    if all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one < count for one in labels) and len(set(labels)) == len(
+        labels
+    ):
+        return labels if len(labels) < count or count == 1 else None  # all positions are ranks or votes
+    return None
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
