@@ -36,8 +36,8 @@ from judge.batch.progress import ProgressLine
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
+from judge.pipeline.cache import Cache
 from judge.pipeline.session import open_judges
-from judge.trials import MemoryJournal
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ async def run_attack(
     if not any(picked):
         raise CatalogueError("nothing in the catalogue fits this mode: choose other --families, or another --mode")
     usable = [_usable(p, questions) for p in plans]
-    journal = MemoryJournal(keep_failures=True)  # with filters on and off the judge must have said the same
+    journal = Cache(keep_failures=True)  # with filters on and off the judge must have said the same
     opened = await open_judges(plans[0], engine, journal, notice)
     started = time.monotonic()
     reports = []

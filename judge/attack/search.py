@@ -25,8 +25,8 @@ from judge.attack.seeds import SeedQuestion
 from judge.checks.match import agrees
 from judge.errors import OutputError
 from judge.intervals import Interval, wilson
+from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import run_each
-from judge.trials import MemoryJournal
 from judge.types import Message, Request, Sampling
 
 MAX_CHARS = 80  # a key is short; longer texts begin to say something
@@ -88,7 +88,7 @@ async def search(
     questions: Sequence[SeedQuestion],
     calls: int,
     seed: int,
-    journal: MemoryJournal,
+    journal: Cache,
     limit: int,
 ) -> list[FoundString]:
     """Look for strings that the configuration, with its filters, accepts as an answer.
@@ -122,7 +122,7 @@ async def search(
     return await _measured(evaluator, _best(state)[:REPORTED], held, filters, start + calls, journal)
 
 
-async def _proposals(evaluator: Evaluator, rng: random.Random, count: int, journal: MemoryJournal) -> list[str]:
+async def _proposals(evaluator: Evaluator, rng: random.Random, count: int, journal: Cache) -> list[str]:
     """What the judge itself would begin an answer with."""
     engine = evaluator.first.caller.engine
     requests = [
@@ -208,7 +208,7 @@ async def _measured(
     held: Sequence[SeedQuestion],
     filters: FilterState,
     budget: int,
-    journal: MemoryJournal,
+    journal: Cache,
 ) -> list[FoundString]:
     paid = [c for c in best if c.accepted]
     each = max(1, min(len(held), (budget - journal.calls) // max(1, len(paid))))

@@ -13,10 +13,11 @@ from judge.batch.progress import ProgressLine
 from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
+from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import open_judges
-from judge.trials import MemoryJournal, Trial
+from judge.trials import Trial
 from judge.types import Reward, Sample
 
 
@@ -113,7 +114,7 @@ async def judge_trials(
     """
     samples = {id(s): s for t in trials for s in (t.before.sample, t.after.sample)}  # a base sample serves many trials
     progress = ProgressLine(len(samples), quiet=quiet)
-    opened = await open_judges(plan, engine, MemoryJournal(), notice)
+    opened = await open_judges(plan, engine, Cache(), notice)
     try:
         judged = await _judge_all(opened.judging, plan.settings.max_in_flight, samples, progress)
     finally:

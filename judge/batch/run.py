@@ -31,6 +31,7 @@ from judge.batch.write import write_json, write_tables
 from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
+from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, OnError, evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
@@ -94,7 +95,7 @@ async def run_batch(
     with _locked(output):
         if not overwrite:
             check_folder(output, own)
-        store = Store(output / "journal.sqlite")
+        store = Store(output / "journal.sqlite", _cache(plan))
         started = time.monotonic()
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)
@@ -242,9 +243,10 @@ async def _judge_all(
     """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
     on_error: OnError = "raise" if strict else "invalid"
+    bad: list[str] = []
     with rows.progress, _on_interrupt(stop), _rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
-        items, limit = _items(watch.feed(rows), strict), plan.settings.max_in_flight
+        items, limit = _items(watch.feed(rows), strict, bad), plan.settings.max_in_flight
         try:
             async with aclosing(evaluate(judging, items, in_flight=limit, on_error=on_error, stop=stop)) as judged:
                 async for each in judged:
@@ -255,6 +257,8 @@ async def _judge_all(
                     watch.finished(fed, each.rewards)
         finally:
             watching.cancel()
+    if bad:
+        raise DataError(bad[0])
     return stop.is_set()
 
 
@@ -265,13 +269,19 @@ async def _tick(progress: ProgressLine) -> None:
         progress.tick()
 
 
-def _items(rows: Iterable[Fed], strict: bool) -> Iterator[Item]:
-    """What to judge; a row that is no sample keeps its place with its problem."""
+def _cache(plan: Plan) -> Cache | None:
+    """The folder besides the run's own journal, where the settings name one."""
+    return None if plan.settings.cache.where == "memory" else Cache.of(plan.settings.cache)
+
+
+def _items(rows: Iterable[Fed], strict: bool, bad: list[str]) -> Iterator[Item]:
+    """What to judge; a row that is no sample keeps its place with its problem, or ends the data under `strict`."""
     for fed in rows:
         if not isinstance(fed.sample, BadRow):
             yield Item(fed.sample, gate=fed.gate, tag=fed)
         elif strict:
-            raise DataError(fed.sample.problem)
+            bad.append(fed.sample.problem)
+            return
         else:
             yield Item(Sample("", (), id=fed.sample.id), problem=fed.sample.problem, tag=fed)
 

@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import OutputError
-from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, TokenLogprobs, Verdict
+from judge.pipeline.cache import INSERT, TABLE, Cache, clean, completion_of, record, usable
+from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Verdict
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS calls (
-  key TEXT PRIMARY KEY, usable INTEGER, text TEXT, finish_reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
-  cached_tokens INTEGER, latency_s REAL, reasoning TEXT, refusal TEXT, error TEXT, logprobs TEXT) WITHOUT ROWID;
 DROP TABLE IF EXISTS rewards;
 DROP TABLE IF EXISTS verdicts;
 CREATE TABLE rewards (
@@ -38,29 +36,30 @@ CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
-_CALL = f"""INSERT INTO calls VALUES ({",".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET
-  usable = excluded.usable, text = excluded.text, finish_reason = excluded.finish_reason, prompt_tokens = excluded.prompt_tokens,
-  completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens, latency_s = excluded.latency_s,
-  reasoning = excluded.reasoning, refusal = excluded.refusal, error = excluded.error, logprobs = excluded.logprobs
-  WHERE excluded.usable OR NOT usable"""  # two rows may ask the same: a failure never takes the place of a good reply
 _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 22)})"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
 
 
 class Store:
-    """Journal of calls (`find`, `keep`) and table of rewards (`add`) in one file."""
+    """Journal of calls (`find`, `keep`) and table of rewards (`add`) in one file.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        cache: Looked into for what the journal does not hold, and closed with it.
+    """
+
+    def __init__(self, path: Path, cache: Cache | None = None) -> None:
         self.path = path
+        self._cache = cache
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
-        self._buffers: dict[str, list[tuple[Any, ...]]] = {_CALL: [], _REWARD: [], _VERDICT: []}
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: []}
         self._size = 0
         self._committed = time.monotonic()
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(TABLE)
             self._db.executescript(_TABLES)
             self._known = {key for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1")}
         except sqlite3.Error as why:
@@ -71,20 +70,23 @@ class Store:
     def find(self, key: str) -> Completion | None:
         """The usable reply kept under this key, if there is one."""
         if key not in self._known:  # some 100 bytes a call kept, against 20 us a query for each new one
-            return None
+            return self._known_elsewhere(key)
         with self._reading():
             row = self._db.execute("SELECT * FROM calls WHERE key = ?", (key,)).fetchone()
-        _, _, text, finish, prompt, completion, cached, latency, reasoning, refusal, error, logprobs = row
-        tokens = tuple(TokenLogprobs(t, top) for t, top in json.loads(logprobs)) if logprobs else ()
-        return Completion(text, finish, prompt, completion, cached, latency, reasoning, refusal, error, tokens)
+        return completion_of(row)
 
     def keep(self, call: Call) -> None:
         """Keep one finished call; usable unless it ended without a verdict, or without one on some criterion."""
-        c = call.completion
-        logprobs = json.dumps([(t.text, dict(t.top)) for t in c.logprobs]) if c.logprobs else None
-        usable = not isinstance(call.outcome, NoVerdict) and not _incomplete(call.outcome)
-        row = (call.key, usable, _clean(c.text), c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens)
-        self._put(_CALL, (*row, c.latency_s, _clean(c.reasoning), _clean(c.refusal), _clean(c.error), logprobs))
+        self._put(INSERT, record(call.key, call.completion, usable(call)))
+        if self._cache is not None:
+            self._cache.keep(call)
+
+    def _known_elsewhere(self, key: str) -> Completion | None:
+        """A reply of the cache, entered here as well: the journal holds every reply of its run."""
+        found = None if self._cache is None else self._cache.find(key)
+        if found is not None:
+            self._put(INSERT, record(key, found, True))
+        return found
 
     # ---- the rewards -----------------------------------------------------------------------------------------------
 
@@ -148,7 +150,7 @@ class Store:
                 f"{self.path}: cannot be written: {why} (is the disk full?); the records of the last moments ({lost}) are not"
                 " saved, all earlier ones are: make room and run the same command again to go on"
             ) from None
-        self._known.update(row[0] for row in self._buffers[_CALL] if row[1])
+        self._known.update(row[0] for row in self._buffers[INSERT] if row[1])
         self._forget()
         self._committed = time.monotonic()
 
@@ -165,6 +167,8 @@ class Store:
             self.commit()
         finally:
             self._db.close()
+            if self._cache is not None:
+                self._cache.close()
 
     # ---- reading back ------------------------------------------------------------------------------------------------
 
@@ -201,23 +205,14 @@ def _remedy(why: sqlite3.Error) -> str:
     return "make room on the disk (or see who may write there) and run the same command again; what it holds is kept"
 
 
-def _incomplete(outcome: Verdict | NoVerdict | None) -> bool:
-    return isinstance(outcome, Verdict) and any(cell is None for row in outcome.scores for cell in row)
-
-
 @lru_cache(maxsize=4096)
 def _dumps(value: tuple[Any, ...]) -> str:
     """JSON of a tuple; most rows repeat the same few."""
     return json.dumps(value)
 
 
-def _clean(text: str) -> str:
-    """SQLite stores UTF-8, in which lone surrogates cannot stand."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
 def _flags(reward: Reward) -> str:
-    flags = [{"name": f.name, "detail": _clean(f.detail), "where": _clean(f.where)} for f in reward.flags]
+    flags = [{"name": f.name, "detail": clean(f.detail), "where": clean(f.where)} for f in reward.flags]
     return json.dumps(flags) if flags else "[]"
 
 
@@ -230,12 +225,12 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
     return (
         row,
         reward.response_index,
-        _clean(reward.sample_id),
-        _clean(reward.group),
+        clean(reward.sample_id),
+        clean(reward.group),
         reward.raw_reward,
         _status(reward, reward.calls),
         str(reward.failure.reason) if reward.failure else None,
-        _clean(reward.failure.detail) if reward.failure else None,
+        clean(reward.failure.detail) if reward.failure else None,
         _flags(reward),
         json.dumps(dict(reward.components)),
         u.spread,
@@ -247,7 +242,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         reward.judge_calls,
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),
-        _clean(response[:EXCERPT]),
+        clean(response[:EXCERPT]),
         reward.reward,
         _stages(reward),
     )
@@ -270,7 +265,7 @@ def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
     failure = call.outcome if isinstance(call.outcome, NoVerdict) else None
     return (
         row,
-        _clean(sample_id),
+        clean(sample_id),
         call.key,
         call.turn,
         _dumps(call.order),
@@ -280,7 +275,7 @@ def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
         json.dumps(verdict.value) if verdict else None,
         _dumps(verdict.scores) if verdict else None,
         str(failure.reason) if failure else None,
-        _clean(failure.detail) if failure else None,
+        clean(failure.detail) if failure else None,
         verdict.forced if verdict else False,
         call.cached,
     )

@@ -40,6 +40,7 @@ COMMANDS = {
     "pairs": "select:pairs",
     "rubric": "rubric:app",
     "recipe": "recipe:app",
+    "cache": "cache:app",
 }
 """Name of a command -> its module in `judge.cli`, and what there is mounted."""
 

@@ -20,7 +20,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
-from judge.pipeline.calls import Journal
+from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.panel import Judging
@@ -61,6 +61,7 @@ class Judge:
         self._pid = 0
         self._lock = threading.Lock()
         self._opened: asyncio.Task[Opened] | None = None
+        self.cache: Cache | None = None
         self.watch = BatchWatch(plan.settings.monitor, plan.settings.seed, on_alarm) if plan.settings.monitor else None
         self.finish = Finish(plan.settings, plan.rubric)
         self._on_alarm = on_alarm
@@ -181,9 +182,10 @@ class Judge:
     def _count_tokens(self, text: str) -> int | None:
         return self._opened.result().count_text(text) if self._opened is not None and self._opened.done() else None
 
-    async def _started(self, journal: Journal | None = None) -> Judging:
+    async def _started(self) -> Judging:
         if self._opened is None:  # one task: whoever comes while it loads waits for the same engine
-            self._opened = asyncio.create_task(open_judges(self.plan, self._given, journal, self._progress))
+            self.cache = self.cache or Cache.of(self.plan.settings.cache)
+            self._opened = asyncio.create_task(open_judges(self.plan, self._given, self.cache, self._progress))
         try:
             return (await asyncio.shield(self._opened)).judging
         except Exception:  # whatever it was is raised again; cancelling a caller is none, and leaves the load alone
@@ -196,7 +198,7 @@ class Judge:
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._opened = None
+                self._opened = self.cache = None
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="judge-loop", daemon=True)
                 self._thread.start()
@@ -235,12 +237,14 @@ class Judge:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._loop.close()
-        self._loop = self._thread = self._opened = None
+        self._loop = self._thread = self._opened = self.cache = None
 
     async def _close_engines(self, opening: asyncio.Task[Opened]) -> None:
         await (await opening).close()
         if self._given is not None:
             await self._given.close()
+        if self.cache is not None:
+            self.cache.close()
 
     def __enter__(self) -> Self:
         return self

@@ -177,7 +177,7 @@ class Turn(Frozen):
 
 
 class Votes(Frozen):
-    """How many times each question is asked, and how the answers become one.
+    """How many times each question is asked, and how the answers become one. `votes: 5` is short for `votes: {n: 5}`.
 
     Attributes:
         n: Votes a question.
@@ -194,6 +194,8 @@ class Votes(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _majority(cls, data: Any) -> Any:
+        if isinstance(data, int) and not isinstance(data, bool):
+            return {"n": data}
         if isinstance(data, dict) and data.get("stop_when_decided") is True:
             return {"fold": "majority", **data}
         return data

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ BEAT_S = 0.5
 DEAD_BEAT_S = 3.0
 FAILURES = 3  # engine failures in a row before the judge counts as failing
 PROBE_S = 2.0  # between probes while something is wrong
+_PROBES = itertools.count(1)
 _RUBRIC = Rubric(name="probe", criteria=(Criterion(id="answers", text="The response answers the question."),))
 
 
@@ -228,7 +230,11 @@ def probe_for(plan: Plan) -> Sample:
     if plan.settings.group is not None and len(sample.responses) == 1:
         sample = replace(sample, responses=(*sample.responses, "It is 5."))
     needs_rubric = plan.rubric is None and plan.recipe.spec.mode == "checklist"
-    return replace(sample, id="probe", context=("2 + 2 = 4.",), steps=(), rubric=_RUBRIC if needs_rubric else None)
+    number = next(_PROBES)  # no two probes are the same request: a cache must not answer for the engine
+    responses = tuple(f"{text} (probe {number})" for text in sample.responses)
+    return replace(
+        sample, id="probe", responses=responses, context=("2 + 2 = 4.",), steps=(), rubric=_RUBRIC if needs_rubric else None
+    )
 
 
 def engine_answered(rewards: Sequence[Reward]) -> bool | None:

@@ -4,6 +4,7 @@ Unknown fields are errors with file, line and a suggestion. Any value can be ove
 (`--set engine.model=...`), and the override is checked exactly like the file.
 """
 
+from judge.settings.cache import CacheSettings
 from judge.settings.engine import (
     EMBEDDED_MODEL,
     ENGINE_KINDS,
@@ -24,6 +25,7 @@ __all__ = [
     "EMBEDDED_MODEL",
     "ENGINE_KINDS",
     "Action",
+    "CacheSettings",
     "EngineSettings",
     "FilterSettings",
     "MemberSettings",

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.rubric.model import Denominator, Fold, Frozen, Partial
+from judge.settings.cache import CacheSettings
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
 from judge.settings.group import GroupSettings
@@ -55,6 +56,8 @@ class RunSettings(Frozen):
         top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
             and an entropy.
         max_in_flight: Samples worked on at once; the engine batches their requests.
+        cache: Where replies are kept, so that the same request is sent once: `memory`, `off` or a folder. `judge run` keeps its
+            replies in the run folder in any case, and looks into this folder besides.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
     """
 
@@ -79,6 +82,7 @@ class RunSettings(Frozen):
     thinking: Literal["strip", "show"] = "strip"
     top_logprobs: int = Field(default=0, ge=0, le=20)
     max_in_flight: int = Field(default=512, ge=1, le=100_000)
+    cache: CacheSettings = CacheSettings()
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("recipe", mode="before")

@@ -111,7 +111,7 @@ def test_baselines_are_judged_once():
         with pytest.raises(DataError, match="sample `0`: `sft`"):
             judging.score([Sample.of("Q?", "The capital is Paris.")])
     assert [r.reward for r in first] == [r.reward for r in second] == [0.5, -0.5]
-    assert len(engine.requests) == 5
+    assert len(engine.requests) == 3  # two responses and their baseline; the second step is known
 
 
 @pytest.mark.parametrize(
