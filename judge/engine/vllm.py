@@ -176,6 +176,10 @@ class VllmEngine:
                 raise EngineError(f"engine.extra: vLLM has no engine argument `{name}`{did_you_mean(name, known)}")
         quiet = {"disable_log_stats": True, "use_tqdm_on_load": False}
         arguments = {"model": path, **quiet, **{k: v for k, v in self._settings.items() if v is not None}}
+        if not on_cpu and self._cpu_kv_cache_gib is not None:
+            self._progress("`engine.cpu_kv_cache_gib` is for CPUs and has no effect on this GPU (`gpu_memory_utilization` has)")
+        if on_cpu and self._settings["gpu_memory_utilization"] is not None:
+            self._progress("`engine.gpu_memory_utilization` has no effect on a CPU (`cpu_kv_cache_gib` has)")
         if on_cpu:
             arguments |= {"enforce_eager": True, "block_size": 32}
             if self._cpu_kv_cache_gib is not None or not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):

@@ -181,6 +181,19 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
     )
 
 
+def check_logprobs(plan: Plan, engine: Engine) -> None:
+    """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
+    kind = plan.recipe.spec.verdict.kind
+    if kind not in ("label", "score", "choice"):
+        raise SettingsError(
+            f"`top_logprobs` needs a verdict that is one label, score or choice; `{plan.recipe.spec.name}` has {kind}"
+        )
+    if Capability.TOP_LOGPROBS not in engine.capabilities:
+        raise CapabilityError(
+            f"`top_logprobs`: engine `{engine.model}` reports no log-probabilities. {_WHO[Capability.TOP_LOGPROBS]}"
+        )
+
+
 _WHO = {
     Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
     Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers.",

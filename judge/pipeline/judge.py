@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from judge.engine.protocol import Engine
-from judge.errors import DataError
+from judge.errors import DataError, EngineDown
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.cache import Cache
@@ -27,7 +27,7 @@ from judge.pipeline.panel import Judging
 from judge.pipeline.session import Opened, open_judges
 from judge.pipeline.watch import BatchWatch
 from judge.settings import RunSettings, load_settings
-from judge.types import Message, Reason, Reward, Sample
+from judge.types import Message, NoVerdict, Reason, Reward, Sample
 
 T = TypeVar("T")
 _KEPT = ("plan", "_given", "_progress", "_on_alarm", "watch", "finish", "_steps")  # of a judge that is pickled
@@ -105,7 +105,8 @@ class Judge:
 
         Raises:
             MonitorStop: An alarm whose action is `stop`.
-            EngineError: The engine cannot work at all.
+            EngineError: The engine cannot work at all. `EngineDown`: it has stopped working; with `engine_down: exclude` all
+                responses of the call have no reward instead.
             DataError: What was given is no sample, or not one of the samples has what the recipe needs. (One that lacks something
                 among others gets no reward, with the reason `invalid`.)
             NoVerdictError: A response got no reward and the settings say `raise`.
@@ -156,6 +157,15 @@ class Judge:
             await asyncio.gather(working, return_exceptions=True)
 
     async def _score(self, samples: list[Sample], step: int | None, watched: bool = True) -> list[Reward]:
+        try:
+            return await self._scored(samples, step, watched)
+        except EngineDown as down:
+            if self.plan.settings.engine_down != "exclude" or not watched:  # who is not watched, such as a server, decides itself
+                raise
+            failure = NoVerdict(Reason.ENGINE_ERROR, str(down))
+            return [Reward(s.id, i, None, failure, group=s.group_key) for s in _named(samples) for i in range(len(s.responses))]
+
+    async def _scored(self, samples: list[Sample], step: int | None, watched: bool) -> list[Reward]:
         named = _named(samples)
         baselines = asyncio.create_task(self._judge_all(self.finish.shaping.due(named)))
         try:

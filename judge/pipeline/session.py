@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
-from judge.pipeline.build import Plan, build_pipeline
+from judge.pipeline.build import Plan, build_pipeline, check_logprobs
 from judge.pipeline.calls import Journal
 from judge.pipeline.group import GroupJudging
 from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
@@ -70,6 +70,8 @@ async def open_judges(
                 owned.append(found)
             await found.start()
             engines.append((wanted, found))
+        if part is plan and part.settings.top_logprobs:
+            check_logprobs(part, found)
         return build_pipeline(part, found, journal)
 
     try:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from judge import Judge, Sample, ScriptedEngine
-from judge.errors import DataError, EngineError, InputError, NoVerdictError, SettingsError
+from judge.errors import DataError, EngineDown, EngineError, InputError, NoVerdictError, SettingsError
 from judge.types import Completion
 
 CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}}
@@ -175,3 +175,35 @@ async def test_a_caller_that_gives_up_while_the_model_loads_stops_nobody_else():
         first.cancel()
         [reward] = await asyncio.wait_for(second, 30)
     assert (reward.failure, engine.started) == (None, 1)
+
+
+@pytest.mark.parametrize("setting", ["raise", "exclude"])
+def test_an_engine_that_is_down(setting):
+    """A script stops with the cause, or goes on without rewards where its settings say so; neither gives a number."""
+
+    def down(request):
+        raise EngineDown("the endpoint is gone")
+
+    samples = [Sample.of("q", "one", "two"), Sample.of("p", "three")]
+    with Judge.from_config({**CONFIG, "recipe": "pointwise", "engine_down": setting}, engine=ScriptedEngine(down)) as judge:
+        if setting == "raise":
+            with pytest.raises(EngineDown, match="the endpoint is gone"):
+                judge.score(samples)
+            return
+        rewards = judge.score(samples)
+    assert [reward.reward for reward in rewards] == [None] * 3
+    assert {(str(r.failure.reason), r.failure.detail) for r in rewards} == {("engine_error", "the endpoint is gone")}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "engine", "says"),
+    [
+        pytest.param("checklist-all", scripted(), "needs a verdict that is one label", id="verdict"),
+        pytest.param("pointwise", ScriptedEngine([GOOD], capabilities=frozenset()), "reports no log-probabilities", id="engine"),
+    ],
+)
+def test_top_logprobs_that_would_do_nothing(recipe, engine, says):
+    """Who asks for expected scores and cannot have them is told, and does not find empty columns at the end."""
+    config = {**CONFIG, "recipe": recipe, "top_logprobs": 5}
+    with Judge.from_config(config, engine=engine) as judge, pytest.raises(InputError, match=says):
+        judge.score([Sample.of("q", "one")])
