@@ -94,6 +94,10 @@ def _criterion(criterion: Criterion, index: int) -> Iterator[LintPart]:
     if not _anchored(criterion.scale) and len(text) <= LONG and (match := _VAGUE.search(_ASIDE.sub("", text))):
         message = f"`{match[1]}` leaves the standard to the judge; say what can be seen, or give the scale anchors"
         yield "warning", "vague", name, message, at
+    named = next((tag.removeprefix("rule:") for tag in criterion.tags if tag.startswith("rule:")), None)
+    if named is not None and criterion.check == "llm":
+        message = f"a program decides the rule `{named}` in its source, and none here does: the judge is asked; see `check`"
+        yield "warning", "unchecked", name, message, at
     missing = _ends_missing(criterion.scale)
     if missing:
         message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; a judge then invents the standard"

@@ -17,7 +17,7 @@ from typing import Any
 from judge.errors import InputError, Problem, RubricError, did_you_mean
 from judge.jsonfile import parse_json
 from judge.rubric.build import build_rubric
-from judge.rubric.importers import import_rubric, is_published
+from judge.rubric.importers import import_rubric, is_published, own_form
 from judge.rubric.model import Rubric
 from judge.shipped import shipped_dir
 from judge.yamlfile import MAX_BYTES, MAX_DEPTH, Source, parse_yaml, read_yaml, shown
@@ -69,6 +69,7 @@ def list_rubrics() -> list[str]:
 def read_rubric(path: Path) -> tuple[Rubric, Source]:
     """Read one rubric file; the source tells the line of every part of it. Raises RubricError."""
     source = _READERS.get(path.suffix, _read_text)(path)
+    source.data = own_form(source.data)
     if is_published(source.data):
         return import_rubric(source.data, where=source.name), source
     if isinstance(source.data, dict):
@@ -103,7 +104,7 @@ def rubric_from(value: Any, where: str) -> Rubric:
             if not text.startswith(("{", "[")):
                 raise RubricError(Problem(where, f"neither JSON nor the name of a shipped rubric: {shown(value)}"))
             value = read_json(value, where)
-    value = _without_nulls(value)
+    value = own_form(_without_nulls(value))
     _check_plain(value, where)
     if is_published(value):
         return import_rubric(value, where=where)

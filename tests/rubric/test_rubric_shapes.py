@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from judge.checks.programs import prepare
 from judge.errors import RubricError
 from judge.rubric.importers import import_record
+from judge.rubric.lint import lint
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
 
@@ -193,6 +194,21 @@ def test_a_rule_without_a_program_is_asked_and_reported():
     assert (one.check, one.tags) == ("llm", ("verifier:rule", "rule:ParagraphChecker"))
     assert one.text == "The response follows the rule “ParagraphChecker” (num paragraphs: 2)."
     assert found.notes == ("c1: no check does the rule `ParagraphChecker`; the judge is asked",)
+
+
+def test_a_bare_list_of_own_criteria_keeps_all_its_fields():
+    """Nothing that this project's form says is lost because the list came without its mapping, nor is code let in by it."""
+    cell = [{"id": "json", "text": "Is JSON.", "check": "valid_json", "weight": 2.0, "veto": True}]
+    (one,) = rubric_from(cell, "row 1").criteria
+    assert (one.id, one.check, one.weight, one.veto) == ("json", "valid_json", 2.0, True)
+    with pytest.raises(RubricError, match="names Python code"):
+        rubric_from([{"id": "a", "text": "t", "check": "os:system"}], "row 1")
+
+
+def test_the_linter_warns_of_rules_without_a_program():
+    """Whoever reads the lint output learns what the judge is asked in a program's place."""
+    rubric = rubric_from(rubrichub("ParagraphChecker", {"num_paragraphs": 2}), "row 1")
+    assert "unchecked" in {f.rule for f in lint(rubric)}
 
 
 def test_code_of_a_data_set_is_refused():

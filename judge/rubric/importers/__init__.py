@@ -30,7 +30,7 @@ from judge.rubric.importers.record import Imported, parsed
 from judge.rubric.importers.research import from_deep_research
 from judge.rubric.importers.rules import from_ifeval
 from judge.rubric.importers.text import items_of
-from judge.rubric.model import Rubric
+from judge.rubric.model import Criterion, Rubric
 
 __all__ = [
     "FORMATS",
@@ -47,6 +47,7 @@ __all__ = [
     "import_record",
     "import_rubric",
     "is_published",
+    "own_form",
     "paperbench_score",
 ]
 
@@ -157,6 +158,22 @@ def _sections(record: Mapping[str, Any], depth: int) -> list[dict[str, Any]] | N
             fields = {"criterion": item} if isinstance(item, str) else dict(item)
             out.append({"kind" if items.is_kind(name) else "section": name, **fields})
     return out
+
+
+def own_form(record: Any) -> Any:
+    """A bare list of criteria in the form of this project as the rubric that it is; anything else as it is.
+
+    Example:
+        >>> own_form([{"id": "a", "text": "Is short."}])
+        {'criteria': [{'id': 'a', 'text': 'Is short.'}]}
+    """
+    known = Criterion.model_fields.keys()
+    own = (
+        isinstance(record, list)
+        and bool(record)
+        and all(isinstance(c, Mapping) and {"id", "text"} <= c.keys() <= known for c in record)
+    )
+    return {"criteria": record} if own else record
 
 
 def _is_own(record: Any) -> bool:
