@@ -5,10 +5,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
-doors=$(python3 -c 'import judge.adapters as doors; print(doors.__path__[0])')
+adapters=$(python3 -c 'import judge.adapters as m; print(m.__path__[0])')
 case ${FORM:-file} in
-  file) framework=openrlhf reward=(--reward.remote_url "$doors/openrlhf.py") ;;
-  agent) framework=openrlhf-agent reward=(--train.agent_func_path "$doors/openrlhf_agent.py") ;;
+  file) framework=openrlhf reward=(--reward.remote_url "$adapters/openrlhf.py") ;;
+  agent) framework=openrlhf-agent reward=(--train.agent_func_path "$adapters/openrlhf_agent.py") ;;
 esac
 judge preflight --framework "$framework" --config "$JUDGE_CONFIG"
 python3 -m openrlhf.cli.train_ppo_ray "${reward[@]}" "$@"

@@ -116,7 +116,7 @@ def judge_rewards(
         """Rewards of one group."""
         rows = [i for i, state in enumerate(states) if not _error_of(state)]
         shown, infos = [states[i] for i in rows], [infos[i] for i in rows]
-        columns = {**_answers([answers[i] for i in rows]), **_rows(shown, infos)}
+        columns = {"answer": [answers[i] for i in rows], **_rows(shown, infos)}
         asked, said = [_asked(prompts[i]) for i in rows], [completions[i] for i in rows]
         samples = samples_of(plan, asked, said, columns, where=name, reference=reference)
         samples = [replace(s, group="0") for s in samples]
@@ -188,11 +188,6 @@ def _asked(prompt: Any) -> Any:
     messages = messages_as_mappings(prompt)
     alone = messages[0] if isinstance(messages, list) and len(messages) == 1 else None
     return alone.get("content") if isinstance(alone, Mapping) and alone.get("role") == "text" else messages
-
-
-def _answers(values: list[Any]) -> dict[str, list[Any]]:
-    """The column `answer`; 0.3 makes a missing one "", which must not hide a reference under another name."""
-    return {} if all(v is None or v == "" for v in values) else {"answer": values}
 
 
 def _fields(data: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
-from judge.adapters._shared.sample import reference_column
+from judge.adapters._shared.sample import reference_in
 from judge.conversation import plain, policy_side, read_conversation, read_prompt
 from judge.errors import DataError
 from judge.rubric.model import Frozen
@@ -173,12 +173,7 @@ def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping
     Raises:
         APIError: 422: the task or the response cannot be read.
     """
-    try:
-        column = reference_column(row, None)
-    except DataError as why:  # pragma: no cover  # only raised for a column asked for by name
-        raise APIError(422, "bad_field", str(why)) from None
-    reference = row[column] if column is not None else None
-    return row_sample(_prompt(task), answer_in(response), reference, row, where="", rubrics=rubrics)
+    return row_sample(_prompt(task), answer_in(response), reference_in(row), row, where="", rubrics=rubrics)
 
 
 def verdict_out(reward: Reward) -> dict[str, Any]:

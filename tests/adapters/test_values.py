@@ -13,7 +13,7 @@ from judge.adapters._shared.engine_down import trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
 from judge.adapters._shared.gather import GatheredRow, form_groups, judge_groups
 from judge.adapters._shared.process_judge import ProcessJudge
-from judge.adapters._shared.sample import completion_of, label_reference, prompt_of, reference_column, reference_of
+from judge.adapters._shared.sample import completion_of, label_reference, prompt_of, reference_of, references_in
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
@@ -56,16 +56,18 @@ def test_prompts_keep_their_messages():
 @pytest.mark.parametrize(
     ("columns", "wanted", "found"),
     [
-        pytest.param({"answer": 1, "level": 2}, None, "answer", id="known-name"),
-        pytest.param({"gold": 1}, "gold", "gold", id="asked-for"),
-        pytest.param({"level": 2}, None, None, id="none"),
+        pytest.param({"answer": [1, 2], "level": [2, 2]}, None, [1, 2], id="known-name"),
+        pytest.param({"gold": [1, 2]}, "gold", [1, 2], id="asked-for"),
+        pytest.param({"level": [2, 2]}, None, [None, None], id="none"),
+        pytest.param({"reference": [None, "x"], "answer": ["y", "z"]}, None, ["y", "x"], id="the-first-that-holds-something"),
+        pytest.param({"answer": [float("nan"), ""], "solution": [[], "z"]}, None, [None, "z"], id="missing-in-every-form"),
     ],
 )
-def test_the_reference_is_found_by_name(columns: dict[str, Any], wanted: str | None, found: str | None):
+def test_the_reference_is_found_by_name(columns: dict[str, Any], wanted: str | None, found: list[Any]):
     """Trainers pass every column; a wrong guess would judge against nonsense, a wrong name is an error."""
-    assert reference_column(columns, wanted) == found
-    with pytest.raises(DataError, match="passes no column `gone`"):
-        reference_column(columns, "gone")
+    assert references_in(columns, wanted, 2) == found
+    with pytest.raises(DataError, match="no column `gone`"):
+        references_in(columns, "gone", 2)
 
 
 def test_references_become_text():
@@ -219,7 +221,7 @@ def test_it_pickles():
 def test_a_missing_reference_says_which_columns_came():
     """The usual first mistake: the data set calls it something else."""
     made = reward(reference="gold")
-    with pytest.raises(DataError, match="it passes: answer"):
+    with pytest.raises(DataError, match="the trainer passes answer"):
         made(**ASK)
     made.close()
 

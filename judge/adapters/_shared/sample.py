@@ -45,18 +45,23 @@ def messages_as_mappings(value: Any) -> Any:
     return [m.model_dump() if hasattr(m, "model_dump") else m for m in value]
 
 
-def reference_column(columns: Mapping[str, Any], wanted: str | None) -> str | None:
-    """The column that holds the reference answer: the one asked for, else the first known name that is there.
+def references_in(columns: Mapping[str, Sequence[Any]], wanted: str | None, count: int) -> Sequence[Any]:
+    """The reference of each row: the column asked for, else the first known one that holds something in that row.
+
+    Example:
+        >>> references_in({"reference": [None, ""], "answer": ["Paris", float("nan")]}, None, 2)
+        ['Paris', None]
 
     Raises:
         DataError: The one asked for is not there.
     """
-    if wanted is not None:
-        if wanted not in columns:
-            known = ", ".join(sorted(columns)) or "none"
-            raise DataError(f"the trainer passes no column `{wanted}` for the reference; it passes: {known}")
-        return wanted
-    return next((name for name in REFERENCE_COLUMNS if name in columns), None)
+    if wanted is None:
+        known = [name for name in REFERENCE_COLUMNS if name in columns]
+        return [reference_in({name: columns[name][row] for name in known}) for row in range(count)]
+    if wanted not in columns:
+        known = sorted(columns)
+        raise DataError(f"no column `{wanted}` for the reference: the trainer passes {', '.join(known) or 'none'}")
+    return columns[wanted]
 
 
 def reference_of(value: Any, where: str = "the reference") -> tuple[str, ...] | None:
@@ -202,7 +207,7 @@ def samples_of(
     baselines = plan.settings.reward.baselines
     if baselines and baselines not in columns:
         raise DataError(f"{where}: `reward.baselines` names the column `{baselines}`, which the trainer does not pass")
-    answers = columns[column] if (column := reference_column(columns, reference)) is not None else [None] * len(prompts)
+    answers = references_in(columns, reference, len(prompts))
     out = []
     for row, (prompt, completion, answer) in enumerate(zip(prompts, completions, answers, strict=True)):
         at = f"{where}: row {row}"
