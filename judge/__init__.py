@@ -6,18 +6,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from judge.engine.protocol import Engine
     from judge.engine.scripted import ScriptedEngine
     from judge.errors import JudgeError
     from judge.pipeline.judge import Judge
     from judge.recipe.load import Recipe, load_recipe
     from judge.rubric.load import load_rubric
     from judge.rubric.model import Criterion, Rubric
-    from judge.types import Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
+    from judge.settings import RunSettings
+    from judge.types import Completion, Conversation, Flag, Message, NoVerdict, Reason, Request, Reward, Sample, Verdict
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Judge": "judge.pipeline.judge",
+    "Engine": "judge.engine.protocol",
+    "RunSettings": "judge.settings",
+    "Completion": "judge.types",
+    "Conversation": "judge.types",
+    "Request": "judge.types",
     "ScriptedEngine": "judge.engine.scripted",
     "JudgeError": "judge.errors",
     "Recipe": "judge.recipe.load",
@@ -34,8 +41,9 @@ _HOME = {
     "Verdict": "judge.types",
 }
 __all__ = [
-    "Criterion", "Flag", "Judge", "JudgeError", "Message", "NoVerdict", "Reason", "Recipe", "Reward", "Rubric", "Sample",
-    "ScriptedEngine", "Verdict", "load_recipe", "load_rubric",
+    "Completion", "Conversation", "Criterion", "Engine", "Flag", "Judge", "JudgeError", "Message", "NoVerdict", "Reason",
+    "Recipe", "Request", "Reward", "Rubric", "RunSettings", "Sample", "ScriptedEngine", "Verdict", "load_recipe",
+    "load_rubric",
 ]  # fmt: skip
 
 

@@ -409,7 +409,11 @@ class Uncertainty:
     order_gap: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+def _short(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Reward:
     """What one response earned, or why it earned nothing.
 
@@ -438,6 +442,15 @@ class Reward:
     def reward(self) -> float | None:
         """What a trainer gets: `raw_reward` after shaping and `on_no_verdict`; the same number from every entry."""
         return self.stages[-1][1] if self.stages else self.raw_reward
+
+    def __repr__(self) -> str:
+        raw = "" if self.raw_reward == self.reward else f", raw_reward={_short(self.raw_reward)}"
+        why = f", {self.failure.reason}: {self.failure.detail[:60]}" if self.failure else ""
+        flags = f", flags={[f.name for f in self.flags]}" if self.flags else ""
+        parts = {name: None if value is None else round(value, 4) for name, value in list(self.components.items())[:4]}
+        more = f", components={parts}"[:-1] + (", ...}" if len(self.components) > 4 else "}") if len(parts) > 1 else ""
+        where = f"{self.sample_id}[{self.response_index}]"
+        return f"Reward({where}: {_short(self.reward)}{raw}{why}{flags}{more}, {len(self.calls)} calls)"
 
     @property
     def judge_calls(self) -> int:

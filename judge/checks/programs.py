@@ -15,7 +15,7 @@ from judge.checks.final import states
 from judge.checks.match import agrees
 from judge.errors import RubricError, did_you_mean
 from judge.imported import imported
-from judge.rubric.model import Criterion, Rubric
+from judge.rubric.model import PASSED, Criterion, Rubric
 from judge.types import Sample
 from judge.yamlfile import shown
 
@@ -129,7 +129,9 @@ _KINDS = {str: "text", bool: "true or false", int: "a whole number"}
 
 
 def _imported(criterion: Criterion) -> Check:
-    found = imported(criterion.check, lambda why: RubricError(f"criterion `{criterion.id}`: check `{criterion.check}` {why}"))
+    found = PASSED.get(criterion.check) or imported(
+        criterion.check, lambda why: RubricError(f"criterion `{criterion.id}`: check `{criterion.check}` {why}")
+    )
     if not callable(found):
         raise RubricError(f"criterion `{criterion.id}`: `{criterion.check}` is not callable")
 

@@ -23,7 +23,7 @@ from judge.types import Call, Completion, Flag, NoVerdict, Reward, Sample, Uncer
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ServedReward(Reward):
     """A reward from a server. Its calls are there only when asked for (`detail`), so the server's own counts stand here."""
 

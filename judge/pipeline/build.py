@@ -124,7 +124,9 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
     if settings.rubric is None:
         return None
     rubric = (
-        build_rubric(Source("settings: rubric", settings.rubric, {}))
+        settings.rubric
+        if isinstance(settings.rubric, Rubric)
+        else build_rubric(Source("settings: rubric", settings.rubric, {}))
         if isinstance(settings.rubric, dict)
         else load_rubric(settings.rubric, base=base)
     )

@@ -16,8 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from pydantic import BaseModel
+
 from judge.engine.protocol import Engine
-from judge.errors import DataError, EngineDown
+from judge.errors import DataError, EngineDown, SettingsError
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.cache import Cache
@@ -36,10 +38,13 @@ _KEPT = ("plan", "_given", "_progress", "_on_alarm", "watch", "finish", "_steps"
 class Judge:
     """Samples -> rewards, by one configuration.
 
+    Whatever a settings file can say is an argument here, written as there or as an object: `rubric` also takes a `Rubric`,
+    `recipe` a `Recipe`, `engine` an engine.
+
     Example:
         >>> from judge.engine.scripted import ScriptedEngine
         >>> engine = ScriptedEngine(["It names the city.\\nVERDICT: 5"])
-        >>> with Judge.from_config({"recipe": "pointwise", "rubric": "helpfulness"}, engine=engine) as judge:
+        >>> with Judge(recipe="pointwise", rubric="helpfulness", engine=engine) as judge:
         ...     [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
         >>> reward.reward
         1.0
@@ -47,12 +52,18 @@ class Judge:
 
     def __init__(
         self,
-        plan: Plan,
-        engine: Engine | None = None,
+        plan: Plan | None = None,
+        engine: Engine | Mapping[str, Any] | BaseModel | None = None,
         *,
         progress: Callable[[str], None] | None = None,
         on_alarm: Callable[[Alarm], object] | None = None,
+        **settings: Any,
     ) -> None:
+        if plan is None:
+            plan, engine = _planned({**settings, **({} if engine is None else {"engine": engine})})
+        elif settings or isinstance(engine, Mapping | BaseModel):
+            raise SettingsError("a plan is complete: give `Judge` either a plan or settings")
+        assert engine is None or not isinstance(engine, Mapping | BaseModel)  # noqa: S101  # so says `_planned`
         self.plan = plan
         self._given = engine
         self._progress = progress
@@ -89,13 +100,13 @@ class Judge:
         Raises:
             SettingsError, RecipeError, RubricError: With file and line.
         """
-        settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
-        return cls(plan(settings, base), engine, progress=progress, on_alarm=on_alarm)
+        planned, found = _planned(config, overrides)
+        return cls(planned, engine or found, progress=progress, on_alarm=on_alarm)
 
     # ---- the three ways to call --------------------------------------------------------------------------------
 
-    def score(self, samples: Iterable[Sample], *, step: int | None = None) -> list[Reward]:
-        """Judge samples; one reward a response, in order. Works in a script, a notebook, and inside a running loop.
+    def score(self, samples: Sample | Iterable[Sample], *, step: int | None = None) -> list[Reward]:
+        """Judge samples (or one); one reward a response, in order. Works in a script, a notebook, and inside a running loop.
 
         With `monitor` in the settings each call is one batch of it: canaries are mixed in and taken out again. With `group` the
         samples that share a group (or a prompt, where they name none) compete. `reward.shape` works on all samples of the call.
@@ -111,15 +122,15 @@ class Judge:
                 among others gets no reward, with the reason `invalid`.)
             NoVerdictError: A response got no reward and the settings say `raise`.
         """
-        return self._run(self._score(list(samples), step))
+        return self._run(self._score([samples] if isinstance(samples, Sample) else list(samples), step))
 
-    async def ascore(self, samples: Iterable[Sample], *, step: int | None = None, watched: bool = True) -> list[Reward]:
+    async def ascore(self, samples: Sample | Iterable[Sample], *, step: int | None = None, watched: bool = True) -> list[Reward]:
         """The same, awaited from any event loop; cancelling it cancels the requests.
 
         Args:
             watched: False: the monitor sees nothing of this call (its batch would be too small to say anything).
         """
-        return await self._await(self._score(list(samples), step, watched))
+        return await self._await(self._score([samples] if isinstance(samples, Sample) else list(samples), step, watched))
 
     async def ajudge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
         """What the judge itself says: no monitor, no shaping, no policy. Without samples it only takes a turn on its loop.
@@ -256,6 +267,13 @@ class Judge:
         if self.cache is not None:
             self.cache.close()
 
+    def __repr__(self) -> str:
+        settings, rubric = self.plan.settings, self.plan.rubric
+        model = self._given.model if self._given is not None else settings.engine.model
+        named = f", rubric={rubric.name!r} ({len(rubric.criteria)} criteria)" if rubric is not None else ""
+        votes = f", votes={self.plan.votes.n}" if self.plan.votes.n > 1 else ""
+        return f"Judge(recipe={self.plan.recipe.spec.name!r}{named}, model={model!r}{votes})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -268,6 +286,18 @@ class Judge:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["plan"], state["_given"], on_alarm=state["_on_alarm"])  # type: ignore[misc]  # a fresh start is meant
         self.__dict__.update(state)
+
+
+def _planned(config: str | Path | Mapping[str, Any] | RunSettings, overrides: Sequence[str] = ()) -> tuple[Plan, Engine | None]:
+    """The plan of some settings, and the engine among them where it is an object."""
+    engine = None
+    if isinstance(config, Mapping) and not isinstance(config.get("engine"), Mapping | BaseModel | str | None):
+        engine = config["engine"]
+        if not isinstance(engine, Engine):
+            raise SettingsError(f"`engine` is neither settings nor an engine (judge.Engine), but a {type(engine).__name__}")
+        config = {name: value for name, value in config.items() if name != "engine"}
+    settings, base = (config, None) if isinstance(config, RunSettings) else load_settings(config, overrides)
+    return plan(settings, base), engine
 
 
 async def _end_tasks() -> None:

@@ -25,7 +25,7 @@ from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided
-from judge.rubric.model import Criterion, Rubric
+from judge.rubric.model import PASSED, Criterion, Rubric
 from judge.settings import FilterSettings
 from judge.thinking import may_hold
 from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
@@ -388,7 +388,7 @@ def _share(refusal: str) -> float:
 def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
     """Programs of a rubric that came with the data: only the built-in ones, because data must not import code."""
     for criterion in rubric.criteria if rubric else ():
-        if ":" in criterion.check:
+        if ":" in criterion.check and criterion.check not in PASSED:
             raise DataError(
                 f"sample `{sample.id}`: criterion `{criterion.id}`: a rubric in the data may not name code (`{criterion.check}`)"
             )

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -87,6 +89,20 @@ class Scale(Frozen):
         return {str(level): (level - self.min) / span for level in range(self.min, self.max + 1)}
 
 
+PASSED: dict[str, Callable[..., Any]] = {}
+"""Functions that were passed as checks, by the name that stands for them."""
+
+
+def _named(function: Callable[..., Any]) -> str:
+    name = f"{getattr(function, '__module__', 'python')}:{getattr(function, '__qualname__', type(function).__name__)}"
+    same = name
+    for number in itertools.count(2):
+        if PASSED.setdefault(same, function) is function:
+            return same
+        same = f"{name}.{number}"
+    raise AssertionError  # counting does not end
+
+
 class Criterion(Frozen):
     """One thing to look at.
 
@@ -95,7 +111,8 @@ class Criterion(Frozen):
         points: Signed importance: negative points are lost when the criterion is met.
         scale: `binary`, `ternary`, or an ordinal scale with anchors.
         veto: When this criterion fails (below half its scale), the reward is 0 whatever the others say.
-        check: `llm`, or the name of a programmatic check (see `judge/checks`), or `package.module:function`.
+        check: `llm`, or the name of a programmatic check (see `judge/checks`), or `package.module:function`; in Python also the
+            function itself, which is then known by that name in this process.
         args: Arguments of the programmatic check.
     """
 
@@ -119,6 +136,11 @@ class Criterion(Frozen):
         if isinstance(value, dict) and "kind" not in value:
             return {"kind": "ordinal", **value}
         return value
+
+    @field_validator("check", mode="before")
+    @classmethod
+    def _function(cls, value: Any) -> Any:
+        return _named(value) if callable(value) else value
 
     @field_validator("weight", "points", mode="before")
     @classmethod

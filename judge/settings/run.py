@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, InstanceOf, field_validator
 
+from judge.recipe.load import Recipe
 from judge.recipe.model import Order, SamplingSpec, Votes
-from judge.rubric.model import Denominator, Fold, Frozen, Partial
+from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
@@ -61,7 +62,7 @@ class RunSettings(Frozen):
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
     """
 
-    rubric: str | dict[str, Any] | None = None
+    rubric: str | dict[str, Any] | InstanceOf[Rubric] | None = None
     recipe: RecipeSettings = RecipeSettings(name="checklist")
     principle: str | None = None
     engine: EngineSettings = VllmSettings()
@@ -88,6 +89,8 @@ class RunSettings(Frozen):
     @field_validator("recipe", mode="before")
     @classmethod
     def _recipe(cls, value: Any) -> Any:
+        if isinstance(value, Recipe):
+            return {"name": str(value.folder.resolve()), "options": dict(value.options)}
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("monitor", mode="before")
@@ -105,7 +108,7 @@ class RunSettings(Frozen):
     @field_validator("rubric", mode="before")
     @classmethod
     def _rubric(cls, value: Any) -> Any:
-        if value is None or isinstance(value, str | dict):
+        if value is None or isinstance(value, str | dict | Rubric):
             return value
         raise ValueError(f"is a shipped name, a path, or a rubric written out, not {shown(value)}")
 
