@@ -10,7 +10,7 @@ from typing import Self
 from judge.client.address import Address, member_path
 from judge.client.http import Connection, lines
 from judge.client.trouble import Tries
-from judge.client.wire import Member, Ranking, Scored, encode, fields_of, read, rewards_of
+from judge.client.wire import Member, Ranking, Scored, encode, fields_of, plain_response, read, rewards_of
 from judge.errors import DataError, EngineError, InputError
 from judge.schema import MemberOut, RankOut, ResultOut, ScoreOut, StatusOut
 from judge.types import Reward, Sample
@@ -107,7 +107,13 @@ class AsyncClient:
         Raises:
             JudgeError: As `score`.
         """
-        body = encode({**fields_of(sample, rubric, named=False), "responses": list(sample.responses), "detail": detail})
+        body = encode(
+            {
+                **fields_of(sample, rubric, named=False),
+                "responses": [plain_response(r) for r in sample.responses],
+                "detail": detail,
+            }
+        )
         answer = read(RankOut, await self._http.post(self._tries(deadline_s), "/v1/rank", body), self.url)
         if sorted(answer.ranking + answer.unranked) != list(range(len(sample.responses))):
             raise EngineError(f"{self.url}: a ranking of other responses than the {len(sample.responses)} sent")
@@ -147,7 +153,7 @@ class AsyncClient:
         """
         if len(sample.responses) != 1:
             raise DataError(f"a member of a group has one response, and this has {len(sample.responses)}")
-        fields = {**fields_of(sample, rubric, named=False), "response": sample.responses[0]}
+        fields = {**fields_of(sample, rubric, named=False), "response": plain_response(sample.responses[0])}
         body = encode({**fields, "size": size, "attempt": attempt, "detail": detail})
         tries = self._tries(GROUP_DEADLINE_S if deadline_s is None else deadline_s)
         raw = await self._http.post(tries, member_path(group, index), body, keyed=False)

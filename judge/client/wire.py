@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from judge.conversation import to_messages
 from judge.errors import DataError, EngineError
 from judge.schema import CallOut, RewardOut
-from judge.types import Call, Completion, Flag, NoVerdict, Reward, Sample, Uncertainty, Verdict
+from judge.types import Call, Completion, Conversation, Flag, NoVerdict, Reward, Sample, Uncertainty, Verdict
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -99,8 +99,8 @@ def fields_of(sample: Sample, rubric: str | None = None, *, named: bool = True) 
         prompt = to_messages(prompt)
     out: dict[str, Any] = {"prompt": prompt}
     if named:
-        texts = sample.responses
-        out |= {"response": texts[0]} if len(texts) == 1 else {"responses": list(texts)}
+        texts = [plain_response(r) for r in sample.responses]
+        out |= {"response": texts[0]} if len(texts) == 1 else {"responses": texts}
         out |= {"id": sample.id, "group": sample.group}
     own = rubric if sample.rubric is None else sample.rubric.model_dump(mode="json", exclude_defaults=True)
     known = sample.reference[0] if sample.reference is not None and len(sample.reference) == 1 else sample.reference
@@ -108,6 +108,11 @@ def fields_of(sample: Sample, rubric: str | None = None, *, named: bool = True) 
     out |= {"steps": list(sample.steps), "metadata": dict(sample.metadata)}
     may_be_empty = ("prompt", "response", "reference", "principle")
     return {name: value for name, value in out.items() if value is not None and (value or name in may_be_empty)}
+
+
+def plain_response(response: str | Conversation) -> str | list[dict[str, Any]]:
+    """A response as JSON: text, or OpenAI chat messages."""
+    return response if isinstance(response, str) else to_messages(response)
 
 
 def encode(value: Mapping[str, Any]) -> bytes:

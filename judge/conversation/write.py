@@ -234,6 +234,26 @@ def _of_parts(parts: Sequence[Part]) -> Message:
     return Message("assistant", first.text if len(parts) == 1 and isinstance(first, TextPart) else tuple(parts))
 
 
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """Messages for a model without a system role: the system text goes in front of the first user message.
+
+    Example:
+        >>> [m.content for m in without_system([Message("system", "Be brief."), Message("user", "2+2?")])]
+        ['Be brief.\\n\\n2+2?']
+    """
+    said = [m.text for m in messages if m.role in ("system", "developer") and m.text]
+    rest = [m for m in messages if m.role not in ("system", "developer")]
+    place = next((i for i, m in enumerate(rest) if m.role == "user"), None)
+    if not said:
+        return rest
+    system = "\n\n".join(said)
+    if place is None:
+        return [Message("user", system), *rest]
+    content = rest[place].content
+    whole = f"{system}\n\n{content}" if isinstance(content, str) else (TextPart(f"{system}\n\n"), *content)
+    return [*rest[:place], Message("user", whole), *rest[place + 1 :]]
+
+
 # ---- as JSON ------------------------------------------------------------------------------------------------------
 
 

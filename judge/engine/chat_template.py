@@ -14,8 +14,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from judge.conversation import without_system
 from judge.errors import EngineError
-from judge.types import Message
+from judge.types import ImagePart, Message
 
 LONG_TEXT = 16_000  # characters; beyond this, tokenising would hold the event loop for more than a few milliseconds
 
@@ -42,6 +43,7 @@ class ChatTokenizer:
                 "use an instruction-tuned model, or pass one as `chat_template_kwargs: {chat_template: ...}`"
             )
         self.control_tokens = control_tokens(tokenizer, self.template)
+        self._has_system: bool | None = None  # found out by the first system message
 
     @classmethod
     def load(
@@ -78,12 +80,29 @@ class ChatTokenizer:
         turns, prefill = messages, ""
         if messages and messages[-1].role == "assistant":
             turns, prefill = messages[:-1], messages[-1].text
-        plain = [{"role": m.role, "content": m.text} for m in turns]
+        if any(m.role in ("system", "developer") for m in turns) and not self._keeps_system():
+            turns = without_system(turns)
         try:
-            text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs)
+            return self._rendered(turns) + prefill
         except TemplateError as why:
             raise ValueError(f"the model's chat template refuses this conversation: {first_line(why)}") from why
-        return str(text) + prefill
+
+    def _rendered(self, turns: Sequence[Message]) -> str:
+        plain = [{"role": m.role, "content": m.text if isinstance(m.content, str) else _parts(m)} for m in turns]
+        text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs)
+        return str(text)
+
+    def _keeps_system(self) -> bool:
+        """Whether the template writes a system message. Some refuse one, others leave it out in silence."""
+        from jinja2 import TemplateError  # noqa: PLC0415
+
+        if self._has_system is None:
+            word = "zqsystemqz"
+            try:
+                self._has_system = word in self._rendered([Message("system", word), Message("user", "x")])
+            except TemplateError:
+                self._has_system = False
+        return self._has_system
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the prompt. Raises `ValueError` as `prompt_text` does."""
@@ -105,6 +124,11 @@ class ChatTokenizer:
     def count(self, messages: Sequence[Message]) -> int:
         """Prompt tokens of a conversation."""
         return len(self.prompt_ids(messages))
+
+
+def _parts(message: Message) -> list[dict[str, str]]:
+    """Content with images as templates of models that see want it: the image itself goes to the engine beside the text."""
+    return [{"type": "image"} if isinstance(p, ImagePart) else {"type": "text", "text": p.text} for p in message.parts]
 
 
 def control_tokens(tokenizer: Any, template: str) -> frozenset[str]:

@@ -104,6 +104,25 @@ def refused_field(raw: bytes, sent: Collection[str]) -> str:
     return min(named, key=text.find, default="")
 
 
+_NO_SYSTEM = re.compile(
+    r"(?:system|developer)[^.\n]{0,60}(?:not[ _](?:be[ _])?(?:supported|enabled|allowed)|unsupported)"
+    r"|(?:not[ _]support|unsupported|does not accept)[^.\n]{0,60}\bsystem\b|only user and assistant roles",
+    re.IGNORECASE,
+)
+
+
+def has_no_system_role(raw: bytes) -> bool:
+    """Tell whether an error reply says that the model takes no system message.
+
+    Example:
+        >>> has_no_system_role(b'{"error": {"message": "System role not supported"}}')
+        True
+        >>> has_no_system_role(b'{"error": {"message": "the operating system is busy"}}')
+        False
+    """
+    return bool(_NO_SYSTEM.search(_error_text(raw)))
+
+
 def is_filtered(raw: bytes) -> bool:
     """Tell whether an error reply says that a content filter stopped the request."""
     return bool(_FILTERED.search(_error_text(raw)))

@@ -24,6 +24,7 @@ from judge.conversation import to_messages
 from judge.engine.address import checked_urls, find_key
 from judge.engine.faults import (
     error_message,
+    has_no_system_role,
     is_filtered,
     is_out_of_credit,
     is_over_length,
@@ -96,6 +97,9 @@ class ChatEngine(ABC):
         extra_body: Further fields of every request body.
         omit: Body fields never sent, for models that refuse them (such as `temperature`).
         headers: Further headers of every request.
+        vision: The model can be shown images, as `image_url` parts.
+        system_role: Where the recipe's system text goes: a message of its own (`system`), or in front of the first user message
+            (`user`). `auto`: its own, until the server says that the model has no such role.
         check_model: Refuse a model the server does not list. Turn off for servers that take unlisted names.
         policy: Pauses between attempts; overrides `max_retries`.
 
@@ -119,6 +123,8 @@ class ChatEngine(ABC):
         omit: Collection[str] = (),
         headers: Mapping[str, str] | None = None,
         check_model: bool = True,
+        vision: bool = False,
+        system_role: Literal["auto", "system", "user"] = "auto",
         policy: RetryPolicy | None = None,
     ) -> None:
         self.model = model
@@ -130,10 +136,12 @@ class ChatEngine(ABC):
         self._concurrency = concurrency
         self._auto = dialect == "auto"
         self._check_model = check_model
+        self._vision = vision
+        self._may_fold = system_role == "auto"
         for name in omit:
             if name not in _OPTIONAL:
                 raise SettingsError(Problem("omit", f"no optional field `{name}` is ever sent{did_you_mean(name, _OPTIONAL)}"))
-        self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit))
+        self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit), system_role=system_role != "user")
         self._set_dialect(Dialect.OPENAI if self._auto else Dialect(dialect))  # `auto` is found out by start()
         self._sender = Sender(
             checked_urls(base_url),
@@ -152,11 +160,15 @@ class ChatEngine(ABC):
         self._wire.dialect = dialect
         omitted = {c for field, c in _FIELD_OF.items() if field in self._wire.omit}
         self.capabilities = (_VLLM if dialect is Dialect.VLLM else _COMMON) - omitted
+        if self._vision:
+            self.capabilities |= {Capability.VISION}
         identity = {"engine": "openai", "dialect": dialect.value}
         if self._wire.extra_body:
             identity["extra_body"] = json.dumps(self._wire.extra_body, sort_keys=True)
         if self._wire.omit:
             identity["omit"] = ",".join(sorted(self._wire.omit))
+        if not self._wire.system_role and not self._may_fold:
+            identity["system_role"] = "user"
         self.identity: Mapping[str, str] = identity
 
     @property
@@ -279,9 +291,13 @@ class ChatEngine(ABC):
         return completions
 
     async def _send_chat(self, post: Post, request: Request, n: int, started: float) -> tuple[Reply, Endpoint] | GaveUp:
-        """Send a request, once more under the other name of `max_tokens` where the server says so."""
-        wire, field = self._wire, self._wire.max_tokens_field
+        """Send a request, once more in other words where the server says that it wants those."""
+        wire, field, system = self._wire, self._wire.max_tokens_field, self._wire.system_role
         sent = await self._sender.send(post, CHAT, wire.encode(request, n))
+        has_one = self._may_fold and system and any(m.role == "system" for m in request.messages)
+        if has_one and not isinstance(sent, GaveUp) and sent[0].status >= 400 and has_no_system_role(sent[0].body):
+            wire.system_role = False
+            sent = await self._sender.send(post, CHAT, wire.encode(request, n), spent_s=time.monotonic() - started)
         if isinstance(sent, GaveUp) or sent[0].status != 400 or field != "max_tokens":
             return sent
         if not wants_max_completion_tokens(sent[0].body):

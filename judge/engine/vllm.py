@@ -26,7 +26,7 @@ from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
 from judge.errors import EngineDown, EngineError, did_you_mean
 from judge.shipped import install_command
-from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, Structured, TokenLogprobs
+from judge.types import Capability, Completion, FinishReason, ImagePart, Message, Request, Sampling, Structured, TokenLogprobs
 
 _FINISH: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
 _CPU_CACHE_GIB = 2.0
@@ -166,6 +166,8 @@ class VllmEngine:
             "revision": str(getattr(config.hf_config, "_commit_hash", None) or fingerprint(path) or revision or ""),
             "chat_template": chat.template_hash,
         }
+        if getattr(config, "is_multimodal_model", False):
+            self.capabilities = VllmEngine.capabilities | {Capability.VISION}
         self._chat, self._llm = chat, llm
 
     def _arguments(self, path: str, args_class: Any, *, on_cpu: bool) -> dict[str, Any]:
@@ -261,7 +263,9 @@ class VllmEngine:
 
         began = time.monotonic()
         try:
-            output = await self._run(ids, _sampling_params(request.sampling, request.structured, seed))
+            output = await self._run(
+                ids, _sampling_params(request.sampling, request.structured, seed), pictures(request.messages)
+            )
         except EngineDeadError as why:
             raise EngineDown(
                 "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with "
@@ -271,13 +275,40 @@ class VllmEngine:
             return Completion(text="", finish_reason="error", error=first_line(why), prompt_tokens=len(ids))
         return _completion(output, request.sampling, time.monotonic() - began)
 
-    async def _run(self, ids: list[int], params: Any) -> Any:
+    async def _run(self, ids: list[int], params: Any, images: Sequence[Any] = ()) -> Any:
         """The finished output. Cancelling the caller aborts the request inside vLLM."""
         _, llm = self._ready()
-        prompt = {"type": "token", "prompt_token_ids": ids}  # "type" marks it as ready, which skips a thread per request
+        prompt: dict[str, Any] = {"type": "token", "prompt_token_ids": ids}  # "type": ready, which skips a thread a request
+        if images:
+            prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
         stream = llm.generate(prompt, params, f"judge-{next(self._names)}")
         (output,) = [finished async for finished in stream]  # one, by FINAL_ONLY
         return output
+
+
+def pictures(messages: Sequence[Message]) -> list[Any]:
+    """The images of a conversation, opened.
+
+    Raises:
+        ValueError: One is no data: URL (nothing is fetched from here), or no picture.
+    """
+    parts = [p for m in messages if not isinstance(m.content, str) for p in m.content if isinstance(p, ImagePart)]
+    if not parts:
+        return []
+    import base64  # noqa: PLC0415  # only for images
+    import io  # noqa: PLC0415
+
+    from PIL import Image  # noqa: PLC0415  # vLLM brings it
+
+    out = []
+    for part in parts:
+        if not part.url.startswith("data:image/") or ";base64," not in part.url:
+            raise ValueError(f"the image `{part.url[:60]}` is no data: URL, and vLLM in this process fetches none")
+        try:
+            out.append(Image.open(io.BytesIO(base64.b64decode(part.url.partition(";base64,")[2]))).convert("RGB"))
+        except (OSError, ValueError) as why:
+            raise ValueError(f"an image cannot be read: {first_line(why)}") from why
+    return out
 
 
 def preflight() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from judge.conversation import to_messages
+from judge.conversation import to_messages, without_system
 from judge.engine.faults import error_message, is_over_length, shorten
 from judge.errors import Problem, SettingsError
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
@@ -60,6 +60,7 @@ class Wire:
         model: Name the server knows the model by.
         extra_body: Further fields of the body, passed through.
         omit: Our fields this server refuses and we therefore never send (`temperature` for some reasoning models).
+        system_role: The model has one; else the system text goes in front of the first user message.
         max_tokens_field: `max_tokens`, until the server says it wants `max_completion_tokens`.
     """
 
@@ -68,6 +69,7 @@ class Wire:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     omit: Collection[str] = ()
     max_tokens_field: str = "max_tokens"
+    system_role: bool = True
 
     def __post_init__(self) -> None:
         clashes = sorted(OWN_FIELDS & self.extra_body.keys())
@@ -88,7 +90,7 @@ class Wire:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": to_messages(request.messages),
+            "messages": to_messages(request.messages if self.system_role else without_system(request.messages)),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             self.max_tokens_field: sampling.max_tokens,

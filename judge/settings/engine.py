@@ -40,6 +40,9 @@ class OpenAiSettings(Frozen):
             A key that is refused and an account without credit get at most 10 s: waiting does not mend them.
         omit: Body fields that this endpoint does not accept (`temperature`, `seed`...).
         check_model: Ask the endpoint at the start whether it knows the model.
+        vision: The model can be shown images, as `image_url` parts. Without it a row with an image is refused.
+        system_role: Where the system text goes: a message of its own (`system`), or in front of the first user message (`user`).
+            `auto`: its own, until the server says that the model has no such role.
     """
 
     kind: Literal["openai"] = "openai"
@@ -56,6 +59,8 @@ class OpenAiSettings(Frozen):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
     check_model: bool = True
+    vision: bool = False
+    system_role: Literal["auto", "system", "user"] = "auto"
 
 
 class TransformersSettings(Frozen):
