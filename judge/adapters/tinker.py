@@ -39,7 +39,7 @@ async def group_rewards(
     """Rewards of one group and their metrics, in order.
 
     Args:
-        responses: Texts of all trajectories of the group.
+        responses: Of all trajectories of the group: text, or the assistant's messages with what tools said between them.
         prompt: The question that all of them answer: text or messages.
         row: May hold the reference (`answer`, `reference`...), `context`, `principle`, `rubric`.
         config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
@@ -51,7 +51,7 @@ async def group_rewards(
     """
     judge = judge_for("tinker", config, server, name=name, on_no_verdict=on_no_verdict, constant=constant)
     asked, known = prompt_of(prompt, name), row or {}
-    samples = [judge.sample(asked, text, reference_in(known), known) for text in responses]
+    samples = [judge.sample(asked, completion_of(each, name), reference_in(known), known) for each in responses]
     return [(score, judge.metrics(score, reward)) for score, reward in await group_numbers(judge, samples)]
 
 

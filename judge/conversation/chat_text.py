@@ -79,6 +79,7 @@ _STARTS = (
     "<|endoftext|>",
     "[BOS]", "]~!b[",
 )  # fmt: skip
+_BY_LAST = {pair: [e for e in _ENDS if e.endswith(pair)] for pair in {e[-2:] for e in _ENDS}}
 _RESPONSE_STARTS = ("<|START_RESPONSE|>",)
 _FIRST = ("<", "[", "]")  # letters that marks begin with
 
@@ -322,7 +323,7 @@ def bare(text: str, *, of_response: bool = False) -> str:
             out = out.removeprefix(start)
         out = out.lstrip()
     end = len(out)  # moved back without copies: an answer may be a million marks
-    while mark := next((e for e in _ENDS if out.endswith(e, 0, end)), ""):
+    while mark := next((e for e in _BY_LAST.get(out[max(0, end - 2) : end], ()) if out.endswith(e, 0, end)), ""):
         end -= len(mark)
         while end and out[end - 1].isspace():
             end -= 1

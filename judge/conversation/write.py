@@ -38,7 +38,8 @@ def _line(who: str) -> str:
 
 
 def pieces(conversation: Conversation, *, response: bool, first_image: int = 1) -> list[tuple[str, str]]:
-    """Who and what, piece by piece, as a judge is shown a conversation. Images are `IMAGE n` without words.
+    """Who and what, piece by piece, as a judge is shown a conversation. Images are `IMAGE n` without words; who is empty
+    where the same goes on.
 
     Args:
         response: It is the assistant's side, so what others wrote in it is marked.
@@ -50,16 +51,16 @@ def pieces(conversation: Conversation, *, response: bool, first_image: int = 1) 
         who = message.role.upper() if message.role != "tool" else "TOOL RESULT"
         if response and message.role != "assistant":
             who = f"{who}, {OTHERS}"
-        said = 0
-        for part in message.parts:
+        last = ""
+        for part in message.parts or (TextPart(""),):
+            writer = _BY_PART.get(type(part), who)
+            line = "" if writer == last else writer
+            last = writer
             if isinstance(part, ImagePart):
                 images += 1
-                out.append((f"{part.kind.upper()} {images}", ""))
+                out += [(line, ""), (f"{part.kind.upper()} {images}", "")] if line else [(f"{part.kind.upper()} {images}", "")]
             else:
-                out.append((_BY_PART.get(type(part), who), part.text))
-            said += 1
-        if not said:
-            out.append((who, ""))
+                out.append((line, part.text))
     return out
 
 
@@ -74,7 +75,9 @@ def _write(conversation: Conversation, line: Line, *, response: bool) -> str:
     text = is_one_text(conversation, response=response)
     if text is not None:
         return text
-    return "\n".join(f"{line(who)}\n{said}" if said else line(who) for who, said in pieces(conversation, response=response))
+    return "\n".join(
+        text for who, said in pieces(conversation, response=response) for text in ((line(who) if who else ""), said) if text
+    )
 
 
 def write_prompt(prompt: str | Conversation, line: Line = _line) -> str:

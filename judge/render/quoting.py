@@ -97,7 +97,8 @@ class Untrusted:
         lines = []
         said = pieces(self._content, response=self._response, first_image=self._first_image)
         for who, text in said:
-            lines.append(f"<<<{who} {self.label}>>>")
+            if who:
+                lines.append(f"<<<{who} {self.label}>>>")
             if text:
                 lines.append(self._clean(text))
         return "\n".join(lines)

@@ -75,10 +75,17 @@ def test_template_kwargs_reach_the_template_and_its_name():
     assert off.template_hash != on.template_hash
 
 
+def test_a_model_without_a_system_role_reads_the_system_text_first():
+    """As the authors of such models do it: in front of the first user message."""
+    made = ChatTokenizer(tokenizer())
+    assert made.prompt_text(chat(("system", "good"), ("user", "bad"))) == made.prompt_text(chat(("user", "good\n\nbad")))
+
+
 def test_a_refused_conversation_is_an_error_of_that_request():
-    """A model without a system role says so, instead of stopping the run with a traceback."""
-    with pytest.raises(ValueError, match="refuses this conversation: System role not supported"):
-        ChatTokenizer(tokenizer()).prompt_text(chat(("system", "good"), ("user", "bad")))
+    """A template that refuses what it is given does not stop the run with a traceback."""
+    refusing = "{% if messages|length > 1 %}{{ raise_exception('One message only') }}{% endif %}" + PLAIN
+    with pytest.raises(ValueError, match="refuses this conversation: One message only"):
+        ChatTokenizer(tokenizer(), {"chat_template": refusing}).prompt_text(chat(("user", "good"), ("user", "bad")))
 
 
 def test_no_chat_template_is_fatal_with_a_way_out():
