@@ -303,7 +303,7 @@ def test_figures(judge, run_file, monkeypatch):
     names = [f"environment/judge/{n}_mean" for n in ("raw_reward", "criterion/right", "missing", "calls")]
     assert [found[n] for n in names] == [0.5, 0.5, 0.0, 1.0]
     both = put_together(with_ours, monkeypatch)
-    assert [both[n] for n in names] == [0.75, 0.75, 0.0, 1.0]
+    assert [both[n] for n in names] == [0.75, 0.75, 0.0, 0.75]  # one answer stands in both, and is judged once
     options = {"config": run_file(RUBRIC)}
     monkeypatch.setattr(Geography, "options", options)
     alone = [generated(*answers) for answers in ((RIGHT, WRONG), (RIGHT, "It is Paris, yes."))]
