@@ -136,6 +136,7 @@ MORE: dict[str, tuple[Any, list[tuple[str, str, float]]]] = {
     "signed-brackets": ("1. Names it. [+5]\n2. Made up. [-2]", [("Names it.", "important", 5), ("Made up.", "pitfall", -2)]),
     "brackets-of-the-text": ("1. Cites the report (2019)\n2. Uses x [a]", [("Cites the report (2019)", "important", 1),
                                                                      ("Uses x", "important", 1)]),
+    "null-points": ([{"text": "A.", "points": None, "tags": [], "anchors": None}], [("A.", "important", 1)]),
     "all-faults": ([{"criterion": "A.", "weight": -2}], [("A.", "pitfall", -2)]),
     "weight-zero": ([{"criterion": "A.", "weight": 2}, {"criterion": "B.", "weight": 0}], [("A.", "important", 2)]),
     "texts-without-ids": (
@@ -154,7 +155,11 @@ MORE: dict[str, tuple[Any, list[tuple[str, str, float]]]] = {
 def test_other_sets_of_the_same_kinds(name: str):
     """Each stands for a public set whose names or signs differ from those above."""
     cell, wanted = MORE[name]
-    assert outline(rubric_from(cell, "row 1")) == [(text, kind, pytest.approx(amount)) for text, kind, amount in wanted]
+    found = (
+        rubric_from(cell, "row 1"),
+        import_record(json.loads(cell) if isinstance(cell, str) and cell[:1] == "[" else cell).rubric,
+    )
+    assert outline(found[0]) == outline(found[1]) == [(text, kind, pytest.approx(amount)) for text, kind, amount in wanted]
 
 
 def checks(cell: Any) -> list[tuple[str, dict[str, Any]]]:

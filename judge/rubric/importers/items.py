@@ -233,7 +233,7 @@ def _weight(item: Mapping[str, Any], where: str) -> float | None:
     key = _amount_key(item)
     if key is None:
         near = next(
-            (k for k in item if k not in _TAGS and k not in TEXT and difflib.get_close_matches(k, _MISSPELT, 1, 0.8)), None
+            (k for k in item if k not in (*_TAGS, *TEXT, *_WEIGHT) and difflib.get_close_matches(k, _MISSPELT, 1, 0.8)), None
         )
         if near is not None:
             raise RubricError(Problem(where, f"no field `{near}`{did_you_mean(near, _MISSPELT)}"))
