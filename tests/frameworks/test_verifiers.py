@@ -301,7 +301,7 @@ def test_a_row_without_the_question(plugged):
     """A user simulation opens the conversation: there is no prompt, and a judge that needs one says so."""
     plugged(RUBRIC)
     trace = trace_of("It is Paris.", data := CityData())
-    with pytest.raises(vf.TaskError, match="DataError: judge: the recipe shows the judge the question, and the task has not"):
+    with pytest.raises(vf.TaskError, match="DataError: judge: the task is missing the prompt, which the recipe shows"):
         asyncio.run(CityTask(data, vf.TaskConfig(**PLUG)).score(trace))
 
 
