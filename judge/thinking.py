@@ -14,6 +14,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -110,9 +112,7 @@ _OPENINGS = re.compile(
 _LEADING = re.compile(r"\s*+(?:" + "|".join(f"(?P<f{i}>{f.opening})" for i, f in enumerate(FORMATS)) + ")", re.IGNORECASE)
 _CLOSINGS = re.compile("|".join(_ending(f.closing) for f in FORMATS if not f.leading), re.IGNORECASE)
 _ASKED_TAGS = [(i, f) for i, f in enumerate(FORMATS) if f.name.startswith("tag: ")]
-_ASKED_OPENINGS = re.compile(
-    r"^[ \t]{0,8}(?:" + "|".join(f"(?P<f{i}>{f.opening})" for i, f in _ASKED_TAGS) + ")", re.IGNORECASE | re.MULTILINE
-)
+_ASKED_OPENINGS = re.compile("|".join(f"(?P<f{i}>{f.opening})" for i, f in _ASKED_TAGS), re.IGNORECASE)
 _JUDGES_CLOSINGS = re.compile(
     "|".join([_CLOSINGS.pattern, *(_ending(f.closing) for _, f in _ASKED_TAGS[:_ALONE])]), re.IGNORECASE
 )
@@ -128,6 +128,8 @@ def _behind_first(pattern: str) -> str | None:
     return next((pattern[len(first) :] for first in ("<", r"\[", "◁") if pattern.startswith(first)), None)
 
 
+_BEHIND_FIRST = "|".join(p for f in FORMATS for m in (f.opening, f.closing) if (p := _behind_first(m)))
+_ANY_MARK = re.compile(rf"[<\[◁](?![<\[◁])(?:{_BEHIND_FIRST})", re.IGNORECASE)
 MARK_START = re.compile(
     r"[<\[◁](?=" + "|".join(p for f in FORMATS for m in (f.opening, f.closing) if (p := _behind_first(m)))
     + r"|\|(?:channel|start|end|message|return)\|>)|assistant(?=final)",
@@ -192,8 +194,8 @@ def strip_thinking(text: str) -> str | None:
     spans = thinking_spans(text, judges=True)
     if spans is None:
         return None
-    if closed_alone(text, spans) and _opening(text, 0, True, "") is None:
-        for last in _JUDGES_CLOSINGS.finditer(text):
+    if closed_alone(text, spans) and _opening(text, 0, _marks(text), True, "") is None:
+        for last in _hits(_JUDGES_CLOSINGS, text, _marks(text), 0):
             spans = [(0, max(spans[0][1], last.end())), *spans[1:]]
     parts, at = [], 0
     for start, end in spans:
@@ -215,8 +217,8 @@ def close_thinking(text: str) -> str | None:
         return text.rstrip() + "<|end|><|start|>assistant<|channel|>final<|message|>"
     if GLUED_OPENING.match(text):
         return text.rstrip() + GLUED_FINAL
-    opened, at = None, 0
-    while (found := _opening(text, at, True, "")) is not None:  # the last one is the one that never ends
+    opened, at, marks = None, 0, _marks(text)
+    while (found := _opening(text, at, marks, True, "")) is not None:  # the last one is the one that never ends
         opened, at = found, found[1]
     if opened is None:
         return None
@@ -229,6 +231,19 @@ def close_thinking(text: str) -> str | None:
     else:
         end = next((e for m, e in zip(form.tokens[::2], form.tokens[1::2], strict=False) if mark.startswith(m)), "")
     return f"{text.rstrip()}\n{end}\n\n" if end else None
+
+
+def _marks(text: str) -> list[int]:
+    """Where anything stands that begins like a mark: all other text is looked at once."""
+    return [hit.start() for hit in _ANY_MARK.finditer(text)]
+
+
+def _hits(pattern: re.Pattern[str], text: str, marks: list[int], at: int) -> Iterator[re.Match[str]]:
+    """The matches of a pattern of marks from a position on."""
+    for place in range(bisect_left(marks, at), len(marks)):
+        if marks[place] >= at and (found := pattern.match(text, marks[place])) is not None:
+            yield found
+            at = found.end()
 
 
 def closed_alone(text: str, spans: list[tuple[int, int]]) -> bool:
@@ -259,18 +274,24 @@ def thinking_spans(text: str, *, judges: bool = False, used: str = "") -> list[t
         judges: The text is a judge's reply: marks count in more places.
         used: Name of a tag that the recipe asks for as part of the verdict; it marks no thinking.
     """
+    if not may_hold(text):
+        return []
     channels = _channels(text)
     if channels is not None:
         return channels or None
     spans: list[tuple[int, int]] = []
-    at = 0
-    first, close = _opening(text, 0, judges, used), (_JUDGES_CLOSINGS if judges else _CLOSINGS).search(text)
+    at, marks = 0, _marks(text)
+    first = _opening(text, 0, marks, judges, used)
+    close = next(_hits(_JUDGES_CLOSINGS if judges else _CLOSINGS, text, marks, 0), None)
     if close is not None and (first is None or close.start() < first[0]):
         spans.append((0, close.end()))  # the chat template opened it
         at = close.end()
-    while (opened := _opening(text, at, judges, used)) is not None:
+    while (opened := _opening(text, at, marks, judges, used)) is not None:
         start, inside, index = opened
-        end = _closing(index).search(text, inside)
+        closing = _closing(index)
+        end = (
+            closing.search(text, inside) if FORMATS[index].name == "granite" else next(_hits(closing, text, marks, inside), None)
+        )
         if end is None:
             return None
         spans.append((start, end.end()))
@@ -278,13 +299,16 @@ def thinking_spans(text: str, *, judges: bool = False, used: str = "") -> list[t
     return spans
 
 
-def _opening(text: str, at: int, judges: bool, used: str) -> tuple[int, int, int] | None:
+def _opening(text: str, at: int, marks: list[int], judges: bool, used: str) -> tuple[int, int, int] | None:
     """Start and end of the next opening mark, and its format."""
     found = _LEADING.match(text, at)
     if found is None or _is_used(found, used):
-        own = next((m for m in _OPENINGS.finditer(text, at) if judges or _begins_line(text, m.start())), None)
-        asked = (m for m in _ASKED_OPENINGS.finditer(text, at) if not _is_used(m, used)) if judges else ()
-        found = min((m for m in (own, next(iter(asked), None)) if m), key=re.Match.start, default=None)
+        own = next((m for m in _hits(_OPENINGS, text, marks, at) if judges or _begins_line(text, m.start())), None)
+        asked = None
+        if judges:
+            hits = _hits(_ASKED_OPENINGS, text, marks, at)
+            asked = next((m for m in hits if _begins_line(text, m.start()) and not _is_used(m, used)), None)
+        found = min((m for m in (own, asked) if m), key=re.Match.start, default=None)
     if found is None:
         return None
     name = found.lastgroup or ""
