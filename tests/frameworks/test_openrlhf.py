@@ -223,7 +223,7 @@ def server(run_file):
 
     @contextmanager
     def make(**settings: Any) -> Iterator[str]:
-        with Judge.from_config(run_file("recipe: verifier\n"), trainer=True) as judge:
+        with Judge.from_config(run_file("recipe: verifier\n")) as judge:
             app = make_app(judge, ServerSettings(**settings), keys=Keys((KEY,)))
             with served(app) as url:
                 yield url.replace("http://", f"http://judge:{KEY}@") + "/get_reward"

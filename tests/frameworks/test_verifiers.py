@@ -106,7 +106,7 @@ class RivalsEnv(vf.Env[RivalsConfig]):
     async def finalize(self, task: Any, episode: Any) -> None:
         ok = [t for t in episode.traces if t.ok]
         samples = [Sample.of(task.data.prompt, t.last_reply, id=str(i), group="0") for i, t in enumerate(ok)]
-        with Judge.from_config(self.config.config, trainer=True) as judge:
+        with Judge.from_config(self.config.config) as judge:
             rewards = await judge.ascore(samples, watched=False)
         for trace, reward in zip(ok, rewards, strict=True):
             if reward.reward is not None:
