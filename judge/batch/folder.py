@@ -61,7 +61,8 @@ def check_folder(folder: Path, own: Mapping[str, Any]) -> None:
 
 def begin(folder: Path, own: Mapping[str, Any]) -> None:
     """Say that a run is on its way: whatever tables are there are not its results."""
-    write_json(folder / "run.json", {"state": "running", **own})
+    left = "what is in this folder is as it was: make room and run the same command again"
+    write_json(folder / "run.json", {"state": "running", **own}, left)
 
 
 def fail(folder: Path, own: Mapping[str, Any], why: BaseException) -> None:

@@ -155,12 +155,16 @@ def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]])
     os.replace(beside, path)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON file in place of the old one."""
+def write_json(path: Path, value: Mapping[str, Any], left: str = "the tables beside it are complete") -> None:
+    """Write one JSON file in place of the old one.
+
+    Args:
+        left: What is there all the same, for the message when the disk does not take it.
+    """
     beside = path.with_suffix(".json.partial")
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:  # a file name may hold bytes that are not UTF-8; JSON can say them as escapes
         beside.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(beside, path)
     except OSError as why:
-        raise OutputError(f"{path}: cannot be written: {why.strerror or why}; the tables beside it are complete") from None
+        raise OutputError(f"{path}: cannot be written: {why.strerror or why}; {left}") from None

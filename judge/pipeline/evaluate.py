@@ -109,6 +109,15 @@ async def run_each(
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        _see_errors(done)
+
+
+def _see_errors(done: asyncio.Queue[Any]) -> None:
+    """Look at errors beside the one that is raised, so that asyncio does not print each of them at the end."""
+    while not done.empty():
+        task = done.get_nowait()
+        if task is not None and not task.cancelled():
+            task.exception()
 
 
 async def _tell(stop: asyncio.Event, done: asyncio.Queue[Any]) -> None:
