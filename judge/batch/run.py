@@ -196,14 +196,14 @@ class _Rows:
         return tuple(replace(reward, flags=(*reward.flags, flag)) for reward in rewards)
 
     def enter(
-        self, row: int, rewards: tuple[Reward, ...], finished: tuple[Reward, ...] | None = None, responses: tuple[str, ...] = ()
+        self, row: int, rewards: tuple[Reward, ...], finished: tuple[Reward, ...] | None = None, sample: Sample | None = None
     ) -> None:
         """Enter what came of one row: `rewards` as judged, `finished` as they go into the tables.
 
         Raises:
             NoVerdictError: Too many rows have no reward.
         """
-        self._store.add(row, rewards if finished is None else finished, responses)
+        self._store.add(row, rewards if finished is None else finished, sample)
         self.progress.add(rewards)
         failure = next((reward.failure for reward in rewards if reward.failure is not None), None)
         self._failed += failure is not None
@@ -253,7 +253,7 @@ async def _judge_all(
                     fed: Fed = each.item.tag
                     if fed.row is not None:
                         rewards = rows.flagged(each.item.sample, each.rewards)
-                        rows.enter(fed.row, rewards, finish.add(fed.row, each.item.sample, rewards), each.item.sample.texts)
+                        rows.enter(fed.row, rewards, finish.add(fed.row, each.item.sample, rewards), _known(each.item))
                     watch.finished(fed, each.rewards)
         finally:
             watching.cancel()
@@ -267,6 +267,11 @@ async def _tick(progress: ProgressLine) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         progress.tick()
+
+
+def _known(item: Item) -> Sample | None:
+    """The sample of an item; None for a row that is none."""
+    return None if item.problem else item.sample
 
 
 def _cache(plan: Plan) -> Cache | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from judge.errors import OutputError
 from judge.pipeline.cache import INSERT, TABLE, Cache, clean, completion_of, record, usable
-from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Verdict
+from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
@@ -27,6 +27,8 @@ COMMIT_ROWS = 512
 _TABLES = """
 DROP TABLE IF EXISTS rewards;
 DROP TABLE IF EXISTS verdicts;
+DROP TABLE IF EXISTS samples;
+CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, data TEXT);
 CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
@@ -37,6 +39,7 @@ CREATE TABLE verdicts (
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
 _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 22)})"
+_SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
 
@@ -52,7 +55,7 @@ class Store:
         self.path = path
         self._cache = cache
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
-        self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: []}
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _SAMPLE: [], _VERDICT: []}
         self._size = 0
         self._committed = time.monotonic()
         try:
@@ -90,11 +93,15 @@ class Store:
 
     # ---- the rewards -----------------------------------------------------------------------------------------------
 
-    def add(self, row: int, rewards: tuple[Reward, ...], responses: tuple[str, ...]) -> None:
-        """Enter the rewards of one sample, and the calls they rest on."""
+    def add(self, row: int, rewards: tuple[Reward, ...], sample: Sample | None = None) -> None:
+        """Enter the rewards of one sample, what they are rewards of, and the calls they rest on."""
+        texts = sample.texts if sample is not None else ()
+        if sample is not None:
+            data = json.dumps(sample.metadata, default=str, ensure_ascii=False) if sample.metadata else None
+            self._put(_SAMPLE, (row, clean(sample.prompt_text), None if data is None else clean(data)))
         seen: set[int] = set()
         for reward in rewards:
-            self._put(_REWARD, _reward_row(row, reward, responses[reward.response_index] if responses else ""))
+            self._put(_REWARD, _reward_row(row, reward, texts[reward.response_index] if texts else ""))
             for call in reward.calls:
                 if id(call) not in seen:
                     seen.add(id(call))
@@ -242,7 +249,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         reward.judge_calls,
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),
-        clean(response[:EXCERPT]),
+        clean(response),
         reward.reward,
         _stages(reward),
     )

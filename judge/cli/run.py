@@ -46,6 +46,15 @@ def run(
     split: SplitOption = "",
     subset: ConfigName = "",
     limit: Limit = None,
+    keep_named: Annotated[
+        str,
+        typer.Option(
+            "--keep",
+            help="Columns of the data to have in rewards.parquet, besides the label. [default: none]",
+            metavar="A,B",
+            show_default=False,
+        ),
+    ] = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
     strict: Annotated[
         bool,
@@ -100,7 +109,8 @@ def run(
     needs, keep = needed_columns(plan), kept_columns(plan)
     columns = parse_map(mapping or ())
     source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)
-    rows = source(needs=(*needs, *keep), keep=(*keep, LENGTHS), wants=wanted_columns(plan))
+    named = [name.strip() for name in keep_named.split(",") if name.strip()]
+    rows = source(needs=(*needs, *keep, *named), keep=(*keep, LENGTHS, *named), wants=wanted_columns(plan))
     rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)
     total = total if total is None or limit is None else min(total, limit)

@@ -36,6 +36,8 @@ def test_schemas(tmp_path):
         "components": "map<string, double ('components')>", "spread": "double", "missing_votes": "double", "expected": "double",
         "entropy": "double", "order_gap": "double", "explanation": "string", "judge_calls": "int32", "prompt_tokens": "int64",
         "completion_tokens": "int64", "stages": "list<element: struct<step: string, reward: double>>",
+        "prompt": "string", "response": "string",
+        "criterion.right": "double", "criterion.short": "double",
     }  # fmt: skip
     calls = {f.name: str(f.type) for f in pq.read_schema(tmp_path / "verdicts.parquet")}
     assert calls == {
@@ -312,3 +314,16 @@ def test_tables_that_cannot_be_written_cost_no_call(tmp_path):
     _, engine = run(tmp_path, samples(3))
     assert engine.requests == []
     assert len(rewards(tmp_path)) == 3
+
+
+def test_the_table_is_readable_by_itself(tmp_path):
+    """A person opens one file: the question, the answer, its label and each criterion in a column that can be sorted by."""
+    metadata = [{"label": "A", "level": 3, "row": 7, "tags": ["x"]}, {"label": "B", "level": None}]
+    data = [Sample.of(f"What is {i} + {i}?", f"It is {2 * i}.", id=f"s{i}", metadata=m) for i, m in enumerate(metadata)]
+    run(tmp_path, [*data, BadRow("bad", "row 3: no prompt")])
+    first, second, bad = pq.read_table(tmp_path / "rewards.parquet").to_pylist()
+    assert (first["prompt"], first["response"]) == ("What is 0 + 0?", "It is 0.")
+    assert (first["criterion.right"], first["criterion.short"]) == (1.0, 1.0)
+    assert (first["label"], first["level"], first["data.row"], first["tags"]) == ("A", 3, 7, '["x"]')
+    assert (second["label"], second["level"], second["row"]) == ("B", None, 1)
+    assert (bad["prompt"], bad["label"], bad["status"]) == (None, None, "no_verdict")

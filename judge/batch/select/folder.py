@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from judge.batch.store import EXCERPT
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
 
@@ -113,7 +114,9 @@ def read_excerpts(run: Path) -> dict[tuple[int, int], str]:
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db,
     ):
-        rows: Iterator[tuple[int, int, str]] = db.execute("SELECT row, response_index, response FROM rewards")
+        rows: Iterator[tuple[int, int, str]] = db.execute(
+            f"SELECT row, response_index, substr(response, 1, {EXCERPT}) FROM rewards"
+        )
         return {(row, index): text for row, index, text in rows}
     return {}
 
