@@ -7,6 +7,7 @@ kind, `CANNOT` says why, and a test says that the table has no reason too many.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -27,6 +28,7 @@ from judge.adapters.swift import JudgeORM
 from judge.adapters.tinker import group_rewards
 from judge.adapters.trl import JudgeReward
 from judge.client.wire import encode, fields_of
+from judge.errors import DataError
 from judge.settings.server import ServerSettings
 from tests.adapters.stand_ins import openrlhf_module, verl_function
 from tests.cli_harness import Server, run_judge
@@ -366,3 +368,20 @@ def test_the_table_names_only_what_there_is():
     """A reason that nobody needs would hide a kind that works."""
     assert {e for e, _ in CANNOT} <= ENTRIES.keys()
     assert {k for _, k in CANNOT} <= KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["judge run", "/v1/score", "client", "NeMo-Gym", "TRL, Unsloth", "verl", "tinker", "ART", "SkyRL"]
+)
+def test_an_image_is_never_judged_blind(name, endpoint, tmp_path, monkeypatch):
+    """A judge that cannot see is not asked, whichever way the row came."""
+    path = tmp_path / "judge.yaml"
+    path.write_text(TEXT.replace("on_no_verdict: constant\nno_verdict_constant: 0.5\n", "") + endpoint.settings())
+    monkeypatch.delenv("JUDGE_SERVER", raising=False)
+    with Judge.from_config(path) as judge, pytest.raises(DataError, match="holds an image, and this judge cannot see images"):
+        judge.score([Sample.of(KINDS["image"]["prompt"], "It is Paris.")])
+    with contextlib.suppress(Exception):  # some trainers are told by an error
+        paid = ENTRIES[name](str(path), KINDS["image"], tmp_path)
+        assert paid in (None, (None, None), 0.0)  # NeMo-Gym: 0 with its mask
+    shown = [body for body in endpoint.fake.bodies if "Which city?" in str(body)]
+    assert not shown
