@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from judge.checks.programs import find_check
 from judge.cli.generate import generate
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
@@ -23,6 +24,7 @@ from judge.rubric.lint import LintFinding, lint
 from judge.rubric.load import SUFFIXES, find_rubric, list_rubrics, load_rubric, read_json, read_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.show import importance, polarity, reward_lines, rubric_text, rubric_yaml, scale_words
+from judge.yamlfile import Source
 
 app = typer.Typer(
     help="Look at rubrics, check them, bring published ones in, and write new ones (`generate` alone calls a model).",
@@ -136,6 +138,18 @@ def _findings(name: str) -> Iterator[tuple[str, str]]:
         return
     for finding in lint(rubric):
         yield _finding_line(finding, source.where(finding.path)), finding.severity
+    yield from _check_findings(rubric, source)
+
+
+def _check_findings(rubric: Rubric, source: Source) -> Iterator[tuple[str, str]]:
+    """Programmatic checks that do not exist, cannot be imported, or get arguments they do not take."""
+    for place, criterion in enumerate(rubric.criteria):
+        if criterion.check == "llm":
+            continue
+        try:
+            find_check(criterion)
+        except RubricError as why:
+            yield f"{source.where(('criteria', place, 'check'))}: error: {why} [check]", "error"
 
 
 def _finding_line(finding: LintFinding, where: str) -> str:

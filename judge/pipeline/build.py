@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -54,6 +55,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         SettingsError, RecipeError, RubricError: With file and line where there is one.
     """
     settings = settings.model_copy(update={"engine": located(settings.engine, base)})
+    if base is not None:
+        _importable(base)
     recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
     rubric = _rubric(settings, base)
     votes = settings.votes or recipe.spec.votes
@@ -80,6 +83,13 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
     )
+
+
+def _importable(folder: Path) -> None:
+    """Let `package.module:name` name a module beside the configuration. Last in line, so that it hides no installed one."""
+    path = str(folder.resolve())
+    if path not in sys.path:
+        sys.path.append(path)
 
 
 def _check_group(settings: RunSettings, recipe: Recipe) -> None:

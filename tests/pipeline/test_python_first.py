@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import judge as package
 from judge import Criterion, Judge, Rubric, RunSettings, Sample, ScriptedEngine, load_recipe, load_rubric
+from judge.cli.main import main
 from judge.errors import SettingsError
 
 QUESTION = Sample.of("Capital of France?", "It is Paris.")
@@ -83,3 +86,43 @@ def test_what_writing_an_engine_needs_is_exported():
     for name in ("Engine", "Request", "Completion", "Conversation", "RunSettings"):
         assert name in package.__all__
         assert getattr(package, name) is not None
+
+
+def test_a_check_that_raises_says_so():
+    """A bug in a check is found by its own words, not by a reward that is missing."""
+
+    def broken(sample, index, args):
+        raise KeyError("no such column")
+
+    rubric = Rubric(name="own", criteria=(Criterion(id="c", text="It is short.", check=broken),))
+    with Judge(rubric=rubric, recipe="checklist", engine=engine()) as judge:
+        [reward] = judge.score(QUESTION)
+    assert reward.reward is None
+    assert "no such column" in reward.failure.detail
+
+
+def test_a_module_beside_the_configuration(tmp_path, monkeypatch):
+    """`check: mychecks:brief` works from any working directory."""
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (tmp_path / "beside_the_config.py").write_text("def brief(sample, index, args):\n    return 1.0\n")
+    (tmp_path / "own.yaml").write_text(
+        "name: own\ncriteria:\n  - {id: brief, text: It is brief., check: 'beside_the_config:brief'}\n"
+    )
+    (tmp_path / "judge.yaml").write_text("rubric: own.yaml\nrecipe: checklist\nengine: {kind: scripted, reply: x}\n")
+    with Judge.from_config(tmp_path / "judge.yaml") as judge:
+        assert judge.score(QUESTION)[0].reward == 1.0
+
+
+def test_lint_checks_names_and_arguments(tmp_path, capsys):
+    """A misspelt check, or an argument it does not take, is found before a run."""
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\ncriteria:\n  - {id: a, text: It is brief., check: max_word, args: {n: 5}}\n"
+        "  - {id: b, text: It is short., check: max_words, args: {n: 5, m: 5}}\n"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["rubric", "lint", str(path)])
+    out = capsys.readouterr().out
+    assert ended.value.code == 2
+    assert "own.yaml:3: error: criterion `a`: no check `max_word`; did you mean `max_words`" in out
+    assert "has no argument `m`" in out
