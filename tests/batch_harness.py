@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,15 @@ def run(
     base: Path | None = None,
     jsonl: bool = False,
     strict: bool = False,
+    keep: Sequence[str] = ("all",),
     **settings: Any,
 ) -> tuple[RunResult, ScriptedEngine]:
     """Run a batch; gives how it ended, and the engine with the requests it got."""
     engine = reply if isinstance(reply, ScriptedEngine) else ScriptedEngine(reply, model=model)
     loaded, _ = load_settings(SETTINGS | settings)
-    result = asyncio.run(run_batch(plan(loaded, base), list(data), folder, engine=engine, quiet=True, jsonl=jsonl, strict=strict))
+    result = asyncio.run(
+        run_batch(plan(loaded, base), list(data), folder, engine=engine, quiet=True, jsonl=jsonl, strict=strict, keep=keep)
+    )
     return result, engine
 
 

@@ -7,14 +7,16 @@ not need is not decoded, and cannot make a row invalid.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from judge.batch.columns import LABELS
 from judge.batch.files import count_rows, kind_of, read_rows
 from judge.batch.layouts import DataRow, layout_of
 from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, Fields, at, parse_map, parsed, question_of, top
@@ -28,6 +30,8 @@ from judge.yamlfile import shown
 
 __all__ = ["FIELDS", "SCAN", "BadRow", "count_rows", "parse_map", "problem_kind", "read_rows", "read_samples", "to_sample"]
 
+ALL = ("all",)  # of `carry`: every column
+_WRITTEN = frozenset({"prompt", "response", "id", "group"})  # the tables have them anyway
 SCAN = 256  # rows looked at before a column counts as missing; JSON rows may leave fields out
 T = TypeVar("T")
 _LIKELY = {
@@ -65,6 +69,7 @@ def read_samples(
     needs: Iterable[str] = (),
     keep: Iterable[str] = (),
     wants: Iterable[str] | None = None,
+    carry: Iterable[str] = (),
 ) -> Iterator[Sample | BadRow]:
     """Read a data set.
 
@@ -78,19 +83,25 @@ def read_samples(
         keep: Fields carried along as metadata where they have a column; no judge sees them.
         wants: Of reference, context, rubric, principle and steps, those that the recipe looks at; the others are not decoded.
             None: all.
+        carry: Columns (or paths into them) that are carried along as metadata as they stand and must be there;
+            `("all",)`: every column, and `("none",)` none.
 
     Raises:
         DataError: The file cannot be read, is empty, or lacks a column.
     """
-    mapping, needs, keep = dict(mapping or {}), tuple(needs), tuple(keep)
+    mapping, needs, keep, carry = dict(mapping or {}), tuple(needs), tuple(keep), tuple(carry)
+    carry = () if carry == ("none",) else carry
     wants = None if wants is None else frozenset(wants) | frozenset(needs)
-    columns = _Columns(data, mapping, needs)
+    columns = _Columns(data, mapping, needs, () if carry == ALL else carry)
     path = Path(data)
     cells = path.is_file() and path.stat().st_size > 0 and kind_of(path) in (".csv", ".tsv")
     count = 0
-    for where, row in read_rows(
-        data, split, config=config, choose=partial(_wanted_columns, mapping=mapping, keep=keep, wants=wants)
-    ):
+
+    def choose(names: Sequence[str]) -> set[str] | None:
+        columns.named(names)
+        return None if carry == ALL else _wanted_columns(names, mapping=mapping, keep=(*keep, *carry), wants=wants)
+
+    for where, row in read_rows(data, split, config=config, choose=choose):
         if limit is not None and count >= limit:
             break
         count += 1
@@ -98,7 +109,7 @@ def read_samples(
             sample: Sample | BadRow = BadRow(str(count - 1), f"{where}: {row}")
         else:
             columns.see(row)
-            sample = to_sample(row, mapping, index=count - 1, where=where, keep=keep, wants=wants, cells=cells)
+            sample = to_sample(row, mapping, index=count - 1, where=where, keep=keep, wants=wants, carry=carry, cells=cells)
         yield from columns.release(sample)
     if count == 0:
         raise DataError(Problem(data, "the data set is empty"))
@@ -131,12 +142,13 @@ def to_sample(
     where: str,
     keep: Iterable[str] = (),
     wants: Collection[str] | None = None,
+    carry: tuple[str, ...] = (),
     cells: bool = False,
 ) -> Sample | BadRow:
     """One row as a sample, or why it is none.
 
     Args:
-        wants: As in `read_samples`.
+        wants, carry: As in `read_samples`.
         cells: The row comes from a table of text, where a cell may hold JSON.
     """
     fields = Fields(row, mapping, cells=cells)
@@ -158,7 +170,7 @@ def to_sample(
         given = fields.get("id")
         name = str(index) if is_missing(given) else written(given) if isinstance(given, str | int | float) else str(index)
         asked = question_of(fields)
-        said = {"label": asked.label, "preferred": asked.preferred}
+        said = {k: v for k, v in (("label", asked.label), ("preferred", asked.preferred)) if v is not None} | _kept(fields, keep)
         sample = Sample(
             prompt=asked.prompt,
             responses=asked.responses,
@@ -169,7 +181,7 @@ def to_sample(
             steps=optional("steps", _steps, ()),
             id=name,
             group=_text(fields.get("group"), "group") or "",
-            metadata={k: v for k, v in said.items() if v is not None} | _kept(fields, keep),
+            metadata=said | _carried(fields, carry, said) if carry else said,
         )
     except (ValueError, JudgeError) as why:
         return BadRow(name, f"{where}: {why}")
@@ -195,6 +207,29 @@ def _kept(fields: Fields, keep: Iterable[str]) -> dict[str, Any]:
     found = {name: fields.mapping.get(name, name) for name in keep}
     values = {name: at(fields.row, column) for name, column in found.items() if column}
     return {name: parsed(v) if isinstance(v, str) else v for name, v in values.items() if v is not NOTHING and v is not None}
+
+
+def _carried(fields: Fields, carry: tuple[str, ...], known: Collection[str]) -> dict[str, Any]:
+    """Columns as they stand, by their own names; `data.NAME` where metadata of that name is there already."""
+    if carry == ALL:
+        found = {str(name): value for name, value in fields.row.items() if name not in _WRITTEN or fields.raw(name) is not value}
+    else:
+        found = {name: _column(fields, name) for name in carry}
+    out: dict[str, Any] = {}
+    for name, value in found.items():
+        if value is NOTHING or value is None:
+            continue
+        if name not in known:
+            out[name] = value
+        elif name in LABELS and fields.raw(name) is not value:  # the label is another column
+            out[f"data.{name}"] = value
+    return out
+
+
+def _column(fields: Fields, name: str) -> Any:
+    """A column, or a path into one; else the field of that name."""
+    value = at(fields.row, name)
+    return fields.raw(name) if value is NOTHING and name in FIELDS else value
 
 
 def _text(value: Any, field: str) -> str | None:
@@ -241,8 +276,9 @@ def _known_rubric(text: str) -> Rubric:
 class _Columns:
     """Holds rows back until every needed column was seen in some row, and says what is missing when none has it."""
 
-    def __init__(self, data: str, mapping: Mapping[str, str], needs: tuple[str, ...]) -> None:
+    def __init__(self, data: str, mapping: Mapping[str, str], needs: tuple[str, ...], carry: tuple[str, ...] = ()) -> None:
         self._data = data
+        self._carry = dict.fromkeys(name for name in carry if name not in LABELS)  # not found yet, in their order
         self._mapping = mapping
         self._needs = needs
         self._seen: dict[str, None] = {}  # a set that keeps the order
@@ -251,6 +287,10 @@ class _Columns:
         self._complete = False
         self._last: DataRow = {}
 
+    def named(self, names: Iterable[str]) -> None:
+        """Note all columns, where a format tells them before the rows."""
+        self._seen.update(dict.fromkeys(map(str, names)))
+
     def see(self, row: DataRow) -> None:
         """Note the columns of one row, and the fields that can be read from them."""
         if self._complete:
@@ -258,6 +298,10 @@ class _Columns:
         self._seen.update(dict.fromkeys(map(str, row)))
         fields = Fields(row, self._mapping)
         self._last = row
+        for name in list(self._carry):
+            with contextlib.suppress(JudgeError):  # the row itself will say so
+                if _column(fields, name) is not NOTHING:
+                    del self._carry[name]
         for field in ("prompt", *self._needs, *self._mapping, *fields.answers()):
             try:
                 if (value := fields.raw(field)) is NOTHING:
@@ -284,6 +328,9 @@ class _Columns:
     def _problem(self) -> str:
         """What is missing; empty when nothing is."""
         seen = list(self._seen)
+        for name in self._carry:
+            near = did_you_mean(name, [*seen, *_paths(self._last, name)])
+            return f"--keep {name}: no column `{name}`{near}; columns: {_list(seen)}"
         for field, column in self._mapping.items():
             if column and field not in self._found:
                 near = did_you_mean(column, [*seen, *_paths(self._last, column)])

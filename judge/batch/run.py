@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +67,7 @@ async def run_batch(
     overwrite: bool = True,
     max_failures: int | None = None,
     command: str = "",
+    keep: Sequence[str] = ("all",),
 ) -> RunResult:
     """Judge a data set into a run folder.
 
@@ -81,6 +82,7 @@ async def run_batch(
         overwrite: False: a folder with the results of another run is refused.
         max_failures: Rows without a reward after which the run stops. None: no limit.
         command: What continues this run, for the message when it stops.
+        keep: Names in the samples' metadata that become columns of the rewards, beside the label; `("none",)`: not even that.
 
     Raises:
         InputError: The folder holds the results of another run.
@@ -95,7 +97,7 @@ async def run_batch(
     with _locked(output):
         if not overwrite:
             check_folder(output, own)
-        store = Store(output / "journal.sqlite", _cache(plan))
+        store = Store(output / "journal.sqlite", _cache(plan), keep=keep)
         started = time.monotonic()
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)

@@ -12,11 +12,13 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from judge.batch.columns import KeptColumns
+from judge.conversation.write import plain_json
 from judge.errors import OutputError
 from judge.pipeline.cache import INSERT, TABLE, Cache, clean, completion_of, record, usable
 from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict
@@ -28,20 +30,21 @@ _TABLES = """
 DROP TABLE IF EXISTS rewards;
 DROP TABLE IF EXISTS verdicts;
 DROP TABLE IF EXISTS samples;
-CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, data TEXT);
 CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
   judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
-  stages TEXT);
+  stages TEXT, whole TEXT);
+CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
-_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 22)})"
+_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 23)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
+PAGE_CHARS = 16_000_000  # of text held at once when tables are written
 
 
 class Store:
@@ -49,13 +52,15 @@ class Store:
 
     Args:
         cache: Looked into for what the journal does not hold, and closed with it.
+        keep: Columns of the data that go into the tables, see `KeptColumns`.
     """
 
-    def __init__(self, path: Path, cache: Cache | None = None) -> None:
+    def __init__(self, path: Path, cache: Cache | None = None, *, keep: Sequence[str] = ()) -> None:
         self.path = path
+        self.kept = KeptColumns(keep)
         self._cache = cache
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
-        self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _SAMPLE: [], _VERDICT: []}
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: [], _SAMPLE: []}
         self._size = 0
         self._committed = time.monotonic()
         try:
@@ -94,14 +99,16 @@ class Store:
     # ---- the rewards -----------------------------------------------------------------------------------------------
 
     def add(self, row: int, rewards: tuple[Reward, ...], sample: Sample | None = None) -> None:
-        """Enter the rewards of one sample, what they are rewards of, and the calls they rest on."""
+        """Enter the rewards of one sample, what was judged, and the calls they rest on. No sample: the row could not be read."""
+        seen: set[int] = set()
+        self.kept.note(rewards)
         texts = sample.texts if sample is not None else ()
         if sample is not None:
-            data = json.dumps(sample.metadata, default=str, ensure_ascii=False) if sample.metadata else None
-            self._put(_SAMPLE, (row, clean(sample.prompt_text), None if data is None else clean(data)))
-        seen: set[int] = set()
+            self._put(_SAMPLE, (row, clean(plain_json(sample.prompt)), self.kept.of(sample)))
         for reward in rewards:
-            self._put(_REWARD, _reward_row(row, reward, texts[reward.response_index] if texts else ""))
+            index = reward.response_index
+            whole = clean(plain_json(sample.responses[index])) if sample is not None and texts else None
+            self._put(_REWARD, (*_reward_row(row, reward, texts[index] if texts else ""), whole))
             for call in reward.calls:
                 if id(call) not in seen:
                     seen.add(id(call))
@@ -186,16 +193,24 @@ class Store:
             return self._db.execute(sql, values).fetchall()
 
     def pages(self, sql: str, size: int = 2048) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of a large query, two thousand at a time: a page of texts and its table are held at once."""
+        """Rows of a large query, at most two thousand (or `PAGE_CHARS`) at a time: a page and its table are held at once."""
         self.commit()
         with self._reading():
+            self._db.execute("CREATE INDEX IF NOT EXISTS places ON rewards (row, response_index)")  # so that nothing is sorted
+            self._db.execute("CREATE INDEX IF NOT EXISTS verdict_rows ON verdicts (row)")
             cursor = self._db.execute(sql)
+        page: list[tuple[Any, ...]] = []
+        held = 0
         while True:
             with self._reading():
-                rows = cursor.fetchmany(size)
+                rows = cursor.fetchmany(64)
+            page += rows
+            held += sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
+            if page and (not rows or len(page) >= size or held >= PAGE_CHARS):
+                yield page
+                page, held = [], 0
             if not rows:
                 return
-            yield rows
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -249,7 +264,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         reward.judge_calls,
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),
-        clean(response),
+        clean(response[:EXCERPT]),
         reward.reward,
         _stages(reward),
     )

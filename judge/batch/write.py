@@ -8,24 +8,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from judge.batch.columns import KeptColumns, as_kind
 from judge.batch.store import Store
 from judge.errors import OutputError
 
 _REWARDS_SQL = """SELECT r.row, id, grp, response_index, reward, raw_reward, status, reason, detail, flags, components, spread,
-  missing, expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens, stages, prompt, response,
-  data FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
-MOST_CRITERIA = 256  # columns; rubrics of single rows can have thousands of names, which `components` holds
+  missing, expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens, stages,
+  s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
   FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
 
 
-def _schemas(own: _Own) -> tuple[Any, Any]:
+def _schemas() -> tuple[Any, Any]:
     import pyarrow as pa  # noqa: PLC0415  # 100 ms, paid once at the end of a run
 
     flag = pa.struct([("name", pa.string()), ("detail", pa.string()), ("where", pa.string())])
@@ -54,8 +53,6 @@ def _schemas(own: _Own) -> tuple[Any, Any]:
             ("stages", pa.list_(pa.struct([("step", pa.string()), ("reward", pa.float64())]))),
             ("prompt", pa.string()),
             ("response", pa.string()),
-            *((f"criterion.{name}", pa.float64()) for name in own.criteria),
-            *((column, getattr(pa, kind)()) for column, (_, kind) in own.data.items()),
         ]
     )
     verdicts = pa.schema(
@@ -92,52 +89,25 @@ def _loads(text: str) -> Any:
     return json.loads(text)
 
 
-@dataclass(frozen=True)
-class _Own:
-    """Columns that depend on the run: its criteria, and fields of the data by column name (the field, its type in Arrow)."""
+class _RewardTable:
+    """Schema and records of rewards.parquet: the columns that it always has, then what is kept of the data, then the criteria."""
 
-    criteria: tuple[str, ...]
-    data: Mapping[str, tuple[str, str]]
+    def __init__(self, schema: Any, kept: KeptColumns) -> None:
+        import pyarrow as pa  # noqa: PLC0415  # see _schemas
 
-    @classmethod
-    def of(cls, store: Store) -> _Own:
-        names = [name for (name,) in store.query("SELECT DISTINCT j.key FROM rewards, json_each(components) j LIMIT 1000")]
-        names = [name for name in names if not name.startswith("vs:")]  # positions of a tournament are no criteria
-        kinds: dict[str, set[str]] = {}
-        for name, kind in store.query("SELECT DISTINCT j.key, j.type FROM samples, json_each(data) j"):
-            if kind != "null":
-                kinds.setdefault(name, set()).add(kind)
-        data = {f"data.{name}" if name in _TAKEN else name: (name, _arrow(kind)) for name, kind in sorted(kinds.items())}
-        return cls(tuple(names) if len(names) <= MOST_CRITERIA else (), data)
+        types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
+        self._kept, self._criteria = kept.columns(schema.names)
+        more = [pa.field(column, types[kind]) for column, _, kind in self._kept]
+        more += [pa.field(column, pa.float64()) for column, _ in self._criteria]
+        self.schema = pa.schema([*schema, *more])
 
     def record(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A row of the table."""
         stages = [{"step": name, "reward": value} for name, value in json.loads(row[20])] if row[20] else None
-        scores, data = _loads(row[10]), json.loads(row[23]) if row[23] else {}
-        values = (_cell(data.get(name), kind) for name, kind in self.data.values())
-        known = (*row[:9], _loads(row[9]), list(scores.items()), *row[11:20], stages, *row[21:23])
-        return (*known, *(scores.get(name) for name in self.criteria), *values)
-
-
-_TAKEN = frozenset(
-    "row id group response_index reward raw_reward status reason detail flags components spread missing_votes expected entropy"
-    " order_gap explanation judge_calls prompt_tokens completion_tokens stages prompt response".split()
-)
-
-
-def _arrow(kinds: set[str]) -> str:
-    """The type of a column of the data; what is mixed or nested is JSON."""
-    if kinds <= {"true", "false"}:
-        return "bool_"
-    if kinds <= {"integer", "real"}:
-        return "int64" if kinds == {"integer"} else "float64"
-    return "string"
-
-
-def _cell(value: Any, kind: str) -> Any:
-    if value is None or kind != "string" or isinstance(value, str):
-        return float(value) if kind == "float64" and value is not None else value
-    return json.dumps(value, ensure_ascii=False)
+        components = _loads(row[10])
+        data = json.loads(row[23]) if row[23] else {}
+        kept = [as_kind(data.get(name), kind) for _, name, kind in self._kept]
+        criteria = [components.get(name) for _, name in self._criteria]
+        return (*row[:9], _loads(row[9]), list(components.items()), *row[11:20], stages, *row[21:23], *kept, *criteria)
 
 
 def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -161,13 +131,13 @@ def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
     Raises:
         OutputError: The disk does not take them; the journal still holds everything.
     """
-    own = _Own.of(store)
-    rewards, verdicts = _schemas(own)
+    always, verdicts = _schemas()
+    rewards = _RewardTable(always, store.kept)
     try:
-        _parquet(folder / "rewards.parquet", rewards, map_pages(store.pages(_REWARDS_SQL), own.record))
+        _parquet(folder / "rewards.parquet", rewards.schema, map_pages(store.pages(_REWARDS_SQL), rewards.record))
         _parquet(folder / "verdicts.parquet", verdicts, map_pages(store.pages(_VERDICTS_SQL), _verdict_record))
         if jsonl:
-            _jsonl(folder / "rewards.jsonl", rewards.names, map_pages(store.pages(_REWARDS_SQL), own.record))
+            _jsonl(folder / "rewards.jsonl", rewards.schema.names, map_pages(store.pages(_REWARDS_SQL), rewards.record))
     except OSError as why:
         raise OutputError(
             f"{folder}: the tables cannot be written: {why.strerror or why}; every judge call is kept in {store.path.name}: make"

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from judge.batch.columns import parse_keep
 from judge.batch.describe import DataSource
 from judge.batch.dry_run import dry_run
 from judge.batch.read import count_rows, parse_map, read_samples
@@ -46,15 +47,16 @@ def run(
     split: SplitOption = "",
     subset: ConfigName = "",
     limit: Limit = None,
-    keep_named: Annotated[
-        str,
+    keep: Annotated[
+        list[str] | None,
         typer.Option(
             "--keep",
-            help="Columns of the data to have in rewards.parquet, besides the label. [default: none]",
-            metavar="A,B",
+            help="Columns of the data that rewards.parquet (and rewards.jsonl) keeps beside prompt and response: names (dotted"
+            " paths lead into a column), `all`, or `none`. Repeatable. [default: the label; names are added to it]",
+            metavar="all|none|COLUMN,COLUMN",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
     strict: Annotated[
         bool,
@@ -98,6 +100,7 @@ def run(
       judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
       judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
       judge run my.yaml --data train.parquet --map reference=reward_model.ground_truth,context= --output runs/c
+      judge run my.yaml --data answers.parquet --output runs/d --keep source,extra_info.index
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
@@ -106,11 +109,10 @@ def run(
     130 stopped by Ctrl-C.
     """
     plan = load_plan(config, overrides)
-    needs, keep = needed_columns(plan), kept_columns(plan)
+    needs, kept, carry = needed_columns(plan), kept_columns(plan), parse_keep(keep or ())
     columns = parse_map(mapping or ())
     source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)
-    named = [name.strip() for name in keep_named.split(",") if name.strip()]
-    rows = source(needs=(*needs, *keep, *named), keep=(*keep, LENGTHS, *named), wants=wanted_columns(plan))
+    rows = source(needs=(*needs, *kept), keep=(*kept, LENGTHS), wants=wanted_columns(plan), carry=carry)
     rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)
     total = total if total is None or limit is None else min(total, limit)
@@ -133,6 +135,7 @@ def run(
             jsonl=jsonl,
             strict=strict,
             overwrite=overwrite,
+            keep=carry,
             max_failures=_most(max_failures, total or 0),
             command=shlex.join(["judge", *sys.argv[1:]]),
         )
