@@ -36,6 +36,9 @@ _CODE = frozenset("null none nan nil undefined undef".split())
 _EMPTY_FIELD = re.compile(
     r"\{\s{0,9}[\"']?\w{1,20}[\"']?\s{0,9}[:=]\s{0,9}(?:null|None|[\"']{2}|\[\s?\]|\{\s?\}|NaN|undefined)\s{0,9},?\s{0,9}\}"
 )
+_EMPTY_VALUE = re.compile(  # data with nothing in it, which answers "list the ..." where there are none
+    r"""\s{0,20}(?:```\w{0,10}\s{1,9})?(?:\[\s{0,9}(?:\[\s{0,9}\]|\{\s{0,9}\})?\s{0,9}\]|\{\s{0,9}\}|""|'')(?:\s{1,9}```)?\s{0,20}"""
+)
 _COUNTING = re.compile(
     r"how many|how much|which of|is there|are there|\bany\b|combien|wie viele|cuánt|quant[oia]s|сколько|多少|いくつ",
     re.IGNORECASE,
@@ -59,8 +62,11 @@ def trivial_response(look: Look) -> str | None:
 
     Stops: `:`, `---`, `\\boxed{}`, `<answer></answer>`, `| Step |`, `<?php`, `1.`, `<think></think>a`, and a text that begins by
     closing the block it stands in (`<<<END RESPONSE 5abd>>>`), whatever follows. Does not stop: any other letter, digit, emoji
-    or mathematical sign outside markup. Cost: no request, one pass that ends at the first content.
+    or mathematical sign outside markup, nor, without a reference, an empty list, object or string (`[]`, `{}`, `""`). Cost: no
+    request, one pass that ends at the first content.
     """
+    if look.reference is None and len(look.text) <= 100 and _EMPTY_VALUE.fullmatch(look.text):
+        return None
     if _symbols_only(look.text):
         return "symbols or markup only"
     if _CLOSES.match(look.text):

@@ -148,3 +148,15 @@ def test_a_text_that_does_not(text):
     """What stands before such an end is judged, and other ends are ordinary."""
     assert blocked(text, None, POINTWISE) is None
     assert blocked(text, "17") != "trivial_response"
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "[ ]", '""', "[[]]", "[{}]", "```json\n[]\n```", " []\n"])
+def test_an_empty_value_is_an_answer(text):
+    """Nothing but `[]` is right for "List the people named in 'It rains.' as a JSON array", so a judge has to see it."""
+    assert blocked(text, None, POINTWISE) is None
+
+
+def test_an_empty_value_beside_a_reference():
+    """Where the right answer is known, brackets are an answer only if they are that answer."""
+    assert blocked("[]", "[]", POINTWISE) is None
+    assert blocked("[]", "4", POINTWISE) == "trivial_response"
