@@ -361,6 +361,8 @@ class Call:
         vote: Which vote, from 0.
         cached: Taken from the run's journal, not from the engine.
         again: Asked once more, because the reply before stated no single verdict on the scale.
+        model: The model that was asked.
+        request: What was sent, to be sent again; None in a call that came over HTTP. `key` stands for it and the model.
     """
 
     key: str
@@ -373,6 +375,8 @@ class Call:
     outcome: Outcome | None  # None for a turn that states no verdict
     cached: bool = False
     again: bool = False
+    model: str = field(default="", repr=False, compare=False)
+    request: Request | None = field(default=None, repr=False, compare=False)
 
     def plain(self) -> dict[str, Any]:
         """The call as plain values, as JSON outputs show it."""

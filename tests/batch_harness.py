@@ -50,13 +50,24 @@ def run(
     jsonl: bool = False,
     strict: bool = False,
     keep: Sequence[str] = ("all",),
+    requests: bool = True,
     **settings: Any,
 ) -> tuple[RunResult, ScriptedEngine]:
     """Run a batch; gives how it ended, and the engine with the requests it got."""
     engine = reply if isinstance(reply, ScriptedEngine) else ScriptedEngine(reply, model=model)
     loaded, _ = load_settings(SETTINGS | settings)
     result = asyncio.run(
-        run_batch(plan(loaded, base), list(data), folder, engine=engine, quiet=True, jsonl=jsonl, strict=strict, keep=keep)
+        run_batch(
+            plan(loaded, base),
+            list(data),
+            folder,
+            engine=engine,
+            quiet=True,
+            jsonl=jsonl,
+            strict=strict,
+            keep=keep,
+            requests=requests,
+        )
     )
     return result, engine
 

@@ -68,6 +68,7 @@ async def run_batch(
     max_failures: int | None = None,
     command: str = "",
     keep: Sequence[str] = ("all",),
+    requests: bool = True,
 ) -> RunResult:
     """Judge a data set into a run folder.
 
@@ -83,6 +84,7 @@ async def run_batch(
         max_failures: Rows without a reward after which the run stops. None: no limit.
         command: What continues this run, for the message when it stops.
         keep: Names in the samples' metadata that become columns of the rewards, beside the label; `("none",)`: not even that.
+        requests: Write requests.parquet, from which every call can be repeated.
 
     Raises:
         InputError: The folder holds the results of another run.
@@ -97,7 +99,7 @@ async def run_batch(
     with _locked(output):
         if not overwrite:
             check_folder(output, own)
-        store = Store(output / "journal.sqlite", _cache(plan), keep=keep)
+        store = Store(output / "journal.sqlite", _cache(plan), keep=keep, requests=requests)
         started = time.monotonic()
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)

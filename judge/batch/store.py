@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.columns import KeptColumns
+from judge.batch.requests import RequestsFile
 from judge.conversation.write import plain_json
 from judge.errors import OutputError
 from judge.pipeline.cache import INSERT, TABLE, Cache, clean, completion_of, record, usable
@@ -53,11 +54,13 @@ class Store:
     Args:
         cache: Looked into for what the journal does not hold, and closed with it.
         keep: Columns of the data that go into the tables, see `KeptColumns`.
+        requests: Write requests.parquet beside the journal.
     """
 
-    def __init__(self, path: Path, cache: Cache | None = None, *, keep: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, cache: Cache | None = None, *, keep: Sequence[str] = (), requests: bool = False) -> None:
         self.path = path
         self.kept = KeptColumns(keep)
+        self.requests = RequestsFile(path.parent, wanted=requests)
         self._cache = cache
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: [], _SAMPLE: []}
@@ -102,6 +105,7 @@ class Store:
         """Enter the rewards of one sample, what was judged, and the calls they rest on. No sample: the row could not be read."""
         seen: set[int] = set()
         self.kept.note(rewards)
+        self.requests.add(rewards)
         texts = sample.texts if sample is not None else ()
         if sample is not None:
             self._put(_SAMPLE, (row, clean(plain_json(sample.prompt)), self.kept.of(sample)))
@@ -180,6 +184,7 @@ class Store:
         try:
             self.commit()
         finally:
+            self.requests.abandon()
             self._db.close()
             if self._cache is not None:
                 self._cache.close()

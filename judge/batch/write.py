@@ -126,7 +126,7 @@ def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
-    """Write rewards.parquet and verdicts.parquet (and rewards.jsonl), a page of rows at a time.
+    """Write rewards.parquet and verdicts.parquet (and rewards.jsonl), a page of rows at a time; requests.parquet takes its place.
 
     Raises:
         OutputError: The disk does not take them; the journal still holds everything.
@@ -138,6 +138,7 @@ def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
         _parquet(folder / "verdicts.parquet", verdicts, map_pages(store.pages(_VERDICTS_SQL), _verdict_record))
         if jsonl:
             _jsonl(folder / "rewards.jsonl", rewards.schema.names, map_pages(store.pages(_REWARDS_SQL), rewards.record))
+        store.requests.finish()
     except OSError as why:
         raise OutputError(
             f"{folder}: the tables cannot be written: {why.strerror or why}; every judge call is kept in {store.path.name}: make"

@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": "serve:serve",
     "preflight": "preflight:preflight",
     "show": "show:show",
+    "call": "call:call",
     "best-of-n": "select:best_of",
     "pairs": "select:pairs",
     "rubric": "rubric:app",

@@ -58,6 +58,14 @@ def run(
         ),
     ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write rewards.jsonl as well. [default: off]")] = False,
+    requests: Annotated[
+        bool,
+        typer.Option(
+            "--requests/--no-requests",
+            help="Write requests.parquet, from which `judge call` repeats any call. [default: on]",
+            show_default=False,
+        ),
+    ] = True,
     strict: Annotated[
         bool,
         typer.Option(
@@ -136,6 +144,7 @@ def run(
             strict=strict,
             overwrite=overwrite,
             keep=carry,
+            requests=requests,
             max_failures=_most(max_failures, total or 0),
             command=shlex.join(["judge", *sys.argv[1:]]),
         )

@@ -224,7 +224,8 @@ class Caller:
         self, key: str, request: Request, completion: Completion, outcome: Outcome | None, turn: Turn, ask: Ask, cached: bool
     ) -> Call:
         ids = tuple(c.id for c in ask.criteria)
-        return Call(key, turn.name, ask.order, ids, ask.vote, request.sampling.seed, completion, outcome, cached)
+        model, seed = self.engine.model, request.sampling.seed
+        return Call(key, turn.name, ask.order, ids, ask.vote, seed, completion, outcome, cached, model=model, request=request)
 
     def _keep(self, call: Call) -> None:
         if self._journal is not None and not call.cached:

@@ -23,7 +23,7 @@ from judge.types import Message
 
 OutputRow = dict[str, Any]
 FORMATS = (".jsonl", ".parquet")
-_OF_A_RUN = ("rewards.parquet", "rewards.jsonl", "verdicts.parquet", "run.json")
+_OF_A_RUN = ("rewards.parquet", "rewards.jsonl", "verdicts.parquet", "requests.parquet", "run.json")
 
 
 def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[OutputRow]:
