@@ -51,6 +51,18 @@ class RecipeError(InputError):
     """A recipe folder, or a template in it, is wrong."""
 
 
+class BadSettings(SettingsError, ValueError):
+    """A settings object was made with a value it cannot hold. A `ValueError` too, as for any wrong argument."""
+
+
+class BadRubric(RubricError, ValueError):
+    """A rubric or a part of one was made with a value it cannot hold."""
+
+
+class BadRecipe(RecipeError, ValueError):
+    """A part of a recipe was made with a value it cannot hold."""
+
+
 class DataError(InputError):
     """A data set cannot be read, or a row of it lacks something the recipe needs."""
 

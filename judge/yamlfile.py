@@ -24,6 +24,13 @@ MAX_DIGITS = 300  # of a whole number: it still fits a float
 MAX_ALIASED = 10_000  # values that aliases repeat
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_WORDS = {
+    "input should be a valid tuple": "should be a list",
+    "string should match pattern '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'": (
+        "should begin with a letter and hold only letters, digits, `_`, `.` and `-`, at most 64"
+    ),
+}
+
 Path_ = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -183,12 +190,23 @@ def validate(model: type[Model], source: Source, data: Any = None, at: Path_ = (
     try:
         return model.model_validate(source.data if data is None else data)
     except ValidationError as why:
-        raise error(Problem(source.where((*at, *e["loc"])), explain(e, model)) for e in why.errors()) from None
+        raise error(Problem(source.where((*at, *loc)), what) for loc, what in explained(why, model)) from None
+
+
+def explained(why: ValidationError, model: type[BaseModel]) -> list[tuple[Path_, str]]:
+    """Every problem in words, with its place. A list with a wrong item in it is not also too short."""
+    errors = why.errors(include_url=False)
+    places = [e["loc"] for e in errors]
+
+    def wrong_inside(loc: Path_) -> bool:
+        return any(len(other) > len(loc) and other[: len(loc)] == loc for other in places)
+
+    return [(e["loc"], explain(e, model)) for e in errors if e["type"] != "too_short" or not wrong_inside(e["loc"])]
 
 
 def explain(e: Any, model: type[BaseModel]) -> str:
     """One pydantic error in words: what came, and what would do."""
-    owner, names = _walk(model, list(e["loc"]))
+    owner, names, inner = _walk(model, list(e["loc"]))
     name = ".".join(names)
     if e["type"] == "extra_forbidden":
         known = sorted(owner.model_fields) if owner else []
@@ -200,11 +218,23 @@ def explain(e: Any, model: type[BaseModel]) -> str:
         kinds = e["ctx"]["expected_tags"].replace("'", "")
         given = e["ctx"]["tag"]
         return f"`{name}`: no kind `{given}`{did_you_mean(given, kinds.split(', ')) or ''} (known: {kinds})"
+    if e["type"] == "too_short" and not e.get("input"):
+        least = e["ctx"]["min_length"]
+        return f"`{name}` is empty; it needs at least {least} {'item' if least == 1 else 'items'}"
     message = e["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    message = _in_words(e, message[:1].lower() + message[1:], inner)
     if e["type"] in ("value_error", "assertion_error"):
         return f"`{name}`: {message}" if name else message
     return f"`{name}`: {message}, not {shown(e.get('input'))}"
+
+
+def _in_words(e: Any, message: str, inner: list[type[BaseModel]]) -> str:
+    """The message without pydantic's inner vocabulary."""
+    if e["type"] == "model_type":
+        meant = next((m for m in inner if m.__name__ == e["ctx"]["class_name"]), None)
+        needed = [f"`{name}`" for name, field in (meant.model_fields if meant else {}).items() if field.is_required()]
+        return "should be a mapping" + (f" with {' and '.join(needed)}" if needed else "")
+    return _WORDS.get(message, message)
 
 
 def shown(value: Any, limit: int = 60) -> str:
@@ -213,8 +243,8 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _walk(model: type[BaseModel], loc: list[Any]) -> tuple[type[BaseModel] | None, list[str]]:
-    """The model that owns the last part of an error's location, and the location without pydantic's own marks."""
+def _walk(model: type[BaseModel], loc: list[Any]) -> tuple[type[BaseModel] | None, list[str], list[type[BaseModel]]]:
+    """The owner of the last part of a location, the location without pydantic's own marks, and the models that may be there."""
     owner: type[BaseModel] | None = None
     current: list[type[BaseModel]] = [model]
     names: list[str] = []
@@ -231,7 +261,7 @@ def _walk(model: type[BaseModel], loc: list[Any]) -> tuple[type[BaseModel] | Non
             continue
         field = next((m.model_fields[part] for m in current if part in m.model_fields), None)
         current = _inner_models(field.annotation) if field else []
-    return owner, names or [str(loc[-1]) if loc else ""]
+    return owner, names or [str(loc[-1]) if loc else ""], current
 
 
 def _inner_models(annotation: Any) -> list[type[BaseModel]]:

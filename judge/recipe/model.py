@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from judge.errors import BadRecipe
 from judge.rubric.model import Frozen, Identifier
 from judge.types import Capability, Reason
 
@@ -26,6 +27,8 @@ SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
 
 class Range(Frozen):
     """Numbers a judge may give."""
+
+    bad_value = BadRecipe
 
     min: float = 1
     max: float = 5
@@ -61,6 +64,8 @@ class VerdictSpec(Frozen):
         prefixes: Words a judge may write before a name or label, and which mean nothing (`Response A` is `A`).
         ranking: JSON key that holds the order, best first, checked against the scores (`scores` only).
     """
+
+    bad_value = BadRecipe
 
     kind: VerdictKind
     form: Form = "line"
@@ -162,6 +167,8 @@ class Turn(Frozen):
         output: Later turns read this turn's reply as `outputs.<name>`, quoted like any untrusted text.
     """
 
+    bad_value = BadRecipe
+
     name: Identifier
     user: str
     system: str | None = None
@@ -210,6 +217,8 @@ class Votes(Frozen):
 class Needs(Frozen):
     """What the recipe cannot work without."""
 
+    bad_value = BadRecipe
+
     capabilities: tuple[Capability, ...] = ()
     sample: tuple[SampleField, ...] = ()
 
@@ -227,6 +236,8 @@ class Needs(Frozen):
 
 class SourceRef(Frozen):
     """Where the method was published."""
+
+    bad_value = BadRecipe
 
     title: str
     paper: str = ""
@@ -252,6 +263,8 @@ class RecipeSpec(Frozen):
             closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
     """
+
+    bad_value = BadRecipe
 
     name: Identifier
     summary: str

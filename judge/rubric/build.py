@@ -13,14 +13,6 @@ from judge.errors import Problem, RubricError
 from judge.rubric.model import Rubric
 from judge.yamlfile import Path_, Source, shown, validate
 
-_WORDS = {
-    "input should be a valid tuple": "should be a list",
-    "input should be a valid dictionary or instance of Criterion": "should be a mapping with `id` and `text`",
-    "string should match pattern '^[A-Za-z][A-Za-z0-9_.-]{0,63}$'": (
-        "should begin with a letter and hold only letters, digits, `_`, `.` and `-`, at most 64"
-    ),
-}
-
 
 def build_rubric(source: Source) -> Rubric:
     """Validate a parsed rubric. Raises RubricError with every problem found, each at its line."""
@@ -31,25 +23,7 @@ def build_rubric(source: Source) -> Rubric:
     problems = list(_between_criteria(source))
     if problems:
         raise RubricError(problems)
-    try:
-        return validate(Rubric, source, error=RubricError)
-    except RubricError as why:
-        raise RubricError(_worded(why, bool(data.get("criteria")))) from None
-
-
-def _worded(error: RubricError, has_criteria: bool) -> list[Problem]:
-    """The model's problems without its inner vocabulary; a list with a wrong item is not also too short."""
-    too_short = "`criteria`: tuple should have at least 1 item"
-    kept = [p for p in error.problems if not (has_criteria and p.what.startswith(too_short))]
-    return [Problem(p.where, _plain(p.what, too_short)) for p in kept]
-
-
-def _plain(what: str, too_short: str) -> str:
-    if what.startswith(too_short):
-        return "`criteria` is empty; a rubric needs at least one"
-    for inner, words in _WORDS.items():
-        what = what.replace(inner, words)
-    return what
+    return validate(Rubric, source, error=RubricError)
 
 
 def _between_criteria(source: Source) -> Iterator[Problem]:

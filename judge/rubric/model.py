@@ -14,9 +14,12 @@ import json
 import math
 from collections.abc import Callable
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from judge.errors import BadRubric, BadSettings, InputError, Problem
+from judge.yamlfile import explained
 
 CriterionKind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
 Fold = Literal["weighted_mean", "all_pass", "min"]
@@ -27,9 +30,24 @@ RubricText = Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
 class Frozen(BaseModel):
-    """Base of everything read from a file: no unknown fields, no changes after loading, no silent conversions."""
+    """Base of everything read from a file: no unknown fields, no changes after loading, no silent conversions.
+
+    Made in code with wrong values it raises what a file with them raises, with the class in place of file and line.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    bad_value: ClassVar[type[InputError]] = BadSettings
+
+    def __init__(self, /, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as why:
+            cls = type(self)
+            raise cls.bad_value(Problem(cls.__name__, what) for _, what in explained(why, cls)) from None
+
+    # pydantic's own mark of an `__init__` that only validates: what stands inside another model, or comes by `model_validate`,
+    # does not go through it, and keeps the place that its error names.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @model_validator(mode="before")
     @classmethod
@@ -51,6 +69,8 @@ class Scale(Frozen):
     `binary` (MET / UNMET), `ternary` (MET / PARTIAL / UNMET), or `ordinal`: whole numbers from `min` to `max`, with
     `anchors` saying what each level looks like.
     """
+
+    bad_value = BadRubric
 
     kind: Literal["binary", "ternary", "ordinal"] = "binary"
     min: int = 1
@@ -116,6 +136,8 @@ class Criterion(Frozen):
         args: Arguments of the programmatic check.
     """
 
+    bad_value = BadRubric
+
     id: Identifier
     text: RubricText
     title: str = ""
@@ -180,6 +202,8 @@ class Partial(Frozen):
     that share of the total importance, in (0, 1]; such a reward is flagged `partial`.
     """
 
+    bad_value = BadRubric
+
     min_coverage: float = Field(default=1.0, gt=0, le=1)
 
 
@@ -191,6 +215,8 @@ class Rubric(Frozen):
         fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), or `min`.
         denominator: `all_weights` (default with weights) or `positive_points` (default with points).
     """
+
+    bad_value = BadRubric
 
     name: str = "rubric"
     title: str = ""

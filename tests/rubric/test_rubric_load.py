@@ -131,7 +131,7 @@ def message_of(call):
             "at most 64, not '1 a'",
             id="bad-id",
         ),
-        pytest.param("criteria: []\n", "r.yaml:1: `criteria` is empty; a rubric needs at least one", id="no-criteria"),
+        pytest.param("criteria: []\n", "r.yaml:1: `criteria` is empty; it needs at least 1 item", id="no-criteria"),
         pytest.param("name: x\n", "r.yaml:1: `criteria` is missing", id="criteria-missing"),
         pytest.param(
             "criteria:\n  - id: a\n    text: x\n  - be nice\n",
