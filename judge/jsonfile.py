@@ -2,14 +2,15 @@
 
 The standard library takes `NaN`, keeps the last of two equal keys, recurses until Python gives up, and reads half a
 surrogate pair that nobody can encode again. Each of these is an error here, because two readers would understand it
-differently or one of them would fall over.
+differently or one of them would fall over. In rows and in bodies of requests `NaN` is null: so Python writes that a cell of
+a table is empty, and a row may not depend on the file's kind.
 """
 
 from __future__ import annotations
 
 import encodings.utf_8_sig  # noqa: F401  # looked up by name later, when the process may be out of files
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from judge.errors import InputError, Problem
 from judge.yamlfile import MAX_DEPTH, MAX_DIGITS, shown
@@ -17,13 +18,16 @@ from judge.yamlfile import MAX_DEPTH, MAX_DIGITS, shown
 MAX_BYTES = 1 << 30  # of one document; a row of a data set is far smaller
 
 
-def parse_json(raw: str | bytes, where: str, error: type[InputError] = InputError, *, halves: bool = False) -> Any:
+def parse_json(
+    raw: str | bytes, where: str, error: type[InputError] = InputError, *, halves: bool = False, nan_is_null: bool = False
+) -> Any:
     """Parse one JSON document.
 
     Args:
         raw: Text, or UTF-8 (a byte order mark is passed over).
         where: What errors call it: `file`, or `file:line`.
         halves: Whether half a surrogate pair may stand in a text. A row may hold one: it is judged, and shown as `[U+D800]`.
+        nan_is_null: Whether `NaN` is read as null; Infinity never is.
 
     Raises:
         error: Not JSON, too large, nested over 64 levels, NaN or Infinity, a key twice in one object, a number of over 400
@@ -33,7 +37,7 @@ def parse_json(raw: str | bytes, where: str, error: type[InputError] = InputErro
         >>> parse_json('{"a": [1]}', "row 1")
         {'a': [1]}
     """
-    reader = _Reader(where, error)
+    reader = _Reader(where, error, nan_is_null=nan_is_null)
     if len(raw) > MAX_BYTES:
         raise reader.fail(f"{len(raw):,} bytes; at most {MAX_BYTES:,} are read")
     data = reader.read(_decoded(raw, reader) if isinstance(raw, bytes) else raw)
@@ -53,8 +57,9 @@ def _decoded(raw: bytes, reader: _Reader) -> str:
 class _Reader:
     """The hooks of the standard library's parser, with a place for their errors."""
 
-    def __init__(self, where: str, error: type[InputError]) -> None:
+    def __init__(self, where: str, error: type[InputError], *, nan_is_null: bool) -> None:
         self.where = where
+        self.nan_is_null = nan_is_null
         self.error = error
 
     def fail(self, what: str) -> InputError:
@@ -77,7 +82,9 @@ class _Reader:
             raise self.fail(f"`{shown(twice)[1:-1]}` stands twice in one object; the later one would win silently")
         return out
 
-    def constant(self, name: str) -> NoReturn:
+    def constant(self, name: str) -> None:
+        if name == "NaN" and self.nan_is_null:
+            return
         raise self.fail(f"`{name}` is not a finite number")
 
     def integer(self, digits: str) -> int:

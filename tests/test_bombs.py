@@ -156,7 +156,7 @@ def test_json_rubric(tmp_path, bomb):
         assert peak < MEMORY
 
 
-@pytest.mark.parametrize("bomb", [b for b in JSON if "half" not in b and b != "empty"])
+@pytest.mark.parametrize("bomb", [b for b in JSON if "half" not in b and b not in ("empty", "nan")])
 def test_json_rows(tmp_path, bomb):
     """A bad row is named and judged by nobody; the rows around it are."""
     text, message = JSON[bomb]

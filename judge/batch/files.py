@@ -116,13 +116,13 @@ def _is_lines(path: Path) -> bool:
         first = next((line for line in iter(lambda: lines.readline(MAX_LINE), b"") if line.strip()), b"")
         rest = any(line.strip() for line in iter(lambda: lines.readline(MAX_LINE), b""))
     try:
-        return isinstance(parse_json(first, "", halves=True), dict) and (rest or not _holds_rows(first))
+        return isinstance(parse_json(first, "", halves=True, nan_is_null=True), dict) and (rest or not _holds_rows(first))
     except InputError:
         return False
 
 
 def _holds_rows(document: bytes) -> bool:
-    return any(_is_rows(part) for part in parse_json(document, "", halves=True).values())
+    return any(_is_rows(part) for part in parse_json(document, "", halves=True, nan_is_null=True).values())
 
 
 @contextlib.contextmanager
@@ -176,7 +176,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, DataRow | str]]:
 
 def _row(raw: bytes, where: str) -> DataRow | str:
     try:
-        row = parse_json(raw, where, DataError, halves=True)
+        row = parse_json(raw, where, DataError, halves=True, nan_is_null=True)
     except DataError as why:
         return why.problems[0].what
     return row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
@@ -184,7 +184,7 @@ def _row(raw: bytes, where: str) -> DataRow | str:
 
 def _json(path: Path) -> Iterator[tuple[str, DataRow | str]]:
     with _opened(path) as file:
-        rows = parse_json(file.read(), str(path), DataError, halves=True)
+        rows = parse_json(file.read(), str(path), DataError, halves=True, nan_is_null=True)
     if isinstance(rows, dict) and rows and all(_is_rows(part) for part in rows.values()):
         rows = list(itertools.chain.from_iterable(rows.values()))  # by subset
     elif isinstance(rows, dict) and sum(_is_rows(part) for part in rows.values()) == 1:

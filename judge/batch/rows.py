@@ -17,7 +17,7 @@ from judge.batch.layouts import DataRow, RowLayout, layout_of
 from judge.conversation import read_conversation, read_prompt, read_response, split_conversation
 from judge.errors import DataError, InputError, did_you_mean
 from judge.jsonfile import parse_json
-from judge.reference import is_missing, written
+from judge.reference import is_missing
 from judge.types import Conversation
 from judge.yamlfile import shown
 
@@ -202,7 +202,6 @@ def question_of(fields: Fields) -> AskedRow:
         messages = fields.get("messages")
         if not is_missing(messages) and "messages" in allowed:
             prompt = read_prompt(messages, "`messages`")
-    values = [_words_of(v) for v in values]
     if prompt is None:
         try:
             prompt, responses = _implicit(values, names)
@@ -240,11 +239,6 @@ def _values(fields: Fields, allowed: tuple[str, ...]) -> tuple[list[Any] | None,
             return _best_of(a, b)
         return [a, b], [f"`{first}`", f"`{second}`"], "A" if first == "chosen" else None
     return None, [], None
-
-
-def _words_of(value: Any) -> Any:
-    """A number is a response, too: a column of short answers may hold nothing else."""
-    return written(value) if isinstance(value, int | float) and not is_missing(value) else value
 
 
 def _is_several(value: Any) -> bool:
@@ -314,7 +308,7 @@ def _tail(whole: Conversation) -> int:
 def parsed(text: str) -> Any:
     """The value that a text is JSON of; else the text itself."""
     try:
-        return parse_json(text, "", halves=True) if text.lstrip()[:1] in ("{", "[") else text
+        return parse_json(text, "", halves=True, nan_is_null=True) if text.lstrip()[:1] in ("{", "[") else text
     except InputError:
         return text
 

@@ -155,7 +155,7 @@ def _sample(prompt: str | None, responses: list[str] | None, reference: str | No
         raise DataError(
             'nothing to judge: give --prompt and --response, or pipe {"prompt": ..., "response": ...} to standard input'
         )
-    row = parse_json(sys.stdin.buffer.read(), "standard input", DataError, halves=True)
+    row = parse_json(sys.stdin.buffer.read(), "standard input", DataError, halves=True, nan_is_null=True)
     if not isinstance(row, dict):
         raise DataError("standard input: expected one JSON object with `prompt` and `response`")
     sample = to_sample(row, {}, index=0, where="standard input")

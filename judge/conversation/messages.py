@@ -16,6 +16,7 @@ from typing import Any
 from judge.conversation.chat_text import as_prompt, begins_with_mark, messages_in, transcript
 from judge.conversation.write import plain
 from judge.errors import DataError
+from judge.reference import is_missing, written
 from judge.types import (
     Conversation,
     ImagePart,
@@ -100,7 +101,7 @@ def read_prompt(value: Any, where: str = "`prompt`") -> str | Conversation:
 
 
 def read_response(value: Any, where: str = "`response`", *, prompt: str | Conversation | None = None) -> str | Conversation:
-    """A response: text as it is, or the assistant's side of a conversation.
+    """A response: text as it is, a number or a boolean as JSON writes it, or the assistant's side of a conversation.
 
     Text is never searched for marks: the policy wrote it. What comes before the assistant's first words is no part of it, nor
     is what follows its last words and is not a tool's (a user who says thanks).
@@ -121,6 +122,8 @@ def read_response(value: Any, where: str = "`response`", *, prompt: str | Conver
         text = value[0].get("content")
         if type(text) is str and value[0].get("role") == "assistant":
             return text
+    if isinstance(value, int | float) and not is_missing(value):  # a column of short answers may hold nothing else
+        return written(value)
     if not _may_be_messages(value):
         raise DataError(f"{where} must be text or a list of chat messages, not {shown(value)}".lstrip())
     found = read_conversation(value, where)

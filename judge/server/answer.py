@@ -1,6 +1,6 @@
 """From a request to its answer: read it safely, do the work while the client is there, send it in one piece or line by line.
 
-- JSON is read by `judge.jsonfile`: no NaN, no key twice, no depth that ends a parser; large bodies on a thread.
+- JSON is read by `judge.jsonfile`: `NaN` is null; no Infinity, key twice or depth that ends a parser; large bodies on a thread.
 - A client that goes away takes its work with it, down to the engine: the work runs beside a look at the connection.
 - JSON bodies only, said so by their type: a web page cannot send that to another origin without asking first (CORS is off).
 """
@@ -54,8 +54,8 @@ async def read_json(request: Request) -> tuple[Any, bytes]:
     raw = await request.body()
     try:
         if len(raw) > _THREAD_BYTES:
-            return await asyncio.to_thread(parse_json, raw, "", halves=True), raw
-        return parse_json(raw, "", halves=True), raw
+            return await asyncio.to_thread(parse_json, raw, "", halves=True, nan_is_null=True), raw
+        return parse_json(raw, "", halves=True, nan_is_null=True), raw
     except InputError as why:
         raise APIError(400, "bad_json", str(why), where="body") from None
 

@@ -111,8 +111,8 @@ _Chat = str | list[dict[str, Any]]
 Prompt = Annotated[Any, PlainValidator(_prompt, json_schema_input_type=_Chat)]
 """Text, or chat messages in any form that `judge run` reads."""
 Messages = Annotated[Any, PlainValidator(_messages, json_schema_input_type=list[dict[str, Any]])]
-Answer = Annotated[Any, PlainValidator(_response, json_schema_input_type=_Chat)]
-"""A response: text, or the assistant's side of a conversation."""
+Answer = Annotated[Any, PlainValidator(_response, json_schema_input_type=_Chat | float | bool)]
+"""A response: text, a number or a boolean (read as text), or the assistant's side of a conversation."""
 
 
 class Extras(Frozen):

@@ -81,6 +81,7 @@ GOOD = [
     pytest.param({"responses": '["x", "y"]'}, ("x", "y"), id="list-in-a-csv-cell"),
     pytest.param({"response": ""}, ("",), id="an-empty-answer-is-an-answer"),
     pytest.param({"response": 4}, ("4",), id="a-number-in-a-typed-column"),
+    pytest.param({"responses": [True, 0.5]}, ("true", "0.5"), id="a-boolean-and-a-number"),
     pytest.param({"response": "a\x00\ud800"}, ("a\x00\ud800",), id="nul-and-lone-surrogate"),
 ]
 
@@ -154,7 +155,8 @@ BROKEN_LINES = [
     pytest.param(b"not json", "d.jsonl:2: not valid JSON: ", id="not-json"),
     pytest.param(b'{"prompt": "Q", "response": "caf\xe9"}', "d.jsonl:2: not UTF-8 (byte 0xe9)", id="latin-1"),
     pytest.param(b'["Q", "x"]', "d.jsonl:2: a row must be an object", id="a-list"),
-    pytest.param(b'{"prompt": NaN, "response": "x"}', "`NaN` is not a finite number", id="nan"),
+    pytest.param(b'{"prompt": NaN, "response": "x"}', "`prompt` must be text or a list of chat messages", id="nan"),
+    pytest.param(b'{"prompt": "Q", "response": "x", "reference": Infinity}', "`Infinity` is not a finite number", id="infinity"),
     pytest.param(b'{"prompt": "Q", "response": "x", "response": "y"}', "`response` stands twice", id="duplicate-key"),
     pytest.param(b"[" * 100_000, "d.jsonl:2: nested more than 64 levels deep", id="deep"),
     pytest.param(b'{"prompt": "Q"}', "d.jsonl:2: `response` is null or missing", id="field-left-out"),

@@ -45,6 +45,17 @@ def test_nan_is_no_reference():
     assert [s.reference for s in samples("04_nan_reference.parquet")] == [None, ("42",)]
 
 
+def test_nan_in_json_is_no_reference(tmp_path):
+    """pandas' and Python's writers put NaN into JSON: the row means what the same row in Parquet means."""
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"prompt": "Q", "response": 4, "reference": NaN}\n{"prompt": "Q", "response": NaN, "reference": 42.0}\n')
+    first, second = read_samples(str(path))
+    assert isinstance(first, Sample)
+    assert (first.responses, first.reference) == (("4",), None)
+    assert isinstance(second, BadRow)
+    assert second.problem == f"{path}:2: `response` is null or missing"
+
+
 @pytest.mark.parametrize("maps", [(), ("prompt=context,response_a=response1,response_b=response2,label=overall_preference",)])
 def test_a_mapped_column_is_read_once(maps):
     """A conversation under `context`, mapped to the prompt, is no document as well."""
