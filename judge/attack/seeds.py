@@ -70,7 +70,7 @@ class SeedQuestions:
 
 
 def load_seeds(
-    data: str | None, mapping: Mapping[str, str] | None = None, *, split: str = "", limit: int | None = None
+    data: str | None, mapping: Mapping[str, str] | None = None, *, split: str = "", config: str = "", limit: int | None = None
 ) -> SeedQuestions:
     """Read a data set; None: the questions that come with the toolkit.
 
@@ -82,7 +82,7 @@ def load_seeds(
         DataError: The data cannot be read, or a label is neither right nor wrong.
     """
     name = data if data is not None else str(shipped_dir("attacks") / "questions.jsonl")
-    rows, bad = _rows(name, mapping, split)
+    rows, bad = _rows(name, mapping, split, config)
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in rows:
         groups.setdefault((_prompt(sample), (sample.reference or ("",))[0]), []).append(sample)
@@ -95,13 +95,13 @@ def load_seeds(
     )
 
 
-def _rows(data: str, mapping: Mapping[str, str] | None, split: str) -> tuple[list[Sample], list[str]]:
+def _rows(data: str, mapping: Mapping[str, str] | None, split: str, config: str) -> tuple[list[Sample], list[str]]:
     failed: DataError | None = None
     for schema, needs in [(mapping, ())] if mapping else SCHEMAS:
         rows: list[Sample] = []
         bad: list[str] = []
         try:
-            for row in read_samples(data, schema, split=split, needs=needs):
+            for row in read_samples(data, schema, split=split, config=config, needs=needs):
                 if isinstance(row, BadRow):
                     bad.append(row.problem)
                 else:

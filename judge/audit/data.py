@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def load_cases(
     *,
     mapping: Mapping[str, str] | None = None,
     split: str = "",
+    config: str = "",
     limit: int | None = None,
     needs: Sequence[str] = (),
     rubric: Rubric | None = None,
@@ -62,6 +64,7 @@ def load_cases(
         data: As `read_samples` takes it; empty: the shipped questions.
         mode: Of the recipe. `pairwise` gets two responses a case, `listwise` up to four, every other mode one.
         mapping: Sample field -> column. The columns question, reference_answer and candidate are known.
+        config: Configuration of a hub data set.
         limit: Questions taken, from the first.
         rubric: What the run judges by.
 
@@ -69,7 +72,8 @@ def load_cases(
         DataError: The data cannot be read, or no question has what the mode needs.
     """
     source = data or str(SHIPPED)
-    rows = list(read_samples(source, _columns(source, dict(mapping or {}), split, needs), split=split, needs=needs))
+    read = partial(read_samples, source, split=split, config=config, needs=needs)
+    rows = list(read(_columns(read, dict(mapping or {}))))
     bad = [row for row in rows if isinstance(row, BadRow)]
     questions: dict[str, list[Sample]] = {}
     for sample in (row for row in rows if isinstance(row, Sample)):
@@ -92,14 +96,14 @@ _LACKS = {
 }
 
 
-def _columns(source: str, given: dict[str, str], split: str, needs: Sequence[str]) -> dict[str, str]:
+def _columns(read: Callable[..., Iterator[Sample | BadRow]], given: dict[str, str]) -> dict[str, str]:
     """The mapping that fits: the given one, else the verifier sets' own names for what the given one leaves open."""
     try:
-        next(read_samples(source, given, split=split, limit=256, needs=needs), None)
+        next(read(given, limit=256), None)
     except DataError as why:
         known = {**{f: c for f, c in VERIFIER.items() if f not in given}, **given}
         try:
-            next(read_samples(source, known, split=split, limit=256, needs=needs), None)
+            next(read(known, limit=256), None)
         except DataError:
             raise why from None  # says what is missing in the names the user knows
         return known

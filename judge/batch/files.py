@@ -285,4 +285,4 @@ def _without_config(name: str, config: str) -> str:
     if config in known or len(known) < 2:
         return ""
     what = f"no configuration `{config}`{did_you_mean(config, known)}" if config else "there are several configurations"
-    return f"{what}; choose one, for example --config {known[0]}; configurations: {', '.join(known[:40])}"
+    return f"{what}; choose one, for example --data-config {known[0]}; configurations: {', '.join(known[:40])}"

@@ -14,7 +14,7 @@ from judge.attack.evaluator import FILTER_STATES, FilterState
 from judge.attack.run import AttackOptions, AttackReport, run_attack
 from judge.attack.seeds import load_seeds
 from judge.batch.read import parse_map
-from judge.cli.options import Config, Map, Set, SplitOption, notice
+from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, notice
 from judge.errors import InputError, OutputError, did_you_mean
 from judge.pipeline.build import plan
 from judge.settings import load_settings
@@ -37,6 +37,7 @@ def attack(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     limit: Annotated[int, typer.Option("--limit", help="Use the first N questions.", metavar="N", min=1)] = QUESTIONS,
     mode: Annotated[
         str,
@@ -139,7 +140,7 @@ def attack(
         seed=seed,
     )
     attacks = load_catalogues(catalogue or ())
-    questions = load_seeds(data, parse_map(mapping or ()), split=split, limit=limit)
+    questions = load_seeds(data, parse_map(mapping or ()), split=split, config=subset, limit=limit)
     if export is not None:
         check_folder(export)
     if output is not None:

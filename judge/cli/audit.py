@@ -16,7 +16,7 @@ from judge.audit.data import load_cases
 from judge.audit.report import html, listing, record, text
 from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
-from judge.cli.options import Config, Map, Set, SplitOption, load_plan, needed_columns, notice
+from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, load_plan, needed_columns, notice
 from judge.errors import OutputError
 
 
@@ -40,6 +40,7 @@ def audit(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     limit: Annotated[
         int | None, typer.Option("--limit", help="Use the first N questions. [default: all]", metavar="N", min=1)
     ] = None,
@@ -97,6 +98,7 @@ def audit(
         plan.recipe.spec.mode,
         mapping=parse_map(mapping or ()),
         split=split,
+        config=subset,
         limit=limit,
         needs=needed_columns(plan),
         rubric=plan.rubric,

@@ -11,7 +11,7 @@ import typer
 
 from judge.batch.read import parse_map, read_samples
 from judge.batch.store import Store
-from judge.cli.options import Limit, Map, Set, SplitOption, notice
+from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
@@ -41,6 +41,7 @@ def generate(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
+    subset: DataConfigName = "",
     limit: Limit = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
@@ -61,7 +62,7 @@ def generate(
     """
     settings, _ = load_settings(config if config is not None else {}, overrides or ())
     generator = load_generator(method)
-    rows = rows_from(read_samples(pairs, parse_map(mapping or ()), split=split, limit=limit))
+    rows = rows_from(read_samples(pairs, parse_map(mapping or ()), split=split, config=subset, limit=limit))
     engine = build_engine(settings.engine, None if quiet else notice)
     summary = asyncio.run(run_generator(generator, settings, rows, output, engine, data=pairs, quiet=quiet))
     counts = summary["counts"]

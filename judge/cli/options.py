@@ -50,6 +50,16 @@ ConfigName = Annotated[
     str,
     typer.Option(
         "--config",
+        "--data-config",
+        show_default=False,
+        help="Configuration of a hub data set that has several. [default: the only one]",
+        metavar="NAME",
+    ),
+]
+DataConfigName = Annotated[  # of commands whose --config is the run settings
+    str,
+    typer.Option(
+        "--data-config",
         show_default=False,
         help="Configuration of a hub data set that has several. [default: the only one]",
         metavar="NAME",
@@ -105,12 +115,12 @@ def kept_columns(plan: Plan) -> tuple[str, ...]:
     return (plan.settings.reward.baselines,) if plan.settings.reward.baselines else ()
 
 
-def find_item(data: str, mapping: list[str] | None, split: str, item: str) -> Sample:
+def find_item(data: str, mapping: list[str] | None, split: str, item: str, *, config: str = "") -> Sample:
     """The sample with this id, or at this position."""
     by_position: Sample | BadRow | None = None
     ids: list[str] = []
     count = 0
-    for count, sample in enumerate(read_samples(data, parse_map(mapping or ()), split=split), 1):
+    for count, sample in enumerate(read_samples(data, parse_map(mapping or ()), split=split, config=config), 1):
         if sample.id == item:
             return _whole(sample)
         if str(count - 1) == item:

@@ -14,7 +14,7 @@ from judge.adapters._shared.failure_policy import FRAMEWORKS, framework, needs_g
 from judge.adapters.preflight import Finding, Layout, examine, launch_lines
 from judge.adapters.preflight_data import DataReport, Names, examine_data
 from judge.batch.read import read_rows
-from judge.cli.options import Set, SplitOption, load_plan
+from judge.cli.options import DataConfigName, Set, SplitOption, load_plan
 
 
 def preflight(
@@ -45,6 +45,7 @@ def preflight(
     ] = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the data to read, from the first.", metavar="N", min=1)] = 1000,
     split: SplitOption = "",
+    subset: DataConfigName = "",
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +92,7 @@ def preflight(
     layout = Layout(num_generations, processes, per_device_batch, steps_per_generation)
     first, report = None, None
     if data is not None:
-        taken = list(islice(read_rows(data, split), rows))
+        taken = list(islice(read_rows(data, split, config=subset), rows))
         first = next((row for _, row in taken if isinstance(row, Mapping)), None)
         names = Names(prompt, reference, question)
         report = examine_data(name, plan, taken, names, responses=num_generations or 1)

@@ -6,7 +6,7 @@ Only `generate` calls a model; its code is in `judge/cli/generate.py`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
 from judge.rubric.lint import LintFinding, lint
-from judge.rubric.load import SUFFIXES, find_rubric, list_rubrics, load_rubric, read_json, read_rubric
+from judge.rubric.load import SUFFIXES, find_rubric, list_rubrics, load_rubric, read_json, read_rubric, without_nulls
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.show import importance, polarity, reward_lines, rubric_text, rubric_yaml, scale_words
-from judge.yamlfile import Source
+from judge.yamlfile import Source, read_yaml
 
 app = typer.Typer(
     help="Look at rubrics, check them, bring published ones in, and write new ones (`generate` alone calls a model).",
@@ -159,7 +160,10 @@ def _finding_line(finding: LintFinding, where: str) -> str:
 @app.command("import")
 def import_command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Published records: .jsonl (one a line) or .json (one, or a list).")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Published records: .jsonl (one a line), .json or .yaml (one, or a list), or .parquet."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the YAML files; made if missing.")],
     format: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=f"auto, {', '.join(FORMATS)}.")] = "auto",
@@ -176,6 +180,7 @@ def import_command(
     at the top of the file. Nothing is written when a record is wrong.
     Examples:
       judge rubric import healthbench.jsonl --output rubrics/
+      judge rubric import rubrics.parquet --output rubrics/
       judge rubric import rar.json --format rar --pitfall-polarity virtue --output rubrics/
     Exit codes: 0 written, 2 a record is wrong or a file is in the way, 4 cannot be written.
     """
@@ -210,22 +215,34 @@ def _import(record: Any, format: str, where: str, pitfall_polarity: str) -> Impo
 
 def _records(file: Path) -> Iterator[tuple[str, Any]]:
     """(file:line, record) of each record."""
+    kind = file.suffix.lower()
+    if kind == ".parquet":
+        yield from ((where, without_nulls(row)) for where, row in read_rows(str(file)))
+        return
+    if kind in (".yaml", ".yml"):
+        source = read_yaml(file, RubricError)
+        yield from _each(source.data, lambda place: source.where(() if place is None else (place,)))
+        return
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as why:
         raise RubricError(f"{file}: not UTF-8 (byte {why.start}); save the file as UTF-8") from None
     except OSError as why:
         raise RubricError(f"{file}: cannot be read: {why.strerror}") from None
-    if file.suffix == ".jsonl":
+    if kind in (".jsonl", ".ndjson"):
         for number, line in enumerate(text.split("\n"), 1):  # not splitlines: JSON text may hold U+2028
             if line.strip():
                 yield f"{file}:{number}", read_json(line, f"{file}:{number}")
         return
-    data = read_json(text, str(file))
+    yield from _each(read_json(text, str(file)), lambda place: str(file) if place is None else f"{file}: record {place + 1}")
+
+
+def _each(data: Any, where: Callable[[int | None], str]) -> Iterator[tuple[str, Any]]:
+    """One record, or each of a list."""
     if is_published(data) or not isinstance(data, list):
-        yield str(file), data
+        yield where(None), data
     else:
-        yield from ((f"{file}: record {number}", record) for number, record in enumerate(data, 1))
+        yield from ((where(place), record) for place, record in enumerate(data))
 
 
 def _free(folder: Path, name: str, number: int, taken: dict[Path, Imported]) -> Path:

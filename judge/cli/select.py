@@ -17,7 +17,7 @@ from judge.batch.select.pairs import PairTies, Strategy
 from judge.batch.select.read import GroupBy, RunCandidates
 from judge.batch.select.report import best_facts, best_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
-from judge.cli.options import Map, SplitOption, notice
+from judge.cli.options import ConfigName, Map, SplitOption, notice
 from judge.errors import InputError
 
 NOTHING = "nothing was written"
@@ -79,6 +79,7 @@ def best_of(
     data: RunData = "",
     mapping: Map = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     as_json: AsJson = False,
 ) -> None:
     """Keep the best response of every prompt, from a run folder; or every response that is good enough.
@@ -98,7 +99,7 @@ def best_of(
     """
     ks, most = _numbers(estimate), _keep(keep)
     _finite(min_reward, "--min-reward")
-    found = _read(run, output, data, mapping, split, by, group_by)
+    found = _read(run, output, data, mapping, (split, subset), by, group_by)
     kept = best_of_n(found.candidates, keep=most, min_reward=min_reward, ties=ties)
     expected = estimate_best_of(found.candidates, ks, min_reward=min_reward)
     if ks and not expected:
@@ -138,6 +139,7 @@ def pairs(
     data: RunData = "",
     mapping: Map = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     as_json: AsJson = False,
 ) -> None:
     """Make preference pairs for DPO trainers, from a run folder.
@@ -155,7 +157,7 @@ def pairs(
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
     """
     _finite(min_margin, "--min-margin")
-    found = _read(run, output, data, mapping, split, by, group_by)
+    found = _read(run, output, data, mapping, (split, subset), by, group_by)
     made = preference_pairs(
         found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, gated=not no_gated
     )
@@ -168,10 +170,12 @@ def pairs(
 
 
 def _read(
-    run: Path, output: Path | None, data: str, mapping: list[str] | None, split: str, by: By, group_by: GroupBy
+    run: Path, output: Path | None, data: str, mapping: list[str] | None, part: tuple[str, str], by: By, group_by: GroupBy
 ) -> RunCandidates:
     try:
-        found = read_run(run, data=data, mapping=parse_map(mapping or ()), split=split, by=by, group_by=group_by)
+        found = read_run(
+            run, data=data, mapping=parse_map(mapping or ()), split=part[0], config=part[1], by=by, group_by=group_by
+        )
     except InputError as why:
         why.add_note(NOTHING)
         raise

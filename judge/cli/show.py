@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judge.cli.options import Config, Data, Map, Set, SplitOption, find_item, load_plan
+from judge.cli.options import Config, ConfigName, Data, Map, Set, SplitOption, find_item, load_plan
 from judge.pipeline.preview import Preview, previews
 from judge.types import Message
 
@@ -20,6 +20,7 @@ def show(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
+    subset: ConfigName = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every call of the item; by default the first, and what differs in the others.")
     ] = False,
@@ -39,7 +40,7 @@ def show(
     Exit codes: 0 done, 2 wrong input, 3 tokenizer cannot be loaded.
     """
     plan = load_plan(config, overrides)
-    sample = find_item(data, mapping, split, item)
+    sample = find_item(data, mapping, split, item, config=subset)
     calls = previews(plan, sample)
     count = cache(_counter) if tokens else None
     if not calls:

@@ -104,7 +104,7 @@ def rubric_from(value: Any, where: str) -> Rubric:
             if not text.startswith(("{", "[")):
                 raise RubricError(Problem(where, f"neither JSON nor the name of a shipped rubric: {shown(value)}"))
             value = read_json(value, where)
-    value = own_form(_without_nulls(value))
+    value = own_form(without_nulls(value))
     _check_plain(value, where)
     if is_published(value):
         return import_rubric(value, where=where)
@@ -183,10 +183,10 @@ def _check_plain(value: Any, where: str, depth: int = 0) -> None:
         _check_plain(child, where, depth + 1)
 
 
-def _without_nulls(value: Any, depth: int = 0) -> Any:
+def without_nulls(value: Any, depth: int = 0) -> Any:
     """Drop null fields of mappings: the way a column of structs says "not there"."""
     if depth > MAX_DEPTH:
         return value
     if isinstance(value, dict):
-        return {key: _without_nulls(child, depth + 1) for key, child in value.items() if child is not None}
-    return [_without_nulls(child, depth + 1) for child in value] if isinstance(value, list | tuple) else value
+        return {key: without_nulls(child, depth + 1) for key, child in value.items() if child is not None}
+    return [without_nulls(child, depth + 1) for child in value] if isinstance(value, list | tuple) else value

@@ -154,7 +154,7 @@ def test_best_of_four():
 def test_configurations_of_a_folder():
     """Several configurations need one to be named; the error lists them."""
     with pytest.raises(
-        DataError, match=r"several configurations; choose one, for example --config main; configurations: main, socratic"
+        DataError, match=r"several configurations; choose one, for example --data-config main; configurations: main, socratic"
     ):
         samples("28h_two_configs")
     assert len(samples("28h_two_configs", config="socratic")) == 1

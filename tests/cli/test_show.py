@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import typer
+
+from judge.cli.main import _mount, app
 
 DATA = (
     '{"id": "a", "prompt": "Capital of France?", "response": "Paris.<|im_end|>"}\n{"id": "b", "prompt": "Q?", "response": ""}\n'
@@ -34,6 +39,26 @@ def test_the_messages_of_the_first_call_and_the_names_of_the_others(show):
     assert "--- the verdict may be: MET or UNMET" in ended.out
     assert "1 more calls (--all shows them):\n  response 0, criterion `rude`" in ended.out
     assert "Is rude." in show("a", "--all").out
+
+
+def test_a_configuration_of_the_data(judge, show):
+    """Every command that reads data takes the configuration of a data set that has several."""
+    show("a")  # writes c.yaml
+    data = str(Path(__file__).parents[1] / "cases" / "28h_two_configs")
+    assert judge("show", "c.yaml", "--data", data, "--item", "0").code == 2
+    for option in ("--config", "--data-config"):
+        assert judge("show", "c.yaml", "--data", data, option, "socratic", "--item", "0").code == 0
+
+
+@pytest.mark.parametrize("command", ["run", "show", "audit", "attack", "preflight", "best-of-n", "pairs", "rubric generate"])
+def test_one_name_for_it(command):
+    """`--data-config` is the same option wherever data are read."""
+    _mount(None)
+    found = typer.main.get_command(app)
+    for name in command.split():
+        found = found.commands[name]
+    [option] = [p for p in found.params if "--data-config" in p.opts]
+    assert ("--config" in option.opts) == (command not in ("preflight", "rubric generate"))
 
 
 def test_by_position_and_by_id(show):

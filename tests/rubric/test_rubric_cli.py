@@ -3,6 +3,8 @@
 import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -103,6 +105,19 @@ def test_import_writes_one_file_a_record(run, tmp_path):
     assert out.splitlines() == ["out/p-1.yaml", "out/up.yaml"]
     assert err == "2 rubric(s) written; 0 with notes at the top of the file\n"
     assert load_rubric("out/p-1.yaml").criteria[0].points == 5
+
+
+@pytest.mark.parametrize("name", ["hb.yaml", "hb.parquet"])
+def test_import_of_other_kinds(run, tmp_path, name):
+    """Rubrics are published in Parquet, and written by people in YAML; fields that a column of structs fills up are not there."""
+    records = [RECORD, {**RECORD, "prompt_id": "p-2", "note": "x"}]
+    if name == "hb.yaml":
+        (tmp_path / name).write_text(json.dumps(records))  # JSON is YAML
+    else:
+        pq.write_table(pa.Table.from_pylist([{"note": None, **r} for r in records]), tmp_path / name)
+    code, out, _ = run("import", name, "--output", "out")
+    assert (code, out.splitlines()) == (0, ["out/p-1.yaml", "out/p-2.yaml"])
+    assert load_rubric("out/p-2.yaml").criteria == load_rubric("out/p-1.yaml").criteria
 
 
 def test_import_says_what_it_changed(run, tmp_path):

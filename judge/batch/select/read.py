@@ -52,6 +52,7 @@ def read_run(
     data: str = "",
     mapping: Mapping[str, str] | None = None,
     split: str = "",
+    config: str = "",
     by: By = "raw_reward",
     group_by: GroupBy = "auto",
 ) -> RunCandidates:
@@ -61,7 +62,7 @@ def read_run(
         run: Folder that `judge run` wrote.
         data: The data set that was judged; empty: the one that run.json names.
         mapping: Sample field -> column, as in the run; empty: the one in run.json where it holds one.
-        split: Of a `datasets` folder or hub name, as in the run.
+        split, config: Of a `datasets` folder or hub name, as in the run.
         by: Column of rewards.parquet: `raw_reward`, what the verdicts came to, or `reward`, what a trainer would get.
         group_by: What makes a group. `auto`: `Sample.group_key` (the group of the data, else the same prompt, reference and
             documents); in runs that compare responses with each other, what was compared. `group`: the group of the data, else
@@ -77,7 +78,10 @@ def read_run(
     notes = check_data(source, told, facts, run, named=bool(data))
     group, words = _grouping(run, facts, group_by, several=any(len(row) > 1 for row in rewards.values()))
     samples = read_samples(
-        source, mapping or told.get("map") or {}, split=split or told.get("split") or "", config=told.get("config") or ""
+        source,
+        mapping or told.get("map") or {},
+        split=split or told.get("split") or "",
+        config=config or told.get("config") or "",
     )
     joined = _Join(source, by, group, read_excerpts(run))
     for row, sample in enumerate(samples):
