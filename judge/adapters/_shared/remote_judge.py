@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from judge.adapters._shared.failure_policy import check_policy
@@ -19,14 +18,11 @@ from judge.adapters._shared.metrics import served_metrics, why
 from judge.adapters._shared.sample import reference_of, shown_fields
 from judge.client import AsyncClient
 from judge.errors import NoVerdictError
+from judge.loopthread import LoopThread
 from judge.types import Conversation, Reward, Sample
 
 SERVER_VARIABLE = "JUDGE_SERVER"
 KEY_VARIABLE = "JUDGE_API_KEY"
-
-T = TypeVar("T")
-
-_OPEN: list[RemoteJudge] = []  # a forked child must not collect its parent's: that would close sockets which the parent uses
 
 
 class RemoteJudge:
@@ -51,15 +47,12 @@ class RemoteJudge:
         self.name, self.framework, self.constant = name, framework, constant
         self.policy = check_policy(framework, on_no_verdict, constant)
         key = None if "@" in urlsplit(server).netloc else os.environ.get(KEY_VARIABLE) or None
-        self._client = AsyncClient(server, key)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="judge-served", daemon=True)
-        self._thread.start()
-        _OPEN.append(self)
+        AsyncClient(server, key)  # for its errors: here, and not at the first question
+        self._home = LoopThread("judge-served", partial(AsyncClient, server, key))
 
     async def judged(self, samples: Sequence[Sample]) -> list[Reward]:
         """Rewards as the server gives them; samples of one group compete where its settings say so."""
-        return await self._there(self._client.score(samples))
+        return await self._home.wait(lambda client: client.score(samples))
 
     async def score(self, sample: Sample) -> tuple[float, Reward]:
         """The reward of one response as a finite number. Errors as `ProcessJudge.score` and `AsyncClient.score`."""
@@ -68,7 +61,7 @@ class RemoteJudge:
 
     async def member(self, group: str, index: int, size: int | None, sample: Sample) -> tuple[float, Reward]:
         """The reward of one member of a group whose others come from elsewhere. Errors as `AsyncClient.member`."""
-        found = await self._there(self._client.member(group, index, sample, size=size))
+        found = await self._home.wait(lambda client: client.member(group, index, sample, size=size))
         return self._number(found.reward), found.reward
 
     def metrics(self, score: float, reward: Reward) -> dict[str, float]:
@@ -83,23 +76,7 @@ class RemoteJudge:
 
     def close(self) -> None:
         """End the connections; whoever waits is told."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        _OPEN.remove(self)
-
-    async def _end(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
-
-    async def _there(self, ask: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask, self._loop))
+        self._home.close(last=AsyncClient.close)
 
     def _number(self, reward: Reward) -> float:
         value = self.constant if reward.reward is None else reward.reward
