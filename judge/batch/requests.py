@@ -22,7 +22,7 @@ from judge.types import Message, Request, Reward, Sampling, Structured
 
 FILE = "requests.parquet"
 _NAMES = ("request_hash", "model", "messages", "sampling", "structured")
-_CHARS = 4_000_000  # of text held before they are written
+_CHARS = 1_000_000  # of text held before they are written
 _RECENT = 4096  # requests that are known to be written; calls that see only the prompt are shared by many rows
 
 
@@ -85,7 +85,9 @@ class RequestsFile:
         schema = pa.schema([(name, pa.string()) for name in _NAMES])
         try:
             if self._writer is None:
-                self._writer = pq.ParquetWriter(self._beside, schema, compression="zstd")
+                self._writer = pq.ParquetWriter(
+                    self._beside, schema, compression="zstd", use_dictionary=["model", "sampling", "structured"]
+                )
             if self._rows:
                 columns = [pa.array(list(column), pa.string()) for column in zip(*self._rows, strict=True)]
                 self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
