@@ -59,12 +59,14 @@ class Outage:
 
 _FAULTS = {
     "unreachable": "cannot be reached",
+    "silent": "takes requests and answers none",
     "refused": "refuses the key",
     "no_credit": "has no credit left",
     "failing": "answers nothing but errors",
 }
 _REMEDY = {
     "unreachable": "start the server again, or correct `engine.base_url`",
+    "silent": "restart the server; if it is only slow, raise `engine.deadline_s` or lower `engine.concurrency`",
     "refused": "correct the key (`engine.api_key_env` names its variable)",
     "no_credit": "top up the account or raise its quota",
     "failing": "look at the server's log",

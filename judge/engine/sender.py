@@ -4,6 +4,8 @@
 - Only what a second try can mend is tried again: no connection, a lost one, 408, 409, 425, 429 and 5xx (`judge.retry`).
 - When everything fails, retries multiply the load just when the server can bear it least. So an endpoint that cannot be reached,
   refuses the key, has no credit left, or fails `TRIP_AFTER` times in a row is put aside: one probe at a time is all it gets.
+- An endpoint that takes connections and never replies holds each request for its whole deadline. After `TRIP_AFTER` such
+  requests in a row, with no reply in between, it is aside as well, and the later ones wait like any other instead of failing.
 - When all endpoints are aside the engine is down, which is no fault of a request: that is logged at once, requests wait outside
   their deadlines, and when the patience is spent every one of them ends in `EngineDown`. Nothing becomes a failed judgement.
 - What a reply says about its own request (too long, refused, a parameter the model does not take) never counts here.
@@ -30,7 +32,11 @@ RETRIED_STATUSES = PASSING | {409}
 GATEWAY_STATUSES = frozenset({502, 503, 504, 529})  # nobody behind the proxy, or no room: never about one request
 TRIP_AFTER = 16  # failures in a row
 PROBE_S = 2.0  # between two probes of one endpoint, as long as the first has no answer
-ASIDE_CAP_S = {"unreachable": 2.0, "failing": 0.25}  # a connection costs nothing; a 500 may be about the request that got it
+ASIDE_CAP_S = {
+    "unreachable": 2.0,
+    "silent": 2.0,
+    "failing": 0.25,
+}  # a connection costs nothing; a 500 may be about the request that got it
 PATIENCE_S = (
     240.0  # a large model restarts in less; TRL's asynchronous worker gives up after 300 s, torch's collectives after 600
 )
@@ -38,8 +44,8 @@ REFUSED_PATIENCE_S = 10.0  # a key or an account that is refused does not heal b
 REMIND_S = 30.0  # between two lines in the log while an outage lasts
 _POLL_S = 0.25  # how often a waiting request looks whether an endpoint came back
 
-Fault = Literal["unreachable", "refused", "no_credit", "failing"]
-"""Why an endpoint is aside: no connection; the key is refused; 402 or a spent quota; too many failures in a row."""
+Fault = Literal["unreachable", "silent", "refused", "no_credit", "failing"]
+"""Why an endpoint is aside: no connection; no replies; the key is refused; 402 or a spent quota; too many failures in a row."""
 
 
 class TransportError(Exception):
@@ -79,6 +85,7 @@ class Endpoint:
     base_url: str
     in_flight: int = 0
     failures: int = 0  # in a row
+    unanswered: int = 0  # in a row: a whole deadline each, without any reply
     trips: int = 0  # in a row
     fault: Fault | None = None
     down_since: float | None = None
@@ -98,6 +105,7 @@ class Endpoint:
 
     def answered(self) -> float:
         """Note a reply: the endpoint works. Gives for how many seconds it had not; 0 when it had."""
+        self.unanswered = 0
         if not self.failures:
             return 0.0
         lasted = time.monotonic() - self.down_since if self.down_since is not None else 0.0
@@ -105,6 +113,11 @@ class Endpoint:
         self.fault = self.down_since = None
         self.aside_until = self.probe_until = 0.0
         return lasted
+
+    def timed_out(self, now: float, policy: RetryPolicy) -> bool:
+        """Note a request that got no reply within its whole deadline. True when that puts the endpoint aside, as news."""
+        self.unanswered += 1
+        return self.failed(now, policy, "silent" if self.unanswered >= TRIP_AFTER else None)
 
     def failed(
         self, now: float, policy: RetryPolicy, fault: Fault | None, *, asked_s: float | None = None, gateway: bool = False
@@ -216,6 +229,9 @@ class Sender:
                 async with asyncio.timeout(attempts.left_s):
                     reply = await self._attempt(post, endpoint, path, body, attempts)
             except TimeoutError:
+                if attempts.count == 1 and self._is_silent(endpoint):
+                    attempts = _Attempts(self.deadline_s)  # it waits with the others, outside its deadline
+                    continue
                 return GaveUp("timeout", f"no reply within {self.deadline_s:g} s ({attempts})")
             if reply is not None:
                 return reply, endpoint
@@ -224,6 +240,17 @@ class Sender:
             gave_up = await self._pause(endpoint, attempts)
             if gave_up is not None:
                 return gave_up
+
+    def _is_silent(self, endpoint: Endpoint) -> bool:
+        """Whether this time-out is one of too many in a row. Raises `EngineDown` when the patience is spent as well."""
+        now = time.monotonic()
+        endpoint.last_failure = f"no reply within {self.deadline_s:g} s"
+        if endpoint.timed_out(now, self._policy):
+            self._report(endpoint)
+        outage = self.outage
+        if endpoint.fault == "silent" and outage is not None and now - outage.since >= outage.patience_s:
+            raise EngineDown(str(outage))
+        return endpoint.fault == "silent"
 
     async def _attempt(self, post: Post, endpoint: Endpoint, path: str, body: bytes, attempts: _Attempts) -> Reply | None:
         """One attempt at one endpoint: the reply that counts, or None when there is to be another attempt."""
@@ -237,6 +264,7 @@ class Sender:
             fault = "unreachable" if problem.refused else None
             what = str(problem)
         else:
+            endpoint.unanswered = 0
             about = None if reply.status == 200 else self._classify(reply)
             if about == "request" or (about is None and reply.status not in RETRIED_STATUSES):
                 self._answered(endpoint)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from judge.engine.protocol import outage_of
+from judge.engine.sender import TRIP_AFTER
 from judge.errors import EngineDown, EngineError, SettingsError
 from judge.retry import RetryPolicy
 from judge.types import Capability
@@ -108,6 +109,42 @@ async def test_waiting_is_outside_the_deadline():
     async with server:
         assert (await waiting).finish_reason == "stop"
         await engine.close()
+
+
+async def test_a_server_that_hangs_is_down():
+    """It takes connections and never replies: after sixteen time-outs the other rows wait, and do not fail in turn."""
+    async with FakeEndpoint({"fake": [Canned(delay_s=60)]}) as server:
+        engine = await started(server, concurrency=64, deadline_s=0.3, patience_s=0.6, policy=RetryPolicy(base_s=0.05))
+        begun = time.monotonic()
+        done = await asyncio.gather(*(engine.complete(ask()) for _ in range(400)), return_exceptions=True)
+        took = time.monotonic() - begun
+        await engine.close()
+    failed = [completion for completion in done if not isinstance(completion, EngineDown)]
+    assert len(failed) < TRIP_AFTER
+    assert {completion.finish_reason for completion in failed} <= {"timeout"}
+    assert "takes requests and answers none for 0.6 s: no reply within 0.3 s; restart the server" in str(done[-1])
+    assert took < 5.0
+
+
+async def test_a_server_that_hung_and_goes_on_costs_no_more_rows():
+    """What waited gets its verdicts; one reply in between shows that the server is only slow for some."""
+    hung = True
+
+    def answer(_):
+        return Canned(delay_s=60 if hung else 0)
+
+    async with FakeEndpoint({"fake": answer}) as server:
+        engine = await started(server, concurrency=64, deadline_s=0.3, policy=RetryPolicy(base_s=0.05))
+        waiting = [asyncio.create_task(engine.complete(ask())) for _ in range(60)]
+        await asyncio.sleep(0.8)
+        assert outage_of(engine).fault == "silent"
+        hung = False
+        done = await asyncio.gather(*waiting)
+        assert outage_of(engine) is None
+        await engine.close()
+    reasons = [completion.finish_reason for completion in done]
+    assert reasons.count("timeout") < TRIP_AFTER
+    assert set(reasons) == {"timeout", "stop"}
 
 
 @pytest.mark.parametrize(
