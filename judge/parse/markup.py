@@ -53,7 +53,7 @@ def plain(text: str, spec: VerdictSpec) -> str:
         mark = found.group()
         if _name(mark) == own:
             return mark
-        if found.group("inline") or _opens_value(text, found.start()):
+        if found.group("inline") or _opens_value(text, found.start()) or _quoted(text, found.start()):
             return " " * len(mark)
         return " " * (len(mark) - 1) + "\n"
 
@@ -62,6 +62,12 @@ def plain(text: str, spec: VerdictSpec) -> str:
 
 def _name(mark: str) -> str:
     return mark.strip("</> ").partition(" ")[0].casefold()
+
+
+def _quoted(text: str, at: int) -> bool:
+    """Whether a position is on a line that begins as prompts show an answer's lines: a line break would end the quotation."""
+    line = text.rfind("\n", max(0, at - 12_000), at)
+    return text.startswith("| ", line + 1) if line >= 0 or at <= 12_000 else False
 
 
 def _opens_value(text: str, at: int) -> bool:

@@ -66,10 +66,20 @@ _Form = tuple[str, "re.Pattern[str]", str]
 
 
 def _line(spec: VerdictSpec) -> _Form:
-    tail = rf"{_DECOR}(?:[:=–—-]|$)"
+    # `>` and `|`: as a tag, or as the head of a table's column; a value may stand behind the marker or behind "is"
+    tail = rf"{_DECOR}(?:[:=–—>|→⇒➔➜➡⟶-]|$|(?:(?:is|was){_DECOR})?(?:{_values(spec)})(?![^\W_]))"
     if spec.kind == "criteria":  # an id may stand before the colon
         tail = rf"(?:{tail}|[^\n]{{1,120}}?[:=–—-])"
     return _inside(spec.marker, _EDGE, tail)
+
+
+def _values(spec: VerdictSpec) -> str:
+    """What a reader may take for a value right behind a marker."""
+    words = {*(spec.labels if isinstance(spec.labels, dict) else ()), *spec.prefixes, *((spec.tie,) if spec.tie else ())}
+    names = re.escape(spec.names).replace(re.escape("{L}"), "[A-Za-z]") if "{L}" in spec.names else re.escape(spec.names)
+    return "|".join(
+        [r"\d{1,9}", "[A-Za-z]", *([names] if spec.names else []), *sorted(map(re.escape, words), key=len, reverse=True)]
+    )
 
 
 def _brackets(spec: VerdictSpec) -> _Form:
