@@ -71,7 +71,7 @@ async def toolkit(engine: VllmEngine, run: Plan, items: list[Sample]) -> tuple[f
 
 async def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run both in turn and print each pair."""
-    engine = VllmEngine(arguments.model, max_model_len=2048, cpu_kv_cache_gib=2, progress=print)
+    engine = VllmEngine(arguments.model, max_model_len=2048, progress=print)
     await engine.start()
     run, items = make_plan(arguments.max_tokens), samples(arguments.samples)
     chat, llm = engine._ready()

@@ -115,10 +115,12 @@ class TransformersEngine:
         logging.disable_progress_bar()
         device = self._device if self._device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            dtype = self._dtype if self._dtype == "auto" else getattr(torch, self._dtype)
+            dtype = self._dtype if self._dtype == "auto" else getattr(torch, self._dtype, None)
+            if dtype != "auto" and not isinstance(dtype, torch.dtype):
+                raise EngineError(f"engine.dtype: torch has no type `{self._dtype}`; for example auto, bfloat16, float32")
             lm = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, revision=self._revision, trust_remote_code=self._trust)
             lm = lm.to(device).eval()
-        except (OSError, ValueError, RuntimeError, AttributeError, ImportError) as why:
+        except (OSError, ValueError, RuntimeError, AttributeError, ImportError, AssertionError) as why:
             raise EngineError(f"transformers cannot load {self.model}: {first_line(why)}") from why
         made_for = getattr(lm.config.get_text_config(), "max_position_embeddings", None)
         self.context_length = min(filter(None, (self.context_length, made_for)), default=None)

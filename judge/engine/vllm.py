@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,10 @@ from judge.types import Capability, Completion, FinishReason, ImagePart, Message
 
 _FINISH: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
 _CPU_CACHE_GIB = 2.0
+_DEFAULTS: Mapping[str, Any] = {
+    "dtype": "auto", "tensor_parallel_size": 1, "data_parallel_size": 1, "seed": 0, "enable_prefix_caching": True,
+    "trust_remote_code": False,
+}  # fmt: skip
 _FEW_CORES = 8
 _QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -48,11 +52,11 @@ class VllmEngine:
         dtype: Of the weights; `auto` follows the model.
         tensor_parallel_size: GPUs one copy of the model is spread over.
         data_parallel_size: Copies of the model.
-        gpu_memory_utilization: Share of GPU memory, in (0, 1]. None: vLLM's default.
+        gpu_memory_utilization: Share of GPU memory, in (0, 1]; refused on a CPU. None: vLLM's default.
         max_num_seqs: Most requests computed at once. None: vLLM's default.
         seed: Of the engine itself; requests carry their own.
         enable_prefix_caching: Keep the cache of shared prefixes.
-        cpu_kv_cache_gib: Cache on a CPU, GiB. None: `VLLM_CPU_KVCACHE_SPACE` where set, else 2.
+        cpu_kv_cache_gib: Cache on a CPU, GiB; refused on a GPU. None: `VLLM_CPU_KVCACHE_SPACE` where set, else 2.
         chat_template_kwargs: Passed to the chat template, for example `{"enable_thinking": False}`.
         trust_remote_code: Run code that comes with the model.
         revision: Branch, tag or commit on the hub.
@@ -177,17 +181,31 @@ class VllmEngine:
             if name not in known:
                 raise EngineError(f"engine.extra: vLLM has no engine argument `{name}`{did_you_mean(name, known)}")
         quiet = {"disable_log_stats": True, "use_tqdm_on_load": False}
-        arguments = {"model": path, **quiet, **{k: v for k, v in self._settings.items() if v is not None}}
-        if not on_cpu and self._cpu_kv_cache_gib is not None:
-            self._progress("`engine.cpu_kv_cache_gib` is for CPUs and has no effect on this GPU (`gpu_memory_utilization` has)")
-        if on_cpu and self._settings["gpu_memory_utilization"] is not None:
-            self._progress("`engine.gpu_memory_utilization` has no effect on a CPU (`cpu_kv_cache_gib` has)")
+        given = {name: value for name, value in self._settings.items() if value is not None}
+        self._refuse_without_effect(given, known, on_cpu=on_cpu)
+        arguments = {"model": path, **quiet, **given}
         if on_cpu:
             arguments |= {"enforce_eager": True, "block_size": 32}
             if self._cpu_kv_cache_gib is not None or not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
                 os.environ.pop("VLLM_CPU_KVCACHE_SPACE", None)  # it would win over the argument
                 arguments["kv_cache_memory_bytes"] = int((self._cpu_kv_cache_gib or _CPU_CACHE_GIB) * 2**30)
         return {k: v for k, v in arguments.items() if k in known} | self._extra
+
+    def _refuse_without_effect(self, given: Mapping[str, Any], known: Collection[str], *, on_cpu: bool) -> None:
+        """Refuse settings that this platform or this version of vLLM knows nothing of. Defaults ask for nothing."""
+        if not on_cpu and self._cpu_kv_cache_gib is not None:
+            raise EngineError(
+                "engine.cpu_kv_cache_gib: has no effect on a GPU; leave it out, or set `engine.gpu_memory_utilization`"
+            )
+        if on_cpu and "gpu_memory_utilization" in given:
+            raise EngineError(
+                "engine.gpu_memory_utilization: has no effect on a CPU; leave it out, or set `engine.cpu_kv_cache_gib`"
+            )
+        for name, value in given.items():
+            if name not in known and value != _DEFAULTS.get(name):
+                raise EngineError(
+                    f"engine.{name}: the installed vLLM has no such engine argument{did_you_mean(name, known)}; leave it out"
+                )
 
     async def complete(self, request: Request) -> Completion:
         """Continue one conversation. Raises only `EngineError`, when the engine is dead."""

@@ -131,6 +131,8 @@ class Wire:
     def _add_openai(self, body: dict[str, Any], request: Request) -> None:
         if request.messages[-1].role == "assistant":
             raise CannotSay("a server of the `openai` dialect cannot continue an assistant message; only vLLM servers can")
+        if request.sampling.top_k:  # many servers of this dialect know it, and the others say that they do not
+            body["top_k"] = request.sampling.top_k
         structured = request.structured
         if structured is None:
             return

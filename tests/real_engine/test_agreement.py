@@ -41,7 +41,7 @@ DTYPE = "float32"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def exact() -> AsyncIterator[VllmEngine]:
     """vLLM in this process."""
-    engine = VllmEngine(MODEL, max_model_len=CONTEXT, dtype=DTYPE, cpu_kv_cache_gib=1)
+    engine = VllmEngine(MODEL, max_model_len=CONTEXT, dtype=DTYPE)
     await engine.start()
     yield engine
     await engine.close()

@@ -162,7 +162,7 @@ from judge.types import Message, Request, Sampling
 
 async def main():
     lines = []
-    engine = VllmEngine("smollm2-135m", max_model_len=512, cpu_kv_cache_gib=1, progress=lines.append)
+    engine = VllmEngine("smollm2-135m", max_model_len=512, progress=lines.append)
     await asyncio.gather(engine.start(), engine.start())
     request = Request((Message("user", "What is the capital of France?"),), Sampling(max_tokens=8))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -32,6 +32,7 @@ from tests.fake_endpoint import Canned, FakeEndpoint
         ),
         pytest.param("openai", ask(seed=3, max_tokens=9), {"seed": 3, "max_tokens": 9, "temperature": 0.0}, id="openai-plain"),
         pytest.param("openai", ask(stop=("END",)), {"stop": ["END"]}, id="openai-stop"),
+        pytest.param("openai", ask(top_k=20), {"top_k": 20}, id="openai-top-k-where-asked-for"),
     ],
 )
 async def test_what_is_sent(dialect, request_, sent):
@@ -44,7 +45,13 @@ async def test_what_is_sent(dialect, request_, sent):
     assert {name: body[name] for name in sent} == sent
     assert body["priority"] == 1
     if dialect == "openai":
-        assert not body.keys() & {"top_k", "min_p", "repetition_penalty", "include_stop_str_in_output", "structured_outputs"}
+        assert not body.keys() - sent.keys() & {
+            "top_k",
+            "min_p",
+            "repetition_penalty",
+            "include_stop_str_in_output",
+            "structured_outputs",
+        }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""What vLLM is started with: a setting has its effect, or is refused by name before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from judge.engine.vllm import VllmEngine
+from judge.errors import EngineError
+
+
+@dataclass
+class Args:
+    """The engine arguments of some version of vLLM."""
+
+    model: str = ""
+    max_model_len: int | None = None
+    gpu_memory_utilization: float = 0.9
+    block_size: int = 16
+    enforce_eager: bool = False
+    kv_cache_memory_bytes: int | None = None
+    max_num_seq: int = 8  # older versions had other names
+
+
+@pytest.mark.parametrize(
+    ("settings", "on_cpu", "message"),
+    [
+        pytest.param({"cpu_kv_cache_gib": 1}, False, r"engine\.cpu_kv_cache_gib: .*`engine\.gpu_memory_utilization`", id="gpu"),
+        pytest.param({"gpu_memory_utilization": 0.5}, True, r"engine\.gpu_memory_utilization: .*`engine\.cpu_kv", id="cpu"),
+        pytest.param(
+            {"max_num_seqs": 4}, False, r"engine\.max_num_seqs: the installed vLLM .*did you mean `max_num_seq`", id="old"
+        ),
+        pytest.param(
+            {"tensor_parallel_size": 2}, False, r"engine\.tensor_parallel_size: the installed vLLM", id="not-the-default"
+        ),
+        pytest.param({"extra": {"max_num_seqs": 4}}, False, r"engine\.extra: .*did you mean `max_num_seq`", id="extra"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(settings, on_cpu, message):
+    """A run on two GPUs that runs on one, without a word, is found out after the bill."""
+    with pytest.raises(EngineError, match=message):
+        VllmEngine("m", **settings)._arguments("path", Args, on_cpu=on_cpu)
+
+
+@pytest.mark.parametrize("on_cpu", [True, False], ids=["cpu", "gpu"])
+def test_defaults_ask_for_nothing(on_cpu):
+    """A version without a field whose default is wanted starts."""
+    arguments = VllmEngine("m", max_model_len=512)._arguments("path", Args, on_cpu=on_cpu)
+    assert (arguments["model"], arguments["max_model_len"]) == ("path", 512)
+    assert "tensor_parallel_size" not in arguments
+    assert arguments.get("enforce_eager", False) is on_cpu
