@@ -7,21 +7,25 @@ What its own code does (slime, August 2026: `rollout/rm_hub`, `rollout/sglang_ro
 - An exception ends the rollout, and None or NaN break the normalisation: no reward is an exception, or a declared constant.
 - A group is judged at once with `--group-rm`. There a missing reward becomes the mean of its group, which leaves the group's
   mean where it was, and `remove_sample` takes the response out of the loss.
+- A custom `generate` with tools gives one string, and `loss_mask`: 1 for the policy's tokens, 0 for what it was told. The judge
+  is shown whose words are whose; the tokenizer is that of `--hf-checkpoint`.
 - Scoring is outside the limit on generation: how many calls run at once is up to the run file's engine, or the server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
 from judge.adapters._shared.sample import QUESTION_KEYS, prompt_of, question_of, reference_in
 from judge.adapters._shared.score_group import group_numbers, judge_for
-from judge.conversation import messages_in, response_after
+from judge.conversation import messages_in, read_masked, response_after
 from judge.errors import DataError, SettingsError
-from judge.types import Message, Sample
+from judge.types import Conversation, Message, Sample
 
 
 async def custom_rm(args: Any, sample: Any, **kwargs: Any) -> float:
@@ -38,7 +42,7 @@ async def custom_rm(args: Any, sample: Any, **kwargs: Any) -> float:
     if isinstance(sample, Sequence):
         raise SettingsError("slime passes a whole group (`--group-rm`): use judge.adapters.slime.custom_group_rm")
     judge = judge_for("slime")
-    score, _ = await judge.score(_sample(judge, sample))
+    score, _ = await judge.score(_sample(judge, sample, args))
     return score
 
 
@@ -56,17 +60,32 @@ async def custom_group_rm(args: Any, samples: Sequence[Any], **kwargs: Any) -> l
             "a fan-out rollout passes lists of lists, whose responses answer different prompts: not judged as a group"
         )
     judge = judge_for("slime-group")
-    found = await group_numbers(judge, [_sample(judge, each) for each in samples])
+    found = await group_numbers(judge, [_sample(judge, each, args) for each in samples])
     for each, (_, reward) in zip(samples, found, strict=True):
         if judge.policy == "impute_group_mean" and reward.failure is not None:
             each.remove_sample = True
     return [score for score, _ in found]
 
 
-def _sample(judge: ProcessJudge | RemoteJudge, given: Any) -> Sample:
+def _sample(judge: ProcessJudge | RemoteJudge, given: Any, args: Any) -> Sample:
     row = given.metadata if isinstance(given.metadata, Mapping) else {}
     known = reference_in(row) if given.label is None else given.label
-    return judge.sample(_asked(judge, given, row), response_after(given.response), known, row)
+    return judge.sample(_asked(judge, given, row), _response(args, given), known, row)
+
+
+def _response(args: Any, given: Any) -> str | Conversation:
+    """What the policy said; of a rollout with tools also what it was told, where `loss_mask` says which is which."""
+    mask = getattr(given, "loss_mask", None)
+    older = getattr(args, "mask_offpolicy_in_partial_rollout", False)  # then 0 may be an earlier policy's words
+    if not mask or older or all(mask) or not any(mask):  # all 0: a response that shall not be trained on, whoever wrote it
+        return response_after(given.response)
+    tokens = list(given.tokens)[-len(mask) :]
+    return read_masked(tokens, mask, _tokenizer(args.hf_checkpoint).decode, "`loss_mask`")
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(name: str) -> Any:
+    return import_module("slime.utils.processing_utils").load_tokenizer(name, trust_remote_code=True)
 
 
 def _asked(judge: ProcessJudge | RemoteJudge, given: Any, row: Mapping[str, Any]) -> str | tuple[Message, ...]:

@@ -26,9 +26,10 @@ from judge.adapters._shared.process_judge import ProcessJudge, plain
 from judge.adapters._shared.sample import question_of
 from judge.adapters._shared.score_group import judge_for
 from judge.adapters.verl import Place, columns_of, router
+from judge.conversation import read_masked
 from judge.errors import DataError, SettingsError, did_you_mean
 from judge.pipeline.shaping import LENGTHS
-from judge.types import Sample
+from judge.types import Conversation, Sample
 
 FRAMEWORK = "verl-manager"
 FUNCTION = "pkg://judge.adapters.verl"
@@ -107,13 +108,17 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         made = await columns_of(self.judge, self._sample(columns, text, length), place)
         return {"reward_score": made["score"], "reward_extra_info": made}
 
-    def _response(self, batch: Any) -> tuple[str, int]:
-        """Text and tokens of a response, without what pads it."""
+    def _response(self, batch: Any) -> tuple[str | Conversation, int]:
+        """A response and its tokens, without what pads it. By a `response_mask`, tools' words are marked as theirs."""
         ids, mask = batch["responses"], batch["attention_mask"]
         length = int(mask[len(mask) - len(ids) :].sum())
+        mine = batch.get("response_mask", None)  # verl's agent loops leave it out, a batch of the trainer has it
+        mask = [] if mine is None else mine[:length].tolist()
+        if any(mask) and not all(mask):
+            return read_masked(ids[:length].tolist(), mask, self.tokenizer.decode, "`response_mask`"), length
         return self.tokenizer.decode(ids[:length], skip_special_tokens=True), length
 
-    def _sample(self, columns: Mapping[str, Any], text: str, length: int) -> Sample:
+    def _sample(self, columns: Mapping[str, Any], text: str | Conversation, length: int) -> Sample:
         own, judge = self.options, self.judge
         row = {**(columns.get("extra_info") or {}), **(columns.get("tool_extra_fields") or {})}
         held, key, holder = (columns, "raw_prompt", "the row") if own.question is None else (row, own.question, "extra_info")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,6 +88,23 @@ def test_the_reference_may_be_in_metadata(env, endpoint):
     env()
     assert scored(Given("It is Paris.", label=None, metadata={"answer": "Lutetia"})) == [1.0]
     assert "Lutetia" in endpoint.asked[-1]
+
+
+@pytest.mark.parametrize(("older", "told"), [(False, True), (True, False)], ids=["tools", "an-older-policys-words"])
+def test_words_of_tools_are_not_the_policys(env, endpoint, monkeypatch, older, told):
+    """A rollout with tools is one string: the mask says who wrote what, so a tool's words earn nothing as the policy's."""
+    module = ModuleType("slime.utils.processing_utils")
+    module.load_tokenizer = lambda name, **_: SimpleNamespace(decode=lambda ids: "".join(map(chr, ids)))
+    monkeypatch.setitem(sys.modules, "slime.utils.processing_utils", module)
+    env(RUBRIC)
+    said, result, end = "I look it up.", "Capital: Paris", "It is Paris."
+    given = Given(said + result + end)
+    given.tokens = [ord(c) for c in PROMPT + given.response]
+    given.loss_mask = [1] * len(said) + [0] * len(result) + [1] * len(end)
+    args = SimpleNamespace(hf_checkpoint=f"policy-{older}", mask_offpolicy_in_partial_rollout=older)
+    assert asyncio.run(loaded("judge.adapters.slime.custom_rm")(args, given)) == 1.0
+    assert (f"{said}{result}{end}" in endpoint.asked[-1]) is not told
+    assert ("tool" in endpoint.asked[-1].lower().split(said.lower())[-1].split(end.lower())[0]) is told
 
 
 def test_no_verdict_ends_the_rollout_or_is_the_constant(env):
