@@ -29,14 +29,14 @@ from judge.types import Sample
 
 
 async def latency(options: argparse.Namespace) -> str:
-    """One request at a time against `Judge.ascore` in the client's own process; and how many a second there can be."""
+    """One request at a time against the judge in the client's own process; and how many a second there can be."""
     with Judge.from_config(CONFIG, engine=Engine(0.02)) as judge, child(0.02) as (url, process):
         async with client() as session:
 
             async def here(number: int) -> float:
                 began = time.perf_counter()
                 given = body(number)["samples"][0]
-                await judge.ascore([Sample.of(given["prompt"], given["response"])], watched=False)
+                await judge.session.score([Sample.of(given["prompt"], given["response"])], watched=False)
                 return time.perf_counter() - began
 
             async def there(number: int) -> float:

@@ -17,14 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judge.adapters._shared.engine_down import missing_rewards, trainer_judge
 from judge.adapters._shared.failure_policy import needs_group, policy_of
 from judge.adapters._shared.gather import GatheredRow, judge_groups
 from judge.adapters._shared.metrics import BatchMetrics, components_of, why
 from judge.adapters._shared.sample import samples_of
 from judge.engine.protocol import Engine
-from judge.errors import EngineDown, NoVerdictError, SettingsError
+from judge.errors import NoVerdictError, SettingsError
 from judge.monitor import Alarm
+from judge.pipeline.judge import Judge
 from judge.reward.missing import apply_policy
 from judge.settings import RunSettings
 from judge.types import Reward, Sample
@@ -81,7 +81,7 @@ class JudgeReward:
         self._framework = framework
         self._reference = reference
         self.num_generations = num_generations
-        self.judge = trainer_judge(config, engine=engine, overrides=overrides, on_alarm=on_alarm)
+        self.judge = Judge.from_config(config, engine=engine, overrides=overrides, on_alarm=on_alarm)
         settings = self.judge.plan.settings
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
         self._metrics = BatchMetrics(name, components_of(self.judge.plan))
@@ -101,19 +101,13 @@ class JudgeReward:
 
             def judge(groups: list[list[Sample]]) -> list[list[Reward]]:
                 flat = [replace(s, id=f"{g}.{k}", group=str(g)) for g, group in enumerate(groups) for k, s in enumerate(group)]
-                rewards = iter(self._judged(flat, step))
+                rewards = iter(self.judge.score(flat, step=step))
                 return [self._imputed([next(rewards) for _ in group]) for group in groups]
 
             rewards = judge_groups(rows, judge, self.num_generations)
         else:
-            rewards = self._judged([row.sample for row in rows], step)
+            rewards = self.judge.score([row.sample for row in rows], step=step)
         return self._values(rewards, kwargs, time.monotonic() - started)
-
-    def _judged(self, samples: list[Sample], step: int | None) -> list[Reward]:
-        try:
-            return self.judge.score(samples, step=step)
-        except EngineDown as down:
-            return missing_rewards(self.judge, samples, down)
 
     def _imputed(self, group: list[Reward]) -> list[Reward]:
         if self._policy != "impute_group_mean":
@@ -185,10 +179,7 @@ class AsyncJudgeReward(JudgeReward):
         started = time.monotonic()
         rows = self._rows(prompts, completions, kwargs)
         samples = [row.sample for row in rows]
-        try:
-            rewards = await self.judge.ascore(samples, step=_step(kwargs))
-        except EngineDown as down:
-            rewards = missing_rewards(self.judge, samples, down)
+        rewards = await self.judge.ascore(samples, step=_step(kwargs))
         return self._values(rewards, kwargs, time.monotonic() - started)
 
 

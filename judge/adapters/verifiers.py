@@ -24,13 +24,13 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from judge.adapters._shared.engine_down import missing_rewards, trainer_judge
 from judge.adapters._shared.failure_policy import policy_of
 from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
 from judge.adapters._shared.sample import messages_as_mappings, question_of, reference_in, samples_of, shows_question
 from judge.engine.protocol import Engine
-from judge.errors import EngineDown, NoVerdictError, SettingsError
+from judge.errors import NoVerdictError, SettingsError
+from judge.pipeline.judge import Judge
 from judge.reward.missing import apply_policy
 from judge.types import Message, NoVerdict, Reason, Reward
 
@@ -106,7 +106,7 @@ def judge_rewards(
     Raises:
         SettingsError: Another policy.
     """
-    judge = trainer_judge(config_of(config), engine=engine, overrides=overrides)
+    judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides)
     plan = judge.plan
     policy, filler = policy_of("verifiers-v0", plan.settings, on_no_verdict, constant)
 
@@ -120,10 +120,7 @@ def judge_rewards(
         asked, said = [_asked(prompts[i]) for i in rows], [completions[i] for i in rows]
         samples = samples_of(plan, asked, said, columns, where=name, reference=reference)
         samples = [replace(s, group="0") for s in samples]
-        try:
-            scored = await judge.ascore(samples, watched=False)
-        except EngineDown as down:
-            scored = missing_rewards(judge, samples, down)
+        scored = await judge.session.score(samples, watched=False)
         rewards = _with_failed(states, dict(zip(rows, scored, strict=True)))
         for state, each in zip(states, rewards, strict=True):
             if isinstance(state, dict):

@@ -50,14 +50,12 @@ def serve(
         raise InputError(f"serving needs more packages ({why.name} is missing): {install_command('serve')}") from None
     given = [f"server.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
     settings, base = load_settings(config, [*(overrides or ()), *given])
-    if isinstance(
-        settings.engine, OpenAiSettings
-    ):  # requests are not kept waiting for an engine that is down: 503, and not ready
+    settings = settings.model_copy(update={"engine_down": "raise"})  # requests are not kept waiting: 503, and not ready
+    if isinstance(settings.engine, OpenAiSettings):
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"patience_s": 0.0})})
     with Judge(plan(settings, base), progress=lambda line: log("engine", note=line)) as judge:
         run(judge, settings.server)
-        if (
-            judge.loading
-        ):  # a signal came first; whoever sent it will not wait minutes, and vLLM's processes go when this one does
+        if judge.session.loading:
+            # A signal came first; whoever sent it will not wait minutes, and vLLM's processes go when this one does.
             sys.stderr.flush()
             os._exit(0)

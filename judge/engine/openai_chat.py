@@ -176,10 +176,6 @@ class ChatEngine(ABC):
         """Why the engine cannot work now; None while any of its endpoints does."""
         return self._sender.outage
 
-    def be_patient(self, patience_s: float) -> None:
-        """Wait that long for an engine that is down, whatever the settings say: 0 not at all, infinite for ever."""
-        self._sender.patience_s = patience_s
-
     @abstractmethod
     def _open(self) -> Transport:
         """Make a transport for the running event loop."""

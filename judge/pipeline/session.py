@@ -1,19 +1,37 @@
-"""A plan -> judges with their engines started, and one place that closes them."""
+"""A plan -> judges with their engines started, on a loop of their own, and one place that closes them.
+
+The engine is bound to one event loop, and callers come from everywhere. So each session owns one loop on one thread
+(`judge.loopthread`), and what it keeps beside (the monitor, the chain's memory, the step) goes along when it is pickled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
+from judge.errors import DataError, EngineDown
+from judge.loopthread import LoopThread
+from judge.monitor import Alarm
 from judge.pipeline.build import Plan, build_pipeline, check_logprobs
+from judge.pipeline.cache import Cache
 from judge.pipeline.calls import Journal
+from judge.pipeline.evaluate import Item, evaluate, evaluate_all
+from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
 from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
 from judge.pipeline.pipeline import Pipeline
-from judge.settings import EngineSettings
-from judge.types import Message
+from judge.pipeline.watch import BatchWatch
+from judge.settings import EngineSettings, OpenAiSettings
+from judge.types import Message, NoVerdict, Reason, Reward, Sample
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,12 @@ class Opened:
 
 
 async def open_judges(
-    plan: Plan, engine: Engine | None = None, journal: Journal | None = None, notice: Callable[[str], None] | None = None
+    plan: Plan,
+    engine: Engine | None = None,
+    journal: Journal | None = None,
+    notice: Callable[[str], None] | None = None,
+    *,
+    patient: bool = False,
 ) -> Opened:
     """Start the engines of a plan (those with the same settings are one) and build its pipelines.
 
@@ -52,6 +75,7 @@ async def open_judges(
         engine: Used instead of the one in the run's settings; the caller closes it.
         journal: Where finished calls are kept; all judges share it, since a request's name holds its model.
         notice: Called with one line when something slow starts or ends.
+        patient: An endpoint that is down is waited for without end.
 
     Raises:
         EngineError: An engine cannot work at all.
@@ -66,7 +90,7 @@ async def open_judges(
         if found is None:
             found = engine if engine is not None and wanted == plan.settings.engine else None
             if found is None:
-                found = build_engine(wanted, notice)
+                found = build_engine(_patient(wanted) if patient else wanted, notice)
                 owned.append(found)
             await found.start()
             engines.append((wanted, found))
@@ -90,3 +114,218 @@ async def open_judges(
             await each.close()
         raise
     return Opened(judging, first, tuple(e for _, e in engines), tuple(owned))
+
+
+def _patient(engine: EngineSettings) -> EngineSettings:
+    return engine.model_copy(update={"patience_s": math.inf}) if isinstance(engine, OpenAiSettings) else engine
+
+
+class _Live:
+    """What lives on a session's loop: the judges, opened at first use, and their replies."""
+
+    def __init__(self, plan: Plan, engine: Engine | None, notice: Callable[[str], None] | None) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._notice = notice
+        self.opening: asyncio.Task[Opened] | None = None
+        self.cache: Cache | None = None
+
+    async def judging(self) -> Judging:
+        if self.opening is None:  # one task: whoever comes while it loads waits for the same engine
+            self.cache = self.cache or Cache.of(self._plan.settings.cache)
+            patient = self._plan.settings.engine_down == "wait"
+            self.opening = asyncio.create_task(open_judges(self._plan, self._engine, self.cache, self._notice, patient=patient))
+        try:
+            return (await asyncio.shield(self.opening)).judging
+        except Exception:  # whatever it was is raised again; cancelling a caller is none, and leaves the load alone
+            self.opening = None  # the next call tries again
+            raise
+
+    async def judge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        if not samples:
+            return []
+        items = [Item(sample, gate=sample.id not in ungated) for sample in samples]
+        found = await evaluate_all(await self.judging(), items, in_flight=self._plan.settings.max_in_flight)
+        return [reward for rewards in found for reward in rewards]
+
+    def count_tokens(self, text: str) -> int | None:
+        return self.opening.result().count_text(text) if self.opening is not None and self.opening.done() else None
+
+    async def close(self) -> None:
+        if self.opening is None:
+            return
+        await (await self.opening).close()
+        if self._engine is not None:
+            await self._engine.close()
+        if self.cache is not None:
+            self.cache.close()
+
+
+class Session:
+    """What a `Judge` does, for it and for the entries of this package that need more than it offers. Pickles, survives a fork.
+
+    Args:
+        engine: Used instead of the one in the plan's settings.
+
+    Attributes:
+        plan: What the settings came to.
+        watch: The monitor over batches; None where the settings name none.
+        finish: What happens to rewards once they are judged.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine | None = None,
+        *,
+        progress: Callable[[str], None] | None = None,
+        on_alarm: Callable[[Alarm], object] | None = None,
+    ) -> None:
+        monitor = plan.settings.monitor
+        self.plan = plan
+        self.engine = engine
+        self.on_alarm = on_alarm
+        self.watch = BatchWatch(monitor, plan.settings.seed, on_alarm) if monitor else None
+        self.finish = Finish(plan.settings, plan.rubric)
+        self._progress = progress
+        self._steps = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._home = LoopThread("judge-loop", partial(_Live, self.plan, self.engine, self._progress))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_home"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def score_now(self, samples: Sequence[Sample], step: int | None = None) -> list[Reward]:
+        """As `score`, blocking; from anywhere, inside a running loop too."""
+        try:
+            return self._home.run(lambda live: self._score(live, samples, step, watched=True, raise_down=False))
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+    async def score(
+        self, samples: Sequence[Sample], step: int | None = None, *, watched: bool = True, raise_down: bool = False
+    ) -> list[Reward]:
+        """The rewards of one batch: monitor, shaping, policy. See `Judge.score`.
+
+        Args:
+            watched: False: the monitor sees nothing of this call (its batch would be too small to say anything).
+            raise_down: Raise `EngineDown` whatever `engine_down` says.
+        """
+        return await self._there(lambda live: self._score(live, samples, step, watched=watched, raise_down=raise_down))
+
+    async def judge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        """What the judge itself says: no monitor, no shaping, no policy. Without samples it only takes a turn on its loop.
+
+        Args:
+            ungated: Ids of the samples that are judged past the intake filters.
+        """
+        return await self._there(lambda live: live.judge(samples, ungated))
+
+    async def stream(self, samples: Sequence[Sample]) -> AsyncGenerator[tuple[Reward, ...]]:
+        """The rewards of each sample as soon as it is done, before shaping and policy."""
+        named, arrived = _named(samples), asyncio.Queue[tuple[Reward, ...] | None]()
+        here = asyncio.get_running_loop()
+
+        def hand_over(rewards: tuple[Reward, ...] | None) -> None:
+            with suppress(RuntimeError):  # the caller's loop has ended
+                here.call_soon_threadsafe(arrived.put_nowait, rewards)
+
+        async def judge_them(live: _Live) -> None:
+            try:
+                judging, limit = await live.judging(), self.plan.settings.max_in_flight
+                async with aclosing(evaluate(judging, named, in_flight=limit)) as judged:
+                    async for each in judged:
+                        hand_over(each.rewards)
+            finally:
+                hand_over(None)
+
+        working = asyncio.ensure_future(self._there(judge_them))
+        try:
+            while (rewards := await arrived.get()) is not None:
+                yield rewards
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    @property
+    def loading(self) -> bool:
+        """Whether engines are being started now. `close` waits for that: a model that is being loaded cannot be interrupted."""
+        live = self._home.lives
+        return live is not None and live.opening is not None and not live.opening.done()
+
+    def close(self) -> None:
+        """Free the engines and stop the loop; idempotent. The next call starts anew."""
+        self._home.close(first=_Live.close)
+
+    async def _score(
+        self, live: _Live, samples: Sequence[Sample], step: int | None, *, watched: bool, raise_down: bool
+    ) -> list[Reward]:
+        named = _named(samples)
+        try:
+            return await self._scored(live, named, step, watched)
+        except EngineDown as down:
+            if self.plan.settings.engine_down != "exclude" or raise_down:
+                raise
+            failure = NoVerdict(Reason.ENGINE_ERROR, str(down))
+            return [Reward(s.id, i, None, failure, group=s.group_key) for s in named for i in range(len(s.responses))]
+
+    async def _scored(self, live: _Live, samples: list[Sample], step: int | None, watched: bool) -> list[Reward]:
+        baselines = asyncio.create_task(live.judge(self.finish.shaping.due(samples)))
+        try:
+            if self.watch is None or not watched:
+                rewards = await live.judge(samples)
+            else:
+                rewards = await self.watch.batch(samples, live.judge, step)
+            self.finish.shaping.learn(await baselines)
+        finally:
+            baselines.cancel()
+        _refuse_if_all_invalid(rewards)
+        number = self._steps if step is None else step
+        self._steps += 1
+        return self.finish.apply(samples, rewards, step=number, count_tokens=live.count_tokens)
+
+    async def _there(self, ask: Callable[[_Live], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return await self._home.wait(ask)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first real error of a task group: what a caller can act on."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _refuse_if_all_invalid(rewards: Sequence[Reward]) -> None:
+    """One bad row is a row without a reward; nothing but bad rows is a mistake that must not look like a failing judge."""
+    failures = [r.failure for r in rewards if r.failure is not None and r.failure.reason is Reason.INVALID]
+    if failures and len(failures) == len(rewards):
+        also = f" (so it is with all {len(rewards)} responses)" if len(rewards) > 1 else ""
+        raise DataError(f"{failures[0].detail}{also}")
+
+
+def _named(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples without an id are called by their position."""
+    out = []
+    for index, sample in enumerate(samples):
+        if not isinstance(sample, Sample):
+            raise DataError(f"sample {index} is a {type(sample).__name__}; make it with Sample.of(prompt, response)")
+        if not sample.responses:
+            raise DataError(f"sample {index} has no response")
+        for name, given in (("`prompt`", sample.prompt), *(("a response", r) for r in sample.responses)):
+            if not isinstance(given, str) and not (isinstance(given, tuple) and all(isinstance(m, Message) for m in given)):
+                raise DataError(
+                    f"sample {index}: {name} is neither text nor messages; Sample.of(prompt, response) reads other forms"
+                )
+        out.append(sample if sample.id else replace(sample, id=str(index)))
+    return out

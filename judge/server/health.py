@@ -122,7 +122,7 @@ class Health:
             await asyncio.sleep(BEAT_S)
             try:
                 async with asyncio.timeout(DEAD_BEAT_S):
-                    await self._judge.ajudge([])
+                    await self._judge.session.judge([])
                 self._beat = self._clock()
             except TimeoutError:
                 log("judge_loop_blocked", seconds=round(self._clock() - self._beat, 1))
@@ -141,7 +141,7 @@ class Health:
         wait = 1.0
         while not self.started.is_set():
             try:
-                rewards = await self._judge.ajudge([probe_for(self._judge.plan)])
+                rewards = await self._judge.session.judge([probe_for(self._judge.plan)])
             except JudgeError as why:
                 log("start_failed", reason=str(why), again_in_s=wait)
                 if self._on_failure is not None:
@@ -161,7 +161,7 @@ class Health:
     async def _probe(self) -> None:
         try:
             async with asyncio.timeout(self._settings.stall_s):
-                self.saw(await self._judge.ajudge([probe_for(self._judge.plan)]))
+                self.saw(await self._judge.session.judge([probe_for(self._judge.plan)]))
         except EngineDown as why:
             self.saw_down(why)
         except (JudgeError, TimeoutError) as why:

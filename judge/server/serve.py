@@ -50,7 +50,7 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
         server = Server(server_config(app, settings), app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings)}"))
         log("listening", url=url)
         asyncio.run(server.serve(sockets=[listener]))
-        log("stopped_while_loading" if judge.loading else "stopped")
+        log("stopped_while_loading" if judge.session.loading else "stopped")
     if failures:
         raise failures[0]
 

@@ -125,7 +125,7 @@ class JudgingService:
                 await self.health.started.wait()
                 async with self.admission.slot(len(samples)):
                     asked = True
-                    rewards = await self.judge.ascore(samples, watched=False)
+                    rewards = await self.judge.session.score(samples, watched=False, raise_down=True)
         except TimeoutError:
             if not limit.expired():
                 raise

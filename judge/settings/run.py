@@ -48,8 +48,8 @@ class RunSettings(Frozen):
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`), `raise`.
-        engine_down: What a trainer's reward function does when the engine has stopped working and `engine.patience_s` is over:
-            `raise` ends the run, `wait` waits for it without end, `exclude` gives the responses no reward.
+        engine_down: What a trainer's reward function and `Judge.score` do when an engine has stopped working and its
+            `patience_s` is over: `raise` ends the run, `wait` waits for it without end, `exclude` gives the responses no reward.
         on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
             of its responses and is flagged `truncated_response` (`truncate`).
         thinking: What a response's own thinking (`<think>...</think>` and its kind) comes to: taken off and flagged

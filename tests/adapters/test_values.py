@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from judge.adapters._shared.engine_down import trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
 from judge.adapters._shared.gather import GatheredRow, form_groups, judge_groups
 from judge.adapters._shared.process_judge import ProcessJudge
@@ -17,7 +16,6 @@ from judge.adapters._shared.sample import completion_of, label_reference, prompt
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
-from judge.settings import OpenAiSettings, RunSettings
 from judge.types import Message, Request, Sample, ToolCallPart, ToolResultPart
 
 
@@ -269,15 +267,6 @@ def test_in_the_other_frameworks_too(framework):
 
 def down(request: Request) -> str:
     raise EngineDown("the judge's engine at http://127.0.0.1:1 cannot be reached")
-
-
-@pytest.mark.parametrize("kind", [dict, RunSettings.model_validate])
-def test_or_waits_without_end(kind):
-    """`wait` is patience without a limit."""
-    settings = {"recipe": "verifier", "engine": {"kind": "openai", "model": "m"}, "engine_down": "wait"}
-    engine = trainer_judge(kind(settings)).plan.settings.engine
-    assert isinstance(engine, OpenAiSettings)
-    assert engine.patience_s == float("inf")
 
 
 @pytest.mark.parametrize(

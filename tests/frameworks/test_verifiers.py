@@ -107,7 +107,7 @@ class RivalsEnv(vf.Env[RivalsConfig]):
         ok = [t for t in episode.traces if t.ok]
         samples = [Sample.of(task.data.prompt, t.last_reply, id=str(i), group="0") for i, t in enumerate(ok)]
         with Judge.from_config(self.config.config) as judge:
-            rewards = await judge.ascore(samples, watched=False)
+            rewards = await judge.session.score(samples, watched=False)
         for trace, reward in zip(ok, rewards, strict=True):
             if reward.reward is not None:
                 trace.record_reward("rivals", reward.reward)

@@ -66,7 +66,7 @@ def test_pickled_with_who_hears_the_alarms():
         Judge.from_config(config)
     judge = pickle.loads(pickle.dumps(Judge.from_config(config, on_alarm=hear)))
     assert judge.watch.monitor.settings.alarms.canary_passed.action == "callback"
-    assert pickle.loads(pickle.dumps(judge))._on_alarm is hear
+    assert pickle.loads(pickle.dumps(judge)).session.on_alarm is hear
 
 
 def test_pickled_before_use():

@@ -114,6 +114,19 @@ async def test_members_with_other_engines_get_their_own():
     assert described["panel"]["b"]["recipe"]["name"] == "verifier"
 
 
+@pytest.mark.parametrize(("engine_down", "patience_s"), [("raise", 3.0), ("wait", float("inf"))])
+async def test_all_engines_are_waited_for(engine_down, patience_s):
+    """`engine_down: wait` holds for the run's own endpoint and for those of panel members, without a trainer too."""
+    async with FakeEndpoint({"m": [Canned("Paris is named.\nVERDICT: 3")], "other": [Canned("VERDICT: 3")]}) as server:
+        own = {"kind": "openai", "model": "m", "base_url": server.url, "patience_s": 3}
+        panel = {"members": [{"name": "a", "engine": {**own, "model": "other"}}], "fold": "mean"}
+        judge = Judge(recipe="pointwise", rubric="helpfulness", engine=own, panel=panel, engine_down=engine_down)
+        await judge.ascore(SAMPLE)
+        engines = judge.session._home.lives.opening.result().engines
+        assert [(e.model, e._sender.patience_s) for e in engines] == [("m", patience_s), ("other", patience_s)]
+        judge.close()
+
+
 @pytest.mark.parametrize(
     ("extra", "says"),
     [

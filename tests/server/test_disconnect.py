@@ -60,7 +60,7 @@ async def test_cancelling_the_await_cancels_the_engine():
 
     engine = Scripted()
     with judge_of(engine) as judge:
-        task = asyncio.create_task(judge.ascore([Sample.of("q", "SLOW.")], watched=False))
+        task = asyncio.create_task(judge.session.score([Sample.of("q", "SLOW.")], watched=False))
         assert await until(lambda: engine.live == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -74,7 +74,7 @@ async def test_all_who_share_a_request_may_leave_at_once():
     with judge_of(engine) as judge:
         from judge.types import Sample
 
-        tasks = [asyncio.create_task(judge.ascore([Sample.of("q", "SLOW.")], watched=False)) for _ in range(20)]
+        tasks = [asyncio.create_task(judge.session.score([Sample.of("q", "SLOW.")], watched=False)) for _ in range(20)]
         assert await until(lambda: engine.live == 1)
         await asyncio.sleep(0.1)
         for task in tasks:

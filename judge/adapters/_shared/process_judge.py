@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from judge.adapters._shared.engine_down import missing_rewards, trainer_judge
 from judge.adapters._shared.failure_policy import FRAMEWORKS, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
 from judge.adapters._shared.metrics import components_of, sample_metrics, why
 from judge.adapters._shared.sample import reference_of, shown_fields, shows_question
 from judge.engine.protocol import Engine
-from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
+from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
+from judge.pipeline.judge import Judge
 from judge.settings import RunSettings
 from judge.types import Conversation, Reward, Sample
 
@@ -71,7 +71,7 @@ class ProcessJudge:
     ) -> None:
         self.name = name
         self.framework = framework
-        self.judge = trainer_judge(config_of(config), engine=engine, overrides=overrides)
+        self.judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides)
         check_alone(framework, self.plan.settings, name)
         self.policy, self.constant = policy_of(framework, self.plan.settings, on_no_verdict, constant)
         self.components = components_of(self.plan)
@@ -94,10 +94,7 @@ class ProcessJudge:
         Raises:
             EngineDown: The engine has stopped working, and the settings say nothing else (`engine_down`).
         """
-        try:
-            return await self.judge.ascore(samples, watched=False)
-        except EngineDown as down:
-            return missing_rewards(self.judge, samples, down)
+        return await self.judge.session.score(samples, watched=False)
 
     async def score(self, sample: Sample) -> tuple[float, Reward]:
         """The reward of one response as a finite number, and where it came from. The monitor sees nothing of it.
