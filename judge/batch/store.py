@@ -45,7 +45,7 @@ _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 23)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
-PAGE_CHARS = 16_000_000  # of text held at once when tables are written
+PAGE_CHARS = 4_000_000  # of text held at once when tables are written
 
 
 class Store:
@@ -197,8 +197,8 @@ class Store:
         with self._reading():
             return self._db.execute(sql, values).fetchall()
 
-    def pages(self, sql: str, size: int = 2048) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of a large query, at most two thousand (or `PAGE_CHARS`) at a time: a page and its table are held at once."""
+    def pages(self, sql: str, size: int = 1024) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a large query, at most a thousand (or `PAGE_CHARS`) at a time: a page and its table are held at once."""
         self.commit()
         with self._reading():
             self._db.execute("CREATE INDEX IF NOT EXISTS places ON rewards (row, response_index)")  # so that nothing is sorted

@@ -157,7 +157,10 @@ def _parquet(path: Path, schema: Any, pages: Iterator[list[tuple[Any, ...]]]) ->
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     beside = path.with_suffix(".parquet.partial")
-    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+    repeated = [
+        name for name in schema.names if name not in ("prompt", "response", "explanation")
+    ]  # else a dictionary of all texts
+    with pq.ParquetWriter(beside, schema, compression="zstd", use_dictionary=repeated) as writer:
         for page in pages:
             columns = zip(*page, strict=True)
             arrays = [pa.array(list(c), type=f.type) for c, f in zip(columns, schema, strict=True)]
