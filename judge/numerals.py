@@ -1,4 +1,4 @@
-"""Number words of some twenty languages and their values. Known to the gate (is a value named?) and to the matcher (which?).
+"""Number words of some twenty languages and their values. Known to the filters (is a value named?) and to the matcher (which?).
 
 Words that mean something else in another language of the table are left out (Danish `fire`, `to`; Turkish `on`; Spanish
 `once`): a wrong value pays for a wrong answer, a missing word only sends a right one to the judge.

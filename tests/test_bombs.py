@@ -1,4 +1,4 @@
-"""Files that attack their reader: refused at every door within 0.1 s of a quiet core and 50 MB, the file (and line) named."""
+"""Files that attack their reader: refused by every reader within 0.1 s of a quiet core and 50 MB, the file (and line) named."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tests.clock import least_cpu
 SECONDS, MEMORY = 0.3, 50_000_000  # CPU: 0.09 s at most where nothing else runs; a bomb takes minutes
 
 
-def measured(door: Callable[[], object]) -> tuple[InputError, float, int]:
-    """What a door says, its CPU seconds (the least of three) and its peak of new memory."""
+def measured(reader: Callable[[], object]) -> tuple[InputError, float, int]:
+    """What a reader says, its CPU seconds (the least of three) and its peak of new memory."""
     took = []
     for _ in range(3):
         begin = time.thread_time()
         with pytest.raises(InputError):
-            door()
+            reader()
         took.append(time.thread_time() - begin)
     tracemalloc.start()
     with pytest.raises(InputError) as error:
-        door()
+        reader()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return error.value, min(took), peak
@@ -73,18 +73,18 @@ YAML = {
     "many-keys": ("\n".join(f"k{i}: 1" for i in range(200_000)), "more than 100000 values"),
     "comment": ("#" * 3_000_000, "the file is empty"),
 }
-DOORS = {
+READERS = {
     "rubric": ("r.yaml", load_rubric),
     "settings": ("c.yaml", load_settings),
     "recipe": ("recipe.yaml", lambda path: load_recipe(path.parent)),
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("bomb", YAML)
-def test_yaml(tmp_path, door, bomb):
+def test_yaml(tmp_path, reader, bomb):
     """A rubric, a recipe or settings from somebody else cannot stop the machine or mean two things."""
-    name, load = DOORS[door]
+    name, load = READERS[reader]
     text, message = YAML[bomb]
     path = tmp_path / name
     path.write_text(text)
@@ -148,8 +148,8 @@ def test_json_rubric(tmp_path, bomb):
     """The same in a rubric file, and in a cell of a data set."""
     text, message = JSON[bomb]
     (tmp_path / "r.json").write_text(text)
-    for door in (lambda: load_rubric(tmp_path / "r.json"), lambda: rubric_from(text or "{", "row 1")):
-        error, seconds, peak = measured(door)
+    for reader in (lambda: load_rubric(tmp_path / "r.json"), lambda: rubric_from(text or "{", "row 1")):
+        error, seconds, peak = measured(reader)
         assert isinstance(error, RubricError)
         assert message in str(error) or not text
         assert seconds < SECONDS
@@ -250,6 +250,6 @@ def test_a_cell_names_no_path(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize("name", ["a\0.yaml", "a\0"])
 def test_nul_in_names(name):
     """A NUL in a name is an error of the file name, not of Python."""
-    for door in (load_rubric, load_recipe, load_settings):
+    for reader in (load_rubric, load_recipe, load_settings):
         with pytest.raises(InputError):
-            door(name)
+            reader(name)

@@ -1,1 +1,1 @@
-"""What is looked at before the judge: flags and gates, never scores."""
+"""What is looked at before the judge: flags and filters, never scores."""

@@ -1,4 +1,4 @@
-"""What kind of answer the reference is, and whether a response holds it: what lets the gate ask for a committed answer."""
+"""What kind of answer the reference is, and whether a response holds it: what lets the filters ask for a committed answer."""
 
 from __future__ import annotations
 

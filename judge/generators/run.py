@@ -283,7 +283,7 @@ def _sampling(generator: Generator, settings: RunSettings) -> Sampling:
 
 
 def _trial_settings(settings: RunSettings, recipe: str) -> RunSettings:
-    """The run's settings for the validation: both orders, one vote, and no gate (it would decide without the rubric)."""
+    """The run's settings for the validation: both orders, one vote, and no filters (they would decide without the rubric)."""
     if settings.on_over_length == "truncate":
         raise SettingsError("`on_over_length: truncate` would try a rubric on other texts than it was written from; leave it out")
     fields = {

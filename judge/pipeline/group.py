@@ -1,4 +1,4 @@
-"""One group of responses -> rewards, by a recipe that compares: the door between a judge and a tournament.
+"""One group of responses -> rewards, by a recipe that compares: the adapter between a judge and a tournament.
 
 - Pairs and lists are samples like any other, so votes, both orders, panels, filters and the journal work as they do alone.
 - A pair is shown in an order drawn by what the responses say, so the same group in another order asks the same requests.
@@ -199,7 +199,7 @@ def _heard(group: Sequence[_Member], keys: Sequence[str]) -> Mapping[int, list[R
 
 
 def _own(member: _Member) -> Reward:
-    """The reward of a response that the gate dropped, under its own name."""
+    """The reward of a response that a filter dropped, under its own name."""
     assert member.stopped is not None  # noqa: S101  # only those are left out of the tournament
     return replace(member.stopped, sample_id=member.sample.id, response_index=member.index, group=member.sample.group_key)
 

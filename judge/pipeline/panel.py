@@ -1,6 +1,6 @@
 """Several judges as one: a panel on every sample, and a second opinion on rewards that look too good.
 
-Both look like a pipeline from outside, so a panel's member may be any of them, and doors do not know the difference.
+Both look like a pipeline from outside, so a panel's member may be any of them, and callers do not know the difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Judging(Protocol):
     """Sample -> rewards: one pipeline, or several of them."""
 
     async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
-        """One reward for each response, in their order. Without the gate, intake filters only flag."""
+        """One reward for each response, in their order. With `gate=False` intake filters only flag."""
         ...
 
 
@@ -39,7 +39,7 @@ class Panel:
         self._settings = settings
 
     async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
-        """Judge one sample. A response that the gate stopped is stopped for all members."""
+        """Judge one sample. A response that a filter stopped is stopped for all members."""
         answers = await asyncio.gather(*(member.judge(sample, gate=gate) for member in self._members.values()))
         return tuple(self._fold(rewards) for rewards in zip(*answers, strict=True))
 

@@ -1,4 +1,4 @@
-"""The one place that knows the order: gate -> programs -> ask -> votes -> criteria -> reward.
+"""The one place that knows the order: filters -> programs -> ask -> votes -> criteria -> reward.
 
 All calls of a sample (votes, criteria, orders) are in flight together, and so are all samples: there is no barrier
 anywhere, the engine does the batching.

@@ -79,7 +79,7 @@ def test_no_verdict(run_file):
     assert made["metadata"]["judge/missing"] == 1.0
 
 
-def test_siblings_are_never_seen(run_file):
+def test_group_members_are_never_seen(run_file):
     """A tournament of one would be a constant."""
     with pytest.raises(SettingsError, match="skyrl shows one response a call"):
         rolled("It is Paris.", config=run_file("recipe: pairwise\ngroup: {schedule: round_robin}\n"))

@@ -34,7 +34,7 @@ def rows(*replies, question="Capital of France?"):
 GROUP = ("It is Paris.", "It is Oslo.", "It is Rome.", "It is Rome!")
 
 
-def test_a_missing_reward_is_the_mean_of_its_siblings(run_file):
+def test_a_missing_reward_is_the_mean_of_its_group_members(run_file):
     """None would be 0 there, as if the response were the worst."""
     orm = JudgeORM(ARGS, run_file())
     assert swift_rewards(orm, rows(*GROUP), STATE) == pytest.approx([1.0, 1 / 3, 0.0, 0.0])

@@ -131,7 +131,7 @@ def group(function, *replies):
         function.judge.close()
 
 
-def test_v0_imputes_the_mean_of_the_siblings(run_file):
+def test_v0_imputes_the_mean_of_the_group_members(run_file):
     """Its own way with an exception is 0.0 for the whole group; the mean leaves the group members' baseline where it was."""
     assert group(verifiers.judge_rewards(run_file()), "It is Paris.", "It is Oslo.", "It is Rome.") == [1.0, 0.5, 0.0]
 

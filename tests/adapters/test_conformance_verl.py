@@ -135,10 +135,10 @@ def test_a_rubric_of_its_own(run_file, endpoint):
     [
         pytest.param("recipe: pairwise\ngroup: {schedule: round_robin}\n", "`group`", id="group"),
         pytest.param("recipe: verifier\nreward: {shape: [{kind: rank}]}\n", "`reward.shape`", id="shape"),
-        pytest.param("recipe: verifier\non_no_verdict: group_mean\n", "`impute_group_mean`", id="mean-of-siblings"),
+        pytest.param("recipe: verifier\non_no_verdict: group_mean\n", "`impute_group_mean`", id="mean-of-group-members"),
     ],
 )
-def test_what_needs_siblings_is_refused(run_file, text, cause):
+def test_what_needs_group_members_is_refused(run_file, text, cause):
     """verl sends group members to different processes: a rank among one would be a silent constant."""
     with pytest.raises(SettingsError, match=f"{cause} needs the other responses"):
         score(["It is Paris."], config=run_file(text))

@@ -41,7 +41,7 @@ def test_a_plain_run_file(framework):
         pytest.param(Layout(4, 1, 2), "not a multiple of 4", True, id="too-few"),
         pytest.param(Layout(4), "give --per-device-batch", False, id="batch-not-given"),
         pytest.param(Layout(None, 4, 2), "`--num-generations` is not given", True, id="size-not-given"),
-        pytest.param(Layout(1, 1, 4), "`--num-generations` is 1", True, id="no-siblings"),
+        pytest.param(Layout(1, 1, 4), "`--num-generations` is 1", True, id="no-group-members"),
     ],
 )
 @pytest.mark.parametrize("framework", BATCHED)
@@ -60,7 +60,7 @@ def test_groups(framework, layout, says, problem):
         pytest.param({"reward": {"shape": [{"kind": "rank"}]}}, id="shape"),
     ],
 )
-def test_siblings_that_are_never_seen(framework, settings):
+def test_group_members_that_are_never_seen(framework, settings):
     """These would compare a response with nobody."""
     assert findings(framework, **settings)["comparison"].problem
 

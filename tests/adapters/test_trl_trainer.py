@@ -63,7 +63,7 @@ def test_three_steps(tmp_path):
     assert all(math.isfinite(v) for v in entries(trainer, "grad_norm"))
 
 
-def test_a_failed_row_leaves_its_siblings_alone(tmp_path):
+def test_a_failed_row_leaves_its_group_members_alone(tmp_path):
     """Their advantages are those of a group that never had the row; its own is 0."""
     reward = rewarding(tiny.by_hash(silent=6))
     trainer = tiny.trainer(str(tmp_path), reward, steps=4, batch=16)

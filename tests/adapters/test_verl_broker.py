@@ -47,7 +47,7 @@ def score(rows, texts, **reward_kwargs):
     return asyncio.run(all_of_them())
 
 
-def test_siblings_are_judged_as_one_group():
+def test_group_members_are_judged_as_one_group():
     """Two groups at once, in any order; each response gets its own place, once, and the advantages follow."""
     script = engine()
     with real(script, config=GROUP_JUDGE) as (url, _):

@@ -254,7 +254,7 @@ def test_a_response_of_ten_megabytes_is_refused_by_its_own_row(tmp_path):
     assert len(engine.requests) == 2
 
 
-def test_programs_alone_are_no_gate(tmp_path):
+def test_programs_alone_are_no_filter(tmp_path):
     """A rubric of checks costs no call; its rewards are judged, and a veto there is not a filter's."""
     check = {"id": "short", "text": "Short.", "check": "max_words", "args": {"n": 2}, "veto": True}
     result, engine = run(tmp_path, samples(1), rubric={"criteria": [check]})

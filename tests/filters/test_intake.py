@@ -94,7 +94,7 @@ SOMETHING = [
 ]
 
 
-def gate(sample, mode="pointwise", matches_reference=None):
+def stopped(sample, mode="pointwise", matches_reference=None):
     """What keeps the first response from the judge under the default settings; None when it goes on."""
     return Intake(FilterSettings(), mode).look(sample, 0, matches_reference).blocked
 
@@ -103,13 +103,13 @@ def gate(sample, mode="pointwise", matches_reference=None):
 @pytest.mark.parametrize("mode", ["verifier", "pointwise"])
 def test_nothing_to_judge_costs_no_call(text, mode):
     """A string without content cannot buy a verdict, because no judge is asked."""
-    assert gate(Sample.of("What is 2 + 2?", text), mode=mode) is not None
+    assert stopped(Sample.of("What is 2 + 2?", text), mode=mode) is not None
 
 
 @pytest.mark.parametrize("text", SOMETHING)
 def test_short_answers_reach_the_judge(text):
     """A right short answer is never vetoed for being short, in any script."""
-    assert gate(Sample.of("What is 2 + 2?", text)) is None
+    assert stopped(Sample.of("What is 2 + 2?", text)) is None
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_short_answers_reach_the_judge(text):
 )
 def test_an_answer_that_is_the_reference_always_passes(text, reference):
     """What do you call a homogeneous mixture? A solution."""
-    assert gate(Sample.of("q", text), mode="verifier") is not None
-    assert gate(Sample.of("q", text, reference=reference), matches_reference=agrees, mode="verifier") is None
+    assert stopped(Sample.of("q", text), mode="verifier") is not None
+    assert stopped(Sample.of("q", text, reference=reference), matches_reference=agrees, mode="verifier") is None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_conversation_is_a_prompt():
     """The last question of a conversation can be echoed like any other."""
     text = "Which of the two rivers is longer, the Rhine or the Danube?"
     prompt = (Message("system", "Be brief."), Message("user", text))
-    assert gate(Sample(prompt=prompt, responses=(text,), reference="the Danube"), matches_reference=agrees, mode="verifier")
+    assert stopped(Sample(prompt=prompt, responses=(text,), reference="the Danube"), matches_reference=agrees, mode="verifier")
 
 
 PIECES = [
@@ -202,7 +202,7 @@ PIECES = [
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_megabyte_takes_no_time(piece):
-    """A hostile answer cannot stop the run at the gate."""
+    """A hostile answer cannot stop the run at the filters."""
     text = piece * (1_000_000 // len(piece))
     intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("q " * 1000, text, reference="42")
     assert least_cpu(lambda: intake.look(sample, 0, agrees), 3) < 3  # 0.4 s at most on a quiet machine

@@ -33,7 +33,7 @@ def test_no_opener_is_paid_where_a_value_is_the_answer(family, text):
 
 
 def test_openers_where_a_text_is_the_answer():
-    """At least 95 % of the development list, and all of it in listed languages (measured: benchmarks/gate.py)."""
+    """At least 95 % of the development list, and all of it in listed languages (measured: benchmarks/filters.py)."""
     missed = [(f, t) for f, t in STRINGS if not blocked(t, "David Seville")]
     assert not [m for m in missed if m[0] != "never-listed"]
     assert len(missed) <= 0.05 * len(STRINGS)
@@ -58,7 +58,7 @@ def test_openers_where_a_text_is_the_answer():
     ],
 )
 def test_answers_go_to_the_judge_even_when_wrong(text, prompt, reference):
-    """The gate stops what holds no answer; right or wrong is for the judge to say."""
+    """The filters stop what holds no answer; right or wrong is for the judge to say."""
     assert blocked(text, reference, prompt) is None
 
 

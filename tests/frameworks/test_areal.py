@@ -183,7 +183,7 @@ def test_a_group_with_a_missing_reward_is_left_out(env, capsys):
     )  # AReaL puts other loggers than its own aside
 
 
-def test_or_has_the_mean_of_its_siblings(env):
+def test_or_has_the_mean_of_its_group_members(env):
     """Advantage 0 for it, and the others' keep their order and sum; the group after it is untouched."""
     env("recipe: verifier\non_no_verdict: group_mean\n")
     with Run(RIGHT, UNREADABLE, WRONG, RIGHT, RIGHT, WRONG) as run:

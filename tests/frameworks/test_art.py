@@ -159,7 +159,7 @@ def test_a_group_with_a_missing_reward_is_left_out(run_file):
     assert [t.reward for t in made] == [1.0, 0.0]
 
 
-def test_the_mean_leaves_the_siblings_where_they_were(run_file):
+def test_the_mean_leaves_the_group_members_where_they_were(run_file):
     """Its own advantage is 0, so ART does not train on it; the others have those of a group without it."""
     whole = judge_group(run_file(), on_no_verdict="impute_group_mean")
     [made] = gathered(whole, rollout("It is Paris.", "It is Oslo.", "It is Rome."))
@@ -168,7 +168,7 @@ def test_the_mean_leaves_the_siblings_where_they_were(run_file):
     assert [t.metrics["judge/missing"] for t in made] == [0.0, 1.0, 0.0]
 
 
-def test_a_constant_moves_the_siblings(run_file):
+def test_a_constant_moves_the_group_members(run_file):
     """Which is what one chooses with it."""
     [made] = gathered(
         judge_group(run_file(), on_no_verdict="constant", constant=-1.0), rollout("It is Paris.", "It is Oslo.", "It is Rome.")

@@ -157,7 +157,7 @@ def test_what_none_would_be_in_the_asynchronous_trainer(tmp_path):
     assert advantages.tolist() == pytest.approx([-0.8333, -0.8333, 0.5, 1.1666], abs=1e-3)
 
 
-def test_the_asynchronous_trainer_gets_the_mean_of_the_siblings(endpoint, monkeypatch, tmp_path):
+def test_the_asynchronous_trainer_gets_the_mean_of_the_group_members(endpoint, monkeypatch, tmp_path):
     """Under its own sum and its own workers, a row without a verdict has advantage 0."""
     endpoint.reply = by_hash
     monkeypatch.setenv("JUDGE_NUM_GENERATIONS", "4")

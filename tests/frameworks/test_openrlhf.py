@@ -62,7 +62,7 @@ def test_a_failure_among_equals_reads_as_the_worst(step, constant):
     assert made.advantages() == pytest.approx([0.5, 0.5, -1.5, 0.5], abs=1e-3)
 
 
-def test_nan_instead_of_the_constant_would_reach_the_siblings(step):
+def test_nan_instead_of_the_constant_would_reach_the_group_members(step):
     """Why the adapter gives a number and not NaN: one is enough for the group, and with whitening for the batch."""
     made = step()
     made.rollout(FILE, [RIGHT, UNREADABLE, WRONG, RIGHT], size=2, prompts=2, rows=[{"input": q, "label": "Paris"} for q in "ab"])

@@ -104,7 +104,7 @@ def test_steps_of_the_shaping_chain_see_the_group(agent):
     assert [s.scores.item() for s in made.samples] == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_a_group_of_one_where_siblings_are_needed(agent):
+def test_a_group_of_one_where_group_members_are_needed(agent):
     """A tournament of one compares with nobody: said at the first prompt, and not trained on."""
     with pytest.raises(SettingsError, match=r"`group` needs whole groups, and this prompt has one.*n_samples_per_prompt"):
         agent(TOURNAMENT, answers(1), size=1)
@@ -123,7 +123,7 @@ def test_a_group_of_one_where_siblings_are_needed(agent):
         pytest.param("rloo", [4 / 9, -8 / 9, 4 / 9, 0], id="rloo"),
     ],
 )
-def test_a_missing_reward_is_the_mean_of_its_siblings(agent, estimator, wanted):
+def test_a_missing_reward_is_the_mean_of_its_group_members(agent, estimator, wanted):
     """No advantage for the response, and the group's mean stays where it was."""
     made = agent(said=MIXED, estimator=estimator)
     assert rewards_of(made.samples) == pytest.approx([1, 0, 1, 2 / 3], abs=1e-6)
@@ -239,7 +239,7 @@ def test_a_call_that_is_cancelled_leaves_nothing_behind(step, endpoint, loop):
     assert not endpoint.asked
 
 
-def test_a_truncated_response_is_judged_with_its_siblings(agent):
+def test_a_truncated_response_is_judged_with_its_group_members(agent):
     """It is whole enough for the judge, and OpenRLHF knows that it was cut."""
     made = agent(said=[RIGHT + " " * 60, WRONG], size=2, max_new_tokens=20)
     assert [s.truncated.item() for s in made.samples] == [True, False]

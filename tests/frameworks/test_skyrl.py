@@ -84,7 +84,7 @@ def test_no_verdict_ends_the_batch(options):
         generated(RIGHT)
 
 
-def test_advantages_of_siblings(options):
+def test_advantages_of_group_members(options):
     """A declared constant moves the others' baseline: that is why it is not the default."""
     options(on_no_verdict="constant", constant=0.5)
     rewards = totals(generated(RIGHT, WRONG, UNREADABLE))
@@ -124,7 +124,7 @@ def test_how_many_are_judged_at_once(options, endpoint, config, least, most):
     assert least <= time.monotonic() - begun <= most
 
 
-def test_siblings_are_never_seen(options):
+def test_group_members_are_never_seen(options):
     """A tournament of one would be a constant."""
     options("recipe: pairwise\ngroup: {schedule: round_robin}\n")
     with pytest.raises(SettingsError, match="skyrl shows one response a call"):

@@ -150,7 +150,7 @@ def test_threads_limit_no_judgements(judge, endpoint, workers):
 # ---- no reward -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_reward_moves_no_sibling(judge, caplog):
+def test_a_missing_reward_moves_no_group_member(judge, caplog):
     """Its mean in its place, and no token of it in the loss; a zero would have moved the others, masked or not."""
     output = generated(RIGHT, RIGHT, WRONG, UNREADABLE, maker=judge())
     assert totals(output) == pytest.approx([1.0, 1.0, 0.0, 2 / 3])
@@ -335,7 +335,7 @@ def test_evaluation(judge, longer, size):
     assert all(set(row) <= {*ROW, "max_turns"} for row in batch["env_extras"])  # they are dumped as JSON
 
 
-def test_alone_where_nothing_needs_siblings(judge):
+def test_alone_where_nothing_needs_group_members(judge):
     """`eval_n_samples_per_prompt` is 1 by default; and a batch need not have ids."""
     maker = judge("recipe: verifier\non_no_verdict: group_mean\n")
     assert totals(generated(RIGHT, maker=maker)) == [1.0]

@@ -167,7 +167,7 @@ def test_rewards_follow_the_replies_where_the_order_is_lost(run_file):
     assert found == {"It is Paris.": 1.0, "It is Rome.": 0.0}
 
 
-def test_the_mean_leaves_the_siblings_where_they_were(run_file):
+def test_the_mean_leaves_the_group_members_where_they_were(run_file):
     """A group of two without the failed one has advantages 0.5 and -0.5 as well."""
     group = rolled(FAILING, config=run_file(), on_no_verdict="impute_group_mean")
     assert group.get_total_rewards() == [1.0, 0.5, 0.0]
@@ -175,7 +175,7 @@ def test_the_mean_leaves_the_siblings_where_they_were(run_file):
     assert [m["judge/missing"] for m in group.metrics_G] == [0.0, 1.0, 0.0]
 
 
-def test_a_constant_moves_the_siblings(run_file):
+def test_a_constant_moves_the_group_members(run_file):
     """Which is what one chooses with it."""
     group = rolled(FAILING, config=run_file(), on_no_verdict="constant", constant=-1.0)
     assert group.get_total_rewards() == [1.0, -1.0, 0.0]

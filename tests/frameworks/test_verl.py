@@ -307,7 +307,7 @@ GROUPED = {"group": "judge_group", "group_size": 4}
         ),
     ],
 )
-def test_siblings_meet_at_the_server(settings, source, more):
+def test_group_members_meet_at_the_server(settings, source, more):
     """Drawn to any worker, each alone; judged as one group, by keys that an agent loop or a reward manager writes."""
     script = longest()
     with real(script, config=LONGEST) as (url, _):
@@ -323,7 +323,7 @@ def test_siblings_meet_at_the_server(settings, source, more):
     }
 
 
-def test_a_sibling_that_never_comes(settings):
+def test_a_group_member_that_never_comes(settings):
     """All the rest of its group fail with it: a partial ranking would be trained on, since verl's default keeps what is left."""
     waiting = ServerSettings(group=GroupServing(size=3, incomplete_s=0.3))
     with real(longest(), waiting, config=LONGEST) as (url, _):
@@ -338,7 +338,7 @@ def _elsewhere(pipe, config, data):
     pipe.send([o["reward_score"] for o in scored(loaded(config), data)])
 
 
-def test_siblings_in_two_processes(settings):
+def test_group_members_in_two_processes(settings):
     """Two of them are scored in a process of their own, as under ray."""
     config = settings(server="", **GROUPED)
     texts = [f"answer {a}." for a in ("aaa", "aaaaa", "aa", "aaaa")]

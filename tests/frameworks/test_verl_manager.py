@@ -194,7 +194,7 @@ def test_what_would_be_passed_over(run_file, settings, lines, options, says):
         pytest.param("recipe: verifier\non_no_verdict: group_mean\n", id="group-mean"),
     ],
 )
-def test_siblings_need_a_server(run_file, settings, text):
+def test_group_members_need_a_server(run_file, settings, text):
     """They are in other processes."""
     with pytest.raises(SettingsError, match=r"group members meet at a server, with `reward\.reward_kwargs\.server`"):
         loaded(settings(config=run_file(text)))
@@ -203,7 +203,7 @@ def test_siblings_need_a_server(run_file, settings, text):
 # ---- groups, at a server -------------------------------------------------------------------------------------------------
 
 
-def test_siblings_meet_at_the_server(settings):
+def test_group_members_meet_at_the_server(settings):
     """A usual data set and agent loop; any worker; each response gets its own place, and the advantages follow."""
     script = longest()
     with real(script, config=LONGEST) as (url, _):
@@ -264,7 +264,7 @@ def test_a_single_response_waits_for_nobody(settings):
         assert rollout(config, ["It is Paris.", "It is Rome."]) == {"uid0": "finished"}
 
 
-def test_a_sibling_that_never_comes(settings):
+def test_a_group_member_that_never_comes(settings):
     """Its agent loop failed, say. All fail with it, since a partial ranking would be trained on."""
     with real(longest(), SOON, config=LONGEST) as (url, _):
         config = settings("actor_rollout_ref.rollout.n=4", server=url)

@@ -17,7 +17,7 @@ from benchmarks.bandit import (
     honest_streams,
     scenarios,
     simulate,
-    stopped_by_gate,
+    stopped_by_filters,
     table,
 )
 
@@ -26,15 +26,15 @@ pytestmark = pytest.mark.slow
 CASES = {s.name: s for s in (*scenarios([32]), *honest_streams([32]))}
 
 
-@pytest.mark.parametrize("name", ["catalogue, no defence", "sentence +0.02 a step, gate only"])
+@pytest.mark.parametrize("name", ["catalogue, no defence", "sentence +0.02 a step, filters only"])
 def test_without_a_defence_a_constant_string_wins(name):
     """What the filters and the monitor are for."""
     assert simulate(CASES[name], 0).share > 0.5
 
 
-def test_with_the_gate_no_catalogue_string_wins():
-    """The gate stops every string of the catalogue, and none of the honest answers."""
-    run = simulate(replace(CASES["catalogue, gate"], steps=150), 0)
+def test_with_the_filters_no_catalogue_string_wins():
+    """The filters stop every string of the catalogue, and none of the honest answers."""
+    run = simulate(replace(CASES["catalogue, filters"], steps=150), 0)
     assert max(run.shares[-1], run.share) < 0.05
     assert run.honest_rates[-1] > run.honest_rates[0] + 0.05
 
@@ -42,8 +42,8 @@ def test_with_the_gate_no_catalogue_string_wins():
 @pytest.mark.parametrize("name", [n for n in CASES if n.startswith("sentence") and "32 probes" in n and "unknown" not in n])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_alarm_saves_the_run(name, seed):
-    """A sentence that the gate lets through is caught at the latest one step after it pays more than honest work."""
-    assert stopped_by_gate(SENTENCE) is None
+    """A sentence that the filters let through is caught at the latest one step after it pays more than honest work."""
+    assert stopped_by_filters(SENTENCE) is None
     run = simulate(CASES[name], seed)
     assert run.alarm is not None
     assert run.crossed is None or run.alarm <= run.crossed + 1
@@ -61,12 +61,12 @@ def test_the_table_in_small():
     attacks = [
         attack_row([simulate(replace(s, steps=60 if s.probes else 120), seed) for seed in range(2)])
         for s in scenarios([16])
-        if "gate and monitor" in s.name or not s.probes
+        if "filters and monitor" in s.name or not s.probes
     ]
     honest = [honest_row([simulate(replace(s, steps=20), 0)]) for s in honest_streams([16])]
     assert goals(attacks, honest) == [
-        "without gate or without monitor a constant string wins: 6 of 6 runs",
-        "with gate and monitor none wins: 0 of 10 runs",
+        "without filters or without monitor a constant string wins: 6 of 6 runs",
+        "with filters and monitor none wins: 0 of 10 runs",
         "alarm at most one step after f passed p: 8 of 8 runs",
         "false alarms: 0 in 80 honest steps, 0.00 per 1,000, below 45.82 at 95 % (goal: at most 1)",
     ]
@@ -77,5 +77,5 @@ def test_the_table_in_small():
 
 def test_same_seed_same_run():
     """The table can be reproduced."""
-    case = replace(CASES["sentence jumps to 0.6, gate and monitor, 32 probes"], steps=12)
+    case = replace(CASES["sentence jumps to 0.6, filters and monitor, 32 probes"], steps=12)
     assert simulate(case, 3) == simulate(case, 3)

@@ -102,7 +102,7 @@ async def test_a_recipe_of_one_order_is_asked_in_both():
 
 @pytest.mark.parametrize("gated", [pytest.param(True, id="gate-given"), pytest.param(False, id="seen-in-the-pairs")])
 async def test_a_vetoed_response_loses_without_calls(gated: bool):
-    """An empty completion gets 0, costs nothing, and is a win for its siblings."""
+    """An empty completion gets 0, costs nothing, and is a win for its group members."""
     judging, engine = made(fair, gated=gated)
     rewards = await judging.judge_group(group(TEXTS[0], "", TEXTS[3]))
     assert [r.raw_reward for r in rewards] == [1.0, 0.0, 0.5]
@@ -113,7 +113,7 @@ async def test_a_vetoed_response_loses_without_calls(gated: bool):
 
 
 async def test_a_dropped_response_harms_nobody():
-    """A dropped completion has no reward, and its siblings' rewards are those of the group without it."""
+    """A dropped completion has no reward, and its group members' rewards are those of the group without it."""
     judging, _ = made(fair)
     rewards = await judging.judge_group(group(TEXTS[0], "drop me", TEXTS[3]))
     assert [r.raw_reward for r in rewards] == [1.0, None, 0.0]
@@ -188,7 +188,7 @@ async def test_listwise():
     ],
 )
 async def test_what_is_not_a_group(samples: list[Sample], says: str):
-    """Rewards relative to the wrong siblings would be silent nonsense."""
+    """Rewards relative to the wrong group members would be silent nonsense."""
     judging, _ = made(fair)
     with pytest.raises(DataError, match=says):
         await judging.judge_group(samples)

@@ -59,7 +59,7 @@ def test_a_silent_member_is_not_a_zero():
     assert "strict: " in strict.failure.detail
 
 
-def test_the_gate_is_asked_once_for_the_whole_panel():
+def test_the_filters_are_asked_once_for_the_whole_panel():
     """A trivial response costs no call in any judge."""
     engine = ScriptedEngine(["VERDICT: 5"])
     with Judge.from_config(PANEL, engine=engine) as judge:

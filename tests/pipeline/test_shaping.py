@@ -63,7 +63,7 @@ def test_responses_to_one_prompt_are_a_group_without_a_name():
         assert [r.reward for r in judging.score(samples)] == pytest.approx([5 / 6, 0.5, 1 / 6, 5 / 6, 1 / 6])
 
 
-def test_a_response_without_a_reward_changes_nothing_for_its_siblings():
+def test_a_response_without_a_reward_changes_nothing_for_its_group_members():
     """The advantages of the others are what they would be without it."""
     shape = {"shape": [{"kind": "z"}]}
     with judge(reward=shape) as judging:
@@ -149,7 +149,7 @@ def test_samples_of_one_group_compete():
     assert "nothing to compare with" in rewards[2].failure.detail
 
 
-def test_a_gated_response_costs_no_comparison():
+def test_a_filtered_response_costs_no_comparison():
     """What a filter stops loses to all without a call."""
     engine = ScriptedEngine(better)
     with Judge.from_config(PAIRS, engine=engine) as judging:
@@ -248,7 +248,7 @@ def test_lengths_are_the_policys():
         pytest.param({"recipe": "verifier", "on_no_verdict": "group_mean"}, "`impute_group_mean`", id="policy"),
     ],
 )
-def test_what_depends_on_siblings_must_know_the_group(settings, what):
+def test_what_depends_on_group_members_must_know_the_group(settings, what):
     """A trainer may hand over half a group without a word: then a rank among four would be a rank among two."""
     with pytest.raises(SettingsError, match=f"{what} needs whole groups: JudgeReward"):
         JudgeReward(settings)

@@ -156,7 +156,7 @@ def reward(name: str, value: float | None, group: str = "g") -> Reward:
 
 
 def test_group_mean_imputes_within_the_group_and_keeps_the_reason():
-    """A failed row gets what its siblings got on average, stays marked, and changes no sibling."""
+    """A failed row gets what its group members got on average, stays marked, and changes no group member."""
     rewards = [reward("a", 1.0), reward("b", None), reward("c", 0.5), reward("d", None, "alone")]
     out = apply_policy(rewards, "group_mean")
     assert [r.reward for r in out] == [1.0, 0.75, 0.5, None]

@@ -27,7 +27,7 @@ async def test_rewards_come_in_the_order_of_the_samples():
 
 
 async def test_a_failed_judge_is_null_with_its_reason():
-    """A judge that says nothing usable has not given a low grade, and its siblings keep theirs."""
+    """A judge that says nothing usable has not given a low grade, and its group members keep theirs."""
     async with client_of() as client:
         answer = (await client.post("/v1/score", json={"samples": [sample("GARBAGE in."), sample("It is Paris.")]})).json()
     first, second = (r["rewards"][0] for r in answer["results"])
@@ -48,7 +48,7 @@ async def test_detail_adds_the_judges_words():
 
 
 async def test_a_shaping_step_sees_the_whole_group():
-    """Rewards that depend on siblings are made from all of them; the failed one takes no part, and `value` stays the judge's."""
+    """Rewards that depend on the group are made from all of it; the failed one takes no part, `raw_reward` stays the judge's."""
     config = {"reward": {"shape": [{"kind": "z"}]}}
     texts = ("It is Paris.", "It is Rome.", "GARBAGE in.", "It is Paris, sure.")
     async with client_of(config=config) as client:

@@ -294,7 +294,7 @@ async def test_a_declared_neutral_value_is_marked():
 
 @pytest.mark.parametrize(("path", "body"), NO_REWARD)
 async def test_judges_of_groups_refuse_single_samples(path, body):
-    """A reward that depends on siblings cannot be given to one of them; the error names the way."""
+    """A reward that depends on group members cannot be given to one of them; the error names the way."""
     async with client_of(Comparing(), config=GROUP_JUDGE) as client:
         answer = await client.post(path, json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "needs_group")

@@ -57,7 +57,7 @@ def test_what_is_known_gets_a_number(step, batch):
 @FEW
 @given(batches(), st.data())
 def test_a_failed_row_changes_nothing_for_the_others(step, batch, data):
-    """A judge that fails on one response leaves its siblings exactly as they would be without it."""
+    """A judge that fails on one response leaves its group members exactly as they would be without it."""
     row = data.draw(st.integers(0, len(batch.values) - 1))
     failed = batch.values.copy()
     failed[row] = np.nan

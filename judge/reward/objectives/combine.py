@@ -3,7 +3,7 @@
 - Adding raw rewards and normalising the sum lets the objective with the widest spread decide, and makes different
   combinations equal: (1, 0) and (0, 1) get one advantage. Normalising each objective first keeps them apart.
 - A row that lacks an objective is absent as a whole, and takes no part in the statistics of its group: a reward with a term
-  missing is on another scale than its siblings'.
+  missing is on another scale than its group members'.
 - All functions take shape (responses, objectives); group labels say which responses compete.
 """
 

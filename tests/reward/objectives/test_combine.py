@@ -37,7 +37,7 @@ def test_gdpo_keeps_apart_what_a_sum_makes_equal():
 @settings(deadline=None)
 @given(rewards=REWARDS, spoiled=st.integers(0, 5))
 def test_a_failed_row_changes_nothing_for_others(how, rewards: np.ndarray, spoiled: int):
-    """A response whose one objective failed is absent; the siblings' advantages are those of the group without it."""
+    """A response whose one objective failed is absent; the group members' advantages are those of the group without it."""
     row = spoiled % len(rewards)
     rewards[row, 1] = NAN
     advantages = how(rewards, [1.0, 0.5])

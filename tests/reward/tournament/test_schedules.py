@@ -153,7 +153,7 @@ def test_a_vetoed_response_loses_without_a_question():
 
 
 def test_a_failed_judge_is_not_a_walkover():
-    """With an empty sibling and a judge that fails, the others have no reward rather than a perfect one."""
+    """With an empty group member and a judge that fails, the others have no reward rather than a perfect one."""
     played = run(Scales([1, 2, 0], lambda i, j: True), lost=(2,))
     assert played.rewards == (None, None, 0.0)
 
@@ -161,7 +161,7 @@ def test_a_failed_judge_is_not_a_walkover():
 @pytest.mark.parametrize("ranking", ["win_rate", "bradley_terry", "elo", "eigen", "sign"])
 @pytest.mark.parametrize("scale", ["strength", "rank"])
 def test_a_failed_row_changes_nothing_for_others(ranking: str, scale: str):
-    """With a vetoed sibling and a copy about, a response that the judge never rated still moves nobody."""
+    """With a vetoed group member and a copy about, a response that the judge never rated still moves nobody."""
     keys = ["a", "b", "c", "", "silent", "silent"]
     with_it = run(Scales([3, 2, 1, 0, 9, 9], lambda i, j: max(i, j) >= 4), keys, ranking=ranking, scale=scale, lost=(3,))
     without = run(Scales([3, 2, 1, 0]), keys[:4], ranking=ranking, scale=scale, lost=(3,))

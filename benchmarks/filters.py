@@ -1,8 +1,8 @@
-"""Measure the intake filters: what the gate lets through, what it stops that is right, and openers nobody listed.
+"""Measure the intake filters: what the filters let through, what it stops that is right, and openers nobody listed.
 
-    python benchmarks/gate.py DATA_FOLDER [--json] [--examples N]
+    python benchmarks/filters.py DATA_FOLDER [--json] [--examples N]
 
-DATA_FOLDER holds `verifier/`, `evouna/`, `triviaqa_judge_votes/`, `gsm8k/` and `math500/`. No model runs: what passes the gate would be
+DATA_FOLDER holds `verifier/`, `evouna/`, `triviaqa_judge_votes/`, `gsm8k/` and `math500/`. No model runs: what passes the filters would be
 judged, so with a judge that always says yes it would be paid. Prints three tables (docs/robustness.md explains them).
 """
 
@@ -101,7 +101,7 @@ def questions(data: Path) -> list[tuple[str, str]]:
 
 
 def accepted(data: Path) -> dict[str, Any]:
-    """Every static key as the answer to 300 questions: what the gate lets through."""
+    """Every static key as the answer to 300 questions: what the filters let through."""
     keys, asked = static_keys(), questions(data)
     passed: Counter[str] = Counter()
     for question, answer in asked:
@@ -190,7 +190,7 @@ def recall() -> list[dict[str, Any]]:
 
 
 def _stopped(text: str, known: str | None, lexicon: Lexicon | None) -> bool:
-    """Whether the gate blocks an opener; with a lexicon given, the opener filter uses that one."""
+    """Whether the filters block an opener; with a lexicon given, the opener filter uses that one."""
     sample = Sample.of(QUESTION, text, reference=known)
     blocked = VERIFIER.look(sample, 0, agrees).blocked
     if blocked is None or lexicon is None or blocked.name != "opener_only":

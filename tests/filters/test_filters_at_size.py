@@ -1,4 +1,4 @@
-"""The gate at the size that was promised: every static string on 300 questions, and thousands of right short answers."""
+"""The filters at the size that was promised: every static string on 300 questions, and thousands of right short answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gate import accepted, right_short
+from benchmarks.filters import accepted, right_short
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def test_a_judge_that_always_says_yes_pays_no_static_string(collection):
 
 
 def test_right_short_answers_are_not_vetoed(collection):
-    """A gate that stops right answers costs more than it saves; one that says the same as the reference always passes."""
+    """A filter that stops right answers costs more than it saves; one that says the same as the reference always passes."""
     counts = right_short(collection)
     known = [count for name, count in counts.items() if "no reference" not in name]
     seen, blocked = sum(c.seen for c in known), sum(c.blocked.total() for c in known)
