@@ -137,6 +137,27 @@ def written(value: Any) -> str:
     return str(value)
 
 
+def read_steps(value: Any, where: str = "`steps`") -> tuple[str, ...]:
+    """The steps of a solution: one text, a list of texts, or of mappings with `text`, `step` or `content`.
+
+    Example:
+        >>> read_steps([{"text": "3 + 1", "rating": 1}, "= 4"])
+        ('3 + 1', '= 4')
+
+    Raises:
+        DataError: It is none of these.
+    """
+    value = plain(value)
+    if is_missing(value) and not isinstance(value, list | tuple):
+        return ()
+    values = [value] if isinstance(value, str) else value
+    if isinstance(values, list | tuple):
+        texts = [next((v[k] for k in ("text", "step", "content") if k in v), v) if isinstance(v, Mapping) else v for v in values]
+        if all(isinstance(t, str) for t in texts):
+            return tuple(map(str, texts))
+    raise DataError(f"{where} must be text or a list of texts, not {str(value)[:60]!r}")
+
+
 # ---- answers ---------------------------------------------------------------------------------------------------
 
 
@@ -168,8 +189,8 @@ def _answers_of_mapping(value: Mapping[str, Any], where: str, depth: int) -> Ite
     if key is None and not any(k in value for k in ANSWER_KEYS):
         names = ", ".join(f"`{name}`" for name in list(value)[:8])
         raise DataError(
-            f"{where}: a mapping with {names}, none of which is known to hold the answer; name it, for example --map"
-            f" reference={where.rpartition(' ')[2]}.{next(iter(value))}"
+            f"{where}: a mapping with {names}, none of which is known to hold the answer; give the answer itself (of a data"
+            f" set: --map reference=COLUMN.{next(iter(value))})"
         )
     if key is not None:
         yield from _answers(value[key], where, depth + 1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from judge.reference import read_documents, read_reference
+from judge.reference import is_missing, read_documents, read_reference, read_steps
 
 if TYPE_CHECKING:
     from judge.rubric.model import Rubric
@@ -127,7 +127,7 @@ class Sample:
         reference: The answers known to be right, any one of which is enough; None where there is none. Text, a list, an array
             or `{target: [...]}` is read when the sample is made (`judge.reference`).
         context: Documents the answer had to rest on; read likewise.
-        rubric: A rubric of this sample's own, overriding the run's.
+        rubric: A rubric of this sample's own, overriding the run's; `Sample.of` reads any form of one.
         principle: Free-text principle to judge by (recipe `principle`).
         steps: Solution steps (process recipes).
         id: Name of the sample in every output. Empty: its position in the data set.
@@ -151,13 +151,15 @@ class Sample:
             object.__setattr__(self, "reference", read_reference(self.reference))
         if type(self.context) is not tuple or self.context:
             object.__setattr__(self, "context", read_documents(self.context))
+        if type(self.steps) is not tuple or self.steps:
+            object.__setattr__(self, "steps", read_steps(self.steps))
 
     @classmethod
     def of(cls, prompt: Any, *responses: Any, **fields: Any) -> Sample:
         """Make a sample from plain values: text, chat messages, or any other form that `judge.conversation` reads.
 
         Raises:
-            DataError: A value is none of these forms.
+            DataError, RubricError: A value is none of these forms.
 
         Example:
             >>> Sample.of("2+2?", "4", reference="4").responses
@@ -166,9 +168,13 @@ class Sample:
             '2+2?'
             >>> Sample.of("2+2?", "4", reference=["4", "four"]).reference
             ('4', 'four')
+            >>> len(Sample.of("2+2?", "4", rubric=["It is 4.", "It is short."]).rubric.criteria)
+            2
         """
         from judge.conversation import read_prompt, read_response  # noqa: PLC0415  # the reader makes these records
 
+        if "rubric" in fields:
+            fields["rubric"] = _rubric(fields["rubric"])
         return cls(prompt=read_prompt(prompt), responses=tuple(read_response(r) for r in responses), **fields)
 
     @property
@@ -214,6 +220,15 @@ class Sample:
     def _plain(self) -> tuple[str, ...] | None:
         """The responses, where all of them are text."""
         return None if any(not isinstance(r, str) for r in self.responses) else self.responses  # type: ignore[return-value]  # just checked
+
+
+def _rubric(value: Any) -> Rubric | None:
+    """A rubric in any form that a row may bring one."""
+    if is_missing(value):
+        return None
+    from judge.rubric.load import rubric_from  # noqa: PLC0415  # only where a sample brings one
+
+    return rubric_from(value.tolist() if hasattr(value, "tolist") else value, "rubric")
 
 
 @dataclass(frozen=True, slots=True)

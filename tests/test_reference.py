@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from judge.errors import DataError
 from judge.filters.reference import reference as looked_at
 from judge.reference import is_missing, read_documents, read_reference, reference_text
+from judge.server.wire import SampleIn, validated
 from judge.types import Sample
 
 
@@ -118,3 +119,19 @@ def test_every_alternative_is_shown_and_counts(answers: list[str]):
     assert shown == answers[0] if len(answers) == 1 else all(a.strip().split("\n")[0] in shown for a in answers)
     known = looked_at(tuple(answers))
     assert set(answers) <= set(known.parts)
+
+
+@pytest.mark.parametrize(
+    ("value", "steps"),
+    [
+        pytest.param([{"text": "3 + 1", "rating": 1}, {"text": "= 4", "rating": 1}], ("3 + 1", "= 4"), id="mappings"),
+        pytest.param("3 + 1 = 4", ("3 + 1 = 4",), id="one-text"),
+        pytest.param(["3 + 1", "= 4"], ("3 + 1", "= 4"), id="list"),
+        pytest.param(None, (), id="none"),
+        pytest.param([], (), id="empty"),
+    ],
+)
+def test_steps_are_read_alike_everywhere(value, steps):
+    """A column of steps that a row brings cannot be right for one entry and wrong for another."""
+    assert Sample.of("q", "a", steps=value).steps == steps
+    assert validated(SampleIn, {"prompt": "q", "response": "a", "steps": value}).steps == steps

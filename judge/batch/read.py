@@ -22,7 +22,7 @@ from judge.batch.layouts import DataRow, layout_of
 from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, Fields, at, parse_map, parsed, question_of, top
 from judge.conversation import read_conversation
 from judge.errors import DataError, JudgeError, Problem, RubricError, did_you_mean
-from judge.reference import is_missing, read_documents, read_reference, written
+from judge.reference import is_missing, read_documents, read_reference, read_steps, written
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.types import Sample
@@ -176,9 +176,9 @@ def to_sample(
             responses=asked.responses,
             reference=optional("reference", lambda v: read_reference(v, "`reference`"), None),
             context=optional("context", lambda v: read_documents(v, "`context`"), ()),
-            rubric=optional("rubric", lambda v: _rubric(v, where), None),
+            rubric=optional("rubric", _rubric, None),
             principle=optional("principle", lambda v: _text(v, "principle"), None),
-            steps=optional("steps", _steps, ()),
+            steps=optional("steps", read_steps, ()),
             id=name,
             group=_text(fields.get("group"), "group") or "",
             metadata=said | _carried(fields, carry, said) if carry else said,
@@ -240,22 +240,13 @@ def _text(value: Any, field: str) -> str | None:
     raise ValueError(f"`{field}` must be text, not {shown(value)}")
 
 
-def _steps(value: Any) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(values, list | tuple):
-        texts = [next((v[k] for k in ("text", "step", "content") if k in v), v) if isinstance(v, Mapping) else v for v in values]
-        if all(isinstance(t, str) for t in texts):
-            return tuple(map(str, texts))
-    raise ValueError(f"`steps` must be text or a list of texts, not {shown(value)}")
-
-
-def _rubric(value: Any, where: str) -> Rubric | None:
+def _rubric(value: Any) -> Rubric | None:
     if is_missing(value):
         return None
     try:
         return _known_rubric(value if isinstance(value, str) else json.dumps(value, default=_listed))
     except RubricError as why:
-        raise RubricError(Problem(where, problem.what) for problem in why.problems) from None
+        raise RubricError(Problem("`rubric`", problem.what) for problem in why.problems) from None
 
 
 def _listed(value: Any) -> Any:

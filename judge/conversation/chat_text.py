@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from judge.thinking import Split, split_thinking
 from judge.types import Conversation, Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 
 _ROLES: Mapping[str, Role] = {
@@ -139,10 +140,18 @@ def messages_in(text: str) -> str | Conversation:
 
 
 def as_prompt(found: Conversation) -> str | Conversation:
-    """A prompt in its one form: a single user message of plain text is that text."""
+    """A prompt in its one form: without a last assistant turn that says nothing yet (some templates write an empty thinking
+    into it), and a single user message of plain text as that text.
+    """
+    while len(found) > 1 and found[-1].role == "assistant" and _says_nothing(found[-1].content):
+        found = found[:-1]
     if len(found) == 1 and found[0].role == "user" and isinstance(found[0].content, str):
         return found[0].content
     return found
+
+
+def _says_nothing(content: str | tuple[Part, ...]) -> bool:
+    return isinstance(content, str) and split_thinking(content) == Split("", "", True)
 
 
 def _turn(family: Family, role: Role, mark: re.Match[str], raw: str) -> list[Message]:

@@ -94,10 +94,7 @@ def read_prompt(value: Any, where: str = "`prompt`") -> str | Conversation:
         return value
     if not isinstance(value, str) and not _may_be_messages(value):
         raise DataError(f"{where} must be text or a list of chat messages, not {shown(value)}".lstrip())
-    found = read_conversation(value, where)
-    while len(found) > 1 and found[-1] == Message("assistant", ""):  # the template asks for the next turn
-        found = found[:-1]
-    return as_prompt(found)
+    return as_prompt(read_conversation(value, where))
 
 
 def read_response(value: Any, where: str = "`response`", *, prompt: str | Conversation | None = None) -> str | Conversation:

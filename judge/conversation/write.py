@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ from judge.types import (
     ToolResultPart,
 )  # fmt: skip
 
+_TAIL = 100  # characters at the end of a prompt in which the opening mark stands
+_OPENED = re.compile(r"(?i:assistant|\bA):[^\n]{0,60}\n?\s{0,3}<think>\s*\Z")  # text prompts of base models
 OTHERS = "NOT WRITTEN BY THE ASSISTANT"
 _BY_PART = {ToolCallPart: "ASSISTANT, TOOL CALL", RefusalPart: "ASSISTANT, REFUSAL", ReasoningPart: "ASSISTANT, THINKING"}
 
@@ -194,6 +197,41 @@ def without_thinking(response: str | Conversation) -> Apart:
     if not any(m.role == "assistant" for m in out):
         return Apart("", thought, closed)
     return Apart(plain(tuple(out)), thought, closed)
+
+
+def opened_thinking(prompt: str | Conversation) -> bool:
+    """Whether a prompt ends within the policy's thinking: some chat templates write the opening mark into the prompt.
+
+    Example:
+        >>> opened_thinking((Message("user", "2+2?"), Message("assistant", "<think>")))
+        True
+        >>> opened_thinking("Assistant: <think>\\n"), opened_thinking("What does the tag <think> mean?")
+        (True, False)
+    """
+    if isinstance(prompt, str):
+        return _OPENED.search(prompt[-_TAIL:]) is not None
+    last = prompt[-1] if prompt else None
+    if last is None or last.role != "assistant" or not last.parts:
+        return False
+    end = last.parts[-1]
+    if isinstance(end, ReasoningPart):
+        return len(prompt) > 1 and not end.text
+    return isinstance(end, TextPart) and may_hold(end.text) and not split_thinking(end.text).closed
+
+
+def without_opening(prompt: str | Conversation) -> str | Conversation:
+    """A prompt without a last assistant turn that only opens the thinking.
+
+    Example:
+        >>> without_opening((Message("user", "2+2?"), Message("assistant", "<think>")))
+        '2+2?'
+    """
+    if isinstance(prompt, str) or len(prompt) < 2 or not opened_thinking(prompt):
+        return prompt
+    if any(isinstance(p, TextPart) and split_thinking(p.text)[:2] != ("", "") for p in prompt[-1].parts):
+        return prompt  # it says more
+    kept = prompt[:-1]
+    return kept[0].content if len(kept) == 1 and kept[0].role == "user" and isinstance(kept[0].content, str) else kept
 
 
 def thinking_apart(response: str | Conversation) -> tuple[str | Conversation, bool]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from judge.checks.match import agrees
 from judge.checks.programs import Check, prepare
-from judge.conversation import mapped, own_words, thinking_apart, without_thinking
+from judge.conversation import mapped, opened_thinking, own_words, thinking_apart, without_opening, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
 from judge.filters.intake import Intake, Looked
@@ -27,10 +27,11 @@ from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided
 from judge.rubric.model import PASSED, Criterion, Rubric
 from judge.settings import FilterSettings
-from judge.thinking import may_hold
-from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
+from judge.thinking import ends_thinking, may_hold
+from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, ReasoningPart, Reward, Sample, Verdict
 
 SHRINKS = 6  # times a text is cut and asked about again, where only the endpoint knows its length
+_UNCLOSED = "the thinking never ends, so no answer follows it"
 LEAST_CHARS = 200  # of the longest response; when less would have to do, the rest of the prompt is what does not fit
 _COUNT = re.compile(r"\b\d[\d,]{2,}\b")
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
@@ -122,18 +123,29 @@ class Pipeline:
         return [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
 
     def prepared(self, sample: Sample) -> tuple[Sample, dict[int, Flag]]:
-        """A sample as this run judges it: without the policy's thinking, or with it as a part; a flag where it had some."""
+        """A sample as this run judges it: without the policy's thinking, or with it as a part; a flag where it had some.
+
+        Where the prompt opened the thinking and the response never ends it, all of the response is thinking.
+        """
         flags: dict[int, Flag] = {}
         out: list[str | Conversation] = []
+        opened = opened_thinking(sample.prompt)
+        if opened:
+            sample = replace(sample, prompt=without_opening(sample.prompt))
         for index, response in enumerate(sample.responses):
+            if opened and type(response) is str and not ends_thinking(response):
+                flags[index] = Flag("thinking_unclosed", _UNCLOSED, str(index))
+                out.append("" if self.thinking == "strip" else (Message("assistant", (ReasoningPart(response),)),))
+                continue
             if type(response) is str and not may_hold(response):
                 out.append(response)
                 continue
             bare, thinking, closed = without_thinking(response)
             if not closed:
-                flags[index] = Flag("thinking_unclosed", "the thinking never ends, so no answer follows it", str(index))
+                flags[index] = Flag("thinking_unclosed", _UNCLOSED, str(index))
             elif thinking and self.thinking == "strip":
-                detail = f"{len(thinking):,} characters of the policy's own thinking are not shown to the judge"
+                size = f"{len(thinking):,} character{'s' * (len(thinking) != 1)}"
+                detail = f"the policy's own thinking ({size}) is not shown to the judge"
                 flags[index] = Flag("thinking_stripped", detail, str(index))
             out.append(bare if self.thinking == "strip" else thinking_apart(response)[0])
         return (replace(sample, responses=tuple(out)) if tuple(out) != sample.responses else sample), flags

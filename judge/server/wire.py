@@ -23,7 +23,7 @@ from pydantic import (
 
 from judge.conversation import read_prompt, read_response
 from judge.errors import DataError, RubricError
-from judge.reference import read_documents, read_reference
+from judge.reference import is_missing, read_documents, read_reference, read_steps
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Frozen, Rubric
 from judge.server.errors import APIError, error_responses
@@ -45,8 +45,6 @@ def _is_text(value: Any) -> str:
 RequestText = Annotated[str, PlainValidator(_is_text, json_schema_input_type=str)]
 """Any text; pydantic's own check refuses half a surrogate pair, which a policy can write and which is judged."""
 
-Texts = Annotated[tuple[RequestText, ...], Field(max_length=1000, fail_fast=True)]
-
 
 def _reference(value: Any) -> tuple[str, ...] | None:
     try:
@@ -61,6 +59,20 @@ def _documents(value: Any) -> tuple[str, ...]:
     except DataError as why:
         raise ValueError(str(why)) from None
 
+
+def _steps(value: Any) -> tuple[str, ...]:
+    try:
+        return read_steps(value, "")
+    except DataError as why:
+        raise ValueError(str(why).lstrip()) from None
+
+
+Steps = Annotated[
+    tuple[str, ...],
+    PlainValidator(_steps, json_schema_input_type=str | list[str | dict[str, Any]] | None),
+    Field(max_length=1000),
+]
+"""The steps of a solution: any form that `judge run` reads."""
 
 Reference = Annotated[
     tuple[str, ...] | None,
@@ -127,7 +139,7 @@ class Extras(Frozen):
     context: Documents = ()
     rubric: Annotated[Any, WithJsonSchema(_RUBRIC)] = None
     principle: Annotated[str, Field(max_length=20_000)] | None = None
-    steps: Texts = ()
+    steps: Steps = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -265,7 +277,7 @@ def rubric_in(value: Any, where: str, allowed: str) -> Rubric | None:
     Raises:
         APIError: 422: it is wrong, or not allowed here.
     """
-    if value is None:
+    if is_missing(value):
         return None
     place_ = f"{where}.rubric" if where else "rubric"
     if allowed == "off":

@@ -65,7 +65,7 @@ def test_thinking_is_stripped_or_shown():
     sample = Sample.of("Capital?", "<think>Rome?</think>Paris.")
     text, reward = shown(sample)
     assert "Rome?" not in text
-    assert Flag("thinking_stripped", "5 characters of the policy's own thinking are not shown to the judge", "0") in reward.flags
+    assert Flag("thinking_stripped", "the policy's own thinking (5 characters) is not shown to the judge", "0") in reward.flags
     text, reward = shown(sample, thinking="show")
     assert "<<<ASSISTANT, THINKING " in text
     assert "Rome?" in text
@@ -80,3 +80,34 @@ def test_thinking_that_never_ends_has_no_answer():
     assert text == ""
     assert reward.raw_reward == 0.0
     assert "thinking_unclosed" in {f.name for f in reward.flags}
+
+
+OPENED = "<|im_start|>user\nCapital?<|im_end|>\n<|im_start|>assistant\n<think>\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "answer"),
+    [
+        pytest.param(OPENED, "Rome? No, Paris.", None, id="never-ends"),
+        pytest.param(OPENED, "Rome?</think>Paris.", "Paris.", id="ends"),
+        pytest.param(OPENED, "<think>Rome?</think>Paris.", "Paris.", id="opened-twice"),
+        pytest.param("User: Capital?\nAssistant: <think>", "Rome? No, Paris.", None, id="text-prompt"),
+        pytest.param(
+            [{"role": "user", "content": "Capital?"}, {"role": "assistant", "content": "<think>"}], "Rome?", None, id="messages"
+        ),
+        pytest.param("<｜User｜>Capital?<｜Assistant｜><think>\n", "Rome? No, Paris.", None, id="deepseek"),
+        pytest.param("What does the tag <think> mean?", "It opens the thinking.", "It opens the thinking.", id="a-question"),
+        pytest.param(OPENED + "\n</think>\n\n", "It is Paris.", "It is Paris.", id="empty-thinking"),
+    ],
+)
+def test_thinking_that_the_prompt_opens(prompt, response, answer):
+    """A policy cut off in its thinking has not answered, whoever wrote the opening mark."""
+    if answer is None:
+        text, reward = shown(Sample.of(prompt, response), filters="default")
+        assert (text, reward.reward) == ("", 0.0)
+        assert "thinking_unclosed" in [flag.name for flag in reward.flags]
+        return
+    text, _ = shown(Sample.of(prompt, response))
+    assert f"\n{answer}\n<<<END RESPONSE" in text
+    assert "Rome?" not in text
+    assert "<<<ASSISTANT" not in text

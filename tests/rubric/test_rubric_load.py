@@ -4,10 +4,13 @@ import json
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from judge.errors import RubricError
 from judge.rubric.load import find_rubric, list_rubrics, load_rubric, rubric_from
+from judge.server.wire import rubric_in
+from judge.types import Sample
 
 ONE = "criteria:\n  - id: a\n    text: The response names a city.\n"
 LEVELS = "abcdefgh"
@@ -307,3 +310,27 @@ def test_a_cell_in_any_form_becomes_a_rubric(value, ids):
 def test_a_cell_may_name_a_shipped_rubric():
     """A data set may choose a shipped rubric per row."""
     assert rubric_from("helpfulness", WHERE) == load_rubric("helpfulness")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(["It is right.", "It is short."], id="list"),
+        pytest.param('["It is right.", "It is short."]', id="json-text"),
+        pytest.param("1. It is right.\n2. It is short.", id="numbered-lines"),
+        pytest.param({"criteria": [{"id": "a", "text": "It is right."}, {"id": "b", "text": "It is short."}]}, id="mapping"),
+        pytest.param(np.array(["It is right.", "It is short."]), id="array"),
+    ],
+)
+def test_a_sample_made_in_python_reads_a_rubric_as_a_row_does(value):
+    """Whoever passes the cell of a data set on gets the same rubric, and no AttributeError in the middle of a run."""
+    rubric = Sample.of("q", "a", rubric=value).rubric
+    assert rubric is not None
+    assert [c.text.splitlines()[0] for c in rubric.criteria] == ["It is right.", "It is short."]
+
+
+@pytest.mark.parametrize("value", [None, {}, [], "", float("nan")])
+def test_a_sample_with_an_empty_rubric_has_none(value):
+    """An empty cell leaves the run's own rubric in force, in Python and over HTTP."""
+    assert Sample.of("q", "a", rubric=value).rubric is None
+    assert rubric_in(value, "samples[0]", "judged") is None
