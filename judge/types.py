@@ -376,6 +376,7 @@ class Call:
         vote: Which vote, from 0.
         cached: Taken from the run's journal, not from the engine.
         again: Asked once more, because the reply before stated no single verdict on the scale.
+        thinking: Continued from thinking that had not ended, which was closed for it (`force: thinking`).
         model: The model that was asked.
         request: What was sent, to be sent again; None in a call that came over HTTP. `key` stands for it and the model.
     """
@@ -390,6 +391,7 @@ class Call:
     outcome: Outcome | None  # None for a turn that states no verdict
     cached: bool = False
     again: bool = False
+    thinking: bool = False
     model: str = field(default="", repr=False, compare=False)
     request: Request | None = field(default=None, repr=False, compare=False)
 

@@ -52,6 +52,9 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""
+    for name, what in (("asked_again", "was asked once more"), ("forced_thinking", "was cut off in its thinking and forced")):
+        if c[name]:
+            lines.append(f"the judge {what} for {c[name]} of {c['responses']} responses (flag `{name}`)")
     lines.append(
         f"{c['judge_calls']} judge calls ({c['journal_hits']} more from the journal), {c['verdicts']} verdicts{forced}; "
         f"{run['seconds']['judging']:.1f} s, {run['tokens_per_s']:,.0f} tokens/s"
@@ -129,6 +132,12 @@ def counts(store: Store) -> dict[str, int]:
         n or 0 for n in store.query("SELECT SUM(value IS NOT NULL), SUM(forced), SUM(reason IS NOT NULL) FROM verdicts")[0]
     )
     calls, hits = (n or 0 for n in store.query("SELECT SUM(NOT cached), SUM(cached) FROM verdicts")[0])
+    flagged = dict(
+        store.query(
+            "SELECT json_extract(f.value, '$.name'), COUNT(*) FROM rewards, json_each(rewards.flags) f"
+            " WHERE json_extract(f.value, '$.name') IN ('asked_again', 'forced_thinking') GROUP BY 1"
+        )
+    )
     return {
         "samples": samples,
         "responses": responses,
@@ -141,6 +150,8 @@ def counts(store: Store) -> dict[str, int]:
         "journal_hits": hits,
         "verdicts": verdicts,
         "forced": forced,
+        "asked_again": flagged.get("asked_again", 0),
+        "forced_thinking": flagged.get("forced_thinking", 0),
         "no_verdict": failed,
     }
 

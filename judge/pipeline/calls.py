@@ -155,7 +155,7 @@ class Caller:
         if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all: it was a turn of it, and is kept
             call = replace(call, outcome=None)
         self._keep(call)
-        second = replace(second, again=unreadable)
+        second = replace(second, again=unreadable, thinking=not unreadable and _only_thought(completion))
         self._keep(second)
         return [call, second]
 
@@ -170,7 +170,7 @@ class Caller:
             return None
         opening, structured = shape
         said = strip_thinking(completion.text)
-        thought = said is None or bool(completion.reasoning and not said.strip())
+        thought = _only_thought(completion)
         prefill = Capability.PREFILL in self.engine.capabilities
         if thought:  # a verdict without the thinking that was to lead to it would be a guess
             closed = close_thinking(completion.text or f"<think>\n{completion.reasoning}")
@@ -230,6 +230,12 @@ class Caller:
     def _keep(self, call: Call) -> None:
         if self._journal is not None and not call.cached:
             self._journal.keep(call)
+
+
+def _only_thought(completion: Completion) -> bool:
+    """Whether the reply was cut off inside its thinking."""
+    said = strip_thinking(completion.text)
+    return said is None or bool(completion.reasoning and not said.strip())
 
 
 def _drawn(sampling: Sampling, vote: int) -> Sampling:

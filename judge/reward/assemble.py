@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from judge.recipe.model import Votes
 from judge.reward.fold import Folded, fold_criteria, fold_votes, spread
 from judge.rubric.model import Rubric
-from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty
+from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ def assemble(
     notes = list(flags)
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
+    if any(call.thinking and isinstance(call.outcome, Verdict) for call in calls):
+        notes.append(Flag("forced_thinking", "its thinking had not ended, and was closed"))
     if any(call.again for call in calls):
         notes.append(Flag("asked_again", "the first reply stated no single verdict on the scale"))
     if folded.vetoed_by:

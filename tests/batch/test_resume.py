@@ -136,7 +136,22 @@ def test_a_forced_verdict_is_kept_with_the_reasoning_it_continues(tmp_path):
     assert len(engine.requests) == 8
     _, second = run(tmp_path, samples(2), reply)
     assert second.requests == []
-    assert all(r["reward"] == 1.0 and r["flags"][0]["name"] == "forced_verdict" for r in rewards(tmp_path))
+    assert all([f["name"] for f in r["flags"]] == ["forced_verdict"] for r in rewards(tmp_path))
+    assert all(r["reward"] == 1.0 for r in rewards(tmp_path))
+
+
+def test_what_was_asked_again_is_counted(tmp_path):
+    """Who reads `run.json` sees how often the judge had to be asked once more."""
+
+    def reply(request):
+        return (
+            "VERDICT: MET" if "Maybe." in str(request.messages) or request.structured else "VERDICT: MET\nMaybe.\nVERDICT: UNMET"
+        )
+
+    made, engine = run(tmp_path, samples(2), reply)
+    assert made.run["counts"]["asked_again"] == 2
+    assert made.run["counts"]["forced_thinking"] == 0
+    assert len(engine.requests) == 2 * made.run["counts"]["responses"] * 2
 
 
 def test_a_criterion_left_out_is_asked_again(tmp_path):

@@ -81,7 +81,8 @@ def test_thinking_is_closed_and_continued_where_the_recipe_says_so(tmp_path, cut
     engine = ScriptedEngine([cut, "2"])
     reward = judged(engine, recipe(tmp_path, "force: [missing, truncated, empty, thinking]"))
     assert reward.components == {"overall": 0.25}
-    assert "forced_verdict" in {flag.name for flag in reward.flags}
+    assert {"forced_verdict", "forced_thinking"} <= {flag.name for flag in reward.flags}
+    assert [call.thinking for call in reward.calls] == [False, True]
     said = engine.requests[1].messages[-1]
     assert said.role == "assistant"
     assert said.content.index(begins) < said.content.index("aybe") < said.content.rindex(ends)
