@@ -147,7 +147,7 @@ def _cost(reward: Reward) -> tuple[int, int]:
 
 def _single(reward: Reward) -> TextScore:
     calls, tokens = _cost(reward)
-    filtered = bool(reward.flags) and not reward.calls and reward.flags[0].name != "walkover"
+    filtered = bool(reward.flags) and not reward.calls and reward.flags[0].name != "win_by_default"
     flag = reward.flags[0].name if reward.flags else ""
     if reward.raw_reward is not None:
         return TextScore(reward.raw_reward, "", filtered, flag, calls, tokens)

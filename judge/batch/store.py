@@ -283,7 +283,7 @@ def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
         return "no_verdict"
     if calls is None:
         return None
-    decided = not reward.components or any(f.name == "walkover" for f in reward.flags)
+    decided = not reward.components or any(f.name == "win_by_default" for f in reward.flags)
     return "gated" if not calls and decided else "judged"
 
 

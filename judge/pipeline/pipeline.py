@@ -270,7 +270,7 @@ class Pipeline:
         if entry.blocked is not None:
             return self._gated(sample, index, entry, entry.blocked)
         if self._spec.mode == "pairwise" and entries[1 - index].blocked is not None:
-            return self._walkover(sample, index, entry, entries[1 - index])
+            return self._win_by_default(sample, index, entry, entries[1 - index])
         return assemble(
             sample_id=sample.id,
             group=sample.group_key,
@@ -290,14 +290,14 @@ class Pipeline:
         text = f"{flag.name}: {flag.detail}; 0 without a judge call"
         return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group_key)
 
-    def _walkover(self, sample: Sample, index: int, entry: Looked, other: Looked) -> Reward:
+    def _win_by_default(self, sample: Sample, index: int, entry: Looked, other: Looked) -> Reward:
         """A pair whose other response was blocked: it wins against a vetoed one; against a dropped one nothing is known."""
         if other.action == "drop":
             name = other.blocked.name if other.blocked else ""
             failure = NoVerdict(Reason.DROPPED, f"the other response was dropped ({name})")
             return Reward(sample.id, index, None, failure, flags=entry.flags, group=sample.group_key)
-        flag = Flag("walkover", "the other response has nothing to judge", str(index))
-        text = "walkover: the other response has nothing to judge"
+        flag = Flag("win_by_default", "the other response has nothing to judge", str(index))
+        text = "win by default: the other response has nothing to judge"
         flags = (*entry.flags, flag)
         return Reward(sample.id, index, 1.0, components={OVERALL: 1.0}, flags=flags, group=sample.group_key, explanation=text)
 

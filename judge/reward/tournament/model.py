@@ -46,7 +46,7 @@ class Tournament:
     Attributes:
         wins: Shape (n, n), of row over column, in [0, 1]; NaN where there is no verdict, and on the diagonal.
         counts: Shape (n, n), questions with a verdict for each pair. 0 with a number in `wins`: decided without a question
-            (identical responses, walkovers).
+            (identical responses, wins by default).
         order: Positions, best first; those without a reward are left out.
         rewards: In [0, 1]; None for a response without any comparison.
         cycles: Triples a > b > c > a, at most 100 of them.

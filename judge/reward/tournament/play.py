@@ -232,7 +232,7 @@ def _scores(
 
 
 def _unknown(table: Table, players: Sequence[Sequence[int]]) -> set[int]:
-    """Players without any verdict against another: walkovers and copies alone say nothing when there was someone to ask."""
+    """Players without any verdict against another: wins by default and copies alone say nothing when there was someone to ask."""
     if len(players) < 2:
         return set()
     return {p for p in range(len(players)) if np.isnan(table.wins[p]).all()}

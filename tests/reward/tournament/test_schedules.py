@@ -132,7 +132,7 @@ def test_identical_responses_tie_without_a_question(schedule: str):
         pytest.param([], (), (), id="nobody"),
         pytest.param(["a"], (), (None,), id="alone-there-is-nothing-to-compare"),
         pytest.param(["a", "a"], (), (0.5, 0.5), id="copies-only"),
-        pytest.param(["a", ""], (1,), (1.0, 0.0), id="walkover"),
+        pytest.param(["a", ""], (1,), (1.0, 0.0), id="win-by-default"),
         pytest.param(["", ""], (0, 1), (0.0, 0.0), id="all-vetoed"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_vetoed_response_loses_without_a_question():
     assert scales.asked in ([(0, 1)], [(1, 0)])
 
 
-def test_a_failed_judge_is_not_a_walkover():
+def test_a_failed_judge_is_no_win_by_default():
     """With an empty group member and a judge that fails, the others have no reward rather than a perfect one."""
     played = run(Scales([1, 2, 0], lambda i, j: True), lost=(2,))
     assert played.rewards == (None, None, 0.0)
