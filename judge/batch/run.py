@@ -159,7 +159,9 @@ def _kept(run: dict[str, Any], total: int | None, output: Path, command: str) ->
     done = f"{run['counts']['samples']:,}" + (f" of {total:,}" if total is not None else "")
     again = f"continue with:\n  {command}" if command else "run it again to continue"
     works = "when the engine works again, " if run["state"] == "incomplete" else ""
-    return f"{done} samples are judged and kept in {output} (state `{run['state']}`); {works}{again}"
+    failed = run["counts"]["no_reward"]
+    lacking = f", {failed:,} of their responses without a reward" if failed else ""
+    return f"{done} samples are judged and kept in {output}{lacking} (state `{run['state']}`); {works}{again}"
 
 
 class _Rows:

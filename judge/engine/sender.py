@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from judge.engine.faults import shorten
 from judge.engine.protocol import Outage
 from judge.errors import EngineDown
 from judge.retry import PASSING, RetryPolicy, retry_after_seconds
@@ -171,6 +172,10 @@ class _Attempts:
         return f"{made}; last: {self.last}" if self.last else made
 
 
+def _is_page(body: bytes) -> bool:
+    return body[:64].lstrip()[:1] == b"<"
+
+
 class Sender:
     """Sends bodies to the least busy endpoint that works.
 
@@ -265,6 +270,8 @@ class Sender:
             what = str(problem)
         else:
             endpoint.unanswered = 0
+            if reply.status == 200 and _is_page(reply.body):
+                return self._page(endpoint, reply, attempts)
             about = None if reply.status == 200 else self._classify(reply)
             if about == "request" or (about is None and reply.status not in RETRIED_STATUSES):
                 self._answered(endpoint)
@@ -281,6 +288,14 @@ class Sender:
         if endpoint.failed(time.monotonic(), self._policy, fault, asked_s=attempts.asked_s, gateway=attempts.gateway):
             self._report(endpoint)
         return None
+
+    def _page(self, endpoint: Endpoint, reply: Reply, attempts: _Attempts) -> Reply | None:
+        """A web page with status 200: what a proxy shows when nobody is behind it. One is a failed reply, many are an outage."""
+        endpoint.last_failure = f"the reply is not JSON: {shorten(reply.body)!r}"
+        attempts.last = f"{endpoint.base_url}: {endpoint.last_failure}"
+        if endpoint.failed(time.monotonic(), self._policy, None):
+            self._report(endpoint)
+        return reply if endpoint.down_since is None else None
 
     async def _pause(self, endpoint: Endpoint, attempts: _Attempts) -> GaveUp | None:
         """Wait before the next attempt; the end of the request when there is none."""

@@ -1,10 +1,12 @@
 """When an endpoint is asked again, and when it is left alone."""
 
+import asyncio
 import random
 
 import pytest
 
-from judge.engine.sender import PROBE_S, TRIP_AFTER, Endpoint
+from judge.engine.sender import PROBE_S, TRIP_AFTER, Endpoint, Reply, Sender
+from judge.errors import EngineDown
 from judge.retry import RetryPolicy, retry_after_seconds
 
 POLICY = RetryPolicy(base_s=1.0, cap_s=4.0, retry_after_cap_s=30.0)
@@ -98,3 +100,33 @@ def test_lost_connections_then_refused_ones_are_a_server_that_is_gone():
 def test_addresses(base, path, url):
     """Base URLs are written in several ways, all of them usual."""
     assert Endpoint(base).url(path) == url
+
+
+def test_a_page_in_the_place_of_replies_is_an_outage():
+    """A proxy that answers every request with a page of its own stops the work; it does not fail a whole data set row by row."""
+    page = Reply(200, b"<html>Bad gateway</html>")
+    sender = Sender(["http://a/v1"], POLICY, 30.0, str, patience_s=0.2, seed=0)
+
+    async def post(url, body):
+        return page
+
+    async def send_all():
+        return await asyncio.gather(*(sender.send(post, "chat/completions", b"{}") for _ in range(200)), return_exceptions=True)
+
+    given = asyncio.run(send_all())
+    assert any(isinstance(one, EngineDown) and "Bad gateway" in str(one) for one in given)
+
+
+def test_one_page_is_one_failed_reply():
+    """A moment of the proxy costs one request, and the next reply says that the endpoint works."""
+    replies = iter([Reply(200, b"<html></html>"), Reply(200, b"{}")])
+    sender = Sender(["http://a/v1"], POLICY, 30.0, str, patience_s=0.2, seed=0)
+
+    async def post(url, body):
+        return next(replies)
+
+    async def send_two():
+        return [(await sender.send(post, "chat/completions", b"{}"))[0].body for _ in range(2)]
+
+    assert asyncio.run(send_two()) == [b"<html></html>", b"{}"]
+    assert sender.endpoints[0].failures == 0
