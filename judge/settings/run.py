@@ -116,5 +116,5 @@ class RunSettings(Frozen):
     @classmethod
     def _engine(cls, value: Any) -> Any:
         if isinstance(value, str):
-            raise ValueError(f"is a group of fields; write `engine: {{kind: {value}}}`, and `model` where it needs one")
+            raise ValueError(f"must be a mapping, for example `engine: {{kind: {value}}}`, with `model` where the kind needs one")
         return {"kind": "vllm", **value} if isinstance(value, dict) else value
