@@ -24,6 +24,10 @@ ANSWER_KEYS = (
 )  # fmt: skip
 """Where a mapping holds its answer, first come, first served."""
 
+REFERENCE_COLUMNS = ("reference", "reference_answer", "answer", "solution", "ground_truth", "target")
+"""Columns of a row that hold its reference, in every entry; the first one that holds something. A `label` is none of them: what a
+label says about an answer no judge may see."""
+
 _PLAIN = frozenset({str, int, float, bool, list, tuple, dict})
 _ALIASES = ("aliases", "alternatives", "alias")  # TriviaQA: further right answers beside `value`
 _TITLES = ("title", "heading", "name", "role")
@@ -50,6 +54,21 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(is_missing(v) for v in value.values())
     return isinstance(value, list | tuple | Set) and all(is_missing(v) for v in value)
+
+
+def reference_in(row: Mapping[str, Any]) -> Any:
+    """The reference among a row's fields, as it stands: under a known name, or where verl keeps it.
+
+    Example:
+        >>> reference_in({"id": 3, "answer": "Paris"}), reference_in({"reward_model": {"ground_truth": "Paris"}})
+        ('Paris', 'Paris')
+        >>> reference_in({"reference": "", "label": 1}) is None
+        True
+    """
+    found = next((row[name] for name in REFERENCE_COLUMNS if name in row and not is_missing(row[name])), None)
+    if found is None and isinstance(kept := row.get("reward_model"), Mapping):
+        found = None if is_missing(kept.get("ground_truth")) else kept["ground_truth"]
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -18,10 +18,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters._shared.sample import QUESTION_KEYS, question_of, reference_in
+from judge.adapters._shared.sample import QUESTION_KEYS, question_of
 from judge.adapters._shared.score_group import judge_for, wait_for
 from judge.conversation import messages_in, response_after
 from judge.errors import NoVerdictError
+from judge.reference import reference_in
 
 LIMIT_S = 13.0  # below AReaL's 15 s, whose end would be a 0
 

@@ -26,11 +26,12 @@ from judge.adapters._shared.lazy import base_of
 from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
-from judge.adapters._shared.sample import question_of, reference_in
+from judge.adapters._shared.sample import question_of
 from judge.adapters._shared.score_group import judge_for, score_group
 from judge.conversation import response_after
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
+from judge.reference import reference_in
 from judge.types import Reward, Sample
 
 FRAMEWORK = "areal-workflow"

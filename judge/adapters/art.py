@@ -23,9 +23,10 @@ from typing import Any
 from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
-from judge.adapters._shared.sample import completion_of, messages_as_mappings, prompt_of, reference_in
+from judge.adapters._shared.sample import completion_of, messages_as_mappings, prompt_of
 from judge.adapters._shared.score_group import judge_for, score_group
 from judge.errors import DataError
+from judge.reference import reference_in
 from judge.types import Sample
 
 logger = logging.getLogger("judge.art")

@@ -9,10 +9,11 @@ from typing import Any
 
 from judge.adapters._shared.failure_policy import Framework, framework, needs_group, policy_of
 from judge.adapters._shared.metrics import components_of, metric_names
-from judge.adapters._shared.sample import QUESTION_KEYS, REFERENCE_COLUMNS, shows_question
+from judge.adapters._shared.sample import QUESTION_KEYS, shows_question
 from judge.adapters.areal import LIMIT_S
 from judge.errors import SettingsError
 from judge.pipeline.build import Plan
+from judge.reference import REFERENCE_COLUMNS
 from judge.settings import OpenAiSettings, TransformersSettings, VllmSettings
 from judge.shape import needs
 

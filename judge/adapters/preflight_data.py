@@ -16,7 +16,6 @@ from typing import Any
 from judge.adapters._shared.sample import (
     NOT_GIVEN,
     QUESTION_KEYS,
-    REFERENCE_COLUMNS,
     label_answer,
     label_fields,
     prompt_of,
@@ -27,7 +26,7 @@ from judge.adapters._shared.sample import (
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, JudgeError
 from judge.pipeline.build import Plan, build_pipeline
-from judge.reference import is_missing, read_reference
+from judge.reference import REFERENCE_COLUMNS, is_missing, read_reference
 from judge.settings.filters import FilterSettings
 from judge.types import Capability, Message, Request, Sample
 

@@ -19,10 +19,11 @@ from typing import Any
 
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
-from judge.adapters._shared.sample import prompt_of, reference_in
+from judge.adapters._shared.sample import prompt_of
 from judge.adapters._shared.score_group import judge_for, wait_for
 from judge.conversation import response_after
 from judge.errors import SettingsError
+from judge.reference import reference_in
 from judge.types import Message, Sample
 
 SLOT = "judge_slot"  # the key of `extras` where a generator puts a `Slot`

@@ -21,10 +21,11 @@ from typing import Any
 
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.remote_judge import RemoteJudge
-from judge.adapters._shared.sample import QUESTION_KEYS, prompt_of, question_of, reference_in
+from judge.adapters._shared.sample import QUESTION_KEYS, prompt_of, question_of
 from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.conversation import messages_in, read_masked, response_after
 from judge.errors import DataError, SettingsError
+from judge.reference import reference_in
 from judge.types import Conversation, Message, Sample
 
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge.adapters._shared.sample import completion_of, prompt_of, reference_in
+from judge.adapters._shared.sample import completion_of, prompt_of
 from judge.adapters._shared.score_group import group_numbers, judge_for
 from judge.errors import DataError
+from judge.reference import reference_in
 from judge.thinking import strip_thinking
 from judge.types import Conversation
 

@@ -27,10 +27,11 @@ from typing import Any
 from judge.adapters._shared.failure_policy import policy_of
 from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
-from judge.adapters._shared.sample import messages_as_mappings, question_of, reference_in, samples_of, shows_question
+from judge.adapters._shared.sample import messages_as_mappings, question_of, samples_of, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.judge import Judge
+from judge.reference import reference_in
 from judge.reward.missing import apply_policy
 from judge.types import Message, NoVerdict, Reason, Reward
 

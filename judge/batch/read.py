@@ -22,7 +22,7 @@ from judge.batch.layouts import DataRow, layout_of
 from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, Fields, at, parse_map, parsed, question_of, top
 from judge.conversation import read_conversation
 from judge.errors import DataError, JudgeError, Problem, RubricError, did_you_mean
-from judge.reference import is_missing, read_documents, read_reference, read_steps, written
+from judge.reference import REFERENCE_COLUMNS, is_missing, read_documents, read_reference, read_steps, written
 from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.types import Sample
@@ -130,7 +130,8 @@ def _wanted_columns(
         return None
     known = () if layout is None else (*layout.tells, *layout.fields.values())
     fields = (f for f in FIELDS if f not in _OPTIONAL or f in wants or f == "reference")
-    paths = (*fields, *MESSAGES, *keep, *mapping.values(), *known)
+    references = (*REFERENCE_COLUMNS, "reward_model") if "reference" in wants else ()
+    paths = (*fields, *references, *MESSAGES, *keep, *mapping.values(), *known)
     return {column for path in paths if path for column in top(names, path)}
 
 

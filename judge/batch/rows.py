@@ -17,7 +17,7 @@ from judge.batch.layouts import DataRow, RowLayout, layout_of
 from judge.conversation import read_conversation, read_prompt, read_response, split_conversation
 from judge.errors import DataError, InputError, did_you_mean
 from judge.jsonfile import parse_json
-from judge.reference import is_missing
+from judge.reference import is_missing, reference_in
 from judge.types import Conversation
 from judge.yamlfile import shown
 
@@ -130,7 +130,7 @@ class Fields:
 
     def raw(self, field: str) -> Any:
         """The value of a field as it stands, or `NOTHING`."""
-        if self._simple and field != "messages":
+        if self._simple and field not in ("messages", "reference"):
             return self.row.get(field, NOTHING)
         if field in self.mapping:
             return at(self.row, self.mapping[field]) if self.mapping[field] else NOTHING
@@ -146,6 +146,9 @@ class Fields:
         if self.layout is not None and field in self.layout.fields:
             return at(self.row, self.layout.fields[field])
         names = MESSAGES if field == "messages" else (field,)
+        if field == "reference":  # the first one that holds something, as trainers' columns are read
+            left = {n: v for n, v in self.row.items() if n not in self._taken and n not in self._used}
+            return NOTHING if (found := reference_in(left)) is None else found
         name = next((n for n in names if n in self.row and n not in self._taken and n not in self._used), None)
         return NOTHING if name is None else self.row[name]
 

@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.adapters._shared.failure_policy import needs_group
-from judge.adapters._shared.sample import reference_in
 from judge.conversation import plain, policy_side, read_conversation, read_prompt
 from judge.errors import DataError
+from judge.reference import reference_in
 from judge.rubric.model import Frozen
 from judge.schema import Out
 from judge.server.answer import answer, read

@@ -12,11 +12,10 @@ from judge.conversation import read_prompt, read_response
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.shaping import LENGTHS
-from judge.reference import ANSWER_KEYS, is_missing, read_documents, read_reference, written
+from judge.reference import ANSWER_KEYS, REFERENCE_COLUMNS, is_missing, read_documents, read_reference, reference_in, written
 from judge.rubric.load import rubric_from
 from judge.types import Conversation, Sample
 
-REFERENCE_COLUMNS = ("reference", "reference_answer", "answer", "solution", "ground_truth", "target", "label")
 QUESTION_KEYS = ("question", "prompt", "problem", "query", "messages", "raw_prompt")
 NOT_GIVEN = "(not given)"  # what stands for the question where no template shows it
 _PRINTS = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
@@ -56,7 +55,7 @@ def references_in(columns: Mapping[str, Sequence[Any]], wanted: str | None, coun
         DataError: The one asked for is not there.
     """
     if wanted is None:
-        known = [name for name in REFERENCE_COLUMNS if name in columns]
+        known = [name for name in (*REFERENCE_COLUMNS, "reward_model") if name in columns]
         return [reference_in({name: columns[name][row] for name in known}) for row in range(count)]
     if wanted not in columns:
         known = sorted(columns)
@@ -67,16 +66,6 @@ def references_in(columns: Mapping[str, Sequence[Any]], wanted: str | None, coun
 def reference_of(value: Any, where: str = "the reference") -> tuple[str, ...] | None:
     """A reference as the trainer passes it, read as `judge run` reads a column of one (`judge.reference`)."""
     return read_reference(value, where)
-
-
-def reference_in(row: Mapping[str, Any]) -> Any:
-    """The reference among a row's fields, by the known names.
-
-    Example:
-        >>> reference_in({"id": 3, "answer": "Paris"})
-        'Paris'
-    """
-    return next((row[name] for name in REFERENCE_COLUMNS if not is_missing(row.get(name))), None)
 
 
 LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})
