@@ -14,6 +14,7 @@ from judge.attack.evaluator import build_evaluator
 from judge.attack.report import exceeding, record, verdict_line
 from judge.attack.run import AttackOptions
 from judge.attack.seeds import load_seeds
+from judge.errors import EngineDown
 from judge.pipeline.session import open_judges
 from judge.recipe.load import list_recipes
 from tests.attack.attack_harness import attacked, planned, rights, some
@@ -96,7 +97,6 @@ def test_first_wins_gives_half():
     [
         pytest.param(garbage, "missing", id="garbage"),
         pytest.param(truncated, "truncated", id="truncated"),
-        pytest.param(slow(3.0), "timeout", id="slow"),
     ],
 )
 def test_silence_is_no_defence(stub, reason):
@@ -111,6 +111,13 @@ def test_silence_is_no_defence(stub, reason):
     assert math.isnan(report.modes[0].honest["on"].accepted)
     assert "Nothing is shown" in verdict_line(report)
     assert exceeding(report, 0.5)
+
+
+def test_an_endpoint_that_never_replies_in_time_stops_the_attack():
+    """Thousands of time-outs one after the other would look like a judge that resists."""
+    options = AttackOptions(families=("fake-verdict",), trials=2, items=2, filter_states=("on",))
+    with pytest.raises(EngineDown):
+        attacked(slow(3.0), options, engine={"deadline_s": 0.5, "patience_s": 0})
 
 
 def test_a_perfect_judge_has_a_clean_report():
