@@ -24,7 +24,7 @@ from tests.hostile import NIGHTLY
 pytestmark = pytest.mark.slow
 
 SIZES = (64_000, 128_000, 256_000, 512_000, 1_000_000) if NIGHTLY else (64_000, 256_000, 1_000_000)
-LIMIT = 0.25  # CPU seconds for a megabyte on a quiet core
+LIMIT = 1.2  # CPU seconds for a megabyte; at most 0.6 was measured, on a core shared with two other programs
 RATIO = 2.5  # at most, for twice the text
 NOISE = 0.004  # seconds below which a ratio says nothing
 
