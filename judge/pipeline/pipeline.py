@@ -141,6 +141,9 @@ class Pipeline:
                 out.append(response)
                 continue
             bare, thinking, closed = without_thinking(response)
+            if closed and not thinking and _stray(bare, sample.reference):  # `<think></think>a`: a filter has to see the block
+                out.append(response)
+                continue
             if not closed:
                 flags[index] = Flag("thinking_unclosed", _UNCLOSED, str(index))
             elif thinking and self.thinking == "strip":
@@ -405,6 +408,13 @@ def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
                 f"sample `{sample.id}`: criterion `{criterion.id}`: a rubric in the data may not name code (`{criterion.check}`)"
             )
     return prepare(rubric) if rubric else {}
+
+
+def _stray(rest: str | Conversation, reference: tuple[str, ...] | None) -> bool:
+    """Whether what stands behind an empty thinking block is a letter or two that no reference holds."""
+    if not isinstance(rest, str) or not reference or len(rest.strip()) > 3 or any(c.isdigit() for c in rest):
+        return False
+    return not any(agrees(rest.strip(), each) for each in reference)
 
 
 def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion) -> Cell:

@@ -37,7 +37,7 @@ def test_split_groups_are_judged_once(tmp_path, world):
     expected: Counter[tuple[str, ...]] = Counter()
     for step in range(STEPS):
         parts = [f["local"][step] for f in found]
-        assert [v for part in parts for v in part["values"]] == rewards[step]
+        assert [v for part in parts for v in part["values"]] == pytest.approx(rewards[step], rel=1e-6)  # trainers hold 32 bits
         texts = [text for part in parts for text in part["completions"]]
         for start in range(0, len(texts), SIZE):
             group = texts[start : start + SIZE]
