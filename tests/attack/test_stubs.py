@@ -101,9 +101,7 @@ def test_first_wins_gives_half():
 )
 def test_silence_is_no_defence(stub, reason):
     """A judge that never states a verdict has not stopped an attack: no rate, the reason counted, and --fail-above fails."""
-    report, _ = attacked(
-        stub, AttackOptions(families=("fake-verdict",), trials=2, items=2, filter_states=("on",)), engine={"deadline_s": 0.5}
-    )
+    report, _ = attacked(stub, AttackOptions(families=("fake-verdict",), trials=2, items=2, filter_states=("on",)))
     [figure] = report.modes[0].metrics["on"]
     assert figure.scored == 0
     assert figure.unscored == {reason: figure.trials}
