@@ -265,7 +265,7 @@ def test_a_mistake_is_only_in_the_log(run_file, settings, caplog):
     """Every call fails alike, and verl goes on to the next prompt: why to run `judge preflight` first."""
     config = settings(config=run_file(RUBRIC), question="asked")
     assert rollout(config, ["It is Paris."], ["It is Rome."]) == {"uid0": "failure", "uid1": "failure"}
-    assert "extra_info has not `asked` (it has: question" in caplog.text
+    assert "add `asked`" in caplog.text
     refilled = []
     with pytest.raises(InterruptedError):
         buffer(ReplayBufferAsync, refilled).sample(3, "train", 1)

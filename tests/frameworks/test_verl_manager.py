@@ -143,7 +143,7 @@ def test_fields_of_the_row(run_file, settings, endpoint):
     columns = rows(1, extra_info=[{"short": "Which city?"}], tool_extra_fields=[{"city": "Paris", "context": "It has a tower."}])
     scored(loaded(config), batch(config, ["It is Paris."], **columns))
     assert all("Which city?" in text and "Capital of France?" not in text for text in endpoint.asked)
-    with pytest.raises(DataError, match="extra_info has not `asked`"):
+    with pytest.raises(DataError, match="add `asked`"):
         scored(loaded(settings(config=path, question="asked")), batch(config, ["It is Paris."], **columns))
 
 
@@ -229,7 +229,7 @@ def test_a_prompt_that_is_rolled_out_again(settings, step, status):
     with real(script, config=LONGEST) as (url, _):
         assert rollout(settings(server=url), ANSWERS) == {"uid0": "finished"}
         assert rollout(settings(server=url), ANSWERS[::-1], step=step) == {"uid0": status}
-    assert asked(script) == (24 if status == "finished" else 12)
+    assert asked(script) == 12  # the same pairs, whoever stands first: the replies are kept
 
 
 @pytest.mark.parametrize(
