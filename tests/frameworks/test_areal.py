@@ -221,9 +221,9 @@ def test_what_the_judge_sees(env, endpoint):
 
 
 def test_lengths_are_the_policys(env):
-    """12 letters and the closing mark, of 10 that cost nothing and 10 more that cost a tenth each: 1 - 3/10, in 64ths."""
+    """12 letters and the closing mark, of 10 that cost nothing and 10 more that cost a tenth each: 1 - 3/10."""
     env("recipe: verifier\nreward: {shape: [{kind: overlong, limit: 20, cache: 10}]}\n")
-    assert episode(RIGHT)["rewards"].tolist() == [45 / 64]
+    assert episode(RIGHT)["rewards"].tolist() == pytest.approx([0.7])
 
 
 def test_rejected_prompts_are_replaced(env):
@@ -268,7 +268,7 @@ def test_episodes_are_judged_side_by_side(env, endpoint):
     ("options", "says"),
     [
         pytest.param({"gconfig": GenerationHyperparameters(n_samples=4)}, "pass `group_size=4` to the workflow", id="twice"),
-        pytest.param({"on_no_verdict": "raise"}, "it can: exclude, impute_group_mean, constant", id="raise"),
+        pytest.param({"on_no_verdict": "raise"}, "Use one of: exclude, impute_group_mean, constant", id="raise"),
         pytest.param({"on_no_verdict": "impute_group_mean"}, "needs whole groups, and `group_size` is 1", id="mean-of-none"),
         pytest.param({"config": {"recipe": "pairwise", "group": {}}}, "`group` needs whole groups", id="tournament-of-one"),
     ],
