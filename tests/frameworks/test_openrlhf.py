@@ -140,7 +140,7 @@ def test_an_engine_that_cannot_work_ends_the_run(step, endpoint, log, broken, er
 
 def test_a_wrong_run_file_stops_the_rollout_actor(step):
     """Its own error, while the actor is being made: later it would be swallowed."""
-    with pytest.raises(SettingsError, match="name a number, with `on_no_verdict: constant`"):
+    with pytest.raises(SettingsError, match="requires a number for a missing reward"):
         step("recipe: verifier\n").engine(FILE, [])
 
 

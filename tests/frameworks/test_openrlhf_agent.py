@@ -201,7 +201,7 @@ def test_a_judge_that_cannot_work_ends_the_run_with_its_reason(agent, endpoint, 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("recipe: verifier\n", "name a number for all of such a group", id="no-number"),
+        pytest.param("recipe: verifier\n", "requires a number for every response", id="no-number"),
         pytest.param("recipe: verifier\non_no_verdict: constant\n", "no_verdict_constant", id="no-constant"),
         pytest.param("recipe: verifyer\n", "verifier", id="no-such-recipe"),
     ],
