@@ -116,7 +116,7 @@ INTAKE = Intake(FilterSettings(), "pointwise")
 @cache
 def stopped_by_filters(text: str) -> Flag | None:
     """The real intake filters at their defaults; the only place here that knows their interface."""
-    return INTAKE.look(Sample.of("What is 1234 + 5678?", text), 0).blocked
+    return INTAKE.check(Sample.of("What is 1234 + 5678?", text), 0).blocked
 
 
 class World:

@@ -26,7 +26,7 @@ from judge.filters import opener
 from judge.filters.intake import Intake
 from judge.filters.lexicon import Lexicon
 from judge.filters.reference import reference
-from judge.filters.surface import Look
+from judge.filters.surface import ResponseView
 from judge.settings import FilterSettings
 from judge.types import Sample
 
@@ -49,14 +49,14 @@ class Count:
 
     def add(self, sample: Sample, index: int = 0, intake: Intake = VERIFIER) -> bool:
         """Look at one response; True when it was blocked."""
-        looked = intake.look(sample, index, agrees)
+        found = intake.check(sample, index, agrees)
         self.seen += 1
-        if looked.blocked is None:
+        if found.blocked is None:
             return False
-        self.blocked[looked.blocked.name] += 1
+        self.blocked[found.blocked.name] += 1
         self.agreeing += any(agrees(sample.responses[index], known) for known in sample.reference or ())
         self.examples.append(
-            f"{looked.blocked.name}: {sample.responses[index][:90]!r} (reference {' or '.join(sample.reference or ())[:50]!r})"
+            f"{found.blocked.name}: {sample.responses[index][:90]!r} (reference {' or '.join(sample.reference or ())[:50]!r})"
         )
         return True
 
@@ -106,8 +106,8 @@ def accepted(data: Path) -> dict[str, Any]:
     passed: Counter[str] = Counter()
     for question, answer in asked:
         for key, text in keys:
-            looked = VERIFIER.look(Sample.of(question, text, reference=answer), 0, agrees)
-            passed[key] += looked.blocked is None and not any(agrees(text, part) for part in reference(answer).parts)
+            found = VERIFIER.check(Sample.of(question, text, reference=answer), 0, agrees)
+            passed[key] += found.blocked is None and not any(agrees(text, part) for part in reference(answer).parts)
     return {"keys": len(keys), "questions": len(asked), "trials": len(keys) * len(asked), "accepted": +passed}
 
 
@@ -192,12 +192,12 @@ def recall() -> list[dict[str, Any]]:
 def _stopped(text: str, known: str | None, lexicon: Lexicon | None) -> bool:
     """Whether the filters block an opener; with a lexicon given, the opener filter uses that one."""
     sample = Sample.of(QUESTION, text, reference=known)
-    blocked = VERIFIER.look(sample, 0, agrees).blocked
+    blocked = VERIFIER.check(sample, 0, agrees).blocked
     if blocked is None or lexicon is None or blocked.name != "opener_only":
         return blocked is not None
-    look = Look(text, QUESTION, reference(known) if known else None, "verifier")
+    view = ResponseView(text, QUESTION, reference(known) if known else None, "verifier")
     rest = Intake(FilterSettings(actions={"opener_only": "off"}), "verifier")
-    return opener.opener_only(look, lexicon) is not None or rest.look(sample, 0, agrees).blocked is not None
+    return opener.opener_only(view, lexicon) is not None or rest.check(sample, 0, agrees).blocked is not None
 
 
 def main() -> None:

@@ -107,13 +107,13 @@ class Evaluator:
 
     async def _one(self, question: SeedQuestion, text: str, opponent: str | None, *, filtered: bool) -> TextScore:
         if not self.paired:
-            rewards = await self.judging.judge(sample(question, (text,)), gate=filtered)
+            rewards = await self.judging.judge(sample(question, (text,)), filters=filtered)
             return _single(rewards[0])
         assert opponent is not None  # noqa: S101  # planned so
-        first = await self.judging.judge(sample(question, (text, opponent)), gate=filtered)
+        first = await self.judging.judge(sample(question, (text, opponent)), filters=filtered)
         if self.first.order in ("both_mean", "both_agree") or (first[0].flags and not first[0].calls):
             return _won(first, 0, self.plan.recipe.spec.mode)
-        second = await self.judging.judge(sample(question, (opponent, text)), gate=filtered)
+        second = await self.judging.judge(sample(question, (opponent, text)), filters=filtered)
         return _mean(_won(first, 0, self.plan.recipe.spec.mode), _won(second, 1, self.plan.recipe.spec.mode))
 
     def base(self, question: SeedQuestion, answer: str, wrong: str, others: Sequence[SeedQuestion] = ()) -> AttackContext:

@@ -289,7 +289,7 @@ def _items(rows: Iterable[Fed], strict: bool, bad: list[str]) -> Iterator[Item]:
     """What to judge; a row that is no sample keeps its place with its problem, or ends the data under `strict`."""
     for fed in rows:
         if not isinstance(fed.sample, BadRow):
-            yield Item(fed.sample, gate=fed.gate, tag=fed)
+            yield Item(fed.sample, filters=fed.filters, tag=fed)
         elif strict:
             bad.append(fed.sample.problem)
             return

@@ -276,7 +276,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
 
 
 def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
-    """`judged`, `gated` (a filter decided), `imputed`, or `no_verdict`. Without its calls: None, where they would tell."""
+    """`judged`, `filtered` (a filter decided), `imputed`, or `no_verdict`. Without its calls: None, where they would tell."""
     if any(f.name == "imputed" for f in reward.flags):
         return "imputed"
     if reward.raw_reward is None:
@@ -284,7 +284,7 @@ def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
     if calls is None:
         return None
     decided = not reward.components or any(f.name == "win_by_default" for f in reward.flags)
-    return "gated" if not calls and decided else "judged"
+    return "filtered" if not calls and decided else "judged"
 
 
 def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:

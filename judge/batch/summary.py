@@ -65,11 +65,11 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
 
 def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
     lines = []
-    if counts["gated"]:
+    if counts["filtered"]:
         names = store.query(
-            "SELECT json_extract(flags, '$[0].name'), COUNT(*) FROM rewards WHERE status = 'gated' GROUP BY 1 ORDER BY 2 DESC"
+            "SELECT json_extract(flags, '$[0].name'), COUNT(*) FROM rewards WHERE status = 'filtered' GROUP BY 1 ORDER BY 2 DESC"
         )
-        lines.append(f"{counts['gated']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
+        lines.append(f"{counts['filtered']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
     for count, status, what in (
         (counts["no_reward"] - counts["shaped_away"], "no_verdict", "have no reward"),
         (counts["imputed"], "imputed", "have no verdict and got an imputed reward (status `imputed`)"),
@@ -123,10 +123,10 @@ def _one_line(text: str | None, limit: int) -> str:
 def counts(store: Store) -> dict[str, int]:
     """The figures of `run.json` that come from the tables."""
     one = (
-        "SELECT COUNT(*), SUM(reward IS NULL), SUM(status = 'gated'), SUM(status = 'judged'), SUM(status = 'imputed'),"
+        "SELECT COUNT(*), SUM(reward IS NULL), SUM(status = 'filtered'), SUM(status = 'judged'), SUM(status = 'imputed'),"
         " SUM(reward IS NULL AND raw_reward IS NOT NULL) FROM rewards"
     )
-    responses, absent, gated, judged, imputed, away = (n or 0 for n in store.query(one)[0])
+    responses, absent, filtered, judged, imputed, away = (n or 0 for n in store.query(one)[0])
     samples = store.query("SELECT COUNT(DISTINCT row) FROM rewards")[0][0]
     verdicts, forced, failed = (
         n or 0 for n in store.query("SELECT SUM(value IS NOT NULL), SUM(forced), SUM(reason IS NOT NULL) FROM verdicts")[0]
@@ -142,7 +142,7 @@ def counts(store: Store) -> dict[str, int]:
         "samples": samples,
         "responses": responses,
         "judged": judged,
-        "gated": gated,
+        "filtered": filtered,
         "imputed": imputed,
         "no_reward": absent,
         "shaped_away": away,

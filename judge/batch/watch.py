@@ -27,11 +27,11 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """One thing to judge. `row` is its row of the data set, None for a canary; `gate` False: past the intake filters."""
+    """One thing to judge. `row` is its row of the data set, None for a canary; `filters` False: past the intake filters."""
 
     row: int | None
     sample: Sample | BadRow
-    gate: bool = True
+    filters: bool = True
     chunk: int = -1
     place: int = -1
 

@@ -109,7 +109,7 @@ def audit(
     if page is not None:
         _write(page, html(done, f"judge audit {config}"))
     if fail_below is not None:
-        _gate(done, fail_below)
+        _fail_below(done, fail_below)
 
 
 def _write(page: Path, content: str) -> None:
@@ -119,7 +119,7 @@ def _write(page: Path, content: str) -> None:
         raise OutputError(f"{page}: cannot be written to: {why.strerror or why}") from None
 
 
-def _gate(done: Audit, least: float) -> None:
+def _fail_below(done: Audit, least: float) -> None:
     """Exit with 1 when a score is too low. A score that was not measured has not passed."""
     scores = {"invariance": done.summary.invariance.value, "sensitivity": done.summary.sensitivity.value}
     low = {name: value for name, value in scores.items() if math.isnan(value) or value < least}

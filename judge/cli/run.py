@@ -166,7 +166,7 @@ def _judge_outcome(result: RunResult) -> None:
     if reasons.get("invalid", 0) == counts["responses"]:
         notice("every row is invalid: nothing was judged")
         raise typer.Exit(2)
-    if not counts["judged"] + counts["gated"]:
+    if not counts["judged"] + counts["filtered"]:
         notice("no response got a reward; the reasons are above")
         raise typer.Exit(5)
 

@@ -130,8 +130,8 @@ def pairs(
         int | None,
         typer.Option("--max-pairs", help="Most pairs of a group, largest margins first. [default: all]", metavar="N", min=1),
     ] = None,
-    no_gated: Annotated[
-        bool, typer.Option("--no-gated", help="Leave out responses that a filter stopped. [default: they may be rejected]")
+    no_filtered: Annotated[
+        bool, typer.Option("--no-filtered", help="Leave out responses that a filter stopped. [default: they may be rejected]")
     ] = False,
     by: ByOption = "raw_reward",
     group_by: Grouping = "auto",
@@ -152,14 +152,14 @@ def pairs(
     Examples:
       judge pairs runs/a --output pairs.jsonl
       judge pairs runs/a --strategy all --min-margin 0.25 --max-pairs 4 --output pairs.parquet
-      judge pairs runs/a --strategy best_each --no-gated --messages --output pairs
+      judge pairs runs/a --strategy best_each --no-filtered --messages --output pairs
 
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
     """
     _finite(min_margin, "--min-margin")
     found = _read(run, output, data, mapping, (split, subset), by, group_by)
     made = preference_pairs(
-        found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, gated=not no_gated
+        found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, filtered=not no_filtered
     )
     facts = pair_facts(found, made)
     _print(facts, pair_text(facts), as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from judge.filters.surface import MARKUP, Look, shows
+from judge.filters.surface import MARKUP, ResponseView, shows
 from judge.numerals import fold
 
 _PIECE = re.compile(rf"(?:{MARKUP.pattern})|([^\W_]|[^\x00-\x7f\w\s])")
@@ -48,16 +48,16 @@ _SHELLS = frozenset(
 )
 
 
-def empty_response(look: Look) -> str | None:
+def empty_response(view: ResponseView) -> str | None:
     """Blank, white or invisible characters only.
 
     Stops: the space, zero-width and filler characters, variation selectors, unassigned tags. Does not stop: anything that
     shows. Cost: no request, one pass that ends at the first visible character.
     """
-    return None if shows(look.text) else ("nothing visible" if look.text.strip() else "blank")
+    return None if shows(view.text) else ("nothing visible" if view.text.strip() else "blank")
 
 
-def trivial_response(look: Look) -> str | None:
+def trivial_response(view: ResponseView) -> str | None:
     """Symbols, punctuation and markup around nothing, a bare list marker, or an empty thinking block and a stray letter.
 
     Stops: `:`, `---`, `\\boxed{}`, `<answer></answer>`, `| Step |`, `<?php`, `1.`, `<think></think>a`, and a text that begins by
@@ -65,18 +65,18 @@ def trivial_response(look: Look) -> str | None:
     or mathematical sign outside markup, nor, without a reference, an empty list, object or string (`[]`, `{}`, `""`). Cost: no
     request, one pass that ends at the first content.
     """
-    if look.reference is None and len(look.text) <= 100 and _EMPTY_VALUE.fullmatch(look.text):
+    if view.reference is None and len(view.text) <= 100 and _EMPTY_VALUE.fullmatch(view.text):
         return None
-    if _symbols_only(look.text):
+    if _symbols_only(view.text):
         return "symbols or markup only"
-    if _CLOSES.match(look.text):
+    if _CLOSES.match(view.text):
         return "it ends the response before it says anything"
-    if len(look.text) > 200:
+    if len(view.text) > 200:
         return None
-    text = look.visible
-    if look.reference is not None and look.reference.kind != "truth" and _CHECK_MARK.fullmatch(text):
+    text = view.visible
+    if view.reference is not None and view.reference.kind != "truth" and _CHECK_MARK.fullmatch(text):
         return "a check mark and no answer"
-    if (_LIST_MARKER if look.reference is not None else _FIRST_MARKER).fullmatch(text):
+    if (_LIST_MARKER if view.reference is not None else _FIRST_MARKER).fullmatch(text):
         return "a list marker with nothing after it"
     if (
         re.fullmatch(r"[\W_]*[A-Za-z]+[\W_]*", text)
@@ -87,7 +87,7 @@ def trivial_response(look: Look) -> str | None:
     if _EMPTY_CODE.fullmatch(text):
         return "code with nothing in it"
     found = _EMPTY_THOUGHT.fullmatch(text)
-    if found and look.reference is not None and not any(c.isdigit() for c in found[2]) and look.reference.kind != "option":
+    if found and view.reference is not None and not any(c.isdigit() for c in found[2]) and view.reference.kind != "option":
         return "an empty thinking block and no answer"
     return None
 
@@ -110,32 +110,32 @@ def _content(char: str) -> bool:
     )
 
 
-def placeholder(look: Look) -> str | None:
+def placeholder(view: ResponseView) -> str | None:
     """What stands where an answer should: `null`, `None`, `N/A`, `NaN`, `TBD`, `your answer here`.
 
     Stops: such a word alone, in any markup. Does not stop: one that agrees with the reference, or says the same as a negative
     reference ("none" where the reference is "no solutions"), or "none" to a question that counts and has no reference. Cost: no request.
     """
-    if len(look.text) > 60:
+    if len(view.text) > 60:
         return None
-    word = fold(look.plain.strip(" .:;!\"'()"))
+    word = fold(view.plain.strip(" .:;!\"'()"))
     if len(set(word.split())) == 1:  # `null null null`
         word = word.split()[0]
-    if _EMPTY_FIELD.fullmatch(look.visible) or word.startswith("lorem ipsum") or _SLOT.fullmatch(look.visible):
+    if _EMPTY_FIELD.fullmatch(view.visible) or word.startswith("lorem ipsum") or _SLOT.fullmatch(view.visible):
         word = "null"
-    if word not in _PLACEHOLDERS and fold(look.visible) not in _PLACEHOLDERS:
+    if word not in _PLACEHOLDERS and fold(view.visible) not in _PLACEHOLDERS:
         return None
-    reference = look.reference
+    reference = view.reference
     if reference is not None and any(
         a.bare.strip(" .") == "0" for a in reference.answers
     ):  # "none" counts as 0 where something is counted
-        return None if word in ("none", "nothing") and _COUNTING.search(look.prompt[:2_000]) else "a placeholder, not an answer"
-    if reference is not None and (reference.negative or (reference.kind == "text" and reference.held_by(look.text))):
+        return None if word in ("none", "nothing") and _COUNTING.search(view.prompt[:2_000]) else "a placeholder, not an answer"
+    if reference is not None and (reference.negative or (reference.kind == "text" and reference.held_by(view.text))):
         return None
     if (
-        look.reference is None
+        view.reference is None
         and word in ("none", "nothing", "unknown", "empty", "void", "undefined", "na")
-        and _COUNTING.search(look.prompt[:2_000])
+        and _COUNTING.search(view.prompt[:2_000])
     ):
         return None
     return "a placeholder, not an answer"

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from judge.filters.lexicon import LEXICON, Lexicon
 from judge.filters.reference import NEGATIVE, ReferenceAnswers
-from judge.filters.surface import WORD, Look, straight, words
+from judge.filters.surface import WORD, ResponseView, straight, words
 from judge.numerals import VALUES, fold
 from judge.words import entries
 
@@ -38,37 +38,37 @@ _NOT_A_STEM = frozenset(map(fold, entries("number words with other endings")))
 _COPULAS = frozenset(map(fold, entries("copulas")))
 
 
-def uncommitted(look: Look) -> str | None:
+def uncommitted(view: ResponseView) -> str | None:
     """No value at all, where the reference is a number or an expression.
 
     Stops: openers, headings, vague prose and refusals in any language, listed or not, of any length. Does not stop: a wrong
     value, an unrelated text with a number in it, anything where the reference is a text, a letter or yes/no. Cost: no request;
     one search of the whole text for a digit (about 1 ms a megabyte), and for its words where there is none.
     """
-    reference = look.reference
-    if reference is None or reference.kind not in ("number", "math") or not look.verifying:
+    reference = view.reference
+    if reference is None or reference.kind not in ("number", "math") or not view.verifying:
         return None
-    if names_value(look, reference):
+    if names_value(view, reference):
         return None
     return f"names no value, and the reference is a {'number' if reference.kind == 'number' else 'formula'}"
 
 
-def names_value(look: Look, reference: ReferenceAnswers) -> bool:
+def names_value(view: ResponseView, reference: ReferenceAnswers) -> bool:
     """Whether a text names a value that could be meant as its answer."""
-    if not look.short:
-        return _anything(look.text)
-    if _COMMAND.search(look.text) or _SYMBOL.search(look.visible) or _SYMBOL.search(look.plain):
+    if not view.short:
+        return _anything(view.text)
+    if _COMMAND.search(view.text) or _SYMBOL.search(view.visible) or _SYMBOL.search(view.plain):
         return True
-    text = _without_markers(look.plain)
+    text = _without_markers(view.plain)
     bare = {a.bare.lower() for a in reference.answers}
-    if (_letters(text, look, reference) and not look.visible.endswith("=")) or _ROMAN.search(text) or _spoken(text):
+    if (_letters(text, view, reference) and not view.visible.endswith("=")) or _ROMAN.search(text) or _spoken(text):
         return True
     found = words(text)
     if bare & {"0", "1"} and any(w in _TRUTH for w in found):
         return True
     if "0" in bare and any(w in NEGATIVE for w in found):  # "nothing" where something is counted
         return True
-    return bool(_values(text, look)) or (not found and bool(_BARE_NUMBER.fullmatch(look.plain)))
+    return bool(_values(text, view)) or (not found and bool(_BARE_NUMBER.fullmatch(view.plain)))
 
 
 def _without_markers(text: str) -> str:
@@ -110,23 +110,23 @@ def _is_number_word(word: str) -> bool:
     return any(word[:size] in VALUES and word[:size] not in _NOT_A_STEM for size in range(4, min(len(word), 10)))
 
 
-def _letters(text: str, look: Look, reference: ReferenceAnswers) -> bool:
+def _letters(text: str, view: ResponseView, reference: ReferenceAnswers) -> bool:
     """A variable or a choice letter: alone, in a formula, or in a sentence where such letters can be answers."""
-    found = _LETTER.findall(text) or re.findall(r"\$\\?[A-Za-z]\$|\\boxed\{[A-Za-z]\}|^[A-Za-z]$", look.visible)
+    found = _LETTER.findall(text) or re.findall(r"\$\\?[A-Za-z]\$|\\boxed\{[A-Za-z]\}|^[A-Za-z]$", view.visible)
     if not found:
         return False
-    if reference.kind == "math" or len(look.words) <= 3:
+    if reference.kind == "math" or len(view.words) <= 3:
         return True
-    return bool(re.search(r"\(?A[).:].{1,2000}\(?B[).:]", look.prompt[:8_000], re.DOTALL))
+    return bool(re.search(r"\(?A[).:].{1,2000}\(?B[).:]", view.prompt[:8_000], re.DOTALL))
 
 
-def _values(text: str, look: Look) -> list[str]:
+def _values(text: str, view: ResponseView) -> list[str]:
     """Digits and number words of a short text that do not number steps and do not only quote the question."""
     text = straight(text)
     matches = list(WORD.finditer(text))
     found = [fold(m.group()) for m in matches]
     gaps = [text[m.end() : n.start()] for m, n in pairwise(matches)]
-    quoting = look.verifying and announces(found, LEXICON) and not _claims(found)
+    quoting = view.verifying and announces(found, LEXICON) and not _claims(found)
     numbering, out = set[int](), []
     for at, word in enumerate(found):
         digits = any(c.isdigit() for c in word)
@@ -136,7 +136,7 @@ def _values(text: str, look: Look) -> list[str]:
             continue
         if _numbers_a_step(found, gaps, at, numbering):
             numbering.add(at)
-        elif not (digits and quoting and word in look.prompt_words and not _closes(found, at, look)):
+        elif not (digits and quoting and word in view.prompt_words and not _closes(found, at, view)):
             out.append(word)
     return out
 
@@ -154,9 +154,9 @@ _COUNTED = frozenset(map(fold, entries("counted")))
 _OF = frozenset(entries("of"))
 
 
-def _closes(found: list[str], at: int, look: Look) -> bool:
+def _closes(found: list[str], at: int, view: ResponseView) -> bool:
     """Whether a number ends a text, in other words than the question has before it: `I will go with 17`."""
-    return at > 0 and at == len(found) - 1 and f"{found[at - 1]} {found[at]}" not in look.prompt.lower()
+    return at > 0 and at == len(found) - 1 and f"{found[at - 1]} {found[at]}" not in view.prompt.lower()
 
 
 def announces(found: list[str], lexicon: Lexicon) -> bool:
@@ -186,7 +186,7 @@ def _claims(found: list[str]) -> bool:
     return False
 
 
-def claims_from_prompt(found: list[str], look: Look, lexicon: Lexicon) -> bool:
+def claims_from_prompt(found: list[str], view: ResponseView, lexicon: Lexicon) -> bool:
     """`The answer is the dog`: behind a copula stand words of the question, before it only words of announcing."""
     for at, word in enumerate(found):
         if word in _COPULAS and 0 < at < len(found) - 1:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 
 from judge.filters.lexicon import LEXICON
-from judge.filters.surface import Look
+from judge.filters.surface import ResponseView
 
 _SHARE = 0.6  # of the prompt that must come back
 _MIN_WORDS = 8
 _LEAD = 12  # words like "The question is:" that may stand before the echo
 
 
-def prompt_echo(look: Look) -> str | None:
+def prompt_echo(view: ResponseView) -> str | None:
     """The whole prompt, or most of it, word for word and little else; for a verifier also a question out of it.
 
     Stops: the question repeated, with or without a heading, from five words on. Does not stop: a paraphrase, or the question followed by an
     answer. A reference that makes up half of the response passes, and outside verifier recipes it only flags (tasks that
     copy or mend a text answer so). Cost: no request; nothing unless both begin alike, then linear in both.
     """
-    prompt, text = look.prompt, look.text
-    if look.verifying and look.short and _asks_again(look):
+    prompt, text = view.prompt, view.text
+    if view.verifying and view.short and _asks_again(view):
         return "asks the question again"
     if not prompt or not 0.5 * len(prompt) < len(text) < 2 * len(prompt) + 200:
         return None
@@ -30,27 +30,27 @@ def prompt_echo(look: Look) -> str | None:
         return None
     if not _shared(said, told) or _adds(said, told):
         return None
-    if look.reference is not None and look.reference.held_by(text):
-        if any(said[-len(a) :] == list(a) != told[-len(a) :] for a in look.reference.alternatives):
+    if view.reference is not None and view.reference.held_by(text):
+        if any(said[-len(a) :] == list(a) != told[-len(a) :] for a in view.reference.alternatives):
             return None  # the question turned into its answer
-        longest = max((len(a) for a in look.reference.alternatives), default=0)
+        longest = max((len(a) for a in view.reference.alternatives), default=0)
         if 2 * longest >= len(said):
             return None
     return "gives the prompt back"
 
 
-def _asks_again(look: Look) -> bool:
+def _asks_again(view: ResponseView) -> bool:
     """Whether a text is a question of the prompt, word for word, behind a label such as `Question:` at most."""
-    said = _words(look.plain)
+    said = _words(view.plain)
     start = next((i for i, w in enumerate(said[:3]) if w in _ASKS), None)
     if start is None or not all(LEXICON.announces(w) or LEXICON.is_grammar(w) for w in said[:start]):
         return False
     asked = said[start:]
-    if len(asked) < _QUESTION or (look.reference is not None and look.reference.held_by(look.text)):
+    if len(asked) < _QUESTION or (view.reference is not None and view.reference.held_by(view.text)):
         return False
-    if look.reference is None and not look.visible.endswith(_MARKS):
+    if view.reference is None and not view.visible.endswith(_MARKS):
         return False  # "How to Win Friends and Influence People", out of a question that names two books
-    return f" {' '.join(asked)} " in f" {' '.join(_words(look.prompt[-_READ:]))} "
+    return f" {' '.join(asked)} " in f" {' '.join(_words(view.prompt[-_READ:]))} "
 
 
 _MARKS = ("?", "\uff1f")

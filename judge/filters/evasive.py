@@ -11,7 +11,7 @@ import re
 
 from judge.filters.lexicon import LEXICON
 from judge.filters.reference import ReferenceAnswers
-from judge.filters.surface import Look, words
+from judge.filters.surface import ResponseView, words
 from judge.numerals import fold
 from judge.words import entries
 
@@ -66,7 +66,7 @@ _MENTION = re.compile(
 _HOLDS_WORK = re.compile(r"(?:\d.{0,40}[=+*/\u00d7].{0,40}\d)|\\boxed\{[^{}]|[=:]\s?-?\d")
 
 
-def non_committal(look: Look) -> str | None:
+def non_committal(view: ResponseView) -> str | None:
     """A refusal, "it depends", "cannot be determined", "left as an exercise", in some thirty languages; in English also "see above" and
     "both answers are the same", which grade or point and say nothing.
 
@@ -76,31 +76,31 @@ def non_committal(look: Look) -> str | None:
     song"); evasion in words of its own. Outside verifier recipes it only flags, because there a refusal may be right.
     Cost: no request; linear in at most 1,500 characters.
     """
-    if not look.words or not (look.short or look.verifying):
+    if not view.words or not (view.short or view.verifying):
         return None
-    found = _evasion(look)
+    found = _evasion(view)
     if found is None:
         return None
-    reference = look.reference
-    if reference is not None and (_accepts(reference) or reference.held_by(look.text)):
+    reference = view.reference
+    if reference is not None and (_accepts(reference) or reference.held_by(view.text)):
         return None
     return f"non-committal: \u201c{found[:40]}\u201d"
 
 
-def _evasion(look: Look) -> str | None:
+def _evasion(view: ResponseView) -> str | None:
     """The words with which a text avoids answering; None when it answers, or says no such words."""
-    long = len(look.words) > 60 or not look.short
-    text = _last_sentence(folded(look.plain)) if long else folded(look.plain)
+    long = len(view.words) > 60 or not view.short
+    text = _last_sentence(folded(view.plain)) if long else folded(view.plain)
     if (long and any(c.isdigit() for c in text)) or _HOLDS_WORK.search(text):
         return None
     found = _EVASIVE.search(text)
     if found is not None:
         return None if _MENTION.match(text[found.end() : found.end() + 40]) else found.group()
-    if not long and look.verifying and (pointed := points_elsewhere(text)) is not None:
+    if not long and view.verifying and (pointed := points_elsewhere(text)) is not None:
         return pointed
     if not (_DEPENDS.search(text) or _SORRY.search(text)):
         return None
-    return _vague([text], apologies=False) if long else _vague([folded(s) for s in _SENTENCE.split(look.plain)])
+    return _vague([text], apologies=False) if long else _vague([folded(s) for s in _SENTENCE.split(view.plain)])
 
 
 def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:

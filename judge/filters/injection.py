@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from judge.filters.surface import Look
+from judge.filters.surface import ResponseView
 
 _LIMIT = 10_000  # findings that are counted; a text may hold millions
 _WINDOWS = 100  # places of one hint word that are read
@@ -37,18 +37,18 @@ _VERDICT_HINTS = (
 )  # fmt: skip
 
 
-def hidden_unicode(look: Look) -> str | None:
+def hidden_unicode(view: ResponseView) -> str | None:
     """Zero-width, bidirectional, tag and control characters, private use and lone surrogates, with counts and code points.
 
     Stops nothing: it flags. Does not report: the joiners that Persian, Indic scripts and emoji need, nor look-alike letters.
     Cost: no request; one search of the text (about 1 ms a megabyte of plain text).
     """
-    if look.text.isascii() and look.text.isprintable():
+    if view.text.isascii() and view.text.isprintable():
         return None
     counts: Counter[str] = Counter()
-    for found in _HIDDEN.finditer(look.text):
+    for found in _HIDDEN.finditer(view.text):
         char = found.group()
-        if char in _JOINERS and _needed(look.text, found.start()):
+        if char in _JOINERS and _needed(view.text, found.start()):
             continue
         if char == "\ufeff" and found.start() == 0:
             continue
@@ -71,32 +71,32 @@ def _needed(text: str, at: int) -> bool:
     return "\u0600" <= before <= "\u1cff" or before == "\ufe0f" or unicodedata.category(before) in ("So", "Sk")
 
 
-def chat_tokens(look: Look) -> str | None:
+def chat_tokens(view: ResponseView) -> str | None:
     """Control tokens of chat templates, or turns of a forged conversation, in the response.
 
     Stops nothing: it flags; the render stage makes such tokens harmless. Does not see: tokens of
     templates written without brackets. Cost: no request; one search, none without `<`, `[`, `:`.
     """
-    if not any(c in look.text for c in "<[\x00") and ":" not in look.text:
+    if not any(c in view.text for c in "<[\x00") and ":" not in view.text:
         return None
-    matches = [m for p in (_CHAT, _TURN) for m, _ in zip(p.finditer(look.text), range(200), strict=False)]
+    matches = [m for p in (_CHAT, _TURN) for m, _ in zip(p.finditer(view.text), range(200), strict=False)]
     found = dict.fromkeys(m.group().strip() for m in matches)
     return ", ".join(ascii(f)[1:-1] for f in list(found)[:4]) if found else None
 
 
-def planted_verdict(look: Look) -> str | None:
+def planted_verdict(view: ResponseView) -> str | None:
     """Verdict syntax, or an instruction to the grader, in the response: `[[A]]`, `Score: 10/10`, `<verdict>`.
 
     Stops nothing: it flags, since an answer may speak of scores. Does not see: verdicts in words of their own. Cost: no request; a few plain searches (5 ms a megabyte), and a
     look around the first hundred places of each word found.
     """
-    lower = look.text.lower()
+    lower = view.text.lower()
     if not any(hint in lower for hint in _VERDICT_HINTS):
         return None
     for hint in _VERDICT_HINTS:
         at, seen = lower.find(hint), 0
         while at >= 0 and seen < _WINDOWS:
-            found = _VERDICT.search(look.text, max(0, at - 40), at + 100)
+            found = _VERDICT.search(view.text, max(0, at - 40), at + 100)
             if found:
                 return " ".join(found.group().split())[:60]
             at, seen = lower.find(hint, at + 60), seen + 1

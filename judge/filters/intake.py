@@ -21,11 +21,11 @@ from judge.filters.loop import loop, loop_tail
 from judge.filters.opener import opener_only
 from judge.filters.reference import reference as reference_of
 from judge.filters.shotgun import shotgun
-from judge.filters.surface import Look
+from judge.filters.surface import ResponseView
 from judge.settings.filters import Action, FilterSettings
 from judge.types import Flag, Sample
 
-FilterFunction = Callable[[Look], str | None]
+FilterFunction = Callable[[ResponseView], str | None]
 """What a filter found in a response, for a person to read; None when nothing."""
 
 Agrees = Callable[[str, str], bool]
@@ -78,7 +78,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType({f.name: f for f in _ALL})
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FilterResult:
     """What the intake found in one response.
 
     Attributes:
@@ -92,7 +92,7 @@ class Looked:
     action: Action = "off"
 
 
-_CLEAR = Looked()
+_CLEAR = FilterResult()
 
 
 class Intake:
@@ -118,7 +118,7 @@ class Intake:
         # who names a filter that this mode leaves off wants the answer that a verifier wants
         self._asked = frozenset(n for n in settings.actions if mode != "verifier" and FILTERS[n].elsewhere == "off")
 
-    def look(self, sample: Sample, index: int, agrees: Agrees | None = None) -> Looked:
+    def check(self, sample: Sample, index: int, agrees: Agrees | None = None) -> FilterResult:
         """Look at one response of a sample.
 
         Args:
@@ -126,37 +126,39 @@ class Intake:
 
         Example:
             >>> intake = Intake(FilterSettings(), "verifier")
-            >>> intake.look(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 0).blocked.name
+            >>> intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 0).blocked.name
             'opener_only'
-            >>> intake.look(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 1)
-            Looked(flags=(), blocked=None, action='off')
+            >>> intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 1)
+            FilterResult(flags=(), blocked=None, action='off')
         """
-        look = self._see(sample, index, self.mode)
+        view = self._see(sample, index, self.mode)
         where = str(index)
-        asked = self._see(sample, index, "verifier") if self._asked else look
-        blocked, action = self._block(look, asked, where, agrees)
+        asked = self._see(sample, index, "verifier") if self._asked else view
+        blocked, action = self._block(view, asked, where, agrees)
         flags = [blocked] if blocked else []
         for item in self._flagging:
-            if (detail := item.check(asked if item.name in self._asked else look)) is not None:
+            if (detail := item.check(asked if item.name in self._asked else view)) is not None:
                 flags.append(Flag(item.name, detail, where))
         if not flags:
             return _CLEAR
-        return Looked(tuple(flags), blocked, action if blocked else "flag")
+        return FilterResult(tuple(flags), blocked, action if blocked else "flag")
 
-    def _see(self, sample: Sample, index: int, mode: str) -> Look:
+    def _see(self, sample: Sample, index: int, mode: str) -> ResponseView:
         prompt = sample.prompt_text
-        return Look(sample.texts[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode)
+        return ResponseView(
+            sample.texts[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode
+        )
 
-    def _block(self, look: Look, asked: Look, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
+    def _block(self, view: ResponseView, asked: ResponseView, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
         """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""
         for item, action in self._blocking:
-            detail = item.check(asked if item.name in self._asked else look)
+            detail = item.check(asked if item.name in self._asked else view)
             if detail is None:
                 continue
             if (
-                look.reference is not None
+                view.reference is not None
                 and agrees is not None
-                and any(agrees(look.text, part) for part in look.reference.parts)
+                and any(agrees(view.text, part) for part in view.reference.parts)
             ):
                 return None, "off"
             return Flag(item.name, detail, where), action

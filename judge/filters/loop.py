@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from judge.filters.surface import Look
+from judge.filters.surface import ResponseView
 
 _MIN_CHARS = 60  # a shorter repetition may be an answer: `1111`, `ha ha ha`
 _MIN_TIMES = 6
@@ -13,27 +13,27 @@ _UNIT = 20_000  # characters; no longer unit is looked for
 _TAIL = 4_000  # characters in which a looping tail is looked for
 
 
-def loop(look: Look) -> str | None:
+def loop(view: ResponseView) -> str | None:
     """The whole response is one unit repeated at least six times.
 
     Stops: `asdf qwer zxcv` thirty times, a sentence or an opener in a loop, one letter a million times, also with a counter in it.
     Does not stop: repetition with other words in it; texts under 60 characters; a loop that agrees with the reference. Cost: no request; a
     few plain searches (3 ms a megabyte).
     """
-    unit = _period(look.text)
-    if unit is None and len(look.text) <= _UNIT:
-        unit = _counted(look.text)
+    unit = _period(view.text)
+    if unit is None and len(view.text) <= _UNIT:
+        unit = _counted(view.text)
     return None if unit is None else f"\u201c{' '.join(unit.split())[:30]}\u201d over and over"
 
 
-def loop_tail(look: Look) -> str | None:
+def loop_tail(view: ResponseView) -> str | None:
     """A longer text that ends in a loop: what a policy writes when it cannot stop.
 
     Stops nothing: it flags. Does not see: loops of units over 400 characters. Cost: no request; the last 4,000 characters are read.
     """
-    if len(look.text) < 4 * _MIN_CHARS:
+    if len(view.text) < 4 * _MIN_CHARS:
         return None
-    tail = look.text[-_TAIL:]
+    tail = view.text[-_TAIL:]
     key = tail[-24:]
     before = tail.rfind(key, 0, len(tail) - 1)
     period = len(tail) - 24 - before if before >= 0 else 0

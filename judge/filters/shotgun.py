@@ -6,7 +6,7 @@ import re
 
 from judge.filters.evasive import folded
 from judge.filters.reference import ReferenceAnswers
-from judge.filters.surface import Look, words
+from judge.filters.surface import ResponseView, words
 from judge.numerals import VALUES, fold
 
 _JOIN = re.compile(
@@ -24,7 +24,7 @@ _ITEM = re.compile(
 )
 
 
-def shotgun(look: Look) -> str | None:
+def shotgun(view: ResponseView) -> str | None:
     """Several conflicting answers, so that one may be right: "either 5 or 7", "A, B, C, or D", a bare list of numbers.
 
     Stops: hedges between values as the whole of a short text, two final answers that differ, four or more values and nothing
@@ -32,10 +32,10 @@ def shotgun(look: Look) -> str | None:
     list, tuples and sets in brackets, hedges inside long prose, candidates that are weighed before one is named, a text
     that agrees with the reference as a whole. Outside verifier recipes it only flags. Cost: no request; linear in 1,500 characters.
     """
-    reference = look.reference
-    if not look.short or not look.words or len(look.words) > 120 or (reference is not None and not reference.single):
+    reference = view.reference
+    if not view.short or not view.words or len(view.words) > 120 or (reference is not None and not reference.single):
         return None
-    text = look.visible.replace("**", "").replace("$", "").strip()
+    text = view.visible.replace("**", "").replace("$", "").strip()
     values = _listed(text)
     if len(values) >= 4 or (len(values) >= 2 and _ALTERNATIVE.search(text)):
         return f"{len(values)} answers at once"
@@ -43,7 +43,7 @@ def shotgun(look: Look) -> str | None:
     boxed = [b.strip() for b in _BOXED.findall(text)]
     for found in (finals, boxed):
         if len(set(found)) >= (
-            2 if len(look.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text.lower()) else 3
+            2 if len(view.words) <= 60 and not re.search(r"wait|actually|however|correct|=", text.lower()) else 3
         ):
             return f"{len(set(found))} final answers that differ"
     return _guesses(text, reference) or _hedge(text, reference)

@@ -79,7 +79,7 @@ def plain(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Look:
+class ResponseView:
     """One response as the filters see it. Everything below is worked out when first asked for, once.
 
     Attributes:

@@ -29,13 +29,13 @@ class Item:
     """One thing to judge.
 
     Attributes:
-        gate: False: the filters only flag.
+        filters: False: the filters only flag.
         problem: Why this row is no sample: it gets no reward, with the reason `invalid`.
         tag: Whatever the caller needs to know it again.
     """
 
     sample: Sample
-    gate: bool = True
+    filters: bool = True
     problem: str = ""
     tag: Any = None
 
@@ -187,9 +187,9 @@ async def _judge(judging: Judging, unit: Sequence[Item]) -> list[tuple[Reward, .
     if first.problem:
         return [invalid(first.sample, first.problem)]
     if isinstance(judging, GroupJudging) and len(unit) > 1:
-        rewards = await judging.judge_group([item.sample for item in unit], gate=all(item.gate for item in unit))
+        rewards = await judging.judge_group([item.sample for item in unit], filters=all(item.filters for item in unit))
         return [(reward,) for reward in rewards]
-    return [await judging.judge(first.sample, gate=first.gate)]
+    return [await judging.judge(first.sample, filters=first.filters)]
 
 
 def _units(items: Iterable[Item | Sample], *, groups: bool) -> Iterator[list[tuple[int, Item]]]:

@@ -22,7 +22,7 @@ from judge.reward.tournament import Arrange, Compare, Comparison, Tournament, pl
 from judge.settings.group import GroupSettings
 from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty
 
-Gate = Callable[[Sample, int], Reward | None]
+Stopped = Callable[[Sample, int], Reward | None]
 """A response's reward when it never reaches the judge (0 or None), else None."""
 
 
@@ -43,7 +43,7 @@ class GroupJudging:
         judging: A pipeline of a pairwise recipe (or of a listwise one, for the schedule `listwise`), or several of them.
         settings: Schedule, ranking, budget.
         seed: For everything drawn.
-        gate: What is decided without the judge; without it, it shows in the pairs themselves, and costs budget.
+        stopped: What is decided without the judge; without it, it shows in the pairs themselves, and costs budget.
         single_order: The recipe asks each pair in one order only, so the tournament asks both.
     """
 
@@ -53,27 +53,27 @@ class GroupJudging:
         settings: GroupSettings,
         seed: int = 0,
         *,
-        gate: Gate | None = None,
+        stopped: Stopped | None = None,
         single_order: bool = False,
     ) -> None:
         self._judging = judging
         self._settings = settings
         self._seed = seed
-        self._gate = gate
+        self._stopped = stopped
         self._single_order = single_order
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
-        """Judge one sample that holds a whole group. `gate=False`: the filters of this object do not decide."""
-        return tuple(await self.judge_group([sample], gate=gate))
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
+        """Judge one sample that holds a whole group. `filters=False`: the filters of this object do not decide."""
+        return tuple(await self.judge_group([sample], filters=filters))
 
     async def judge_group(
-        self, samples: Sequence[Sample], prior: Sequence[float | None] | None = None, *, gate: bool = True
+        self, samples: Sequence[Sample], prior: Sequence[float | None] | None = None, *, filters: bool = True
     ) -> list[Reward]:
         """Judge the responses to one prompt: n samples of one response each, or one sample of n responses.
 
         Args:
             prior: Earlier scores for `seeding: prior`, one a response.
-            gate: False: nothing is decided before the judge.
+            filters: False: nothing is decided before the judge.
 
         Returns:
             One reward a response, in order. Components `vs:K` are the wins over the response at position K of the group, None
@@ -86,20 +86,20 @@ class GroupJudging:
         members = _members(samples)
         if prior is not None and len(prior) != len(members):
             raise DataError(f"{len(prior)} prior scores for {len(members)} responses")
-        if gate and self._gate is not None:
+        if filters and self._stopped is not None:
             for member in members:
-                member.stopped = self._gate(member.sample, member.index)
+                member.stopped = self._stopped(member.sample, member.index)
         alive = [i for i, m in enumerate(members) if m.stopped is None or m.stopped.raw_reward is not None]
         lost = [k for k, i in enumerate(alive) if members[i].stopped is not None]
         group = [members[i] for i in alive]
         keys = [m.sample.shown[m.index] for m in group]
         if self._settings.schedule == "listwise":
-            arrange = self._arranger(group, alive, gate)
+            arrange = self._arranger(group, alive, filters)
             played = await play_lists(keys, arrange, self._settings, seed=self._seed, lost=lost)
         else:
             played = await play(
                 keys,
-                self._comparer(group, alive, gate),
+                self._comparer(group, alive, filters),
                 self._settings,
                 seed=self._seed,
                 prior=None if prior is None else [prior[i] for i in alive],
@@ -114,10 +114,10 @@ class GroupJudging:
             for i, m in enumerate(members)
         ]
 
-    def _comparer(self, group: Sequence[_Member], where: Sequence[int], gate: bool) -> Compare:
+    def _comparer(self, group: Sequence[_Member], where: Sequence[int], filters: bool) -> Compare:
         async def compare(i: int, j: int) -> Comparison:
             pair = _shown([group[i], group[j]])
-            first, second = await self._judging.judge(pair, gate=gate)
+            first, second = await self._judging.judge(pair, filters=filters)
             for member, reward in ((group[i], first), (group[j], second)):
                 _hear(member, reward, (where[i], where[j]))
             calls = len({(c.key, c.vote, c.order) for r in (first, second) for c in r.calls if not c.cached})
@@ -125,9 +125,9 @@ class GroupJudging:
 
         return compare
 
-    def _arranger(self, group: Sequence[_Member], where: Sequence[int], gate: bool) -> Arrange:
+    def _arranger(self, group: Sequence[_Member], where: Sequence[int], filters: bool) -> Arrange:
         async def arrange(shown: Sequence[int]) -> list[float | None]:
-            rewards = await self._judging.judge(_shown([group[k] for k in shown]), gate=gate)
+            rewards = await self._judging.judge(_shown([group[k] for k in shown]), filters=filters)
             for k, reward in zip(shown, rewards, strict=True):
                 _hear(group[k], reward, tuple(where[s] for s in shown))
             return [r.raw_reward for r in rewards]

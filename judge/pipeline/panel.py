@@ -22,8 +22,8 @@ FIRST = "first"  # the run's own judge, among several
 class Judging(Protocol):
     """Sample -> rewards: one pipeline, or several of them."""
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
-        """One reward for each response, in their order. With `gate=False` intake filters only flag."""
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
+        """One reward for each response, in their order. With `filters=False` intake filters only flag."""
         ...
 
 
@@ -38,9 +38,9 @@ class Panel:
         self._members = dict(members)
         self._settings = settings
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         """Judge one sample. A response that a filter stopped is stopped for all members."""
-        answers = await asyncio.gather(*(member.judge(sample, gate=gate) for member in self._members.values()))
+        answers = await asyncio.gather(*(member.judge(sample, filters=filters) for member in self._members.values()))
         return tuple(self._fold(rewards) for rewards in zip(*answers, strict=True))
 
     def _fold(self, rewards: Sequence[Reward]) -> Reward:
@@ -84,13 +84,13 @@ class SecondOpinion:
         self._settings = settings
         self._seed = seed
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         """Judge one sample; the second judge sees it whole when any of its responses asks for it."""
-        rewards = await self._first.judge(sample, gate=gate)
+        rewards = await self._first.judge(sample, filters=filters)
         due = {r.response_index: why for r in rewards if (why := self._why(r, sample))}
         if not due:
             return rewards
-        again = {r.response_index: r for r in await self._second.judge(sample, gate=gate)}
+        again = {r.response_index: r for r in await self._second.judge(sample, filters=filters)}
         return tuple(
             self._join(r, again[r.response_index], due[r.response_index]) if r.response_index in due else r for r in rewards
         )

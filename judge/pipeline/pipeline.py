@@ -19,7 +19,7 @@ from judge.checks.programs import Check, prepare
 from judge.conversation import mapped, opened_thinking, own_words, thinking_apart, without_opening, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
-from judge.filters.intake import Intake, Looked
+from judge.filters.intake import FilterResult, Intake
 from judge.pipeline.calls import Asked, Caller
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
@@ -73,11 +73,11 @@ class Pipeline:
         self._spec = caller.recipe.spec
         self._intake = Intake(filters, self._spec.mode)
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         """Judge one sample. Raises `DataError` when the sample lacks something that the recipe needs.
 
         Args:
-            gate: False: the intake filters only flag. A canary that measures the judge itself is judged so.
+            filters: False: the intake filters only flag. A canary that measures the judge itself is judged so.
         """
         rubric = sample.rubric or self.rubric
         self._check_count(sample)
@@ -87,7 +87,7 @@ class Pipeline:
             return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
         sample, thought = self.prepared(sample)
         programs = self._programs if rubric is self.rubric else _row_programs(sample, rubric)
-        entries = [self._look(sample, i, gate) for i in range(len(sample.responses))]
+        entries = [self._filter(sample, i, filters) for i in range(len(sample.responses))]
         for i, flag in thought.items():
             entries[i] = replace(entries[i], flags=(*entries[i].flags, flag))
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
@@ -108,15 +108,15 @@ class Pipeline:
     def stopped(self, sample: Sample, index: int) -> Reward | None:
         """The reward of a response that never reaches the judge; None for one that does."""
         sample, thought = self.prepared(sample)
-        entry = self._look(sample, index, True)
+        entry = self._filter(sample, index, True)
         entry = replace(entry, flags=(*entry.flags, thought[index])) if index in thought else entry
-        return None if entry.blocked is None else self._gated(sample, index, entry, entry.blocked)
+        return None if entry.blocked is None else self._filtered(sample, index, entry, entry.blocked)
 
     def all_asks(self, sample: Sample) -> list[Ask]:
         """Every call that judging this sample would make first, votes and orders included."""
         self._check_count(sample)
         sample, _ = self.prepared(sample)
-        alive = [i for i in range(len(sample.responses)) if self._look(sample, i, True).blocked is None]
+        alive = [i for i in range(len(sample.responses)) if self._filter(sample, i, True).blocked is None]
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
         asks = self._asks(alive, rubric)
@@ -163,14 +163,14 @@ class Pipeline:
                 f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"
             )
 
-    def _look(self, sample: Sample, index: int, gate: bool) -> Looked:
+    def _filter(self, sample: Sample, index: int, filters: bool) -> FilterResult:
         """What the intake filters find in one response, and whether it goes on to the judge."""
         too_long = self._too_long(sample.texts[index])
         if too_long:
             flag = Flag("over_length", too_long, str(index))
-            return Looked((flag,), flag, "drop")
-        looked = self._intake.look(sample, index, agrees)
-        return looked if gate else Looked(looked.flags)
+            return FilterResult((flag,), flag, "drop")
+        found = self._intake.check(sample, index, agrees)
+        return found if filters else FilterResult(found.flags)
 
     def _too_long(self, text: str) -> str:
         """Why a response is refused for its size; empty when it is not."""
@@ -268,10 +268,10 @@ class Pipeline:
         if flag.name not in {f.name for f in flags}:
             flags.append(flag)
 
-    def _reward(self, sample: Sample, index: int, rubric: Rubric | None, entries: Sequence[Looked], work: _Work) -> Reward:
+    def _reward(self, sample: Sample, index: int, rubric: Rubric | None, entries: Sequence[FilterResult], work: _Work) -> Reward:
         entry = entries[index]
         if entry.blocked is not None:
-            return self._gated(sample, index, entry, entry.blocked)
+            return self._filtered(sample, index, entry, entry.blocked)
         if self._spec.mode == "pairwise" and entries[1 - index].blocked is not None:
             return self._win_by_default(sample, index, entry, entries[1 - index])
         return assemble(
@@ -286,14 +286,14 @@ class Pipeline:
             votes=self.votes,
         )
 
-    def _gated(self, sample: Sample, index: int, entry: Looked, flag: Flag) -> Reward:
+    def _filtered(self, sample: Sample, index: int, entry: FilterResult, flag: Flag) -> Reward:
         if entry.action == "drop":
             reason = Reason.OVER_LENGTH if flag.name == "over_length" else Reason.DROPPED
             return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=entry.flags, group=sample.group_key)
         text = f"{flag.name}: {flag.detail}; 0 without a judge call"
         return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group_key)
 
-    def _win_by_default(self, sample: Sample, index: int, entry: Looked, other: Looked) -> Reward:
+    def _win_by_default(self, sample: Sample, index: int, entry: FilterResult, other: FilterResult) -> Reward:
         """A pair whose other response was blocked: it wins against a vetoed one; against a dropped one nothing is known."""
         if other.action == "drop":
             name = other.blocked.name if other.blocked else ""

@@ -108,7 +108,7 @@ async def open_judges(
             judging = SecondOpinion(judging, await pipeline(plan.second), plan.settings.second_opinion, plan.settings.seed)
         if plan.settings.group is not None:
             single = first.order in ("single", "shuffle_per_vote")
-            judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, gate=first.stopped, single_order=single)
+            judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, stopped=first.stopped, single_order=single)
     except BaseException:
         for each in owned:
             await each.close()
@@ -141,10 +141,10 @@ class _Live:
             self.opening = None  # the next call tries again
             raise
 
-    async def judge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+    async def judge(self, samples: Sequence[Sample], past_filters: frozenset[str] = frozenset()) -> list[Reward]:
         if not samples:
             return []
-        items = [Item(sample, gate=sample.id not in ungated) for sample in samples]
+        items = [Item(sample, filters=sample.id not in past_filters) for sample in samples]
         found = await evaluate_all(await self.judging(), items, in_flight=self._plan.settings.max_in_flight)
         return [reward for rewards in found for reward in rewards]
 
@@ -219,13 +219,13 @@ class Session:
         """
         return await self._there(lambda live: self._score(live, samples, step, watched=watched, raise_down=raise_down))
 
-    async def judge(self, samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+    async def judge(self, samples: Sequence[Sample], past_filters: frozenset[str] = frozenset()) -> list[Reward]:
         """What the judge itself says: no monitor, no shaping, no policy. Without samples it only takes a turn on its loop.
 
         Args:
-            ungated: Ids of the samples that are judged past the intake filters.
+            past_filters: Ids of the samples that are judged past the intake filters.
         """
-        return await self._there(lambda live: live.judge(samples, ungated))
+        return await self._there(lambda live: live.judge(samples, past_filters))
 
     async def stream(self, samples: Sequence[Sample]) -> AsyncGenerator[tuple[Reward, ...]]:
         """The rewards of each sample as soon as it is done, before shaping and policy."""

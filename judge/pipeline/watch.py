@@ -13,7 +13,7 @@ from judge.types import Reward, Sample
 class JudgeAll(Protocol):
     """Samples -> one reward a response, in order; those named are judged past the intake filters."""
 
-    def __call__(self, samples: Sequence[Sample], ungated: frozenset[str] = ..., /) -> Awaitable[list[Reward]]:
+    def __call__(self, samples: Sequence[Sample], past_filters: frozenset[str] = ..., /) -> Awaitable[list[Reward]]:
         """Judge them."""
         ...
 

@@ -107,10 +107,10 @@ class MonitorBuffer:
         self._inside = (asyncio.get_running_loop(), task)
         known = {sample.id: rewards for sample, rewards in kept}
 
-        async def judged(samples: Sequence[Sample], ungated: frozenset[str] = frozenset()) -> list[Reward]:
+        async def judged(samples: Sequence[Sample], past_filters: frozenset[str] = frozenset()) -> list[Reward]:
             probes = [s for s in samples if s.id not in known]
             async with asyncio.timeout(self._limit_s):
-                fresh = iter(await self._judge.session.judge(probes, ungated))
+                fresh = iter(await self._judge.session.judge(probes, past_filters))
             return [r for s in samples for r in (known[s.id] if s.id in known else [next(fresh) for _ in s.responses])]
 
         await self.watch.batch([sample for sample, _ in kept], judged)

@@ -190,7 +190,7 @@ def test_what_a_missing_reward_becomes(tmp_path, policy, values, statuses):
         assert (row["status"] == "imputed") == ("imputed" in [f["name"] for f in row["flags"]])
         assert (row["reason"] is None) == (row["status"] == "judged")
     counts = result.run["counts"]
-    assert counts["judged"] + counts["gated"] + counts["imputed"] + counts["no_reward"] == counts["responses"] == 4
+    assert counts["judged"] + counts["filtered"] + counts["imputed"] + counts["no_reward"] == counts["responses"] == 4
     assert ("imputed reward" in result.summary) == ("imputed" in statuses)
 
 
@@ -260,7 +260,7 @@ def test_programs_alone_are_no_filter(tmp_path):
     result, engine = run(tmp_path, samples(1), rubric={"criteria": [check]})
     assert engine.requests == []
     assert (rewards(tmp_path)[0]["reward"], rewards(tmp_path)[0]["status"]) == (0.0, "judged")
-    assert result.run["counts"]["gated"] == 0
+    assert result.run["counts"]["filtered"] == 0
 
 
 def test_a_pair_has_two_rows_and_shares_its_calls(tmp_path):
@@ -300,7 +300,7 @@ def test_every_response_has_a_reward_or_a_reason(tmp_path_factory, replies, answ
         assert row["reward"] is None or None not in row["components"].values() or row["components"] == {}
     counts = result.run["counts"]
     assert counts["judge_calls"] == len(engine.requests) == len(verdicts(folder))
-    assert counts["responses"] == counts["judged"] + counts["gated"] + counts["no_reward"] == len(rows)
+    assert counts["responses"] == counts["judged"] + counts["filtered"] + counts["no_reward"] == len(rows)
     assert sum(result.run["no_verdict_reasons"].values()) == counts["no_reward"]
     assert sum(r["judge_calls"] for r in rows) == counts["judge_calls"]
 

@@ -186,7 +186,7 @@ def test_pairs_of_a_group(rewards, options, expected):
 def test_a_vetoed_response_is_rejected_and_never_chosen():
     """':' is a fair loser against an answer, unless the user wants pairs of real answers only."""
     assert paired(group(1.0, 0.0, veto={1})) == ["ab"]
-    assert paired(group(1.0, 0.0, veto={1}), gated=False) == []
+    assert paired(group(1.0, 0.0, veto={1}), filtered=False) == []
     assert paired(group(0.0, 0.0, veto={0, 1}), ties="keep") == []
     assert paired(group(0.0, 0.0, veto={0}), ties="keep") == ["ba"]
 
@@ -243,7 +243,7 @@ PAIR_OPTIONS = st.fixed_dictionaries(
         "min_margin": st.sampled_from([0.0, 0.5]),
         "ties": st.sampled_from(["drop", "keep"]),
         "max_pairs": st.sampled_from([None, 1, 2]),
-        "gated": st.booleans(),
+        "filtered": st.booleans(),
     }
 )
 

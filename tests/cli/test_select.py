@@ -65,7 +65,7 @@ def test_pairs_are_what_a_dpo_trainer_reads(judge, run):
         ("Second?", "A fair one.", "A poor one.", 0.5, 0.0, 0.5),
     ]
     assert re.search(r"pairs +5 +in 2 groups, 1 reject what a filter stopped", ended.out)
-    without = judge("pairs", run, "--strategy", "all", "--no-gated", "--output", "pairs.jsonl")
+    without = judge("pairs", run, "--strategy", "all", "--no-filtered", "--output", "pairs.jsonl")
     assert ":" not in [r["rejected"] for r in lines("pairs.jsonl")]
     assert without.code == 0
 

@@ -14,7 +14,7 @@ POINTWISE = Intake(FilterSettings(), "pointwise")
 
 
 def blocked(text: str, reference: str | None = "42", intake: Intake = VERIFIER) -> str | None:
-    flag = intake.look(Sample.of("How many are left?", text, reference=reference), 0, agrees).blocked
+    flag = intake.check(Sample.of("How many are left?", text, reference=reference), 0, agrees).blocked
     return flag.name if flag else None
 
 

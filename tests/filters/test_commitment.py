@@ -14,7 +14,7 @@ VERIFIER = Intake(FilterSettings(), "verifier")
 
 
 def blocked(text, reference, prompt="How many apples are left of 17?", mode="verifier"):
-    flag = Intake(FilterSettings(), mode).look(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
+    flag = Intake(FilterSettings(), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
     return flag.name if flag else None
 
 

@@ -13,8 +13,8 @@ PROMPT = "A robe takes 2 bolts of blue fiber and half that much white fiber. How
 
 
 def look(text, reference="3", mode="verifier", prompt=PROMPT):
-    looked = Intake(FilterSettings(), mode).look(Sample.of(prompt, text, reference=reference), 0, agrees)
-    return looked.blocked.name if looked.blocked else None, {f.name for f in looked.flags}
+    found = Intake(FilterSettings(), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees)
+    return found.blocked.name if found.blocked else None, {f.name for f in found.flags}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from judge.types import Sample
 
 
 def look(text, reference="Paris", mode="verifier"):
-    looked = Intake(FilterSettings(), mode).look(Sample.of("Where was it signed?", text, reference=reference), 0, agrees)
-    return looked.blocked.name if looked.blocked else None, {f.name for f in looked.flags}
+    found = Intake(FilterSettings(), mode).check(Sample.of("Where was it signed?", text, reference=reference), 0, agrees)
+    return found.blocked.name if found.blocked else None, {f.name for f in found.flags}
 
 
 EVASIVE = [

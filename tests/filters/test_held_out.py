@@ -50,4 +50,4 @@ def test_share_of_strings_that_look_for_gaps(case: tuple[str, str | None, str], 
 
 def stopped(texts: list[str], prompt: str, reference: str | None, mode: str) -> int:
     intake = Intake(FilterSettings(), mode)
-    return sum(intake.look(Sample.of(prompt, t, reference=reference), 0, agrees).blocked is not None for t in texts)
+    return sum(intake.check(Sample.of(prompt, t, reference=reference), 0, agrees).blocked is not None for t in texts)

@@ -10,9 +10,9 @@ from judge.types import Sample
 
 
 def flags(text):
-    looked = Intake(FilterSettings(), "pointwise").look(Sample.of("q?", text), 0)
-    assert looked.blocked is None
-    return {f.name: f.detail for f in looked.flags}
+    found = Intake(FilterSettings(), "pointwise").check(Sample.of("q?", text), 0)
+    assert found.blocked is None
+    return {f.name: f.detail for f in found.flags}
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ SOMETHING = [
 
 def stopped(sample, mode="pointwise", matches_reference=None):
     """What keeps the first response from the judge under the default settings; None when it goes on."""
-    return Intake(FilterSettings(), mode).look(sample, 0, matches_reference).blocked
+    return Intake(FilterSettings(), mode).check(sample, 0, matches_reference).blocked
 
 
 @pytest.mark.parametrize("text", NOTHING)
@@ -142,12 +142,12 @@ def test_an_answer_that_is_the_reference_always_passes(text, reference):
 )
 def test_actions(given, expected):
     """What a finding does is the user's choice, for all filters or for one."""
-    looked = Intake(FilterSettings(**given), "verifier").look(
+    found = Intake(FilterSettings(**given), "verifier").check(
         Sample.of("2+2?", "Let us think step by step.", reference="4"), 0, agrees
     )
-    assert looked.action == expected
-    assert (looked.blocked is not None) == (expected in ("veto", "drop"))
-    assert bool(looked.flags) == (expected != "off")
+    assert found.action == expected
+    assert (found.blocked is not None) == (expected in ("veto", "drop"))
+    assert bool(found.flags) == (expected != "off")
 
 
 def test_an_unknown_filter_is_named():
@@ -205,7 +205,7 @@ def test_a_megabyte_takes_no_time(piece):
     """A hostile answer cannot stop the run at the filters."""
     text = piece * (1_000_000 // len(piece))
     intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("q " * 1000, text, reference="42")
-    assert least_cpu(lambda: intake.look(sample, 0, agrees), 3) < 3  # 0.4 s at most on a quiet machine
+    assert least_cpu(lambda: intake.check(sample, 0, agrees), 3) < 3  # 0.4 s at most on a quiet machine
 
 
 def test_an_honest_essay_costs_little():
@@ -214,7 +214,7 @@ def test_an_honest_essay_costs_little():
         :100_000
     ]
     intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("Tell the story of the town.", text, reference="1845")
-    assert least_cpu(lambda: intake.look(sample, 0, agrees), 0.03) < 0.03  # 3 ms on a quiet machine
+    assert least_cpu(lambda: intake.check(sample, 0, agrees), 0.03) < 0.03  # 3 ms on a quiet machine
 
 
 TEXTS = st.one_of(
@@ -231,15 +231,15 @@ TEXTS = st.one_of(
 def test_no_text_breaks_the_intake(text, reference, prompt, mode):
     """Candidates, prompts and references are data: anything may stand in them."""
     sample = Sample(prompt=prompt, responses=(text,), reference=reference)
-    looked = Intake(FilterSettings(), mode).look(sample, 0, agrees)
-    assert looked.blocked is None or looked.flags[0] is looked.blocked
+    found = Intake(FilterSettings(), mode).check(sample, 0, agrees)
+    assert found.blocked is None or found.flags[0] is found.blocked
     if reference is not None and agrees(text, reference):
-        assert looked.blocked is None
+        assert found.blocked is None
 
 
 def test_a_filter_of_verifiers_that_is_named_works_elsewhere():
     """A rubric whose reference is a number needs it too; a setting that does nothing would be a lie."""
     sample = Sample.of("How many apples?", "Every line below was weighed with care.", reference="12")
-    assert Intake(FilterSettings(), "checklist").look(sample, 0, agrees).blocked is None
-    looked = Intake(FilterSettings(actions={"uncommitted": "veto"}), "checklist").look(sample, 0, agrees)
-    assert looked.blocked.name == "uncommitted"
+    assert Intake(FilterSettings(), "checklist").check(sample, 0, agrees).blocked is None
+    found = Intake(FilterSettings(actions={"uncommitted": "veto"}), "checklist").check(sample, 0, agrees)
+    assert found.blocked.name == "uncommitted"

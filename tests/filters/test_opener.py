@@ -21,7 +21,7 @@ QUESTION = "Who was the man behind The Chipmunks, and how many apples were left?
 
 
 def blocked(text, reference=None, prompt=QUESTION, intake=VERIFIER):
-    flag = intake.look(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
+    flag = intake.check(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
     return flag.name if flag else None
 
 

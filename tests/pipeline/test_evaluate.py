@@ -23,7 +23,7 @@ class Slow:
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds, self.live, self.peak, self.ended = seconds, 0, 0, 0
 
-    async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         self.live += 1
         self.peak = max(self.peak, self.live)
         try:

@@ -40,20 +40,20 @@ def silent_on_berlin(request: Request) -> str:
     return "Both have their merits." if "It is Berlin." in shown(request) else fair(request)
 
 
-def made(reply, *, gated: bool = True, single_order: bool = False, order: str = "both_mean", **fields):
+def made(reply, *, filtered: bool = True, single_order: bool = False, order: str = "both_mean", **fields):
     """A group judge on a scripted engine."""
     engine = ScriptedEngine(reply)
     settings, _ = load_settings({"engine": {"kind": "scripted"}, "recipe": "pairwise", "order": order})
     pipeline = build_pipeline(plan(settings), engine)
 
-    def gate(sample: Sample, index: int) -> Reward | None:
+    def stopped(sample: Sample, index: int) -> Reward | None:
         text = sample.responses[index]
         if text == "":
             return Reward("", 0, 0.0, flags=(Flag("empty_response"),), explanation="empty")
         return Reward("", 0, None, NoVerdict(Reason.DROPPED, "dropped")) if text == "drop me" else None
 
     how = GroupSettings.model_validate(fields)
-    return GroupJudging(pipeline, how, 0, gate=gate if gated else None, single_order=single_order), engine
+    return GroupJudging(pipeline, how, 0, stopped=stopped if filtered else None, single_order=single_order), engine
 
 
 def group(*texts: str) -> list[Sample]:
@@ -100,10 +100,10 @@ async def test_a_recipe_of_one_order_is_asked_in_both():
     assert len(engine.requests) == 12
 
 
-@pytest.mark.parametrize("gated", [pytest.param(True, id="gate-given"), pytest.param(False, id="seen-in-the-pairs")])
-async def test_a_vetoed_response_loses_without_calls(gated: bool):
+@pytest.mark.parametrize("filtered", [pytest.param(True, id="filters-given"), pytest.param(False, id="seen-in-the-pairs")])
+async def test_a_vetoed_response_loses_without_calls(filtered: bool):
     """An empty completion gets 0, costs nothing, and is a win for its group members."""
-    judging, engine = made(fair, gated=gated)
+    judging, engine = made(fair, filtered=filtered)
     rewards = await judging.judge_group(group(TEXTS[0], "", TEXTS[3]))
     assert [r.raw_reward for r in rewards] == [1.0, 0.0, 0.5]
     assert [r.sample_id for r in rewards] == ["s0", "s1", "s2"]
@@ -172,7 +172,7 @@ async def test_listwise():
     class Lists:
         """Scores each list by quality."""
 
-        async def judge(self, sample: Sample, *, gate: bool = True) -> tuple[Reward, ...]:
+        async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
             return tuple(Reward(sample.id, k, QUALITY[t] / 3, components={"overall": 1}) for k, t in enumerate(sample.responses))
 
     judging = GroupJudging(Lists(), GroupSettings(schedule="listwise", ranking="win_rate"))

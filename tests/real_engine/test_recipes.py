@@ -108,7 +108,7 @@ async def test_quickstart_batch_on_64_rows(local: Engine, data_dir: Path, tmp_pa
     result = await run_batch(plan(run), read_samples(str(rows)), tmp_path / "out", engine=local, quiet=True)
     counts = result.run["counts"]
     assert counts["samples"] == counts["responses"] == 64
-    assert counts["judged"] + counts["gated"] + counts["no_reward"] == 64
+    assert counts["judged"] + counts["filtered"] + counts["no_reward"] == 64
     assert counts["verdicts"] >= 0.99 * 3 * counts["judged"]
     assert counts["no_reward"] <= 1
     again = await run_batch(plan(run), read_samples(str(rows)), tmp_path / "out", engine=local, quiet=True)

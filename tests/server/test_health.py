@@ -220,7 +220,7 @@ async def test_canaries_in_progress_do_not_keep_the_process_alive(monkeypatch):
         engine.delay_s = 30.0
         await client.post(
             "/v1/rank", json={"prompt": "q", "responses": [" ", "."]}
-        )  # gated: no call, and the next batch is begun
+        )  # filtered: no call, and the next batch is begun
         began = time.monotonic()
     assert time.monotonic() - began < 5
 

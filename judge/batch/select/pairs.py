@@ -56,7 +56,7 @@ def preference_pairs(
     min_margin: float = 0.0,
     ties: PairTies = "drop",
     max_pairs: int | None = None,
-    gated: bool = True,
+    filtered: bool = True,
 ) -> Pairing:
     """Make preference pairs within each group.
 
@@ -72,7 +72,7 @@ def preference_pairs(
             response, `best_each` pairs each of several best, `adjacent` each response with each of the next level.
             `keep`: the earlier of two equals counts as better, with margin 0.
         max_pairs: Most pairs of a group, largest margins first. None: no limit.
-        gated: Whether a response that a filter stopped may be rejected. It is never chosen.
+        filtered: Whether a response that a filter stopped may be rejected. It is never chosen.
 
     Raises:
         ValueError: `min_margin` negative or not finite, or `max_pairs` below 1.
@@ -90,7 +90,7 @@ def preference_pairs(
     left_out: dict[NoPair, tuple[str, ...]] = {}
     groups = grouped(candidates)
     for name, members in groups.items():
-        found = _pairs(members, strategy, round(min_margin, PLACES), ties, gated)
+        found = _pairs(members, strategy, round(min_margin, PLACES), ties, filtered)
         if isinstance(found, str):
             left_out[found] = (*left_out.get(found, ()), name)
         else:
@@ -99,10 +99,10 @@ def preference_pairs(
 
 
 def _pairs(
-    members: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, gated: bool
+    members: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, filtered: bool
 ) -> list[PreferencePair] | NoPair:
     """Pairs of one group, largest margin first; or why there are none."""
-    known = ranked(c for c in members if has_reward(c) and (gated or not c.vetoed))
+    known = ranked(c for c in members if has_reward(c) and (filtered or not c.vetoed))
     if len(known) < 2:
         return "one_reward" if any(map(has_reward, members)) else "no_reward"
     made = [PreferencePair(a, b) for a, b in _STRATEGIES[strategy](known, ties == "keep")]

@@ -136,7 +136,7 @@ class _Join:
             reward = None
         elif math.isinf(reward):
             raise self.fail(row, f"the {self._by} of response {index} is infinite")
-        vetoed = status == "gated" and not any(f["name"] == "win_by_default" for f in record["flags"] or ())
+        vetoed = status == "filtered" and not any(f["name"] == "win_by_default" for f in record["flags"] or ())
         return ScoredResponse(name, sample.prompt, response, reward, vetoed, sample.id, row, index)
 
     def fail(self, row: int, what: str) -> DataError:

@@ -61,7 +61,7 @@ def _shared(found: RunCandidates, groups: int, left_out: Mapping[Any, Sequence[s
     return {
         "responses": len(found.candidates) + found.without_reward.get("unreadable", 0),
         "without_reward": dict(found.without_reward),
-        "gated": sum(c.vetoed for c in found.candidates),
+        "filtered": sum(c.vetoed for c in found.candidates),
         "groups": groups,
         "grouped_by": found.grouped_by,
         "left_out": {why: list(names) for why, names in left_out.items()},
@@ -123,8 +123,8 @@ def _heads(facts: Mapping[str, Any]) -> list[str]:
     if absent:
         parts = ", ".join(f"{n:,} {name}" for name, n in absent.items())
         lines.append(_line("without a reward", sum(absent.values()), f"never used: {parts}"))
-    if facts["gated"]:
-        lines.append(_line("stopped by a filter", facts["gated"], "never chosen"))
+    if facts["filtered"]:
+        lines.append(_line("stopped by a filter", facts["filtered"], "never chosen"))
     return lines
 
 
