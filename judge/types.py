@@ -441,6 +441,7 @@ class Reward:
     Attributes:
         raw_reward: What the verdicts came to, in [0, 1], 1 best; None when they came to nothing (then `failure` says why).
         components: Per criterion, in [0, 1]; None where a criterion has no verdict.
+        not_criteria: Components that are no criteria: judges of a panel, and wins over other members of a group (`vs:K`).
         explanation: How `raw_reward` was computed, one line a person can check.
         group: `group_key` of its sample.
         stages: What became of it: the name of each shaping step (or of the policy that put a number in place of a missing
@@ -458,6 +459,12 @@ class Reward:
     explanation: str = ""
     group: str = ""
     stages: tuple[tuple[str, float | None], ...] = ()
+    not_criteria: tuple[str, ...] = ()
+
+    @property
+    def criteria(self) -> Mapping[str, float | None]:
+        """The components that are criteria: what steps that work on criteria may take."""
+        return {name: score for name, score in self.components.items() if name not in self.not_criteria}
 
     @property
     def reward(self) -> float | None:

@@ -127,6 +127,8 @@ def _mass(values: Mapping[str, float], token: TokenLogprobs, head: str) -> list[
     by_name: dict[str, float] = {}
     unclear = 0.0
     for text, logprob in token.top.items():
+        if math.isnan(logprob):  # nothing was reported: min(0.0, nan) would make it certain
+            continue
         names = _begun(text, head.strip(), tuple(values))
         if len(names) == 1:
             by_name[names[0]] = by_name.get(names[0], 0.0) + math.exp(min(0.0, logprob))

@@ -230,6 +230,7 @@ def _finish(
         raw_reward=0.0 if vetoed else value,
         failure=None if vetoed or value is not None else _failure(heard, played, len(where)),
         components=components,
+        not_criteria=tuple(components),
         uncertainty=_uncertainty(heard, len(unresolved), int((played.counts[k] > 0).sum())),
         flags=_flags(heard),
         calls=tuple(sorted(calls, key=_call_place)),

@@ -64,6 +64,7 @@ class Panel:
             raw_reward=value,
             failure=failure,
             components=values,
+            not_criteria=tuple(values),
             uncertainty=replace(first.uncertainty, spread=pstdev(valid) if len(valid) > 1 else None),
             flags=_flags(rewards),
             calls=tuple(
@@ -116,11 +117,12 @@ class SecondOpinion:
         name = s.judge.name
         calls = (*first.calls, *(replace(call, turn=f"{name}:{call.turn}") for call in second.calls))
         components = {**first.components, name: second.raw_reward}
+        others = (*first.not_criteria, name)
         shown = "no verdict" if second.raw_reward is None else f"{second.raw_reward:.3g}"
         flag = Flag("second_opinion", f"asked because {why}; {name} says {shown}")
         flags = (*_flags((first, second)), flag)
         if first.raw_reward is None or second.raw_reward is None:  # the other judge failed: the first verdict stands, visibly
-            return replace(first, components=components, calls=calls, flags=flags)
+            return replace(first, components=components, not_criteria=others, calls=calls, flags=flags)
         value: float | None = (
             fmean([first.raw_reward, second.raw_reward]) if s.fold == "mean" else min(first.raw_reward, second.raw_reward)
         )
@@ -135,6 +137,7 @@ class SecondOpinion:
             raw_reward=value,
             failure=failure,
             components=components,
+            not_criteria=others,
             calls=calls,
             flags=flags,
             explanation=how if value is not None else "",

@@ -128,17 +128,21 @@ def cross_view_rewards(answers: Sequence[Sequence[Hashable | None]]) -> list[Flo
 
     Co-Reward (Zhang et al. 2025, "Self-supervised Reinforcement Learning for LLM Reasoning via Contrastive Agreement",
     arXiv:2508.00410), there with two wordings. Ours for more: the votes of all other wordings are added, each wording as one.
+    Ours too: where two answers lead there is no pseudo-label; the authors' code takes the one that was drawn first.
 
     Args:
-        answers: For each wording, the final answer of each rollout in one spelling; None without one.
+        answers: For each wording, the final answer of each rollout in one spelling; None, or text of
+            white space only, is no answer, and never the pseudo-label.
 
     Returns:
-        For each wording, shape (rollouts,): 1 for the pseudo-label, 0 for another answer. NaN for a rollout without an
-        answer, and for a wording whose others have no majority.
+        For each wording, shape (rollouts,): 1 for the pseudo-label, 0 for another answer and for none. NaN for a wording whose
+        others have no pseudo-label.
 
     Example:
         >>> cross_view_rewards([["4", "4", "5"], ["4", "5", "5"]])
         [array([0., 0., 1.]), array([1., 0., 0.])]
+        >>> cross_view_rewards([["4", None, "4"], ["", "", "4"]])
+        [array([1., 0., 1.]), array([0., 0., 1.])]
     """
     shares = [_shares(view) for view in answers]
     rewards = []
@@ -149,7 +153,7 @@ def cross_view_rewards(answers: Sequence[Sequence[Hashable | None]]) -> list[Flo
                 votes.update(share)
         top = votes.most_common(2)
         label = None if not top or (len(top) > 1 and abs(top[0][1] - top[1][1]) < 1e-12) else top[0][0]
-        paid = [np.nan if label is None or answer is None else float(answer == label) for answer in view]
+        paid = [np.nan if label is None else float(answer == label) for answer in view]
         rewards.append(np.array(paid, dtype=np.float64))
     return rewards
 
@@ -227,7 +231,7 @@ def add_metric(judged: ArrayLike, metric: ArrayLike, *, weight: float = 1.0) -> 
 
 
 def _shares(view: Sequence[Hashable | None]) -> dict[Hashable, float]:
-    counts = Counter(a for a in view if a is not None)
+    counts = Counter(a for a in view if a is not None and str(a).strip())
     return {answer: n / counts.total() for answer, n in counts.items()}
 
 

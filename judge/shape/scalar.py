@@ -28,6 +28,8 @@ from judge.shape.batch import (
     unit_only,
 )
 
+Refine = Literal["clip", "delta", "clip_delta"]
+
 
 class _Centred(Frozen):
     """A step that needs a reference reward: a constant, the group's mean, or rewards of reference responses by group."""
@@ -78,10 +80,10 @@ class ClipStep(Frozen):
 
 
 class StepsStep(Frozen):
-    """Add what the solution steps earned, refined so that more steps cannot earn more. `eta`: steps at or above it earn 0."""
+    """Add the mean return of the solution steps, bounded however many there are. With Clip, steps of at least `eta` earn 0."""
 
     kind: Literal["steps"] = "steps"
-    refine: Literal["clip", "delta", "clip_delta"] = "clip_delta"
+    refine: Refine = "clip_delta"
     eta: Unit = 0.9
     weight: Weight = 1.0
 
@@ -167,6 +169,40 @@ def delta_steps(scores: Sequence[float]) -> tuple[float, ...]:
     return tuple(0.0 if k == last else s - (scores[k + 1] if k < last - 1 else 0.0) for k, s in enumerate(scores))
 
 
+def step_returns(
+    scores: Sequence[float], outcome: float = 0.0, *, refine: Refine = "clip_delta", eta: float = 0.9, weight: float = 1.0
+) -> tuple[float, ...]:
+    """The return of each step: the outcome, and weight x the refined scores from this step to the end.
+
+    Same paper: PPO gives a refined score at the end of its step and the outcome at the end of the response,
+    so a token is paid for what is still to come. With Delta that is the score of its own step, whatever follows; summed over
+    the whole response only the first step's would be left. For trainers that take one number for each response, `kind: steps`
+    gives the mean over the steps.
+
+    Args:
+        scores: Of the steps in order, in [0, 1]; NaN for a step without a verdict.
+        outcome: Reward of the whole response.
+        refine: `clip`, `delta`, or `clip_delta`: Clip first.
+
+    Returns:
+        One return a step; all NaN where a score is missing.
+
+    Example:
+        >>> step_returns([1.0, 0.5, 0.75], 1.0, refine="delta")  # the last step is paid by the outcome alone
+        (2.0, 1.5, 1.0)
+        >>> step_returns([1.0, 0.5, 0.5, 1.0], 1.0, eta=0.75)  # the bad steps are paid less, wherever they stand
+        (1.0, 0.75, 0.75, 1.0)
+    """
+    refined: Sequence[float] = scores
+    if refine != "delta":
+        refined = clip_steps(refined, eta)
+    if refine != "clip":
+        refined = delta_steps(refined)
+    if any(map(math.isnan, refined)):
+        return (math.nan,) * len(scores)
+    return tuple(outcome + weight * math.fsum(refined[k:]) for k in range(len(refined)))
+
+
 def quantise(values: Floats, bits: int = 6) -> Floats:
     """Round to the nearest k / 2**bits, ties to even.
 
@@ -246,12 +282,9 @@ def _contrastive_span(step: ContrastiveStep, span: RewardRange) -> RewardRange:
 def _steps(step: StepsStep, stage: Stage) -> Stepped:
     out = np.full(len(stage.values), np.nan)
     for row in np.flatnonzero(stage.present):
-        scores: Sequence[float] = (stage.batch.steps or ())[row]
-        if step.refine != "delta":
-            scores = clip_steps(scores, step.eta)
-        if step.refine != "clip":
-            scores = delta_steps(scores)
-        out[row] = stage.values[row] + step.weight * math.fsum(scores) if not any(map(math.isnan, scores)) else np.nan
+        scores = (stage.batch.steps or ())[row]
+        returns = step_returns(scores, stage.values[row], refine=step.refine, eta=step.eta, weight=step.weight)
+        out[row] = math.fsum(returns) / len(returns) if returns else stage.values[row]
     return Stepped(out)
 
 

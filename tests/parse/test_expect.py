@@ -109,6 +109,14 @@ def test_tokens_that_are_not_quite_the_text(tokens, text):
     assert expected(completion, question("score"))[0] == 0.8125
 
 
+def test_a_log_probability_that_is_no_number_is_not_reported():
+    """NaN for grade 2 is not certainty: of 0.6 on grade 4 and 0.2 on 5 the score is 0.8125, as without it."""
+    completion = reply("VERDICT", ":", (" 4", {" 4": 0.6, " 5": 0.2}))
+    broken = replace(completion.logprobs[-1], top={**completion.logprobs[-1].top, " 2": float("nan")})
+    found = read(replace(completion, logprobs=(*completion.logprobs[:-1], broken)), question("score"))
+    assert round(found.expected, 6) == 0.8125
+
+
 def test_names_with_a_common_beginning():
     """`Output (a)` and `Output (b)` differ at their ninth character; that token is the one to look at."""
     q = replace(question("choice"), names=("Output (a)", "Output (b)"))

@@ -67,6 +67,7 @@ async def test_a_group_of_samples():
     assert [r.raw_reward for r in rewards] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
     assert [(r.sample_id, r.response_index, r.group) for r in rewards] == [(f"s{k}", 0, "g") for k in range(4)]
     assert rewards[1].components == {"vs:0": 0.0, "vs:2": 1.0, "vs:3": 1.0}
+    assert rewards[1].criteria == {}  # wins are no criteria, so no step on criteria takes them for some
     assert rewards[1].explanation == "won 2 of 3 comparisons; round_robin, win_rate: 0.6667"
     assert len(engine.requests) == 12  # 6 pairs in both orders
     assert [c.order for c in rewards[1].calls] == [(0, 1), (1, 0), (1, 2), (2, 1), (1, 3), (3, 1)]

@@ -42,6 +42,7 @@ def test_a_panel_pays_for_agreement():
     [differ] = judged(PANEL, by_recipe("5", "INCORRECT"))
     assert (agree.raw_reward, differ.raw_reward) == (1.0, 0.0)
     assert differ.components == {"first": 1.0, "strict": 0.0}
+    assert differ.criteria == {}
     assert differ.uncertainty.spread == 0.5
     assert [c.turn for c in differ.calls] == ["first:judge", "strict:judge"]
     assert differ.explanation == "0.5 - 1 x 0.5 (first 1, strict 0)"

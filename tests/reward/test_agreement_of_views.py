@@ -40,6 +40,13 @@ def test_one_order_is_no_comparison():
     assert found[1] == pytest.approx(1 - 1e-6)
 
 
+@pytest.mark.parametrize(("first", "second"), [(1.7, 0.5), (0.5, -0.1)])
+def test_a_chance_is_a_chance(first: float, second: float):
+    """A score of 1 to 10 in its place would become certainty."""
+    with pytest.raises(ValueError, match=r"chances must be in \[0, 1\]"):
+        win_probability(np.array([first]), np.array([second]))
+
+
 @pytest.mark.parametrize(
     ("similar", "near", "expected"),
     [

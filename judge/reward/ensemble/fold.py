@@ -18,6 +18,7 @@ from judge.reward.comparisons import Weights, fit_weights
 from judge.settings import PanelFold
 
 TRIM = 0.25  # share of the judges cut from each end
+SLACK = 1e-9  # of a quorum: the shares of 5 equal judges of 6 sum to a little less than 5 / 6
 
 
 def fold_panel(values: Sequence[float | None], fold: PanelFold, *, k: float = 1.0, quorum: float = 0.5) -> float | None:
@@ -90,7 +91,7 @@ def fold_judges(
         raise ValueError(f"k is {k:g}; it must not be negative")
     folded = _fold(table, fold, k, nominal)
     share = (~np.isnan(table)).mean(axis=0) if table.size else np.zeros(table.shape[1])
-    folded = np.where((share > 0) & (share >= quorum), folded, np.nan)
+    folded = np.where((share > 0) & (share >= quorum - SLACK), folded, np.nan)
     return np.asarray(folded if floor is None else np.maximum(folded, floor), dtype=np.float64)
 
 
@@ -242,4 +243,6 @@ def weighted_mean(scores: ArrayLike, weights: ArrayLike, *, quorum: float = 0.5)
     known = ~np.isnan(table)
     mass = np.where(known, weight[:, None], 0.0).sum(axis=0)
     total = np.where(known, table * weight[:, None], 0.0).sum(axis=0)
-    return np.asarray(np.where((mass > 0) & (mass >= quorum), total / np.where(mass > 0, mass, 1.0), np.nan), dtype=np.float64)
+    return np.asarray(
+        np.where((mass > 0) & (mass >= quorum - SLACK), total / np.where(mass > 0, mass, 1.0), np.nan), dtype=np.float64
+    )

@@ -47,7 +47,8 @@ def filter_peers(scores: ArrayLike, *, least: float = 0.2, keep: int = 2) -> Pee
 
     Returns:
         A judge with fewer than three responses in common with its peers, or whose scores do not vary, cannot be shown to
-        differ: it stays, with agreement NaN.
+        differ: it stays, with agreement NaN. Judges that agree equally little go together, or all stay where fewer than `keep`
+        would be left: their order in the table says nothing about them.
 
     Raises:
         ValueError: `keep` is below 2.
@@ -69,11 +70,13 @@ def filter_peers(scores: ArrayLike, *, least: float = 0.2, keep: int = 2) -> Pee
             others[judge] = False
             agreement[judge] = _spearman(table[judge], fold_judges(table[others], "median", quorum=0.0))
         known = np.flatnonzero(kept & ~np.isnan(agreement))
-        if kept.sum() <= keep or not known.size or agreement[known].min() >= least:
+        if not known.size or agreement[known].min() >= least:
             break
-        worst = int(known[np.argmin(agreement[known])])
+        worst = known[agreement[known] <= agreement[known].min() + 1e-12]
+        if kept.sum() - len(worst) < keep:
+            break
         kept[worst] = False
-        removed.append(worst)
+        removed.extend(int(judge) for judge in worst)
     return PeerReport(kept, agreement, tuple(removed))
 
 

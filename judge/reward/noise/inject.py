@@ -59,13 +59,14 @@ def flip_rewards(
     return np.asarray(np.where(_draws_for(values, keys, seed, "flip") < rate, 1 - values, values), dtype=np.float64)
 
 
-def random_rewards(rewards: ArrayLike, keys: Sequence[str], *, rate: float | None = None, seed: int = 0) -> Floats:
+def random_rewards(rewards: ArrayLike, keys: Sequence[str], *, rate: float, seed: int = 0) -> Floats:
     """The control: 0 or 1 by a coin that knows nothing of the response.
 
     Args:
         rewards: The rewards to replace, in [0, 1]; what is absent stays absent.
         keys: What each draw depends on.
-        rate: Share of ones, in [0, 1]; None: the mean of `rewards`, so that only the information is taken away.
+        rate: Share of ones, in [0, 1]: the mean reward of the run that is compared, so that only the information is taken away.
+            (The mean of the batch at hand would give a response another reward in another batch.)
         seed: Of the coin.
 
     Example:
@@ -74,8 +75,6 @@ def random_rewards(rewards: ArrayLike, keys: Sequence[str], *, rate: float | Non
     """
     values = unit(rewards)
     known = ~np.isnan(values)
-    if rate is None:
-        rate = float(values[known].mean()) if known.any() else 0.0
     if not 0 <= rate <= 1:
         raise ValueError(f"rate is {rate:g}, outside [0, 1]")
     drawn = (_draws_for(values, keys, seed, "random") < rate).astype(np.float64)

@@ -1,7 +1,7 @@
 """Step scores -> what each step is paid in training.
 
 Summed step rewards pay for writing many good-looking steps. Everything here bounds the sum: by the worst step, by
-differences that cancel, or by the outcome (the Clip and Delta mechanisms of arXiv:2410.15115 are in `judge.shape`).
+differences that cancel, or by the outcome (Clip and Delta, arXiv:2410.15115: `judge.shape.scalar.step_returns`).
 Shape (steps,) throughout, one response at a time. An absent step makes absent what depends on it.
 """
 
@@ -16,15 +16,18 @@ from judge.arrays import Floats, floats, unit
 from judge.reward.noise.inject import draws
 
 
-def min_form(steps: ArrayLike, temperature: float = 0.1) -> Floats:
+def min_form(steps: ArrayLike, temperature: float = 0.05) -> Floats:
     """Weight each step's reward by how near it is to being the worst: r_i * softmax(-r / T)_i.
 
     PURE (Cheng et al. 2025, "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for Reasoning",
     arXiv:2504.15275). An ordinary trainer that sums these gets about the minimum; at T = 0 exactly.
 
+    PURE's process rewards are p(right) - p(wrong), in [-1, 1], at T = 0.1. The steps of this toolkit are in [0, 1], half as
+    wide, so T is 0.05 here: the same weights. `min_form(2 * steps - 1, 0.1)` gives PURE's own figures.
+
     Args:
-        steps: Any finite rewards; NaN for absent.
-        temperature: At least 0. At 0 the worst steps share the minimum equally.
+        steps: Any finite rewards, of any scale; NaN for absent.
+        temperature: In the unit of the steps, at least 0. At 0 the worst steps share the minimum equally.
 
     Returns:
         Same shape; the sum lies between the least and the mean of the rewards. All NaN when one is absent: it might be the
@@ -33,19 +36,17 @@ def min_form(steps: ArrayLike, temperature: float = 0.1) -> Floats:
     Example:
         >>> min_form([1.0, 0.2, 0.9], temperature=0.0)
         array([0. , 0.2, 0. ])
-        >>> min_form([1.0, 0.2, 0.9]).round(3)  # weights exp(-8), 1, exp(-7) over their sum
-        array([0.   , 0.2  , 0.001])
+        >>> min_form([1.0, 0.2, 0.3]).round(3)  # weights exp(-16), 1, exp(-2) over their sum
+        array([0.   , 0.176, 0.036])
     """
     scores = floats(steps, 1, "steps")
     if not temperature >= 0:
         raise ValueError(f"temperature is {temperature:g}; it must not be negative")
     if not scores.size or np.isnan(scores).any():
         return np.full(len(scores), np.nan)
-    above = scores - scores.min()
-    if temperature == 0 or above.max() / temperature > 1e300:
-        weight = (above == 0).astype(np.float64)
-    else:
-        weight = np.exp(-above / temperature)
+    with np.errstate(over="ignore"):  # so far above the worst that its weight is 0
+        above = scores - scores.min()
+        weight = np.exp(-above / temperature) if temperature > 0 else (above == 0).astype(np.float64)
     return np.asarray(scores * (weight / weight.sum()), dtype=np.float64)
 
 
@@ -138,11 +139,11 @@ def rollout_value(verdicts: ArrayLike, outcome: float | None) -> float:
     i counts from 0, so earlier steps weigh more, and the final answer weighs as much as the first.
 
     Args:
-        verdicts: 1 right, -1 wrong, shape (N,); NaN for absent.
+        verdicts: Of the steps before the final answer: 1 right, -1 wrong, shape (N,); NaN for absent.
         outcome: 1 or -1 for the final answer; None when absent.
 
     Returns:
-        NaN without steps, or when a verdict or the outcome is absent.
+        The outcome itself without a step before it, as in the authors' code. NaN when a verdict or the outcome is absent.
 
     Example:
         >>> rollout_value([1, 1], outcome=-1)  # (1 + 1/2 - 1) / 2
@@ -151,8 +152,10 @@ def rollout_value(verdicts: ArrayLike, outcome: float | None) -> float:
     signs = floats(verdicts, 1, "verdicts")
     if (np.abs(signs) > 1).any() or (outcome is not None and abs(outcome) > 1):
         raise ValueError("verdicts and outcome must be in [-1, 1]")
-    if not signs.size or outcome is None:
+    if outcome is None:
         return float("nan")
+    if not signs.size:
+        return float(outcome)
     share = np.arange(len(signs), 0, -1) / len(signs)
     return float((signs @ share + outcome) / len(signs))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -111,7 +111,7 @@ def token_rewards(rewards: ArrayLike, spans: Sequence[Span | None], tokens: int,
         step without a range is paid nowhere: count them before you rely on the sum.
 
     Raises:
-        ValueError: Numbers of rewards and ranges differ, a range is outside the response, or two overlap.
+        ValueError: Numbers of rewards and ranges differ, a range is outside the response, two overlap, or an unknown spread.
 
     Example:
         >>> token_rewards([0.5, np.nan], [Span(0, 2), Span(2, 4)], 5)
@@ -120,6 +120,8 @@ def token_rewards(rewards: ArrayLike, spans: Sequence[Span | None], tokens: int,
     values = floats(rewards, 1, "rewards")
     if len(values) != len(spans):
         raise ValueError(f"{len(values)} rewards for {len(spans)} ranges")
+    if spread not in get_args(Spread):
+        raise ValueError(f"no spread `{spread}`; known: {', '.join(get_args(Spread))}")
     result = np.zeros(tokens)
     taken = np.zeros(tokens, dtype=np.bool_)
     for value, span in zip(values, spans, strict=True):

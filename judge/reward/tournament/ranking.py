@@ -125,12 +125,18 @@ def win_probability(shown_first: Floats, shown_second: Floats) -> Floats:
     Returns:
         Same shape, in (0, 1); NaN where one order is absent. Chances are cut to [1e-6, 1 - 1e-6].
 
+    Raises:
+        ValueError: Shapes differ, or a chance is outside [0, 1].
+
     Example:
         >>> sigmoid = scipy.special.expit
         >>> win_probability(sigmoid(np.array([1.0 + 2.0])), sigmoid(np.array([1.0 - 2.0]))).round(4)  # sigmoid(1), bias 2
         array([0.7311])
     """
-    both = np.clip(np.stack([shown_first, shown_second]).astype(np.float64), 1e-6, 1 - 1e-6)
+    both = np.stack([np.asarray(shown_first, dtype=np.float64), np.asarray(shown_second, dtype=np.float64)])
+    if ((both < 0) | (both > 1)).any():
+        raise ValueError(f"chances must be in [0, 1], and one is {both[(both < 0) | (both > 1)][0]:g}")
+    both = np.clip(both, 1e-6, 1 - 1e-6)
     return np.asarray(scipy.special.expit((np.log(both) - np.log1p(-both)).mean(axis=0)), dtype=np.float64)
 
 

@@ -85,7 +85,9 @@ def test_pairs(rewards: list[float], least: float, expected: BestAndWorst | None
     [
         pytest.param([["4", "4", "5"], ["4", "4", "4"]], [[1, 1, 0], [1, 1, 1]], id="views-agree"),
         pytest.param([["4", "4"], ["5", "5"]], [[0, 0], [0, 0]], id="views-disagree"),
-        pytest.param([["4", None], ["4", "4"]], [[1, NAN], [1, 1]], id="no-answer-is-absent"),
+        pytest.param([["4", None], ["4", "4"]], [[1, 0], [1, 1]], id="no-answer-earns-nothing"),
+        pytest.param([["4", "", "4"], ["", " ", "4"]], [[1, 0, 1], [0, 0, 1]], id="no-answer-is-never-the-pseudo-label"),
+        pytest.param([["4", None], ["", None]], [[NAN, NAN], [0, 0]], id="nobody-answers-the-other-wording"),
         pytest.param([["4", "5"], ["4", "4"]], [[1, 0], [NAN, NAN]], id="split-view-labels-nothing"),
         pytest.param([["4", "4"]], [[NAN, NAN]], id="one-view-cannot-reward-itself"),
         pytest.param([["4"], ["4"], ["5"] * 9], [[NAN], [NAN], [0] * 9], id="a-long-view-has-one-vote"),

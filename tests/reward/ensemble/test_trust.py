@@ -60,6 +60,7 @@ def test_weighted_mean_stays_in_range(scores: np.ndarray):
     [
         pytest.param([[1, 2, 3, 4], [1, 2, 4, 3], [4, 3, 2, 1], [1, 3, 2, 4]], (2,), id="contrarian"),
         pytest.param([[1, 2, 3, 4], [4, 3, 2, 1]], (), id="two-judges-cannot-outvote-one"),
+        pytest.param([[1, 2, 3, 4], [1, 2, 3, 4], [4, 3, 2, 1], [4, 3, 2, 1]], (), id="two-against-two-nobody-goes-by-position"),
         pytest.param([[1, 2, 3, 4], [1, 2, 3, 4], [5, 5, 5, 5]], (), id="constant-judge-says-nothing"),
         pytest.param([[1, 2, NAN, NAN], [1, 2, 3, 4], [1, 2, 3, 4]], (), id="too-little-in-common"),
     ],
@@ -69,6 +70,14 @@ def test_peers(scores: list[list[float]], removed: tuple[int, ...]):
     report = filter_peers(scores)
     assert report.removed == removed
     assert report.kept.sum() == len(scores) - len(removed)
+
+
+@pytest.mark.parametrize("judges", [6, 11, 25])
+def test_a_quorum_of_weight_is_met_by_that_many_judges(judges: int):
+    """5 of 6 equal judges are 5/6 of the weight, though their shares sum to 0.8333333333333333."""
+    for present in range(1, judges):
+        scores = [[1.0]] * present + [[NAN]] * (judges - present)
+        assert weighted_mean(scores, [1] * judges, quorum=present / judges)[0] == pytest.approx(1.0)
 
 
 def test_a_judge_is_no_peer_of_its_own():

@@ -70,9 +70,11 @@ def test_another_seed_is_another_noise():
 
 
 def test_the_random_control_keeps_the_mean():
-    """Only the information is taken away: as many ones as the judge gave."""
+    """Only the information is taken away: as many ones as the judge gave, and the same in a smaller batch."""
     rewards = np.array([1.0, 0.0, 0.0, 0.0] * 1000)
-    assert random_rewards(rewards, MANY).mean() == pytest.approx(0.25, abs=0.03)
+    drawn = random_rewards(rewards, MANY, rate=0.25)
+    assert drawn.mean() == pytest.approx(0.25, abs=0.03)
+    assert random_rewards(rewards[:3], MANY[:3], rate=0.25).tolist() == drawn[:3].tolist()
 
 
 @settings(deadline=None)

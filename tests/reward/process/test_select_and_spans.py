@@ -104,6 +104,12 @@ def test_dense_rewards(spread, expected: list[float]):
     assert token_rewards([0.6, NAN, 0.9], spans, 4, spread) == pytest.approx(expected, nan_ok=True)
 
 
+def test_no_such_spread():
+    """A misspelt spread is said, and never read as another one."""
+    with pytest.raises(ValueError, match="no spread `mean`; known: last, all, even"):
+        token_rewards([0.5], [Span(0, 2)], 4, "mean")
+
+
 @pytest.mark.parametrize(
     "spans",
     [

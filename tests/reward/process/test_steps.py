@@ -28,6 +28,8 @@ from judge.reward.process import (
     sequence_chance,
     thought_rewards,
 )
+from judge.shape import RewardBatch, StepsStep, shape
+from judge.shape.scalar import step_returns
 
 NAN = math.nan
 STEPS = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -130,6 +132,40 @@ def test_min_form_sums_to_about_the_minimum(steps: list[float], temperature: flo
         assert paid.sum() == pytest.approx(min(steps))
 
 
+def test_min_form_is_as_sharp_as_published():
+    """PURE's figures lie in [-1, 1] at T = 0.1; ours in [0, 1] weigh the steps alike: exp(-0.2 / 0.05) = exp(-4)."""
+    steps = np.array([0.4, 0.6])
+    weights = min_form(steps) / steps
+    assert weights == pytest.approx([1 / (1 + math.exp(-4)), math.exp(-4) / (1 + math.exp(-4))])
+    assert weights == pytest.approx(min_form(2 * steps - 1, 0.1) / (2 * steps - 1))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 5e-324, 1e-300, 0.05])
+def test_min_form_of_extremes(temperature: float):
+    """Steps as far apart as numbers go, and no warning about it: the worst is all there is."""
+    assert min_form([1e308, -1e308], temperature) == pytest.approx([0.0, -1e308])
+
+
+@pytest.mark.parametrize(
+    ("steps", "refine", "returns", "mean"),
+    [
+        pytest.param([1, 0, 0, 0, 0], "clip_delta", [1, 0.1, 0.1, 0.1, 1], 0.46, id="bad-from-the-second-on"),
+        pytest.param([0, 1, 1, 1, 1], "clip_delta", [0.1, 1, 1, 1, 1], 0.82, id="bad-at-the-start-only"),
+        pytest.param([0], "clip_delta", [1], 1.0, id="one-step-is-paid-by-the-outcome"),
+        pytest.param([1, 0, 1], "delta", [2, 1, 1], 4 / 3, id="delta"),
+        pytest.param([1, 0, 1], "clip", [0.1, 0.1, 1], 0.4, id="clip"),
+        pytest.param([1, NAN, 1], "clip_delta", [NAN, NAN, NAN], NAN, id="a-step-is-missing"),
+        pytest.param([0.5, NAN], "delta", [1.5, 1], 1.25, id="the-last-step-takes-no-part-in-delta"),
+    ],
+)
+def test_clip_and_delta_pay_each_step(steps: list[float], refine: str, returns: list[float], mean: float):
+    """A bad step is charged where it stands; the sum over the response would leave the first step's charge alone."""
+    assert step_returns(steps, 1.0, refine=refine) == pytest.approx(returns, nan_ok=True)
+    batch = RewardBatch.of([1.0], steps=[steps])
+    shaped = shape(batch, [StepsStep(refine=refine)], seed=0).optional()
+    assert shaped == [None] if math.isnan(mean) else shaped == pytest.approx([mean])
+
+
 def test_min_form_with_a_gap():
     """The ungraded step might be the worst one, so no step's share is known."""
     assert np.isnan(min_form([0.9, NAN])).all()
@@ -174,6 +210,8 @@ def test_information_gain_telescopes(chance: list[float]):
         pytest.param(sequence_chance([NAN, -1.0]), NAN, id="a-token-is-absent"),
         pytest.param(rollout_value([1, 1, 1], 1), 1.0, id="all-right"),  # (1 + 2/3 + 1/3 + 1) / 3
         pytest.param(rollout_value([-1, -1, -1], -1), -1.0, id="all-wrong"),
+        pytest.param(rollout_value([], 1), 1.0, id="the-answer-alone"),
+        pytest.param(rollout_value([], -1), -1.0, id="a-wrong-answer-alone"),
         pytest.param(rollout_value([1, NAN], 1), NAN, id="a-step-is-absent"),
         pytest.param(rollout_value([1], None), NAN, id="no-outcome"),
         pytest.param(critique_f1([[1, 0], [0, 1]]), 1.0, id="same-points"),
