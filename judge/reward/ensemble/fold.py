@@ -243,6 +243,5 @@ def weighted_mean(scores: ArrayLike, weights: ArrayLike, *, quorum: float = 0.5)
     known = ~np.isnan(table)
     mass = np.where(known, weight[:, None], 0.0).sum(axis=0)
     total = np.where(known, table * weight[:, None], 0.0).sum(axis=0)
-    return np.asarray(
-        np.where((mass > 0) & (mass >= quorum - SLACK), total / np.where(mass > 0, mass, 1.0), np.nan), dtype=np.float64
-    )
+    enough = (mass > 0) & (mass >= quorum - SLACK)
+    return np.asarray(np.where(enough, total / np.where(mass > 0, mass, 1.0), np.nan), dtype=np.float64)
