@@ -99,9 +99,22 @@ def _check_group(settings: RunSettings, recipe: Recipe) -> None:
     wanted = "listwise" if schedule == "listwise" else "pairwise"
     if mode != wanted:
         raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
+    if settings.group.join == "log_odds":
+        _check_log_odds(settings, recipe)
     canaries = settings.monitor.canaries if settings.monitor else None
     if canaries is not None and (canaries.rate or canaries.per_batch or canaries.at_least_every):
         raise SettingsError("monitor.canaries: probes are judged one at a time, and `group` compares; set `rate: 0`")
+
+
+def _check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
+    """Refuse to join probabilities that nobody reports, or that a panel has folded away."""
+    where = "group: `join: log_odds` reads the judge's probabilities at its verdict"
+    if not settings.top_logprobs:
+        raise SettingsError(f"{where}; set `top_logprobs: 20`")
+    if recipe.spec.verdict.kind != "choice":
+        raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
+    if settings.panel is not None or settings.second_opinion is not None:
+        raise SettingsError(f"{where}, and of several judges only verdicts are folded; leave out `panel` and `second_opinion`")
 
 
 def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: Path | None) -> Plan:

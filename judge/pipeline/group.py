@@ -18,9 +18,9 @@ import numpy as np
 
 from judge.errors import DataError
 from judge.pipeline.panel import Judging
-from judge.reward.tournament import Arrange, Compare, Comparison, Tournament, play, play_lists
+from judge.reward.tournament import Arrange, Compare, Comparison, Tournament, play, play_lists, win_probability
 from judge.settings.group import GroupSettings
-from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty
+from judge.types import Call, Flag, NoVerdict, Reason, Reward, Sample, Uncertainty, Verdict
 
 Stopped = Callable[[Sample, int], Reward | None]
 """A response's reward when it never reaches the judge (0 or None), else None."""
@@ -121,7 +121,8 @@ class GroupJudging:
             for member, reward in ((group[i], first), (group[j], second)):
                 _hear(member, reward, (where[i], where[j]))
             calls = len({(c.key, c.vote, c.order) for r in (first, second) for c in r.calls if not c.cached})
-            return Comparison(_win(first, second), calls, first.uncertainty.order_gap)
+            win = _win(first, second) if self._settings.join == "mean" else _win_by_chance(first, second)
+            return Comparison(win, calls, first.uncertainty.order_gap)
 
         return compare
 
@@ -190,6 +191,27 @@ def _win(first: Reward, second: Reward) -> float | None:
     return 0.5 + (first.raw_reward - second.raw_reward) / 2
 
 
+def _win_by_chance(first: Reward, second: Reward) -> float | None:
+    """Win of the first by the judge's own probabilities, both orders joined in log-odds; what no judge decided is as in `_win`.
+
+    Votes of one order are averaged first. None where an order that was asked reported no probabilities.
+    """
+    stated = _win(first, second)
+    if stated is None or not first.calls or any(f.name == "veto" for r in (first, second) for f in r.flags):
+        return stated
+    chances: dict[tuple[int, ...], list[float | None]] = {}
+    for call in first.calls:
+        if isinstance(call.outcome, Verdict):
+            chance = call.outcome.expected
+            own = chance if chance is None or call.order[0] == first.response_index else 1 - chance
+            chances.setdefault(call.order, []).append(own)
+    known = [[c for c in votes if c is not None] for votes in chances.values()]
+    if not known or not all(known):
+        return None
+    means = [fmean(votes) for votes in known]
+    return means[0] if len(means) == 1 else float(win_probability(np.array(means[0]), np.array(means[1])))
+
+
 def _heard(group: Sequence[_Member], keys: Sequence[str]) -> Mapping[int, list[Reward]]:
     """What was heard of each text, under the first position that says it."""
     out: dict[int, list[Reward]] = {}
@@ -228,7 +250,7 @@ def _finish(
         sample_id=member.sample.id,
         response_index=member.index,
         raw_reward=0.0 if vetoed else value,
-        failure=None if vetoed or value is not None else _failure(heard, played, len(where)),
+        failure=None if vetoed or value is not None else _failure(heard, played, len(where), settings),
         components=components,
         not_criteria=tuple(components),
         uncertainty=_uncertainty(heard, len(unresolved), int((played.counts[k] > 0).sum())),
@@ -258,11 +280,13 @@ def _explain(
     return "; ".join([*parts, *played.notes])
 
 
-def _failure(heard: Sequence[Reward], played: Tournament, n: int) -> NoVerdict:
+def _failure(heard: Sequence[Reward], played: Tournament, n: int, settings: GroupSettings) -> NoVerdict:
     failures = [r.failure for r in heard if r.failure is not None]
     skew = next((note for note in played.notes if "outlier" in note), None)
     if skew is not None:
         return NoVerdict(Reason.INCOMPLETE, skew)
+    if not failures and heard and settings.join == "log_odds":
+        return NoVerdict(Reason.MISSING, "no comparison has the judge's probabilities in both orders (`group.join: log_odds`)")
     if not failures:
         return NoVerdict(Reason.INCOMPLETE, "nothing to compare with" if n < 2 else "; ".join(("not compared", *played.notes)))
     counts = Counter(f.reason for f in failures)

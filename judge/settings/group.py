@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from judge.rubric.model import Frozen
 
 Schedule = Literal["round_robin", "single_elimination", "double_elimination", "swiss", "anchor", "random_reference", "listwise"]
 RankingMethod = Literal["places", "win_rate", "bradley_terry", "elo", "eigen", "sign"]
 GroupScale = Literal["strength", "rank"]
+OrderJoin = Literal["mean", "log_odds"]
 
 RANKINGS: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
     "round_robin": ("win_rate", "strength"),
@@ -33,6 +34,9 @@ class GroupSettings(Frozen):
             `random_reference` n - 1 (BRPO, arXiv:2506.00103); `listwise` shuffles x n / window calls.
         ranking: How the win matrix becomes an order; None: what suits the schedule (`RANKINGS`).
         scale: `strength` (the ranking's own figure in [0, 1]), or `rank` (linear from 1 to 0, ties averaged).
+        join: How the two orders of one pair become one win: `mean` of what the judge stated, or `log_odds`: its probabilities at
+            the verdict (`top_logprobs`), joined so that a constant preference for a place cancels (Pairwise-RL,
+            arXiv:2504.04950; `win_probability`).
         max_comparisons: Most comparisons in a group; each schedule then plays less, in a declared way. None: no limit.
         anchors: Responses that all others meet (`anchor`, and the seeding of `single_elimination`).
         seeding: Of brackets and Swiss: `anchor` (a first pass against the anchors), `prior` (scores given by the caller),
@@ -50,6 +54,7 @@ class GroupSettings(Frozen):
     schedule: Schedule = "round_robin"
     ranking: RankingMethod | None = None
     scale: GroupScale | None = None
+    join: OrderJoin = "mean"
     max_comparisons: int | None = Field(default=None, ge=1)
     anchors: int = Field(default=1, ge=1, le=64)
     seeding: Literal["anchor", "prior", "drawn"] = "anchor"
@@ -59,6 +64,12 @@ class GroupSettings(Frozen):
     window: int = Field(default=8, ge=2, le=64)
     shuffles: int = Field(default=2, ge=1, le=64)
     max_skew: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.join == "log_odds" and self.schedule == "listwise":
+            raise ValueError("`join: log_odds` is about pairs, and `listwise` shows lists; leave one of them out")
+        return self
 
     @property
     def ranked(self) -> tuple[RankingMethod, GroupScale]:

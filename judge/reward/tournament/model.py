@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.arrays import Floats
+from judge.reward.tournament.ranking import win_probability
+from judge.settings.group import OrderJoin
 
 Ints = npt.NDArray[np.int64]
 IndexPair = tuple[int, int]
@@ -129,10 +131,11 @@ class Table:
         self.counts[a, b] = self.counts[b, a] = count + 1
 
 
-def both_orders(compare: Compare) -> Compare:
-    """Ask (i, j) and (j, i) at once and average, so that a judge that always prefers the first place says 0.5.
+def both_orders(compare: Compare, join: OrderJoin = "mean") -> Compare:
+    """Ask (i, j) and (j, i) at once and join them, so that a judge that always prefers the first place says 0.5.
 
-    One order alone would carry the position bias, so without both there is no verdict. Costs two questions a comparison.
+    `mean` averages the two wins, `log_odds` joins two chances by `win_probability`. One order alone would carry the position
+    bias, so without both there is no verdict. Costs two questions a comparison.
 
     Example:
         >>> async def first_is_better(i: int, j: int) -> Comparison:
@@ -146,6 +149,9 @@ def both_orders(compare: Compare) -> Compare:
         calls = there.calls + back.calls
         if there.win is None or back.win is None:
             return Comparison(None, calls)
-        return Comparison((there.win + 1 - back.win) / 2, calls, abs(there.win + back.win - 1))
+        win = (there.win + 1 - back.win) / 2
+        if join == "log_odds":
+            win = float(win_probability(np.array(there.win), np.array(1 - back.win)))
+        return Comparison(win, calls, abs(there.win + back.win - 1))
 
     return ask

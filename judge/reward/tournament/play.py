@@ -37,7 +37,7 @@ async def play(
         compare: Called with two positions; asks in both orders itself, unless `single_order`.
         prior: Earlier scores for the seeding, any scale; None counts as the lowest.
         lost: Positions that lose to all others without a question (vetoed): their reward is 0.
-        single_order: The tournament asks (i, j) and (j, i) itself.
+        single_order: The tournament asks (i, j) and (j, i) itself, and joins them as `settings.join` says.
 
     Raises:
         ValueError: The schedule is `listwise`, or seeding by `prior` has no prior.
@@ -58,7 +58,7 @@ async def play(
     ):
         raise ValueError("seeding by `prior` needs prior scores")
     players = draw(keys, seed, lost)
-    ask = both_orders(compare) if single_order else compare
+    ask = both_orders(compare, settings.join) if single_order else compare
 
     async def meet(a: int, b: int) -> Comparison:
         return await ask(players[a][0], players[b][0])
