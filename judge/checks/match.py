@@ -11,7 +11,10 @@ import unicodedata
 from fractions import Fraction
 
 from judge.checks.exact import MAX_CHARS, exact
+from judge.checks.phrases import in_symbols, root_of
+from judge.checks.units import UNITS, case_differs
 from judge.numerals import spoken
+from judge.words import entries
 
 MAX_LENGTH = 2_000  # characters; longer texts are compared exactly only
 _LEAD = re.compile(
@@ -33,20 +36,9 @@ _COMMAND = re.compile(r"\\(?:\\|[A-Za-z]{1,14}|[{}%$!,;: ])")
 _WRAPPED = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s{0,2}\{([^{}]{0,200})\}")
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _OPTION = re.compile(r"(?:(?:option|choice|answer) ?)?[(\[]?([a-j])[)\].:]{0,2}")
-_UNITS = {
-    unit: names.split()[0]
-    for names in """$ dollar dollars usd|€ euro euros eur|£ pound-sterling gbp|cents cent|° degree degrees deg|cm centimeter centimeters centimetre centimetres|m meter meters metre
-    metres|km kilometer kilometers kilometre kilometres|mm millimeter millimeters|in inch inches|ft foot feet|yd yard yards|mi mile miles|kg kilogram kilograms|g gram
-    grams|mg milligram milligrams|lb lbs pounds pound|oz ounce ounces|l liter liters litre litres|ml milliliter milliliters|s sec second seconds|min minute minutes|h hr hrs hour hours|day
-    days|week weeks|month months|year years|mph|km/h|units unit|people|students|apples""".replace("\n", " ").split("|")
-    for unit in names.split()
-}  # fmt: skip
 _MEASURE = re.compile(
     r"([$€£]?)\s?([+-]?[\d.,/\\{}fracsqrtπ ]{1,60}?)\s?(?:(?:\^\s?)?\{?([a-z$€£°][a-z/-]{0,14})\}?(\^\{?[23]\}?)?)?\.?"
 )
-_FRACTIONS = {"half": "1/2", "one half": "1/2", "a half": "1/2", "one-half": "1/2", "one third": "1/3", "a third": "1/3", "one-third": "1/3", "two thirds": "2/3",
-              "two-thirds": "2/3", "one quarter": "1/4", "a quarter": "1/4", "one fourth": "1/4", "three quarters": "3/4", "three-quarters": "3/4",
-              "three fourths": "3/4", "infinity": "∞", "positive infinity": "∞", "empty set": "∅", "the empty set": "∅"}  # fmt: skip
 
 
 def normalise(text: str) -> str:
@@ -131,7 +123,7 @@ def _number(text: str) -> Fraction | None:
     text = text.strip("$€£ ").replace("{,}", ",")
     if not text or len(text) > 200:
         return None
-    text = _FRACTIONS.get(text, text)
+    text = in_symbols(text)
     if not any(c.isdigit() for c in text):
         value = spoken(text)
         return None if value is None else Fraction(value)
@@ -169,7 +161,7 @@ def agrees(response: str, reference: str) -> bool:
     if len(response) > MAX_LENGTH or len(reference) > MAX_LENGTH:
         return False
     mine, theirs = normalise(response), normalise(reference)
-    if _other_prefix(response, reference):
+    if case_differs(response, reference) or _case_tells(response, reference):
         return False
     if mine == theirs:
         return mine != ""
@@ -178,22 +170,22 @@ def agrees(response: str, reference: str) -> bool:
     return _same(mine, theirs, 0)
 
 
-_UNIT = re.compile(r"\d\s{0,3}(?:\\(?:text|mathrm)\{\s{0,3})?([A-Za-zµ]{2,4})(?![A-Za-z])")
+_MARKS = " \n\t.*_`$"
 
 
-def _other_prefix(first: str, second: str) -> bool:
-    """Whether two units differ in the case of their prefix: `10 MW` is a thousand million times `10 mW`."""
-    mine, theirs = _UNIT.search(first), _UNIT.search(second)
-    if not mine or not theirs or mine[1].casefold() != theirs[1].casefold():
+def _case_tells(first: str, second: str) -> bool:
+    """Whether two short names differ in letter case alone and it may mean something: `CO` and `Co`, `AaBb` and `aabb`."""
+    one, other = first.strip(_MARKS), second.strip(_MARKS)
+    if one == other or len(one) > 6 or one.casefold() != other.casefold() or one.casefold() in entries("truth"):
         return False
-    prefixes = mine[1][0], theirs[1][0]
-    word = _UNITS.get(mine[1].casefold(), "")
-    return prefixes[0] != prefixes[1] and prefixes[0].casefold() in "mpyz" and word not in ("min", "mi", "month", "pound")
+    if len(one) == 2:
+        return one[0].casefold() == one[1].casefold() or not all(name.islower() or name.isupper() for name in (one, other))
+    return not all(name.islower() or name.isupper() or name.istitle() for name in (one, other))
 
 
 def _same(mine: str, theirs: str, depth: int) -> bool:
     """The comparisons that need the texts read, on normalised texts."""
-    mine, theirs = _FRACTIONS.get(mine, mine), _FRACTIONS.get(theirs, theirs)
+    mine, theirs = _symbols(mine), _symbols(theirs)
     if mine == theirs:
         return True
     first, second = _number(mine), _number(theirs)
@@ -205,6 +197,22 @@ def _same(mine: str, theirs: str, depth: int) -> bool:
     if len(mine) > MAX_CHARS or len(theirs) > MAX_CHARS:
         return False
     return _measured(mine, theirs) or _named(mine, theirs, depth) or _listed(mine, theirs, depth) or _formula(mine, theirs)
+
+
+def _symbols(text: str) -> str:
+    """What is said in words, as symbols: "no solution", "the square root of two", and the interval `]0,1[`."""
+    text = in_symbols(text)
+    root = root_of(text)
+    if root is not None:
+        radicand = spoken(root[1]) if not root[1].isdecimal() else int(root[1])
+        return text if radicand is None or root[0] != 2 else f"\\sqrt{{{radicand}}}"
+    if text[:1] == "]" or text[-1:] == "[":
+        ends = _FRENCH.fullmatch(text)
+        return f"{'(' if ends[1] == ']' else '['}{ends[2]}{')' if ends[3] == '[' else ']'}" if ends else text
+    return text
+
+
+_FRENCH = re.compile(r"([\[\]])([^\[\]]{1,80},[^\[\]]{1,80})([\[\]])")
 
 
 def _currency(text: str) -> int:
@@ -229,7 +237,7 @@ def _measure(text: str) -> tuple[object, str] | None:
     if found is None:
         return None
     sign, digits, unit, power = found.groups()
-    if unit and unit not in _UNITS:
+    if (unit and unit not in UNITS) or (unit == "s" and _DECADE.fullmatch(text)):
         return None
     value: object = _number(digits.strip())
     if value is None:
@@ -237,7 +245,7 @@ def _measure(text: str) -> tuple[object, str] | None:
         if formula is None or any(name.isalpha() and name != "π" for monomial in formula for name, _ in monomial):
             return None
         value = tuple(sorted(formula.items()))
-    name = _UNITS[unit] if unit else sign
+    name = UNITS[unit].name if unit else sign
     return value, f"{name}{re.sub('[^23]', '', power or '')}"
 
 
@@ -252,11 +260,13 @@ def _named(mine: str, theirs: str, depth: int) -> bool:
 
 
 _NAME = re.compile(r"([a-z](?:\([a-z]\))?)\s?(?:=|∈)\s?(?=\S)")
+_DECADE = re.compile(r"[1-9]\d{1,2}0s")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 def _listed(mine: str, theirs: str, depth: int) -> bool:
     """Lists, tuples, intervals and sets: the same brackets, the same items in the same order."""
+    mine, theirs = (re.sub(r",? and ", ",", text) if text[:1] not in "([{" else text for text in (mine, theirs))
     if depth > 2 or "," not in mine or "," not in theirs:
         return False
     if mine[0] in "([{" or theirs[0] in "([{":
