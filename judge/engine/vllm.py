@@ -351,6 +351,8 @@ def _startup(cores: int, *, eager: bool) -> Iterator[None]:
     wanted = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # a fork of a process with threads, such as this one, can hang
     if 0 < cores <= _FEW_CORES:
         wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    if cores:
+        wanted["OMP_WAIT_POLICY"] = "passive"  # threads that spin cost three times the time as soon as another program runs
     if cores and eager:
         wanted["TORCHDYNAMO_DISABLE"] = "1"  # else the first request with log-probabilities waits 13 s for a C++ compiler
     ours = {name: value for name, value in wanted.items() if name not in os.environ}

@@ -76,8 +76,8 @@ _RESCALED = re.compile(
     re.IGNORECASE,
 )
 _SURE = re.compile(
-    r"[^\w]*(?:(?:\d{1,3}(?:\.\d+)? ?%?|very|quite|highly|high|low|medium|moderate|fully|i am|i'm"
-    r"|with) )*(?:confiden(?:t|ce)|certain(?:ty)?|sure|probability|likelihood)\b[^\n]{0,30}",
+    r"[^\w]*(?:(?:\d{1,3}(?:\.\d{1,9})? ?%?|very|quite|highly|high|low|medium|moderate|fully|i am|i'm"
+    r"|with) ){0,8}(?:confiden(?:t|ce)|certain(?:ty)?|sure|probability|likelihood)\b[^\n]{0,30}",
     re.IGNORECASE,
 )
 _BETTER = r"(?:better|best|wins?|won|winner|superior|stronger|preferred|preferable|chosen)"

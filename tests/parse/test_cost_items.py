@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from parse_grammars import grammars, stopped
 import judge
 from judge.parse import format_verdict, read
 from judge.types import NoVerdict
+from tests.clock import cpu_seconds
 from tests.hostile import NIGHTLY
 
 pytestmark = pytest.mark.slow
@@ -58,9 +58,7 @@ def items(size: int, marker: str, own: str) -> dict[str, str]:
 
 def cpu(text: str, question) -> float:
     """CPU seconds of this thread for one reading."""
-    begin = time.thread_time()
-    read(stopped(text), question)
-    return time.thread_time() - begin
+    return cpu_seconds(lambda: read(stopped(text), question))
 
 
 @pytest.mark.parametrize("grammar", grammars(), ids=lambda g: g.id)

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error:::judge"),
     pytest.mark.vllm,
     pytest.mark.asyncio(loop_scope="package"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),  # a slow machine with the other suite beside it
 ]
 
 

@@ -129,7 +129,7 @@ async def test_a_label_can_hold_the_rest_of_the_row(route, body):
 @pytest.mark.parametrize(
     ("label", "code", "words"),
     [
-        pytest.param({"answer": "a", "rubric": {"criteria": []}}, "bad_rubric", "criteria", id="rubric-without-criteria"),
+        pytest.param({"answer": "a", "rubric": {"criteria": [{"id": "a"}]}}, "bad_rubric", "text", id="criterion-without-text"),
         pytest.param({"answer": "a", "context": 5}, "bad_field", "not int", id="context-of-a-number"),
         pytest.param({"answer": "a", "question": 5}, "bad_field", "text or a list of chat messages", id="question-of-a-number"),
     ],
