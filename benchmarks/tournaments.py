@@ -36,7 +36,8 @@ WINDOW = 8
 BRACKET: dict[str, Any] = {"schedule": "single_elimination"}
 SCHEDULES: dict[str, dict[str, Any]] = {
     "round robin": {"schedule": "round_robin"},
-    "seeded bracket, as published": {**BRACKET, "consolation": 0, "ranking": "places"},
+    "seeded bracket, as published": {**BRACKET, "published": True},
+    "seeded bracket, places": {**BRACKET, "consolation": 0, "ranking": "places"},
     "seeded bracket, Bradley-Terry": {**BRACKET, "consolation": 0},
     "seeded bracket, 4 anchors": {**BRACKET, "consolation": 0, "anchors": 4},
     "seeded bracket + 4 consolation": {**BRACKET, "consolation": 4},

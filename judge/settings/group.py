@@ -10,7 +10,7 @@ from judge.rubric.model import Frozen
 
 Schedule = Literal["round_robin", "single_elimination", "double_elimination", "swiss", "anchor", "random_reference", "listwise"]
 RankingMethod = Literal["places", "win_rate", "bradley_terry", "elo", "eigen", "sign"]
-GroupScale = Literal["strength", "rank"]
+GroupScale = Literal["strength", "rank", "min_rank"]
 OrderJoin = Literal["mean", "log_odds"]
 
 RANKINGS: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
@@ -22,6 +22,12 @@ RANKINGS: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
     "random_reference": ("sign", "strength"),
     "listwise": ("bradley_terry", "strength"),
 }
+PUBLISHED: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
+    "round_robin": ("sign", "min_rank"),
+    "anchor": ("win_rate", "min_rank"),
+    "single_elimination": ("places", "rank"),
+}
+_DECIDED = ("ranking", "scale", "max_comparisons", "anchors", "seeding", "consolation")  # by `published`
 
 
 class GroupSettings(Frozen):
@@ -32,8 +38,13 @@ class GroupSettings(Frozen):
             `single_elimination` about (anchors + 1 + consolation / 2) n (ArenaRL, arXiv:2601.06487);
             `double_elimination` up to 2 n - 2 and the seeding pass; `swiss` rounds x n / 2; `anchor` anchors x n;
             `random_reference` n - 1 (BRPO, arXiv:2506.00103); `listwise` shuffles x n / window calls.
-        ranking: How the win matrix becomes an order; None: what suits the schedule (`RANKINGS`).
-        scale: `strength` (the ranking's own figure in [0, 1]), or `rank` (linear from 1 to 0, ties averaged).
+        published: As in ArenaRL's repository, in place of what serves a group better. A win of `round_robin` is 1, 0.5 or 0;
+            ranks of `round_robin` and `anchor` are `min_rank`; in `single_elimination` the bracket without its empty places is
+            paired in order, a tie is the first one's, nobody shares a place, and no consolation follows.
+        ranking: How the win matrix becomes an order; None: what suits the schedule (`RANKINGS`). `places` is the bracket's or
+            Swiss' own standing; where a match of a bracket is undecided it is the Bradley-Terry order instead.
+        scale: `strength` (the ranking's own figure in [0, 1]), `rank` (linear from 1 to 0, equal ones share the mean of their
+            ranks), or `min_rank` (equal ones share the best of their ranks, and the last rank that is taken is 0).
         join: How the two orders of one pair become one win: `mean` of what the judge stated, or `log_odds`: its probabilities at
             the verdict (`top_logprobs`), joined so that a constant preference for a place cancels (Pairwise-RL,
             arXiv:2504.04950; `win_probability`).
@@ -41,8 +52,7 @@ class GroupSettings(Frozen):
         anchors: Responses that all others meet (`anchor`, and the seeding of `single_elimination`).
         seeding: Of brackets and Swiss: `anchor` (a first pass against the anchors), `prior` (scores given by the caller),
             or `drawn` (by the seed).
-        consolation: Rounds after the bracket in which everyone meets the nearest response not met yet. 0, with
-            `ranking: places`, is the bracket as published.
+        consolation: Rounds after the bracket in which everyone meets the nearest response not met yet.
         rounds: Of Swiss; None: log2(n), rounded up.
         pseudo_games: Drawn games against an imaginary response that keep Bradley-Terry and eigen strengths finite.
         window: Most responses in one listwise question.
@@ -52,6 +62,7 @@ class GroupSettings(Frozen):
     """
 
     schedule: Schedule = "round_robin"
+    published: bool = False
     ranking: RankingMethod | None = None
     scale: GroupScale | None = None
     join: OrderJoin = "mean"
@@ -69,7 +80,16 @@ class GroupSettings(Frozen):
     def _sound(self) -> Self:
         if self.join == "log_odds" and self.schedule == "listwise":
             raise ValueError("`join: log_odds` is about pairs, and `listwise` shows lists; leave one of them out")
+        if self.published:
+            self._as_published()
         return self
+
+    def _as_published(self) -> None:
+        if self.schedule not in PUBLISHED:
+            raise ValueError(f"`published: true` is for {', '.join(PUBLISHED)}, not for `{self.schedule}`")
+        given = [name for name in _DECIDED if getattr(self, name) != type(self).model_fields[name].default]
+        if given:
+            raise ValueError(f"`published: true` decides `{given[0]}` itself; leave one of them out")
 
     @property
     def ranked(self) -> tuple[RankingMethod, GroupScale]:
@@ -79,5 +99,7 @@ class GroupSettings(Frozen):
             >>> GroupSettings(schedule="swiss").ranked, GroupSettings(ranking="elo").ranked
             (('bradley_terry', 'rank'), ('elo', 'strength'))
         """
+        if self.published:
+            return PUBLISHED[self.schedule]
         ranking, scale = RANKINGS[self.schedule]
         return self.ranking or ranking, self.scale or scale

@@ -1,7 +1,7 @@
 """Knock-out tournaments. A match starts as soon as its two players are known: rounds do not wait for each other.
 
-- Ties, matches without a verdict and matches beyond the budget: the better seed goes on. The other one was not beaten, and
-  its place is half a round better than that of the beaten ones of its round.
+- Ties, matches without a verdict and matches beyond the budget: the better seed goes on, because somebody has to. The seeds
+  may be a draw, so such matches are counted (`Table.undecided`), and then nobody is ranked by places.
 - The group's size need not be a power of two: the best seeds then start in the second round.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -76,10 +77,10 @@ class _Bracket:
         assert a is not None and b is not None  # noqa: S101, PT018  # both slots are taken
         a, b = sorted((a, b), key=self.rank.__getitem__)
         win = await self.table.meet(a, b) if play else None
+        self.table.undecided += win is None or win == 0.5
         winner, loser = (b, a) if win is not None and win < 0.5 else (a, b)
         if place is not None:
-            beaten = win is not None and win != 0.5
-            self.progress[loser] = place if beaten else place + 0.5
+            self.progress[loser] = place
         return winner, loser
 
     async def finish(self, final: _Slot, place: float) -> None:
@@ -93,9 +94,9 @@ class _Bracket:
         if champion is not None:
             self.progress[champion] = place
         if self.cut:
-            self.table.notes.append(f"budget: {self.cut} matches are decided by the seeds")
+            self.table.notes.append(f"budget: {self.cut} matches are not played, and the better seeds go on")
         within = np.nan_to_num(win_rate(self.table.wins), nan=0.5)
-        self.table.places = self.progress + 0.4 * within  # below half a round: it only orders those who left together
+        self.table.places = self.progress + 0.4 * within  # below a round: it only orders those who left together
 
 
 async def single_elimination(table: Table, seeds: Sequence[int]) -> None:
@@ -145,3 +146,52 @@ async def double_elimination(table: Table, seeds: Sequence[int]) -> None:
             place += 1
     final = bracket.match(level[0], below[0], place)[0] if below else level[0]
     await bracket.finish(final, place + 1)
+
+
+async def published_elimination(table: Table) -> None:
+    """ArenaRL's seeded single elimination as its repository plays it (Alibaba-NLP/qqr, `single_elimination.py`).
+
+    A pass against the first player gives the seeds. The bracket loses its empty places and is paired in order; who is left over
+    stands first in the next round, so not the best seeds have the byes. A tie is the first one's of its pair. Places: the
+    champion, then who lost last, and within a round the mean of one's points, where the first player's pass is one point and a
+    pair that meets again counts again; equal ones in bracket order, so that nobody shares a place.
+
+    The repository's judge scores both responses, and points are scores; here they are wins. There a comparison that failed is a
+    tie; here it is undecided.
+    """
+    points: list[list[float]] = [[] for _ in range(table.n)]
+    await table.meet_all((0, p) for p in range(1, table.n))
+    known = [p for p in range(1, table.n) if not np.isnan(table.wins[p, 0])]
+    for p in known:
+        points[p].append(float(table.wins[p, 0]))
+    if known:
+        points[0].append(fmean(float(table.wins[0, p]) for p in known))
+
+    def strength(player: int) -> float:
+        return -round(fmean(points[player]), 9) if points[player] else -0.5
+
+    seeds = sorted(range(table.n), key=strength)
+    size = 1
+    while size < table.n:
+        size *= 2
+    level = [seeds[s] for s in lines(size) if s < table.n]
+    gone: list[list[int]] = []
+    while len(level) > 1:
+        pairs = list(zip(level[::2], level[1::2], strict=False))
+        wins = await asyncio.gather(*(table.meet(a, b) for a, b in pairs))
+        level = level[-1:] if len(level) % 2 else []
+        losers = []
+        for (a, b), win in zip(pairs, wins, strict=True):
+            if win is None:
+                table.undecided += 1
+            else:
+                points[a].append(win)
+                points[b].append(1 - win)
+            first = win is None or win >= 0.5
+            level.append(a if first else b)
+            losers.append(b if first else a)
+        gone.append(sorted(losers, key=strength))
+    order = [*level, *(player for losers in reversed(gone) for player in losers)]
+    places = np.zeros(table.n)
+    places[order] = np.arange(table.n, 0, -1)
+    table.places = places

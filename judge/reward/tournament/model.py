@@ -78,6 +78,8 @@ class Table:
 
     Attributes:
         places: The schedule's own standing, shape (n,), higher is better; None when it has none.
+        undecided: Matches of the schedule that were played on without a winner: ties of a bracket, matches without a verdict, and
+            those that the budget left out. With any of them `places` are partly a draw.
         reference: The one that all others were measured against, if there is one (`random_reference`).
     """
 
@@ -89,6 +91,7 @@ class Table:
         self.unresolved: list[IndexPair] = []
         self.calls = 0
         self.places: Floats | None = None
+        self.undecided = 0
         self.reference: int | None = None
         self.notes: list[str] = []
         self._compare = compare

@@ -14,7 +14,7 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.reward.tournament import schedules
-from judge.reward.tournament.brackets import double_elimination, single_elimination
+from judge.reward.tournament.brackets import double_elimination, published_elimination, single_elimination
 from judge.reward.tournament.model import Arrange, Compare, Comparison, Ints, Table, Tournament, both_orders
 from judge.reward.tournament.ranking import components, settle, strengths, triples
 from judge.settings.group import GroupSettings
@@ -125,6 +125,8 @@ async def _run(table: Table, settings: GroupSettings, prior: Floats | None) -> N
         await schedules.swiss(table, _drawn_or_prior(table, settings, prior), settings.rounds)
     elif settings.schedule == "double_elimination":
         await double_elimination(table, await _seeds(table, settings, prior, 2 * table.n - 2))
+    elif settings.published:
+        await published_elimination(table)
     else:
         await single_elimination(table, await _seeds(table, settings, prior, table.n - 1))
         await schedules.consolation(table, settings.consolation, settings.pseudo_games)
@@ -180,6 +182,8 @@ def _close(
         elif of[position] in unknown:
             rewards[position] = None
     notes = list(table.notes)
+    if settings.ranked[0] == "places" and table.undecided:
+        notes.append(f"{table.undecided} undecided matches: ranked by bradley_terry")
     skew = _skew(table)
     if settings.max_skew is not None and skew is not None and abs(skew) > settings.max_skew:
         notes.append(f"the reference is an outlier: mean outcome {skew:+.2f} against it")
@@ -219,6 +223,8 @@ def _scores(
 ) -> Floats:
     """Rewards of the responses that are ranked, in their order."""
     ranking, scale = settings.ranked
+    if ranking == "places" and table.undecided:
+        ranking, scale = "bradley_terry", "rank"
     positions = players[table.reference] if table.reference is not None and players else []
     reference = next((kept.index(p) for p in positions if p in kept), None)
     return settle(

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import scipy
 
@@ -18,6 +20,7 @@ from judge.settings.group import GroupScale, RankingMethod
 ELO_SCALE = 400 / np.log(10)  # rating points for each unit of log-odds
 ELO_STEP = 200.0  # rating points for a mean surprise of 1
 ELO_PERIODS = 30
+SOLVED = 1e-6  # expected win rates nearer than this are equal: the solver stops at 1e-7
 
 
 def win_rate(wins: Floats) -> Floats:
@@ -37,19 +40,32 @@ def win_rate(wins: Floats) -> Floats:
     return np.asarray(np.divide(total, played, out=np.full(len(wins), np.nan), where=played > 0))
 
 
-def linear_rank(scores: Floats) -> Floats:
-    """1 for the best to 0 for the last, equal scores sharing the mean of their ranks; NaN stays. One alone has 0.5.
+def linear_rank(scores: Floats, ties: Literal["mean", "best"] = "mean", within: float = 1e-9) -> Floats:
+    """1 for the best to 0 for the last; NaN stays. One alone has 0.5, and so have all where all are equal.
 
-    r = 1 - (rank - 1) / (n - 1): ArenaRL (arXiv:2601.06487, section 3). Scores that differ by less than 1e-9 are equal.
+    r = 1 - (rank - 1) / (n - 1): ArenaRL (arXiv:2601.06487, section 3). Neighbours that differ by at most `within` are equal.
+
+    - `mean`: equal scores share the mean of their ranks.
+    - `best`: they share the best one, and the last rank that is taken is worth 0: (last - rank) / (last - 1), as in ArenaRL's
+      repository for `anchor` and `round_robin` (where all are equal the code gives 0, before it standardises).
 
     Example:
         >>> linear_rank(np.array([0.9, 0.1, 0.5, 0.5]))
         array([1. , 0. , 0.5, 0.5])
+        >>> linear_rank(np.array([0.9, 0.1, 0.5, 0.5]), "best").round(3)  # ranks 1, 4, 2, 2
+        array([1.   , 0.   , 0.667, 0.667])
     """
     out = np.full(len(scores), np.nan)
     known = ~np.isnan(scores)
-    n = int(known.sum())
-    out[known] = (scipy.stats.rankdata(np.round(scores[known], 9)) - 1) / (n - 1) if n > 1 else 0.5
+    if not known.any():
+        return out
+    values = scores[known]
+    order = np.argsort(-values)
+    level = np.empty(len(values))
+    level[order] = np.cumsum(np.diff(-values[order], prepend=-values[order[0]]) > within)
+    ranks = scipy.stats.rankdata(level, method="average" if ties == "mean" else "min")
+    last = float(known.sum()) if ties == "mean" else ranks.max()
+    out[known] = (last - ranks) / (last - 1) if last > 1 else 0.5
     return out
 
 
@@ -181,12 +197,16 @@ def settle(
     elif ranking == "sign":
         scores = win_rate((1 + np.sign(np.round(part - 0.5, 9))) / 2)
     elif ranking == "places" and places is not None:
-        scores, scale = places[seen], "rank"
+        scores = places[seen]
+        scale = "rank" if scale == "strength" else scale  # a place is no figure in [0, 1]
     elif ranking in ("win_rate", "places"):
         scores = win_rate(part)
     else:
         scores = expected_win_rate(strengths(part, ranking, pseudo_games))
-    out[seen] = linear_rank(scores) if scale == "rank" else scores
+    if scale != "strength":
+        fitted = ranking in ("bradley_terry", "elo", "eigen")  # equal strengths come out equal to about 1e-7
+        scores = linear_rank(scores, "mean" if scale == "rank" else "best", SOLVED if fitted else 1e-9)
+    out[seen] = scores
     return out
 
 

@@ -64,33 +64,44 @@ async def random_reference(table: Table) -> None:
 
 
 async def swiss(table: Table, seeds: Sequence[int], rounds: int | None = None) -> None:
-    """Rounds in which those with equal points meet: rounds x n / 2 comparisons (ArenaRL's repository: win 1, tie 0.5, bye 1).
+    """Rounds in which those with equal points meet: rounds x n / 2 comparisons (ArenaRL's repository: win 1, tie 0.5).
 
-    The points of a round decide the next, so rounds wait for each other. Nobody meets the same one twice; with an odd
-    number the last one without a bye has it. Places: points, then the sum of the opponents' points (Buchholz). A comparison
-    without a verdict counts half a point for the pairing, and stays NaN in the matrix.
+    The points of a round decide the next, so rounds wait for each other. Nobody meets the same one twice; with an odd number of
+    players the last of those who sat out least sits out. Places: mean points, then the opponents' (Buchholz). A comparison
+    without a verdict gives nobody points. Ours: the means, and nothing for sitting out; the repository adds up, gives a bye a
+    point, and so ranks players that all tied by who had it.
 
     Under a budget: fewer rounds, and of the last one only the leading pairs.
     """
     n = table.n
-    points, byes = np.zeros(n), np.zeros(n, dtype=bool)
+    points, games, sat_out = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
     seed_of = np.argsort(np.asarray(seeds))
+
+    def rates() -> Floats:
+        return np.asarray(np.where(games > 0, points / np.maximum(games, 1), 0.5))
+
     for number in range(ceil(log2(n)) if rounds is None and n > 1 else rounds or 0):
-        standing = sorted(range(n), key=lambda p: (-round(float(points[p]), 9), seed_of[p]))
-        pairs, idle = _neighbours(table, standing)
-        for player in [p for p in reversed(standing) if p in idle and not byes[p]][:1] if n % 2 else []:
-            byes[player] = True
-            points[player] += 1
+        rate = rates()
+        standing = sorted(range(n), key=lambda p: (-round(float(rate[p]), 9), seed_of[p]))
+        if n % 2:
+            last = min(reversed(standing), key=lambda p: sat_out[p])
+            sat_out[last] += 1
+            standing.remove(last)
+        pairs = _neighbours(table, standing)
         if table.left < len(pairs):
             table.notes.append(f"budget: Swiss stops in round {number + 1}")
+            table.undecided += len(pairs) - int(table.left)
             pairs = pairs[: int(table.left)]
         await table.meet_all(pairs)
         for a, b in pairs:
-            win = 0.5 if np.isnan(table.wins[a, b]) else table.wins[a, b]
-            points[a] += win
-            points[b] += 1 - win
-    met = ~np.isnan(table.wins)
-    table.places = points + 1e-5 * (met @ points)
+            win = table.wins[a, b]
+            if np.isnan(win):
+                table.undecided += 1
+            else:
+                points[[a, b]] += win, 1 - win
+                games[[a, b]] += 1
+    rate = rates()
+    table.places = rate + 1e-5 * ((~np.isnan(table.wins)) @ rate) / np.maximum(games, 1)
 
 
 async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:
@@ -101,7 +112,7 @@ async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:
     for number in range(rounds):
         known = strengths(table.wins, "bradley_terry", pseudo_games)
         standing = sorted(range(table.n), key=lambda p: (-round(float(known[p]), 6), p))
-        pairs, _ = _neighbours(table, standing)
+        pairs = _neighbours(table, standing)
         if table.left < len(pairs):
             table.notes.append(f"budget: consolation stops in round {number + 1}")
             pairs = pairs[: int(table.left)]
@@ -110,20 +121,17 @@ async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:
         await table.meet_all(pairs)
 
 
-def _neighbours(table: Table, standing: Sequence[int]) -> tuple[list[IndexPair], set[int]]:
-    """Pair each, best first, with the next best one it has not met; who is left over is idle."""
+def _neighbours(table: Table, standing: Sequence[int]) -> list[IndexPair]:
+    """Pair each, best first, with the next best one it has not met; who is left over has no pair."""
     free = list(standing)
     pairs: list[IndexPair] = []
-    idle: set[int] = set()
     while free:
         a = free.pop(0)
         b = next((p for p in free if not table.met(a, p)), None)
-        if b is None:
-            idle.add(a)
-        else:
+        if b is not None:
             free.remove(b)
             pairs.append((a, b))
-    return pairs, idle
+    return pairs
 
 
 async def listwise(table: Table, arrange: Arrange, *, window: int, shuffles: int, seed: int) -> None:

@@ -8,7 +8,8 @@ from math import ceil, log2
 import numpy as np
 import pytest
 
-from judge.reward.tournament import Comparison, both_orders, play, play_lists
+from judge.reward.tournament import Comparison, both_orders, play, play_lists, settle
+from judge.reward.tournament.play import draw
 from judge.settings.group import GroupSettings
 from tests.reward.tournament.harness import Scales, run
 
@@ -61,6 +62,87 @@ def test_places_of_a_bracket(schedule: str):
     assert played.order[:2] == (7, 6)
     assert played.rewards[7] == 1.0
     assert {played.order[2], played.order[3]} == {5, 4}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("n", [2, 4, 5, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_ties_are_not_settled_by_the_draw(schedule: str, n: int, seed: int):
+    """A judge that cannot tell the responses apart gives them one reward, whatever was drawn, byes and rounds included."""
+    played = run(Scales([1] * n), [f"response {k}" for k in range(n)], schedule=schedule, ranking="places", seed=seed)
+    assert played.rewards == (0.5,) * n
+
+
+@pytest.mark.parametrize("schedule", ["single_elimination", "double_elimination", "swiss"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_failed_comparison_makes_no_winner(schedule: str, seed: int):
+    """Where the comparisons of the best of 0 > 1 > 2 > 3 with 2 and 3 fail, these do not pass it, nor who beat them."""
+
+    def silent(i: int, j: int) -> bool:
+        return {i, j} in ({0, 2}, {0, 3})
+
+    fields = {"schedule": schedule, "ranking": "places", "seeding": "drawn", "seed": seed}
+    extra = {"consolation": 0} if schedule == "single_elimination" else {"rounds": 3} if schedule == "swiss" else {}
+    played = run(Scales([3, 2, 1, 0], silent), **fields, **extra)
+    assert any("undecided" in note for note in played.notes) == bool(played.unresolved)
+    if played.wins[0, 1] == 1.0:  # they met, so there is a reward
+        assert played.rewards[0] == max(r for r in played.rewards if r is not None)
+    for better, worse in ((0, 1), (1, 2), (1, 3), (2, 3)):
+        if played.wins[better, worse] == 1.0:
+            assert played.rewards[better] > played.rewards[worse]
+
+
+def test_equal_strengths_share_a_rank():
+    """Two responses with the same record against the same opponents are equal, to the last digit of the solver."""
+    nan = np.nan
+    wins = np.array(
+        [
+            [nan, nan, 0.5, 1, 1, 0],
+            [nan, nan, 1, nan, 0.5, nan],
+            [0.5, 0, nan, nan, nan, 1],
+            [0, nan, nan, nan, 0, 1],
+            [0, 0.5, nan, 1, nan, nan],
+            [1, nan, 0, 0, nan, nan],
+        ]
+    )
+    assert settle(wins, "bradley_terry", "rank").tolist() == pytest.approx([0.8, 1.0, 0.5, 0.1, 0.5, 0.1])
+
+
+def test_ranks_as_published():
+    """ArenaRL's anchor: ranks 1, 2, 2 and 4 are worth 1, 2/3, 2/3 and 0."""
+    wins = {1: 0.5, 2: 0.5, 3: 0.1}  # over the anchor, whose own mean is 1 - 1.1 / 3 = 0.63
+
+    async def compare(i: int, j: int) -> Comparison:
+        return Comparison(wins[i] if j == 0 else 1 - wins[j])
+
+    seed = next(s for s in range(99) if draw("abcd", s)[0] == [0])  # with which the first one is the anchor
+    settings = GroupSettings(schedule="anchor", published=True)
+    assert asyncio.run(play("abcd", compare, settings, seed=seed)).rewards == pytest.approx((1, 2 / 3, 2 / 3, 0))
+
+
+def test_byes_as_published():
+    """Five responses: the repository gives the byes to who is left over in bracket order, here to the third best."""
+    mine = run(Scales(range(5)), schedule="single_elimination", consolation=0, ranking="places")
+    published = Scales(range(5))
+    theirs = run(published, schedule="single_elimination", published=True)
+    assert theirs.order[0] == mine.order[0] == 4
+    assert sorted(r for r in theirs.rewards if r is not None) == [0, 0.25, 0.5, 0.75, 1]
+    assert theirs.comparisons <= 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        pytest.param({"schedule": "swiss"}, "is for round_robin, anchor, single_elimination, not for `swiss`", id="no-such"),
+        pytest.param({"consolation": 2}, "decides `consolation` itself", id="consolation"),
+        pytest.param({"ranking": "elo"}, "decides `ranking` itself", id="ranking"),
+        pytest.param({"max_comparisons": 9}, "decides `max_comparisons` itself", id="budget"),
+    ],
+)
+def test_published_leaves_nothing_to_choose(fields: dict[str, object], says: str):
+    """A setting beside `published` would either be ignored or change what was published."""
+    with pytest.raises(ValueError, match=says):
+        GroupSettings.model_validate({"schedule": "single_elimination", "published": True, **fields})
 
 
 def test_brpo_is_a_win_or_a_loss():
