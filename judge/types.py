@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from judge.errors import DataError, did_you_mean
 from judge.reference import is_missing, read_documents, read_reference, read_steps
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Sample:
         """Make a sample from plain values: text, chat messages, or any other form that `judge.conversation` reads.
 
         Raises:
-            DataError, RubricError: A value is none of these forms.
+            DataError, RubricError: A value is none of these forms, or a field is unknown.
 
         Example:
             >>> Sample.of("2+2?", "4", reference="4").responses
@@ -173,9 +174,21 @@ class Sample:
         """
         from judge.conversation import read_prompt, read_response  # noqa: PLC0415  # the reader makes these records
 
+        given: Any = responses
+        if "responses" in fields:
+            if responses:
+                raise DataError("responses: given twice, as arguments and as `responses=`")
+            given = fields.pop("responses")
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise DataError(
+                    f"responses: must be a list, not {type(given).__name__}; one alone is `Sample.of(prompt, response)`"
+                )
+        for name in fields:
+            if name not in cls.__slots__:
+                raise DataError(f"no field `{name}`{did_you_mean(name, cls.__slots__)}")
         if "rubric" in fields:
             fields["rubric"] = _rubric(fields["rubric"])
-        return cls(prompt=read_prompt(prompt), responses=tuple(read_response(r) for r in responses), **fields)
+        return cls(prompt=read_prompt(prompt), responses=tuple(read_response(r) for r in given), **fields)
 
     @property
     def group_key(self) -> str:

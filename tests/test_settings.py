@@ -35,7 +35,11 @@ BAD = [
     pytest.param("engine: {kind: openai}\n", "`engine.model` is missing", id="missing-field"),
     pytest.param("engine: {kind: vlm}\n", "no kind `vlm`; did you mean `vllm`?", id="unknown-kind"),
     pytest.param("engine: vllm\n", "must be a mapping, for example `engine: {kind: vllm}`", id="engine-is-text"),
-    pytest.param("rubric: 5\n", "`rubric`: is a shipped name, a path, or a rubric written out, not 5", id="rubric-is-a-number"),
+    pytest.param(
+        "rubric: 5\n",
+        "`rubric`: must be a shipped name, a path, a rubric written out or a list of criteria, not 5",
+        id="rubric-is-a-number",
+    ),
     pytest.param("votes: {n: three}\n", "`votes.n`: input should be a valid integer, not 'three'", id="wrong-type"),
     pytest.param("votes: {n: 0}\n", "`votes.n`: input should be greater than or equal to 1, not 0", id="out-of-range"),
     pytest.param("votes: {n: 2.0}\n", "`votes.n`", id="a-float-is-no-count"),

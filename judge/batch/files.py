@@ -1,7 +1,7 @@
 """Files of a data set -> rows, whatever they are called and however they are packed.
 
-- `.gz`, `.zst`, `.bz2` and `.xz` are unpacked on the way. What a file without a known ending holds is told by its first
-  bytes, and `.json` may be JSON Lines: data sets come under both names.
+- What is packed as gz, zst, bz2 or xz is unpacked on the way, and Parquet is read, whatever the file is called. What a file
+  without a known ending holds is told by its first bytes, and `.json` may be JSON Lines: data sets come under both names.
 - A row that cannot be decoded is given as the reason, and the others go on.
 """
 
@@ -26,7 +26,8 @@ from judge.yamlfile import shown
 
 MAX_LINE = 256 * 1024 * 1024  # bytes of one JSONL row
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-_PACKED = (".gz", ".zst", ".bz2", ".xz")
+_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
+_PACKED = tuple(_MAGIC)
 
 
 Choose = Callable[[Sequence[str]], Collection[str] | None]
@@ -94,12 +95,16 @@ def kind_of(path: Path) -> str:
         DataError: Neither says what it is.
     """
     ending = Path(path.name.removesuffix(path.suffix)).suffix.lower() if path.suffix.lower() in _PACKED else path.suffix.lower()
-    if ending in KINDS and ending != ".json":
-        return ".jsonl" if ending == ".ndjson" else ending
     with _opened(path) as file:
         head = file.read(4096)
     if head[:4] == b"PAR1":
         return ".parquet"
+    if b"\x00" in head and not head.startswith((b"{", b"[", b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(
+            Problem(str(path), f"holds binary data, and no Parquet file begins so; known: {', '.join(KINDS)} (also .gz, .zst)")
+        )
+    if ending in KINDS and ending != ".json":
+        return ".jsonl" if ending == ".ndjson" else ending
     begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if ending == ".json":
         return ".jsonl" if begins == b"{" and _is_lines(path) else ".json"
@@ -128,7 +133,7 @@ def _holds_rows(document: bytes) -> bool:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked."""
-    ending = path.suffix.lower()
+    ending = _packed_as(path)
     if ending == ".zst":
         import pyarrow as pa  # noqa: PLC0415  # the codec is there already; 100 ms that others need not pay
 
@@ -142,6 +147,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(ending, open)
     with opener(path, "rb") as file:
         yield file
+
+
+def _packed_as(path: Path) -> str:
+    """How a file is packed, by its first bytes, whatever it is called; where they say nothing, by its name, so that a broken
+    file is called broken."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    return next((ending for ending, magic in _MAGIC.items() if head.startswith(magic)), path.suffix.lower())
 
 
 class _Raw(io.RawIOBase):

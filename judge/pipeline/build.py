@@ -18,7 +18,7 @@ from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.model import SamplingSpec, Turn, Votes
 from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
-from judge.rubric.load import load_rubric
+from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
 from judge.settings import MemberSettings, RewardSettings, RunSettings
 from judge.types import Capability, Sampling
@@ -151,6 +151,8 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
         if isinstance(settings.rubric, Rubric)
         else build_rubric(Source("settings: rubric", settings.rubric, {}))
         if isinstance(settings.rubric, dict)
+        else rubric_from(settings.rubric, "settings: rubric")
+        if isinstance(settings.rubric, list)
         else load_rubric(settings.rubric, base=base)
     )
     given = {k: v for k, v in settings.reward.model_dump(include=FOLD_FIELDS).items() if v is not None}

@@ -20,6 +20,7 @@ from judge.types import NoVerdict, Reason, Reward, Sample
 U = TypeVar("U")
 R = TypeVar("R")
 BREATH = 64  # units taken in before others may run
+UNREADABLE = "judge.unreadable"  # key of `Sample.metadata`: why the row this sample stands for is none, and gets no reward
 _END = object()
 OnError = Literal["invalid", "raise"]
 
@@ -38,6 +39,11 @@ class Item:
     filters: bool = True
     problem: str = ""
     tag: Any = None
+
+    @property
+    def refused(self) -> str:
+        """Why it is not judged, whoever found out; empty when it is."""
+        return self.problem or str(self.sample.metadata.get(UNREADABLE, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +190,8 @@ def invalid(sample: Sample, problem: str) -> tuple[Reward, ...]:
 
 async def _judge(judging: Judging, unit: Sequence[Item]) -> list[tuple[Reward, ...]]:
     first = unit[0]
-    if first.problem:
-        return [invalid(first.sample, first.problem)]
+    if first.refused:
+        return [invalid(first.sample, first.refused)]
     if isinstance(judging, GroupJudging) and len(unit) > 1:
         rewards = await judging.judge_group([item.sample for item in unit], filters=all(item.filters for item in unit))
         return [(reward,) for reward in rewards]
@@ -197,7 +203,7 @@ def _units(items: Iterable[Item | Sample], *, groups: bool) -> Iterator[list[tup
     rest: list[tuple[int, Item]] = []
     for place, each in enumerate(items):
         item = Item(each) if isinstance(each, Sample) else each
-        if groups and not item.problem and len(item.sample.responses) == 1:
+        if groups and not item.refused and len(item.sample.responses) == 1:
             rest.append((place, item))
         else:
             yield [(place, item)]

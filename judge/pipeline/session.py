@@ -66,8 +66,6 @@ async def open_judges(
     engine: Engine | None = None,
     journal: Journal | None = None,
     notice: Callable[[str], None] | None = None,
-    *,
-    patient: bool = False,
 ) -> Opened:
     """Start the engines of a plan (those with the same settings are one) and build its pipelines.
 
@@ -75,12 +73,12 @@ async def open_judges(
         engine: Used instead of the one in the run's settings; the caller closes it.
         journal: Where finished calls are kept; all judges share it, since a request's name holds its model.
         notice: Called with one line when something slow starts or ends.
-        patient: An endpoint that is down is waited for without end.
 
     Raises:
         EngineError: An engine cannot work at all.
         CapabilityError: A recipe needs what its engine cannot do.
     """
+    patient = plan.settings.engine_down == "wait"
     engines: list[tuple[EngineSettings, Engine]] = []
     owned: list[Engine] = []
 
@@ -133,8 +131,7 @@ class _Live:
     async def judging(self) -> Judging:
         if self.opening is None:  # one task: whoever comes while it loads waits for the same engine
             self.cache = self.cache or Cache.of(self._plan.settings.cache)
-            patient = self._plan.settings.engine_down == "wait"
-            self.opening = asyncio.create_task(open_judges(self._plan, self._engine, self.cache, self._notice, patient=patient))
+            self.opening = asyncio.create_task(open_judges(self._plan, self._engine, self.cache, self._notice))
         try:
             return (await asyncio.shield(self.opening)).judging
         except Exception:  # whatever it was is raised again; cancelling a caller is none, and leaves the load alone

@@ -48,8 +48,9 @@ class RunSettings(Frozen):
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`), `raise`.
-        engine_down: What a trainer's reward function and `Judge.score` do when an engine has stopped working and its
-            `patience_s` is over: `raise` ends the run, `wait` waits for it without end, `exclude` gives the responses no reward.
+        engine_down: What happens when an engine has stopped working and its `patience_s` is over: `raise` ends the work, `wait`
+            waits for it without end, `exclude` gives the responses of a trainer's reward function and of `Judge.score` no reward
+            (`judge run` ends as with `raise`, and leaves them to the next run).
         on_over_length: A prompt that does not fit the judge's context has no verdict (`no_verdict`), or loses the middle
             of its responses and is flagged `truncated_response` (`truncate`).
         thinking: What a response's own thinking (`<think>...</think>` and its kind) comes to: taken off and flagged
@@ -62,7 +63,7 @@ class RunSettings(Frozen):
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
     """
 
-    rubric: str | dict[str, Any] | InstanceOf[Rubric] | None = None
+    rubric: str | dict[str, Any] | list[Any] | InstanceOf[Rubric] | None = None
     recipe: RecipeSettings = RecipeSettings(name="checklist")
     principle: str | None = None
     engine: EngineSettings = VllmSettings()
@@ -108,9 +109,9 @@ class RunSettings(Frozen):
     @field_validator("rubric", mode="before")
     @classmethod
     def _rubric(cls, value: Any) -> Any:
-        if value is None or isinstance(value, str | dict | Rubric):
+        if value is None or isinstance(value, str | dict | list | Rubric):
             return value
-        raise ValueError(f"is a shipped name, a path, or a rubric written out, not {shown(value)}")
+        raise ValueError(f"must be a shipped name, a path, a rubric written out or a list of criteria, not {shown(value)}")
 
     @field_validator("engine", mode="before")
     @classmethod

@@ -128,3 +128,29 @@ def test_trl_tells_the_two_apart():
     options = {"engine": ScriptedEngine(["x"])}
     assert not utils.is_async_callable(JudgeReward({"recipe": "verifier"}, **options))
     assert utils.is_async_callable(AsyncJudgeReward({"recipe": "verifier"}, **options))
+
+
+@pytest.mark.parametrize(
+    ("bad", "whole"),
+    [
+        pytest.param({"completions": ["It is Paris.", None, "It is Rome."]}, False, id="no-completion"),
+        pytest.param({"prompts": [PROMPT, None, PROMPT]}, False, id="no-prompt"),
+        pytest.param({"rubric": [None, {"criteria": [{"id": "a"}]}, None]}, False, id="rubric-without-text"),
+        pytest.param({"completions": ["It is Paris.", None, "It is Rome."]}, True, id="in-a-group"),
+    ],
+)
+def test_one_unreadable_row_never_stops_the_others(bad, whole, caplog):
+    """A run of a thousand steps does not end with one bad cell: its row has no reward, and says why."""
+    settings = {"recipe": "verifier", **({"reward": {"shape": [{"kind": "rank"}]}} if whole else {})}
+    engine = ScriptedEngine(REPLIES, capabilities=frozenset())
+    reward = JudgeReward(settings, engine=engine, num_generations=3 if whole else None)
+    first, second, third = reward(**{**CALL, "completions": ["It is Paris.", "It is Oslo.", "It is Rome."], **bad})
+    reward.close()
+    assert (first, second, third) == (1.0, None, 0.0)
+    assert "row 1" in caplog.text
+
+
+def test_nothing_but_unreadable_rows_is_an_error(made):
+    """A column that no row can use is a mistake in the data set, and stops the run with its place."""
+    with pytest.raises(DataError, match="row 0: the completion must be text"):
+        made(**{**CALL, "completions": [None] * 3})

@@ -124,6 +124,13 @@ def test_packed_files(tmp_path):
             path = tmp_path / f"{name}.{ending}"
             path.write_bytes(pack(data))
             assert [s.responses for s in read_samples(str(path)) if isinstance(s, Sample)] == [("x",)]
+    (tmp_path / "named.jsonl").write_bytes(gzip.compress(lines))
+    assert [s.id for s in read_samples(str(tmp_path / "named.jsonl"))] == [
+        s.id for s in read_samples(str(tmp_path / "rows.jsonl.gz"))
+    ]
+    (tmp_path / "picture.jsonl").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 40)
+    with pytest.raises(DataError, match="binary data"):
+        list(read_samples(str(tmp_path / "picture.jsonl")))
     (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(lines * 1000)[:-20])
     with pytest.raises(DataError, match="cannot be unpacked"):
         list(read_samples(str(tmp_path / "torn.jsonl.gz")))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from judge.conversation import read_prompt, read_response
-from judge.errors import DataError
+from judge.errors import DataError, InputError
 from judge.pipeline.build import Plan
+from judge.pipeline.evaluate import UNREADABLE
 from judge.pipeline.shaping import LENGTHS
 from judge.reference import ANSWER_KEYS, REFERENCE_COLUMNS, is_missing, read_documents, read_reference, reference_in, written
 from judge.rubric.load import rubric_from
 from judge.types import Conversation, Sample
+
+logger = logging.getLogger("judge.adapters")
 
 QUESTION_KEYS = ("question", "prompt", "problem", "query", "messages", "raw_prompt")
 NOT_GIVEN = "(not given)"  # what stands for the question where no template shows it
@@ -187,8 +191,10 @@ def samples_of(
         reference: Column of the reference answer; None: the first known name that is there.
         lengths: Tokens of each completion, for steps of `reward.shape` that want them.
 
+    A row that cannot be read gets no reward (`UNREADABLE`), and the others theirs.
+
     Raises:
-        DataError, RubricError: Naming the row, or the column that is missing.
+        DataError: Naming the column that is missing.
     """
     if len(prompts) != len(completions):
         raise DataError(f"{where}: {len(prompts)} prompts and {len(completions)} completions")
@@ -200,12 +206,27 @@ def samples_of(
     out = []
     for row, (prompt, completion, answer) in enumerate(zip(prompts, completions, answers, strict=True)):
         at = f"{where}: row {row}"
-        sample = sample_of(prompt, completion, answer, identity=str(row), where=at)
         carried = {baselines: columns[baselines][row]} if baselines else {}
         if lengths is not None:
             carried[LENGTHS] = lengths[row]
-        out.append(replace(sample, metadata=carried, **shown_fields({n: columns[n][row] for n in SHOWN if n in columns}, at)))
+        try:
+            sample = sample_of(prompt, completion, answer, identity=str(row), where=at)
+            shown = shown_fields({n: columns[n][row] for n in SHOWN if n in columns}, at)
+        except InputError as why:
+            logger.warning("%s (this row has no reward)", why)
+            sample, shown = _stands_for(prompt, answer, columns.get("context", {}), row), {}
+            carried[UNREADABLE] = str(why)
+        out.append(replace(sample, metadata=carried, **shown))
     return out
+
+
+def _stands_for(prompt: Any, answer: Any, context: Any, row: int) -> Sample:
+    """A sample of the group that an unreadable row belongs to, as far as its other columns can be read."""
+    try:
+        sample = sample_of(prompt, "", answer, identity=str(row), where="")
+        return replace(sample, context=read_documents(context[row])) if context else sample
+    except InputError:
+        return Sample(repr(prompt), ("",), id=str(row))
 
 
 def shown_fields(row: Mapping[str, Any], where: str) -> dict[str, Any]:
