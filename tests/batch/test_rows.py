@@ -125,9 +125,7 @@ def test_packed_files(tmp_path):
             path.write_bytes(pack(data))
             assert [s.responses for s in read_samples(str(path)) if isinstance(s, Sample)] == [("x",)]
     (tmp_path / "named.jsonl").write_bytes(gzip.compress(lines))
-    assert [s.id for s in read_samples(str(tmp_path / "named.jsonl"))] == [
-        s.id for s in read_samples(str(tmp_path / "rows.jsonl.gz"))
-    ]
+    assert [s.responses for s in read_samples(str(tmp_path / "named.jsonl")) if isinstance(s, Sample)] == [("x",)]
     (tmp_path / "picture.jsonl").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 40)
     with pytest.raises(DataError, match="binary data"):
         list(read_samples(str(tmp_path / "picture.jsonl")))
