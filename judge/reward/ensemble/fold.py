@@ -63,7 +63,8 @@ def fold_judges(
       mean takes its place.
     - `trimmed`: mean without a quarter of the judges at each end, at least one each once there are three.
 
-    Variance and deviation are of the population.
+    Variance and deviation are of the population, as in the authors' best-of-n code for UWO (tlc4418/llm_optimization); their PPO
+    code takes the sample's, which is n / (n - 1) times as much.
 
     Args:
         scores: Shape (judges, responses), 1 best; NaN where a judge has no verdict.
