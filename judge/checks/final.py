@@ -1,82 +1,192 @@
-r"""The final answer that a worked solution states, for a program to compare with the reference.
+r"""Is the answer that a response states the reference? Yes, no, or a program cannot tell.
 
-Where it stands, in order: the last `\boxed{...}`, what follows the last `####`, what follows the last "answer is" or "answer:"
-on its line, else the last number. A box in the thinking is a draft, and thinking that never ends states nothing. Math verifiers
-look in the same places (GSM8K's `####`, MATH's box) and need no judge.
+The rules that are linear and exact come first (`judge.checks.match`, `judge.checks.values`): they settle numbers, amounts and
+short answers in words. What they leave open, and only that, goes to the library math-verify in a process of its own
+(`judge.checks.formulas`). What is open still is for the judge: "They cancel out." may well be right where the reference is 0.
 """
 
 from __future__ import annotations
 
 import re
 
-from judge.checks.match import agrees, number
-from judge.thinking import split_thinking
+from judge.checks.exact import exact
+from judge.checks.formulas import math_equal
+from judge.checks.match import agrees, normalise
+from judge.checks.stated import FORMULA, MAX_CHARS, FinalAnswer, answer_part, find_stated
+from judge.checks.units import UNITS
+from judge.checks.values import changes_number, compare_values, has_value
 
-MAX_CHARS = 200_000  # of the end of a response; what comes before it states no final answer
-_ANSWER = re.compile(r"answer\s{0,3}(?:is|:|=)[ \t]{0,9}(?:\*{1,2})?[ \t]{0,9}(?=\S)", re.IGNORECASE)
-_UNIT = re.compile(r"\s{0,3}(?:\\(?:text|mathrm)\{\s{0,3})?([A-Za-z°µ$€£%][A-Za-z/]{0,14})")
-_NUMBER = re.compile(r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
-
-
-def stated_answer(text: str) -> str | None:
-    r"""The final answer as it is written, or None where nothing states one.
-
-    Example:
-        >>> stated_answer(r"So \boxed{\frac{1}{2}}."), stated_answer("3 + 4 = 7\n#### 7"), stated_answer("The answer is 7 cm.")
-        ('\\frac{1}{2}', '7', '7 cm')
-        >>> stated_answer("She had 5, so now she has 12 apples."), stated_answer("Let me think.")
-        ('12', None)
-    """
-    split = split_thinking(text)
-    text = split.answer[-MAX_CHARS:]  # empty where the thinking never ends
-    boxed = text.rfind("\\boxed{")
-    if boxed >= 0 and (inner := _braced(text, boxed + len("\\boxed{"))) is not None:
-        return inner.strip() or None
-    at = text.rfind("####")
-    if at < 0:
-        marks = list(_ANSWER.finditer(text))
-        at = marks[-1].end() if marks else -1
-    else:
-        at += 4
-    if at >= 0:
-        line = text[at:].strip().split("\n", 1)[0].strip().rstrip(".!* ")
-        if line:
-            return line
-    numbers = _NUMBER.findall(text)
-    return numbers[-1] if numbers else None
+__all__ = ["MAX_CHARS", "is_value", "matches", "states"]
+MAX_REFERENCE, MAX_TAIL = 2_000, 1_500  # characters
+_FEW_WORDS = 10  # beside a formula or number, in a text that is little more than an answer
+_SHORT_WORDS, _SHORT_CHARS = 5, 60  # of an answer in words that a program may fail to read
+_PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
+_BEFORE_NUMBER = ("$", "€", "£", "-", "\u2212")
+_PERCENT = frozenset(("percent", "pct"))
+_ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:or|oder|ou|или|或)\s(?:\S{1,3}\s)?\S{0,3}\d")
+_CHAIN = re.compile(r"(?<![<>!])=(?!=)")
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_MATHS = re.compile(r"[\\^_+*/=<>≤≥≈√π!()\[\]{}|]")
+_CLAUSE = re.compile(r"\b(?:is|are|was|were|be|equals?|ist|sind|est|es|gives?|has|have|makes?)\b|[=:,;.!?\n]", re.IGNORECASE)
+_DELIMITED = re.compile(r"(?<!\\)\$|\\[(\[]|\\f?boxed|\\begin\{(?:align|equation)")
+_COMMANDS = re.compile(
+    r"\\(?:begin|end)\s?\{[a-z*]{1,20}\}(?:\{[^{}]{0,20}\})?|\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s?\{[^{}]{0,80}\}|\\[A-Za-z]+"
+)
+_MATH_WORDS = frozenset(
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log exp lim max min gcd lcm mod det sqrt and pct percent".split()
+)
+_SYMBOLS = frozenset("\\$∞∅π√=<>≤≥^_{")
+_WORD = re.compile(r"[A-Za-z]{3,}")
+_UNIT = re.compile(r"(?:\d|\}|\))\s{0,3}(?:\\(?:text|mbox|mathrm)\{\s{0,3})?([A-Za-z]{2,12})(?![A-Za-z])")
 
 
-def states(text: str, reference: str) -> bool:
+def states(text: str, reference: str) -> bool | None:
     """Whether the final answer that a response states is the reference, units and words around a number aside.
+
+    Returns:
+        True or False where a program can tell. None where it cannot: the reference is a value, and what is stated is short or
+        marked as the answer but not understood.
 
     Example:
         >>> states("5 + 7 = 12, so she has 12.", "12"), states("Not 12 but 13.", "12"), states("The answer is 12 cm.", "12")
         (True, False, True)
+        >>> states("They cancel out.", "0") is None
+        True
     """
-    split = split_thinking(text)
-    if agrees(split.answer, reference):
-        return True
-    stated = stated_answer(text)
-    if stated is None:
-        return False
-    if agrees(stated, reference):
-        return True
-    numbers = list(_NUMBER.finditer(stated))
-    if len(numbers) != 1:
-        return False
-    [found] = numbers
-    if number(reference) is not None and not any(sign in reference for sign in "$€£%"):
-        return agrees(found[0].rstrip("%"), reference)
-    unit = _UNIT.match(stated, found.end())  # the reference has a unit: so has the answer, or it has none at all
-    sign = stated[: found.start()].rstrip()[-1:]
-    return agrees(f"{sign if sign in '$€£' else ''}{found[0]} {unit[1] if unit else ''}".strip(), reference)
+    answer = answer_part(text)
+    if not answer or agrees(answer, reference):
+        return bool(answer)
+    reference = _stated_reference(reference)
+    stated = find_stated(answer)
+    if stated is not None:
+        return _compare(stated, answer, reference)
+    return _unmarked(answer, reference)
 
 
-def _braced(text: str, start: int) -> str | None:
-    """What stands between the brace before `start` and the one that closes it."""
-    depth = 1
-    for brace in re.finditer(r"[{}]", text[start:]):
-        depth += 1 if brace[0] == "{" else -1
-        if depth == 0:
-            return text[start : start + brace.start()]
-    return None
+def matches(text: str, reference: str) -> bool | None:
+    """Whether a whole response says what the reference says: it is the answer alone, marks its answer, or ends with it.
+
+    The difference to `states`: a number or formula within the last sentence of a longer text does not count.
+
+    Example:
+        >>> matches("12", "12"), matches("She ate 5 of the 17, so in the end there must still be all of 12 left for us.", "12")
+        (True, False)
+    """
+    answer = answer_part(text)
+    if not answer or agrees(answer, reference):
+        return bool(answer)
+    reference = _stated_reference(reference)
+    stated = find_stated(answer)
+    if stated is not None and (
+        stated.how in ("box", "mark") or stated.ends or len(FORMULA.sub(" ", answer).split()) <= _FEW_WORDS
+    ):
+        return _compare(stated, answer, reference)
+    return _unmarked(answer, reference) if stated is None else False
+
+
+def is_value(reference: str) -> bool:
+    """Whether a reference is a number, an amount or a formula, and not a name or a sentence.
+
+    Example:
+        >>> is_value("3/4"), is_value("5 km"), is_value("x^2+1"), is_value("Paris"), is_value("K2")
+        (True, True, True, False, False)
+    """
+    if has_value(reference):
+        return True
+    plain = normalise(reference[:MAX_REFERENCE])
+    name = re.fullmatch(r"[^\W\d_]+-?\d+|\d+-?([^\W\d_]+)", plain)  # K2, F-16, 3M
+    if name:
+        return name[1] in UNITS
+    if not all(changes_number(word) for word in _prose(plain)):
+        return False
+    return any(c.isdigit() or c in _SYMBOLS for c in plain) or (exact(plain) is not None and any(c in "+-*/" for c in plain))
+
+
+def _stated_reference(reference: str) -> str:
+    """A reference that is a worked solution (a box, or GSM8K's `####`): the answer that it states."""
+    if "####" in reference or "boxed" in reference:
+        stated = find_stated(reference[-MAX_CHARS:])
+        if stated is not None and stated.how in ("box", "mark"):
+            return stated.text if stated.how == "mark" else f"${stated.text}$"
+    return reference
+
+
+def _unmarked(answer: str, reference: str) -> bool | None:
+    """Nothing states an answer in digits: number words, or another thing said in a few words."""
+    if not any(c.isalnum() for c in answer):
+        return False
+    last = re.split(r"[.!?\n\u3002](?:\s|$)", answer[-300:].rstrip(".!? \u3002"))[-1]
+    value = compare_values(last, reference)
+    if value is not None:
+        return value
+    short = len(answer) <= _SHORT_CHARS and len(answer.split()) <= _SHORT_WORDS
+    return None if is_value(reference) and (short or has_value(last)) else False
+
+
+def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
+    if agrees(stated.text, reference):
+        return True if stated.how != "number" else _in_place(answer, answer.rfind(stated.text), reference)
+    if _ALTERNATIVES.search(stated.text) and has_value(reference):  # "3 or 4"
+        return False
+    if stated.how == "number":
+        return _in_place(answer, answer.rfind(stated.text), reference)
+    found = compare_values(stated.text, reference)
+    numbers = list(_DIGITS.finditer(stated.text))
+    if found is None and len(numbers) == 1 and _WORD.search(stated.text) and not _MATHS.search(stated.text):
+        return _in_place(stated.text, numbers[0].start(), reference)
+    if found is None and is_value(reference):
+        found = _by_library(stated, answer, reference)
+        chain = _CHAIN.split(stated.text)
+        if found is None and len(chain) > 1 and not _CHAIN.search(reference):  # "2 + 2 = 4": what it comes to
+            return _compare(FinalAnswer(chain[-1].strip("$ ."), stated.how), answer, reference)
+        return found
+    return found or False
+
+
+def _in_place(text: str, at: int, reference: str) -> bool | None:
+    """The number at a place of a longer text, with the word behind it; None where what stands around may change it."""
+    start = len(text[:at].rstrip())
+    piece = _PIECE.match(text, start - 1 if text[start - 1 : start] in _BEFORE_NUMBER else at)
+    if piece is None:
+        return None
+    same = compare_values(piece[0], reference)
+    behind = piece[2] or ""
+    if same is None and behind not in UNITS and not changes_number(behind):
+        same = compare_values(piece[1], reference)  # words around a number aside
+    if same is None and is_value(reference):
+        return math_equal(_delimited(reference), f"${piece[0]}$") if behind in ("", "%", "\\%") or behind in _PERCENT else None
+    before = text[max(0, at - 300) : at]
+    if same:
+        return None if any(changes_number(word) for word in _CLAUSE.split(before)[-1].split()[-3:]) else True
+    sentence = re.split(r"[.!?]\s|\n", before)[-1] if behind else ""  # "12 after 3 days": 12 may be meant
+    return None if any(compare_values(each[1], reference) for each in _PIECE.finditer(sentence)) else False
+
+
+def _by_library(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
+    """What math-verify makes of what is stated, and of the end of the text where it cannot read that."""
+    gold = _delimited(reference)
+    form = stated.text if stated.how == "mark" and _DELIMITED.search(stated.text) else _formula(stated.text)
+    forms = (form, "" if stated.how == "mark" else answer[-MAX_TAIL:])
+    same = math_equal(gold, *filter(None, forms)) if gold and any(forms) else None
+    return None if same and _other_unit(stated.text, reference) else same
+
+
+def _delimited(text: str) -> str:
+    return text if _DELIMITED.search(text) else _formula(text)
+
+
+def _formula(text: str) -> str:
+    """A text as one formula between dollar signs; empty where it is prose, which would be read as a product of its letters."""
+    return "" if _prose(text) else f"${text.strip().strip('$')}$"
+
+
+def _prose(text: str) -> list[str]:
+    """The words of a formula that stand outside of LaTeX commands and mean nothing in one."""
+    words = (word.casefold() for word in _WORD.findall(_COMMANDS.sub(" ", text)))
+    return [word for word in words if word not in _MATH_WORDS and word not in UNITS]
+
+
+def _other_unit(text: str, reference: str) -> bool:
+    """Whether both name units and none is the same; the library leaves units aside."""
+    mine, theirs = ({UNITS[u].name for u in _UNIT.findall(each) if u in UNITS} for each in (text, reference))
+    return bool(mine and theirs and not mine & theirs)

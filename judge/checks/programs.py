@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.checks.final import states
-from judge.checks.match import agrees
+from judge.checks.final import matches, states
 from judge.errors import RubricError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import PASSED, Criterion, Rubric
@@ -23,22 +22,31 @@ Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
 
 
 def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-    """The whole response says the same as a reference (exact, normalised, or as a number). None without a reference."""
-    return _any_reference(sample, lambda reference: agrees(sample.texts[index], reference))
+    """The whole response says the same as a reference (`judge.checks.final.matches`).
+
+    None without a reference, and where a program cannot tell.
+    """
+    return _any_reference(sample.reference, lambda reference: matches(sample.texts[index], reference))
 
 
 def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The final answer that the response states is a reference (`judge.checks.final`), or `answer`, where that is given.
 
-    None without either.
+    None without either, and where a program cannot tell.
     """
-    if "answer" in args:
-        return float(states(sample.texts[index], str(args["answer"])))
-    return _any_reference(sample, lambda reference: states(sample.texts[index], reference))
+    wanted = (str(args["answer"]),) if "answer" in args else sample.reference
+    return _any_reference(wanted, lambda reference: states(sample.texts[index], reference))
 
 
-def _any_reference(sample: Sample, right: Callable[[str], bool]) -> float | None:
-    return None if sample.reference is None else float(any(map(right, sample.reference)))
+def _any_reference(references: tuple[str, ...] | None, right: Callable[[str], bool | None]) -> float | None:
+    """1 where one reference fits; 0 where none does; None where one may."""
+    cannot_tell = not references
+    for reference in references or ():
+        same = right(reference)
+        if same:
+            return 1.0
+        cannot_tell = cannot_tell or same is None
+    return None if cannot_tell else 0.0
 
 
 def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 
-class Unit(NamedTuple):
+class MeasureUnit(NamedTuple):
     """What a unit measures, and how much of its kind's base unit it is; `kind` is empty for what is only counted."""
 
     name: str
@@ -53,13 +53,13 @@ speed 1 km/h kmh kph
 _COUNTED = "unit units|people|students|apples"
 
 
-def _read() -> dict[str, Unit]:
-    found: dict[str, Unit] = {}
+def _read() -> dict[str, MeasureUnit]:
+    found: dict[str, MeasureUnit] = {}
     for line in _TABLE.strip().splitlines():
         kind, size, *names = line.split()
-        found |= {name: Unit(names[0], kind, Fraction(size)) for name in names}
+        found |= {name: MeasureUnit(names[0], kind, Fraction(size)) for name in names}
     for group in _COUNTED.split("|"):
-        found |= {name: Unit(group.split()[0], "", Fraction(1)) for name in group.split()}
+        found |= {name: MeasureUnit(group.split()[0], "", Fraction(1)) for name in group.split()}
     return found
 
 

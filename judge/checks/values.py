@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from judge.checks.exact import Value, exact
 from judge.checks.match import agrees, normalise, number
-from judge.checks.units import UNITS, Unit, case_differs, same_but_prefix
+from judge.checks.units import UNITS, MeasureUnit, case_differs, same_but_prefix
 from judge.numerals import SCALES, VALUES, fold, spoken
 
 MAX_TEXT = 300  # characters; a longer text is no short answer
@@ -32,11 +32,11 @@ _REDUCED = 1_000_000  # below it, `exact` takes every square out of a root
 _DECIMALS = re.compile(r"[+-]?\d*(?:\.(\d+))?")
 _CHANGES = frozenset(
     """
-    about almost around approximately roughly nearly over under above below least most than up not no never minus plus times less
-    more fewer without except half quarter third double twice triple thrice squared cubed square cubic root power percent per
-    percentage pct dozen dozens pair pairs couple gross score decade decades century centuries fortnight fortnights or between to
-    from versus vs log ln sin cos tan negative positive fraction out ratio degrees factorial base binary hex previous next another
-    nor neither either any every each
+    about almost around approximately roughly nearly over under above below least most than not no never minus plus
+    times less more fewer without except half quarter quarters third thirds double twice triple thrice squared cubed
+    square cubic root power percent per percentage pct dozen dozens pair pairs couple gross score decade decades century
+    centuries fortnight fortnights or between versus vs log ln sin cos tan negative positive fraction ratio degrees
+    factorial base binary hex previous next another nor neither either isn't wasn't aren't
     kein keine nicht etwa fast ungefähr mindestens höchstens halb halbe hälfte doppelt oder bis von minus hoch wurzel prozent paar
     pas environ presque moins plus demi moitié double ou racine pourcent non casi menos más mitad doble o raíz circa quasi
     meno più metà
@@ -60,7 +60,7 @@ class _Amount:
     """
 
     readings: tuple[Fraction, ...]
-    unit: Unit | None = None
+    unit: MeasureUnit | None = None
     noun: str = ""
     words: int = 0
     written: str = ""
@@ -99,6 +99,17 @@ def compare_values(first: str, second: str) -> bool | None:
         return _compare_formulas(formulas[0], formulas[1], mine, theirs)
     amounts = _amount(mine), _amount(theirs)
     return _compare_amounts(amounts[0], amounts[1]) if amounts[0] is not None and amounts[1] is not None else None
+
+
+def has_value(text: str) -> bool:
+    """Whether a short text is one value that `compare_values` reads: a number, an amount, or a formula of numbers.
+
+    Example:
+        >>> has_value("42 apples"), has_value("\\\\sqrt{2}"), has_value("Paris"), has_value("3 or 4")
+        (True, True, False, False)
+    """
+    plain = _NAMED.sub("", normalise(text)) if len(text) <= MAX_TEXT else ""
+    return bool(plain) and (_formula(plain) is not None or _amount(plain) is not None)
 
 
 def _formula(text: str) -> Value | None:
@@ -176,6 +187,12 @@ def _spoken_amount(text: str) -> _Amount | None:
     return _around(text[:start], text[end:], (Fraction(value),), str(value))
 
 
+def changes_number(word: str) -> bool:
+    """Whether a word beside a number may change it: `million`, `half`, `not`, another number."""
+    folded = fold(word)
+    return folded in _CHANGES or folded in SCALES or _values(word)
+
+
 def _values(word: str) -> bool:
     return all(part in VALUES for part in fold(word).split("-"))
 
@@ -192,7 +209,7 @@ def _around(before: str, after: str, readings: tuple[Fraction, ...], written: st
     if _SIGNS.search(before) or _SIGNS.search(after) or any(c.isdigit() or c in "$€£%" for c in before + after):
         return None
     words = [w for w in _WORD.findall(before) if fold(w) not in _BEFORE], _WORD.findall(after)
-    if any(fold(w) in _CHANGES or fold(w) in SCALES or _values(w) for side in words for w in side):
+    if any(changes_number(w) for side in words for w in side):
         return None
     if len(words[0]) + len(words[1]) > _WORDS:
         return None

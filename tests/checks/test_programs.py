@@ -6,6 +6,7 @@ import pytest
 
 from judge.checks.programs import find_check, prepare
 from judge.errors import RubricError
+from judge.reward.fold import fold_criteria
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Sample
 
@@ -94,6 +95,21 @@ def test_a_check_of_ones_own_gives_a_score_or_nothing():
     for word in ("five", "nan", "text"):
         with pytest.raises(RubricError, match=r"gave .* a check gives a score in \[0, 1\], or None"):
             score(f"{__name__}:own", word)
+
+
+def test_a_veto_that_cannot_tell_pays_nothing_and_costs_nothing():
+    """A right answer that a program cannot read must not get 0 for it: there is no reward at all."""
+    criteria = [
+        {"id": "right", "text": "The answer is right.", "check": "final_answer", "veto": True},
+        {"id": "short", "text": "It is short.", "check": "max_words", "args": {"n": 9}},
+    ]
+    rubric = Rubric.model_validate({"criteria": criteria})
+    rewards = {}
+    for response in ("It is 0.", "It is 1.", "They cancel out."):
+        sample = Sample.of("3 - 3?", response, reference="0")
+        scores = {name: check(sample, 0, rubric.criteria[i].args) for i, (name, check) in enumerate(prepare(rubric).items())}
+        rewards[response] = fold_criteria(scores, rubric).value
+    assert rewards == {"It is 0.": 1.0, "It is 1.": 0.0, "They cancel out.": None}
 
 
 def own(sample, index, args):

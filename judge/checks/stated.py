@@ -1,0 +1,140 @@
+r"""The final answer that a worked solution states, for a program to compare with the reference.
+
+Where it stands, in order: the last `\boxed{...}` (with the boxes beside it), what follows the last `####`, what follows the last
+"answer is" or "answer:" on its line, the last formula, the last number. A box in the thinking is a draft, and thinking that never
+ends states nothing. Math verifiers look in the same places (GSM8K's `####`, MATH's box) and need no judge.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from judge.thinking import split_thinking
+
+MAX_CHARS = 200_000  # of the end of a response; what comes before it states no final answer
+_ANSWER = re.compile(
+    r"(?:answer\s{0,3}(?:is|:|=)|(?:respuesta|antwort|réponse|resposta|risposta|ответ|antwoord|odpowiedź|cevap|jawaban|lösung)(?:\s(?:es|ist|lautet|est|é|è)|\s?:)"
+    r"|(?:答案|答え|解答|正解|답|정답)\s?(?:[:：]|是|は|은))[ \t]{0,9}(?:\*{1,2})?[:：]?[ \t]{0,9}(?=\S)",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"(?<![\w.])(?:[-\u2212](?=[\d.]))?(?:\d{1,3}(?:,\d{3}){1,12}(?:\.\d+)?|\d+(?:[.,]\d+)?|\.\d+)(?:/\d+)?%?(?![\d:])"
+)
+_BETWEEN = re.compile(r"(?:[\s$,;.()\[\]]|\\[()\[\],;! ]|\\q?quad|\band\b|\bor\b|\\text\{[^{}]{0,40}\}){1,40}")
+_BOX = re.compile(r"\\f?boxed\s?\{|\\fbox\s?\{")
+FORMULA = re.compile(
+    r"\$\$([^$]{1,2000})\$\$|(?<![\\$\d])\$((?:\\\$|[^$\n]){1,400})(?<!\\)\$|\\\[((?:[^\\]|\\(?!\])){1,2000})\\\]|\\\(((?:[^\\]|\\(?!\))){1,400})\\\)"
+)
+_OPERAND = r"[(\[]{0,3}\s?(?:\d[\d.,]{0,20}[A-Za-z]?|[A-Za-z])[)\]]{0,3}"
+_PLAIN = re.compile(rf"(?<![\w)])({_OPERAND}(?:\s?[-+*/^\u00d7]\s?{_OPERAND}){{1,20}})$")  # x + 2, without dollars
+_PROSE = re.compile(r"(?<![\\{A-Za-z])[a-z]{3,}\s+[a-z]{2,}")  # two words: the dollars are money
+_SENTENCE = re.compile(r"(?<=\S)\.\s+(?=[A-Z])")
+_LINE = 2_000  # characters
+_TAIL = 4_000  # characters of the end in which an unmarked answer is looked for
+
+
+class FinalAnswer(NamedTuple):
+    """A final answer as it is written.
+
+    Attributes:
+        how: What marks it as one; `formula` and `number` are only the last of the text.
+        ends: Nothing stands behind it but stops and leaked chat tokens.
+    """
+
+    text: str
+    how: Literal["box", "mark", "formula", "number"]
+    ends: bool = False
+
+
+def stated_answer(text: str) -> str | None:
+    r"""The final answer as it is written, or None where nothing states one.
+
+    Example:
+        >>> stated_answer(r"So \boxed{\frac{1}{2}}."), stated_answer("3 + 4 = 7\n#### 7"), stated_answer("The answer is 7 cm.")
+        ('\\frac{1}{2}', '7', '7 cm')
+        >>> stated_answer("She had 5, so now she has 12 apples."), stated_answer("Let me think.")
+        ('12', None)
+    """
+    found = find_stated(answer_part(text))
+    return found.text if found else None
+
+
+def answer_part(text: str) -> str:
+    """A response without its thinking; empty where the thinking never ends."""
+    return split_thinking(text).answer[-MAX_CHARS:].strip()
+
+
+def find_stated(text: str) -> FinalAnswer | None:
+    """The final answer of a text without thinking."""
+    boxed, end = _boxes(text)
+    marked = _marked(text[end:] if boxed is not None else text, final=boxed is not None)
+    if marked is not None:
+        return marked
+    if boxed is not None:
+        return FinalAnswer(boxed, "box") if boxed else None
+    return _last(text[-_TAIL:])
+
+
+def _marked(text: str, *, final: bool = False) -> FinalAnswer | None:
+    """What follows the last mark of an answer; `final`: behind a box only "final answer" is one."""
+    at = -1 if final else text.rfind("####")
+    if at < 0:
+        marks = [m for m in _ANSWER.finditer(text) if not final or text[max(0, m.start() - 6) : m.start()].casefold() == "final "]
+        at = marks[-1].end() if marks else -1
+    else:
+        at += 4
+    line = text[at:].strip().split("\n", 1)[0][:_LINE] if at >= 0 else ""
+    formula = FORMULA.match(line)
+    if formula and line[formula.end() :].strip(" .*!")[:1] in ("", "I", "T"):  # nothing, or a new sentence
+        line = formula[0]
+    line = _SENTENCE.split(line, maxsplit=1)[0].strip().rstrip("!* ").removesuffix(".")
+    return FinalAnswer(line, "mark") if line else None
+
+
+def _last(text: str) -> FinalAnswer | None:
+    """The last formula or the last number, whichever ends later; dollars around two words are no formula."""
+    formulas = [
+        m
+        for m in FORMULA.finditer(text)
+        if not _PROSE.search(m[0]) and not (len(m[0].strip("$ \\()")) < 2 < len(text) - len(m[0]))
+    ]
+    numbers = list(_NUMBER.finditer(text))
+    if formulas and (not numbers or numbers[-1].end() <= formulas[-1].end()):
+        inner = next(part for part in formulas[-1].groups() if part is not None)
+        return FinalAnswer(inner.strip(), "formula", _ends(text[formulas[-1].end() :])) if inner.strip() else None
+    if not numbers:
+        return None
+    ends = _ends(text[numbers[-1].end() :])
+    sum_of = _PLAIN.search(text[: numbers[-1].end()], max(0, numbers[-1].start() - 100))
+    return FinalAnswer(sum_of[1], "formula", ends) if sum_of else FinalAnswer(numbers[-1][0], "number", ends)
+
+
+def _ends(rest: str) -> bool:
+    return not re.sub(r"<\|[^|<>]{1,30}\|>(?:user|assistant)?", "", rest).strip(" .!*\n\u3002")
+
+
+def _boxes(text: str) -> tuple[str | None, int]:
+    """What the last box holds, with the boxes right before it ("1, 2"), and where it ends; None without a whole box."""
+    held: list[str] = []
+    start = last = len(text)
+    for opened in reversed(list(_BOX.finditer(text))[-10:]):
+        end = _closing(text, opened.end())
+        if end is None:
+            continue
+        if held and not _BETWEEN.fullmatch(text[end + 1 : start][:200]):
+            break
+        last = last if held else end + 1
+        held.append(text[opened.end() : end].strip())
+        start = opened.start()
+    return (", ".join(reversed(held)) if held else None), last
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the brace closes that opens before `start`."""
+    depth = 1
+    for brace in re.finditer(r"[{}]", text[start:]):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return start + brace.start()
+    return None
