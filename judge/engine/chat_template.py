@@ -4,6 +4,8 @@
   produced: so the text is appended to the generation prompt. Asking the template to render an open assistant
   turn is not the same: templates of thinking models cut `<think>...</think>` out of earlier turns, and others trim.
 - The template writes the start token itself; adding the tokenizer's special tokens as well would double it.
+- Where the marks of the model's thinking are special tokens (Cohere, Gemma 4, gpt-oss, Mistral), an engine has to decode
+  with special tokens, or the end of the thinking is lost with them; the others are then taken out here.
 - Tokenising costs about 1.3 ms per thousand tokens: short prompts are done on the event loop, long ones in a thread.
 """
 
@@ -11,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.conversation import without_system
 from judge.errors import EngineError
+from judge.thinking import HARMONY_TOKENS, SPECIAL_TOKENS
 from judge.types import ImagePart, Message
 
 LONG_TEXT = 16_000  # characters; beyond this, tokenising would hold the event loop for more than a few milliseconds
@@ -43,6 +47,13 @@ class ChatTokenizer:
                 "use an instruction-tuned model, or pass one as `chat_template_kwargs: {chat_template: ...}`"
             )
         self.control_tokens = control_tokens(tokenizer, self.template)
+        special = _special(tokenizer)
+        marks = special & (
+            SPECIAL_TOKENS if "<|channel|>" in special else SPECIAL_TOKENS - {*HARMONY_TOKENS}
+        )  # Phi has <|end|> too
+        self.keep_special = bool(marks)  # an engine decodes with special tokens
+        others = sorted(special - marks, key=len, reverse=True)
+        self._others = re.compile("|".join(map(re.escape, others)) or r"(?!)")
         self._has_system: bool | None = None  # found out by the first system message
 
     @classmethod
@@ -121,6 +132,10 @@ class ChatTokenizer:
             return list(backend.encode(text, add_special_tokens=False).ids)
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
+    def said(self, text: str) -> str:
+        """What was decoded with special tokens (`keep_special`), without those that mark no thinking."""
+        return self._others.sub("", text) if self.keep_special else text
+
     def count(self, messages: Sequence[Message]) -> int:
         """Prompt tokens of a conversation."""
         return len(self.prompt_ids(messages))
@@ -138,9 +153,14 @@ def control_tokens(tokenizer: Any, template: str) -> frozenset[str]:
     is an ordinary added token in some models). Added tokens such as runs of newlines stay out: they are just text.
     """
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    special = {str(token.content) for token in added if token.special} | set(map(str, tokenizer.all_special_tokens))
+    special = _special(tokenizer)
     written = {str(token.content) for token in added if str(token.content) in template}
     return frozenset(special | {text for text in written if len(text) > 2 and text[0] in "<[" and text[-1] in ">]"})
+
+
+def _special(tokenizer: Any) -> set[str]:
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return {str(token.content) for token in added if token.special} | set(map(str, tokenizer.all_special_tokens))
 
 
 def too_long(prompt_tokens: int, max_tokens: int, context: int | None) -> str:

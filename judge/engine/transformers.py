@@ -256,7 +256,7 @@ class TransformersEngine:
         size = next((at for at, token in enumerate(written) if token in over), len(written))
         said_end = size < len(written) and written[size] in self._ends()
         tokens, ended = written[:size], said_end
-        text = self._tokenizer().decode(tokens, skip_special_tokens=True)
+        text = self._ready().said(self._tokenizer().decode(tokens, skip_special_tokens=not self._ready().keep_special))
         cut = min((at + len(stop) for stop in item.sampling.stop if (at := text.find(stop)) >= 0), default=-1)
         if cut >= 0:
             text, ended = text[:cut], True

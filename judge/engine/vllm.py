@@ -279,11 +279,10 @@ class VllmEngine:
     async def _generate(self, ids: list[int], request: Request, seed: int) -> Completion:
         from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415
 
-        began = time.monotonic()
+        began, (chat, _) = time.monotonic(), self._ready()
         try:
-            output = await self._run(
-                ids, _sampling_params(request.sampling, request.structured, seed), pictures(request.messages)
-            )
+            params = _sampling_params(request.sampling, request.structured, seed, special=chat.keep_special)
+            output = await self._run(ids, params, pictures(request.messages))
         except EngineDeadError as why:
             raise EngineDown(
                 "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with "
@@ -291,7 +290,7 @@ class VllmEngine:
             ) from why
         except _request_errors() as why:  # this request is at fault, not the engine
             return Completion(text="", finish_reason="error", error=first_line(why), prompt_tokens=len(ids))
-        return _completion(output, request.sampling, time.monotonic() - began)
+        return _completion(output, request.sampling, time.monotonic() - began, chat)
 
     async def _run(self, ids: list[int], params: Any, images: Sequence[Any] = ()) -> Any:
         """The finished output. Cancelling the caller aborts the request inside vLLM."""
@@ -368,8 +367,8 @@ def _startup(cores: int, *, eager: bool) -> Iterator[None]:
             main.__file__ = file
 
 
-def _sampling_params(sampling: Sampling, structured: Structured | None, seed: int) -> Any:
-    """Our sampling as vLLM's. Greedy when the temperature is 0, whatever else is set."""
+def _sampling_params(sampling: Sampling, structured: Structured | None, seed: int, *, special: bool = False) -> Any:
+    """Our sampling as vLLM's. Greedy when the temperature is 0, whatever else is set; decoded with special tokens on demand."""
     from vllm import SamplingParams  # noqa: PLC0415
     from vllm.sampling_params import RequestOutputKind  # noqa: PLC0415
 
@@ -381,6 +380,7 @@ def _sampling_params(sampling: Sampling, structured: Structured | None, seed: in
         seed=seed,
         stop=list(sampling.stop),
         include_stop_str_in_output=True,
+        skip_special_tokens=not special,
         logprobs=sampling.top_logprobs or None,
         structured_outputs=_constraint(structured),
         output_kind=RequestOutputKind.FINAL_ONLY,
@@ -400,12 +400,12 @@ def _constraint(structured: Structured | None) -> Any:
     return StructuredOutputsParams(json=structured.json_schema)
 
 
-def _completion(output: Any, sampling: Sampling, seconds: float) -> Completion:
+def _completion(output: Any, sampling: Sampling, seconds: float, chat: ChatTokenizer) -> Completion:
     """vLLM's finished output as ours."""
     generated = output.outputs[0]
     finish = _FINISH.get(generated.finish_reason, "error")
     return Completion(
-        text=generated.text,
+        text=chat.said(generated.text),
         finish_reason=finish,
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(generated.token_ids),

@@ -125,3 +125,36 @@ def test_too_long(prompt, room, context, says):
 def test_first_line_is_short():
     """Errors of the libraries run over pages; a table cell holds one line."""
     assert len(first_line(ValueError("x" * 5000))) == 300
+
+
+@pytest.mark.parametrize(
+    ("marks", "decoded", "said"),
+    [
+        pytest.param(
+            ["<|START_THINKING|>", "<|END_THINKING|>"],
+            "<|START_THINKING|>hm<|END_THINKING|>good<|end|>",
+            "<|START_THINKING|>hm<|END_THINKING|>good",
+            id="cohere",
+        ),
+        pytest.param(
+            ["<|channel>", "<channel|>"],
+            "<|channel>thought\nhm<channel|>good<|end|>",
+            "<|channel>thought\nhm<channel|>good",
+            id="gemma",
+        ),
+        pytest.param(
+            ["<|channel|>", "<|message|>"],
+            "<|channel|>analysis<|message|>hm<|end|>good",
+            "<|channel|>analysis<|message|>hm<|end|>good",
+            id="gpt-oss-ends-its-channels",
+        ),
+        pytest.param([], "good", "good", id="no-marks"),
+    ],
+)
+def test_marks_of_thinking_that_are_special_tokens_are_kept(marks, decoded, said):
+    """Without them the end of the thinking is lost, and a draft in it would be read as the verdict."""
+    made = tokenizer()
+    made.add_special_tokens({"additional_special_tokens": marks})
+    chat_tokenizer = ChatTokenizer(made)
+    assert chat_tokenizer.keep_special is bool(marks)
+    assert chat_tokenizer.said(decoded) == said
