@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS, REWARDS = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("systems.md", "rewards.md"))
 CORE = (Path(__file__).parent / "systems_core.txt").read_text(encoding="utf-8").splitlines()
 LATER = "To come"
+REACHES = ("run file", "command", "adapter", "Python")
 
 
 def tables(page: str) -> list[list[str]]:
@@ -41,13 +42,14 @@ def tables(page: str) -> list[list[str]]:
 
 
 ROWS = {cells[0]: cells[1:] for cells in tables(SYSTEMS)}
+BUILT = [name for name, (_, where, _, _) in ROWS.items() if not where.startswith(LATER)]
 SPANS = sorted(set(re.findall(r"`([^`\n]+)`", SYSTEMS)))
 
 
 def test_no_system_is_missing():
     """Each system has one row, and none was slipped in."""
     assert sorted(CORE) == sorted(cells[0] for cells in tables(SYSTEMS))
-    assert {len(cells) for cells in ROWS.values()} == {3}
+    assert {len(cells) for cells in ROWS.values()} == {4}
 
 
 def test_the_list_is_the_survey(data_dir):
@@ -61,20 +63,57 @@ def test_the_list_is_the_survey(data_dir):
 
 
 def test_the_count_at_the_top():
-    """What a reader sees first is what the rows say."""
-    come = [name for name, (where, _, _) in ROWS.items() if where.startswith(LATER)]
-    part = [name for name, (_, differs, _) in ROWS.items() if LATER in differs]
+    """What a reader sees first is what the rows say: what only Python reaches works in part."""
+    come = [name for name, (_, where, _, _) in ROWS.items() if where.startswith(LATER)]
+    part = [name for name in BUILT if ROWS[name][0] == "Python" or LATER in ROWS[name][2]]
     claimed = re.search(r"Of the (\d+) .* \*\*(\d+)\*\* work, \*\*(\d+)\*\* work in part and \*\*(\d+)\*\* are to come", SYSTEMS)
     assert claimed is not None
     counts = (len(ROWS), len(ROWS) - len(come) - len(part), len(part), len(come))
     assert tuple(map(int, claimed.groups())) == counts
-    assert not set(come) & set(part)
+    said = r"(\d+) rows by a \*run file\*.*?(\d+) by a \*command\*.*?(\d+) by\s+an \*adapter\*.*?(\d+) by \*Python\*"
+    by_reach = re.search(said, SYSTEMS, re.DOTALL)
+    assert by_reach is not None
+    assert tuple(map(int, by_reach.groups())) == tuple(sum(row[0] == reach for row in ROWS.values()) for reach in REACHES)
 
 
-@pytest.mark.parametrize("name", [name for name, (where, _, _) in ROWS.items() if not where.startswith(LATER)])
+@pytest.mark.parametrize("name", ROWS)
+def test_reach_is_one_of_four_words_and_is_shown(name):
+    """A row that says `run file` names a setting or recipe that exists, one that says `command` a command."""
+    reach, where, _, _ = ROWS[name]
+    if name not in BUILT:
+        assert reach == ""
+        return
+    assert reach in REACHES
+    spans = re.findall(r"`([^`]+)`", where)
+    kinds = {
+        "run file": [s for s in spans if s.startswith("kind: ") or not s.startswith(("judge ", "judge.", "python ", "tests/"))],
+        "command": [s for s in spans if s.startswith("judge ")],
+        "adapter": [s for s in spans if s.startswith("judge.adapters.")],
+        "Python": [s for s in spans if s.startswith("judge.")],
+    }
+    assert kinds[reach], f"reach is `{reach}`, and no such thing is named in: {where}"
+    assert all(_exists(span) for span in kinds[reach])
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if ROWS[name][0] == "Python"])
+def test_what_only_python_reaches_has_no_caller(name):
+    """When a run file, a command or an adapter comes to call one of these functions, the row has to say so."""
+    functions = [s.rpartition(".")[2] for s in re.findall(r"`(judge\.[\w.]+)`", ROWS[name][1])]
+    for function in functions:
+        assert not re.search(rf"\bimport\b.*\b{function}\b", _callers()), function
+
+
+@lru_cache
+def _callers() -> str:
+    """All code that is not of the reward layer itself."""
+    files = [(path, path.relative_to(ROOT / "judge").parts[0]) for path in (ROOT / "judge").rglob("*.py")]
+    return "\n".join(path.read_text(encoding="utf-8") for path, package in files if package not in ("reward", "shape"))
+
+
+@pytest.mark.parametrize("name", BUILT)
 def test_what_works_is_shown_to_work(name):
     """A claim has a test, a page of doctests or a command beside it, and says what differs from the paper."""
-    _, differs, shown = ROWS[name]
+    _, _, differs, shown = ROWS[name]
     assert differs
     spans = re.findall(r"`([^`]+)`", shown)
     assert spans
@@ -94,6 +133,8 @@ def _exists(span: str) -> bool:
         return _command(shlex.split(span)[1:])
     if span.startswith("python "):
         return (ROOT / span.split()[1]).is_file()
+    if span.startswith("pytest tests/"):
+        return bool(list((ROOT / span.split()[1]).glob("test_*.py")))
     if span.startswith("pytest "):
         return ">>>" in (ROOT / span.split()[1]).read_text(encoding="utf-8")
     if span.startswith("tests/"):
