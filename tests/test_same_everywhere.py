@@ -40,7 +40,7 @@ rubric: {name: c, criteria: [{id: right, text: The response is right.}, {id: bri
 reward: {shape: [{kind: clip, low: 0.1, high: 0.4}]}
 filters: "off"
 on_no_verdict: constant
-no_verdict_constant: 0.5
+no_verdict_constant: 0.25
 """
 PLAIN: dict[str, Any] = {"prompt": "Capital of France?", "response": "It is Paris."}
 CALL = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": '{"q": "France"}'}}
@@ -376,7 +376,7 @@ def test_the_table_names_only_what_there_is():
 def test_an_image_is_never_judged_blind(name, endpoint, tmp_path, monkeypatch):
     """A judge that cannot see is not asked, whichever way the row came."""
     path = tmp_path / "judge.yaml"
-    path.write_text(TEXT.replace("on_no_verdict: constant\nno_verdict_constant: 0.5\n", "") + endpoint.settings())
+    path.write_text(TEXT.replace("on_no_verdict: constant\nno_verdict_constant: 0.25\n", "") + endpoint.settings())
     monkeypatch.delenv("JUDGE_SERVER", raising=False)
     with Judge.from_config(path) as judge, pytest.raises(DataError, match="holds an image, and this judge cannot see images"):
         judge.score([Sample.of(KINDS["image"]["prompt"], "It is Paris.")])

@@ -22,7 +22,7 @@ from judge.pipeline.build import plan
 from judge.recipe.load import list_recipes
 from judge.settings import PanelFold, load_settings
 from judge.settings.group import RANKINGS
-from judge.shape import KINDS, ShapeStep, alone
+from judge.shape import KINDS, ShapeStep
 from judge.shape.batch import shown_span
 from judge.yamlfile import parse_yaml
 from tests.cli_harness import run_judge
@@ -216,7 +216,7 @@ def test_the_table_of_steps_is_the_code():
     for written, step in steps.items():
         kind = KINDS[step.kind]
         needs = ", ".join(kind.needs(step)) or "-"
-        found = [needs, "one" if alone([step]) else "group", shown_span(kind.span(step, (0.0, 1.0)))]
+        found = [needs, kind.sees(step), shown_span(kind.span(step, (0.0, 1.0)))]
         assert rows[written][3:] == found, step.kind
 
 

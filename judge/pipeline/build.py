@@ -10,7 +10,7 @@ from pathlib import Path
 
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
-from judge.errors import CapabilityError, SettingsError
+from judge.errors import CapabilityError, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.shaping import check_shape
@@ -24,7 +24,7 @@ from judge.settings import MemberSettings, RewardSettings, RunSettings
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
-FOLD_FIELDS = {"fold", "denominator", "partial"}  # of `reward`: overrides of the rubric
+FOLD_FIELDS = ("fold", "denominator", "partial")  # of `reward`: overrides of the rubric
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
 
 
@@ -121,7 +121,14 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
     """The plan of another judge: the run's settings with what the member sets itself."""
     made = plan(
         settings.model_copy(
-            update={"panel": None, "second_opinion": None, "group": None, "reward": _own_fold(settings), **member.given}
+            update={
+                "panel": None,
+                "second_opinion": None,
+                "group": None,
+                "reward": _own_fold(settings),
+                **_NO_POLICY,
+                **member.given,
+            }
         ),
         base,
     )
@@ -131,6 +138,9 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
             f" `{first.spec.name}` ({first.spec.mode})"
         )
     return made
+
+
+_NO_POLICY = {"on_no_verdict": "drop", "no_verdict_constant": None}  # what stands in is decided once, after all judges
 
 
 def _own_fold(settings: RunSettings) -> RewardSettings:
@@ -155,8 +165,13 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
         if isinstance(settings.rubric, list)
         else load_rubric(settings.rubric, base=base)
     )
-    given = {k: v for k, v in settings.reward.model_dump(include=FOLD_FIELDS).items() if v is not None}
-    return rubric.model_copy(update=given) if given else rubric
+    given = {name: value for name in FOLD_FIELDS if (value := getattr(settings.reward, name)) is not None}
+    if not given:
+        return rubric
+    try:
+        return Rubric(**{name: given.get(name, getattr(rubric, name)) for name in Rubric.model_fields})
+    except RubricError as why:
+        raise SettingsError(f"`reward` does not fit rubric `{rubric.name}`: {why}") from None
 
 
 def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, order: str) -> Sampling:

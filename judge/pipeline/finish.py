@@ -1,7 +1,7 @@
-"""What happens to rewards once they are judged, in one place for every entry: constant -> shaping chain -> policy.
+"""What happens to rewards once they are judged, in one place for every entry: shaping chain -> policy.
 
-The monitor stands before it and sees the judge's own rewards. A constant is set first, so that the chain treats it as a reward
-like any other; a mean is taken last, of what the chain made of the others.
+The monitor stands before it and sees the judge's own rewards. What is missing stays missing through the chain, so it changes
+nothing for the others there; the policy comes last, and also finds what the chain itself left without a reward.
 """
 
 from __future__ import annotations
@@ -47,11 +47,9 @@ class Finish:
             NoVerdictError: A response has no reward and the policy is `raise`.
         """
         given = list(rewards)
-        if self._policy == "constant":
-            given = apply_policy(given, "constant", self._constant)
         if self.shaping.steps:
             given = self._shaped(samples, given, step, count_tokens)
-        return given if self._policy == "constant" else apply_policy(given, self._policy)
+        return apply_policy(given, self._policy, self._constant)
 
     def _shaped(
         self, samples: Sequence[Sample], rewards: list[Reward], step: int, count_tokens: CountTokens | None

@@ -158,6 +158,19 @@ class _Live:
             self.cache.close()
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What the judge said to the samples of one call, before shaping and policy.
+
+    Attributes:
+        down: The engine has stopped working, and the settings say `engine_down: exclude`: no response has a reward, whatever the
+            policy for single failures is.
+    """
+
+    rewards: list[Reward]
+    down: bool = False
+
+
 class Session:
     """What a `Judge` does, for it and for the entries of this package that need more than it offers. Pickles, survives a fork.
 
@@ -200,10 +213,22 @@ class Session:
 
     def score_now(self, samples: Sequence[Sample], step: int | None = None) -> list[Reward]:
         """As `score`, blocking; from anywhere, inside a running loop too."""
-        try:
-            return self._home.run(lambda live: self._score(live, samples, step, watched=True, raise_down=False))
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
+        return self._here(lambda live: self._score(live, samples, step, watched=True, raise_down=False))
+
+    def heard_now(self, samples: Sequence[Sample], step: int | None = None) -> Heard:
+        """The first half of `score_now`: rewards as judged and watched, to be finished together with those of other processes."""
+
+        async def ask(live: _Live) -> Heard:
+            return await self._heard(live, _named(samples), step, watched=True, raise_down=False)
+
+        return self._here(ask)
+
+    def finish_now(self, samples: Sequence[Sample], rewards: Sequence[Reward], step: int | None = None) -> list[Reward]:
+        """The second half: shaping and policy, on all that belongs to one training step. Asks nothing of the judge.
+
+        Processes that finish the same batches in the same order keep the same memory. Lengths come with the samples.
+        """
+        return self.finish.apply(_named(samples), rewards, step=self._step(step))
 
     async def score(
         self, samples: Sequence[Sample], step: int | None = None, *, watched: bool = True, raise_down: bool = False
@@ -265,15 +290,24 @@ class Session:
         self, live: _Live, samples: Sequence[Sample], step: int | None, *, watched: bool, raise_down: bool
     ) -> list[Reward]:
         named = _named(samples)
+        heard = await self._heard(live, named, step, watched=watched, raise_down=raise_down)
+        if heard.down:
+            return heard.rewards
+        return self.finish.apply(named, heard.rewards, step=self._step(step), count_tokens=live.count_tokens)
+
+    async def _heard(self, live: _Live, samples: list[Sample], step: int | None, *, watched: bool, raise_down: bool) -> Heard:
         try:
-            return await self._scored(live, named, step, watched)
+            return Heard(await self._asked(live, samples, step, watched))
         except EngineDown as down:
             if self.plan.settings.engine_down != "exclude" or raise_down:
                 raise
             failure = NoVerdict(Reason.ENGINE_ERROR, str(down))
-            return [Reward(s.id, i, None, failure, group=s.group_key) for s in named for i in range(len(s.responses))]
+            none = [Reward(s.id, i, None, failure, group=s.group_key) for s in samples for i in range(len(s.responses))]
+            return Heard(none, down=True)
 
-    async def _scored(self, live: _Live, samples: list[Sample], step: int | None, watched: bool) -> list[Reward]:
+    async def _asked(self, live: _Live, samples: list[Sample], step: int | None, watched: bool) -> list[Reward]:
+        for sample in samples:
+            self.finish.shaping.check_components(sample)
         baselines = asyncio.create_task(live.judge(self.finish.shaping.due(samples)))
         try:
             if self.watch is None or not watched:
@@ -284,9 +318,19 @@ class Session:
         finally:
             baselines.cancel()
         _refuse_if_all_invalid(rewards)
+        return rewards
+
+    def _step(self, step: int | None) -> int:
+        """The number of this call; None: calls are counted."""
         number = self._steps if step is None else step
         self._steps += 1
-        return self.finish.apply(samples, rewards, step=number, count_tokens=live.count_tokens)
+        return number
+
+    def _here(self, ask: Callable[[_Live], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return self._home.run(ask)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
 
     async def _there(self, ask: Callable[[_Live], Coroutine[Any, Any, T]]) -> T:
         try:

@@ -1,7 +1,7 @@
 """Votes and criteria -> one number.
 
-- A missing verdict is None, and None never takes part in arithmetic: it is counted, and decides through the quorum and
-  the partial policy whether there is a reward at all.
+- A missing verdict is None (NaN, where a function of your own gives one), and never takes part in arithmetic: it is counted, and
+  decides through the quorum and the partial policy whether there is a reward at all.
 - Every score here is "1 best": the polarity of pitfalls has been applied.
 - Two denominators exist in the field and give different numbers for the same verdicts; both are here by name.
 """
@@ -19,6 +19,7 @@ from judge.rubric.model import Criterion, Rubric
 
 VoteFold = Literal["mean", "median", "majority"]
 PASS = 0.5  # a criterion passes at or above half its scale
+SLACK = 1e-9  # 0.28 x 25 is a hair above 7, and 7 of 25 votes are a quorum of 0.28
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def fold_votes(votes: Sequence[float | None], how: VoteFold = "mean", quorum: fl
     """Make one score of several votes on the same question.
 
     Args:
-        votes: Scores in [0, 1]; None for a vote without a verdict.
+        votes: Scores in [0, 1]; None (or NaN) for a vote without a verdict.
         how: `mean`, `median`, or `majority` (the most common score; None when two are equally common).
         quorum: Least share of valid votes, in (0, 1].
 
@@ -57,8 +58,8 @@ def fold_votes(votes: Sequence[float | None], how: VoteFold = "mean", quorum: fl
         >>> fold_votes([1.0, 1.0, 0.0, None]), fold_votes([1.0, None, None]), fold_votes([1.0, 1.0, 0.0], "majority")
         (0.6666666666666666, None, 1.0)
     """
-    valid = [v for v in votes if v is not None]
-    if not valid or len(valid) < quorum * len(votes):
+    valid = [v for v in votes if v is not None and not math.isnan(v)]
+    if not valid or len(valid) < quorum * len(votes) - SLACK:
         return None
     if len(valid) == 1:
         return valid[0]
@@ -77,7 +78,7 @@ def decided(votes: Sequence[float | None], planned: int) -> bool:
         >>> decided([1.0, 1.0, 1.0], 5), decided([1.0, 1.0, 0.0], 5)
         (True, False)
     """
-    counts = Counter(v for v in votes if v is not None).most_common(2)
+    counts = Counter(v for v in votes if v is not None and not math.isnan(v)).most_common(2)
     if not counts:
         return False
     second = counts[1][1] if len(counts) > 1 else 0
@@ -98,7 +99,7 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
     allows the coverage; a missing veto criterion always makes it None.
 
     Args:
-        scores: Criterion id -> score in [0, 1], 1 best; None without a verdict.
+        scores: Criterion id -> score in [0, 1], 1 best; None (or NaN) without a verdict.
         rubric: Weights, fold, denominator and policy.
 
     Example:
@@ -107,6 +108,7 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
         >>> fold_criteria({"a": 1.0, "b": 0.0}, rubric).value  # a met (+10), fault b present (-5): 5 / 10
         0.5
     """
+    scores = {name: None if score is None or math.isnan(score) else score for name, score in scores.items()}
     present = [c for c in rubric.criteria if scores.get(c.id) is not None]
     missing = tuple(c.id for c in rubric.criteria if scores.get(c.id) is None)
     total = math.fsum(c.importance for c in rubric.criteria)
@@ -116,7 +118,7 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
         if criterion.veto and score is not None and score < PASS:
             return Folded(0.0, 0.0, missing, coverage, criterion.id, f"veto: `{criterion.id}` failed, so the reward is 0")
     blocked = [c.id for c in rubric.criteria if c.veto and c.id in missing]
-    if missing and (blocked or coverage < rubric.partial.min_coverage or not present):
+    if missing and (blocked or coverage < rubric.partial.min_coverage - SLACK or not present):
         return Folded(None, None, missing, coverage, "", f"no verdict on {', '.join(missing)}")
     valid = {c.id: float(scores[c.id]) for c in present}  # type: ignore[arg-type]  # None was filtered above
     return _fold(present, valid, rubric, missing, coverage)
@@ -144,7 +146,7 @@ def strict_completion(components: Sequence[Mapping[str, float | None]], required
         values = [scores.get(name) for name in required or scores]
         if any(v is not None and v < PASS for v in values):
             told.append(False)
-        elif values and None not in values:
+        elif values and not any(v is None or math.isnan(v) for v in values):
             told.append(True)
     return sum(told) / len(told) if told else None
 
@@ -181,5 +183,5 @@ def _stated(criterion: Criterion, score: float) -> float:
 
 def spread(values: Sequence[float | None]) -> float | None:
     """Standard deviation (population) of the valid values; None with fewer than two."""
-    valid = [v for v in values if v is not None]
+    valid = [v for v in values if v is not None and not math.isnan(v)]
     return statistics.pstdev(valid) if len(valid) > 1 else None

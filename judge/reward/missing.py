@@ -20,19 +20,19 @@ def group_means(rewards: Iterable[tuple[str, float | None]]) -> dict[str, float]
 
 
 def apply_policy(rewards: Sequence[Reward], policy: str, constant: float | None = None) -> list[Reward]:
-    """Apply `on_no_verdict`. What it puts in place of a missing reward is a last stage, flagged `imputed`; `raw_reward`
-    stays None.
+    """Apply `on_no_verdict`, after the shaping chain. What it puts in place of a missing reward is a last stage, flagged
+    `imputed`; `raw_reward` stays as it was: None without a verdict, a number where a step of the chain left no reward.
 
     A sample that could not be judged at all (`invalid`) gets nothing: that is a fault of the data and no failed judgement.
 
     Args:
         policy: `drop` (stays None), `group_mean` (mean of the group's other rewards, as they are after shaping; None when there
-            is none), `constant`, or `raise`.
+            is none), `constant` (on the scale that rewards have after shaping), or `raise`.
 
     Raises:
         NoVerdictError: Policy `raise`, naming the first sample and its reason.
     """
-    missing = [r for r in rewards if r.raw_reward is None and r.reward is None]
+    missing = [r for r in rewards if r.reward is None]
     if not missing or policy == "drop":
         return list(rewards)
     if policy == "raise":
@@ -46,12 +46,14 @@ def apply_policy(rewards: Sequence[Reward], policy: str, constant: float | None 
 
 def _described(reward: Reward) -> str:
     """Which response has no reward, and why."""
-    why = f"{reward.failure.reason}: {reward.failure.detail}" if reward.failure else "unknown"
+    step = next((name for name, value in reward.stages if value is None), "")
+    left = f"step `{step}` of `reward.shape` left none" if step else "unknown"
+    why = f"{reward.failure.reason}: {reward.failure.detail}" if reward.failure else left
     return f"sample `{reward.sample_id}` ({why.removesuffix(': ')})"
 
 
 def _imputed(reward: Reward, policy: str, value: float | None) -> Reward:
-    if value is None or reward.raw_reward is not None or reward.reward is not None:
+    if value is None or reward.reward is not None:
         return reward
     if reward.failure is not None and reward.failure.reason is Reason.INVALID:
         return reward

@@ -47,7 +47,7 @@ class RunSettings(Frozen):
         server: How `judge serve` listens, what it lets in, and how long it waits.
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
-            `constant` (`no_verdict_constant`), `raise`.
+            `constant` (`no_verdict_constant`, in the range of rewards after `reward.shape`), `raise`.
         engine_down: What happens when an engine has stopped working and its `patience_s` is over: `raise` ends the work, `wait`
             waits for it without end, `exclude` gives the responses of a trainer's reward function and of `Judge.score` no reward
             (`judge run` ends as with `raise`, and leaves them to the next run).
@@ -78,7 +78,7 @@ class RunSettings(Frozen):
     group: GroupSettings | None = None
     server: ServerSettings = ServerSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
-    no_verdict_constant: float | None = Field(default=None, ge=0, le=1)
+    no_verdict_constant: float | None = None
     engine_down: Literal["raise", "wait", "exclude"] = "raise"
     on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
     thinking: Literal["strip", "show"] = "strip"

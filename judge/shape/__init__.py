@@ -5,11 +5,12 @@ what range leaves it (`span_of`), and a step that cannot work on the range befor
 every step are kept.
 """
 
-from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind
+from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind, is_vetoed
 from judge.shape.chain import (
     KINDS,
     Shaped,
     ShapeStep,
+    across_groups,
     alone,
     as_optional,
     check_chain,
@@ -63,9 +64,11 @@ __all__ = [
     "VerpoStep",
     "VetoStep",
     "ZStep",
+    "across_groups",
     "alone",
     "as_optional",
     "check_chain",
+    "is_vetoed",
     "needs",
     "shape",
     "span_of",

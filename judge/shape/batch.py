@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,9 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(ge=-1e6, le=1e6)]
 Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 
+Sees = Literal["one", "group", "batch"]
+"""What a step has to see at once: one response, all responses to a prompt, or all groups of the training step."""
+
 OrderKept = Literal["global", "group", "row", "none"]
 """How a kind keeps order. `global`: a higher reward never comes out lower; `group`: the same within a group; `row`: raising one
 response's reward alone, all else equal (correctness too), never lowers what it comes out as; `none`: nothing is promised."""
@@ -42,7 +45,13 @@ class RewardBatch:
         values: Shape (n,), in [0, 1] as they come from the judge; NaN where there is no reward.
         groups: Which responses compete: a name each, the completions of one prompt sharing theirs.
         components: Name -> shape (n,), in [0, 1], 1 best; NaN where there is none.
-        importance: Name of a component -> its weight in the rubric (above 0); 1 where it is not named.
+        importance: Name of a component -> its weight in the rubric of each response (one number: of all), above 0; NaN, or a name
+            that is not there: 1.
+        vetoed: Shape (n,): the reward is 0 whatever the criteria say, by a veto or by a filter. Such a response takes part as the
+            worst one and no step lifts it. Where it was never judged, its components are 0, as those of a wrong answer.
+        keys: By what a step with a memory and noise know a prompt again, one a response: the same for the same prompt in any
+            batch. None: the group's name.
+        without: Name of a component -> shape (n,), what the reward would be without it, in [0, 1]; NaN where unknown.
         lengths: In tokens, shape (n,); NaN where unknown.
         correct: 1, 0 or NaN (unknown), shape (n,).
         references: Group -> rewards of reference or baseline responses to its prompt.
@@ -52,7 +61,10 @@ class RewardBatch:
     values: Floats
     groups: tuple[str, ...]
     components: Mapping[str, Floats] = field(default_factory=dict)
-    importance: Mapping[str, float] = field(default_factory=dict)
+    importance: Mapping[str, Floats] = field(default_factory=dict)
+    vetoed: Bools | None = None
+    keys: tuple[str, ...] | None = None
+    without: Mapping[str, Floats] = field(default_factory=dict)
     lengths: Floats | None = None
     texts: tuple[str, ...] | None = None
     prompts: tuple[str, ...] | None = None
@@ -64,10 +76,12 @@ class RewardBatch:
     def __post_init__(self) -> None:
         n = len(self.values)
         fixed = {name: _column(name, getattr(self, name), n) for name in ("values", "lengths", "correct")}
-        fixed["components"] = {k: _column(f"components[{k!r}]", v, n) for k, v in self.components.items()}
+        for table in ("components", "without"):
+            fixed[table] = {k: _column(f"{table}[{k!r}]", v, n) for k, v in getattr(self, table).items()}
+        fixed["importance"] = {k: _weights(k, v, n) for k, v in self.importance.items()}
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
-        for name in ("groups", "texts", "prompts", "steps", "metadata"):
+        for name in ("groups", "keys", "texts", "prompts", "steps", "metadata"):
             rows = getattr(self, name)
             if rows is not None and len(rows) != n:
                 raise DataError(f"{len(rows)} {name} for {n} rewards")
@@ -80,9 +94,27 @@ class RewardBatch:
         for group, values in (self.references or {}).items():
             if not all(math.isfinite(v) and abs(v) <= LIMIT for v in values):
                 raise DataError(f"reference rewards of group `{group}` must be finite numbers")
-        for name, weight in self.importance.items():
-            if not 0 < weight <= LIMIT:
-                raise DataError(f"importance of `{name}` is {weight}; it must be above 0")
+        self._settle_vetoed(n)
+
+    def _settle_vetoed(self, n: int) -> None:
+        """What is known of a vetoed response: it is not correct, and one that no judge saw meets no criterion of its group."""
+        vetoed = np.zeros(n, dtype=np.bool_) if self.vetoed is None else np.array(self.vetoed, dtype=np.bool_)
+        if vetoed.shape != (n,) or (self.values[vetoed] != 0)[~np.isnan(self.values[vetoed])].any():
+            raise DataError("`vetoed` is one truth value a reward, and the reward is 0 where it is true")
+        object.__setattr__(self, "vetoed", vetoed)
+        if not vetoed.any():
+            return
+        if self.correct is not None:
+            object.__setattr__(self, "correct", np.where(vetoed, 0.0, self.correct))
+        asked = {name: ~np.isnan(column) for name, column in self.components.items()}
+        judged = np.any(list(asked.values()), axis=0) if asked else np.ones(n, dtype=np.bool_)
+        filled = {name: column.copy() for name, column in self.components.items()}
+        for row in np.flatnonzero(vetoed & ~judged):
+            members = np.array([group == self.groups[row] for group in self.groups])
+            names = [name for name in filled if asked[name][members].any()] or list(filled)
+            for name in names:
+                filled[name][row] = 0.0
+        object.__setattr__(self, "components", filled)
 
     @classmethod
     def of(cls, values: Sequence[float | None], groups: Sequence[str] | None = None, **fields: Any) -> RewardBatch:
@@ -94,21 +126,35 @@ class RewardBatch:
         """
         names = ("",) * len(values) if groups is None else tuple(groups)
         components = {k: _floats(v) for k, v in fields.pop("components", {}).items()}
-        rows = {k: tuple(v) for k, v in fields.items() if k in ("texts", "prompts", "metadata") and v is not None}
+        if fields.get("without"):
+            fields["without"] = {k: _floats(v) for k, v in fields["without"].items()}
+        rows = {k: tuple(v) for k, v in fields.items() if k in ("keys", "texts", "prompts", "metadata") and v is not None}
         if fields.get("steps") is not None:
             rows["steps"] = tuple(tuple(math.nan if s is None else float(s) for s in row) for row in fields["steps"])
         columns = {k: _floats(v) for k, v in fields.items() if k in ("lengths", "correct") and v is not None}
         return cls(_floats(values), names, components, **{**fields, **rows, **columns})
 
     @classmethod
-    def from_rewards(cls, rewards: Sequence[Reward], groups: Sequence[str] | None = None, **fields: Any) -> RewardBatch:
-        """Make a batch from the pipeline's rewards; a component that some lack is absent there."""
-        names = sorted({name for r in rewards for name in r.components})
+    def from_rewards(
+        cls,
+        rewards: Sequence[Reward],
+        groups: Sequence[str] | None = None,
+        *,
+        names: Collection[str] | None = None,
+        **fields: Any,
+    ) -> RewardBatch:
+        """Make a batch from the pipeline's rewards; a component that some lack is absent there.
+
+        Args:
+            names: The components to take; None: all that some reward has.
+        """
+        names = sorted({name for r in rewards for name in r.components} if names is None else names)
         components = {name: [r.components.get(name) for r in rewards] for name in names}
         return cls.of(
             [r.reward for r in rewards],
             [r.group or r.sample_id for r in rewards] if groups is None else groups,
             components=components,
+            vetoed=[is_vetoed(r) for r in rewards],
             **fields,
         )
 
@@ -116,11 +162,33 @@ class RewardBatch:
     def has(self) -> frozenset[str]:
         """What the batch brings besides values and groups, in the words of `StepKind.needs`."""
         names = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
-        return frozenset(n for n in names if getattr(self, n) is not None)
+        return frozenset(n for n in names if getattr(self, n) is not None) | {f"without {n}" for n in self.without}
+
+
+def is_vetoed(reward: Reward) -> bool:
+    """Whether a reward is 0 whatever the criteria say: a veto criterion failed, or a filter decided without the judge.
+
+    Example:
+        >>> from judge.types import Flag
+        >>> is_vetoed(Reward("a", 0, 0.0, flags=(Flag("veto", "criterion `honest` failed"),))), is_vetoed(Reward("b", 0, 0.0))
+        (True, False)
+    """
+    filtered = not reward.calls and not reward.components and bool(reward.flags)
+    return reward.raw_reward == 0 and (filtered or any(flag.name == "veto" for flag in reward.flags))
 
 
 def _floats(values: Sequence[float | None]) -> Floats:
     return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _weights(name: str, values: Any, n: int) -> Floats:
+    column = np.array(values, dtype=np.float64)
+    if column.shape not in ((), (n,)):
+        raise DataError(f"importance of `{name}` has shape {column.shape} for {n} rewards")
+    column = np.where(np.isnan(column), 1.0, column)
+    if not ((column > 0) & np.isfinite(column)).all():
+        raise DataError(f"importance of `{name}` is {column.tolist()}; it must be above 0")
+    return np.asarray(np.broadcast_to(column, (n,)), dtype=np.float64)
 
 
 def _column(name: str, values: Any, n: int) -> Any:
@@ -150,6 +218,16 @@ class Stage:
     values: Floats
     seed: int
     state: ChainState
+
+    @property
+    def vetoed(self) -> Bools:
+        """Which rows are 0 by a veto or a filter."""
+        assert self.batch.vetoed is not None  # noqa: S101  # the batch has settled it
+        return self.batch.vetoed
+
+    def key(self, row: int) -> str:
+        """By what the prompt of a row is known again."""
+        return self.batch.groups[row] if self.batch.keys is None else self.batch.keys[row]
 
     @property
     def present(self) -> Bools:
@@ -197,8 +275,8 @@ class StepKind:
         span: The range that leaves it, given the range that enters.
         order: How it keeps order.
         objects: Why it cannot work on rewards of this range, or nothing.
-        replaces: The reward that enters is not used at all.
-        alone: It looks at one response at a time, so a batch may be split anywhere.
+        replaces: Whether the reward that enters is not used at all.
+        sees: What it looks at: one response at a time (a batch may be split anywhere), whole groups, or the whole batch.
     """
 
     run: Callable[[Any, Stage], Stepped]
@@ -206,13 +284,18 @@ class StepKind:
     needs: Callable[[Any], tuple[str, ...]] = lambda step: ()
     span: Callable[[Any, RewardRange], RewardRange] = _same
     objects: Callable[[Any, RewardRange], str] = _nothing
-    replaces: bool = False
-    alone: Callable[[Any], bool] = lambda step: False
+    replaces: Callable[[Any], bool] = lambda step: False
+    sees: Callable[[Any], Sees] = lambda step: "group"
 
 
-def each_alone(step: Any) -> bool:
+def sees_one(step: Any) -> Sees:
     """Of a step that looks at one response at a time whatever its options."""
-    return True
+    return "one"
+
+
+def sees_batch(step: Any) -> Sees:
+    """Of a step that compares groups whatever its options."""
+    return "batch"
 
 
 def always(order: OrderKept) -> Callable[[Any], OrderKept]:

@@ -139,7 +139,19 @@ def alone(steps: Sequence[ShapeStep]) -> bool:
         >>> alone([ClipStep()]), alone([ClipStep(), RankStep()])
         (True, False)
     """
-    return all(KINDS[step.kind].alone(step) for step in steps)
+    return all(KINDS[step.kind].sees(step) == "one" for step in steps)
+
+
+def across_groups(steps: Sequence[ShapeStep]) -> list[str]:
+    """Names of the steps that look at all groups of a training step at once.
+
+    Example:
+        >>> from judge.shape import GrpoLambdaStep, RankStep
+        >>> across_groups([RankStep(), GrpoLambdaStep(), RankStep(over="batch")])
+        ['grpo_lambda', 'rank.2']
+    """
+    named = zip(step_names(steps), steps, strict=True)
+    return [name for name, step in named if KINDS[step.kind].sees(step) == "batch"]
 
 
 def needs(steps: Sequence[ShapeStep]) -> frozenset[str]:
@@ -180,9 +192,30 @@ def _problems(steps: Sequence[ShapeStep], has: Collection[str], known: Collectio
                 yield Problem(place, what)
         if objection := kind.objects(step, span):
             yield Problem(place, objection)
+        if index and kind.replaces(step):
+            yield Problem(
+                place,
+                f"puts another reward in place of the one that enters it, so `{steps[index - 1].kind}` before it would have no"
+                " effect: put this step first",
+            )
+        if isinstance(step, DitherStep):
+            yield from _dithered(step, steps[index + 1 :], place)
         if isinstance(step, FormatStep):
             yield from _formats(step, place)
         span = kind.span(step, span)
+
+
+def _dithered(step: DitherStep, later: Sequence[ShapeStep], place: str) -> Iterator[Problem]:
+    """Noise that a later step rounds away: of a reward on the grid nothing would be left."""
+    largest = step.width * (1 if step.noise == "uniform" else 3)
+    for each in later:
+        if isinstance(each, QuantiseStep) and largest <= 2.0 ** -(each.bits + 1):
+            yield Problem(
+                place,
+                f"noise of width {step.width:g} is rounded away by `quantise` after it, whose steps are 1/{2**each.bits}: dither"
+                " after it, or take more bits",
+            )
+            return
 
 
 def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> str:
@@ -192,6 +225,14 @@ def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> st
             return ""
         there = ", ".join(sorted(known)) or "none"
         return f"needs component `{name}`{did_you_mean(name, known) or f'; there are: {there}'}"
+    without = need.removeprefix("without ")
+    if without != need:
+        if need in has or (known is not None and without not in known):  # the missing component is said already
+            return ""
+        return (
+            f"needs the reward without component `{without}`, which takes a rubric of other criteria too; write `base: reward` if"
+            f" `{without}` is no part of the reward"
+        )
     if need == "components":
         return f"needs {_MISSING[need]}" if known is not None and not known else ""
     return "" if need in has else f"needs {_MISSING[need]}"

@@ -126,6 +126,7 @@ def _verpo(step: VerpoStep, stage: Stage) -> Stepped:
         rates = [math.fsum(line[~np.isnan(line)] >= 0.5) / (~np.isnan(line)).sum() for line in table[asked]]
         weights = hardness_weights(rates, step.power, equalise=step.equalise)
         dense = np.array([dense_reward(column, weights) for column in table[asked].T])
+        dense[stage.vetoed[rows]] = 0.0
         out[rows] = (1 - step.mix) * stage.values[rows] + step.mix * dense
     return Stepped(out)
 
@@ -133,12 +134,13 @@ def _verpo(step: VerpoStep, stage: Stage) -> Stepped:
 def _grpo_s(step: GrpoSStep, stage: Stage) -> Stepped:
     """mean + hardness x responsiveness x (r - mean). Of use where the trainer does not divide by the group's deviation."""
     out, without = np.full(len(stage.values), np.nan), 0
-    known = stage.values if step.similarity is None else stage.values + 0 * stage.batch.components[step.similarity]
-    for name, rows in Stage(stage.batch, known, stage.seed, {}).groups():
+    similarity = np.zeros(len(stage.values)) if step.similarity is None else stage.batch.components[step.similarity]
+    similarity = np.where(stage.vetoed & np.isnan(similarity), 0.0, similarity)
+    for name, rows in Stage(stage.batch, stage.values + 0 * similarity, stage.seed, {}).groups():
         values = stage.values[rows]
         mean, factor = mean_std(values)[0], np.ones(len(rows))
         if step.similarity is not None:
-            factor = data_hardness(stage.batch.components[step.similarity][rows])
+            factor = data_hardness(similarity[rows])
         if step.responsiveness:
             references = (stage.batch.references or {}).get(name)
             if not references:
@@ -165,6 +167,6 @@ def _mixed(step: Any, span: RewardRange) -> RewardRange:
 
 
 KINDS: dict[str, StepKind] = {
-    "verpo": StepKind(_verpo, lambda s: "row", needs_components, _mixed),
+    "verpo": StepKind(_verpo, lambda s: "row", needs_components, _mixed, replaces=lambda s: bool(s.mix == 1)),
     "grpo_s": StepKind(_grpo_s, _grpo_s_order, _grpo_s_needs, lambda s, span: (-math.inf, math.inf)),
 }

@@ -16,7 +16,7 @@ from pydantic import Field
 from judge.errors import SettingsError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import Frozen
-from judge.shape.batch import Finite, Stage, StepKind, Stepped, always, each_alone, fails_lowest
+from judge.shape.batch import Finite, Stage, StepKind, Stepped, always, fails_lowest, sees_one
 
 
 class FormatStep(Frozen):
@@ -144,7 +144,7 @@ def _format(step: FormatStep, stage: Stage) -> Stepped:
     for row in np.flatnonzero(stage.present):
         verdict, name = passes(step.formats, (stage.batch.texts or ())[row])
         if verdict is None:
-            out[row], unknown = np.nan, unknown or name
+            out[row], unknown = out[row] if stage.vetoed[row] else np.nan, unknown or name
         elif not verdict:
             out[row] = step.failed
             failed += 1
@@ -159,6 +159,6 @@ KINDS: dict[str, StepKind] = {
         lambda s: ("texts",),
         lambda s, span: (min(s.failed, span[0]), max(s.failed, span[1])),
         fails_lowest,
-        alone=each_alone,
+        sees=sees_one,
     ),
 }

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import OrderKept, Over, RewardRange, Stage, StepKind, Stepped, Unit, always, mean_std
+from judge.shape.batch import OrderKept, Over, RewardRange, Sees, Stage, StepKind, Stepped, Unit, always, mean_std
 
 
 class MinmaxStep(Frozen):
@@ -55,7 +55,7 @@ class StdFloorStep(Frozen):
 
 
 class DitherStep(Frozen):
-    """Add zero-mean noise that follows from seed, group and text. `width`: half width (uniform) or standard deviation."""
+    """Add zero-mean noise that follows from seed, prompt and text. `width`: half width (uniform) or standard deviation."""
 
     kind: Literal["dither"] = "dither"
     noise: Literal["uniform", "gauss"] = "uniform"
@@ -184,7 +184,7 @@ def _dither(step: DitherStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
     for row in np.flatnonzero(stage.present):
         text = (stage.batch.texts or ())[row]
-        out[row] += noise(f"{stage.seed}\0{stage.batch.groups[row]}\0{text}", step.noise, step.width)
+        out[row] += noise(f"{stage.seed}\0{stage.key(row)}\0{text}", step.noise, step.width)
     return Stepped(out, (f"{step.noise} noise of width {step.width:g}, seed {stage.seed}",))
 
 
@@ -197,15 +197,19 @@ def _dither_span(step: DitherStep, span: RewardRange) -> RewardRange:
     return span[0] - most, span[1] + most
 
 
+def _sees(step: Any) -> Sees:
+    return "batch" if step.over == "batch" else "group"
+
+
 def _unit(step: Any, span: RewardRange) -> RewardRange:
     return 0.0, 1.0
 
 
 KINDS: dict[str, StepKind] = {
-    "minmax": StepKind(_minmax, _order, span=_unit),
-    "z": StepKind(_z, _order, span=lambda step, span: (-math.inf, math.inf)),
-    "rank": StepKind(_rank, _order, span=_unit),
-    "quantile": StepKind(_quantile, _order, span=_unit),
+    "minmax": StepKind(_minmax, _order, span=_unit, sees=_sees),
+    "z": StepKind(_z, _order, span=lambda step, span: (-math.inf, math.inf), sees=_sees),
+    "rank": StepKind(_rank, _order, span=_unit, sees=_sees),
+    "quantile": StepKind(_quantile, _order, span=_unit, sees=_sees),
     "std_floor": StepKind(_std_floor, always("group")),
     "dither": StepKind(_dither, always("none"), lambda step: ("texts",), _dither_span),
 }

@@ -21,9 +21,10 @@ from judge.shape.batch import (
     Unit,
     Weight,
     always,
-    each_alone,
     mean_std,
     not_negative,
+    sees_batch,
+    sees_one,
     sigmoid,
 )
 
@@ -39,15 +40,18 @@ class _Outcome(Frozen):
 
 
 class CrfStep(_Outcome):
-    """Conciseness pays only together with a correct outcome: reward x (1 + weight x (conciseness + difficulty)).
+    """Conciseness pays only together with a correct outcome: base x (1 + weight x (conciseness + difficulty)).
 
     Attributes:
         conciseness: Component with the conciseness score, in [0, 1].
+        base: `others`: the reward by the other criteria, since conciseness is one of the rubric and would be paid for a wrong
+            answer too; `reward`: what enters the step, where conciseness is no part of it.
         difficulty: Add exp(share correct in the group).
     """
 
     kind: Literal["crf"] = "crf"
     conciseness: str = "conciseness"
+    base: Literal["others", "reward"] = "others"
     weight: Weight = 0.2
     difficulty: bool = False
 
@@ -125,6 +129,9 @@ def crf(reward: float, conciseness: float, share_correct: float | None = None, w
     "Efficient Reasoning via Reward Model" (arXiv:2511.09158, conciseness reward function); difficulty is exp(share correct). The
     paper anneals its coefficient, which is `weight` here. Formula as reported by readers of the paper, not checked against it.
 
+    Args:
+        reward: Without conciseness; of a wrong answer 0.
+
     Example:
         >>> crf(1.0, 0.5), crf(0.0, 1.0)
         (1.1, 0.0)
@@ -182,13 +189,14 @@ def overlong(length: float, limit: int, cache: int) -> float:
 
 
 def target_length(counts: Sequence[float], targets: Sequence[int], expected: int) -> int:
-    """Shortest target within which at least one correct answer is expected of a group; the longest when nothing was seen.
+    """Shortest target within which at least one correct answer is expected of a group; the longest when there is none.
 
     LASER-D (arXiv:2505.15612, section 4.2, expected correct responses): floor(coverage x expected) >= 1, where coverage is the
-    share of correct responses seen at this difficulty that are at most so long.
+    share of the responses seen at this difficulty, right or wrong, that are at most so long (`_choose_target_length` and
+    `_count_accuracy_bands_metrics` in the authors' code).
 
     Args:
-        counts: Correct responses seen, by the shortest target they fit; one more entry for longer ones.
+        counts: Responses seen, by the shortest target they fit; one more entry for longer ones.
         targets: Ascending, tokens.
         expected: Correct responses that a group of this difficulty has at least.
 
@@ -199,21 +207,23 @@ def target_length(counts: Sequence[float], targets: Sequence[int], expected: int
     total, seen = math.fsum(counts), 0.0
     for target, count in zip(targets, counts, strict=False):
         seen += count
-        if total > 0 and math.floor(seen / total * max(1, expected) + 1e-9) >= 1:
+        if total > 0 and math.floor(seen / total * expected + 1e-9) >= 1:
             return target
     return targets[-1]
 
 
-def correctness(step: Any, stage: Stage) -> Floats:
-    """1, 0 or NaN by row: as given, or by the reward that enters the chain."""
+def correctness(step: Any, stage: Stage, rewards: Floats | None = None) -> Floats:
+    """1, 0 or NaN by row: as given, or by a reward (the one that enters the chain). A vetoed response is not correct."""
     if step.pass_at is None:
         return np.where(stage.present, stage.batch.correct, np.nan)  # type: ignore[arg-type]  # the chain was checked
-    return np.where(np.isnan(stage.batch.values), np.nan, (stage.batch.values >= step.pass_at).astype(np.float64))
+    values = stage.batch.values if rewards is None else rewards
+    right = np.where(np.isnan(values), np.nan, (values >= step.pass_at).astype(np.float64))
+    return np.where(stage.vetoed & ~np.isnan(values), 0.0, right)
 
 
 def _known(stage: Stage, *columns: Floats) -> tuple[Floats, tuple[str, ...]]:
-    """The values, absent where a column is: an unknown length is not 0."""
-    missing = stage.present & np.any([np.isnan(c) for c in columns], axis=0)
+    """The values, absent where a column is: an unknown length is not 0. A vetoed response needs none of them to be the worst."""
+    missing = stage.present & ~stage.vetoed & np.any([np.isnan(c) for c in columns], axis=0)
     count = int(missing.sum())
     note = (f"{count} response(s) lack what this step needs: no reward there",) if count else ()
     return np.where(missing, np.nan, stage.values), note
@@ -224,13 +234,14 @@ def _share(correct: Floats) -> float:
 
 
 def _crf(step: CrfStep, stage: Stage) -> Stepped:
-    concise = stage.batch.components[step.conciseness]
-    right = correctness(step, stage) if step.difficulty else np.zeros(len(stage.values))
-    values, notes = _known(stage, concise, right)
+    concise = np.where(stage.vetoed, 0.0, stage.batch.components[step.conciseness])
+    base = stage.values if step.base == "reward" else np.where(stage.vetoed, 0.0, stage.batch.without[step.conciseness])
+    right = correctness(step, stage, base) if step.difficulty else np.zeros(len(base))
+    values, notes = _known(stage, concise, base, right)
     out = np.full(len(values), np.nan)
     for _, rows in Stage(stage.batch, values, stage.seed, {}).groups():
         share = _share(right[rows]) if step.difficulty else None
-        out[rows] = [crf(float(values[r]), float(concise[r]), share, step.weight) for r in rows]
+        out[rows] = [crf(float(base[r]), float(concise[r]), share, step.weight) for r in rows]
     return Stepped(out, notes)
 
 
@@ -261,20 +272,25 @@ def _laser_d(step: LaserDStep, stage: Stage) -> Stepped:
     fresh = {level: [step.memory * c for c in counts] for level, counts in seen.items()}
     out, used = values.copy(), {}
     for _, rows in Stage(stage.batch, values, stage.seed, {}).groups():
-        level, expected = _level(_share(right[rows]), len(rows))
+        share = _share(right[rows])
+        level = _level(share)
+        expected = {"easy": len(rows) * 2 // 3, "medium": len(rows) // 3, "hard": 1}[level]
         used[level] = target = target_length(seen[level], targets, expected)
         out[rows] += step.bonus * ((right[rows] == 1) & (lengths[rows] <= target))
-        for length in lengths[rows][right[rows] == 1]:
-            fresh[level][int(np.searchsorted(targets, length))] += 1.0
+        for length in lengths[rows][~np.isnan(lengths[rows])]:
+            fresh[_band(share)][int(np.searchsorted(targets, length))] += 1.0
     told = ", ".join(f"{level} {used[level]}" for level in LEVELS if level in used)
     return Stepped(out, (*notes, f"targets in tokens: {told}") if told else notes, fresh)
 
 
-def _level(share: float, size: int) -> tuple[str, int]:
-    """Difficulty of a group, and how many correct responses such a group has at least (thirds, as LASER-D)."""
-    if share >= 2 / 3:
-        return "easy", size * 2 // 3
-    return ("medium", size // 3) if share >= 1 / 3 else ("hard", 1)
+def _level(share: float) -> str:
+    """Difficulty by which a group gets its target, in thirds of its share of correct responses, as LASER-D's code has it."""
+    return "easy" if share >= 2 / 3 else "medium" if share >= 1 / 3 else "hard"
+
+
+def _band(share: float) -> str:
+    """Difficulty to which its lengths are counted: the same thirds, whose upper ends belong to the harder one there."""
+    return "hard" if share <= 1 / 3 else "medium" if share <= 2 / 3 else "easy"
 
 
 def _overlong(step: OverlongStep, stage: Stage) -> Stepped:
@@ -294,11 +310,17 @@ def _needs(step: Any) -> tuple[str, ...]:
 
 def _crf_needs(step: CrfStep) -> tuple[str, ...]:
     judged = ("correct",) if step.difficulty and step.pass_at is None else ()
-    return (f"component {step.conciseness}", *judged)
+    others = (f"without {step.conciseness}",) if step.base == "others" else ()
+    return (f"component {step.conciseness}", *others, *judged)
 
 
 def _crf_span(step: CrfStep, span: RewardRange) -> RewardRange:
-    return span[0], span[1] * (1 + step.weight * (1 + (math.e if step.difficulty else 0.0)))
+    low, high = (0.0, 1.0) if step.base == "others" else span
+    return low, high * (1 + step.weight * (1 + (math.e if step.difficulty else 0.0)))
+
+
+def _crf_objects(step: CrfStep, span: RewardRange) -> str:
+    return "" if step.base == "others" else not_negative(step, span)
 
 
 def _bonus(step: Any, span: RewardRange) -> RewardRange:
@@ -306,13 +328,26 @@ def _bonus(step: Any, span: RewardRange) -> RewardRange:
 
 
 KINDS: dict[str, StepKind] = {
-    "crf": StepKind(_crf, always("row"), _crf_needs, _crf_span, not_negative),
-    "grpo_lambda": StepKind(
-        _grpo_lambda, always("row"), _needs, lambda s, span: (span[0] * (1 - s.weight), span[1]), not_negative
+    "crf": StepKind(
+        _crf,
+        always("row"),
+        _crf_needs,
+        _crf_span,
+        _crf_objects,
+        replaces=lambda s: bool(s.base == "others"),
+        sees=lambda s: "group" if s.difficulty else "one",
     ),
-    "laser": StepKind(_laser, always("row"), _needs, _bonus),
-    "laser_d": StepKind(_laser_d, always("row"), _needs, _bonus),
+    "grpo_lambda": StepKind(
+        _grpo_lambda,
+        always("row"),
+        _needs,
+        lambda s, span: (span[0] * (1 - s.weight), span[1]),
+        not_negative,
+        sees=sees_batch,
+    ),
+    "laser": StepKind(_laser, always("row"), _needs, _bonus, sees=sees_one),
+    "laser_d": StepKind(_laser_d, always("row"), _needs, _bonus, sees=sees_batch),
     "overlong": StepKind(
-        _overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
+        _overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1]), sees=sees_one
     ),
 }

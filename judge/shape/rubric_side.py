@@ -1,7 +1,8 @@
 """Criteria -> reward, in ways a weighted mean cannot: what teaches counts more, one virtue saturates, two interact, one vetoes.
 
 - `contrast` and `saturation` put a new reward in place of the fold; the static one stays in the trace and remains what is
-  evaluated.
+  evaluated. Both are means over all weights, scores being 1 best, whichever denominator the fold has.
+- A response that is 0 by a veto or a filter stays 0: a mean of its other criteria is no way around a veto.
 - A criterion without a verdict is left out and the weights of the others are renormalised: a response has a reward here only
   when the rubric's partial policy gave it one.
 """
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import Finite, RewardRange, Stage, StepKind, Stepped, Unit, always, each_alone, fails_lowest, unit_only
+from judge.shape.batch import Finite, RewardRange, Stage, StepKind, Stepped, Unit, always, fails_lowest, sees_one, unit_only
 
 
 class ContrastStep(Frozen):
@@ -31,7 +32,7 @@ class ContrastStep(Frozen):
         strength: 0: human weights alone; 1: the ratio of variances alone.
         low: Least factor on a human weight.
         high: Largest factor on a human weight.
-        memory: Weight of the factors of earlier batches of the same group, in [0, 1).
+        memory: Weight of the factors of earlier batches of the same prompt, in [0, 1).
     """
 
     kind: Literal["contrast"] = "contrast"
@@ -173,8 +174,10 @@ def needs_components(step: Any) -> tuple[str, ...]:
     return tuple(f"component {name}" for name in step.criteria) or ("components",)
 
 
-def _human(step: Any, stage: Stage, names: Sequence[str]) -> dict[str, float]:
-    return {n: float(step.weights.get(n, stage.batch.importance.get(n, 1.0))) for n in names}
+def _human(step: Any, stage: Stage, names: Sequence[str], row: int) -> dict[str, float]:
+    """What people wrote: the step's weights over those of the rubric by which this response was judged."""
+    own = {n: float(column[row]) for n, column in stage.batch.importance.items()}
+    return {n: float(step.weights.get(n, own.get(n, 1.0))) for n in names}
 
 
 def _row(stage: Stage, names: Sequence[str], row: int) -> dict[str, float]:
@@ -190,21 +193,32 @@ def _variance(values: Floats) -> float:
 
 
 def _contrast(step: ContrastStep, stage: Stage) -> Stepped:
-    out, state = np.full(len(stage.values), np.nan), dict(stage.state)
-    for group, rows in stage.groups():
+    out = np.where(stage.vetoed & stage.present, 0.0, np.nan)
+    seen: dict[str, list[dict[str, float]]] = {}
+    for _, rows in stage.groups():
         asked = [n for n in chosen(step.criteria, stage) if not np.isnan(stage.batch.components[n][rows]).all()]
         if not asked:
             continue
-        factors = _factors(step, stage, asked, rows)
-        if step.memory and group in state:
-            old = state[group]
+        factors, key = _factors(step, stage, asked, rows), min(map(stage.key, rows.tolist()))
+        if step.memory and key in stage.state:
+            old = stage.state[key]
             factors = {n: step.memory * old.get(n, 1.0) + (1 - step.memory) * f for n, f in factors.items()}
-        if step.memory:
-            state[group] = {**state.get(group, {}), **factors}
-        human = _human(step, stage, asked)
-        weights = contrast_weights(human, factors, step.categories, equal=step.balance == "equal")
-        out[rows] = [weighted(_row(stage, asked, r), weights) for r in rows]
-    return Stepped(out, (), state)
+        seen.setdefault(key, []).append(factors)
+        for row in rows[~stage.vetoed[rows]].tolist():
+            human = _human(step, stage, asked, row)
+            weights = contrast_weights(human, factors, step.categories, equal=step.balance == "equal")
+            out[row] = weighted(_row(stage, asked, row), weights)
+    return Stepped(out, (), {**stage.state, **_remembered(stage.state, seen)} if step.memory else {})
+
+
+def _remembered(state: Mapping[str, Any], seen: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Factors of each prompt after this batch; where it had several groups, their mean."""
+    out = {}
+    for key, found in seen.items():
+        names = sorted({n for factors in found for n in factors})
+        known = {n: [factors[n] for factors in found if n in factors] for n in names}
+        out[key] = {**state.get(key, {}), **{n: math.fsum(values) / len(values) for n, values in known.items()}}
+    return out
 
 
 def _factors(step: ContrastStep, stage: Stage, names: Sequence[str], rows: Any) -> dict[str, float]:
@@ -218,17 +232,16 @@ def _factors(step: ContrastStep, stage: Stage, names: Sequence[str], rows: Any) 
 
 
 def _saturation(step: SaturationStep, stage: Stage) -> Stepped:
-    names, out = chosen(step.criteria, stage), np.full(len(stage.values), np.nan)
-    weights = _human(step, stage, names)
+    names, out = chosen(step.criteria, stage), np.where(stage.vetoed & stage.present, 0.0, np.nan)
     curves = {n: saturate(stage.batch.components[n], step.rate) for n in names}
-    for row in np.flatnonzero(stage.present).tolist():
-        out[row] = weighted({n: float(curves[n][row]) for n in names}, weights)
+    for row in np.flatnonzero(stage.present & ~stage.vetoed).tolist():
+        out[row] = weighted({n: float(curves[n][row]) for n in names}, _human(step, stage, names, row))
     return Stepped(out)
 
 
 def _interaction(step: InteractionStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
-    for row in np.flatnonzero(stage.present).tolist():
+    for row in np.flatnonzero(stage.present & ~stage.vetoed).tolist():
         a, b = (float(stage.batch.components[n][row]) for n in step.pair)
         out[row] = math.nan if math.isnan(a) or math.isnan(b) else interact(out[row], a, b, step.weight, step.together)
     return Stepped(out)
@@ -237,7 +250,8 @@ def _interaction(step: InteractionStep, stage: Stage) -> Stepped:
 def _veto(step: VetoStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
     for row in np.flatnonzero(stage.present).tolist():
-        out[row] = veto(out[row], list(_row(stage, step.criteria, row).values()), step.below, step.failed)
+        found = veto(out[row], list(_row(stage, step.criteria, row).values()), step.below, step.failed)
+        out[row] = out[row] if math.isnan(found) and stage.vetoed[row] else found
     return Stepped(out)
 
 
@@ -246,12 +260,12 @@ def _unit(step: Any, span: RewardRange) -> RewardRange:
 
 
 KINDS: dict[str, StepKind] = {
-    "contrast": StepKind(_contrast, always("row"), needs_components, _unit, replaces=True),
-    "saturation": StepKind(_saturation, always("row"), needs_components, _unit, replaces=True),
+    "contrast": StepKind(_contrast, always("row"), needs_components, _unit, replaces=lambda step: True),
+    "saturation": StepKind(_saturation, always("row"), needs_components, _unit, replaces=lambda step: True, sees=sees_one),
     "interaction": StepKind(
-        _interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only, alone=each_alone
+        _interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only, sees=sees_one
     ),
     "veto": StepKind(
-        _veto, always("row"), needs_components, lambda s, span: (min(s.failed, span[0]), span[1]), fails_lowest, alone=each_alone
+        _veto, always("row"), needs_components, lambda s, span: (min(s.failed, span[0]), span[1]), fails_lowest, sees=sees_one
     ),
 }

@@ -16,14 +16,15 @@ from judge.shape.batch import (
     Finite,
     OrderKept,
     RewardRange,
+    Sees,
     Stage,
     StepKind,
     Stepped,
     Unit,
     Weight,
     always,
-    each_alone,
     mean_std,
+    sees_one,
     sigmoid,
     unit_only,
 )
@@ -52,11 +53,16 @@ class ParStep(_Centred):
 
 
 class LscStep(_Centred):
-    """log sigmoid(scale x (reward - reference)), the reference being a high quantile of the reference rewards."""
+    """log sigmoid(scale x (reward - reference)), the reference being a high quantile of the reference rewards.
+
+    Attributes:
+        ddof: Of the standard deviation in the quantile: 0 population, 1 sample (as in PAR's code).
+    """
 
     kind: Literal["lsc"] = "lsc"
     scale: float = Field(default=1.0, gt=0, le=1000)
     quantile: float = Field(default=0.85, gt=0, lt=1)
+    ddof: Literal[0, 1] = 0
 
 
 class ContrastiveStep(_Centred):
@@ -117,18 +123,22 @@ def par(values: Floats, references: Sequence[float], scale: float = 1.0) -> Floa
     return np.asarray(shaped.mean(axis=0), dtype=np.float64)
 
 
-def lsc(values: Floats, references: Sequence[float], scale: float = 1.0, quantile: float = 0.85) -> Floats:
+def lsc(
+    values: Floats, references: Sequence[float], scale: float = 1.0, quantile: float = 0.85, ddof: Literal[0, 1] = 0
+) -> Floats:
     """log sigmoid(scale x (r - reference)) in (-inf, 0]: most slope for poor answers, and a sum over objectives is a soft "and".
 
     "Transforming and Combining Rewards for Aligning Large Language Models" (arXiv:2402.00742, section 3). The reference is the
-    85 % quantile of the prompt's reference rewards under a normal fit; of a single reference, itself.
+    85 % quantile of the prompt's reference rewards under a normal fit; of a single reference, itself. PAR's code for it
+    (`trainers/reward_shaper.py`) fits with the sample standard deviation (`ddof=1`), plus 1e-5.
 
     Example:
         >>> lsc(np.array([0.5, 0.5]), [0.5]).round(4)  # log(1/2)
         array([-0.6931, -0.6931])
     """
     mean, std = mean_std(np.array(references, dtype=np.float64))
-    centre = mean + NormalDist().inv_cdf(quantile) * std
+    n = len(references)
+    centre = mean + NormalDist().inv_cdf(quantile) * std * (math.sqrt(n / (n - ddof)) if n > 1 else 1.0)
     return np.asarray(-np.logaddexp(0.0, -scale * (values - centre)), dtype=np.float64)
 
 
@@ -257,7 +267,7 @@ def _by_reference(step: Any, stage: Stage) -> Stepped:
         if isinstance(step, ParStep):
             out[rows] = par(values, references, step.scale)
         elif isinstance(step, LscStep):
-            out[rows] = lsc(values, references, step.scale, step.quantile)
+            out[rows] = lsc(values, references, step.scale, step.quantile, step.ddof)
         else:
             out[rows] = contrastive(values, references)
     return Stepped(out, notes)
@@ -310,16 +320,16 @@ def _stretch(step: TopStretchStep, stage: Stage) -> Stepped:
     return Stepped(top_stretch(stage.values, step.knee, step.share))
 
 
-def _against_references(step: Any) -> bool:
-    return str(step.centre) != "group_mean"
+def _against(step: Any) -> Sees:
+    return "group" if step.centre == "group_mean" else "one"
 
 
 KINDS: dict[str, StepKind] = {
-    "par": StepKind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0), alone=_against_references),
-    "lsc": StepKind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0), alone=_against_references),
-    "contrastive": StepKind(_by_reference, _order, _references, _contrastive_span, alone=_against_references),
-    "clip": StepKind(_clip, always("global"), span=lambda step, span: (step.low, step.high), alone=each_alone),
-    "steps": StepKind(_steps, always("row"), lambda step: ("steps",), _steps_span, alone=each_alone),
-    "quantise": StepKind(_quantise, always("global"), span=_grid, alone=each_alone),
-    "top_stretch": StepKind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only, alone=each_alone),
+    "par": StepKind(_by_reference, _order, _references, lambda step, span: (0.0, 1.0), sees=_against),
+    "lsc": StepKind(_by_reference, _order, _references, lambda step, span: (-math.inf, 0.0), sees=_against),
+    "contrastive": StepKind(_by_reference, _order, _references, _contrastive_span, sees=_against),
+    "clip": StepKind(_clip, always("global"), span=lambda step, span: (step.low, step.high), sees=sees_one),
+    "steps": StepKind(_steps, always("row"), lambda step: ("steps",), _steps_span, sees=sees_one),
+    "quantise": StepKind(_quantise, always("global"), span=_grid, sees=sees_one),
+    "top_stretch": StepKind(_stretch, always("global"), span=lambda step, span: (0.0, 1.0), objects=unit_only, sees=sees_one),
 }

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from judge.errors import DataError
 from judge.rubric.model import Frozen
-from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, Unit, Weight, always, each_alone, not_negative
+from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, Unit, Weight, always, not_negative, sees_one
 
 
 class RepetitionStep(Frozen):
@@ -123,6 +124,23 @@ def _relevance(component: str | None, stage: Stage, row: int) -> float:
     return overlap((stage.batch.prompts or ())[row], (stage.batch.texts or ())[row])
 
 
+def _is_closed(value: object, name: str) -> bool:
+    """Whether a question is closed, as data writes it.
+
+    Example:
+        >>> _is_closed("false", "closed"), _is_closed(1, "closed"), _is_closed(None, "closed")
+        (False, True, False)
+
+    Raises:
+        DataError: It is neither true nor false.
+    """
+    told = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "nan": False, "": False}
+    found = told.get(str(value).strip().casefold().removesuffix(".0"))
+    if found is None:
+        raise DataError(f"metadata `{name}` is {value!r}; step `r3` of `reward.shape` takes true or false")
+    return found
+
+
 def _repetition(step: RepetitionStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
     for row in np.flatnonzero(stage.present).tolist():
@@ -135,15 +153,21 @@ def _relevant(step: RelevanceStep, stage: Stage) -> Stepped:
     out = stage.values.copy()
     for row in np.flatnonzero(stage.present).tolist():
         found = _relevance(step.component, stage, row)
-        out[row] = np.nan if math.isnan(found) else out[row] * min(1.0, found / step.enough)
+        if math.isnan(found):
+            out[row] = out[row] if stage.vetoed[row] else np.nan
+        else:
+            out[row] *= min(1.0, found / step.enough)
     return Stepped(out)
 
 
 def _r3(step: R3Step, stage: Stage) -> Stepped:
     out, unknown = stage.values.copy(), 0
     for row in np.flatnonzero(stage.present).tolist():
+        if stage.vetoed[row]:  # relevant or not, it was turned away
+            out[row] *= 1 - step.mix
+            continue
         reference = float(stage.batch.components[step.reference][row]) if step.reference else None
-        closed = bool((stage.batch.metadata or ({},) * len(out))[row].get(step.closed, False))
+        closed = _is_closed((stage.batch.metadata or ({},) * len(out))[row].get(step.closed), step.closed)
         text = (stage.batch.texts or ())[row]
         relevance = math.nan if closed else _relevance(step.component, stage, row)
         score = r3(relevance, text, reference=reference, closed=closed, cap=step.words, n=step.n)
@@ -168,10 +192,10 @@ def _mixed(step: Any, span: RewardRange) -> RewardRange:
 
 KINDS: dict[str, StepKind] = {
     "repetition": StepKind(
-        _repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1]), alone=each_alone
+        _repetition, always("row"), lambda s: ("texts",), lambda s, span: (span[0] - s.weight, span[1]), sees=sees_one
     ),
     "relevance": StepKind(
-        _relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative, alone=each_alone
+        _relevant, always("row"), lambda s: _source(s.component), lambda s, span: (0.0, span[1]), not_negative, sees=sees_one
     ),
-    "r3": StepKind(_r3, always("row"), _r3_needs, _mixed),
+    "r3": StepKind(_r3, always("row"), _r3_needs, _mixed, replaces=lambda s: bool(s.mix == 1), sees=sees_one),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import DataError, SettingsError
+from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.judge import Judge
 from judge.types import Request, Sample
 from tests.batch_harness import run
@@ -83,9 +83,9 @@ def test_a_response_without_a_reward_changes_nothing_for_its_group_members():
         ),
         pytest.param(
             {"on_no_verdict": "constant", "no_verdict_constant": 0.0},
-            pytest.approx(-1 / 3),  # the mean is (1 + 0 + 0) / 3
-            ["constant", "contrastive", "clip"],
-            id="a-constant-is-a-reward",
+            0.0,
+            ["contrastive", "clip", "constant"],
+            id="a-constant-comes-last",
         ),
     ],
 )
@@ -94,10 +94,58 @@ def test_policies_meet_the_chain(policy, reward, steps):
     with judge(
         reward={"shape": [{"kind": "contrastive", "centre": "group_mean"}, {"kind": "clip", "low": -1, "high": 1}]}, **policy
     ) as judging:
-        *_, absent = judging.score(group("Paris", "Nice", "Rome", name="g"))
+        *others, absent = judging.score(group("Paris", "Nice", "Rome", name="g"))
     assert absent.raw_reward is None
     assert absent.reward == reward
+    assert [r.reward for r in others] == [0.5, -0.5]  # the mean is (1 + 0) / 2: what is missing is in no statistic
     assert [name for name, _ in absent.stages] == steps
+
+
+@pytest.mark.parametrize(
+    ("policy", "rewards"),
+    [
+        pytest.param({"on_no_verdict": "drop"}, [1.0, None], id="drop"),
+        pytest.param({"on_no_verdict": "group_mean"}, [1.0, 1.0], id="mean"),
+        pytest.param({"on_no_verdict": "constant", "no_verdict_constant": 0.25}, [1.0, 0.25], id="constant"),
+    ],
+)
+def test_policies_find_what_the_chain_left_without_a_reward(policy, rewards):
+    """A format check that cannot tell leaves no reward after the judge gave one: to a trainer it is missing like any other."""
+    shape = [{"kind": "format", "formats": [f"{__name__}:names_paris"]}]
+    with judge(reward={"shape": shape}, **policy) as judging:
+        found = judging.score(group("Paris", "Lyon", name="g"))
+    assert [r.raw_reward for r in found] == [1.0, 0.5]
+    assert [r.reward for r in found] == rewards
+
+
+def test_a_chain_that_leaves_no_reward_ends_a_run_that_allows_none():
+    """`raise` names the step, since no judge failed."""
+    shape = [{"kind": "format", "formats": [f"{__name__}:names_paris"]}]
+    with judge(reward={"shape": shape}, on_no_verdict="raise") as judging, pytest.raises(NoVerdictError, match="step `format`"):
+        judging.score(group("Paris", "Lyon", name="g"))
+
+
+def names_paris(text: str) -> bool | None:
+    return True if "Paris" in text else None
+
+
+@pytest.mark.parametrize(
+    ("shape", "constant", "fits"),
+    [
+        pytest.param([], 0.5, True, id="raw"),
+        pytest.param([], -1.0, False, id="below-raw"),
+        pytest.param([{"kind": "overlong", "limit": 100, "cache": 50}], -1.0, True, id="a-penalty"),
+        pytest.param([{"kind": "par", "reference": 0.5}], 1.5, False, id="above"),
+    ],
+)
+def test_a_constant_is_on_the_scale_of_shaped_rewards(shape, constant, fits):
+    """A constant that no reward can be is a mistake, and one that a shaped reward can be is none."""
+    settings = {"reward": {"shape": shape}, "on_no_verdict": "constant", "no_verdict_constant": constant}
+    if fits:
+        judge(**settings)
+    else:
+        with pytest.raises(SettingsError, match="no_verdict_constant"):
+            judge(**settings)
 
 
 def test_baselines_are_judged_once():

@@ -46,6 +46,10 @@ def rubric(spec: dict, **fields: object) -> Rubric:
         pytest.param([1.0, None, 0.0], "mean", 1.0, None, id="all-wanted"),
         pytest.param([None], "mean", 0.5, None, id="nothing"),
         pytest.param([], "mean", 0.5, None, id="nobody-asked"),
+        pytest.param([1.0] * 7 + [None] * 18, "mean", 0.28, 1.0, id="seven-of-25-are-28-percent"),
+        pytest.param([1.0] * 6 + [None] * 19, "mean", 0.28, None, id="six-are-not"),
+        pytest.param([1.0, float("nan"), 0.0], "mean", 0.5, 0.5, id="nan-is-no-vote"),
+        pytest.param([float("nan")] * 2, "majority", 0.5, None, id="nan-is-no-majority"),
     ],
 )
 def test_votes(votes, how, quorum, expected):
@@ -112,6 +116,20 @@ def test_half_a_rubric_is_no_reward(coverage, scores, value):
     folded = fold_criteria(scores, rubric(WEIGHTS, partial={"min_coverage": coverage}))
     assert folded.value == value
     assert folded.missing == tuple(k for k, v in scores.items() if v is None)
+
+
+def test_a_share_that_is_reached_exactly_is_enough():
+    """Four of five criteria of weight 0.3 are 0.8 of the importance, though their sum is a hair below in binary."""
+    five = {"criteria": [{"id": name, "text": "x", "weight": 0.3} for name in "abcde"], "partial": {"min_coverage": 0.8}}
+    assert fold_criteria(dict.fromkeys("abcd", 1.0), rubric(five)).value == 1.0
+    assert fold_criteria(dict.fromkeys("abc", 1.0), rubric(five)).value is None
+
+
+@pytest.mark.parametrize("fold", ["weighted_mean", "all_pass", "min"])
+def test_nan_is_no_score(fold):
+    """NaN came out as 1.0, since `min(1.0, nan)` is 1.0: a score that is no number is a missing one."""
+    folded = fold_criteria({"a": float("nan"), "b": 1.0, "fault": 1.0}, rubric(WEIGHTS, fold=fold))
+    assert (folded.value, folded.missing) == (None, ("a",))
 
 
 @settings(deadline=None)

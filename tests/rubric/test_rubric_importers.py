@@ -211,6 +211,8 @@ def test_paperbench_flat_and_recursive_agree():
     assert imported.notes == ("leaf `d` dropped: its weight, or that of a node above it, is 0",)
     assert paperbench_score(tree, {"a": 1.0, "b": 0.5, "c": 0.0}) == 0.25 * 1 + 0.5 * 0.5
     assert paperbench_score(node("leaf", 1), {"leaf": 0.3}) == 0.3
+    idle = node("r", 1, node("a", 1), node("b", 1, node("x", 0), node("y", 0)))
+    assert paperbench_score(idle, {"a": 1.0}) == 0.5  # PaperBench: a node whose children all weigh 0 scores 0
 
 
 def test_paperbench_graded_trees(data_dir):
@@ -297,7 +299,7 @@ def test_prometheus_files_load(data_dir):
         ),
         pytest.param(
             lambda: from_paperbench(node("r", 1, node("a", 0), node("b", 0))),
-            "record: all children of `r` have weight 0, so their mean is undefined",
+            "record: all children of `r` have weight 0, so nobody could ever meet it: leave it out",
             id="paperbench-zero",
         ),
         pytest.param(

@@ -39,6 +39,7 @@ SPECS = [
     {"kind": "grpo_s", "similarity": "a", "responsiveness": False},
     {"kind": "crf", "conciseness": "a"},
     {"kind": "crf", "conciseness": "a", "difficulty": True},
+    {"kind": "crf", "conciseness": "a", "base": "reward"},
     {"kind": "grpo_lambda", "top": 0.5},
     {"kind": "laser", "target": 50},
     {"kind": "laser_d", "lower": 20, "upper": 100, "interval": 20},
@@ -71,16 +72,21 @@ def column(unit: st.SearchStrategy[float], n: int, absent: bool = True) -> st.Se
 
 
 @st.composite
-def batches(draw: st.DrawFn, absent: bool = True) -> RewardBatch:
+def batches(draw: st.DrawFn, absent: bool = True, vetoes: bool = False) -> RewardBatch:
     """Up to eight responses in up to three groups; rewards, components, lengths and the rest may be absent."""
     n = draw(st.integers(1, 8))
     unit = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
     truth = st.sampled_from([0.0, 1.0])
+    vetoed = draw(st.lists(st.booleans(), min_size=n, max_size=n)) if vetoes else [False] * n
+    rewards = draw(column(unit, n, absent))
     return RewardBatch.of(
-        draw(column(unit, n, absent)),
+        [0.0 if veto and reward is not None else reward for reward, veto in zip(rewards, vetoed, strict=True)],
         draw(st.lists(st.sampled_from("xyz"), min_size=n, max_size=n)),
         components={name: draw(column(unit, n, absent)) for name in NAMES},
-        importance={"a": 2.0},
+        importance={"a": 2.0, "b": draw(st.lists(st.sampled_from([0.5, 1.0]), min_size=n, max_size=n))},
+        vetoed=vetoed,
+        keys=draw(st.one_of(st.none(), st.lists(st.sampled_from("pq"), min_size=n, max_size=n))),
+        without={"a": draw(column(unit, n, absent))},
         lengths=draw(column(st.integers(0, 120).map(float), n, absent)),
         correct=draw(column(truth, n, absent)),
         texts=draw(st.lists(st.sampled_from(TEXTS), min_size=n, max_size=n)),
@@ -96,11 +102,14 @@ def take(batch: RewardBatch, rows: list[int]) -> RewardBatch:
     pick = np.array(rows, dtype=int)
     columns = {k: getattr(batch, k)[pick] for k in ("lengths", "correct")}
     lists = {k: [getattr(batch, k)[r] for r in rows] for k in ("texts", "prompts", "steps", "metadata")}
+    lists["keys"] = None if batch.keys is None else [batch.keys[r] for r in rows]
     return RewardBatch.of(
         batch.values[pick],
         [batch.groups[r] for r in rows],
         components={k: v[pick] for k, v in batch.components.items()},
-        importance=batch.importance,
+        importance={k: v[pick] for k, v in batch.importance.items()},
+        vetoed=batch.vetoed[pick],
+        without={k: v[pick] for k, v in batch.without.items()},
         references=batch.references,
         **columns,
         **lists,

@@ -55,6 +55,20 @@ def test_what_is_known_gets_a_number(step, batch):
 
 @EVERY
 @FEW
+@given(batches(vetoes=True))
+def test_a_veto_holds_through_every_step(step, batch):
+    """A response that is 0 by a veto or a filter comes out no better than as a plain 0, and never as "no reward"."""
+    out, plain = run(batch, step), run(replace(batch, vetoed=None), step)
+    low, high = span_of([step])
+    for row in np.flatnonzero(batch.vetoed & ~np.isnan(batch.values)):
+        assert not np.isnan(out[row])
+        assert not out[row] > plain[row] + SLACK
+        assert low - SLACK <= out[row] <= high + SLACK
+    assert np.isnan(out[np.isnan(batch.values)]).all()
+
+
+@EVERY
+@FEW
 @given(batches(), st.data())
 def test_a_failed_row_changes_nothing_for_the_others(step, batch, data):
     """A judge that fails on one response leaves its group members exactly as they would be without it."""

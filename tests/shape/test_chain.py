@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from judge.errors import DataError, SettingsError
 from judge.rubric.model import Frozen
-from judge.shape import RewardBatch, ShapeStep, as_optional, check_chain, shape
+from judge.shape import KINDS, RewardBatch, ShapeStep, across_groups, as_optional, check_chain, is_vetoed, shape
 from judge.shape.form import passes
 from judge.shape.group import z_score
 from judge.shape.scalar import quantise
-from judge.types import NoVerdict, Reason, Reward
+from judge.types import Flag, NoVerdict, Reason, Reward
 from judge.yamlfile import parse_yaml, validate
 from tests.shape.cases import STEP
 
@@ -134,8 +134,26 @@ def test_length_counts_only_where_the_group_is_mostly_right():
     np.testing.assert_allclose(shaped.values, [1 - 0.2 / (1 + math.e), 1 - 0.2 * math.e / (1 + math.e), 1.0, 0.0])
 
 
+@pytest.mark.parametrize(
+    ("lengths", "correct", "target"),
+    [
+        # hard: all responses of the band must fit, and the wrong ones are long (2,048 by the right one alone)
+        pytest.param([1500, *[15000] * 7], [1, *[0] * 7], "hard 15360", id="wrong-answers-count"),
+        # easy: floor(8 x 2/3) = 5 right ones at least, of which one is expected within the target: 2 of 8 are short
+        pytest.param([1500, 1500, *[15000] * 6], [1] * 8, "easy 2048", id="easy"),
+        pytest.param([1500, 1500, *[15000] * 6], [1] * 4 + [0] * 4, "medium 15360", id="medium"),
+    ],
+)
+def test_targets_cover_the_whole_band(lengths, correct, target):
+    """LASER-D counts the lengths of right and wrong responses; a target by the right ones alone cuts hard prompts short."""
+    step = steps({"kind": "laser_d"})
+    batch = RewardBatch.of(correct, lengths=lengths, correct=correct)
+    second = shape(batch, step, seed=0, state=shape(batch, step, seed=0).state)
+    assert second.notes == (f"laser_d: targets in tokens: {target}",)
+
+
 def test_targets_follow_the_lengths_seen():
-    """LASER-D: after a batch of short correct answers, a long one no longer earns the bonus."""
+    """LASER-D: after a batch of short answers, a long one no longer earns the bonus."""
     step = steps({"kind": "laser_d", "lower": 100, "upper": 400, "interval": 100})
     batch = RewardBatch.of([1, 1, 1], lengths=[50, 60, 300], correct=[1, 1, 1])
     first = shape(batch, step, seed=0)
@@ -153,6 +171,152 @@ def test_weight_moves_to_what_separates_the_group():
     flat = RewardBatch.of([0.5, 0.5], components={"a": [0.0, 0.0], "b": [1.0, 1.0]})
     later = shape(flat, steps({"kind": "contrast", "memory": 0.5}), seed=0, state=first.state)
     assert later.optional() == [0.375, 0.375]  # 0.75 / (1.25 + 0.75): half way back to 1
+
+
+def test_memory_follows_the_prompt_and_not_its_place():
+    """The second batch has an unrelated prompt where the first one was: by its name "0" the group got the other one's factors."""
+    step = steps({"kind": "contrast", "memory": 0.5})
+    spread, flat = {"a": [0.0, 1.0], "b": [1.0, 1.0]}, {"a": [1.0, 0.0], "b": [1.0, 0.0]}
+    first = shape(RewardBatch.of([0.5, 0.5], ["0", "0"], components=spread, keys=["france"] * 2), step, seed=0)
+    other = RewardBatch.of([0.5, 0.5], ["0", "0"], components=flat, keys=["spain"] * 2)
+    same = RewardBatch.of([0.5, 0.5], ["7", "7"], components=spread, keys=["france"] * 2)
+    alone = shape(other, step, seed=0).optional()
+    assert first.state == {"contrast": {"france": {"a": 1.5, "b": 0.5}}}
+    assert shape(other, step, seed=0, state=first.state).optional() == alone == [1.0, 0.0]
+    assert shape(same, step, seed=0, state=first.state).state == first.state
+
+
+def test_a_prompt_that_stands_twice_in_a_batch_is_remembered_once():
+    """Two groups of one prompt: what is kept is the mean of their factors, in whichever order they stand."""
+    step = steps({"kind": "contrast", "memory": 0.5})
+    a, b = {"a": [0.0, 1.0], "b": [1.0, 1.0]}, {"a": [1.0, 1.0], "b": [1.0, 0.0]}
+    states = []
+    for one, two in ((a, b), (b, a)):
+        rows = {name: [*one[name], *two[name]] for name in "ab"}
+        batch = RewardBatch.of([0.5] * 4, ["0", "0", "1", "1"], components=rows, keys=["france"] * 4)
+        states.append(shape(batch, step, seed=0).state)
+    assert states[0] == states[1] == {"contrast": {"france": {"a": 1.0, "b": 1.0}}}
+
+
+def test_noise_follows_the_prompt_and_not_its_place():
+    """The same text in answer to the same prompt gets the same noise wherever the group stands, and other noise elsewhere."""
+    step = steps({"kind": "dither"})
+    one = shape(RewardBatch.of([1.0, 1.0], ["0", "1"], texts=["a", "a"], keys=["p", "q"]), step, seed=0).values
+    two = shape(RewardBatch.of([1.0, 1.0], ["0", "1"], texts=["a", "a"], keys=["q", "p"]), step, seed=0).values
+    assert one.tolist() == two[::-1].tolist()
+    assert one[0] != one[1]
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        pytest.param([{"kind": "dither", "width": 1 / 128}, {"kind": "quantise"}], "rounded away by `quantise`", id="too-narrow"),
+        pytest.param([{"kind": "dither"}, {"kind": "clip"}, {"kind": "quantise", "bits": 3}], "are 1/8", id="later"),
+        pytest.param([{"kind": "dither", "width": 1 / 120}, {"kind": "quantise"}], "", id="wide-enough"),
+        pytest.param([{"kind": "quantise"}, {"kind": "dither", "width": 0.001}], "", id="after"),
+        pytest.param(
+            [{"kind": "dither", "noise": "gauss", "width": 1 / 128}, {"kind": "quantise"}], "", id="gauss-reaches-further"
+        ),
+        pytest.param([{"kind": "clip"}, {"kind": "contrast"}], "so `clip` before it would have no effect", id="replaced"),
+        pytest.param([{"kind": "veto", "criteria": ["safety"]}, {"kind": "saturation"}], "put this step first", id="lost-veto"),
+        pytest.param([{"kind": "contrast"}, {"kind": "veto", "criteria": ["safety"]}], "", id="veto-last"),
+        pytest.param([{"kind": "clip"}, {"kind": "verpo"}], "", id="mixes"),
+        pytest.param([{"kind": "clip"}, {"kind": "verpo", "mix": 1.0}], "put this step first", id="mixes-nothing"),
+    ],
+)
+def test_a_step_without_effect_is_refused(chain, said):
+    """Noise that is rounded off, and a step whose result the next one throws away, are mistakes."""
+    if not said:
+        check_chain(steps(*chain), has=FULL, components={"safety"})
+        return
+    with pytest.raises(SettingsError) as caught:
+        check_chain(steps(*chain), has=FULL, components={"safety"})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sees"),
+    [
+        pytest.param({"kind": "clip"}, "one", id="one"),
+        pytest.param({"kind": "contrastive", "centre": "group_mean"}, "group", id="group-mean"),
+        pytest.param({"kind": "contrast"}, "group", id="group"),
+        pytest.param({"kind": "crf"}, "one", id="crf"),
+        pytest.param({"kind": "crf", "difficulty": True}, "group", id="crf-difficulty"),
+        pytest.param({"kind": "quantile"}, "batch", id="quantile"),
+        pytest.param({"kind": "quantile", "over": "group"}, "group", id="quantile-in-a-group"),
+        pytest.param({"kind": "grpo_lambda"}, "batch", id="grpo-lambda"),
+        pytest.param({"kind": "laser_d"}, "batch", id="laser-d"),
+        pytest.param({"kind": "laser", "target": 1}, "one", id="laser"),
+    ],
+)
+def test_what_a_step_has_to_see(spec, sees):
+    """A trainer that shows less than this would get other rewards on two processes than on one."""
+    [step] = steps(spec)
+    assert KINDS[step.kind].sees(step) == sees
+    assert across_groups([step]) == ([step.kind] if sees == "batch" else [])
+
+
+@pytest.mark.parametrize(("ddof", "shaped"), [pytest.param(0, -0.8606, id="population"), pytest.param(1, -0.9370, id="sample")])
+def test_which_standard_deviation_is_named(ddof, shaped):
+    """References 0.2 and 0.8: the 85 % quantile is 0.5 + 1.036 x 0.3 = 0.811, or with n - 1 0.5 + 1.036 x 0.424 = 0.940."""
+    batch = RewardBatch.of([0.5], references={"": (0.2, 0.8)})
+    assert shape(batch, steps({"kind": "lsc", "ddof": ddof}), seed=0).values[0] == pytest.approx(shaped, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "closed"),
+    [
+        pytest.param("false", False, id="text-false"),
+        pytest.param("True", True, id="text-true"),
+        pytest.param(0, False, id="zero"),
+        pytest.param(None, False, id="none"),
+        pytest.param(1.0, True, id="one"),
+    ],
+)
+def test_a_closed_question_is_one_that_says_so(value, closed):
+    """Data that writes "false" was taken for a closed question, whose reward was missing without a reference."""
+    batch = RewardBatch.of(
+        [1.0], texts=["red"], prompts=["which colour"], components={"near": [None]}, metadata=[{"closed": value}]
+    )
+    [found] = shape(batch, steps({"kind": "r3", "reference": "near", "mix": 1.0}), seed=0).optional()
+    assert (found is None) == closed
+
+
+def test_a_closed_question_that_says_neither_is_an_error():
+    """A typing mistake in the data would turn a question round."""
+    batch = RewardBatch.of([1.0], texts=["red"], prompts=["which colour"], metadata=[{"closed": "maybe"}])
+    with pytest.raises(DataError, match="metadata `closed` is 'maybe'"):
+        shape(batch, steps({"kind": "r3"}), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("reward", "vetoed"),
+    [
+        pytest.param(Reward("1", 0, 0.0, flags=(Flag("empty", "nothing there"),)), True, id="filtered"),
+        pytest.param(Reward("1", 0, 0.0, components={"a": 0.0}, flags=(Flag("veto", "a"),)), True, id="veto"),
+        pytest.param(Reward("1", 0, 0.0, components={"a": 0.0}, flags=(Flag("no_evidence", ""),)), False, id="judged-0"),
+        pytest.param(Reward("1", 0, 0.4, components={"x": 0.0, "y": 0.8}, flags=(Flag("veto", "a"),)), False, id="outvoted"),
+        pytest.param(Reward("1", 0, 1.0, flags=(Flag("win_by_default", ""),)), False, id="win"),
+        pytest.param(Reward("1", 0, None, NoVerdict(Reason.DROPPED), flags=(Flag("empty", ""),)), False, id="dropped"),
+    ],
+)
+def test_what_is_a_final_zero(reward, vetoed):
+    """A judge's own 0 may be shaped; one of a veto or a filter stands."""
+    assert is_vetoed(reward) == vetoed
+
+
+def test_an_empty_answer_is_paid_like_a_wrong_one():
+    """It meets no criterion of its own group, and criteria that only other groups have stay out of its group's weights."""
+    batch = RewardBatch.of(
+        [1.0, 0.0, 1.0],
+        ["x", "x", "y"],
+        components={"a": [1.0, None, None], "b": [None, None, 1.0]},
+        vetoed=[False, True, False],
+        correct=[1, None, 1],
+    )
+    assert as_optional(batch.components["a"]) == [1.0, 0.0, None]
+    assert as_optional(batch.components["b"]) == [None, None, 1.0]
+    assert batch.correct.tolist() == [1.0, 0.0, 1.0]
 
 
 def test_noise_splits_equal_rewards_of_different_texts_only():

@@ -153,7 +153,7 @@ def _values(reward: Reward, components: Sequence[str]) -> dict[str, float | None
     values: dict[str, float | None] = {
         "reward": None,
         "raw_reward": reward.raw_reward,
-        "missing": float(reward.failure is not None),
+        "missing": float(reward.failure is not None or reward.reward is None or any(f.name == "imputed" for f in reward.flags)),
         "filtered": float(is_filtered(reward)),
         "flagged": float(bool(reward.flags)),
         "calls": float(reward.judge_calls),
@@ -201,6 +201,7 @@ def why(reward: Reward) -> str:
     if reward.raw_reward is None and reward.failure is not None:
         return f"no reward: {reward.failure.reason}: {reward.failure.detail}"
     if reward.stages:
+        lead = "no reward: " if reward.reward is None else ""
         chain = " -> ".join(f"{name} {'missing' if value is None else format(value, '.4g')}" for name, value in reward.stages)
-        return f"{reward.explanation}; {chain}"
+        return f"{lead}{reward.explanation}; {chain}"
     return reward.explanation

@@ -8,6 +8,7 @@ seed, so a response gets the same noise in any batch, order or process.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,24 +82,41 @@ def random_rewards(rewards: ArrayLike, keys: Sequence[str], *, rate: float, seed
     return np.asarray(np.where(known, drawn, np.nan), dtype=np.float64)
 
 
-def pattern_reward(text: str, phrases: Sequence[str], *, each: float = 0.1, most: float = 1.0) -> float:
-    """Reward for how a text reasons, whatever it concludes: `each` for every phrase that stands in it, at most `most`.
+def pattern_reward(text: str, phrases: Sequence[str], *, each: float = 0.05, most: float = 1.0, ngram: int | None = 20) -> float:
+    """Reward for how a text reasons, whatever it concludes: `each` for every phrase in it, at most `most`, less its repetition.
 
-    Reasoning pattern reward (RPR, arXiv:2505.22653, which pays for every occurrence). Ours: a phrase counts once and the sum
-    is bounded, since repeating a phrase is the first thing a policy finds.
+    Reasoning pattern reward (RPR, arXiv:2505.22653). As in the authors' code (`think_reward` in `math_score.py`): a phrase counts
+    once however often it is said, in lower case, 1/20 each up to 1, less the share of 20-grams that occur more than once, not
+    below 0. Ours: the phrases are given (theirs are forty of mathematics), runs of white space count as one space, and where
+    theirs takes off a point for each "user: " in the text, that is left to the filters.
+
+    Args:
+        ngram: n of the word n-grams whose repetition is taken off; None: repetition costs nothing.
 
     Returns:
         In [0, most].
 
     Example:
         >>> pattern_reward("First, I need to add. First, I need to stop.", ["first, i need to", "let me check"])
-        0.1
+        0.05
     """
-    if each < 0 or most < 0:
-        raise ValueError("each and most must not be negative")
+    if each < 0 or most < 0 or (ngram is not None and ngram < 1):
+        raise ValueError("each and most must not be negative, and ngram be at least 1")
     plain = " ".join(text.split()).casefold()
     found = {p for p in (" ".join(phrase.split()).casefold() for phrase in phrases) if p and p in plain}
-    return min(most, each * len(found))
+    return max(0.0, min(most, each * len(found)) - (repeated_kinds(plain, ngram) if ngram else 0.0))
+
+
+def repeated_kinds(text: str, n: int) -> float:
+    """Different n-grams that occur more than once, over all n-grams, in [0, 1/2]; 0 when the text has none. Words end at spaces.
+
+    Example:
+        >>> repeated_kinds("a b a b c", 2)  # ab ba ab bc: one kind of four repeats
+        0.25
+    """
+    words = text.split()
+    grams = Counter(zip(*(words[k:] for k in range(n)), strict=False))
+    return sum(count > 1 for count in grams.values()) / grams.total() if grams else 0.0
 
 
 def lift_low_rewards(rewards: ArrayLike, patterns: ArrayLike, *, below: float = 0.5, strength: float = 0.5) -> Floats:

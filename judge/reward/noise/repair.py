@@ -1,7 +1,7 @@
 """Reference answers that are wrong, repaired by what the policy itself comes to agree on.
 
 A majority alone is what a collapsing policy has too. So a label changes only while the majority's share *rises* and its
-answer has been the same for a while; and the original is kept beside it.
+answer has been the same for a while. A repaired label stays: once all rollouts agree, the share rises no more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Repair:
 
     Attributes:
         label: The answer to reward by from now on.
-        changed: Whether it is another than the one given.
+        changed: Whether it is another than the one given: repaired now, or before.
         majority: What most rollouts said this time; None without answers, or when two were equally common.
         share: Its share of the answered rollouts, in (0, 1]; None without a majority.
         slope: Of that answer's share, a update, over the window; None before the window is full.
@@ -43,13 +43,15 @@ class LabelRepair:
     OLR (Yang et al. 2026, "Can LLMs Learn to Reason Robustly under Noisy Supervision?", arXiv:2604.03993): the label becomes the
     majority answer when the slope of that answer's pass rate is positive and its history is stable. Ours: the slope is
     least squares over the last `window` updates, stability the share of them that the answer led, and a majority below
-    `least_share` repairs nothing. The thresholds are ours.
+    `least_share` repairs nothing. The thresholds are ours. A repair lasts until another answer, the given one too, meets the same
+    conditions.
 
     Attributes:
         window: Updates of a question that are looked at, at least 2.
         least_stability: In (0, 1].
         least_share: Of the majority in the last update, in (0, 1].
         history: Question -> for each of its last updates, the share of every answer.
+        repaired: Question -> the label given for it and the one in force instead; another given label starts afresh.
 
     Example:
         >>> state = LabelRepair(window=3)
@@ -63,6 +65,7 @@ class LabelRepair:
     least_stability: float = 0.75
     least_share: float = 0.5
     history: Mapping[str, tuple[Mapping[Hashable, float], ...]] = field(default_factory=dict)
+    repaired: Mapping[str, tuple[Hashable, Hashable]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.window < 2 or not 0 < self.least_stability <= 1 or not 0 < self.least_share <= 1:
@@ -80,20 +83,23 @@ class LabelRepair:
             The next state, and the label to use.
         """
         counts = Counter(a for a in answers if a is not None)
-        past = self.history.get(question, ())
+        past, kept = self.history.get(question, ()), self.repaired.get(question)
+        force = kept[1] if kept is not None and kept[0] == label else label
         if not counts:
-            return self, Repair(label, False, why="no rollout has an answer")
+            return self, Repair(force, force != label, why="no rollout has an answer")
         shares = {answer: n / counts.total() for answer, n in counts.items()}
         window = (*past, shares)[-self.window :]
-        return replace(self, history={**self.history, question: window}), self._decide(label, window)
+        repair = self._decide(label, force, window)
+        repaired = {**self.repaired, question: (label, repair.label)}
+        return replace(self, history={**self.history, question: window}, repaired=repaired), repair
 
-    def _decide(self, label: Hashable, window: Sequence[Mapping[Hashable, float]]) -> Repair:
-        majority = leader(window[-1])
+    def _decide(self, label: Hashable, force: Hashable, window: Sequence[Mapping[Hashable, float]]) -> Repair:
+        majority, changed = leader(window[-1]), force != label
         if majority is None:
-            return Repair(label, False, why="two answers are equally common")
+            return Repair(force, changed, why="two answers are equally common")
         share = window[-1][majority]
         if len(window) < self.window:
-            return Repair(label, False, majority, share, why=f"{len(window)} of {self.window} updates seen")
+            return Repair(force, changed, majority, share, why=f"{len(window)} of {self.window} updates seen")
         rates = np.array([shares.get(majority, 0.0) for shares in window])
         times = np.arange(len(rates)) - (len(rates) - 1) / 2
         slope = float(times @ rates / (times @ times))
@@ -103,11 +109,12 @@ class LabelRepair:
             *([f"led in {stability:.0%} of the window only"] if stability < self.least_stability else []),
             *([f"only {share:.0%} agree"] if share < self.least_share else []),
         ]
-        if majority == label or refused:
-            return Repair(
-                label, False, majority, share, slope, stability, "; ".join(refused) or "the majority agrees with the label"
-            )
-        return Repair(majority, True, majority, share, slope, stability, f"{share:.0%} agree, rising, over {len(window)} updates")
+        if majority == force:
+            return Repair(force, changed, majority, share, slope, stability, "the majority agrees with the label in force")
+        if refused:
+            return Repair(force, changed, majority, share, slope, stability, "; ".join(refused))
+        why = f"{share:.0%} agree, rising, over {len(window)} updates"
+        return Repair(majority, majority != label, majority, share, slope, stability, why)
 
 
 def leader(shares: Mapping[Hashable, float]) -> Hashable | None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from judge.arrays import Bools, Floats, floats, group_codes
 
 Groups = Sequence[object] | NDArray[np.generic] | None
+Ddof = Literal[0, 1]
+"""Of a standard deviation: 0 population, as in the papers' formulas; 1 sample, as `torch.std` has it."""
 EPSILON = 1e-8  # a spread at or below this is no spread
 
 
@@ -38,12 +41,14 @@ def combine(rewards: ArrayLike, weights: ArrayLike) -> Floats:
     return np.asarray(table[:, weight != 0] @ weight[weight != 0], dtype=np.float64)
 
 
-def normalise_groups(rewards: ArrayLike, groups: Groups = None) -> Floats:
-    """Each objective minus its group's mean, over its group's standard deviation (population).
+def normalise_groups(rewards: ArrayLike, groups: Groups = None, *, ddof: Ddof = 0, epsilon: float = 0.0) -> Floats:
+    """Each objective minus its group's mean, over its group's standard deviation.
 
     Args:
         rewards: Shape (responses, objectives); NaN for absent. Rows are not dropped here: each objective stands alone.
         groups: One label a row; None: one group.
+        ddof: Population (0) or sample (1).
+        epsilon: Added to the standard deviation, at least 0.
 
     Returns:
         Same shape. 0 where a group does not vary (there is nothing to prefer); NaN stays NaN.
@@ -60,21 +65,33 @@ def normalise_groups(rewards: ArrayLike, groups: Groups = None) -> Floats:
     result = np.full(table.shape, np.nan)
     for column in range(table.shape[1]):
         known = ~np.isnan(table[:, column])
-        result[known, column] = _standardised(table[known, column], codes[known], count)
+        result[known, column] = _standardised(table[known, column], codes[known], count, ddof, epsilon)
     return result
 
 
-def normalise_then_combine(rewards: ArrayLike, weights: ArrayLike, groups: Groups = None, *, across_batch: bool = True) -> Floats:
+def normalise_then_combine(
+    rewards: ArrayLike,
+    weights: ArrayLike,
+    groups: Groups = None,
+    *,
+    across_batch: bool = True,
+    ddof: Ddof = 0,
+    epsilon: float = 0.0,
+) -> Floats:
     """Advantage of each response: every objective is normalised in its group, then weighted and added.
 
     GDPO (Liu et al. 2026, "Group reward-Decoupled Normalization Policy Optimization", arXiv:2601.05242): the sum is then
-    normalised over the whole batch, so that its size does not grow with the number of objectives.
+    normalised over the whole batch, so that its size does not grow with the number of objectives. The authors' code (NVlabs/GDPO,
+    `trl-GDPO`) has the sample standard deviation plus 1e-4 in both places: `ddof=1, epsilon=1e-4`. Between groups of one size
+    that is a constant factor. Their code counts an absent objective as 0; here its row is absent.
 
     Args:
         rewards: Shape (responses, objectives); NaN for absent.
         weights: Shape (objectives,).
         groups: One label a row; None: one group.
         across_batch: Whether to normalise over the batch at the end.
+        ddof: Population (0) or sample (1) standard deviation, in both places.
+        epsilon: Added to both standard deviations.
 
     Returns:
         Shape (responses,); NaN where an objective that has weight is absent.
@@ -83,6 +100,8 @@ def normalise_then_combine(rewards: ArrayLike, weights: ArrayLike, groups: Group
         >>> easy_and_hard = [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
         >>> normalise_then_combine(easy_and_hard, [1, 1], across_batch=False).round(3)
         array([-0.423, -0.423,  1.577, -0.732])
+        >>> normalise_then_combine(easy_and_hard, [1, 1], across_batch=False, ddof=1, epsilon=1e-4).round(3)
+        array([-0.366, -0.366,  1.366, -0.634])
     """
     table, weight = _checked(rewards, weights)
     rows = _complete(table, weight)
@@ -90,18 +109,23 @@ def normalise_then_combine(rewards: ArrayLike, weights: ArrayLike, groups: Group
     if not rows.any():
         return result
     codes = group_codes(groups, len(table))[rows]
-    total = normalise_groups(table[rows][:, weight != 0], codes) @ weight[weight != 0]
-    result[rows] = _standardised(total, np.zeros(len(total), dtype=np.intp), 1) if across_batch else total
+    total = normalise_groups(table[rows][:, weight != 0], codes, ddof=ddof, epsilon=epsilon) @ weight[weight != 0]
+    one = np.zeros(len(total), dtype=np.intp)
+    result[rows] = _standardised(total, one, 1, ddof, epsilon) if across_batch else total
     return result
 
 
-def combine_then_normalise(rewards: ArrayLike, weights: ArrayLike, groups: Groups = None) -> Floats:
+def combine_then_normalise(
+    rewards: ArrayLike, weights: ArrayLike, groups: Groups = None, *, ddof: Ddof = 0, epsilon: float = 0.0
+) -> Floats:
     """Advantage of each response as GRPO has it: the weighted sum, normalised in its group.
 
     Args:
         rewards: Shape (responses, objectives); NaN for absent.
         weights: Shape (objectives,).
         groups: One label a row; None: one group.
+        ddof: Population (0) or sample (1, as TRL has it).
+        epsilon: Added to the standard deviation (TRL: 1e-4).
 
     Returns:
         Shape (responses,); NaN where an objective that has weight is absent.
@@ -110,7 +134,8 @@ def combine_then_normalise(rewards: ArrayLike, weights: ArrayLike, groups: Group
         >>> combine_then_normalise([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], [1, 1]).round(3)
         array([-0.577, -0.577,  1.732, -0.577])
     """
-    return np.asarray(normalise_groups(combine(rewards, weights)[:, None], groups)[:, 0], dtype=np.float64)
+    summed = combine(rewards, weights)[:, None]
+    return np.asarray(normalise_groups(summed, groups, ddof=ddof, epsilon=epsilon)[:, 0], dtype=np.float64)
 
 
 def log_sigmoid_sum(rewards: ArrayLike, reference: ArrayLike) -> Floats:
@@ -168,13 +193,16 @@ def _complete(table: Floats, weight: Floats) -> NDArray[np.bool_]:
     return np.asarray(~np.isnan(table[:, weight != 0]).any(axis=1), dtype=np.bool_)
 
 
-def _standardised(values: Floats, codes: NDArray[np.intp], count: int) -> Floats:
+def _standardised(values: Floats, codes: NDArray[np.intp], count: int, ddof: Ddof, epsilon: float) -> Floats:
+    """(value - mean) / (standard deviation + epsilon) in each group; 0 where a group differs by no more than rounding does."""
     size = np.maximum(np.bincount(codes, minlength=count), 1)
     centred = values - (np.bincount(codes, weights=values, minlength=count) / size)[codes]
-    spread = np.sqrt(np.bincount(codes, weights=centred**2, minlength=count) / size)[codes]
-    largest = float(np.abs(values).max()) if values.size else 0.0
-    flat = spread <= EPSILON * max(1.0, largest)
-    return np.asarray(np.where(flat, 0.0, centred / np.where(flat, 1.0, spread)), dtype=np.float64)
+    squares = np.bincount(codes, weights=centred**2, minlength=count)
+    spread = np.sqrt(squares / np.maximum(size - ddof, 1))[codes]
+    largest = np.zeros(count)
+    np.maximum.at(largest, codes, np.abs(values))
+    flat = spread <= EPSILON * np.maximum(1.0, largest)[codes]
+    return np.asarray(np.where(flat, 0.0, centred / np.where(flat, 1.0, spread + epsilon)), dtype=np.float64)
 
 
 def dominance(rewards: ArrayLike) -> Bools:

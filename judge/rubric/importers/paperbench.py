@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -29,8 +30,9 @@ def from_paperbench(record: Any, *, where: str = "record", name: str = "") -> Im
     """Import one tree. The weights of the leaves sum to 1.
 
     Raises:
-        RubricError: A node without text, id or weight, a negative weight, siblings whose weights are all 0, an id
-            that stands twice, or nesting beyond 64 levels.
+        RubricError: A node without text, id or weight, a negative weight, siblings whose weights are all 0 below a node that
+            counts (PaperBench scores it 0, and no criterion here is failed by everybody), an id that stands twice, or nesting
+            beyond 64 levels.
 
     Example:
         >>> leaf = lambda name, weight: {"id": name, "requirements": f"{name} runs", "weight": weight, "sub_tasks": []}
@@ -72,12 +74,15 @@ def _leaves(node: Any, weight: Fraction, parent: str, where: str, depth: int) ->
     children = _children(node, where, depth)
     if not children:
         yield node, weight, parent
+    if weight and children and not any(share for _, share in children):
+        name = text_of(node, "id", where)
+        raise RubricError(Problem(where, f"all children of `{name}` have weight 0, so nobody could ever meet it: leave it out"))
     for child, share in children:
         yield from _leaves(child, weight * share, text_of(node, "requirements", where), where, depth + 1)
 
 
 def _children(node: Any, where: str, depth: int) -> list[tuple[Any, Fraction]]:
-    """The children of a node and their shares, which sum to 1."""
+    """The children of a node and their shares, which sum to 1, or are all 0."""
     if depth > _MAX_DEPTH:
         raise RubricError(Problem(where, f"nested more than {_MAX_DEPTH} levels deep"))
     name = text_of(node, "id", where)
@@ -87,13 +92,12 @@ def _children(node: Any, where: str, depth: int) -> list[tuple[Any, Fraction]]:
     weights = [Fraction(number_of(child, "weight", f"{where}: node `{child.get('id')}`")) for child in children]
     if any(weight < 0 for weight in weights):
         raise RubricError(Problem(where, f"a child of `{name}` has a negative weight"))
-    if children and not sum(weights):
-        raise RubricError(Problem(where, f"all children of `{name}` have weight 0, so their mean is undefined"))
-    return [(child, weight / sum(weights)) for child, weight in zip(children, weights, strict=True)]
+    total = sum(weights)
+    return [(child, weight / total if total else Fraction(0)) for child, weight in zip(children, weights, strict=True)]
 
 
 def paperbench_score(tree: Any, leaf_scores: Mapping[str, float], *, where: str = "tree") -> float:
-    """Score of the root, by PaperBench's recursion: each node is the weighted mean of its children.
+    """Score of the root, by PaperBench's recursion: each node is the weighted mean of its children, 0 where all weigh 0.
 
     Args:
         tree: The root node, or a record that has it under `tree`.
@@ -115,7 +119,7 @@ def paperbench_score(tree: Any, leaf_scores: Mapping[str, float], *, where: str 
 def _score(node: Any, leaf_scores: Mapping[str, float], where: str, depth: int) -> float:
     children = _children(node, where, depth)
     if children:
-        return sum(float(share) * _score(child, leaf_scores, where, depth + 1) for child, share in children if share)
+        return math.fsum(float(share) * _score(child, leaf_scores, where, depth + 1) for child, share in children if share)
     if node["id"] not in leaf_scores:
         raise RubricError(Problem(where, f"leaf `{node['id']}` has no score"))
     score = leaf_scores[node["id"]]

@@ -166,13 +166,15 @@ def test_the_true_rate_is_recovered():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("First, I need\nto add. Let me check.", 0.2, id="two"),
-        pytest.param("Let me check. " * 50, 0.1, id="repeating-pays-once"),
+        pytest.param("First, I need\nto add. Let me check.", 0.1, id="two"),
+        pytest.param("Let me check. " * 3, 0.05, id="a-phrase-counts-once"),
+        pytest.param("Let me check. " * 50, 0.05 - 3 / 131, id="repeating-costs"),  # 150 words, 131 20-grams of 3 kinds
+        pytest.param("Let me check. " * 8, 0.0, id="never-below-0"),  # 24 words, 5 20-grams, 2 of which repeat: 0.05 - 2/5
         pytest.param("42", 0.0, id="none"),
     ],
 )
 def test_patterns(text: str, expected: float):
-    """A phrase pays once, however often it is said."""
+    """A phrase pays once, however often it is said, and a text that goes round in circles pays for it."""
     assert pattern_reward(text, ["first, i need to", "let me check"]) == pytest.approx(expected)
 
 
@@ -202,7 +204,11 @@ RISING = (["7"] * 2 + ["8"], ["7"] * 3 + ["8"], ["7"] * 5 + ["8"], ["7"] * 9 + [
         pytest.param("9", (["8"] * 3, ["8"] * 3, ["8"] * 3, ["7"] * 3), "9", id="new-leader"),
         pytest.param("9", (["1", "2", "3", "7", "7"],) * 3 + (["7", "7", "7", "1", "2", "3", "4"],), "9", id="no-majority"),
         pytest.param("8", (*RISING[:3], ["7", "7", "8", "8"]), "8", id="a-tie-repairs-nothing"),
-        pytest.param("8", (*RISING, [None, None]), "8", id="a-failed-group-repairs-nothing"),
+        pytest.param("8", (*RISING[:3], [None, None]), "8", id="a-failed-group-repairs-nothing"),
+        pytest.param("8", (*RISING, [None, None]), "7", id="nor-does-it-undo-one"),
+        pytest.param("8", (*RISING, *[["7"] * 8] * 6), "7", id="a-repaired-label-stays-when-all-agree"),
+        pytest.param("8", (*RISING, *[["7", "7", "8"]] * 6), "7", id="and-when-fewer-agree"),
+        pytest.param("8", (*RISING, *[["8"] * n + ["7"] for n in range(2, 8)]), "8", id="until-another-answer-rises"),
     ],
 )
 def test_label_repair(label: str, updates: tuple[list[str | None], ...], repaired: str):

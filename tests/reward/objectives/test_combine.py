@@ -64,6 +64,28 @@ def test_a_flat_group_has_no_advantage(how):
     assert how([[0.1 + 0.2, 1e9], [0.3, 1e9]], [1, 1]) == pytest.approx([0, 0])
 
 
+@pytest.mark.parametrize("how", BOTH)
+def test_what_is_flat_is_decided_in_the_group(how):
+    """A group of 0 and 1 was flat beside one at a billion, whose rounding is larger than 1."""
+    advantages = how([[0.0], [1.0], [1e9], [1e9]], [1.0], ["a", "a", "b", "b"])
+    assert advantages[0] < -0.9
+    assert advantages[1] > 0.9
+    assert advantages[2:] == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "advantages"),
+    [
+        pytest.param({}, [-0.423, -0.423, 1.577, -0.732], id="population"),
+        pytest.param({"ddof": 1, "epsilon": 1e-4}, [-0.366, -0.366, 1.366, -0.634], id="sample-as-in-the-authors-code"),
+    ],
+)
+def test_which_standard_deviation_is_named(options, advantages):
+    """GDPO before the batch: the paper's formula and its authors' code differ by a factor, and both can be had."""
+    easy_and_hard = [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    assert normalise_then_combine(easy_and_hard, [1, 1], across_batch=False, **options) == pytest.approx(advantages, abs=1e-3)
+
+
 def test_an_unused_objective_may_fail():
     """An objective that is only logged cannot take the reward away."""
     assert combine([[1.0, NAN]], [1.0, 0.0]) == pytest.approx([1.0])
