@@ -25,7 +25,7 @@ ChainState = Mapping[str, Any]  # plain values, so that it can be stored as JSON
 
 Over = Literal["group", "batch"]
 Weight = Annotated[float, Field(ge=0, le=1000)]
-Unit = Annotated[float, Field(ge=0, le=1)]
+UnitFloat = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(ge=-1e6, le=1e6)]
 Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import OrderKept, RewardRange, Stage, StepKind, Stepped, Unit, mean_std, sigmoid
+from judge.shape.batch import OrderKept, RewardRange, Stage, StepKind, Stepped, UnitFloat, mean_std, sigmoid
 from judge.shape.rubric_side import chosen, needs_components
 
 
@@ -30,7 +30,7 @@ class VerpoStep(Frozen):
     criteria: tuple[str, ...] = ()
     power: float = Field(default=1.0, gt=0, le=10)
     equalise: bool = False
-    mix: Unit = 0.5
+    mix: UnitFloat = 0.5
 
 
 class GrpoSStep(Frozen):

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import OrderKept, Over, RewardRange, Sees, Stage, StepKind, Stepped, Unit, always, mean_std
+from judge.shape.batch import OrderKept, Over, RewardRange, Sees, Stage, StepKind, Stepped, UnitFloat, always, mean_std
 
 
 class MinmaxStep(Frozen):
@@ -21,7 +21,7 @@ class MinmaxStep(Frozen):
 
     kind: Literal["minmax"] = "minmax"
     over: Over = "group"
-    flat: Unit = 0.5
+    flat: UnitFloat = 0.5
 
 
 class ZStep(Frozen):

@@ -18,7 +18,7 @@ from judge.shape.batch import (
     StepKind,
     Stepped,
     Tokens,
-    Unit,
+    UnitFloat,
     Weight,
     always,
     mean_std,
@@ -67,8 +67,8 @@ class GrpoLambdaStep(_Outcome):
 
     kind: Literal["grpo_lambda"] = "grpo_lambda"
     top: float = Field(default=0.2, gt=0, le=1)
-    least: Unit = 0.5
-    weight: Unit = 0.2
+    least: UnitFloat = 0.5
+    weight: UnitFloat = 0.2
 
 
 class LaserStep(_Outcome):
@@ -94,7 +94,7 @@ class LaserDStep(_Outcome):
     upper: Tokens = 16384
     interval: Tokens = 1024
     bonus: Weight = 0.5
-    memory: Unit = 0.9
+    memory: UnitFloat = 0.9
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

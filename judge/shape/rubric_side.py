@@ -18,7 +18,7 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.rubric.model import Frozen
-from judge.shape.batch import Finite, RewardRange, Stage, StepKind, Stepped, Unit, always, fails_lowest, sees_one, unit_only
+from judge.shape.batch import Finite, RewardRange, Stage, StepKind, Stepped, UnitFloat, always, fails_lowest, sees_one, unit_only
 
 
 class ContrastStep(Frozen):
@@ -40,7 +40,7 @@ class ContrastStep(Frozen):
     weights: dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(default_factory=dict)
     categories: dict[str, str] = Field(default_factory=dict)
     balance: Literal["human", "equal"] = "human"
-    strength: Unit = 0.5
+    strength: UnitFloat = 0.5
     low: float = Field(default=0.25, gt=0, le=1)
     high: float = Field(default=4.0, ge=1, le=1000)
     memory: float = Field(default=0.0, ge=0, lt=1)
@@ -69,7 +69,7 @@ class VetoStep(Frozen):
 
     kind: Literal["veto"] = "veto"
     criteria: tuple[str, ...] = Field(min_length=1)
-    below: Unit = 0.5
+    below: UnitFloat = 0.5
     failed: Finite = 0.0
 
 

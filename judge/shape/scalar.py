@@ -20,7 +20,7 @@ from judge.shape.batch import (
     Stage,
     StepKind,
     Stepped,
-    Unit,
+    UnitFloat,
     Weight,
     always,
     mean_std,
@@ -90,7 +90,7 @@ class StepsStep(Frozen):
 
     kind: Literal["steps"] = "steps"
     refine: Refine = "clip_delta"
-    eta: Unit = 0.9
+    eta: UnitFloat = 0.9
     weight: Weight = 1.0
 
 
@@ -294,7 +294,8 @@ def _steps(step: StepsStep, stage: Stage) -> Stepped:
     for row in np.flatnonzero(stage.present):
         scores = (stage.batch.steps or ())[row]
         returns = step_returns(scores, stage.values[row], refine=step.refine, eta=step.eta, weight=step.weight)
-        out[row] = math.fsum(returns) / len(returns) if returns else stage.values[row]
+        mean = math.fsum(returns) / len(returns) if returns else stage.values[row]
+        out[row] = np.fmin(mean, stage.values[row]) if stage.vetoed[row] else mean  # good steps are no way around a veto
     return Stepped(out)
 
 

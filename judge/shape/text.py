@@ -15,7 +15,7 @@ from pydantic import Field
 
 from judge.errors import DataError
 from judge.rubric.model import Frozen
-from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, Unit, Weight, always, not_negative, sees_one
+from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, UnitFloat, Weight, always, not_negative, sees_one
 
 
 class RepetitionStep(Frozen):
@@ -57,7 +57,7 @@ class R3Step(Frozen):
     closed: str = "closed"
     words: int = Field(default=100, ge=1, le=100_000)
     n: int = Field(default=3, ge=1, le=100)
-    mix: Unit = 0.5
+    mix: UnitFloat = 0.5
 
 
 def words(text: str) -> list[str]:

@@ -92,7 +92,7 @@ def batches(draw: st.DrawFn, absent: bool = True, vetoes: bool = False) -> Rewar
         texts=draw(st.lists(st.sampled_from(TEXTS), min_size=n, max_size=n)),
         prompts=["which colour is it, red or blue"] * n,
         references={"x": (0.3, 0.9), "y": (0.5,), "z": (0.0, 1.0, 1.0)},
-        steps=draw(st.lists(st.lists(unit, max_size=4), min_size=n, max_size=n)),
+        steps=draw(st.lists(st.lists(st.one_of(unit, st.none()) if absent else unit, max_size=4), min_size=n, max_size=n)),
         metadata=draw(st.lists(st.sampled_from([{}, {"closed": True}]), min_size=n, max_size=n)),
     )
 
