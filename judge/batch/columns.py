@@ -19,7 +19,6 @@ from judge.types import Reward, Sample
 Kind = Literal["bool", "int", "float", "text"]
 LABELS = ("label", "preferred")  # kept unless `none` is
 MOST_CRITERIA = 256  # columns; rows with rubrics of their own may have any number of ids between them
-PLACES = "vs:"  # components of a tournament, which are no criteria
 _INT64 = 2**63
 
 
@@ -75,8 +74,8 @@ class KeptColumns:
     def note(self, rewards: Iterable[Reward]) -> None:
         """Take note of the criteria that have a column."""
         for reward in rewards:
-            for name in reward.components:
-                if name not in self._criteria and not name.startswith(PLACES) and len(self._criteria) < MOST_CRITERIA:
+            for name in reward.criteria:
+                if name not in self._criteria and len(self._criteria) < MOST_CRITERIA:
                     self._criteria[name] = None
 
     def columns(self, taken: Collection[str]) -> tuple[list[tuple[str, str, Kind]], list[tuple[str, str]]]:

@@ -11,11 +11,14 @@ import pytest
 
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_policy
 from judge.adapters._shared.gather import GatheredRow, form_groups, judge_groups
+from judge.adapters._shared.metrics import components_of
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.sample import completion_of, label_reference, prompt_of, reference_of, references_in
 from judge.adapters.trl import AsyncJudgeReward, JudgeReward
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, EngineDown, NoVerdictError, SettingsError
+from judge.pipeline.build import plan
+from judge.settings import load_settings
 from judge.types import Message, Request, Sample, ToolCallPart, ToolResultPart
 
 
@@ -282,3 +285,17 @@ def down(request: Request) -> str:
 def test_a_label(label, reference):
     """A label that brings only a question says that there is no reference, and costs nobody a reward."""
     assert label_reference(label) == reference
+
+
+@pytest.mark.parametrize(
+    ("fields", "criteria"),
+    [
+        pytest.param({}, ("right",), id="criteria"),
+        pytest.param({"panel": {"members": [{"name": "other", "recipe": "checklist-all"}]}}, (), id="judges-of-a-panel"),
+    ],
+)
+def test_metrics_are_of_components_that_a_reward_has(fields: dict[str, Any], criteria: tuple[str, ...]):
+    """With a panel a reward's components are its judges; metrics of criteria would all be missing at every step."""
+    rubric = {"criteria": [{"id": "right", "text": "It is right.", "weight": 1}]}
+    settings, _ = load_settings({"engine": {"kind": "scripted"}, "recipe": "checklist", "rubric": rubric, **fields})
+    assert components_of(plan(settings)) == criteria

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from judge.batch.columns import MOST_CRITERIA, parse_keep
+from judge.batch.columns import MOST_CRITERIA, KeptColumns, parse_keep
 from judge.batch.read import BadRow, read_samples
 from judge.conversation import read_conversation
 from judge.errors import DataError, InputError
 from judge.rubric.load import rubric_from
-from judge.types import Message, Sample, ToolCallPart
+from judge.types import Message, Reward, Sample, ToolCallPart
 from tests.batch_harness import RUBRIC, met, question, rewards, run, samples
 
 ROWS = [
@@ -161,6 +161,14 @@ def test_one_column_a_criterion(tmp_path):
     run(tmp_path / "b", samples(1), lambda r: "VERDICT: MET" if "is right" in question(r) else "Hard to tell.")
     [row] = rewards(tmp_path / "b")
     assert (row["criterion.right"], row["criterion.short"], row["reward"]) == (1.0, None, None)
+
+
+def test_judges_and_wins_are_no_criteria():
+    """A panel's judges and the wins over group members stay in `components`: a column of theirs would be no criterion's."""
+    kept = KeptColumns()
+    kept.note([Reward("a", 0, 1.0, components={"vs:1": 1.0}, not_criteria=("vs:1",))])
+    kept.note([Reward("b", 0, 0.5, components={"right": 1.0, "strict": 0.0}, not_criteria=("strict",))])
+    assert kept.columns(())[1] == [("criterion.right", "right")]
 
 
 def test_rubrics_of_the_rows_own_do_not_make_a_table_of_thousands_of_columns(tmp_path):

@@ -31,8 +31,12 @@ SERVED_PARTS = ("reward", "raw_reward", "missing", "flagged", "calls", "tokens")
 
 
 def components_of(plan: Plan) -> tuple[str, ...]:
-    """Names of the components that every reward of this plan has: the criteria of the run's rubric, asked one by one."""
-    return tuple(c.id for c in plan.rubric.criteria) if plan.rubric and plan.recipe.spec.mode == "checklist" else ()
+    """Names of the components that every reward of this plan has: the criteria of the run's rubric, asked one by one.
+
+    None with a panel: there the components are its judges.
+    """
+    asked = plan.recipe.spec.mode == "checklist" and plan.settings.panel is None
+    return tuple(c.id for c in plan.rubric.criteria) if plan.rubric and asked else ()
 
 
 def metric_names(components: Sequence[str], name: str) -> tuple[str, ...]:
