@@ -16,7 +16,15 @@ from typing import Any
 from judge.types import Sample
 
 MAX_CHARS = 20_000  # of a query or schema; a longer one does not compile
-_TOKEN = re.compile(r"'(?:[^']|'')*'|\w+|[^\w\s]")
+_TOKEN = re.compile(
+    r"--[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\*?$)"  # comments; one that is not closed goes to the end, as in SQLite
+    r"|'(?:[^']|'')*(?:'|$)"
+    r'|"(?:[^"]|"")*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)'  # names in quotes
+    r"|\w+|[^\w\s]"
+)
+_FENCE = re.compile(r"```|~~~")
+_LANGUAGE = re.compile(r"\s*(?:\w{0,10}sql(?:ite)?\d?|postgres|duckdb|bigquery|snowflake)(?=\s)", re.IGNORECASE)
+_BEGINS = (["select"], ["with"], ["values"])
 _READS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
 _BUILDS = frozenset((sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_REINDEX, sqlite3.SQLITE_READ))
 _CATALOGUE = ("sqlite_master", "sqlite_schema", "sqlite_sequence")
@@ -26,7 +34,7 @@ def linked(query: str, reference: str, names: frozenset[str]) -> float | None:
     """Jaccard similarity of the tables and columns that two queries name: shared / named by either.
 
     "Reasoning-SQL: Reinforcement Learning with SQL Tailored Partial Rewards" (arXiv:2503.23157), schema linking. The abstract
-    names the reward; the form is ours. Aliases and texts in quotes are no names.
+    names the reward; the form is ours. Comments, names given by `AS` and texts in quotes name nothing.
 
     Args:
         names: Tables and columns that exist, in lower case.
@@ -38,8 +46,14 @@ def linked(query: str, reference: str, names: frozenset[str]) -> float | None:
         >>> linked("SELECT name FROM pets", "SELECT name, age FROM pets", frozenset(("pets", "name", "age")))
         0.666...
     """
-    wanted, found = ({t for t in tokens(q) if t in names} for q in (reference, query))
+    wanted, found = (_named(tokens(q)) & names for q in (reference, query))
     return len(wanted & found) / len(wanted | found) if wanted else None
+
+
+def _named(query: list[str]) -> set[str]:
+    """Tokens but for those that `AS` makes a name of: `1 AS age` reads no `age`."""
+    follows = [*query[1:], ""]
+    return {t for before, t, after in zip(["", *query], query, follows, strict=False) if before != "as" or after == "("}
 
 
 def shared_ngrams(query: str, reference: str, n: int = 2) -> float | None:
@@ -74,15 +88,28 @@ def compiles(query: str, schema: str) -> bool:
         >>> [compiles(query, "CREATE TABLE pets (name)") for query in queries]
         [True, False, False]
     """
-    if len(query) > MAX_CHARS or tokens(query)[:1] not in (["select"], ["with"], ["values"]):
-        return False
+    return _tables_read(query, schema) is not None
+
+
+def _tables_read(query: str, schema: str) -> set[str] | None:
+    """The tables of a schema that a query reads, in lower case; None where SQLite does not accept the query."""
+    if len(query) > MAX_CHARS or tokens(query)[:1] not in _BEGINS:
+        return None
+    read: set[str] = set()
+
+    def reading(action: int, table: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and table:
+            read.add(table.lower())
+        return sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
+
     with _Empty(schema) as database:
-        database.set_authorizer(lambda action, *rest: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
+        tables = {str(name).lower() for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        database.set_authorizer(reading)
         try:
             database.execute(f"EXPLAIN {query}")
         except (sqlite3.Error, sqlite3.Warning, ValueError):
-            return False
-    return True
+            return None
+    return read & tables
 
 
 def schema_names(schema: str) -> frozenset[str]:
@@ -98,25 +125,35 @@ def schema_names(schema: str) -> frozenset[str]:
 
 
 def tokens(query: str) -> list[str]:
-    """Words, signs and quoted texts of a query, words in lower case.
+    """Words, signs and quoted texts of a query, without comments; words, and names in quotes, in lower case.
 
     Example:
-        >>> tokens("SELECT a FROM t WHERE b='It''s'")
-        ['select', 'a', 'from', 't', 'where', 'b', '=', "'It''s'"]
+        >>> tokens("SELECT a -- all\\n FROM t WHERE b='It''s'"), tokens('SELECT "Full Name"')
+        (['select', 'a', 'from', 't', 'where', 'b', '=', "'It''s'"], ['select', 'full name'])
     """
-    return [t if t.startswith("'") else t.lower() for t in _TOKEN.findall(query[:MAX_CHARS])]
+    found = (t for t in _TOKEN.findall(query[:MAX_CHARS]) if not t.startswith(("--", "/*")))
+    return [t if t[0] == "'" else t.strip('"`[]').lower() if len(t) > 1 else t.lower() for t in found]
 
 
 def stated_query(text: str) -> str:
-    """The query of a response: its last code block, or all of it.
+    """The query of a response: its last code block that begins as one, else its last code block, else all of it.
 
     Example:
         >>> fence = "`" * 3
-        >>> stated_query(f"So: {fence}sql\\nSELECT 1\\n{fence}"), stated_query("SELECT 1")
+        >>> stated_query(f"So: {fence}sqlite\\nSELECT 1\\n{fence}"), stated_query("SELECT 1")
         ('SELECT 1', 'SELECT 1')
     """
-    blocks = text.split("```")[1::2]
-    return (blocks[-1].removeprefix("sql").removeprefix("SQL") if blocks else text).strip()
+    blocks = [_without_language(block) for block in _FENCE.split(text)[1::2]]
+    queries = [block for block in blocks if tokens(block)[:1] in _BEGINS]
+    return (queries or blocks or [text.strip()])[-1]
+
+
+def _without_language(block: str) -> str:
+    """A code block without the name of its language on the line of the fence."""
+    first, _, rest = block.partition("\n")
+    if rest.strip() and re.fullmatch(r"[ \t]*[\w.+#-]{0,20}[ \t]*", first) and [first.strip().lower()] not in _BEGINS:
+        return rest.strip()
+    return _LANGUAGE.sub("", block, count=1).strip() if _LANGUAGE.match(block) else block.strip()
 
 
 def schema_linking(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -141,8 +178,12 @@ def _best(scores: Iterable[float | None]) -> float | None:
 
 
 def syntax(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-    """Check: `compiles`; the schema as in `schema_linking`."""
-    return float(compiles(stated_query(sample.texts[index]), _schema(sample, args)))
+    """Check: `compiles`, and it reads a table where a reference does; the schema as in `schema_linking`."""
+    schema = _schema(sample, args)
+    read = _tables_read(stated_query(sample.texts[index]), schema)
+    if read is None:
+        return 0.0
+    return float(bool(read) or not any(_tables_read(reference, schema) for reference in sample.reference or ()))
 
 
 def _schema(sample: Sample, args: Mapping[str, Any]) -> str:

@@ -27,7 +27,12 @@ CREATE INDEX by_age ON pets (age);
         pytest.param("SELECT name FROM pets WHERE age > 3;", True, id="plain"),
         pytest.param("WITH old AS (SELECT * FROM pets) SELECT count(*) FROM old", True, id="with"),
         pytest.param('SELECT "full name" FROM owners JOIN pets ON owner = id', True, id="quoted-name"),
+        pytest.param("-- all names\nSELECT name FROM pets -- of pets", True, id="comments"),
+        pytest.param("/* a ; b */ SELECT name FROM pets; -- done", True, id="comment-behind-the-end"),
         pytest.param("SELECT nam FROM pets", False, id="no-such-column"),
+        pytest.param("-- SELECT name FROM pets", False, id="comment-only"),
+        pytest.param("/* SELECT name FROM pets", False, id="open-comment"),
+        pytest.param("-- SELECT 1\nQUERY PLAN SELECT 1", False, id="our-own-word-behind-a-comment"),
         pytest.param("SELECT name FROM", False, id="cut-off"),
         pytest.param("", False, id="empty"),
         pytest.param("QUERY PLAN SELECT 1", False, id="finishes-our-own-word"),
@@ -62,11 +67,49 @@ def test_a_query_without_end_is_not_run():
         pytest.param("SELECT name, age FROM pets", 2 / 3, id="one-too-many"),
         pytest.param("SELECT 'name' FROM pets", 0.5, id="a-quoted-text-is-no-name"),
         pytest.param("SELECT 1", 0.0, id="nothing-shared"),
+        pytest.param("SELECT 1 -- name pets", 0.0, id="in-a-comment"),
+        pytest.param("SELECT 1 /* name\npets */", 0.0, id="in-a-block-comment"),
+        pytest.param("SELECT 1 /* name pets", 0.0, id="in-an-open-comment"),
+        pytest.param("SELECT '--', name FROM pets", 1.0, id="no-comment-in-a-text"),
+        pytest.param("SELECT 'name pets", 0.0, id="in-an-open-text"),
+        pytest.param('SELECT "name" FROM [pets]', 1.0, id="names-in-quotes"),
+        pytest.param("SELECT 1 AS name, 2 AS age FROM pets", 0.5, id="names-that-it-gives"),
     ],
 )
 def test_names(query: str, expected: float):
     """Naming every column of the schema does not pay: what is too much counts like what is missing."""
     assert linked(query, "SELECT name FROM pets", schema_names(SCHEMA)) == pytest.approx(expected)
+
+
+FENCE = "`" * 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        pytest.param(f"{FENCE}sqlite\nSELECT name FROM pets\n{FENCE}", 1.0, id="sqlite"),
+        pytest.param(f"{FENCE}PostgreSQL\nSELECT name FROM pets\n{FENCE}", 1.0, id="postgresql"),
+        pytest.param(f"{FENCE}\n-- names\nSELECT name FROM pets\n{FENCE}", 1.0, id="comment-first"),
+        pytest.param(f"{FENCE}sql SELECT name FROM pets{FENCE}", 1.0, id="one-line"),
+        pytest.param("~~~sql\nSELECT name\nFROM pets\n~~~", 1.0, id="tildes"),
+        pytest.param(f"{FENCE}SELECT\nname FROM pets{FENCE}", 1.0, id="no-language"),
+        pytest.param(f"{FENCE}sql\nSELECT name FROM pets", 1.0, id="not-closed"),
+        pytest.param(f"{FENCE}sql\nSELECT name FROM pets\n{FENCE}\nIt gives\n{FENCE}\nTom\n{FENCE}", 1.0, id="result-behind-it"),
+        pytest.param("SELECT 1 -- SELECT name FROM pets", 0.0, id="reads-nothing"),
+        pytest.param("-- SELECT name FROM pets", 0.0, id="comment-only"),
+        pytest.param(f"{FENCE}\n{FENCE}", 0.0, id="empty"),
+    ],
+)
+def test_syntax_of_an_answer(answer: str, score: float):
+    """How a query is wrapped costs nothing, and a comment that names everything earns nothing."""
+    sample = Sample.of("Names?", answer, reference="SELECT name FROM pets", context=(SCHEMA,))
+    assert syntax(sample, 0, {}) == score
+    assert schema_linking(sample, 0, {}) == score
+
+
+def test_a_query_without_tables_may_be_the_answer():
+    """Only where the reference reads a table must the answer."""
+    assert syntax(Sample.of("1 + 1?", "SELECT 2", reference="SELECT 1 + 1", context=(SCHEMA,)), 0, {}) == 1.0
 
 
 @settings(deadline=None)
