@@ -1,4 +1,4 @@
-"""Number words of some twenty languages and their values. Known to the filters (is a value named?) and to the matcher (which?).
+"""Number words of some fifty languages and their values. Known to the filters (is a value named?) and to the matcher (which?).
 
 Words that mean something else in another language of the table are left out (Danish `fire`, `to`; Turkish `on`; Spanish
 `once`): a wrong value pays for a wrong answer, a missing word only sends a right one to the judge.
@@ -7,8 +7,9 @@ Words that mean something else in another language of the table are left out (Da
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
-from judge.words import entries, numbers
+from judge.words import entries, numbers, rows
 
 
 def fold(word: str) -> str:
@@ -32,18 +33,79 @@ VALUES = {w: n for word, n in (numbers("numbers") | SCALES).items() if (w := fol
 
 
 def spoken(text: str) -> int | None:
-    """The value of a text that is a number in words: one word of any language, or English compounds below a million.
+    """The value of a text that is a number in words.
+
+    One word of any language, zero to 120 in some fifty, English compounds below a million, Chinese numerals below 10^8.
 
     Example:
-        >>> spoken("Forty-two"), spoken("zwölf"), spoken("two hundred and five"), spoken("two apples")
-        (42, 12, 205, None)
+        >>> spoken("Forty-two"), spoken("zwölf"), spoken("two hundred and five"), spoken("quatre-vingt-dix"), spoken("二百五十")
+        (42, 12, 205, 90, 250)
+        >>> spoken("two apples") is spoken("two three") is None
+        True
     """
-    words = [w for w in fold(text).replace("-", " ").split() if w != "and"]
-    if not words or len(words) > 12 or any(w not in VALUES for w in words):
+    if len(text) > _LONGEST:
         return None
-    if len(words) == 1:
-        return VALUES[words[0]]
-    return _compound([VALUES[w] for w in words], words)
+    written = _spaced(text.casefold())
+    folded = fold(written)
+    words = [w for w in folded.split() if w != "and"]
+    value = None
+    if words and len(words) <= 12 and all(w in VALUES for w in words):
+        value = VALUES[words[0]] if len(words) == 1 else _compound([VALUES[w] for w in words], words)
+    if value is None:
+        value = _counting().get(written, _counting().get(folded))
+    return _chinese(written) if value is None else value
+
+
+_LONGEST = 120  # characters; the words of 999,999 are shorter
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("-", " ").split())
+
+
+@cache
+def _counting() -> dict[str, int]:
+    """The words of zero to 120 in many languages -> value, as written and without accents.
+
+    Words of up to four plain letters are left out: they are words of other languages (Danish `fire`, Esperanto `ok`).
+    """
+    found = {}
+    for language in rows("counting"):
+        for value, words in enumerate(language):
+            for word in {written := _spaced(unicodedata.normalize("NFC", words.casefold())), fold(written)}:
+                if " " in word or not word.isascii() or len(word) > 4:
+                    found[word] = value
+    return {word: value for word, value in found.items() if word not in _OTHERWISE}
+
+
+_DIGITS = {
+    char: value
+    for value, chars in enumerate(("零〇", "一", "二两兩", "三", "四", "五", "六", "七", "八", "九"))
+    for char in chars
+}
+_TENS = {"十": 10, "百": 100, "千": 1000}
+
+
+def _chinese(text: str) -> int | None:
+    """Chinese and Japanese numerals: `两千零二十四`, `十二`, `三万`."""
+    if not text or len(text) > 20 or any(c not in _DIGITS and c not in _TENS and c not in "万萬" for c in text):
+        return None
+    total = part = digit = 0
+    last = 10_000
+    for char in text:
+        if char in _DIGITS:
+            if digit:
+                return None
+            digit = _DIGITS[char]
+        elif char in _TENS:
+            if _TENS[char] >= last or (not digit and char != "十"):
+                return None
+            part, digit, last = part + (digit or 1) * _TENS[char], 0, _TENS[char]
+        else:
+            if total or not part + digit:
+                return None
+            total, part, digit, last = (part + digit) * 10_000, 0, 0, 10_000
+    return total + part + digit
 
 
 def _compound(values: list[int], words: list[str]) -> int | None:

@@ -56,3 +56,14 @@ def numbers(name: str) -> dict[str, int]:
     """Word, as written -> value, over all languages that have the list (`numbers`, `scales`)."""
     pairs = [entry.split(" ", 1) for listed in by_language(name).values() for entry in listed]
     return {word: int(value) for value, word in pairs}
+
+
+def rows(name: str) -> list[list[str]]:
+    """The rows of a table `NAME.tsv`, without the language that each begins with.
+
+    Example:
+        >>> [row[12] for row in rows("counting") if row[0] == "zero"][:2]
+        ['dotze', 'twelve']
+    """
+    lines = (Path(__file__).parent / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    return [line.partition("\t")[2].split("|") for line in lines if not line.startswith("#")]
