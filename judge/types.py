@@ -333,6 +333,7 @@ class Reason(StrEnum):
     LOW_QUORUM = "low_quorum"  # too few votes were valid
     INCOMPLETE = "incomplete"  # some criteria have no verdict, and the partial policy does not allow that
     DROPPED = "dropped"  # a filter took the response out
+    UNPROVED = "unproved"  # a positive verdict without the words of the response that would prove it
     CHECK_ERROR = "check_error"  # a programmatic check raised
     INVALID = "invalid"  # the row of the data set could not be read as a sample
 
@@ -348,6 +349,7 @@ class Verdict:
         forced: Read from a structured continuation, because the free text held no verdict.
         expected: Mean of the scale under the judge's own log-probabilities, in [0, 1], where reported.
         entropy: Of the same distribution, in nats.
+        copied: The words of the response that state its answer, as the judge copied them; None where it copied none.
     """
 
     value: Any
@@ -355,6 +357,7 @@ class Verdict:
     forced: bool = False
     expected: float | None = None
     entropy: float | None = None
+    copied: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +393,7 @@ class Call:
         cached: Taken from the run's journal, not from the engine.
         again: Asked once more, because the reply before stated no single verdict on the scale.
         thinking: Continued from thinking that had not ended, which was closed for it (`force: thinking`).
+        proof: Asked for the words of the response that state its answer; states no verdict.
         model: The model that was asked.
         request: What was sent, to be sent again; None in a call that came over HTTP. `key` stands for it and the model.
     """
@@ -405,6 +409,7 @@ class Call:
     cached: bool = False
     again: bool = False
     thinking: bool = False
+    proof: bool = False
     model: str = field(default="", repr=False, compare=False)
     request: Request | None = field(default=None, repr=False, compare=False)
 

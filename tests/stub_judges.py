@@ -30,7 +30,7 @@ from typing import Any
 from judge.attack.evaluator import extreme_value
 from judge.parse import format_verdict
 from judge.recipe.load import list_recipes, load_recipe
-from judge.recipe.model import Question
+from judge.recipe.model import Question, VerdictSpec
 from tests.fake_endpoint import Canned, FakeEndpoint
 
 Stub = Callable[[dict[str, Any]], Canned]
@@ -99,11 +99,31 @@ def verdict(body: dict[str, Any], good: bool) -> str:
     """A verdict for (or against) the first response, in the grammar that the prompt asks for."""
     if not responses_in(body) and len(body["messages"]) == 1:
         return "The solution follows"  # asked for words, not for a verdict
+    if (copied := copied_words(body)) is not None:
+        return copied
     asked = question_in(body)
     if asked is None:
         return "[Quality Analysis for Response 1]\nNo problem seen.\n[End of Quality Analysis for Response 2]"
     question, fault = asked
-    return "I have read it.\n" + format_verdict(question, extreme_value(question, best=good != fault))
+    stated = format_verdict(question, extreme_value(question, best=good != fault))
+    return f"I have read it.\n{evidence_line(question.spec, responses_in(body))}{stated}"
+
+
+def copied_words(body: dict[str, Any]) -> str | None:
+    """The reply to a turn that asks for the words of the response: its last line; None for any other turn."""
+    if "Copy the words of the response" not in body["messages"][-1]["content"]:
+        return None
+    return last_line(responses_in(body)[0])
+
+
+def evidence_line(spec: VerdictSpec, shown: list[str]) -> str:
+    """The line of copied words, where a recipe asks for one: the last line of the response, whatever it says."""
+    return f"{spec.copied.marker}: {last_line(shown[0])}\n" if spec.copied and shown else ""
+
+
+def last_line(text: str) -> str:
+    """The last line that is not blank."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "none")
 
 
 def always_yes(body: dict[str, Any]) -> Canned:

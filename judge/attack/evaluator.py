@@ -154,6 +154,8 @@ def _single(reward: Reward) -> TextScore:
     failure = reward.failure or NoVerdict(Reason.MISSING)
     if filtered and failure.reason in (Reason.DROPPED, Reason.OVER_LENGTH):  # the filters took it out: nothing was earned
         return TextScore(0.0, str(failure.reason), True, flag, calls, tokens)
+    if failure.reason is Reason.UNPROVED:  # the judge said yes and could not show why: nothing was earned
+        return TextScore(0.0, str(failure.reason), False, flag, calls, tokens)
     return TextScore(None, str(failure.reason), False, flag, calls, tokens)
 
 

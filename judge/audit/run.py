@@ -14,7 +14,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
-from judge.pipeline.evaluate import evaluate
+from judge.pipeline.evaluate import Item, evaluate
 from judge.pipeline.panel import Judging
 from judge.pipeline.session import open_judges
 from judge.trials import Trial
@@ -135,8 +135,9 @@ async def _judge_all(
     judging: Judging, in_flight: int, samples: Mapping[int, Sample], progress: ProgressLine
 ) -> dict[int, tuple[Reward, ...]]:
     keys, out = list(samples), dict[int, tuple[Reward, ...]]()
+    past = [Item(sample, filters=False) for sample in samples.values()]  # the judge is measured, not what stands before it
     with progress:
-        async with aclosing(evaluate(judging, samples.values(), in_flight=in_flight)) as judged:
+        async with aclosing(evaluate(judging, past, in_flight=in_flight)) as judged:
             async for each in judged:
                 out[keys[each.place]] = each.rewards
                 progress.add(each.rewards)

@@ -130,7 +130,7 @@ def placeholder(view: ResponseView) -> str | None:
         a.bare.strip(" .") == "0" for a in reference.answers
     ):  # "none" counts as 0 where something is counted
         return None if word in ("none", "nothing") and _COUNTING.search(view.prompt[:2_000]) else "a placeholder, not an answer"
-    if reference is not None and (reference.negative or (reference.kind == "text" and reference.held_by(view.text))):
+    if reference is not None and (reference.says_none or (reference.kind == "text" and reference.held_by(view.text))):
         return None
     if (
         view.reference is None

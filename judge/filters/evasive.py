@@ -82,7 +82,7 @@ def non_committal(view: ResponseView) -> str | None:
     if found is None:
         return None
     reference = view.reference
-    if reference is not None and (_accepts(reference) or reference.held_by(view.text)):
+    if reference is not None and (_accepts(reference) or reference.spoken_in(view.text)):
         return None
     return f"non-committal: \u201c{found[:40]}\u201d"
 
@@ -125,7 +125,10 @@ def _vague(sentences: list[str], *, apologies: bool = True) -> str | None:
 
 
 def _accepts(reference: ReferenceAnswers) -> bool:
-    return any((a.negative and not re.fullmatch(r"\D{0,2}0\D{0,2}", a.bare)) or _is_evasive(a.text) for a in reference.answers)
+    return any(
+        (a.negative and a.kind != "truth" and not re.fullmatch(r"\D{0,2}0\D{0,2}", a.bare)) or _is_evasive(a.text)
+        for a in reference.answers
+    )
 
 
 def _is_evasive(text: str) -> bool:

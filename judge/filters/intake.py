@@ -8,7 +8,7 @@ always passes. Each filter says in its docstring what it stops, what it does not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from judge.errors import Problem, SettingsError, did_you_mean
@@ -84,12 +84,18 @@ class FilterResult:
     Attributes:
         flags: Everything found that is not `off`, the blocking one first.
         blocked: The finding that keeps the response from the judge; None when it goes on.
-        action: What `blocked` comes to: `veto` (lowest reward) or `drop` (no reward); else `flag` or, without findings, `off`.
+        action: What `blocked` comes to: `veto` (lowest reward) or `drop` (no reward). Else the strictest of `prove`, `flag` and
+            (without findings) `off`.
     """
 
     flags: tuple[Flag, ...] = ()
     blocked: Flag | None = None
     action: Action = "off"
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a positive verdict needs proof."""
+        return self.action == "prove"
 
 
 _CLEAR = FilterResult()
@@ -114,6 +120,7 @@ class Intake:
         self.mode = mode
         self.actions: dict[str, Action] = {f.name: f.action(settings, mode) for f in _ALL}
         self._blocking = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] in ("veto", "drop"))
+        self._proving = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] == "prove")
         self._flagging = tuple(f for f in _ALL if self.actions[f.name] == "flag")
         # who names a filter that this mode leaves off wants the answer that a verifier wants
         self._asked = frozenset(n for n in settings.actions if mode != "verifier" and FILTERS[n].elsewhere == "off")
@@ -131,35 +138,41 @@ class Intake:
             >>> intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 1)
             FilterResult(flags=(), blocked=None, action='off')
         """
-        view = self._see(sample, index, self.mode)
+        view = self.view(sample, index)
         where = str(index)
-        asked = self._see(sample, index, "verifier") if self._asked else view
-        blocked, action = self._block(view, asked, where, agrees)
-        flags = [blocked] if blocked else []
+        asked = replace(view, mode="verifier") if self._asked else view
+        blocked, action = self._first(self._blocking, view, asked, where, agrees)
+        found, why = blocked, action
+        if blocked is None and self._proving:
+            found, why = self._first(self._proving, view, asked, where, agrees)
+        flags = [found] if found else []
         for item in self._flagging:
             if (detail := item.check(asked if item.name in self._asked else view)) is not None:
                 flags.append(Flag(item.name, detail, where))
         if not flags:
             return _CLEAR
-        return FilterResult(tuple(flags), blocked, action if blocked else "flag")
+        return FilterResult(tuple(flags), blocked, why if found else "flag")
 
-    def _see(self, sample: Sample, index: int, mode: str) -> ResponseView:
-        prompt = sample.prompt_text
-        return ResponseView(
-            sample.texts[index], prompt, None if sample.reference is None else reference_of(sample.reference), mode
-        )
+    def view(self, sample: Sample, index: int) -> ResponseView:
+        """One response of a sample as the filters see it."""
+        known = None if sample.reference is None else reference_of(sample.reference)
+        return ResponseView(sample.texts[index], sample.prompt_text, known, self.mode)
 
-    def _block(self, view: ResponseView, asked: ResponseView, where: str, agrees: Agrees | None) -> tuple[Flag | None, Action]:
-        """The first finding that blocks. Whether the response agrees with the reference is asked only when one has."""
-        for item, action in self._blocking:
+    def _first(
+        self,
+        filters: tuple[tuple[Filter, Action], ...],
+        view: ResponseView,
+        asked: ResponseView,
+        where: str,
+        agrees: Agrees | None,
+    ) -> tuple[Flag | None, Action]:
+        """The first finding. Whether the response agrees with the reference is asked only when there is one."""
+        for item, action in filters:
             detail = item.check(asked if item.name in self._asked else view)
             if detail is None:
                 continue
-            if (
-                view.reference is not None
-                and agrees is not None
-                and any(agrees(view.text, part) for part in view.reference.parts)
-            ):
+            parts = () if view.reference is None or agrees is None else view.reference.parts
+            if agrees is not None and any(agrees(view.text, part) for part in parts):
                 return None, "off"
             return Flag(item.name, detail, where), action
         return None, "off"

@@ -46,7 +46,7 @@ def opener_only(view: ResponseView, lexicon: Lexicon = LEXICON) -> str | None:
     if not view.short or not view.plain or not view.words:
         return None
     reference = view.reference
-    if reference is not None and reference.kind in ("text", "option", "truth") and reference.held_by(view.visible):
+    if reference is not None and reference.kind in ("text", "option", "truth") and reference.spoken_in(view.visible):
         return None
     if not view.verifying and (view.visible.endswith(_ASKING) or "please" in view.words):
         return None  # asking back is an answer of an assistant

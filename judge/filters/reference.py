@@ -187,6 +187,21 @@ class ReferenceAnswers:
         """Whether one of the answers stands in a text."""
         return any(a.held_by(text) for a in self.answers)
 
+    def spoken_in(self, text: str) -> bool:
+        """Whether a text gives one of the answers: it stands there, and yes or no stand at the beginning.
+
+        "There is no way to say" holds the word "no", and does not say no.
+        """
+        if self.kind != "truth":
+            return self.held_by(text)
+        said = tokens(unicodedata.normalize("NFKC", text[:200]))
+        return any(said[: len(a)] == a for a in self.alternatives)
+
+    @property
+    def says_none(self) -> bool:
+        """Whether one of the answers is that there is none; a plain "no" says less than that."""
+        return self.kind != "truth" and self.negative
+
 
 @lru_cache(maxsize=4096)
 def reference(answers: tuple[str, ...]) -> ReferenceAnswers:

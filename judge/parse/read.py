@@ -18,6 +18,7 @@ from judge.lookalikes import fold
 from judge.parse import checklist, kinds, markup, scan
 from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
 from judge.parse.context import Context
+from judge.parse.copied import read_copied
 from judge.parse.format import constraint, format_verdict, opening
 from judge.parse.kinds import StatedValue
 from judge.parse.logprobs import expectation
@@ -169,7 +170,8 @@ def _read(completion: Completion, question: Question, text: str, shift: int) -> 
     found = decide(text, question)
     if isinstance(found, NoVerdict):
         return found
-    verdict = Verdict(found.stated.value, found.stated.scores)
+    copied = None if question.spec.copied is None else read_copied(completion.text, question.spec.copied)
+    verdict = Verdict(found.stated.value, found.stated.scores, copied=copied)
     if completion.logprobs and found.statement is not None:
         moments = expectation(completion, question, found.statement.value_at - shift, str(found.stated.value))
         if moments is not None:

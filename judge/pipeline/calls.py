@@ -6,6 +6,7 @@
 - A verdict that the text does not hold is asked for once more, as a constrained continuation of the same reasoning. Thinking
   that was cut off led to no verdict, and is closed and continued only where the recipe says `force: thinking`.
 - A verdict that cannot be read (two different ones, off the scale) is asked for once more in a message of its own.
+- A positive verdict that needs proof, and has none, is followed by one short turn that asks for the words of the response.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from judge.engine.protocol import Engine
-from judge.parse import constraint, read, read_forced
+from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced
 from judge.pipeline.flight import Flight
 from judge.recipe.load import Recipe
 from judge.recipe.model import THINKING, Question, Turn
 from judge.render.build import Ask, Builder, Case
 from judge.thinking import close_thinking, strip_thinking
-from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Verdict
+from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Structured, Verdict
 
 MEMO_SIZE = 4096  # prompt-scoped replies kept at hand
 FORCED_TOKENS = 256  # room for a constrained verdict; a label takes one to five
@@ -31,6 +32,13 @@ _AGAIN = (
     "Your reply does not state exactly one verdict on the scale that was asked for. State your verdict now, once, "
     "in the form that was asked for, and nothing else."
 )
+
+COPY_TOKENS = 128  # room for the copied words
+_COPY = (
+    "Copy the words of the response that state its answer, exactly as they stand there, and write nothing else. "
+    "If the response states no answer, write: {none}"
+)
+NONE = "none"  # what a judge writes that finds no answer
 
 
 class Journal(Protocol):
@@ -47,10 +55,15 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one ask came to: the outcome that counts, and every request made for it."""
+    """What one ask came to: the outcome that counts, and every request made for it.
+
+    Attributes:
+        lowest: Why the response gets the lowest grade whatever the verdict says; empty where it does not.
+    """
 
     outcome: Outcome
     calls: tuple[Call, ...]
+    lowest: str = ""
 
 
 class Caller:
@@ -109,6 +122,33 @@ class Caller:
             )
         )
 
+    async def copy(self, asked: Asked, spans: Sequence[str]) -> tuple[str | NoVerdict | None, Call]:
+        """Ask for the words of the response that state its answer, behind the call that gave the verdict.
+
+        Args:
+            spans: What the words may be, where the engine can be held to that; empty: anything.
+
+        Returns:
+            The words (None: nothing was said; a `NoVerdict`: the call failed), and the call.
+        """
+        last = asked.calls[-1]
+        assert last.request is not None  # noqa: S101  # made by this object
+        spec = self.recipe.spec.verdict.copied
+        none = spec.none if spec is not None else NONE
+        structured = Structured(choice=(*spans, none)) if spans and Capability.STRUCTURED in self.engine.capabilities else None
+        sampling = replace(last.request.sampling, temperature=0.0, max_tokens=COPY_TOKENS, stop=(), top_logprobs=0)
+        messages = (*_with_reply(last), Message("user", _COPY.format(none=none)))
+        request = Request(messages, sampling, structured)
+        key = self.key(request)
+        completion, cached = await self._complete(key, request)
+        wrong = failure(completion) if completion.finish_reason != "length" else None
+        sent = replace(last, key=key, request=request, completion=completion, cached=cached)
+        call = replace(sent, outcome=wrong, again=False, thinking=False, proof=True)
+        self._keep(call)
+        if wrong is not None and wrong.reason is not Reason.EMPTY:
+            return wrong, call
+        return read_copy(completion.text, spec), call
+
     async def _finish(
         self, request: Request, key: str, completion: Completion, question: Question, turn: Turn, ask: Ask
     ) -> Asked:
@@ -154,6 +194,9 @@ class Caller:
         )
         if isinstance(verdict, Verdict):  # the reasoning led to a verdict after all: it was a turn of it, and is kept
             call = replace(call, outcome=None)
+            if verdict.copied is None and question.spec.copied is not None:
+                verdict = replace(verdict, copied=read_copied(completion.text, question.spec.copied))
+                second = replace(second, outcome=verdict)
         self._keep(call)
         second = replace(second, again=unreadable, thinking=not unreadable and _only_thought(completion))
         self._keep(second)
@@ -236,6 +279,16 @@ def _only_thought(completion: Completion) -> bool:
     """Whether the reply was cut off inside its thinking."""
     said = strip_thinking(completion.text)
     return said is None or bool(completion.reasoning and not said.strip())
+
+
+def _with_reply(call: Call) -> tuple[Message, ...]:
+    """The conversation of a call with its reply, thinking taken off; a reply that continued a given text is joined to it."""
+    assert call.request is not None  # noqa: S101  # made here
+    said = (strip_thinking(call.completion.text) or "").strip() or "(nothing)"
+    messages = call.request.messages
+    if messages[-1].role == "assistant":
+        return (*messages[:-1], Message("assistant", messages[-1].text + said))
+    return (*messages, Message("assistant", said))
 
 
 def _drawn(sampling: Sampling, vote: int) -> Sampling:

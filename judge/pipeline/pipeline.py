@@ -1,4 +1,4 @@
-"""The one place that knows the order: filters -> programs -> ask -> votes -> criteria -> reward.
+"""The one place that knows the order: filters -> programs -> ask -> proof -> votes -> criteria -> reward.
 
 All calls of a sample (votes, criteria, orders) are in flight together, and so are all samples: there is no barrier
 anywhere, the engine does the batching.
@@ -21,6 +21,7 @@ from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
 from judge.filters.intake import FilterResult, Intake
 from judge.pipeline.calls import Asked, Caller
+from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
 from judge.reward.assemble import Cell, assemble
@@ -39,11 +40,18 @@ OVERALL = "overall"  # name of the one component of a recipe that does not ask p
 
 @dataclass(slots=True)
 class _Work:
-    """What is being gathered for one sample: cells[response][component][vote]."""
+    """What is being gathered for one sample: cells[response][component][vote].
+
+    Attributes:
+        suspects: Responses that a filter suspects.
+        positive: For each of them, the first ask (by criterion and vote) that gave a positive verdict.
+    """
 
     cells: dict[int, dict[str, list[Cell]]]
+    suspects: frozenset[int] = frozenset()
     calls: dict[int, list[Call]] = field(default_factory=dict)
     flags: dict[int, list[Flag]] = field(default_factory=dict)
+    positive: dict[int, tuple[tuple[str, int], Asked]] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -72,12 +80,15 @@ class Pipeline:
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
         self._intake = Intake(filters, self._spec.mode)
+        self._prover = Prover(caller)
+        self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
 
     async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         """Judge one sample. Raises `DataError` when the sample lacks something that the recipe needs.
 
         Args:
-            filters: False: the intake filters only flag. A canary that measures the judge itself is judged so.
+            filters: False: the intake filters only flag, and no rule decides before the judge. What measures the judge itself
+                (canaries, an audit) is judged so.
         """
         rubric = sample.rubric or self.rubric
         self._check_count(sample)
@@ -91,19 +102,26 @@ class Pipeline:
         for i, flag in thought.items():
             entries[i] = replace(entries[i], flags=(*entries[i].flags, flag))
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
-        work = _Work({i: {} for i in alive})
+        suspects = frozenset(i for i in alive if entries[i].suspect) if self._prover.possible else frozenset()
+        work = _Work({i: {} for i in alive}, suspects)
         for i in alive:
             for criterion in rubric.criteria if rubric and programs else ():
                 if criterion.id in programs:
                     work.cells[i][criterion.id] = [_program_cell(programs[criterion.id], sample, i, criterion)]
-        asks = self._asks(alive, rubric)
+        ruled = self._ruled(sample, alive, entries) if filters else frozenset[int]()
+        for i in ruled:
+            work.cells[i][OVERALL] = [Cell(1.0)]
+        asks = self._asks([i for i in alive if i not in ruled], rubric)
         if asks:
             case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
             programs_only = {i: dict(cells) for i, cells in work.cells.items()}
             await self._ask_all(case, asks, work)
             if self.on_over_length == "truncate":
                 work = await self._shrink(case, asks, work, programs_only)
-        return tuple(self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
+            if suspects and not self._prover.copies:
+                await self._prove_suspects(case, asks, work)
+        rewards = (self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
+        return tuple(replace(r, explanation=BY_RULE) if r.response_index in ruled and r.raw_reward == 1 else r for r in rewards)
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
         """The reward of a response that never reaches the judge; None for one that does."""
@@ -116,7 +134,10 @@ class Pipeline:
         """Every call that judging this sample would make first, votes and orders included."""
         self._check_count(sample)
         sample, _ = self.prepared(sample)
-        alive = [i for i in range(len(sample.responses)) if self._filter(sample, i, True).blocked is None]
+        entries = [self._filter(sample, i, True) for i in range(len(sample.responses))]
+        alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
+        ruled = self._ruled(sample, alive, entries)
+        alive = [i for i in alive if i not in ruled]
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
         asks = self._asks(alive, rubric)
@@ -172,6 +193,12 @@ class Pipeline:
         found = self._intake.check(sample, index, agrees)
         return found if filters else FilterResult(found.flags)
 
+    def _ruled(self, sample: Sample, alive: Sequence[int], entries: Sequence[FilterResult]) -> frozenset[int]:
+        """The responses whose answer equals the reference by rule, where the recipe says `rule_first`: no judge is asked."""
+        if not self._rule_first or sample.reference is None:
+            return frozenset()
+        return frozenset(i for i in alive if not entries[i].suspect and equal_by_rule(self._intake.view(sample, i)))
+
     def _too_long(self, text: str) -> str:
         """Why a response is refused for its size; empty when it is not."""
         if len(text) > self.filters.max_response_chars:
@@ -209,10 +236,13 @@ class Pipeline:
             return
         spread = [self._orders(case, replace(ask, vote=v) if v else ask) for v in range(self.votes.n)]
         if self.votes.n == 1 and len(spread[0]) == 1:
-            self._record(case, ask, [await self.caller.ask(case, spread[0][0])], work)
+            answer = await self.caller.ask(case, spread[0][0])
+            self._record(case, ask, [await self._proved(case, ask, answer, work)], work)
             return
         columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]  # one order at a time shares its prefill
         answers = await asyncio.gather(*(self.caller.ask_votes(case, column) for column in columns))
+        if self._prover.copies:
+            answers = [list(await asyncio.gather(*(self._proved(case, ask, a, work) for a in column))) for column in answers]
         for vote in range(self.votes.n):
             self._record(case, ask, [column[vote] for column in answers], work)
 
@@ -221,11 +251,38 @@ class Pipeline:
         for vote in range(self.votes.n):
             orders = self._orders(case, replace(ask, vote=vote))
             answers = await asyncio.gather(*(self.caller.ask(case, o) for o in orders))
+            if self._prover.copies:
+                answers = [await self._proved(case, ask, a, work) for a in answers]
             cells = self._record(case, ask, list(answers), work)
             seen.append(cells[0].score if len(cells) == 1 else None)
             several = len(cells) > 1 and self._spec.mode == "checklist"
             if not several and decided([c.score for c in self._column(ask, work)], self.votes.n):
                 return
+
+    # ---- proof -------------------------------------------------------------------------------------------------
+
+    async def _proved(self, case: Case, ask: Ask, answer: Asked, work: _Work) -> Asked:
+        """A verdict of a recipe that copies words, with these words checked where it is positive and needs proof."""
+        index = ask.order[0]
+        suspect = index in work.suspects
+        if not self._prover.copies or not (suspect or self._prover.always) or not _is_positive(answer, index, ask.criteria):
+            return answer
+        return await self._prover.proved(answer, self._intake.view(case.sample, index), suspect=suspect)
+
+    async def _prove_suspects(self, case: Case, asks: Sequence[Ask], work: _Work) -> None:
+        """One turn for each suspected response with a positive verdict; without proof none of its verdicts counts."""
+        wanted = [i for i in work.suspects if i in work.positive]
+        found = await asyncio.gather(
+            *(self._prover.proved(work.positive[i][1], self._intake.view(case.sample, i), suspect=True) for i in wanted)
+        )
+        judged = {c.id for ask in asks for c in ask.criteria} or {OVERALL}
+        for index, asked in zip(wanted, found, strict=True):
+            work.calls[index].append(asked.calls[-1])
+            if asked.lowest:
+                self._flag(work, index, Flag("no_answer", asked.lowest, str(index)))
+            cell = Cell(0.0) if asked.lowest else Cell(None, asked.outcome) if isinstance(asked.outcome, NoVerdict) else None
+            if cell is not None:
+                work.cells[index] |= {name: [cell] * len(votes) for name, votes in work.cells[index].items() if name in judged}
 
     def _column(self, ask: Ask, work: _Work) -> list[Cell]:
         component = ask.criteria[0].id if ask.criteria else OVERALL
@@ -251,6 +308,10 @@ class Pipeline:
         for answer in answers:
             for index in ask.order:
                 work.calls.setdefault(index, []).extend(answer.calls)
+            if answer.lowest:
+                self._flag(work, ask.order[0], Flag("no_answer", answer.lowest, str(ask.order[0])))
+        if ask.order[0] in work.suspects and not self._prover.copies:
+            self._note_positive(ask, answers[0], work)
         out = []
         for index in ask.order:
             for column, criterion in enumerate(components):
@@ -262,6 +323,13 @@ class Pipeline:
                 work.cells[index].setdefault(criterion.id if criterion else OVERALL, []).append(cell)
                 out.append(cell)
         return out
+
+    def _note_positive(self, ask: Ask, answer: Asked, work: _Work) -> None:
+        """Keep the first positive verdict on a suspected response, whichever came in first."""
+        index = ask.order[0]
+        place = (ask.criteria[0].id if ask.criteria else "", answer.calls[-1].vote)
+        if _is_positive(answer, index, ask.criteria) and (index not in work.positive or place < work.positive[index][0]):
+            work.positive[index] = (place, answer)
 
     def _flag(self, work: _Work, index: int, flag: Flag) -> None:
         flags = work.flags.setdefault(index, [])
@@ -344,7 +412,7 @@ class Pipeline:
             if responses == case.sample.responses or max(len(own_words(r)) for r in responses) < LEAST_CHARS:
                 return first
             case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
-            work = _Work({i: {k: list(v) for k, v in cells.items()} for i, cells in programs.items()}, {}, {})
+            work = _Work({i: {k: list(v) for k, v in cells.items()} for i, cells in programs.items()}, work.suspects)
             for index, (before, after) in enumerate(zip(whole, responses, strict=True)):
                 if before != after:
                     detail = (
@@ -432,6 +500,8 @@ def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion
 def _cell(asked: Asked, index: int, column: int, criterion: Criterion | None) -> Cell:
     """One response and one criterion out of one answer, in "1 best"."""
     outcome = asked.outcome
+    if asked.lowest:
+        return Cell(0.0)
     if isinstance(outcome, NoVerdict):
         return Cell(None, outcome)
     assert isinstance(outcome, Verdict)  # noqa: S101  # the only other outcome
@@ -445,6 +515,14 @@ def _cell(asked: Asked, index: int, column: int, criterion: Criterion | None) ->
     if criterion is not None and criterion.negative:
         score, expected = 1.0 - score, None if expected is None else 1.0 - expected
     return Cell(score, None, expected, outcome.entropy, outcome.forced)
+
+
+def _is_positive(asked: Asked, index: int, criteria: Sequence[Criterion]) -> bool:
+    """Whether a verdict is above the lowest grade on anything it was asked about."""
+    if isinstance(asked.outcome, NoVerdict):
+        return False
+    cells = (_cell(asked, index, column, criterion) for column, criterion in enumerate(criteria or (None,)))
+    return any(cell.score is not None and cell.score > 0 for cell in cells)
 
 
 def _unfounded(asked: Asked, sample: Sample) -> bool:

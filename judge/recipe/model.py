@@ -23,6 +23,8 @@ Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 THINKING = "thinking"  # of `force`
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
+Proof = Literal["suspect", "always"]
+"""Which responses need copied words behind a positive verdict: those that a filter suspects, or all."""
 
 
 class Range(Frozen):
@@ -39,6 +41,22 @@ class Range(Frozen):
         if not self.min < self.max:
             raise ValueError(f"min ({self.min}) must be below max ({self.max})")
         return self
+
+
+class CopiedSpec(Frozen):
+    """Where a judge copies the words of the response that state its answer: a line `MARKER: words`, before the verdict.
+
+    A program checks these words against the response, so they are evidence, not trust.
+
+    Attributes:
+        marker: The words before the colon.
+        none: What the judge writes where the response states no answer.
+    """
+
+    bad_value = BadRecipe
+
+    marker: str = Field(min_length=1, max_length=60)
+    none: str = Field(default="none", min_length=1, max_length=40)
 
 
 class VerdictSpec(Frozen):
@@ -63,6 +81,7 @@ class VerdictSpec(Frozen):
         tie: The label for "equally good"; None forbids ties.
         prefixes: Words a judge may write before a name or label, and which mean nothing (`Response A` is `A`).
         ranking: JSON key that holds the order, best first, checked against the scores (`scores` only).
+        copied: The line on which the judge copies the words that it judged; None where the recipe has no such line.
     """
 
     bad_value = BadRecipe
@@ -76,6 +95,7 @@ class VerdictSpec(Frozen):
     tie: str | None = None
     prefixes: tuple[str, ...] = ()
     ranking: str | None = None
+    copied: CopiedSpec | None = None
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -100,6 +120,8 @@ class VerdictSpec(Frozen):
             raise ValueError("a sentence needs words beside `{value}`; without any, the form is `bare`")
         if self.ranking and (self.kind, self.form) != ("scores", "json"):
             raise ValueError("`ranking` goes with kind scores and form json")
+        if self.copied is not None and self.copied.marker.casefold() == self.marker.casefold():
+            raise ValueError(f"`copied` and the verdict have the same marker, `{self.marker}`")
         return self
 
     def response_names(self, count: int) -> tuple[str, ...]:
@@ -262,6 +284,8 @@ class RecipeSpec(Frozen):
         force: After which failures the judge continues its reply with the verdict alone, under a constraint. `thinking` also
             closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
+        proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
+            that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
 
     bad_value = BadRecipe
@@ -279,6 +303,7 @@ class RecipeSpec(Frozen):
     order: Order = "single"
     force: tuple[str, ...] = (Reason.MISSING, Reason.TRUNCATED)
     ask_again: tuple[Reason, ...] = (Reason.AMBIGUOUS, Reason.OFF_SCALE)
+    proof: Proof = "suspect"
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     needs: Needs = Needs()
 
@@ -308,4 +333,8 @@ class RecipeSpec(Frozen):
             raise ValueError("`unit: criterion` is for checklist recipes")
         if (self.verdict.kind == "criteria" or self.verdict.labels == "criterion") and self.mode != "checklist":
             raise ValueError("verdicts per criterion are for checklist recipes")
+        if self.verdict.copied is not None and self.mode in ("pairwise", "listwise"):
+            raise ValueError(f"`copied` holds the words of one response; a {self.mode} recipe shows several")
+        if self.proof == "always" and self.verdict.copied is None:
+            raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
         return self

@@ -40,6 +40,7 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
     if spec is None:
         return _IDLE
     hint, pattern, gap = _FORMS[spec.form](spec)
+    copied = None if spec.copied is None else _inside(spec.copied.marker, _EDGE, rf"{_DECOR}[:=]")
 
     def broken(text: str) -> str:
         folded = fold(text)
@@ -47,6 +48,8 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
             text, folded = _insert(text, folded, MARK_START, "_")  # no space: `< think >` is a mark, too
         if hint in folded.lower() or any(letter in folded for letter in _ODD):
             text, folded = _insert(text, folded, pattern, gap)
+        if copied is not None and copied[0] in folded.lower():
+            text, folded = _insert(text, folded, *copied[1:])
         return text
 
     return broken

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from judge.rubric.model import Frozen
 
-Action = Literal["veto", "drop", "flag", "off"]
-"""`veto`: the lowest reward without a call; `drop`: no reward; `flag`: judged and flagged; `off`: not looked at."""
+Action = Literal["veto", "drop", "prove", "flag", "off"]
+"""`veto`: the lowest reward without a call; `drop`: no reward; `prove`: judged, and a positive verdict counts only with the words
+of the response that state its answer; `flag`: judged and flagged; `off`: not checked."""
 
 
 class FilterSettings(Frozen):

@@ -39,7 +39,7 @@ def verdict(body: Mapping[str, Any]) -> Canned:
     if "It is Oslo" in text:
         return Canned("hm")
     labels = ("MET", "UNMET") if "MET" in text else ("CORRECT", "INCORRECT")
-    return Canned(f"It names a city.\nVERDICT: {labels[0 if 'It is Paris' in text else 1]}")
+    return Canned(f"It names a city.\nRESPONSE SAYS: It is Paris\nVERDICT: {labels[0 if 'It is Paris' in text else 1]}")
 
 
 def prefers_longer(text: str) -> str:

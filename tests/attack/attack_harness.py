@@ -21,6 +21,7 @@ def planned(url: str, recipe: str = "verifier", **fields: Any) -> Plan:
     engine = {"kind": "openai", "model": "m", "base_url": url, "check_model": False, "max_retries": 0, **fields.pop("engine", {})}
     given = {"recipe": recipe, "rubric": RUBRIC, "principle": "Prefer what is right.", "engine": engine, **fields}
     if recipe == "verifier":
+        given |= {"recipe": {"name": recipe, "options": {"rule_first": False}}}  # the judge is what is tested here
         given.pop("rubric")
     return plan(RunSettings.model_validate(given))
 

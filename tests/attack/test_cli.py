@@ -16,7 +16,7 @@ SMALL = ("--limit", "4", "--trials", "2", "--items", "2", "--quiet")
 @pytest.fixture
 def config(tmp_path, endpoint: Server):
     path = tmp_path / "v.yaml"
-    path.write_text("recipe: verifier\n" + endpoint.settings())
+    path.write_text("recipe: {name: verifier, options: {rule_first: false}}\n" + endpoint.settings())
     endpoint.reply = always_yes
     return path
 

@@ -20,7 +20,7 @@ _FIELD = re.compile(r"<<<BEGIN ([A-Z ]+) ([0-9a-f]+)>>>\n(.*?)\n<<<END \1 \2>>>"
 
 def shown(body: dict) -> dict[str, str]:
     """Fields of the prompt by title."""
-    return {title: text for title, _, text in _FIELD.findall(body["messages"][-1]["content"])}
+    return {title: text for title, _, text in _FIELD.findall("".join(m["content"] for m in body["messages"]))}
 
 
 def final_answer(text: str, reference: str) -> bool:
@@ -34,18 +34,24 @@ def final_answer(text: str, reference: str) -> bool:
     return reference.casefold() in text.casefold()
 
 
-def verdict(ok: bool) -> Canned:
-    """A verifier's reply."""
-    return Canned(f"Compared.\nVERDICT: {'CORRECT' if ok else 'INCORRECT'}")
+def evidence(fields: dict[str, str]) -> str:
+    """The last line that has a number or the reference in it."""
+    telling = [line for line in fields["RESPONSE"].splitlines() if re.search(r"\d", line) or fields["REFERENCE ANSWER"] in line]
+    return (telling or [fields["RESPONSE"]])[-1]
+
+
+def verdict(body: dict, ok: bool) -> Canned:
+    """A verifier's reply, which copies the line that states the answer."""
+    return Canned(f"RESPONSE SAYS: {evidence(shown(body))}\nVERDICT: {'CORRECT' if ok else 'INCORRECT'}")
 
 
 STUBS: dict[str, Callable[[dict], Canned]] = {
-    "always_yes": lambda body: verdict(True),
-    "always_no": lambda body: verdict(False),
+    "always_yes": lambda body: verdict(body, True),
+    "always_no": lambda body: verdict(body, False),
     "met": lambda body: Canned("Looked.\nVERDICT: MET"),
     "garbage": lambda body: Canned("hm"),
-    "exact": lambda body: verdict(final_answer(shown(body)["RESPONSE"], shown(body)["REFERENCE ANSWER"])),
-    "long": lambda body: verdict(len(shown(body)["RESPONSE"]) > 400),
+    "exact": lambda body: verdict(body, final_answer(shown(body)["RESPONSE"], shown(body)["REFERENCE ANSWER"])),
+    "long": lambda body: verdict(body, len(shown(body)["RESPONSE"]) > 400),
     "first_wins": lambda body: Canned("Compared.\n[[A]]"),
 }
 

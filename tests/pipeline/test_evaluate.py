@@ -42,7 +42,7 @@ def samples(count: int) -> list[Sample]:
 
 def test_a_sample_that_cannot_be_judged_costs_the_others_nothing():
     """One row of a training step came without its reference: the step goes on, and that row says why it has no reward."""
-    engine = ScriptedEngine(["VERDICT: CORRECT"])
+    engine = ScriptedEngine(["RESPONSE SAYS: It is 4\nVERDICT: CORRECT"])
     with Judge.from_config(VERIFIER, engine=engine) as judge:
         bad, good = judge.score([Sample.of("2+2?", "It is 4."), Sample.of("2+2?", "It is 4.", reference="4")])
     assert bad.reward is None
@@ -55,7 +55,7 @@ def test_a_sample_that_cannot_be_judged_costs_the_others_nothing():
 def test_a_constant_does_not_stand_in_for_a_row_that_is_no_sample():
     """`on_no_verdict: constant` is for judges that fail; a fault of the data is shown as one."""
     config = VERIFIER | {"on_no_verdict": "constant", "no_verdict_constant": 0.5}
-    with Judge.from_config(config, engine=ScriptedEngine(["VERDICT: CORRECT"])) as judge:
+    with Judge.from_config(config, engine=ScriptedEngine(["RESPONSE SAYS: It is 4\nVERDICT: CORRECT"])) as judge:
         bad, good = judge.score([Sample.of("2+2?", "It is 4."), Sample.of("2+2?", "It is 4.", reference="4")])
     assert (bad.reward, good.reward) == (None, 1.0)
 

@@ -23,7 +23,9 @@ def by_recipe(grade: str, verdict: str):
 
     def reply(request: Request) -> str:
         system = request.messages[0].content
-        return f"Paris is named.\nVERDICT: {verdict}" if "reference answer" in system else f"Paris is named.\nVERDICT: {grade}"
+        return (
+            f"RESPONSE SAYS: Paris\nVERDICT: {verdict}" if "reference answer" in system else f"Paris is named.\nVERDICT: {grade}"
+        )
 
     return reply
 

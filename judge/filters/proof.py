@@ -1,0 +1,200 @@
+"""Is a positive verdict proved by the words that the judge copied from the response?
+
+- Told to copy the answer, a small judge copies the reference: so a program looks whether the words stand in the response.
+- Words that only announce, several answers at once, and another number than the reference prove nothing.
+- What is not proved is no negative verdict either: the reward is missing, unless the judge itself says that there is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from typing import Literal
+
+from judge.filters.blank import placeholder, trivial_response
+from judge.filters.commitment import names_value
+from judge.filters.evasive import folded, new_words, non_committal
+from judge.filters.opener import opener_only
+from judge.filters.reference import ReferenceAnswers
+from judge.filters.shotgun import shotgun
+from judge.filters.surface import ResponseView, words
+from judge.numerals import fold
+from judge.words import entries
+
+ProofState = Literal["proved", "none", "not_found", "says_nothing", "refuted"]
+"""`none`: the judge says that there is no answer; `not_found`: it copied nothing, or other words than the response's; `says_nothing`:
+the words stand there and are no answer; `refuted`: they are several answers, or another number than the reference."""
+
+MAX_SPANS = 100  # parts of a response that a judge may choose among
+_NAME = 3  # words; without a reference, a name or a title may be made of words that announce
+_SPAN = 200  # characters of one
+_TAIL = 20_000  # characters at the end of a response from which they are taken
+_MARKS = re.compile(
+    r"\[u\+[0-9a-f]{4,6}\]|\\(?:boxed|text|mathrm|textbf|mathbf|left|right|displaystyle|[()\[\],;:! ])(?![A-Za-z])|[*_`#~$\\{}<>|\"'\u2018\u2019\u201c\u201d\u00ab\u00bb\u300c\u300d]"
+)
+_TOKEN = re.compile(
+    r"(?<![\w.])[-\u2212]?\d+(?:[.,]\d+)*|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+    r"|[^\W\d\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+|\d+(?:[.,]\d+)*|[^\w\s]"
+)
+_GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\u061f])\s*")
+_BOXED = re.compile(r"\\boxed\s?\{([^{}]{1,100}(?:\{[^{}]{0,60}\}[^{}]{0,60}){0,3})\}")
+_ANSWER = re.compile(r"\b(?:answer|result|solution)\s{0,3}(?:is|:|=)\s{0,3}([^\n.]{1,100}(?:\.\d{1,20})?)", re.IGNORECASE)
+
+Agrees = Callable[[str, str], bool]
+"""(words, reference) -> whether the words say the same as the reference, by rule."""
+
+Number = Callable[[str], Fraction | None]
+"""The exact value of a text that is one number, None otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What copied words are worth. `detail` is for a person to read."""
+
+    state: ProofState
+    detail: str = ""
+
+
+def stands_in(words: str, response: str) -> bool:
+    """Whether words stand in a response one after the other; case, width, white space, markup and quotation marks aside. Linear.
+
+    Example:
+        >>> stands_in("the answer is 4", "So **the answer** is $4$."), stands_in("4", "It is 42."), stands_in("", "a")
+        (True, False, False)
+    """
+    wanted = _tokens(words)
+    while wanted and not wanted[-1].isalnum() and len(wanted) > 1:  # a stop that the judge added
+        wanted.pop()
+    if not wanted:
+        return bool(words.strip()) and words.strip() in response
+    return f"\x00{chr(0).join(wanted)}\x00" in f"\x00{chr(0).join(_tokens(response))}\x00"
+
+
+def _tokens(text: str) -> list[str]:
+    """Folded words, numbers and signs; scripts without spaces character by character."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
+    return _TOKEN.findall(_GROUP.sub("", _MARKS.sub(" ", text)))
+
+
+def spans(response: str) -> tuple[str, ...]:
+    """Parts of a response that may state its answer: what it boxes or calls its answer, then its lines and sentences, the last
+    first. A judge that is asked for the words again chooses one of them.
+
+    Example:
+        >>> spans("We add. So the answer is 4.")
+        ('4', 'So the answer is 4.', 'We add.')
+    """
+    tail = response[-_TAIL:]
+    named = [found[1] for pattern in (_BOXED, _ANSWER) for found in reversed(list(pattern.finditer(tail)))]
+    parts = [part for part in reversed(_SENTENCE.split(tail)) if len(part) <= _SPAN]
+    found = (" ".join(part.split()) for part in (*named, *parts))
+    return tuple(islice(dict.fromkeys(part for part in found if part), MAX_SPANS))
+
+
+def prove(copied: str | None, view: ResponseView, *, agrees: Agrees, number: Number, none: str = "none") -> Proof:
+    """Look whether copied words prove a positive verdict on a response.
+
+    What it stops: a verdict on words that the response does not hold, or that announce, hedge, point elsewhere, list several
+    answers, or are another number than the reference. What it does not stop: a wrong answer that the judge copies and calls
+    right. Cost: no request; linear in the response.
+
+    Args:
+        copied: The words; None where the judge copied none.
+        view: The response that they should come from.
+        agrees: Decides whether words say the same as the reference, by rule.
+        number: Reads one number.
+        none: What the judge writes where it finds no answer.
+    """
+    if copied is None or not copied.strip():
+        return Proof("not_found", "the judge copied no words of the response")
+    shown = f"\u201c{' '.join(copied.split())[:60]}\u201d"
+    if _bare(copied) == _bare(none) and _bare(view.text[:200]) != _bare(none):
+        return Proof("none", "the judge finds no answer in the response")
+    if not stands_in(copied, view.text):
+        return Proof("not_found", f"{shown} does not stand in the response")
+    reference = view.reference
+    if reference is not None and any(agrees(copied, part) for part in reference.parts):
+        return Proof("proved", f"{shown} equals the reference")
+    said = ResponseView(copied, view.prompt, reference, view.mode)
+    if (why := shotgun(said) or _other_number(copied, reference, number)) is not None:
+        return Proof("refuted", f"{shown}: {why}")
+    if (why := _nothing_said(said)) is not None:
+        return Proof("says_nothing", f"{shown}: {why}")
+    return Proof("proved", shown)
+
+
+def _bare(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+
+
+def _nothing_said(said: ResponseView) -> str | None:
+    """Why the words are no answer, whoever calls them one; None when they may be one."""
+    reference = said.reference
+    held = reference is not None and reference.kind == "text" and reference.held_by(said.text)
+    if held:
+        return None
+    named = reference is None and len(said.words) <= _NAME and said.plain[-1:] not in (":", "\uff1a")  # may be a title
+    checks = (trivial_response, placeholder) if named else (trivial_response, placeholder, opener_only)
+    found = next((why for check in checks if (why := check(said)) is not None), None)
+    if found is None and said.verifying:
+        found = non_committal(said)
+    if found is None and reference is not None and reference.kind in ("number", "math"):
+        known = names_value(said, reference) or new_words(folded(said.plain))
+        found = None if known else "names no value, and the reference is one"
+    return found
+
+
+def _other_number(copied: str, reference: ReferenceAnswers | None, number: Number) -> str | None:
+    """Whether the words are a number and the reference is another one. Units that convert into each other leave it open."""
+    if reference is None or not all(a.kind == "number" for a in reference.answers):
+        return None
+    mine = _measure(copied, number)
+    theirs = [_measure(a.bare, number) for a in reference.answers]
+    if mine is None or None in theirs or any(m is not None and _may_equal(mine, m) for m in theirs):
+        return None
+    return f"another number than the reference, {reference.answers[0].bare[:40]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A number, its decimals, and the words beside it."""
+
+    value: Fraction
+    decimals: int
+    words: frozenset[str]
+
+
+def _measure(text: str, number: Number) -> _Measure | None:
+    """The one number of a short text; None where there is none, or several."""
+    found = _NUMERAL.findall(text)
+    if len(text) > _SPAN or len(found) > 1:
+        return None
+    value = number(text)
+    if value is None and found:
+        value = number(found[0])
+    if value is None:
+        return None
+    decimals = len(found[0].partition(".")[2].rstrip("%")) if found else 0
+    others = _NUMERAL.sub(" ", text) if found else ""
+    return _Measure(
+        value, decimals, frozenset(words(others)) | frozenset(c for c in others if c in "%\u00b0\u00a2/^*+=\u221a\u03c0")
+    )
+
+
+def _may_equal(mine: _Measure, theirs: _Measure) -> bool:
+    """Whether two measures may mean the same: equal, equal when rounded as the coarser one is, or in units that convert."""
+    if mine.value == theirs.value:
+        return True
+    if (mine.words | theirs.words) & _CONVERTS:
+        return True
+    least = min(mine.decimals, theirs.decimals)
+    return least >= 1 and round(mine.value, least) == round(theirs.value, least)
+
+
+_NUMERAL = re.compile(r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+)?%?")
+_CONVERTS = frozenset(map(fold, entries("units that convert")))
