@@ -1,7 +1,8 @@
 """Knock-out tournaments. A match starts as soon as its two players are known: rounds do not wait for each other.
 
-- Ties, matches without a verdict and matches beyond the budget: the better seed goes on, because somebody has to. The seeds
-  may be a draw, so such matches are counted (`Table.undecided`), and then nobody is ranked by places.
+- Ties, matches without a verdict and matches beyond the budget: the better seed goes on, because somebody has to; but not a
+  response that has had no verdict yet against one that has. The seeds may be a draw, so such matches are counted
+  (`Table.undecided`), and then nobody is ranked by places.
 - The group's size need not be a power of two: the best seeds then start in the second round.
 """
 
@@ -78,7 +79,8 @@ class _Bracket:
         a, b = sorted((a, b), key=self.rank.__getitem__)
         win = await self.table.meet(a, b) if play else None
         self.table.undecided += win is None or win == 0.5
-        winner, loser = (b, a) if win is not None and win < 0.5 else (a, b)
+        silent = win is None and np.isnan(self.table.wins[a]).all() and not np.isnan(self.table.wins[b]).all()
+        winner, loser = (b, a) if silent or (win is not None and win < 0.5) else (a, b)
         if place is not None:
             self.progress[loser] = place
         return winner, loser

@@ -11,7 +11,7 @@ from math import ceil, log2
 import numpy as np
 
 from judge.arrays import Floats
-from judge.reward.tournament.model import Arrange, IndexPair, Table
+from judge.reward.tournament.model import Arrange, IndexPair, Ints, Table
 from judge.reward.tournament.ranking import strengths
 
 
@@ -68,17 +68,29 @@ async def swiss(table: Table, seeds: Sequence[int], rounds: int | None = None) -
 
     The points of a round decide the next, so rounds wait for each other. Nobody meets the same one twice; with an odd number of
     players the last of those who sat out least sits out. Places: mean points, then the opponents' (Buchholz). A comparison
-    without a verdict gives nobody points. Ours: the means, and nothing for sitting out; the repository adds up, gives a bye a
-    point, and so ranks players that all tied by who had it.
+    without a verdict gives nobody points; after the rounds, who lost one so meets the nearest one not met, so that a response
+    that cannot be judged costs its opponents no comparison. Ours: the means, and nothing for sitting out; the repository adds
+    up, gives a bye a point, and so ranks players that all tied by who had it.
 
     Under a budget: fewer rounds, and of the last one only the leading pairs.
     """
     n = table.n
-    points, games, sat_out = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
+    points, games, sat_out, failed = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     seed_of = np.argsort(np.asarray(seeds))
 
     def rates() -> Floats:
         return np.asarray(np.where(games > 0, points / np.maximum(games, 1), 0.5))
+
+    async def meet(pairs: Sequence[IndexPair]) -> None:
+        await table.meet_all(pairs)
+        for a, b in pairs:
+            win = table.wins[a, b]
+            if np.isnan(win):
+                table.undecided += 1
+                failed[[a, b]] += 1
+            else:
+                points[[a, b]] += win, 1 - win
+                games[[a, b]] += 1
 
     for number in range(ceil(log2(n)) if rounds is None and n > 1 else rounds or 0):
         rate = rates()
@@ -92,16 +104,27 @@ async def swiss(table: Table, seeds: Sequence[int], rounds: int | None = None) -
             table.notes.append(f"budget: Swiss stops in round {number + 1}")
             table.undecided += len(pairs) - int(table.left)
             pairs = pairs[: int(table.left)]
-        await table.meet_all(pairs)
-        for a, b in pairs:
-            win = table.wins[a, b]
-            if np.isnan(win):
-                table.undecided += 1
-            else:
-                points[[a, b]] += win, 1 - win
-                games[[a, b]] += 1
+        await meet(pairs)
+    if failed.any():
+        await meet(_made_up(table, rates(), games, failed))
     rate = rates()
     table.places = rate + 1e-5 * ((~np.isnan(table.wins)) @ rate) / np.maximum(games, 1)
+
+
+def _made_up(table: Table, rate: Floats, games: Floats, failed: Ints) -> list[IndexPair]:
+    """For each comparison that failed, one with the nearest player not met, where both can be judged at all."""
+    able = [p for p in range(table.n) if games[p]]
+    owed = {p: int(failed[p]) for p in able}
+    pairs: list[IndexPair] = []
+    for a in sorted(able, key=lambda p: (-round(float(rate[p]), 9), p)):
+        near = sorted((p for p in able if p != a), key=lambda p: (owed[p] < 1, abs(round(float(rate[p] - rate[a]), 9)), p))
+        for b in near:
+            pair = (min(a, b), max(a, b))
+            if owed[a] > 0 and not table.met(a, b) and pair not in pairs:
+                pairs.append(pair)
+                owed[a] -= 1
+                owed[b] -= 1
+    return pairs[: int(min(table.left, len(pairs)))]
 
 
 async def consolation(table: Table, rounds: int, pseudo_games: float) -> None:

@@ -144,9 +144,11 @@ class Played:
 
     def match(self, one: int, two: int) -> tuple[int, int]:
         one, two = min(one, two), max(one, two)  # seeds are the drawn order here
+        heard = {p for pair, w in self.met.items() for p in pair if not math.isnan(w)}
         win = self.met.setdefault((one, two), self.win(one, two))
         self.open += math.isnan(win) or win == 0.5
-        return (two, one) if win < 0.5 else (one, two)
+        silent = math.isnan(win) and one not in heard and two in heard
+        return (two, one) if silent or win < 0.5 else (one, two)
 
     def rewards(self, n: int, places: list[float]) -> list[float]:
         wins = matrix(n, self.met)
@@ -234,10 +236,25 @@ def swiss(n: int, win: Win) -> list[float]:
     sitting out; the repository shuffles equal ones anew each round, here the drawn order decides."""
     points, games, sat = [0.0] * n, [0] * n, [0] * n
     foes: list[set[int]] = [set() for _ in range(n)]
-    met, failed = {}, 0
+    met: dict[tuple[int, int], float] = {}
+    lost = [0] * n
 
     def rate(k: int) -> float:
         return points[k] / games[k] if games[k] else 0.5
+
+    def meet(pairs: list[tuple[int, int]]) -> None:
+        for one, two in pairs:
+            foes[one].add(two)
+            foes[two].add(one)
+            met[one, two] = win(one, two)
+            if math.isnan(met[one, two]):
+                lost[one] += 1
+                lost[two] += 1
+                continue
+            points[one] += met[one, two]
+            points[two] += 1 - met[one, two]
+            games[one] += 1
+            games[two] += 1
 
     for _ in range(math.ceil(math.log2(n))):
         table = sorted(range(n), key=lambda k: (-round(rate(k), 9), k))
@@ -252,18 +269,20 @@ def swiss(n: int, win: Win) -> list[float]:
             if two is not None:
                 table.remove(two)
                 pairs.append((one, two))
-        for one, two in pairs:
-            foes[one].add(two)
-            foes[two].add(one)
-            met[one, two] = win(one, two)
-        for one, two in pairs:
-            if math.isnan(met[one, two]):
-                failed += 1
-                continue
-            points[one] += met[one, two]
-            points[two] += 1 - met[one, two]
-            games[one] += 1
-            games[two] += 1
+        meet(pairs)
+    failed = sum(lost)
+    if failed:
+        able = [k for k in range(n) if games[k]]
+        rated, owed, extra = {k: rate(k) for k in able}, dict(enumerate(lost)), []
+        for one in sorted(able, key=lambda k: (-round(rated[k], 9), k)):
+            for two in sorted(
+                (k for k in able if k != one), key=lambda k: (owed[k] < 1, abs(round(rated[k] - rated[one], 9)), k)
+            ):
+                if owed[one] > 0 and two not in foes[one] and {one, two} not in map(set, extra):
+                    extra.append((one, two))
+                    owed[one] -= 1
+                    owed[two] -= 1
+        meet(extra)
     wins = matrix(n, met)
     known = [k for k in range(n) if games[k]]
     if failed:

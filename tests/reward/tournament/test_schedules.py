@@ -196,6 +196,29 @@ def test_silence_is_not_a_loss(schedule: str):
         assert others == (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+@pytest.mark.parametrize("n", [5, 7])
+def test_swiss_makes_up_for_failed_comparisons(n: int):
+    """A response that cannot be judged costs its opponents no comparison: each has as many as there are rounds, 3."""
+    for seed in range(8):
+        played = run(Scales(range(n + 1), lambda i, j: n in (i, j)), schedule="swiss", seed=seed)
+        assert played.rewards[n] is None
+        decided = (played.counts[:n, :n] > 0).sum(axis=1)
+        assert decided.min() >= 3
+        assert played.order[0] in (n - 1, n - 2)
+
+
+@pytest.mark.parametrize("lists", [1, 3])
+def test_a_member_left_out_of_lists_changes_nothing_for_others(lists: int):
+    """The judge scores all but one: the others have the rewards that they have without it."""
+
+    async def arrange(shown) -> list[float | None]:
+        return [None if i == 5 else i / 10 for i in shown]
+
+    settings = GroupSettings(schedule="listwise", window=8, shuffles=lists)
+    with_it, without = (asyncio.run(play_lists([str(k) for k in range(n)], arrange, settings)) for n in (6, 5))
+    assert with_it.rewards == pytest.approx((*without.rewards, None))
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_identical_responses_tie_without_a_question(schedule: str):
     """Copies are one player: same reward, no calls spent between them."""
