@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 from typing import Literal
 
@@ -19,11 +18,8 @@ from judge.filters.blank import placeholder, trivial_response
 from judge.filters.commitment import names_value
 from judge.filters.evasive import folded, new_words, non_committal
 from judge.filters.opener import opener_only
-from judge.filters.reference import ReferenceAnswers
 from judge.filters.shotgun import shotgun
-from judge.filters.surface import ResponseView, words
-from judge.numerals import fold
-from judge.words import entries
+from judge.filters.surface import ResponseView
 
 ProofState = Literal["proved", "none", "not_found", "says_nothing", "refuted"]
 """`none`: the judge says that there is no answer; `not_found`: it copied nothing, or other words than the response's; `says_nothing`:
@@ -45,11 +41,8 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\
 _BOXED = re.compile(r"\\boxed\s?\{([^{}]{1,100}(?:\{[^{}]{0,60}\}[^{}]{0,60}){0,3})\}")
 _ANSWER = re.compile(r"\b(?:answer|result|solution)\s{0,3}(?:is|:|=)\s{0,3}([^\n.]{1,100}(?:\.\d{1,20})?)", re.IGNORECASE)
 
-Agrees = Callable[[str, str], bool]
-"""(words, reference) -> whether the words say the same as the reference, by rule."""
-
-Number = Callable[[str], Fraction | None]
-"""The exact value of a text that is one number, None otherwise."""
+Compare = Callable[[str, str], bool | None]
+"""(words, reference) -> whether both say the same value, other values (False), or a program cannot tell (None)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,7 @@ def spans(response: str) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys(part for part in found if part), MAX_SPANS))
 
 
-def prove(copied: str | None, view: ResponseView, *, agrees: Agrees, number: Number, none: str = "none") -> Proof:
+def prove(copied: str | None, view: ResponseView, *, compare: Compare, none: str = "none") -> Proof:
     """Look whether copied words prove a positive verdict on a response.
 
     What it stops: a verdict on words that the response does not hold, or that announce, hedge, point elsewhere, list several
@@ -106,8 +99,7 @@ def prove(copied: str | None, view: ResponseView, *, agrees: Agrees, number: Num
     Args:
         copied: The words; None where the judge copied none.
         view: The response that they should come from.
-        agrees: Decides whether words say the same as the reference, by rule.
-        number: Reads one number.
+        compare: Decides whether two short texts say the same value, by rule.
         none: What the judge writes where it finds no answer.
     """
     if copied is None or not copied.strip():
@@ -118,11 +110,14 @@ def prove(copied: str | None, view: ResponseView, *, agrees: Agrees, number: Num
     if not stands_in(copied, view.text):
         return Proof("not_found", f"{shown} does not stand in the response")
     reference = view.reference
-    if reference is not None and any(agrees(copied, part) for part in reference.parts):
+    same = [] if reference is None else [compare(copied, part) for part in reference.parts]
+    if True in same:
         return Proof("proved", f"{shown} equals the reference")
     said = ResponseView(copied, view.prompt, reference, view.mode)
-    if (why := shotgun(said) or _other_number(copied, reference, number)) is not None:
+    if (why := shotgun(said)) is not None:
         return Proof("refuted", f"{shown}: {why}")
+    if same and all(each is False for each in same):
+        return Proof("refuted", f"{shown}: another value than the reference")
     if (why := _nothing_said(said)) is not None:
         return Proof("says_nothing", f"{shown}: {why}")
     return Proof("proved", shown)
@@ -147,54 +142,3 @@ def _nothing_said(said: ResponseView) -> str | None:
         known = names_value(said, reference) or new_words(folded(said.plain))
         found = None if known else "names no value, and the reference is one"
     return found
-
-
-def _other_number(copied: str, reference: ReferenceAnswers | None, number: Number) -> str | None:
-    """Whether the words are a number and the reference is another one. Units that convert into each other leave it open."""
-    if reference is None or not all(a.kind == "number" for a in reference.answers):
-        return None
-    mine = _measure(copied, number)
-    theirs = [_measure(a.bare, number) for a in reference.answers]
-    if mine is None or None in theirs or any(m is not None and _may_equal(mine, m) for m in theirs):
-        return None
-    return f"another number than the reference, {reference.answers[0].bare[:40]}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """A number, its decimals, and the words beside it."""
-
-    value: Fraction
-    decimals: int
-    words: frozenset[str]
-
-
-def _measure(text: str, number: Number) -> _Measure | None:
-    """The one number of a short text; None where there is none, or several."""
-    found = _NUMERAL.findall(text)
-    if len(text) > _SPAN or len(found) > 1:
-        return None
-    value = number(text)
-    if value is None and found:
-        value = number(found[0])
-    if value is None:
-        return None
-    decimals = len(found[0].partition(".")[2].rstrip("%")) if found else 0
-    others = _NUMERAL.sub(" ", text) if found else ""
-    return _Measure(
-        value, decimals, frozenset(words(others)) | frozenset(c for c in others if c in "%\u00b0\u00a2/^*+=\u221a\u03c0")
-    )
-
-
-def _may_equal(mine: _Measure, theirs: _Measure) -> bool:
-    """Whether two measures may mean the same: equal, equal when rounded as the coarser one is, or in units that convert."""
-    if mine.value == theirs.value:
-        return True
-    if (mine.words | theirs.words) & _CONVERTS:
-        return True
-    least = min(mine.decimals, theirs.decimals)
-    return least >= 1 and round(mine.value, least) == round(theirs.value, least)
-
-
-_NUMERAL = re.compile(r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+)?%?")
-_CONVERTS = frozenset(map(fold, entries("units that convert")))

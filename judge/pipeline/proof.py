@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from judge.checks.final import stated_answer
-from judge.checks.match import agrees, number
+from judge.checks.match import agrees
+from judge.checks.stated import answer_part, find_stated
+from judge.checks.values import compare_values
 from judge.filters.proof import Proof, prove, spans
 from judge.filters.surface import ResponseView
 from judge.pipeline.calls import NONE, Asked, Caller
@@ -56,7 +57,7 @@ class Prover:
         return replace(asked, outcome=NoVerdict(Reason.UNPROVED, proof.detail))
 
     def _check(self, copied: str | None, view: ResponseView) -> Proof:
-        return prove(copied, view, agrees=agrees, number=number, none=self._none)
+        return prove(copied, view, compare=compare_values, none=self._none)
 
 
 RULE_FIRST = "rule_first"  # the recipe option that lets a rule decide before any call
@@ -83,5 +84,5 @@ def equal_by_rule(view: ResponseView, equal: Callable[[str, str], bool] = agrees
     statements = _STATES.findall(view.text)
     if len(boxes) != 1 and not (not boxes and "\\boxed" not in view.text and len(statements) == 1):
         return False
-    stated = stated_answer(view.text)
-    return stated is not None and any(equal(stated, part) for part in parts)
+    stated = find_stated(answer_part(view.text))
+    return stated is not None and stated.how in ("box", "mark") and any(equal(stated.text, part) for part in parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from judge.checks.match import agrees, number
+from judge.checks.values import compare_values
 from judge.filters.proof import prove, spans, stands_in
 from judge.filters.reference import reference
 from judge.filters.surface import ResponseView
@@ -15,7 +15,7 @@ def state(
     copied: str | None, response: str, known: str | None, mode: str = "verifier", prompt: str = "How many are left?"
 ) -> str:
     view = ResponseView(response, prompt, reference((known,)) if known is not None else None, mode)
-    return prove(copied, view, agrees=agrees, number=number).state
+    return prove(copied, view, compare=compare_values).state
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_proof_of_a_long_response_is_linear():
     """A response may be a megabyte, and hostile."""
     view = ResponseView("ab " * 300_000 + "is 4.", "q", reference(("4",)), "verifier")
     for copied in ("ab ab ab is 5", "is 4", "ab " * 600):
-        assert least_cpu(lambda copied=copied: prove(copied, view, agrees=agrees, number=number), 2) < 2
+        assert least_cpu(lambda copied=copied: prove(copied, view, compare=compare_values), 2) < 2
