@@ -99,6 +99,8 @@ def _check_group(settings: RunSettings, recipe: Recipe) -> None:
     wanted = "listwise" if schedule == "listwise" else "pairwise"
     if mode != wanted:
         raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
+    if settings.group.seeding == "prior":
+        raise SettingsError("group: `seeding: prior` needs scores, which only a Python caller can give; use `anchor` or `drawn`")
     if settings.group.join == "log_odds":
         _check_log_odds(settings, recipe)
     canaries = settings.monitor.canaries if settings.monitor else None

@@ -27,6 +27,15 @@ PUBLISHED: dict[Schedule, tuple[RankingMethod, GroupScale]] = {
     "anchor": ("win_rate", "min_rank"),
     "single_elimination": ("places", "rank"),
 }
+_ONLY: dict[str, tuple[Schedule, ...]] = {
+    "anchors": ("anchor", "single_elimination", "double_elimination"),
+    "seeding": ("single_elimination", "double_elimination", "swiss"),
+    "consolation": ("single_elimination",),
+    "rounds": ("swiss",),
+    "window": ("listwise",),
+    "shuffles": ("listwise",),
+    "max_skew": ("random_reference",),
+}
 _DECIDED = ("ranking", "scale", "max_comparisons", "anchors", "seeding", "consolation")  # by `published`
 
 
@@ -80,14 +89,20 @@ class GroupSettings(Frozen):
     def _sound(self) -> Self:
         if self.join == "log_odds" and self.schedule == "listwise":
             raise ValueError("`join: log_odds` is about pairs, and `listwise` shows lists; leave one of them out")
+        idle = next((name for name, used in _ONLY.items() if self._given(name) and self.schedule not in used), None)
+        if idle is not None:
+            raise ValueError(f"`{idle}` has no effect with schedule `{self.schedule}`; it is for {', '.join(_ONLY[idle])}")
         if self.published:
             self._as_published()
         return self
 
+    def _given(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
     def _as_published(self) -> None:
         if self.schedule not in PUBLISHED:
             raise ValueError(f"`published: true` is for {', '.join(PUBLISHED)}, not for `{self.schedule}`")
-        given = [name for name in _DECIDED if getattr(self, name) != type(self).model_fields[name].default]
+        given = [name for name in _DECIDED if self._given(name)]
         if given:
             raise ValueError(f"`published: true` decides `{given[0]}` itself; leave one of them out")
 

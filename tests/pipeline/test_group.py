@@ -149,8 +149,8 @@ async def test_identical_responses_are_compared_once():
 @pytest.mark.parametrize("schedule", ["round_robin", "single_elimination", "swiss", "random_reference"])
 async def test_the_order_of_the_batch_changes_nothing(schedule: str):
     """The same completions in another order ask the same requests and get the same rewards."""
-    first, engine = made(fair, schedule=schedule, consolation=1)
-    second, again = made(fair, schedule=schedule, consolation=1)
+    first, engine = made(fair, schedule=schedule)
+    second, again = made(fair, schedule=schedule)
     forward = await first.judge_group(group(*TEXTS))
     backward = await second.judge_group(list(reversed(group(*TEXTS))))
     assert {r.sample_id: r.raw_reward for r in forward} == {r.sample_id: r.raw_reward for r in backward}

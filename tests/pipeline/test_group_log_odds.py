@@ -72,6 +72,7 @@ def test_an_empty_response_still_loses():
     ("fields", "says"),
     [
         pytest.param({"top_logprobs": 0}, "set `top_logprobs: 20`", id="nothing-reported"),
+        pytest.param({"group": {"schedule": "swiss", "seeding": "prior"}}, "use `anchor` or `drawn`", id="prior-from-nowhere"),
         pytest.param(
             {"second_opinion": {"judge": {"name": "b", "recipe": "openrubrics"}}}, "several judges", id="several-judges"
         ),

@@ -58,7 +58,8 @@ def test_round_robin_is_the_win_rate():
 def test_places_of_a_bracket(schedule: str):
     """The round reached orders a bracket, with no surprise the best seeds are the best places."""
     prior = [float(q) for q in range(8)]
-    played = run(Scales(range(8)), schedule=schedule, seeding="prior", prior=prior, consolation=0, ranking="places")
+    rest = {"consolation": 0} if schedule == "single_elimination" else {}
+    played = run(Scales(range(8)), schedule=schedule, seeding="prior", prior=prior, ranking="places", **rest)
     assert played.order[:2] == (7, 6)
     assert played.rewards[7] == 1.0
     assert {played.order[2], played.order[3]} == {5, 4}
@@ -128,6 +129,24 @@ def test_byes_as_published():
     assert theirs.order[0] == mine.order[0] == 4
     assert sorted(r for r in theirs.rewards if r is not None) == [0, 0.25, 0.5, 0.75, 1]
     assert theirs.comparisons <= 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        pytest.param(
+            {"schedule": "anchor", "consolation": 2}, "no effect with schedule `anchor`; it is for single_elim", id="rounds"
+        ),
+        pytest.param({"max_skew": 0.5}, "no effect with schedule `round_robin`; it is for random_reference", id="skew"),
+        pytest.param({"schedule": "random_reference", "anchors": 2}, "`anchors` has no effect", id="anchors"),
+        pytest.param({"schedule": "swiss", "window": 4}, "`window` has no effect", id="window"),
+        pytest.param({"seeding": "drawn"}, "`seeding` has no effect", id="seeding"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(fields: dict[str, object], says: str):
+    """Whoever writes a number into a run file expects it to do something."""
+    with pytest.raises(ValueError, match=says):
+        GroupSettings.model_validate(fields)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +334,8 @@ def test_what_can_be_asked_together_is(schedule: str, waves: int):
         return Comparison(float(i > j))
 
     async def count() -> int:
-        settings = GroupSettings.model_validate({"schedule": schedule, "consolation": 0})
+        rest = {"consolation": 0} if schedule == "single_elimination" else {}
+        settings = GroupSettings.model_validate({"schedule": schedule, **rest})
         playing, answered = asyncio.create_task(play([str(k) for k in range(8)], compare, settings)), 0
         while not playing.done():
             for _ in range(100):  # until whatever can be asked has been

@@ -56,7 +56,8 @@ def test_every_tournament(group, order, schedule, ranking, scale, budget, lost):
     """Rewards are in [0, 1] or absent, do not depend on the positions in the batch, and survive pickling."""
     texts, verdicts = group
     how = GroupSettings.model_validate(
-        {"schedule": schedule, "ranking": ranking, "scale": scale, "max_comparisons": budget, "consolation": 2}
+        {"schedule": schedule, "ranking": ranking, "scale": scale, "max_comparisons": budget}
+        | ({"consolation": 2} if schedule == "single_elimination" else {})
     )
     played = outcome(texts, verdicts, how, lost)
     n = len(texts)
