@@ -92,6 +92,7 @@ def test_second_opinion(settings: dict[str, object], grade: str, verdict: str, v
     assert reward.raw_reward == value
     assert len(reward.calls) == calls
     assert ("second_opinion" in {f.name for f in reward.flags}) == (calls > 1)
+    assert "strict" not in reward.criteria
     if value is None:
         assert reward.failure is not None
         assert reward.failure.reason == Reason.AMBIGUOUS

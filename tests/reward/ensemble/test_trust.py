@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from judge.reward.comparisons import fit_weights
-from judge.reward.ensemble import agreement_report, filter_peers, fit_judge_weights, krippendorff_alpha, weighted_mean
+from judge.reward.ensemble import (
+    agreement_report,
+    filter_peers,
+    fit_judge_weights,
+    fold_judges,
+    krippendorff_alpha,
+    weighted_mean,
+)
 
 NAN = np.nan
 SCORES = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=st.sampled_from([NAN, 0.0, 0.5, 1.0]))
@@ -78,6 +85,7 @@ def test_a_quorum_of_weight_is_met_by_that_many_judges(judges: int):
     for present in range(1, judges):
         scores = [[1.0]] * present + [[NAN]] * (judges - present)
         assert weighted_mean(scores, [1] * judges, quorum=present / judges)[0] == pytest.approx(1.0)
+    assert fold_judges([[1.0]] * 3 + [[NAN]] * 7, "mean", quorum=0.1 + 0.2)[0] == 1.0  # 3 of 10 and 0.30000000000000004
 
 
 def test_a_judge_is_no_peer_of_its_own():
