@@ -99,7 +99,10 @@ class Caller:
         request = Request(tuple(conversation), _drawn(self._sampling[-1], ask.vote))
         question = self.builder.question(case, ask)
         calls += await self._verdict(request, question, turns[-1], ask)
-        last = calls[-1].outcome
+        copied, last = question.spec.copied, calls[-1].outcome
+        if copied is not None and copied.turn is not None and isinstance(last, Verdict):
+            last = replace(last, copied=read_copy(outputs[copied.turn], copied))
+            calls[-1] = replace(calls[-1], outcome=last)
         return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
 
     async def ask_votes(self, case: Case, asks: Sequence[Ask]) -> list[Asked]:
@@ -123,7 +126,7 @@ class Caller:
         )
 
     async def copy(self, asked: Asked, spans: Sequence[str]) -> tuple[str | NoVerdict | None, Call]:
-        """Ask for the words of the response that state its answer, behind the call that gave the verdict.
+        """Ask for the words of the response that state its answer, behind the call that copied them or gave the verdict.
 
         Args:
             spans: What the words may be, where the engine can be held to that; empty: anything.
@@ -131,9 +134,10 @@ class Caller:
         Returns:
             The words (None: nothing was said; a `NoVerdict`: the call failed), and the call.
         """
-        last = asked.calls[-1]
-        assert last.request is not None  # noqa: S101  # made by this object
         spec = self.recipe.spec.verdict.copied
+        turn = self.recipe.spec.turns[-1].name if spec is None or spec.turn is None else spec.turn
+        last = next(call for call in reversed(asked.calls) if call.turn == turn)
+        assert last.request is not None  # noqa: S101  # made by this object
         none = spec.none if spec is not None else NONE
         structured = Structured(choice=(*spans, none)) if spans and Capability.STRUCTURED in self.engine.capabilities else None
         sampling = replace(last.request.sampling, temperature=0.0, max_tokens=COPY_TOKENS, stop=(), top_logprobs=0)

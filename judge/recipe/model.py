@@ -50,12 +50,14 @@ class CopiedSpec(Frozen):
 
     Attributes:
         marker: The words before the colon.
+        turn: The earlier turn that copies them; a reply of it without the marker is the words. None: the turn of the verdict.
         none: What the judge writes where the response states no answer.
     """
 
     bad_value = BadRecipe
 
     marker: str = Field(min_length=1, max_length=60)
+    turn: Identifier | None = None
     none: str = Field(default="none", min_length=1, max_length=40)
 
 
@@ -335,6 +337,11 @@ class RecipeSpec(Frozen):
             raise ValueError("verdicts per criterion are for checklist recipes")
         if self.verdict.copied is not None and self.mode in ("pairwise", "listwise"):
             raise ValueError(f"`copied` holds the words of one response; a {self.mode} recipe shows several")
+        copies = self.verdict.copied.turn if self.verdict.copied is not None else None
+        earlier = [t.name for t in self.turns[:-1] if t.scope == "response"]
+        if copies is not None and copies not in earlier:
+            names = f" ({', '.join(earlier)})" if earlier else ", and there is none"
+            raise ValueError(f"`copied.turn` must be an earlier turn that sees the response{names}; got `{copies}`")
         if self.proof == "always" and self.verdict.copied is None:
             raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
         return self
