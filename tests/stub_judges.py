@@ -66,7 +66,8 @@ def question_in(body: dict[str, Any]) -> tuple[Question, bool] | None:
         raise ValueError(f"no shipped recipe asks like this: {messages[0]['content'][:80]!r}")
     spec = load_recipe(name).spec
     users = [m["content"] for m in messages if m["role"] == "user"]
-    if len(spec.turns) > len([u for u in users if u]) and len(users) < len(spec.turns):
+    in_one = all(turn.conversation == "continue" for turn in spec.turns[1:])
+    if in_one and len(users) < len(spec.turns):
         return None
     tail = _BLOCK.sub("", users[-1]) if spec.mode != "pairwise" else users[-1]
     shown = max(1, len(responses_in(body)))
@@ -111,7 +112,7 @@ def verdict(body: dict[str, Any], good: bool) -> str:
 
 def copied_words(body: dict[str, Any]) -> str | None:
     """The reply to a turn that asks for the words of the response: its last line; None for any other turn."""
-    if "Copy the words of the response" not in body["messages"][-1]["content"]:
+    if "Copy the words" not in body["messages"][-1]["content"]:
         return None
     return last_line(responses_in(body)[0])
 

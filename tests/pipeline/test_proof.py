@@ -57,6 +57,27 @@ def test_a_recipe_that_demands_proof(replies: Sequence[str], value: float | None
     assert (str(reward.failure.reason) if reward.failure else None) == reason
 
 
+@pytest.mark.parametrize(
+    ("replies", "value"),
+    [
+        pytest.param(["it is 4 in all", "VERDICT: CORRECT"], 1.0, id="proved"),
+        pytest.param(["RESPONSE SAYS: it is 4", "VERDICT: CORRECT"], 1.0, id="behind-the-marker"),
+        pytest.param(["it is 4", "RESPONSE SAYS: 17\nVERDICT: CORRECT"], 1.0, id="the-copying-turn-counts"),
+        pytest.param(["17", "RESPONSE SAYS: it is 4\nVERDICT: CORRECT", "17"], None, id="no-other-turn-counts"),
+        pytest.param(["17", "VERDICT: CORRECT", "4"], 1.0, id="mended"),
+        pytest.param(["NONE", "VERDICT: INCORRECT"], 0.0, id="no-answer"),
+    ],
+)
+def test_words_copied_before_the_reference_is_seen(replies: Sequence[str], value: float | None):
+    """A judge cannot copy a reference that it was not shown, and compares nothing but the words that it copied."""
+    reward, engine = judged(replies, known="Answer: 4.0", recipe={"name": "verifier-extract", "options": {"rule_first": False}})
+    assert reward.raw_reward == value
+    first, second, *again = [" ".join(m.text for m in request.messages) for request in engine.requests]
+    assert ("By my count" in first, "Answer: 4.0" in first) == (True, False)
+    assert ("By my count" in second, "Answer: 4.0" in second) == (False, True)
+    assert all("By my count" in text and "Answer: 4.0" not in text for text in again)
+
+
 def test_proof_is_demanded_past_the_filters():
     """The proof belongs to the recipe: with filters off it is checked all the same."""
     reward, _ = judged(["RESPONSE SAYS: 4\nVERDICT: CORRECT"], OPENER, filters={"trivial": "off"})

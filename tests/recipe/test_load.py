@@ -90,6 +90,11 @@ def message(folder: Path, **options: object) -> str:
             "recipe.yaml:1: order `both_mean` needs several responses; a pointwise recipe sees one", id="order-of-one",
         ),
         pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: score, form: line, copied: {marker: SAYS, turn: plan}",
+            "recipe.yaml:1: `copied.turn` must be an earlier turn that sees the response, and there is none; got `plan`",
+            id="copied-by-a-turn-that-sees-no-response",
+        ),
+        pytest.param(
             "recipe.yaml", "sampling: {temperature: 0}", "needs: {capabilities: [telepathy]}",
             "recipe.yaml:10: `needs.capabilities`: unknown capability `telepathy`; known: top_logprobs, score_continuation, "
             "structured, prefill, vision, seed", id="unknown-capability",
