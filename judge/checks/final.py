@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+from judge.checks.doubt import changed_before, other_base, says_more, taken_back
 from judge.checks.exact import exact
 from judge.checks.formulas import math_equal
 from judge.checks.match import agrees, normalise
+from judge.checks.phrases import in_symbols
 from judge.checks.stated import FORMULA, MAX_CHARS, FinalAnswer, answer_part, find_stated
 from judge.checks.units import UNITS
 from judge.checks.values import changes_number, compare_values, has_value
@@ -19,15 +21,17 @@ from judge.checks.values import changes_number, compare_values, has_value
 __all__ = ["MAX_CHARS", "is_value", "matches", "states"]
 MAX_REFERENCE, MAX_TAIL = 2_000, 1_500  # characters
 _FEW_WORDS = 10  # beside a formula or number, in a text that is little more than an answer
+_DATE_WORDS = 2
+_STOPS = " .,;:!?*_-\u2026\u3002\n"
 _SHORT_WORDS, _SHORT_CHARS = 5, 60  # of an answer in words that a program may fail to read
 _PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
 _BEFORE_NUMBER = ("$", "€", "£", "-", "\u2212")
-_PERCENT = frozenset(("percent", "pct"))
-_ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:or|oder|ou|или|或)\s(?:\S{1,3}\s)?\S{0,3}\d")
+_ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:\\text\{\s?)?(?:or|oder|ou|или|或)\s(?:\S{1,4}\s)?\S{0,6}\d")
+_SEVERAL = re.compile(r"[,;{∪]|\b(?:or|and)\b|\\cup|\\pm")
+_JOINED = re.compile(r",?\s(?:and|or)\s")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _MATHS = re.compile(r"[\\^_+*/=<>≤≥≈√π!()\[\]{}|]")
-_CLAUSE = re.compile(r"\b(?:is|are|was|were|be|equals?|ist|sind|est|es|gives?|has|have|makes?)\b|[=:,;.!?\n]", re.IGNORECASE)
 _DELIMITED = re.compile(r"(?<!\\)\$|\\[(\[]|\\f?boxed|\\begin\{(?:align|equation)")
 _COMMANDS = re.compile(
     r"\\(?:begin|end)\s?\{[a-z*]{1,20}\}(?:\{[^{}]{0,20}\})?|\\(?:text|mbox|mathrm|textbf|mathbf|operatorname)\s?\{[^{}]{0,80}\}|\\[A-Za-z]+"
@@ -37,7 +41,6 @@ _MATH_WORDS = frozenset(
 )
 _SYMBOLS = frozenset("\\$∞∅π√=<>≤≥^_{")
 _WORD = re.compile(r"[A-Za-z]{3,}")
-_UNIT = re.compile(r"(?:\d|\}|\))\s{0,3}(?:\\(?:text|mbox|mathrm)\{\s{0,3})?([A-Za-z]{2,12})(?![A-Za-z])")
 
 
 def states(text: str, reference: str) -> bool | None:
@@ -97,8 +100,11 @@ def is_value(reference: str) -> bool:
     name = re.fullmatch(r"[^\W\d_]+-?\d+|\d+-?([^\W\d_]+)", plain)  # K2, F-16, 3M
     if name:
         return name[1] in UNITS
-    if not all(changes_number(word) for word in _prose(plain)):
-        return False
+    if in_symbols(plain) != plain:  # "no solution"
+        return True
+    words = [word for word in _prose(plain) if not changes_number(word)]
+    if words:
+        return len(words) <= _DATE_WORDS and any(c.isdigit() for c in plain)  # "8 May 1945"
     return any(c.isdigit() or c in _SYMBOLS for c in plain) or (exact(plain) is not None and any(c in "+-*/" for c in plain))
 
 
@@ -113,7 +119,7 @@ def _stated_reference(reference: str) -> str:
 
 def _unmarked(answer: str, reference: str) -> bool | None:
     """Nothing states an answer in digits: number words, or another thing said in a few words."""
-    if not any(c.isalnum() for c in answer):
+    if not answer.strip(_STOPS):
         return False
     last = re.split(r"[.!?\n\u3002](?:\s|$)", answer[-300:].rstrip(".!? \u3002"))[-1]
     value = compare_values(last, reference)
@@ -124,12 +130,19 @@ def _unmarked(answer: str, reference: str) -> bool | None:
 
 
 def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
-    if agrees(stated.text, reference):
-        return True if stated.how != "number" else _in_place(answer, answer.rfind(stated.text), reference)
-    if _ALTERNATIVES.search(stated.text) and has_value(reference):  # "3 or 4"
+    at = answer.rfind(stated.text)
+    same = _said(stated, answer, at, reference)
+    in_doubt = same and stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text))
+    return None if in_doubt else same
+
+
+def _said(stated: FinalAnswer, answer: str, at: int, reference: str) -> bool | None:
+    if stated.how != "number" and agrees(stated.text, reference):
+        return True
+    if _ALTERNATIVES.search(stated.text) and not _SEVERAL.search(reference):  # "3 or 4"
         return False
     if stated.how == "number":
-        return _in_place(answer, answer.rfind(stated.text), reference)
+        return _in_place(answer, at, reference)
     found = compare_values(stated.text, reference)
     numbers = list(_DIGITS.finditer(stated.text))
     if found is None and len(numbers) == 1 and _WORD.search(stated.text) and not _MATHS.search(stated.text):
@@ -138,7 +151,7 @@ def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
         found = _by_library(stated, answer, reference)
         chain = _CHAIN.split(stated.text)
         if found is None and len(chain) > 1 and not _CHAIN.search(reference):  # "2 + 2 = 4": what it comes to
-            return _compare(FinalAnswer(chain[-1].strip("$ ."), stated.how), answer, reference)
+            return _said(FinalAnswer(chain[-1].strip("$ ."), stated.how), answer, at, reference)
         return found
     return found or False
 
@@ -154,10 +167,11 @@ def _in_place(text: str, at: int, reference: str) -> bool | None:
     if same is None and behind not in UNITS and not changes_number(behind):
         same = compare_values(piece[1], reference)  # words around a number aside
     if same is None and is_value(reference):
-        return math_equal(_delimited(reference), f"${piece[0]}$") if behind in ("", "%", "\\%") or behind in _PERCENT else None
-    before = text[max(0, at - 300) : at]
+        plain = behind in ("", "%", "\\%", "percent", "pct") and not other_base(piece[0], reference)
+        return math_equal(_delimited(reference), f"${piece[0]}$") if plain else None
     if same:
-        return None if any(changes_number(word) for word in _CLAUSE.split(before)[-1].split()[-3:]) else True
+        return None if changed_before(text, at) else True
+    before = text[max(0, at - 300) : at]
     sentence = re.split(r"[.!?]\s|\n", before)[-1] if behind else ""  # "12 after 3 days": 12 may be meant
     return None if any(compare_values(each[1], reference) for each in _PIECE.finditer(sentence)) else False
 
@@ -168,7 +182,7 @@ def _by_library(stated: FinalAnswer, answer: str, reference: str) -> bool | None
     form = stated.text if stated.how == "mark" and _DELIMITED.search(stated.text) else _formula(stated.text)
     forms = (form, "" if stated.how == "mark" else answer[-MAX_TAIL:])
     same = math_equal(gold, *filter(None, forms)) if gold and any(forms) else None
-    return None if same and _other_unit(stated.text, reference) else same
+    return None if same and says_more(stated.text, reference) else same
 
 
 def _delimited(text: str) -> str:
@@ -177,16 +191,10 @@ def _delimited(text: str) -> str:
 
 def _formula(text: str) -> str:
     """A text as one formula between dollar signs; empty where it is prose, which would be read as a product of its letters."""
-    return "" if _prose(text) else f"${text.strip().strip('$')}$"
+    return "" if _prose(text) else f"${_JOINED.sub(', ', text).strip().strip('$')}$"
 
 
 def _prose(text: str) -> list[str]:
     """The words of a formula that stand outside of LaTeX commands and mean nothing in one."""
     words = (word.casefold() for word in _WORD.findall(_COMMANDS.sub(" ", text)))
     return [word for word in words if word not in _MATH_WORDS and word not in UNITS]
-
-
-def _other_unit(text: str, reference: str) -> bool:
-    """Whether both name units and none is the same; the library leaves units aside."""
-    mine, theirs = ({UNITS[u].name for u in _UNIT.findall(each) if u in UNITS} for each in (text, reference))
-    return bool(mine and theirs and not mine & theirs)

@@ -59,7 +59,7 @@ def normalise(text: str) -> str:
     text = _WRAPPED.sub(r" \1 ", text) if "\\" in text else text
     text = _COMMAND.sub(lambda m: _SYMBOLS.get(m.group(), m.group()), text) if "\\" in text else text
     text = " ".join(text.casefold().split())
-    if any(c in text for c in "=+-*/^_{},()[]<>≤≥∪|"):
+    if any(c in text for c in "=+-±*/^_{},()[]<>≤≥∪|"):
         worded = re.search(r"(?<![\\{a-z])[^\W\d_]{2,}", text)
         text = re.sub(r" ?([,()\[\]^]) ?", r"\1", text) if worded else re.sub(r"(?<![^\W_]) | (?![^\W_])", "", text)
         text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
@@ -161,7 +161,7 @@ def agrees(response: str, reference: str) -> bool:
     if len(response) > MAX_LENGTH or len(reference) > MAX_LENGTH:
         return False
     mine, theirs = normalise(response), normalise(reference)
-    if case_differs(response, reference) or _case_tells(response, reference):
+    if case_differs(response, reference) or _case_tells(response, reference) or _one_list(response, reference):
         return False
     if mine == theirs:
         return mine != ""
@@ -178,9 +178,20 @@ def _case_tells(first: str, second: str) -> bool:
     one, other = first.strip(_MARKS), second.strip(_MARKS)
     if one == other or len(one) > 6 or one.casefold() != other.casefold() or one.casefold() in entries("truth"):
         return False
-    if len(one) == 2:
-        return one[0].casefold() == one[1].casefold() or not all(name.islower() or name.isupper() for name in (one, other))
+    upper, title = any(name.isupper() for name in (one, other)), any(name.istitle() for name in (one, other))
+    if len(one) == 2 and ((upper and title) or one[0].casefold() == one[1].casefold()):
+        return True
     return not all(name.islower() or name.isupper() or name.istitle() for name in (one, other))
+
+
+LISTED = re.compile(r"\d,\s+\d")  # `1, 234` is two numbers
+
+
+def _one_list(first: str, second: str) -> bool:
+    """Whether one text has numbers with a comma and a space between, and the other no sign of a list: `1, 234` is not 1234."""
+    lists = bool(LISTED.search(first)), bool(LISTED.search(second))
+    other = second if lists[0] else first
+    return lists[0] != lists[1] and any(c.isdigit() for c in other) and not re.search(r"[,;]|\band\b", other)
 
 
 def _same(mine: str, theirs: str, depth: int) -> bool:

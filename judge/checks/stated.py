@@ -14,7 +14,9 @@ from judge.thinking import split_thinking
 
 MAX_CHARS = 200_000  # of the end of a response; what comes before it states no final answer
 _ANSWER = re.compile(
-    r"(?:answer\s{0,3}(?:is|:|=)|(?:respuesta|antwort|réponse|resposta|risposta|ответ|antwoord|odpowiedź|cevap|jawaban|lösung)(?:\s(?:es|ist|lautet|est|é|è)|\s?:)"
+    r"(?:(?:answer(?: to (?:your|the|this) question)?|(?:correct|right) (?:option|choice))\s{0,3}(?:is|:|=)"
+    r"|(?:respuesta|antwort|réponse|resposta|risposta|ответ|antwoord|odpowiedź|cevap|jawaban|lösung)"
+    r"(?:\s(?:es|ist|lautet|est|é|è)|\s?:)"
     r"|(?:答案|答え|解答|正解|답|정답)\s?(?:[:：]|是|は|은))[ \t]{0,9}(?:\*{1,2})?[:：]?[ \t]{0,9}(?=\S)",
     re.IGNORECASE,
 )
@@ -29,8 +31,11 @@ FORMULA = re.compile(
 _OPERAND = r"[(\[]{0,3}\s?(?:\d[\d.,]{0,20}[A-Za-z]?|[A-Za-z])[)\]]{0,3}"
 _PLAIN = re.compile(rf"(?<![\w)])({_OPERAND}(?:\s?[-+*/^\u00d7]\s?{_OPERAND}){{1,20}})$")  # x + 2, without dollars
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[a-z]{3,}\s+[a-z]{2,}")  # two words: the dollars are money
+_ARABIC = {0x066B: ".", 0x066C: ","}  # decimal and thousands separators
 _SENTENCE = re.compile(r"(?<=\S)\.\s+(?=[A-Z])")
 _LINE = 2_000  # characters
+_WORDS = re.compile(r"(?!(?:or|and|pm|am)\b)[^\W\d_]{2,}")
+_ALONE = 60  # characters
 _TAIL = 4_000  # characters of the end in which an unmarked answer is looked for
 
 
@@ -62,7 +67,7 @@ def stated_answer(text: str) -> str | None:
 
 def answer_part(text: str) -> str:
     """A response without its thinking; empty where the thinking never ends."""
-    return split_thinking(text).answer[-MAX_CHARS:].strip()
+    return split_thinking(text).answer[-MAX_CHARS:].strip().translate(_ARABIC)
 
 
 def find_stated(text: str) -> FinalAnswer | None:
@@ -100,6 +105,8 @@ def _last(text: str) -> FinalAnswer | None:
         if not _PROSE.search(m[0]) and not (len(m[0].strip("$ \\()")) < 2 < len(text) - len(m[0]))
     ]
     numbers = list(_NUMBER.finditer(text))
+    if len(text) <= _ALONE and numbers and not _WORDS.search(text):  # nothing but numbers and signs: "x = 2 or x = 3"
+        return FinalAnswer(text.strip(), "formula", True)
     if formulas and (not numbers or numbers[-1].end() <= formulas[-1].end()):
         inner = next(part for part in formulas[-1].groups() if part is not None)
         return FinalAnswer(inner.strip(), "formula", _ends(text[formulas[-1].end() :])) if inner.strip() else None

@@ -49,6 +49,7 @@ months 1 month months
 months 12 year years
 speed 1.609344 mph
 speed 1 km/h kmh kph
+speed 3.6 m/s
 """
 _COUNTED = "unit units|people|students|apples"
 

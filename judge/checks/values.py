@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from judge.checks.exact import Value, exact
-from judge.checks.match import agrees, normalise, number
+from judge.checks.match import LISTED, agrees, normalise, number
 from judge.checks.units import UNITS, MeasureUnit, case_differs, same_but_prefix
 from judge.numerals import SCALES, VALUES, fold, spoken
 
 MAX_TEXT = 300  # characters; a longer text is no short answer
 _WORDS = 12  # around one number; more make a statement that may say anything of it
 _NUMBER = re.compile(r"(?<![\w.,/^\\])[+-]?(?:\d{1,40}(?:[,.]\d{1,40}){0,12}|\.\d{1,40})(?:/\d{1,20})?(?![\w/^!_])")
-_OPTION = re.compile(r"(?:(?:option|choice) )?(?:[(\[]?([a-j])[)\].:]{0,2}|[(\[]([a-j])[)\]]\s?[^()\[\]]+)")
+_OPTION = re.compile(r"(?:(?:option|choice) )?(?:[(\[]?([a-j])[)\].:]{0,2}|[(\[]?([a-j])(?:[)\]]\s?|[:)]\s)[^()\[\]:]+)")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*")
 _NAMED = re.compile(r"^[a-z]\s?=\s?(?=[^=])")
 _SIGNS = re.compile(r"[<>≤≥≠≈~±=+*/^_\\|(){}\[\]:\-\u2013]")
 _SIGN_BEFORE = re.compile(r"([$€£])\s?$")
-_TAIL = re.compile(r"\s{0,3}(km/h|[$€£°%]|[a-z]{1,16})(?![a-z/^])\.?")
+_TAIL = re.compile(r"\s{0,3}(km/h|m/s|[$€£°%]|[a-z]{1,16})(?![a-z/^])\.?")
 _PERCENT = frozenset(("%", "percent", "pct"))
 _REDUCED = 1_000_000  # below it, `exact` takes every square out of a root
 _DECIMALS = re.compile(r"[+-]?\d*(?:\.(\d+))?")
@@ -88,6 +88,8 @@ def compare_values(first: str, second: str) -> bool | None:
         return True
     if len(first) > MAX_TEXT or len(second) > MAX_TEXT or not first.strip() or not second.strip():
         return None
+    if LISTED.search(first) or LISTED.search(second):
+        return None
     if case_differs(first, second):  # `10 MW`, `10 mW`; but `5 M` may be millions, or metres
         return False if same_but_prefix(first, second) and normalise(first) == normalise(second) else None
     mine, theirs = _NAMED.sub("", normalise(first)), _NAMED.sub("", normalise(second))
@@ -108,7 +110,7 @@ def has_value(text: str) -> bool:
         >>> has_value("42 apples"), has_value("\\\\sqrt{2}"), has_value("Paris"), has_value("3 or 4")
         (True, True, False, False)
     """
-    plain = _NAMED.sub("", normalise(text)) if len(text) <= MAX_TEXT else ""
+    plain = _NAMED.sub("", normalise(text)) if len(text) <= MAX_TEXT and not LISTED.search(text) else ""
     return bool(plain) and (_formula(plain) is not None or _amount(plain) is not None)
 
 
