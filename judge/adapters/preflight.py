@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judge.adapters._shared.failure_policy import Framework, framework, needs_group, policy_of
+from judge.adapters._shared.failure_policy import Framework, check_batch, framework, needs_group, policy_of
 from judge.adapters._shared.metrics import components_of, metric_names
 from judge.adapters._shared.sample import QUESTION_KEYS, shows_question
 from judge.adapters.areal import LIMIT_S
@@ -145,6 +145,10 @@ def _comparison(case: _Case) -> CheckAnswer:
     if not case.known.sees_groups:
         there = f"; they meet {case.known.meets}" if case.known.meets else ""
         return f"{case.cause} needs whole groups, and {case.name} shows one at a time{there}", True
+    try:
+        check_batch(case.name, case.plan.settings, "reward.shape")
+    except SettingsError as why:
+        return str(why), True
     return f"{case.cause} needs whole groups, and whole groups are judged at once"
 
 

@@ -13,25 +13,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from judge.adapters._shared.failure_policy import needs_group, policy_of
-from judge.adapters._shared.gather import GatheredRow, judge_groups
+from judge.adapters._shared.failure_policy import check_batch, needs_group, policy_of
+from judge.adapters._shared.gather import GatheredRow, judge_groups, several
 from judge.adapters._shared.metrics import BatchMetrics, components_of, why
 from judge.adapters._shared.sample import samples_of
 from judge.engine.protocol import Engine
-from judge.errors import NoVerdictError, SettingsError
+from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.monitor import Alarm
 from judge.pipeline.judge import Judge
 from judge.reward.missing import apply_policy
 from judge.settings import RunSettings
+from judge.shape import needs
 from judge.types import Reward, Sample
 
 _TRAINER_FIELDS = frozenset(
     {"completion_ids", "trainer_state", "log_extra", "log_metric", "environments", "prompt", "completion"}
 )
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A completion's reward before shaping and policy, the rewards of its baselines, and whether the engine was down."""
+
+    reward: Reward
+    references: Mapping[str, float]
+    down: bool
 
 
 class JudgeReward:
@@ -83,6 +94,7 @@ class JudgeReward:
         self.num_generations = num_generations
         self.judge = Judge.from_config(config, engine=engine, overrides=overrides, on_alarm=on_alarm)
         settings = self.judge.plan.settings
+        check_batch(framework, settings, name)
         self._policy, self._constant = policy_of(framework, settings, on_no_verdict, constant)
         self._metrics = BatchMetrics(name, components_of(self.judge.plan))
         cause = needs_group(settings, self._policy)
@@ -98,16 +110,36 @@ class JudgeReward:
         rows = self._rows(prompts, completions, kwargs)
         step = _step(kwargs)
         if self._whole:
-
-            def judge(groups: list[list[Sample]]) -> list[list[Reward]]:
-                flat = [replace(s, id=f"{g}.{k}", group=str(g)) for g, group in enumerate(groups) for k, s in enumerate(group)]
-                rewards = iter(self.judge.score(flat, step=step))
-                return [self._imputed([next(rewards) for _ in group]) for group in groups]
-
-            rewards = judge_groups(rows, judge, self.num_generations)
+            rewards = judge_groups(
+                rows, lambda groups: self._heard(groups, step), self.num_generations, lambda *all_: self._finished(*all_, step)
+            )
         else:
             rewards = self.judge.score([row.sample for row in rows], step=step)
         return self._values(rewards, kwargs, time.monotonic() - started)
+
+    def _heard(self, groups: Sequence[Sequence[Sample]], step: int | None) -> list[list[_Heard]]:
+        """What the judge says to the groups of this process, with the baseline rewards that go with them."""
+        flat = _named(groups)
+        heard = self.judge.session.heard_now(flat, step)
+        known = self.judge.finish.shaping.known
+        each = iter([_Heard(r, known(s), heard.down) for s, r in zip(flat, heard.rewards, strict=True)])
+        return [[next(each) for _ in group] for group in groups]
+
+    def _finished(
+        self, groups: Sequence[Sequence[Sample]], heard: Sequence[Sequence[_Heard]], step: int | None
+    ) -> list[list[Reward]]:
+        """The rewards of all groups of the step after shaping and policy: the same on every process."""
+        flat = _named(groups)
+        all_ = [
+            replace(h, reward=replace(h.reward, sample_id=s.id, group=s.group))
+            for s, h in zip(flat, chain.from_iterable(heard), strict=True)
+        ]
+        for each in all_:
+            self.judge.finish.shaping.references.update(each.references)
+        up = [(s, h.reward) for s, h in zip(flat, all_, strict=True) if not h.down]
+        done = iter(self.judge.session.finish_now([s for s, _ in up], [r for _, r in up], step))
+        rewards = iter([h.reward if h.down else next(done) for h in all_])
+        return [self._imputed([next(rewards) for _ in group]) for group in groups]
 
     def _imputed(self, group: list[Reward]) -> list[Reward]:
         if self._policy != "impute_group_mean":
@@ -117,6 +149,11 @@ class JudgeReward:
     def _rows(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[GatheredRow]:
         """The call's rows as samples; every group has one name, also when the same prompt stands twice in the batch."""
         ids = columns.get("completion_ids")
+        if ids is None and self._whole and "lengths" in needs(self.judge.plan.settings.reward.shape) and several():
+            raise DataError(  # a process that judges no group has no tokenizer to count with
+                f"{self.__name__}: a step of `reward.shape` needs lengths, and the trainer passes no `completion_ids`: with"
+                " several processes nobody counts them"
+            )
         samples = samples_of(
             self.judge.plan,
             prompts,
@@ -181,6 +218,11 @@ class AsyncJudgeReward(JudgeReward):
         samples = [row.sample for row in rows]
         rewards = await self.judge.ascore(samples, step=_step(kwargs))
         return self._values(rewards, kwargs, time.monotonic() - started)
+
+
+def _named(groups: Sequence[Sequence[Sample]]) -> list[Sample]:
+    """The samples of groups, each under its place."""
+    return [replace(s, id=f"{g}.{k}", group=str(g)) for g, group in enumerate(groups) for k, s in enumerate(group)]
 
 
 def _step(kwargs: Mapping[str, Any]) -> int | None:

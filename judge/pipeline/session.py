@@ -226,9 +226,13 @@ class Session:
     def finish_now(self, samples: Sequence[Sample], rewards: Sequence[Reward], step: int | None = None) -> list[Reward]:
         """The second half: shaping and policy, on all that belongs to one training step. Asks nothing of the judge.
 
-        Processes that finish the same batches in the same order keep the same memory. Lengths come with the samples.
+        Processes that finish the same batches in the same order keep the same memory.
         """
-        return self.finish.apply(_named(samples), rewards, step=self._step(step))
+
+        async def ask(live: _Live) -> list[Reward]:
+            return self.finish.apply(_named(samples), rewards, step=self._step(step), count_tokens=live.count_tokens)
+
+        return self._here(ask)
 
     async def score(
         self, samples: Sequence[Sample], step: int | None = None, *, watched: bool = True, raise_down: bool = False

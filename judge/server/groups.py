@@ -91,9 +91,10 @@ class GroupRendezvous:
             sample: Its one response is the member.
 
         Raises:
-            APIError: 409: it does not fit its group, or the group is incomplete; 422: no such index; 429: too many groups; and
-                what judging the group was refused for.
+            APIError: 409: it does not fit its group, or the group is incomplete; 422: no such index, or the settings compare the
+                groups of a batch; 429: too many groups; and what judging the group was refused for.
         """
+        self._service.check_one_group()
         if not index < size <= self._settings.max_size:
             message = f"index {index} of a group of {size}; indices begin at 0, and a group has 1 to {self._settings.max_size}"
             raise APIError(422, "bad_index", message, where="index")

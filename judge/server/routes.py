@@ -56,6 +56,7 @@ async def score(request: Request) -> Response:
 async def rank(request: Request) -> Response:
     """Judge responses to one prompt and put them in order. Recipes that compare see them together, others one by one."""
     state: State = request.app.state.judge
+    state.service.check_one_group()
     given, raw = await read(request, RankIn)
     rubrics = state.settings.client_rubrics
 

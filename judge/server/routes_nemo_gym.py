@@ -145,6 +145,7 @@ def _group_of(state: State, sample: Sample, row: dict[str, Any]) -> tuple[str, i
 async def compare(request: Request) -> Response:
     """genrm_compare's `/compare`: a whole group at once. Its answer has no place for a missing reward."""
     state: State = request.app.state.judge
+    state.service.check_one_group()
     given, raw = await read(request, CompareIn)
     prompt = given.conversation_history
     texts = [answer_in(each, f"response_objs[{i}]") for i, each in enumerate(given.response_objs)]

@@ -25,6 +25,7 @@ from judge.server.health import Drain, Health
 from judge.server.metrics import ServerMetrics
 from judge.server.monitor_buffer import MonitorBuffer
 from judge.settings.server import ServerSettings
+from judge.shape import across_groups
 from judge.types import NoVerdict, Reason, Reward, Sample
 
 Done = tuple[list[int], list[list[Reward]]]
@@ -107,6 +108,13 @@ class JudgingService:
         if not self.judge.finish.shaping.alone or settings.on_no_verdict == "group_mean":
             return [list(range(len(samples)))]
         return competing(samples) if settings.group is not None else [[i] for i in range(len(samples))]
+
+    def check_one_group(self) -> None:
+        """Refuse to judge one group alone where steps compare the groups of a batch. Raises APIError: 422."""
+        steps = across_groups(self.judge.plan.settings.reward.shape)
+        if steps:
+            message = f"`{steps[0]}` of `reward.shape` compares the groups of a batch, and this route sees one group"
+            raise APIError(422, "needs_batch", message, hint="POST /v1/score with all groups of the training step")
 
     async def _unit(self, request: int, samples: Sequence[Sample], unit: list[int], until: float) -> Done:
         own = [samples[i] for i in unit]

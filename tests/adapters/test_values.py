@@ -108,7 +108,7 @@ def test_one_process_judges_each_group_once():
         seen.extend([[s.responses[0] for s in g] for g in groups])
         return [[s.responses[0] for s in g] for g in groups]
 
-    assert judge_groups(rows, judge, 2) == ["a0", "b1", "a2", "b3"]
+    assert judge_groups(rows, judge, 2, lambda groups, results: results) == ["a0", "b1", "a2", "b3"]
     assert seen == [["a0", "a2"], ["b1", "b3"]]
 
 

@@ -45,6 +45,30 @@ async def post(client, index: int, body: dict, group: str = "g"):
     return await client.post(f"/v1/groups/{group}/members/{index}", json=body, timeout=30)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/v1/groups/g/members/0", member(0), id="member"),
+        pytest.param("/v1/rank", {"prompt": "Which?", "responses": ["a", "b"]}, id="rank"),
+        pytest.param(
+            "/compare",
+            {
+                "conversation_history": [{"role": "user", "content": "Which?"}],
+                "response_objs": [{"output": [{"role": "assistant", "content": [{"type": "output_text", "text": "a"}]}]}] * 2,
+            },
+            id="compare",
+        ),
+    ],
+)
+async def test_one_group_is_no_batch(path, body):
+    """Of one group a request every group is the best of its batch: length would count in all of them."""
+    step = {"kind": "grpo_lambda", "pass_at": 0.5}
+    config = {"recipe": "pointwise", "rubric": "helpfulness", "reward": {"shape": [step]}}
+    async with client_of(Scripted(), config=config) as client:
+        answer = await client.post(path, json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "needs_batch")
+
+
 async def test_members_in_any_order_get_their_own_reward_once_judged():
     """The group is judged once, by comparing; who came twice is answered twice and changes nothing."""
     engine = Comparing()
@@ -173,6 +197,9 @@ def judging_service() -> JudgingService:
 
     class Open:
         drain = SimpleNamespace(error=APIError(503, "draining", "about to stop"))
+
+        def check_one_group(self) -> None:
+            """Nothing compares groups."""
 
         def check_open(self) -> None:
             """It is."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from judge.errors import SettingsError, did_you_mean
 from judge.settings import RunSettings
-from judge.shape import alone
+from judge.shape import across_groups, alone
 
 Policy = Literal["exclude", "impute_group_mean", "constant", "raise"]
 
@@ -28,6 +28,7 @@ class Framework:
         sees_groups: Whether one call can hold all completions of a prompt.
         meets: How group members meet at a server, where no call shows them.
         needs_number: Whether a group without any reward needs one all the same: it cannot be left out.
+        sees_batch: Whether the groups of a training step can be brought together, over all processes.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Framework:
     sees_groups: bool
     meets: str = ""
     needs_number: bool = False
+    sees_batch: bool = False
 
     def takes_constant(self, policy: str) -> bool:
         """Whether a policy comes with a number."""
@@ -45,12 +47,24 @@ class Framework:
 FRAMEWORKS = {
     f.name: f
     for f in (
-        Framework("trl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean; advantage 0", True),
+        Framework(
+            "trl",
+            ("exclude", "impute_group_mean", "constant", "raise"),
+            "left out of the mean; advantage 0",
+            True,
+            sees_batch=True,
+        ),
         Framework("trl-async", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
-        Framework("unsloth", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
-        Framework("axolotl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True),
+        Framework(
+            "unsloth", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True, sees_batch=True
+        ),
+        Framework(
+            "axolotl", ("exclude", "impute_group_mean", "constant", "raise"), "left out of the mean", True, sees_batch=True
+        ),
         Framework("axolotl-async", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
-        Framework("ms-swift", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True),
+        Framework(
+            "ms-swift", ("impute_group_mean", "constant", "raise"), "0, as if the answer were the worst", True, sees_batch=True
+        ),
         Framework(
             "verl", ("raise", "constant"), "an error, or NaN for the whole group", False, "at a server, by `reward_kwargs.group`"
         ),
@@ -169,3 +183,24 @@ def needs_group(settings: RunSettings, policy: str) -> str:
     if not alone(settings.reward.shape):
         return "`reward.shape`"
     return "`impute_group_mean`" if policy == "impute_group_mean" or settings.on_no_verdict == "group_mean" else ""
+
+
+def check_batch(name: str, settings: RunSettings, where: str) -> None:
+    """Refuse steps that compare the groups of a training step where a framework never brings these together.
+
+    Raises:
+        SettingsError: Naming the steps.
+
+    Example:
+        >>> from judge.shape import RankStep
+        >>> check_batch("slime-group", RunSettings(reward={"shape": (RankStep(over="batch"),)}), "judge")
+        Traceback (most recent call last):
+        judge.errors.SettingsError: judge: `rank` of `reward.shape` compares the groups of a training step, and slime-group ...
+    """
+    steps = across_groups(settings.reward.shape)
+    if steps and not framework(name).sees_batch:
+        named = ", ".join(f"`{step}`" for step in steps)
+        raise SettingsError(
+            f"{where}: {named} of `reward.shape` compares the groups of a training step, and {name} shows at most one group a"
+            f" call; frameworks that show all: {', '.join(f.name for f in FRAMEWORKS.values() if f.sees_batch)}"
+        )

@@ -21,6 +21,7 @@ from judge.errors import DataError, JudgeError
 from judge.types import Sample
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,20 @@ def form_groups(keys: Sequence[str], size: int | None) -> list[list[int]]:
     return sorted(groups)
 
 
-def judge_groups(rows: Sequence[GatheredRow], judge: Callable[[list[list[Sample]]], list[list[R]]], size: int | None) -> list[R]:
+def judge_groups(
+    rows: Sequence[GatheredRow],
+    judge: Callable[[list[list[Sample]]], list[list[R]]],
+    size: int | None,
+    finish: Callable[[list[list[Sample]], list[list[R]]], list[list[T]]],
+) -> list[T]:
     """Judge whole groups and return one result a row of this process, in its order.
 
     With several processes, groups are formed over all of them and group g is judged by rank g mod world, once.
 
     Args:
         judge: Groups of samples -> results in the same shape.
+        finish: All groups of the step with their results -> what is returned. Called on every rank with the same arguments, so
+            that what compares groups, or remembers them, comes to the same on each.
 
     Raises:
         JudgeError: Whatever `judge` raises on any rank is raised on all of them, so that none waits for another.
@@ -73,7 +81,8 @@ def judge_groups(rows: Sequence[GatheredRow], judge: Callable[[list[list[Sample]
     world, rank = _world()
     if world == 1:
         groups = form_groups([row.key for row in rows], size)
-        return _scatter(len(rows), groups, judge([[rows[i].sample for i in group] for group in groups]))
+        samples = [[rows[i].sample for i in group] for group in groups]
+        return _scatter(len(rows), groups, finish(samples, judge(samples)))
     everyone: list[list[GatheredRow]] = _all_gather(list(rows), world)
     flat = [row for part in everyone for row in part]
     groups = form_groups([row.key for row in flat], size)
@@ -91,9 +100,15 @@ def judge_groups(rows: Sequence[GatheredRow], judge: Callable[[list[list[Sample]
         if error is not None:
             raise error
     by_group = {g: results for part, _ in answers for g, results in part.items()}
-    results = _scatter(len(flat), groups, [by_group[g] for g in range(len(groups))])
+    samples = [[flat[i].sample for i in group] for group in groups]
+    results = _scatter(len(flat), groups, finish(samples, [by_group[g] for g in range(len(groups))]))
     start = sum(len(part) for part in everyone[:rank])
     return results[start : start + len(rows)]
+
+
+def several() -> bool:
+    """Whether groups are formed over more than one process here."""
+    return _world()[0] > 1
 
 
 def _scatter(count: int, groups: Sequence[Sequence[int]], results: Sequence[Sequence[R]]) -> list[R]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from judge.adapters._shared.failure_policy import FRAMEWORKS, needs_group, policy_of
+from judge.adapters._shared.failure_policy import FRAMEWORKS, check_batch, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
 from judge.adapters._shared.metrics import components_of, sample_metrics, why
 from judge.adapters._shared.sample import reference_of, shown_fields, shows_question
@@ -139,7 +139,7 @@ class ProcessJudge:
 
 
 def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> None:
-    """Refuse what needs whole groups where a framework shows none.
+    """Refuse what needs whole groups where a framework shows none, and what compares groups where it shows one at a time.
 
     Raises:
         SettingsError: Naming the setting.
@@ -151,6 +151,7 @@ def check_alone(framework: str, settings: RunSettings, name: str = "judge") -> N
             f"{name}: {cause} needs the other responses to the same prompt, and {framework} shows one response a call;{meets}"
             f" frameworks that show groups: {', '.join(f.name for f in FRAMEWORKS.values() if f.sees_groups)}"
         )
+    check_batch(framework, settings, name)
 
 
 def config_of(config: Any) -> str | Path | dict[str, Any] | RunSettings:
