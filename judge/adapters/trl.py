@@ -111,7 +111,10 @@ class JudgeReward:
         step = _step(kwargs)
         if self._whole:
             rewards = judge_groups(
-                rows, lambda groups: self._heard(groups, step), self.num_generations, lambda *all_: self._finished(*all_, step)
+                rows,
+                lambda groups: self._heard(groups, step),
+                self.num_generations,
+                lambda groups, heard: self._finished(groups, heard, step),
             )
         else:
             rewards = self.judge.score([row.sample for row in rows], step=step)
