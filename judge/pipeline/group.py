@@ -314,6 +314,11 @@ def _uncertainty(heard: Sequence[Reward], silent: int, met: int) -> Uncertainty:
     expected = [r.uncertainty.expected for r in heard if r.uncertainty.expected is not None]
     entropy = [r.uncertainty.entropy for r in heard if r.uncertainty.entropy is not None]
     gaps = [r.uncertainty.order_gap for r in heard if r.uncertainty.order_gap is not None]
+    orders: dict[frozenset[int], list[float]] = {}  # of pairs that the tournament asked in both orders itself
+    for reward in heard if not gaps else ():
+        if reward.raw_reward is not None and reward.calls and len(reward.calls[-1].order) == 2:
+            orders.setdefault(frozenset(reward.calls[-1].order), []).append(reward.raw_reward)
+    gaps += [max(values) - min(values) for values in orders.values() if len(values) > 1]
     return Uncertainty(
         spread=math.sqrt(math.fsum(s * s for s in spreads)) / len(spreads) if spreads else None,
         missing=silent / (silent + met) if silent + met else 0.0,

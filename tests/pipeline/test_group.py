@@ -98,6 +98,7 @@ async def test_a_recipe_of_one_order_is_asked_in_both():
     judging, engine = made(biased, order="single", single_order=True)
     rewards = await judging.judge_group(group(*TEXTS))
     assert [r.raw_reward for r in rewards] == [0.5] * 4
+    assert rewards[0].uncertainty.order_gap == 1.0  # as in a recipe that asks both orders: the judge goes by the place
     assert len(engine.requests) == 12
 
 
