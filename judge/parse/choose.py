@@ -89,9 +89,8 @@ class UntrustedTexts:
 
     def holds(self, source: str) -> bool:
         """Whether these words stand anywhere in them, the last word whole."""
-        source = source.casefold()
-        found = ((text, text.find(source)) for text in map(str.casefold, self._readings)) if source else ()
-        return any(at >= 0 and not text[at + len(source) : at + len(source) + 1].isalnum() for text, at in found)
+        whole = re.compile(rf"{re.escape(source.casefold())}(?![^\W_])")
+        return bool(source) and any(whole.search(text.casefold()) for text in self._readings)
 
 
 class Planted:
