@@ -105,7 +105,9 @@ def is_value(reference: str) -> bool:
     words = [word for word in _prose(plain) if not changes_number(word)]
     if words:
         return len(words) <= _DATE_WORDS and any(c.isdigit() for c in plain)  # "8 May 1945"
-    return any(c.isdigit() or c in _SYMBOLS for c in plain) or (exact(plain) is not None and any(c in "+-*/" for c in plain))
+    if _DELIMITED.search(reference) or any(c.isdigit() or c in _SYMBOLS for c in plain):
+        return True
+    return exact(plain) is not None and any(c in "+-*/" for c in plain)
 
 
 def _stated_reference(reference: str) -> str:

@@ -14,6 +14,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import select
 import subprocess
 import sys
@@ -27,6 +28,15 @@ from judge.shipped import install_command
 LOG = logging.getLogger("judge.checks")
 MAX_CHARS = 2_000  # of a reference or an answer; of a longer text the end is read
 START_S, WAIT_S = 60.0, 10.0  # seconds
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_RELIABLE = frozenset(
+    """
+    frac dfrac tfrac cfrac sqrt pi cdot times div pm left right big Big bigg Bigg bigl bigr text mathrm mbox textbf
+    mathbf boxed fbox begin end infty cup cap in le leq leqslant ge geq geqslant lt gt ne neq sin cos tan circ degree
+    quad qquad displaystyle emptyset varnothing mathbb alpha beta gamma delta theta lambda mu nu rho sigma tau phi
+    varphi omega cdots ldots dots setminus
+    """.split()
+)
 _CHILD = Path(__file__).with_name("math_child.py")
 
 
@@ -52,9 +62,19 @@ def math_equal(reference: str, *answers: str) -> bool | None:
     if not _installed():
         return None
     try:
-        return _asked(reference[:MAX_CHARS], tuple(answer[-MAX_CHARS:] for answer in answers))
+        same = _asked(reference[:MAX_CHARS], tuple(answer[-MAX_CHARS:] for answer in answers))
     except _Ended:
         return None
+    return None if same is False and not (_plain(reference) and _plain(answers[0])) else same
+
+
+def _plain(text: str) -> bool:
+    """Whether the library's reading of a formula can be relied on to tell it from another.
+
+    Not so for logarithms without a base, angles of sines, recurring decimals, and whatever command is not in the list.
+    """
+    commands = set(_COMMAND.findall(text))
+    return commands <= _RELIABLE and not ("circ" in commands and commands & {"sin", "cos", "tan"})
 
 
 @lru_cache(maxsize=1)

@@ -100,9 +100,7 @@ def _marked(text: str, *, final: bool = False) -> FinalAnswer | None:
 def _last(text: str) -> FinalAnswer | None:
     """The last formula or the last number, whichever ends later; dollars around two words are no formula."""
     formulas = [
-        m
-        for m in FORMULA.finditer(text)
-        if not _PROSE.search(m[0]) and not (len(m[0].strip("$ \\()")) < 2 < len(text) - len(m[0]))
+        m for m in FORMULA.finditer(text) if not _PROSE.search(m[0]) and (len(m[0].strip("$ \\()")) > 1 or _ends(text[m.end() :]))
     ]
     numbers = list(_NUMBER.finditer(text))
     if len(text) <= _ALONE and numbers and not _WORDS.search(text):  # nothing but numbers and signs: "x = 2 or x = 3"
