@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_CHARS = 200
 _MAX_TERMS = 40
 _MAX_POWER = 40
 _MAX_BITS = 1200  # of a numerator or denominator
 _TOKEN = re.compile(r"\s{0,50}(\d{1,60}(?:\.\d{1,60})?|\.\d{1,60}|\\[A-Za-z]{1,12}|[A-Za-zπ∞√]|\*\*|[-+*/^()\[\]{}])")
+
+_WORD = re.compile(r"(?<![A-Za-z\\])(?!\\|sqrt)[A-Za-z]{3,}")
 
 Monomial = tuple[tuple[str, int], ...]
 """Letters and roots with their powers: `(("√5", 1), ("π", 2))`."""
@@ -27,6 +30,7 @@ class _Unknown(ValueError):
     """Not a formula this reader knows."""
 
 
+@lru_cache(maxsize=2048)
 def exact(text: str) -> Value | None:
     """The exact value of a formula in LaTeX or plain notation; None for anything else.
 
@@ -34,7 +38,7 @@ def exact(text: str) -> Value | None:
         >>> exact("\\\\frac{\\\\sqrt{8}}{2}") == exact("sqrt(2)"), exact("2(x+1)") == exact("2x + 2"), exact("dog")
         (True, True, None)
     """
-    if not text or len(text) > MAX_CHARS:
+    if not text or len(text) > MAX_CHARS or _WORD.search(text):
         return None
     found, at = [], 0
     text = text.replace("sqrt", "\\sqrt").replace("\\\\sqrt", "\\sqrt").rstrip()

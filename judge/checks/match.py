@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from functools import lru_cache
 
 from judge.checks.exact import MAX_CHARS, exact
 from judge.checks.phrases import in_symbols, root_of
@@ -41,6 +42,10 @@ _MEASURE = re.compile(
 )
 
 
+_CACHED = 2048  # texts; a reference is compared with many responses
+
+
+@lru_cache(maxsize=_CACHED)
 def normalise(text: str) -> str:
     """Fold what does not change an answer: width, case, outer markup, words like "The answer is", trailing stops, LaTeX spelling.
 
@@ -119,6 +124,7 @@ def number(text: str) -> Fraction | None:
     return _number(normalise(text))
 
 
+@lru_cache(maxsize=_CACHED)
 def _number(text: str) -> Fraction | None:
     text = text.strip("$€£ ").replace("{,}", ",")
     if not text or len(text) > 200:
@@ -301,9 +307,7 @@ def _items(text: str) -> list[str]:
 
 
 def _formula(mine: str, theirs: str) -> bool:
-    if not (any(c.isdigit() or c in "πi√" for c in mine) or any(c in "+-*/^" for c in mine)):
+    if not all(any(c.isdigit() or c in "πi√+-*/^" for c in text) for text in (mine, theirs)):
         return False
     first = exact(mine)
-    if first is None:
-        return False
-    return first == exact(theirs)
+    return first is not None and first == exact(theirs)

@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 from judge.thinking import split_thinking
 
 MAX_CHARS = 200_000  # of the end of a response; what comes before it states no final answer
-_ANSWER = re.compile(
-    r"(?:(?:answer(?: to (?:your|the|this) question)?|(?:correct|right) (?:option|choice))\s{0,3}(?:is|:|=)"
-    r"|(?:respuesta|antwort|réponse|resposta|risposta|ответ|antwoord|odpowiedź|cevap|jawaban|lösung)"
-    r"(?:\s(?:es|ist|lautet|est|é|è)|\s?:)"
-    r"|(?:答案|答え|解答|正解|답|정답)\s?(?:[:：]|是|は|은))[ \t]{0,9}(?:\*{1,2})?[:：]?[ \t]{0,9}(?=\S)",
+_MARKS = """answer|correct option|correct choice|right option|right choice|respuesta|antwort|réponse|resposta|risposta|ответ
+antwoord|odpowiedź|cevap|jawaban|lösung|答案|答え|解答|正解|답""".replace("\n", "|").split("|")
+_SAYS = re.compile(
+    r"(?: to (?:your|the|this) question)?(?:\s{0,3}(?:is\b|:|=)|\s(?:es|ist|lautet|est|é|è)\b|\s?(?:[:：]|是|は|은))"
+    r"[ \t]{0,9}(?:\*{1,2})?[:：]?[ \t]{0,9}(?=\S)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -84,17 +84,27 @@ def find_stated(text: str) -> FinalAnswer | None:
 def _marked(text: str, *, final: bool = False) -> FinalAnswer | None:
     """What follows the last mark of an answer; `final`: behind a box only "final answer" is one."""
     at = -1 if final else text.rfind("####")
-    if at < 0:
-        marks = [m for m in _ANSWER.finditer(text) if not final or text[max(0, m.start() - 6) : m.start()].casefold() == "final "]
-        at = marks[-1].end() if marks else -1
-    else:
-        at += 4
+    at = at + 4 if at >= 0 else _behind_mark(text, final)
     line = text[at:].strip().split("\n", 1)[0][:_LINE] if at >= 0 else ""
     formula = FORMULA.match(line)
     if formula and line[formula.end() :].strip(" .*!")[:1] in ("", "I", "T"):  # nothing, or a new sentence
         line = formula[0]
     line = _SENTENCE.split(line, maxsplit=1)[0].strip().rstrip("!* ").removesuffix(".")
     return FinalAnswer(line, "mark") if line else None
+
+
+def _behind_mark(text: str, final: bool) -> int:
+    """Where the answer begins behind the last "answer is" or the like; -1 without one."""
+    lower = text.lower()
+    lower = lower if len(lower) == len(text) else text
+    found = -1
+    for mark in ("final answer",) if final else _MARKS:
+        at = lower.rfind(mark)
+        while at >= 0 and at + len(mark) > found:
+            says = _SAYS.match(text, at + len(mark))
+            found = max(found, says.end()) if says else found
+            at = -1 if says else lower.rfind(mark, 0, at)
+    return found
 
 
 def _last(text: str) -> FinalAnswer | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from judge.checks.exact import exact
 from judge.checks.match import agrees
 from tests.clock import least_cpu
 
+TEXTS = st.text(st.sampled_from("0123456789.,-/+% $€°^_()[]{}\\abcxkmMWπi√one two half'")) | st.text()
 SAME = [
     ("4", "4"),
     (" **4.** ", "4"),
@@ -247,3 +250,10 @@ def test_unknown_is_none(text):
 def test_no_formula_takes_long(text):
     """The answer is hostile, and nothing here has a time limit to fall back on."""
     assert least_cpu(lambda: agrees(text, "x+1"), 0.5) < 0.5  # 0.03 s at most on a quiet machine
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXTS, TEXTS)
+def test_agrees_both_ways(first, second):
+    """Which of the two is the reference does not matter, but that a blank reference agrees with nothing."""
+    assert agrees(first, second) == agrees(second, first) or not first.strip() or not second.strip()
