@@ -18,7 +18,7 @@ from judge.checks.stated import FORMULA, MAX_CHARS, FinalAnswer, answer_part, fi
 from judge.checks.units import UNITS
 from judge.checks.values import changes_number, compare_values, has_value
 
-__all__ = ["MAX_CHARS", "is_value", "matches", "states"]
+__all__ = ["MAX_CHARS", "is_value", "matches", "repeats_question", "states"]
 MAX_REFERENCE, MAX_TAIL = 2_000, 1_500  # characters
 _FEW_WORDS = 10  # beside a formula or number, in a text that is little more than an answer
 _DATE_WORDS = 2
@@ -29,6 +29,8 @@ _BEFORE_NUMBER = ("$", "€", "£", "-", "\u2212")
 _ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:\\text\{\s?)?(?:or|oder|ou|или|或)\s(?:\S{1,4}\s)?\S{0,6}\d")
 _SEVERAL = re.compile(r"[,;{∪]|\b(?:or|and)\b|\\cup|\\pm")
 _JOINED = re.compile(r",?\s(?:and|or)\s")
+_OPERATION = re.compile(r"[\w)}\]]\s{0,3}(?:[-+*/^×·÷!]|\\[A-Za-z])|\\(?:[cdt]?frac|sqrt|binom|sum|int|prod|log|ln|sin|cos|tan)")
+_SPACES = re.compile(r"[\s$]|\\[!,;:()\[\]]")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _MATHS = re.compile(r"[\\^_+*/=<>≤≥≈√π!()\[\]{}|]")
@@ -85,6 +87,22 @@ def matches(text: str, reference: str) -> bool | None:
     ):
         return _compare(stated, answer, reference)
     return _unmarked(answer, reference) if stated is None else False
+
+
+def repeats_question(text: str, reference: str, prompt: str) -> bool:
+    """Whether the formula that a response states is one of the prompt's own and not what the reference says.
+
+    `17 \\times 23` equals 391, and is no answer to "What is 17 \\times 23?".
+
+    Example:
+        >>> repeats_question("It is $17 + 23$.", "40", "What is 17+23?"), repeats_question("It is 40.", "40", "17+23?")
+        (True, False)
+    """
+    stated = find_stated(answer_part(text))
+    if stated is None or not _OPERATION.search(stated.text):
+        return False
+    formula = _SPACES.sub("", stated.text).rstrip("=.")
+    return formula in _SPACES.sub("", prompt) and formula not in _SPACES.sub("", reference)
 
 
 def is_value(reference: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.checks.final import matches, states
+from judge.checks.final import matches, repeats_question, states
 from judge.errors import RubricError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import PASSED, Criterion, Rubric
@@ -26,7 +26,7 @@ def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> fl
 
     None without a reference, and where a program cannot tell.
     """
-    return _any_reference(sample.reference, lambda reference: matches(sample.texts[index], reference))
+    return _any_reference(sample, index, sample.reference, matches)
 
 
 def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -35,16 +35,18 @@ def final_answer(sample: Sample, index: int, args: Mapping[str, Any]) -> float |
     None without either, and where a program cannot tell.
     """
     wanted = (str(args["answer"]),) if "answer" in args else sample.reference
-    return _any_reference(wanted, lambda reference: states(sample.texts[index], reference))
+    return _any_reference(sample, index, wanted, states)
 
 
-def _any_reference(references: tuple[str, ...] | None, right: Callable[[str], bool | None]) -> float | None:
-    """1 where one reference fits; 0 where none does; None where one may."""
-    cannot_tell = not references
+def _any_reference(
+    sample: Sample, index: int, references: tuple[str, ...] | None, right: Callable[[str, str], bool | None]
+) -> float | None:
+    """1 where one reference fits; 0 where none does; None where one may, or where the prompt's own formula is given back."""
+    cannot_tell, text = not references, sample.texts[index]
     for reference in references or ():
-        same = right(reference)
+        same = right(text, reference)
         if same:
-            return 1.0
+            return None if repeats_question(text, reference, sample.prompt_text) else 1.0
         cannot_tell = cannot_tell or same is None
     return None if cannot_tell else 0.0
 

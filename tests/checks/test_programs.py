@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from judge.checks.programs import find_check, prepare
+from judge.checks.programs import CHECKS, find_check, prepare
 from judge.errors import RubricError
 from judge.reward.fold import fold_criteria
 from judge.rubric.model import Criterion, Rubric
@@ -95,6 +95,21 @@ def test_a_check_of_ones_own_gives_a_score_or_nothing():
     for word in ("five", "nan", "text"):
         with pytest.raises(RubricError, match=r"gave .* a check gives a score in \[0, 1\], or None"):
             score(f"{__name__}:own", word)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "reference", "score"),
+    [
+        pytest.param("What is $17 \\times 23$?", "It is $17 \\times 23$.", "391", None, id="given-back"),
+        pytest.param("What is 17 * 23?", "\\boxed{17*23}", "391", None, id="in-a-box"),
+        pytest.param("What is $17 \\times 23$?", "$17 \\times 23 = 391$", "391", 1.0, id="worked-out"),
+        pytest.param("Which is greater, 2/3 or 3/5?", "2/3", "2/3", 1.0, id="one-of-two"),
+        pytest.param("Write 0.5 as a fraction.", "1/2", "0.5", 1.0, id="not-of-the-prompt"),
+    ],
+)
+def test_the_question_is_no_answer(prompt, response, reference, score):
+    """A formula of the prompt given back is equal to the answer, and pays nothing."""
+    assert CHECKS["final_answer"].run(Sample.of(prompt, response, reference=reference), 0, {}) == score
 
 
 def test_a_veto_that_cannot_tell_pays_nothing_and_costs_nothing():

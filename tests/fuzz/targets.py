@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from judge.checks.final import matches, states
+from judge.checks.values import compare_values
 from judge.errors import InputError
 from judge.jsonfile import parse_json
 from judge.parse import format_verdict, read, read_forced, read_strict
@@ -83,6 +85,14 @@ def rubric(data: bytes) -> None:
     done_or_refused(lambda: rubric_from(text_of(data), "row 1"), ("",))
 
 
+def answers(data: bytes) -> None:
+    """A response against a reference, in bytes on either side of `@`: the same, another, or it cannot be told."""
+    response, _, reference = text_of(data).partition("@")
+    for compare in (states, matches, compare_values):
+        assert compare(response, reference) in (True, False, None)
+    assert compare_values(response, reference) is compare_values(reference, response)
+
+
 def done_or_refused(act: Callable[[], object], names: tuple[str, ...]) -> None:
     """Run; a typed error is fine when it begins with one of the names."""
     said = names[0]
@@ -94,5 +104,5 @@ def done_or_refused(act: Callable[[], object], names: tuple[str, ...]) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "parse": parse, "quote": quote, "template": template, "yaml": yaml, "json": jsons, "rubric": rubric,
+    "parse": parse, "quote": quote, "template": template, "yaml": yaml, "json": jsons, "rubric": rubric, "answers": answers,
 }  # fmt: skip

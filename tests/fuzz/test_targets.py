@@ -33,6 +33,10 @@ PIECES = {
         "helpfulness",
         "../x", "null", ",", "9" * 310,
     ),
+    "answers": (
+        "@", "12", "1,000", ".5", "-", "/", "%", " km", "$", "\\boxed{", "}", "{", "\\frac", "\\sqrt", "(", ")", "[", "]", "= ", "x", "^", " or ",
+        " and ", "#### ", "The answer is ", "not ", "<think>", "</think>", "\n", "one", "half", "\\text{", "\\cup", "∞", "π", "1" * 50, "٤", "?",
+    ),
 }  # fmt: skip
 
 
