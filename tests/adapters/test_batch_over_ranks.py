@@ -19,6 +19,7 @@ from judge.types import Request
 
 SIZE = 2
 SHARES = [2, 1, 2, 1, 1, 1, 1, 1]  # right answers of each of eight prompts
+RUBRIC = {"criteria": [{"id": "right", "text": "The sum is right."}]}
 LAMBDA = {
     "kind": "grpo_lambda",
     "top": 0.2,
@@ -29,11 +30,11 @@ LASER = {"kind": "laser_d", "lower": 10, "upper": 40, "interval": 10, "pass_at":
 
 
 def marks(request: Request) -> str:
-    return "VERDICT: CORRECT" if "It is right" in request.messages[-1].content else "VERDICT: INCORRECT"
+    return "VERDICT: MET" if "It is right" in request.messages[-1].content else "VERDICT: UNMET"
 
 
 def made(shape: list[dict[str, Any]], **options: Any) -> JudgeReward:
-    config = {"recipe": "verifier", "filters": "off", "reward": {"shape": shape}}
+    config = {"recipe": "checklist", "rubric": RUBRIC, "filters": "off", "reward": {"shape": shape}}
     return JudgeReward(config, engine=ScriptedEngine(marks), num_generations=SIZE, **options)
 
 
@@ -49,7 +50,7 @@ def steps_of(reward: JudgeReward, rank: int, world: int, ids: bool = True) -> li
     prompts, texts, tokens = rows()
     mine = slice(rank * len(prompts) // world, (rank + 1) * len(prompts) // world)
     columns = {"completion_ids": tokens[mine]} if ids else {}
-    return [reward(prompts[mine], texts[mine], answer=["right"] * len(prompts[mine]), **columns) for _ in range(2)]
+    return [reward(prompts[mine], texts[mine], **columns) for _ in range(2)]
 
 
 def one(rank: int, world: int, port: int, out: Any, shape: list[dict[str, Any]], ids: bool) -> None:
@@ -124,7 +125,7 @@ def test_lengths_that_nobody_can_count_end_the_run_on_every_process():
 )
 def test_one_group_a_call_is_no_batch(name, step):
     """Of one group a call every group is the best one: length would count everywhere."""
-    config = {"recipe": "verifier", "reward": {"shape": [step]}, "no_verdict_constant": 0.5}
+    config = {"recipe": "checklist", "rubric": RUBRIC, "reward": {"shape": [step]}, "no_verdict_constant": 0.5}
     trainers = {kind: partial(JudgeReward, num_generations=2, framework=kind) for kind in ("trl-async", "axolotl-async")}
     make = trainers.get(name, partial(ProcessJudge, name))
     with pytest.raises(SettingsError, match="compares the groups of a training step"):
