@@ -247,9 +247,10 @@ def test_a_suspect_is_settled_within_its_step():
     """A probe that is paid brings more probes at once: by the next step the policy may have moved there."""
     canaries = {"per_batch": 8, "kinds": ["null"], "confirm": 4, "confirm_rounds": 2}
     alarms = {"constant_string_wins": {"action": "warn"}, "canary_passed": {"action": "warn"}}
-    engine = ScriptedEngine(lambda r: "VERDICT: CORRECT")
-    with Judge.from_config({"recipe": "verifier", "monitor": {"canaries": canaries, "alarms": alarms}}, engine=engine) as judging:
-        rewards = judging.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.", reference=str(i + 1)) for i in range(16)])
+    engine = ScriptedEngine(lambda r: "VERDICT: 5")
+    config = {"recipe": "pointwise", "rubric": "helpfulness", "monitor": {"canaries": canaries, "alarms": alarms}}
+    with Judge.from_config(config, engine=engine) as judging:
+        rewards = judging.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.") for i in range(16)])
     asked = sum(c["asked"] for c in judging.watch.monitor.as_dict()["canaries"])
     assert (len(rewards), asked) == (16, 8 + 2 * 4)
 
