@@ -32,6 +32,7 @@ _JOINED = re.compile(r",?\s(?:and|or)\s")
 _OPERATION = re.compile(r"[\w)}\]]\s{0,3}(?:[-+*/^×·÷!]|\\[A-Za-z])|\\(?:[cdt]?frac|sqrt|binom|sum|int|prod|log|ln|sin|cos|tan)")
 _SPACES = re.compile(r"[\s$]|\\[!,;:()\[\]]")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
+_NAME = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff\uac00-\ud7af]")
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _MATHS = re.compile(r"[\\^_+*/=<>≤≥≈√π!()\[\]{}|]")
 _DELIMITED = re.compile(r"(?<!\\)\$|\\[(\[]|\\f?boxed|\\begin\{(?:align|equation)")
@@ -145,8 +146,21 @@ def _unmarked(answer: str, reference: str) -> bool | None:
     value = compare_values(last, reference)
     if value is not None:
         return value
-    short = len(answer) <= _SHORT_CHARS and len(answer.split()) <= _SHORT_WORDS
-    return None if is_value(reference) and (short or has_value(last)) else False
+    if has_value(last) and is_value(reference):
+        return None
+    return _other_words(answer, reference)
+
+
+def _other_words(answer: str, reference: str) -> bool | None:
+    """An answer that is not the reference word for word: another one, unless it is short and may say the same.
+
+    That is so where the reference is a value or a code ("oxygen" for O2), or they share a word ("It is Paris." for Paris).
+    """
+    if len(answer) > _SHORT_CHARS or len(answer.split()) > _SHORT_WORDS:
+        return False
+    words, theirs = (set(_NAME.findall(text.casefold())) for text in (answer, reference))
+    code = not reference.replace(" ", "").isalpha() and not any(c.isdigit() for c in answer)
+    return None if is_value(reference) or code or words & theirs else False
 
 
 def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
@@ -173,7 +187,7 @@ def _said(stated: FinalAnswer, answer: str, at: int, reference: str) -> bool | N
         if found is None and len(chain) > 1 and not _CHAIN.search(reference):  # "2 + 2 = 4": what it comes to
             return _said(FinalAnswer(chain[-1].strip("$ ."), stated.how), answer, at, reference)
         return found
-    return found or False
+    return _other_words(stated.text, reference) if found is None else found
 
 
 def _in_place(text: str, at: int, reference: str) -> bool | None:

@@ -118,7 +118,10 @@ def test_cannot_tell(text, reference):
             "A long way round, but \\boxed{12} it is, whatever else may have been said before of it.", "12", True, id="box"
         ),
         pytest.param("Paris", "paris", True, id="name"),
-        pytest.param("It is Paris.", "Paris", False, id="more-than-the-name"),
+        pytest.param("It is Paris.", "Paris", None, id="more-than-the-name"),
+        pytest.param("oxygen", "O2", None, id="a-code-in-words"),
+        pytest.param("It is Rome.", "Paris", False, id="another-name"),
+        pytest.param("Paris was never what I had in mind for it.", "Paris", False, id="a-longer-text-about-the-name"),
     ],
 )
 def test_the_whole_response(text, reference, same):
