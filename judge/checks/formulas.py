@@ -37,6 +37,7 @@ _RELIABLE = frozenset(
     varphi omega cdots ldots dots setminus
     """.split()
 )
+_STARTS = 3  # that fail in a row, and no more are tried
 _CHILD = Path(__file__).with_name("math_child.py")
 
 
@@ -101,6 +102,7 @@ class _Child:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
+        self.failed = 0  # starts in a row
 
     def ask(self, line: bytes) -> str:
         """The reply to one line. Raises `_Ended` where none comes in time."""
@@ -115,6 +117,13 @@ class _Child:
                 raise _Ended from None
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self.failed >= _STARTS:
+            raise _Ended
+        self.failed += 1
+        if self.failed == _STARTS:
+            LOG.warning(
+                "the process that compares formulas does not start (%s %s): formulas are left open", sys.executable, _CHILD
+            )
         command = [sys.executable, "-P", str(_CHILD)]
         try:
             self.process = subprocess.Popen(  # noqa: S603  # this Python, and a file of this package
@@ -130,6 +139,7 @@ class _Child:
         if self._read(self.process, START_S) != "ready":
             self.end()
             raise _Ended
+        self.failed = 0
         return self.process
 
     def _read(self, process: subprocess.Popen[bytes], seconds: float) -> str:

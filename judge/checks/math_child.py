@@ -30,7 +30,8 @@ def _give_up(*_: object) -> None:
 
 def main() -> None:
     """Answer pairs until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     signal.signal(signal.SIGPROF, _give_up)
     compare = _comparer()
@@ -38,7 +39,8 @@ def main() -> None:
     for line in sys.stdin:
         pair = json.loads(line)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + HARD_S, resource.RLIM_INFINITY))
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + HARD_S, hard))
         try:
             signal.setitimer(signal.ITIMER_PROF, SOFT_S, SOFT_S)
             found = compare(pair["reference"], pair["answers"])

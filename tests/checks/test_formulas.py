@@ -88,6 +88,19 @@ def test_no_answer_within_the_wait_is_none(monkeypatch):
     assert math_equal("$p+q$", "$q+p$") is True  # what did not come in time is asked again
 
 
+def test_a_process_that_cannot_start_is_not_tried_for_ever(monkeypatch, tmp_path, caplog):
+    """A broken installation costs three starts and one line in the log, not a start for each answer."""
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise ImportError\n")
+    monkeypatch.setattr(formulas, "_CHILD", broken)
+    child = formulas._Child()
+    for _ in range(5):
+        with pytest.raises(formulas._Ended):
+            child.ask(b"{}\n")
+    assert child.failed == 3
+    assert [record.message.count("does not start") for record in caplog.records] == [1]
+
+
 def test_threads_and_event_loops_share_one_process():
     """Trainers score in threads, the pipeline in an event loop: neither is a place for signal handlers."""
     found = []
