@@ -194,6 +194,7 @@ CONTRASTS = [
     {"kind": "contrast", "criteria": ["a", "b"], "weights": {"a": 3.0}, "memory": 0.5},
     {"kind": "contrast", "categories": {"a": "x"}, "balance": "equal"},
     {"kind": "contrast", "categories": {"a": "x", "c": "y"}, "memory": 0.9},
+    {"kind": "contrast", "categories": {"a": "x", "c": "y"}, "balance": "equal"},
 ]
 
 

@@ -283,6 +283,22 @@ def test_steps(second, spec, same):
         same(run(rows, spec).optional(), second(rows, spec), (spec, rows))
 
 
+def told(rows: list[Row], bar: float) -> list[Row]:
+    """The same rows with correctness read off the reward."""
+    return [replace(r, correct=None if r.reward is None else float(r.reward >= bar)) for r in rows]
+
+
+@pytest.mark.parametrize("bar", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("second", "spec"), [
+    pytest.param(grpo_lambda, {"kind": "grpo_lambda", "top": 0.5, "least": 0.0}, id="grpo_lambda"),
+    pytest.param(laser, {"kind": "laser", "target": 50}, id="laser"),
+    pytest.param(crf, {"kind": "crf", "conciseness": "a", "base": "reward", "difficulty": True}, id="crf"),
+])  # fmt: skip
+def test_correct_by_the_reward(bar, second, spec, same):
+    for rows in BATCHES:
+        same(run(rows, {**spec, "pass_at": bar}).optional(), second(told(rows, bar), spec), (spec, bar, rows))
+
+
 @pytest.mark.parametrize("memory", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("bonus", [0.5, 2.0])
 def test_targets_over_a_run(memory, bonus, same):

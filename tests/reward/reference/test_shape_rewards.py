@@ -183,7 +183,7 @@ CASES = [
     (par, {"kind": "par", "scale": 8.0, "reference": 0.5}),
     (par, {"kind": "par", "scale": 40.0, "centre": "group_mean"}),
     (lsc, {"kind": "lsc"}),
-    (lsc, {"kind": "lsc", "ddof": 1, "quantile": 0.5, "scale": 8.0}),
+    (lsc, {"kind": "lsc", "ddof": 1, "quantile": 0.6, "scale": 8.0}),
     (lsc, {"kind": "lsc", "reference": 0.25}),
     (lsc, {"kind": "lsc", "centre": "group_mean", "ddof": 1}),
     (contrastive, {"kind": "contrastive"}),
