@@ -24,7 +24,6 @@ from judge.settings import MemberSettings, RewardSettings, RunSettings
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
-FOLD_FIELDS = ("fold", "denominator", "partial")  # of `reward`: overrides of the rubric
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
 
 
@@ -167,11 +166,11 @@ def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
         if isinstance(settings.rubric, list)
         else load_rubric(settings.rubric, base=base)
     )
-    given = {name: value for name in FOLD_FIELDS if (value := getattr(settings.reward, name)) is not None}
+    given = settings.reward.fold_fields
     if not given:
         return rubric
     try:
-        return Rubric(**{name: given.get(name, getattr(rubric, name)) for name in Rubric.model_fields})
+        return rubric.changed(**given)
     except RubricError as why:
         raise SettingsError(f"`reward` does not fit rubric `{rubric.name}`: {why}") from None
 
@@ -222,6 +221,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         filters=plan.settings.filters,
         on_over_length=plan.settings.on_over_length,
         thinking=plan.settings.thinking,
+        fold_fields=settings.reward.fold_fields,
     )
 
 

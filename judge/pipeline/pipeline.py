@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from judge.checks.match import agrees
 from judge.checks.programs import Check, prepare
@@ -25,7 +26,7 @@ from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
 from judge.reward.assemble import Cell, assemble
-from judge.reward.fold import decided
+from judge.reward.fold import decided, own_rubric
 from judge.rubric.model import PASSED, Criterion, Rubric
 from judge.settings import FilterSettings
 from judge.thinking import ends_thinking, may_hold
@@ -68,6 +69,7 @@ class Pipeline:
         filters: FilterSettings,
         on_over_length: str = "no_verdict",
         thinking: str = "strip",
+        fold_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.caller = caller
         self.rubric = rubric
@@ -77,6 +79,7 @@ class Pipeline:
         self.filters = filters
         self.on_over_length = on_over_length
         self.thinking = thinking
+        self._fold_fields = dict(fold_fields or {})
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
         self._intake = Intake(filters, self._spec.mode)
@@ -90,7 +93,7 @@ class Pipeline:
             filters: False: the intake filters only flag, and no rule decides before the judge. What measures the judge itself
                 (canaries, an audit) is judged so.
         """
-        rubric = sample.rubric or self.rubric
+        rubric = own_rubric(sample, self._fold_fields) or self.rubric
         self._check_count(sample)
         unseen = self.caller.builder.cannot_show(sample) if _has_parts(sample) else ""
         if unseen:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge.errors import DataError, Problem, RubricError, SettingsError, did_you_mean
-from judge.reward.fold import fold_criteria
+from judge.reward.fold import fold_criteria, own_rubric
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
 from judge.shape import KINDS, ChainState, RewardBatch, ShapeStep, alone, check_chain, needs, shape, span_of
@@ -99,6 +99,7 @@ class Shaping:
 
     Attributes:
         rubric: Of the run: whose weights and fold the steps go by, where a sample brings none.
+        fold_fields: What the run says about the fold of every rubric.
         seed: Of the noise; the number of the step is added.
         baselines: Metadata field that holds baseline responses, if there is one.
         state: What the steps want to see at the next batch.
@@ -108,6 +109,7 @@ class Shaping:
 
     steps: tuple[ShapeStep, ...] = ()
     rubric: Rubric | None = None
+    fold_fields: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     baselines: str | None = None
     state: ChainState = field(default_factory=dict)
@@ -117,7 +119,7 @@ class Shaping:
     @classmethod
     def of(cls, settings: RunSettings, rubric: Rubric | None) -> Shaping:
         """The chain of a run."""
-        return cls(settings.reward.shape, rubric, settings.seed, settings.reward.baselines)
+        return cls(settings.reward.shape, rubric, settings.reward.fold_fields, settings.seed, settings.reward.baselines)
 
     @property
     def alone(self) -> bool:
@@ -192,7 +194,7 @@ class Shaping:
     ) -> dict[str, Any]:
         """The columns that the chain asks for, and no others: lengths cost a tokenizer."""
         wanted = needs(self.steps)
-        rubrics = [sample.rubric or self.rubric for sample, _ in rows]
+        rubrics = [own_rubric(sample, self.fold_fields) or self.rubric for sample, _ in rows]
         fields: dict[str, Any] = {
             **self._criteria(rubrics, rewards, wanted),
             "keys": [replace(sample, group="").group_key for sample, _ in rows],
@@ -254,7 +256,7 @@ def _rest(name: str, rubric: Rubric) -> Rubric | None:
     """A rubric without one criterion; None where nothing is left to fold."""
     others = tuple(c for c in rubric.criteria if c.id != name)
     try:
-        return Rubric(**{**{field: getattr(rubric, field) for field in Rubric.model_fields}, "criteria": others})
+        return rubric.changed(criteria=others)
     except RubricError:  # no criterion is left, or none with points above 0
         return None
 

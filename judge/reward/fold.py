@@ -13,9 +13,11 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from judge.errors import DataError, RubricError
 from judge.rubric.model import Criterion, Rubric
+from judge.types import Sample
 
 VoteFold = Literal["mean", "median", "majority"]
 PASS = 0.5  # a criterion passes at or above half its scale
@@ -179,6 +181,23 @@ def _fold(
 def _stated(criterion: Criterion, score: float) -> float:
     """The score as the judge stated it: 1 means the criterion, or the fault, is there."""
     return 1.0 - score if criterion.negative else score
+
+
+def own_rubric(sample: Sample, fields: Mapping[str, Any]) -> Rubric | None:
+    """The rubric that a sample brings, with what the run says about every fold; None where it brings none.
+
+    Args:
+        fields: `fold`, `denominator`, `partial`, as far as the run gives them.
+
+    Raises:
+        DataError: The two do not fit.
+    """
+    if sample.rubric is None or not fields:
+        return sample.rubric
+    try:
+        return sample.rubric.changed(**fields)
+    except RubricError as why:
+        raise DataError(f"sample `{sample.id}`: the run's `reward` does not fit the sample's rubric: {why}") from None
 
 
 def spread(values: Sequence[float | None]) -> float | None:

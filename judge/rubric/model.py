@@ -254,6 +254,10 @@ class Rubric(Frozen):
     def __hash__(self) -> int:
         return hash(self.hash)
 
+    def changed(self, **fields: Any) -> Rubric:
+        """The same rubric with some fields replaced, checked anew (`model_copy` checks nothing, and keeps the old hash)."""
+        return Rubric(**{name: fields.get(name, getattr(self, name)) for name in Rubric.model_fields})
+
     @property
     def effective_denominator(self) -> Denominator:
         """The denominator in force."""

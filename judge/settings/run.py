@@ -22,7 +22,8 @@ from judge.yamlfile import shown
 
 
 class RewardSettings(Frozen):
-    """Overrides of the rubric's own fold, and what happens to a reward between the judge and the trainer.
+    """Overrides of the fold of every rubric, the run's and those of data rows, and what happens to a reward between the judge and
+    the trainer.
 
     Attributes:
         shape: Steps in order, each with its `kind`; see `judge.shape`.
@@ -35,6 +36,11 @@ class RewardSettings(Frozen):
     partial: Partial | None = None
     shape: tuple[ShapeStep, ...] = ()
     baselines: str | None = None
+
+    @property
+    def fold_fields(self) -> dict[str, Any]:
+        """The overrides of a rubric that are given."""
+        return {name: value for name in ("fold", "denominator", "partial") if (value := getattr(self, name)) is not None}
 
 
 class RunSettings(Frozen):

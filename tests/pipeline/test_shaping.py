@@ -289,6 +289,35 @@ def test_lengths_are_the_policys():
     reward.close()
 
 
+def noisy(*prompts: str) -> dict[str, list[float | None]]:
+    """Rewards of two completions a prompt with noise, by prompt, in a trainer that numbers its groups."""
+    config = {"recipe": "pointwise", "rubric": "helpfulness", "reward": {"shape": [{"kind": "dither"}]}}
+    reward = JudgeReward(config, engine=ScriptedEngine(graded), num_generations=2)
+    values = reward([p for p in prompts for _ in range(2)], ["The capital is Paris.", "The capital is Nice."] * len(prompts))
+    reward.close()
+    return {prompt: values[2 * i : 2 * i + 2] for i, prompt in enumerate(prompts)}
+
+
+def test_noise_in_a_trainer_follows_the_prompt():
+    """TRL's groups are numbered by their place: the noise of a prompt must not be that of whichever stood there."""
+    one, two = noisy("France?", "Spain?", "Italy?"), noisy("Italy?", "France?")
+    assert one["France?"] == two["France?"]
+    assert one["Italy?"] == two["Italy?"]
+    assert one["France?"] != one["Spain?"]
+
+
+def test_a_trainers_policy_finds_what_the_chain_left_without_a_reward():
+    """The mean of the group stands in for it, as for a judge that failed."""
+    config = {"recipe": "pointwise", "rubric": "helpfulness"}
+    config |= {"reward": {"shape": [{"kind": "format", "formats": [f"{__name__}:names_paris"]}]}}
+    reward = JudgeReward(config, engine=ScriptedEngine(graded), num_generations=3, on_no_verdict="impute_group_mean")
+    logged: dict[str, Any] = {}
+    answers = ["The capital is Paris.", "It is Paris.", "The capital is Lyon."]
+    assert reward(["Q?"] * 3, answers, log_metric=logged.__setitem__) == [1.0, 1.0, 1.0]
+    assert logged["judge/missing"] == pytest.approx(1 / 3)
+    reward.close()
+
+
 @pytest.mark.parametrize(
     ("settings", "what"),
     [

@@ -96,6 +96,24 @@ def test_two_rubrics_in_one_batch():
         assert [r.reward for r in judging.score(samples)] == pytest.approx([10 / 11, 1 / 11], abs=1e-6)
 
 
+def test_memory_follows_the_prompt_whatever_its_group_is_called():
+    """A trainer that calls its groups 0, 1, ... at every step: an unrelated prompt got the factors of the one before it."""
+
+    def step(judging: Judge, prompt: str, *words: str) -> list[float | None]:
+        rows = [Sample.of(prompt, s.responses[0], group="0") for s in answers(*words)]
+        return [r.reward for r in judging.score(rows)]
+
+    shape, other = [{"kind": "contrast", "memory": 0.5}], ("alpha beta", "alpha")
+    with judge(shape, rubric=rubric(a={}, b={})) as judging:
+        fresh = step(judging, "Spain?", *other)
+        step(judging, "France?", "alpha", "beta alpha", "beta")
+        again = step(judging, "Italy?", *other)
+    assert fresh == again == [1.0, 0.25]  # factors 0.5 and 1.5
+    with judge(shape, rubric=rubric(a={}, b={})) as judging:
+        step(judging, "France?", *other)
+        assert step(judging, "France?", "alpha", "alpha") == [0.375, 0.375]  # half way back: 0.75 and 1.25
+
+
 @pytest.mark.parametrize(
     ("how", "rewards"),
     [
@@ -187,6 +205,30 @@ def test_a_partial_policy_in_the_run_file():
         [found] = judging.score(answers("alpha"))
     assert found.raw_reward == 1.0
     assert "partial" in [flag.name for flag in found.flags]
+
+
+@pytest.mark.parametrize(
+    ("fold", "reward"),
+    [
+        pytest.param({}, 0.5, id="the-rubrics-own"),
+        pytest.param({"fold": "all_pass"}, 0.0, id="all-pass"),
+        pytest.param({"fold": "min"}, 0.0, id="min"),
+    ],
+)
+def test_the_runs_fold_holds_for_the_rubrics_of_rows(fold, reward):
+    """What the run file says about folds is said about every rubric, and not only about the one it names."""
+    with judge([], reward=fold) as judging:
+        [found] = judging.score(answers("alpha", rubric=rubric(a={}, b={})))
+    assert found.raw_reward == reward
+
+
+def test_a_row_whose_rubric_does_not_fit_the_runs_fold_says_so():
+    """One bad row among others has no reward, with the reason."""
+    faults = rubric(a={"kind": "pitfall"})
+    with judge([], reward={"denominator": "positive_points"}) as judging:
+        good, bad = judging.score([*answers("alpha", rubric=rubric(a={}, b={})), *answers("alpha", rubric=faults)])
+    assert good.reward == 0.5
+    assert "no criterion has positive points" in bad.failure.detail
 
 
 def test_a_denominator_that_does_not_fit_the_rubric_is_refused():
