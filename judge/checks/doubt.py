@@ -23,6 +23,8 @@ _UNIT = re.compile(r"(?:\d|\}|\))\s{0,3}(?:\\(?:text|mbox|mathrm)\{\s{0,3})?([A-
 _BASE = re.compile(r"\d_\{?\d")
 _RELATION = re.compile(r"\\(?:neq?|l(?:e|eq|t|eqslant)|g(?:e|eq|t|eqslant)|pm|mp)(?![A-Za-z])|[<>≤≥≠±]|!=")
 _RANGE = re.compile(r"[(\[∪∈,]|\\(?:in|cup|left|infty)(?![A-Za-z])")
+_BOTH_SIGNS, _LIST = re.compile(r"\\[pm][pm](?![A-Za-z])|±"), re.compile(r"^[^(\[]*,")  # `±1` is `1, -1`, and not (-1, 1)
+_RATIO = re.compile(r"\d\s?:\s?\d")  # 2:3 is no fraction
 _GOES_ON = re.compile(r"(?:\+|\.\.\.|\u2026|\\l?dots)\s*$")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
@@ -53,7 +55,7 @@ def says_more(answer: str, reference: str) -> bool:
         >>> says_more("5 \\\\text{ million}", "5"), says_more("> 5", "5"), says_more("5 \\\\text{ cm}", "5")
         (True, True, False)
     """
-    if other_base(answer, reference) or bool(_GOES_ON.search(answer)) != bool(_GOES_ON.search(reference)):
+    if any(bool(sign.search(answer)) != bool(sign.search(reference)) for sign in (_BASE, _GOES_ON, _RATIO)):
         return True
     mine, theirs = ({UNITS[u].name for u in _UNIT.findall(each) if u in UNITS} for each in (answer, reference))
     if mine and theirs and not mine & theirs:
@@ -62,7 +64,8 @@ def says_more(answer: str, reference: str) -> bool:
     if any(changes_number(word) for word in words - known - _KEPT):
         return True
     bounds = bool(_RELATION.search(answer)), bool(_RELATION.search(reference))
-    return bounds[0] != bounds[1] and not _RANGE.search(reference if bounds[0] else answer)
+    other = reference if bounds[0] else answer
+    return bounds[0] != bounds[1] and not (_LIST if _BOTH_SIGNS.search(answer + reference) else _RANGE).search(other)
 
 
 def other_base(answer: str, reference: str) -> bool:

@@ -38,6 +38,7 @@ RIGHT = [
     pytest.param("$(x+1)(x-2)$", "$x^2-x-2$", id="expanded", marks=library),
     pytest.param("$\\sin^2 x$", "$1-\\cos^2 x$", id="identity", marks=library),
     pytest.param("\\boxed{\\{3, 2\\}}", "$2, 3$", id="set", marks=library),
+    pytest.param("\\boxed{\\pm 3}", "$3, -3$", id="both-signs", marks=library),
     pytest.param("$(p,q)=(3,2)$", "$(3,2)$", id="named-pair", marks=library),
 ]
 WRONG = [
@@ -82,6 +83,8 @@ OPEN = [
     pytest.param("\\boxed{5 \\text{ million}}", "5", id="million-in-a-box"),
     pytest.param("\\boxed{> 5}", "5", id="bound-in-a-box"),
     pytest.param("\\boxed{5+}", "5", id="open-end-in-a-box"),
+    pytest.param("\\boxed{\\pm 1}", "$(-1,1)$", id="two-numbers-for-an-interval"),
+    pytest.param("\\boxed{2:3}", "$\\frac{2}{3}$", id="ratio-for-a-fraction"),
     pytest.param("Room 101", "101_2", id="number-in-another-base"),
     pytest.param("1945-05-08", "8 May 1945", id="date"),
 ]
