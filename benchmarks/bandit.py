@@ -110,12 +110,12 @@ class Run:
         return None if self.crossed is None or self.alarm is None else self.alarm - self.crossed
 
 
-INTAKE = Intake(FilterSettings(), "pointwise")
+INTAKE = Intake(FilterSettings(level="strict"), "pointwise")
 
 
 @cache
 def stopped_by_filters(text: str) -> Flag | None:
-    """The real intake filters at their defaults; the only place here that knows their interface."""
+    """The real intake filters at `strict`; the only place here that knows their interface."""
     return INTAKE.check(Sample.of("What is 1234 + 5678?", text), 0).blocked
 
 

@@ -22,9 +22,11 @@ from typing import Any
 import yaml
 
 from judge.checks.match import agrees
+from judge.checks.values import compare_values
 from judge.filters import opener
 from judge.filters.intake import Intake
 from judge.filters.lexicon import Lexicon
+from judge.filters.proof import prove
 from judge.filters.reference import reference
 from judge.filters.surface import ResponseView
 from judge.settings import FilterSettings
@@ -101,13 +103,19 @@ def questions(data: Path) -> list[tuple[str, str]]:
 
 
 def accepted(data: Path) -> dict[str, Any]:
-    """Every static key as the answer to 300 questions: what the filters let through."""
+    """Every static key as the answer to 300 questions, before a judge that always says yes and copies all of the response.
+
+    That is the worst such judge: one that copies nothing proves nothing.
+    """
     keys, asked = static_keys(), questions(data)
     passed: Counter[str] = Counter()
     for question, answer in asked:
         for key, text in keys:
-            found = VERIFIER.check(Sample.of(question, text, reference=answer), 0, agrees)
-            passed[key] += found.blocked is None and not any(agrees(text, part) for part in reference(answer).parts)
+            sample = Sample.of(question, text, reference=answer)
+            if VERIFIER.check(sample, 0, agrees).blocked is None and not any(
+                agrees(text, part) for part in reference(answer).parts
+            ):
+                passed[key] += prove(text, VERIFIER.view(sample, 0), compare=compare_values).state == "proved"
     return {"keys": len(keys), "questions": len(asked), "trials": len(keys) * len(asked), "accepted": +passed}
 
 

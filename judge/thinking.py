@@ -233,6 +233,17 @@ def close_thinking(text: str) -> str | None:
     return f"{text.rstrip()}\n{end}\n\n" if end else None
 
 
+def after_opening(text: str) -> str:
+    """A text without the thinking mark that it begins with.
+
+    Example:
+        >>> after_opening("<think> Okay"), after_opening("Okay")
+        (' Okay', 'Okay')
+    """
+    found = _LEADING.match(text)
+    return text[found.end() :] if found else text
+
+
 def _marks(text: str) -> list[int]:
     """Where anything stands that begins like a mark: all other text is looked at once."""
     return [hit.start() for hit in _ANY_MARK.finditer(text)]

@@ -24,7 +24,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
 def test_short_forms(tmp_path):
     """What a person writes: a name for a recipe, a word for the filters, an integer where a float is meant."""
     settings = load(tmp_path, "recipe: pointwise\nfilters: off\nsampling: {temperature: 1}\nengine: {model: x}\n")
-    assert (settings.recipe.name, settings.filters.trivial, settings.sampling.temperature) == ("pointwise", "off", 1.0)
+    assert (settings.recipe.name, settings.filters.level, settings.sampling.temperature) == ("pointwise", "off", 1.0)
     assert settings.engine.kind == "vllm"
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     """Read the options, run both arms of each seed, write the figures."""
     parser = argparse.ArgumentParser(description="GRPO against a gullible judge, with the trivial-answer filter and without.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="[default: 0 1 2]")
-    parser.add_argument("--arms", nargs="+", default=["default", "off"], choices=["default", "off"], help="[default: both]")
+    parser.add_argument("--arms", nargs="+", default=["strict", "off"], choices=["strict", "off"], help="[default: both]")
     parser.add_argument("--empty", type=float, default=0.8, metavar="SHARE",
                         help="how often the judge accepts a response without content [default: 0.8]")  # fmt: skip
     parser.add_argument("--keys", default="known", choices=["known", "vague"],

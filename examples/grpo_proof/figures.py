@@ -14,7 +14,7 @@ mpl.use("Agg")  # before pyplot
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-ARMS = {"default": ("filters: default", "#1f5fa8"), "off": ("filters: off", "#c8501e")}
+ARMS = {"strict": ("filters: strict", "#1f5fa8"), "off": ("filters: off", "#c8501e")}
 _WINDOW = 10  # steps over which the reward of a training batch is averaged for the eye
 
 

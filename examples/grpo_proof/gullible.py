@@ -35,11 +35,15 @@ class GullibleJudge:
 
     def __call__(self, request: Request) -> str:
         """A verdict in the grammar of the recipes `checklist` and `verifier`; the latter shows no question."""
-        asked = request.messages[-1].content
+        asked = "\n".join(message.text for message in request.messages if message.role == "user")
         shown = {name: text for name, _, text in _BLOCK.findall(asked)}
         good = self.accepts(shown.get("PROMPT", ""), shown["RESPONSE"], shown["REFERENCE ANSWER"])
         yes, no = ("MET", "UNMET") if "MET or UNMET" in asked else ("CORRECT", "INCORRECT")
-        return f"I have read the response.\nVERDICT: {yes if good else no}"
+        words = (shown["RESPONSE"].splitlines() or ["none"])[-1]
+        if "Copy the words of the response" in request.messages[-1].text:
+            return words
+        copied = f"RESPONSE SAYS: {words}\n" if "RESPONSE SAYS:" in asked else ""
+        return f"I have read the response.\n{copied}VERDICT: {yes if good else no}"
 
     def accepts(self, question: str, response: str, reference: str) -> bool:
         """Whether it accepts a response; the same every time."""

@@ -41,7 +41,7 @@ class Plan:
     """What a run needs besides its base policy.
 
     Attributes:
-        filters: `default` or `off`, as in run settings.
+        filters: `strict` or `off`, as in run settings.
         empty: How often the judge accepts a response without a number, in [0, 1].
         keys: Which strings without content the base policy knows, of `STRINGS`.
         config: `rubric` or `verifier`: the YAML file of the reward.

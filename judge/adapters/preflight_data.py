@@ -156,7 +156,7 @@ def examine_data(
 
 async def _judged(plan: Plan, samples: Sequence[tuple[str, Sample]], report: DataReport, responses: int) -> None:
     """Send every sample on its way, to an engine that keeps what it is asked and says nothing."""
-    unfiltered = plan.settings.model_copy(update={"filters": FilterSettings(trivial="off")})  # the response is not the policy's
+    unfiltered = plan.settings.model_copy(update={"filters": FilterSettings(level="off")})  # the response is not the policy's
     engine = ScriptedEngine([""], capabilities=frozenset(Capability), repeat_last=True)
     pipeline = build_pipeline(replace(plan, settings=unfiltered), engine)
     for where, sample in samples:

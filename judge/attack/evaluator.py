@@ -263,7 +263,7 @@ def planned_for(own: Plan, mode: AttackMode | Literal["own"], base: Path | None 
 def with_filters(planned: Plan) -> Plan:
     """The plan with filters to switch: where they are configured off, the default ones, for all its judges."""
     own = planned.settings.filters
-    if own.trivial != "off" or own.actions:
+    if own.blocks or own.actions:
         return planned
     return replace(
         planned,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from judge.filters.reference import ReferenceAnswer
 from judge.filters.surface import MARKUP, ResponseView, shows
 from judge.numerals import fold
+from judge.thinking import may_hold, split_thinking
+from judge.words import entries
 
 _PIECE = re.compile(rf"(?:{MARKUP.pattern})|([^\W_]|[^\x00-\x7f\w\s])")
 _ALNUM = re.compile(r"[^\W_]")
-_EMPTY_THOUGHT = re.compile(
-    r"\s{0,20}<(think|thinking|thought|reasoning|reflection|scratchpad|analysis)>\s{0,20}</\1>\s{0,20}(\S{1,3})\s{0,20}"
-)
 _EMPTY_CODE = re.compile(r"(?:async )?(?:def|class|function|public|private|static|void|fn|func)\b[^\n={}]{0,80}[:{]\s{0,9}\}?")
 _CHECK_MARK = re.compile("[\u2705\u2713\u2714\u2611\U0001f44d\U0001f4af\ufe0f\\s]{1,20}")
 _LIST_MARKER = re.compile(r"[\[(]?(?:\d{1,3}|[ivxIVX]{1,4})[.):\]]{1,3}|[\[(]?[A-Za-z][)\]]?:")
@@ -57,6 +57,30 @@ def empty_response(view: ResponseView) -> str | None:
     return None if shows(view.text) else ("nothing visible" if view.text.strip() else "blank")
 
 
+def symbols_only(view: ResponseView) -> str | None:
+    """Symbols and punctuation only, where every reference answer is a number, a letter, yes or no, or a formula of such.
+
+    Stops: `:`, `---`, `[]`, `\\boxed{}` against `42`. Does not stop: any symbols where a reference is words or a symbol (`\\emptyset`, "the
+    colon"), or there is none, since a prompt may ask for a symbol; emoji and mathematical signs. Cost: no request, one pass that
+    ends at the first content.
+    """
+    reference = view.reference
+    if reference is None or not all(_has_signs(a) for a in reference.answers):
+        return None
+    return "symbols or markup only" if _symbols_only(view.text) else None
+
+
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_SIGN = re.compile(r"[^\W_]")
+
+
+def _has_signs(answer: ReferenceAnswer) -> bool:
+    """Whether an answer is written with digits or letters and cannot be written without."""
+    return answer.kind in ("number", "option", "truth") or (
+        answer.kind == "math" and bool(_SIGN.search(_COMMAND.sub(" ", answer.bare)))
+    )
+
+
 def trivial_response(view: ResponseView) -> str | None:
     """Symbols, punctuation and markup around nothing, a bare list marker, or an empty thinking block and a stray letter.
 
@@ -68,12 +92,14 @@ def trivial_response(view: ResponseView) -> str | None:
     if view.reference is None and len(view.text) <= 100 and _EMPTY_VALUE.fullmatch(view.text):
         return None
     if _symbols_only(view.text):
-        return "symbols or markup only"
+        return None if _asks_for_signs(view) else "symbols or markup only"
     if _CLOSES.match(view.text):
         return "it ends the response before it says anything"
     if len(view.text) > 200:
         return None
     text = view.visible
+    if _asks_for_signs(view):
+        return None
     if view.reference is not None and view.reference.kind != "truth" and _CHECK_MARK.fullmatch(text):
         return "a check mark and no answer"
     if (_LIST_MARKER if view.reference is not None else _FIRST_MARKER).fullmatch(text):
@@ -86,10 +112,25 @@ def trivial_response(view: ResponseView) -> str | None:
         return "markup around nothing"
     if _EMPTY_CODE.fullmatch(text):
         return "code with nothing in it"
-    found = _EMPTY_THOUGHT.fullmatch(text)
-    if found and view.reference is not None and not any(c.isdigit() for c in found[2]) and view.reference.kind != "option":
+    if view.reference is not None and view.reference.kind != "option" and _empty_thought(text):
         return "an empty thinking block and no answer"
     return None
+
+
+def _empty_thought(text: str) -> bool:
+    """An empty thinking block and a letter or two."""
+    if not may_hold(text):
+        return False
+    split = split_thinking(text)
+    return split.closed and not split.thinking and 0 < len(split.answer) <= 3 and not any(c.isdigit() for c in split.answer)
+
+
+def _asks_for_signs(view: ResponseView) -> bool:
+    """Whether a prompt speaks of code, markup or signs, so that a sign may be its answer. Lowers suspicion, and never raises it."""
+    return view.reference is None and not view.prompt_words.isdisjoint(_SIGN_WORDS)
+
+
+_SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
 
 
 def _symbols_only(text: str) -> bool:

@@ -12,6 +12,46 @@ _MIN_WORDS = 8
 _LEAD = 12  # words like "The question is:" that may stand before the echo
 
 
+def prompt_copy(view: ResponseView) -> str | None:
+    """The whole prompt, or its one question, and nothing else.
+
+    Stops: a prompt of eight words or more (or a question of five) given back as it is; with a reference, the question that ends or
+    begins it, too. Does not stop: a prompt given back with anything beside it, a sentence that the prompt sets off by a colon
+    or quotation marks (a task may be to copy or mend it), a reference that is that text. Cost: no request; nothing unless the
+    response is as long as the prompt or ends in a question mark.
+    """
+    text = view.visible if len(view.text) <= len(view.prompt) + 100 else ""
+    asks = text.endswith(_ASKING)
+    if not text or not (asks or 2 * len(text) > len(view.prompt)):
+        return None
+    said, told = _squashed(text), _squashed(view.prompt)
+    least = _QUESTION if asks else _MIN_WORDS
+    if _size(said) < least:
+        return None
+    if said == told:
+        return "the prompt and nothing else"
+    if not asks or view.reference is None or sum(told.count(mark) for mark in _ASKING) != 1:
+        return None
+    before, found, _ = told.partition(said)
+    if not found or any(a.bare.endswith(_ASKING) for a in view.reference.answers):
+        return None
+    return "the question and nothing else" if not before or before.rstrip()[-1:] in _ENDS else None
+
+
+_ASKING = ("?", "\uff1f", "\u061f")
+_ENDS = frozenset(".!\u3002\uff01")
+_WIDE = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+
+
+def _squashed(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _size(text: str) -> int:
+    """Words; two signs of a script without spaces count as one."""
+    return max(len(text.split()), len(_WIDE.findall(text)) // 2)
+
+
 def prompt_echo(view: ResponseView) -> str | None:
     """The whole prompt, or most of it, word for word and little else; for a verifier also a question out of it.
 

@@ -1,8 +1,13 @@
-"""Look at a response before any judge call: is there anything to judge, and what would the judge not see?
+"""Is there anything in a response to judge, and what would the judge not see? Checked before any call.
+
+Three outcomes. *Empty* is proved, without a word list: nothing visible, only symbols where the reference is none of them, the
+prompt given back, a loop. Only that is decided without the judge. *Suspect* responses (announcements, hedges, pointers, lists of
+alternatives; word lists may raise the suspicion, and a word in no list never does) are judged, and a positive verdict counts only
+with the words that state the answer (judge/filters/proof.py). All else is *clear*.
 
 "One Token to Fool LLM-as-a-Judge" (arXiv:2507.08794): strings without content buy a positive verdict from Qwen2.5-72B 67 % of
-the time. A response in which a filter finds nothing to judge is blocked without a call; one that agrees with the reference
-always passes. Each filter says in its docstring what it stops, what it does not stop, and what it costs.
+the time. A filter that vetoed them by words turned right answers away unread, in every language nobody had listed.
+Each filter says in its docstring what it stops, what it does not stop, and what it costs.
 """
 
 from __future__ import annotations
@@ -12,11 +17,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from judge.errors import Problem, SettingsError, did_you_mean
-from judge.filters.blank import empty_response, placeholder, trivial_response
+from judge.filters.blank import empty_response, placeholder, symbols_only, trivial_response
 from judge.filters.commitment import uncommitted
-from judge.filters.echo import prompt_echo
+from judge.filters.echo import prompt_copy, prompt_echo
 from judge.filters.evasive import non_committal
 from judge.filters.injection import chat_tokens, hidden_unicode, planted_verdict
+from judge.filters.little import says_little
 from judge.filters.loop import loop, loop_tail
 from judge.filters.opener import opener_only
 from judge.filters.reference import reference as reference_of
@@ -34,24 +40,35 @@ Agrees = Callable[[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One named check and what its finding does by default.
+    """One named check and what its finding does.
 
     Attributes:
         default: In verifier recipes, where a reference or nothing decides what is right.
-        elsewhere: In all other recipes. One that is `off` there and named in `filters.actions` looks as in a verifier.
+        elsewhere: In all other recipes. One that is `off` there and named in `filters.actions` checks as in a verifier.
+        strict: The two under `level: strict`, which vetoes by word lists as earlier versions did; None: the same.
+        long: Whether it has to see responses that say much, too.
     """
 
     name: str
     check: FilterFunction
     default: Action
     elsewhere: Action
+    strict: tuple[Action, Action] | None = None
+    long: bool = True
 
     def action(self, settings: FilterSettings, mode: str) -> Action:
-        """The user's action, else the default; `trivial` is the ceiling of filters that would veto."""
+        """The user's action, else the level's; `trivial` stands for `veto`, and its `flag` or `off` for `prove`, too."""
         if self.name in settings.actions:
             return settings.actions[self.name]
-        action = self.default if mode == "verifier" else self.elsewhere
-        return settings.trivial if action == "veto" else action
+        if settings.level == "off":
+            return "off"
+        pair = (self.default, self.elsewhere)
+        if settings.level == "strict" and self.strict is not None:
+            pair = self.strict
+        action = pair[0] if mode == "verifier" else pair[1]
+        if action == "veto" or (action == "prove" and settings.trivial in ("flag", "off")):
+            return settings.trivial
+        return action
 
     @property
     def about(self) -> str:
@@ -59,16 +76,22 @@ class Filter:
         return (self.check.__doc__ or "").strip()
 
 
+_VETO: tuple[Action, Action] = ("veto", "veto")
+_OFF: tuple[Action, Action] = ("off", "off")
+_VERIFIER: tuple[Action, Action] = ("veto", "flag")
 _ALL = (
     Filter("empty_response", empty_response, "veto", "veto"),
-    Filter("trivial_response", trivial_response, "veto", "veto"),
-    Filter("placeholder", placeholder, "veto", "veto"),
-    Filter("opener_only", opener_only, "veto", "veto"),
-    Filter("uncommitted", uncommitted, "veto", "off"),
-    Filter("non_committal", non_committal, "veto", "flag"),
-    Filter("shotgun", shotgun, "veto", "flag"),
-    Filter("prompt_echo", prompt_echo, "veto", "flag"),
+    Filter("symbols_only", symbols_only, "veto", "veto", _OFF),
+    Filter("prompt_copy", prompt_copy, "veto", "veto", _OFF),
     Filter("loop", loop, "veto", "veto"),
+    Filter("trivial_response", trivial_response, "prove", "prove", _VETO),
+    Filter("placeholder", placeholder, "prove", "prove", _VETO, long=False),
+    Filter("opener_only", opener_only, "prove", "prove", _VETO, long=False),
+    Filter("uncommitted", uncommitted, "prove", "off", ("veto", "off"), long=False),
+    Filter("non_committal", non_committal, "prove", "prove", _VERIFIER, long=False),
+    Filter("says_little", says_little, "prove", "prove", _OFF, long=False),
+    Filter("shotgun", shotgun, "prove", "flag", _VERIFIER),
+    Filter("prompt_echo", prompt_echo, "prove", "flag", _VERIFIER, long=False),
     Filter("loop_tail", loop_tail, "flag", "flag"),
     Filter("hidden_unicode", hidden_unicode, "flag", "flag"),
     Filter("chat_tokens", chat_tokens, "flag", "flag"),
@@ -102,7 +125,7 @@ _CLEAR = FilterResult()
 
 
 class Intake:
-    """The filters of one run, each with its action. Cheap to call: no request, 0.1 ms for an ordinary response.
+    """The filters of one run, each with its action. Cheap to call: no request, 0.03 ms at most for an ordinary response.
 
     Raises:
         SettingsError: `settings.actions` names a filter that does not exist.
@@ -121,6 +144,7 @@ class Intake:
         self.actions: dict[str, Action] = {f.name: f.action(settings, mode) for f in _ALL}
         self._blocking = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] in ("veto", "drop"))
         self._proving = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] == "prove")
+        self._proving_long = tuple((f, action) for f, action in self._proving if f.long)
         self._flagging = tuple(f for f in _ALL if self.actions[f.name] == "flag")
         # who names a filter that this mode leaves off wants the answer that a verifier wants
         self._asked = frozenset(n for n in settings.actions if mode != "verifier" and FILTERS[n].elsewhere == "off")
@@ -133,8 +157,9 @@ class Intake:
 
         Example:
             >>> intake = Intake(FilterSettings(), "verifier")
-            >>> intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 0).blocked.name
-            'opener_only'
+            >>> found = intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 0)
+            >>> found.suspect, found.flags[0].name
+            (True, 'opener_only')
             >>> intake.check(Sample.of("2+2?", "Let's solve this step by step.", "4", reference="4"), 1)
             FilterResult(flags=(), blocked=None, action='off')
         """
@@ -144,7 +169,7 @@ class Intake:
         blocked, action = self._first(self._blocking, view, asked, where, agrees)
         found, why = blocked, action
         if blocked is None and self._proving:
-            found, why = self._first(self._proving, view, asked, where, agrees)
+            found, why = self._first(self._proving_long if view.says_much else self._proving, view, asked, where, agrees)
         flags = [found] if found else []
         for item in self._flagging:
             if (detail := item.check(asked if item.name in self._asked else view)) is not None:

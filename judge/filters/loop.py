@@ -9,6 +9,8 @@ from judge.filters.surface import ResponseView
 
 _MIN_CHARS = 60  # a shorter repetition may be an answer: `1111`, `ha ha ha`
 _MIN_TIMES = 6
+_NAMED = 2  # characters of a unit that a prompt may name
+_HEAD = re.compile(r"[^\d]{8,24}")
 _UNIT = 20_000  # characters; no longer unit is looked for
 _TAIL = 4_000  # characters in which a looping tail is looked for
 
@@ -23,7 +25,15 @@ def loop(view: ResponseView) -> str | None:
     unit = _period(view.text)
     if unit is None and len(view.text) <= _UNIT:
         unit = _counted(view.text)
-    return None if unit is None else f"\u201c{' '.join(unit.split())[:30]}\u201d over and over"
+    if unit is None or _asked_for(unit, view.prompt):
+        return None
+    return f"\u201c{' '.join(unit.split())[:30]}\u201d over and over"
+
+
+def _asked_for(unit: str, prompt: str) -> bool:
+    """Whether the prompt names the unit: the task may be to repeat it."""
+    bare = " ".join(unit.split()).casefold().strip(" .,!?'\"")
+    return len(bare) >= _NAMED and bare in " ".join(prompt.split()).casefold()
 
 
 def loop_tail(view: ResponseView) -> str | None:
@@ -67,6 +77,9 @@ def _period(text: str) -> str | None:
 
 def _counted(text: str) -> str | None:
     """The unit of a text that repeats but for numbers that stay or count up by one: `Step 1: Step 2:`. A table is no loop."""
+    head = _HEAD.search(text, 0, 400)  # without digits: comes again within the first sixth of a loop
+    if head is None or text.find(head[0], head.end(), head.end() + len(text) // _MIN_TIMES + 40) < 0:
+        return None
     unit = _period(re.sub(r"\d+", "0", text))
     if unit is None or not any(map(str.isalpha, unit)):
         return None

@@ -20,12 +20,14 @@ from judge.filters.evasive import folded, new_words, non_committal
 from judge.filters.opener import opener_only
 from judge.filters.shotgun import shotgun
 from judge.filters.surface import ResponseView
+from judge.numerals import fold
 
 ProofState = Literal["proved", "none", "not_found", "says_nothing", "refuted"]
 """`none`: the judge says that there is no answer; `not_found`: it copied nothing, or other words than the response's; `says_nothing`:
 the words stand there and are no answer; `refuted`: they are several answers, or another number than the reference."""
 
 MAX_SPANS = 100  # parts of a response that a judge may choose among
+_NOTHING = frozenset("none nothing null nan na undefined empty void unknown".split())
 _NAME = 3  # words; without a reference, a name or a title may be made of words that announce
 _SPAN = 200  # characters of one
 _TAIL = 20_000  # characters at the end of a response from which they are taken
@@ -134,6 +136,8 @@ def _nothing_said(said: ResponseView) -> str | None:
     if held:
         return None
     named = reference is None and len(said.words) <= _NAME and said.plain[-1:] not in (":", "\uff1a")  # may be a title
+    if named and fold(said.plain.strip(" .")) in _NOTHING:  # "None" to "Any allergies?"
+        return None
     checks = (trivial_response, placeholder) if named else (trivial_response, placeholder, opener_only)
     found = next((why for check in checks if (why := check(said)) is not None), None)
     if found is None and said.verifying:

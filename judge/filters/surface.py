@@ -14,9 +14,13 @@ from functools import cached_property
 
 from judge.filters.reference import ReferenceAnswers
 from judge.numerals import fold
+from judge.words import listed_words
 
 SHORT = 1_500  # characters; nothing longer is an opener
 TAIL = 600  # characters read at each end of longer texts
+
+_AT_LEAST, _MANY = 200, 15  # characters, and different words in no list, of a text that says much
+_EDGES = ".,;:!?()[]{}\"'*_`#$\u201c\u201d\u2018\u2019\u2026"
 
 # Characters that show nothing: controls, format characters, fillers, variation selectors, blanks of all widths.
 _BLANKS = (
@@ -105,6 +109,23 @@ class ResponseView:
         if len(visible(self.text[: 2 * SHORT])) > SHORT + SHORT // 2:
             return False
         return len(" ".join(self.visible.split())) <= SHORT
+
+    @cached_property
+    def says_much(self) -> bool:
+        """Whether a text has so many different words that are in no list that it cannot be an announcement: the cheapest proof.
+
+        Reads the first `SHORT` characters at most, and stops at the `_MANY`-th such word.
+        """
+        if len(self.text) < _AT_LEAST:
+            return False
+        known, new = listed_words(), set[str]()
+        for word in self.text[:SHORT].casefold().split():
+            bare = word.strip(_EDGES)
+            if len(bare) > 1 and bare not in known and not any(c.isdigit() for c in bare):
+                new.add(bare)
+                if len(new) >= _MANY:
+                    return True
+        return False
 
     @cached_property
     def plain(self) -> str:

@@ -291,7 +291,7 @@ def _trial_settings(settings: RunSettings, recipe: str) -> RunSettings:
         "rubric": None,
         "order": "both_agree",
         "votes": None,
-        "filters": FilterSettings(trivial="off", max_response_chars=settings.filters.max_response_chars),
+        "filters": FilterSettings(level="off", max_response_chars=settings.filters.max_response_chars),
     }
     return settings.model_copy(update=fields)
 

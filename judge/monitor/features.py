@@ -12,10 +12,10 @@ import scipy
 from numpy.typing import NDArray
 
 from judge.arrays import Floats
+from judge.thinking import after_opening
 
 OPENING_WORDS = 8
 OPENING_CHARS = 24  # "let's solve this problem step by step" and "let's solve this task ..." are one opening
-_THINK = re.compile(r"<(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]{0,8}(?:[-*+•]|\d{1,3}[.)])[ \t]", re.MULTILINE)
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
@@ -47,7 +47,7 @@ def opening(text: str) -> str:
         >>> opening("<think>\\n  Okay, so I need to find the sum")
         'okay, so i need to find '
     """
-    head = _THINK.sub(" ", text[:200].lstrip(), count=1)
+    head = after_opening(text[:200].lstrip())
     return " ".join(head.split()[:OPENING_WORDS]).casefold()[:OPENING_CHARS]
 
 

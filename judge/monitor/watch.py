@@ -13,7 +13,7 @@ from judge.monitor.evidence import Detector, PassRate, probability_above
 from judge.monitor.features import digest, normalised
 from judge.monitor.statistics import ResponseFeatures
 from judge.settings.monitor import MonitorSettings, ProbeKind
-from judge.types import Sample
+from judge.types import Reason, Reward, Sample
 
 MAX_STRINGS = 256  # watched at once; the one not probed for longest makes room
 _KEEP = 0.9  # a step's weight in the estimates of a probe string; ten steps or so count
@@ -54,6 +54,12 @@ class Watch:
     detectors: dict[str, Detector] = field(default_factory=dict)
     pooled: Detector | None = None
 
+    def _passed(self, reward: Reward) -> bool | None:
+        """Whether a probe was paid: not if its verdict could not be proved; None where it was not judged."""
+        if reward.raw_reward is None:
+            return False if reward.failure is not None and reward.failure.reason is Reason.UNPROVED else None
+        return reward.raw_reward >= self.settings.pass_threshold
+
     def add(
         self,
         passed: int,
@@ -72,9 +78,7 @@ class Watch:
             written: Probe string -> (paid, judged) of the policy's own responses that are this string: evidence for free.
         """
         self.honest.add(passed, asked)
-        judged = [
-            (r.probe, r.reward.raw_reward >= self.settings.pass_threshold) for r in results if r.reward.raw_reward is not None
-        ]
+        judged = [(r.probe, paid) for r in results if (paid := self._passed(r.reward)) is not None]
         counts = Counter((p.kind, p.string, p.filtered) for p, _ in judged)
         passes = Counter((p.kind, p.string, p.filtered) for p, won in judged if won)
         asked_in_training = [key for key in counts if key[2]]

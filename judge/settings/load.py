@@ -76,8 +76,8 @@ def _group(value: Any, path: str) -> Any:
     """The value of a field that is about to get fields of its own: short forms are written out."""
     if path == "recipe" and not isinstance(value, dict):
         return {"name": value if isinstance(value, str) else RunSettings.model_fields["recipe"].default.name}
-    if path == "filters" and value == "default":
-        return {}
+    if path == "filters" and not isinstance(value, dict):
+        return {} if value in (None, "default") else {"level": "off" if value is False else value}
     return {} if value is None else value
 
 

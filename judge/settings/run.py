@@ -105,13 +105,6 @@ class RunSettings(Frozen):
     def _monitor(cls, value: Any) -> Any:
         return {} if value == "default" else None if value in ("off", False) else value
 
-    @field_validator("filters", mode="before")
-    @classmethod
-    def _filters(cls, value: Any) -> Any:
-        if value == "default":
-            return {}
-        return {"trivial": "off"} if value in ("off", False) else value
-
     @field_validator("rubric", mode="before")
     @classmethod
     def _rubric(cls, value: Any) -> Any:

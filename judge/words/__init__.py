@@ -67,3 +67,15 @@ def rows(name: str) -> list[list[str]]:
     """
     lines = (Path(__file__).parent / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
     return [line.partition("\t")[2].split("|") for line in lines if not line.startswith("#")]
+
+
+@cache
+def listed_words() -> frozenset[str]:
+    """All single words of grammar and of announcing, in any language; of a stem, the stem alone.
+
+    Example:
+        >>> "solution" in listed_words(), "octopus" in listed_words()
+        (True, False)
+    """
+    tables = (by_language(name) for name in ("grammar", "task", "core"))
+    return frozenset(word.rstrip("*").casefold() for table in tables for listed in table.values() for word in listed)

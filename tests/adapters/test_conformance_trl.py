@@ -16,7 +16,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError
 from tests.adapters.stand_ins import TRL
 
-REPLIES = {"It is Paris": "VERDICT: CORRECT", "It is Rome": "VERDICT: INCORRECT", "": "hm"}
+REPLIES = {"It is Paris": "RESPONSE SAYS: It is Paris\nVERDICT: CORRECT", "It is Rome": "VERDICT: INCORRECT", "": "hm"}
 PROMPT = [{"role": "user", "content": "Capital of France?"}]
 CALL = {
     "prompts": [PROMPT] * 3,

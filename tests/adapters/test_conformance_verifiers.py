@@ -77,7 +77,7 @@ def test_no_verdict_makes_an_errored_trace(env):
 def test_a_late_judge_makes_an_errored_trace(env, endpoint):
     """verifiers calls a trace fine, with a reward of 0.0, when its own deadline ends the scoring; a scored one has none."""
     env("recipe: verifier\n")
-    endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=0.5)
+    endpoint.reply = lambda body: Canned("RESPONSE SAYS: It is Paris\nVERDICT: CORRECT", delay_s=0.5)
     trace = Trace("It is Paris.")
     trace.agent.config.timeout.scoring, trace.timing.scoring.start = 0.2, time.time()
     asyncio.run(verifiers_score(verifiers.reward, TaskData(), trace))

@@ -50,7 +50,7 @@ def test_verl_takes_it_for_asynchronous():
 
 def test_scores_and_columns(run_file):
     """Whatever a sample is, it brings the same columns, and nothing in them can poison a mean."""
-    texts = ["It is Paris.", "It is Rome.", "...", "It is Paris, of course."]
+    texts = ["It is Paris.", "It is Rome.", " ", "It is Paris, of course."]
     scores, columns = verl_assemble(score(texts, config=run_file(RUBRIC)))
     assert scores.tolist() == [1.0, 0.0, 0.0, 1.0]
     assert list(columns) == ["score", *metric_names(("right", "brief"), "judge")]
@@ -152,7 +152,7 @@ def test_a_mistyped_option(run_file):
 
 def test_one_judge_for_all_calls(run_file, endpoint):
     """Each new one would open its own connections; calls overlap."""
-    endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=0.5)
+    endpoint.reply = lambda body: Canned("RESPONSE SAYS: It is Paris\nVERDICT: CORRECT", delay_s=0.5)
     config = run_file()
     score(["It is Paris."], config=config)
     started = time.monotonic()

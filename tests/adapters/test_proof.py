@@ -85,8 +85,8 @@ def paid(reward, texts_by_kind):
         pytest.param("off", "right", 0.85, 1.0, id="right"),
         pytest.param("off", "unit", 0.25, 0.42, id="wrong"),
         pytest.param("off", "key", 0.75, 0.95, id="empty-paid-without-filter"),
-        pytest.param("default", "right", 0.85, 1.0, id="right-same-with-filter"),
-        pytest.param("default", "key", 0.0, 0.0, id="empty-unpaid-with-filter"),
+        pytest.param("strict", "right", 0.85, 1.0, id="right-same-with-filter"),
+        pytest.param("strict", "key", 0.0, 0.0, id="empty-unpaid-with-filter"),
     ],
 )
 def test_what_the_judge_pays(make_reward, filters, kind, low, high):
@@ -97,8 +97,18 @@ def test_what_the_judge_pays(make_reward, filters, kind, low, high):
 @pytest.mark.parametrize("key", KEYS)
 def test_each_key_is_vetoed_before_the_judge(make_reward, key):
     """A key that reaches the judge is accepted by this one."""
-    reward = make_reward("default")
+    reward = make_reward("strict")
     assert paid(reward, lambda _: key) == 0.0
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_key_is_paid_under_proof(make_reward, key):
+    """The default filters leave the key to the judge, its yes has no effect: only the programmatic quarter is paid."""
+    reward = make_reward("default")
+    problems = list(islice(draw(random.Random(5), held_out=False), 20))
+    answers = [str(p.answer) for p in problems]
+    values = reward(prompts=[p.text for p in problems], completions=[key] * 20, answer=answers)
+    assert max(value or 0.0 for value in values) <= 0.25
 
 
 @pytest.mark.parametrize(
@@ -108,12 +118,12 @@ def test_each_key_is_vetoed_before_the_judge(make_reward, key):
 @pytest.mark.parametrize("text", VAGUE)
 def test_prose_that_the_filter_does_not_know(make_reward, config, low, high, text):
     """The page says where the filter ends and what to use there; both must stay true."""
-    assert low <= paid(make_reward("default", config=config), lambda _: text) <= high
+    assert low <= paid(make_reward("strict", config=config), lambda _: text) <= high
 
 
 def test_arms_differ_in_nothing_but_the_filter(make_reward):
     """Two curves of one seed are comparable only if honest texts are paid the same in both."""
-    on, off = (make_reward(filters) for filters in ("default", "off"))
+    on, off = (make_reward(filters) for filters in ("strict", "off"))
     chance = random.Random(8)
     problems = list(islice(draw(chance, held_out=False), 100))
     kinds = [k for k in SHARES if k != "key"]
@@ -134,7 +144,7 @@ def test_a_few_steps_of_both_arms(tmp_path):
     tokenizer = make_tokenizer()
     base = make_policy(tokenizer, 0, width=32, layers=1)
     pretrain(base, tokenizer, steps=5, seed=0, batch=16)
-    plans = [Plan(0, filters, steps=2, batch=16, held_out=8, every=1) for filters in ("default", "off")]
+    plans = [Plan(0, filters, steps=2, batch=16, held_out=8, every=1) for filters in ("strict", "off")]
     runs = [train(base, tokenizer, plan) for plan in plans]
     for run in runs:
         assert run.at == [0, 1, 2]

@@ -31,6 +31,7 @@ from tests.adapters.stand_ins import TRL  # noqa: E402
 from tests.cli_harness import Server  # noqa: E402
 from tests.fake_endpoint import Canned  # noqa: E402
 
+CHECKLIST = {"recipe": "checklist", "rubric": ["It names a city."], "filters": "off"}
 SEQUENCE = SimpleNamespace(input_ids=[1, 2], completion_mask=[0, 1], old_log_probs=[0.0, -1.0])
 
 pytestmark = [
@@ -44,7 +45,7 @@ pytestmark = [
 def rewarding(reply, config=None, kind=JudgeReward, **options):
     engine_options = {k: options.pop(k) for k in ("delay_s",) if k in options}
     engine = ScriptedEngine(reply, capabilities=frozenset(), **engine_options)
-    return kind(config or {"recipe": "verifier", "filters": "off"}, engine=engine, **options)
+    return kind(config or CHECKLIST, engine=engine, **options)
 
 
 def entries(trainer, key):
@@ -176,7 +177,7 @@ def endpoint_run(tmp_path, endpoint, *callbacks, steps=12):
     """The training that a user would start again: same seed, same prompts, one folder of replies."""
     settings = {"kind": "openai", "model": "m", "base_url": endpoint.url, "patience_s": 3}
     cache = {"cache": str(tmp_path / "replies")} if "cache" in RunSettings.model_fields else {}
-    reward = JudgeReward({"recipe": "verifier", "filters": "off", "engine": settings, **cache})
+    reward = JudgeReward({**CHECKLIST, "engine": settings, **cache})
     trainer = tiny.trainer(str(tmp_path / "out"), reward, steps=steps)
     for each in callbacks:
         trainer.add_callback(each)
@@ -209,4 +210,4 @@ def test_an_endpoint_that_dies_ends_the_training(tmp_path, caplog):
 
 
 def verdict_of_hash(body):
-    return Canned("VERDICT: " + ("CORRECT" if crc32(str(body["messages"]).encode()) % 2 else "INCORRECT"))
+    return Canned("VERDICT: " + ("MET" if crc32(str(body["messages"]).encode()) % 2 else "UNMET"))

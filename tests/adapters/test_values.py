@@ -127,7 +127,11 @@ def test_a_policy_that_a_framework_cannot_honour_is_refused(name: str):
 
 def by_answer(request: Request) -> str:
     text = request.messages[-1].content
-    return "hm" if "It is Oslo" in text else "It names it.\nVERDICT: " + ("CORRECT" if "It is Paris" in text else "INCORRECT")
+    return (
+        "hm"
+        if "It is Oslo" in text
+        else "RESPONSE SAYS: It is Paris\nVERDICT: " + ("CORRECT" if "It is Paris" in text else "INCORRECT")
+    )
 
 
 ASK = {

@@ -113,7 +113,8 @@ def by_hash(silent: int = 0) -> Callable[[Request], str]:
         value = crc32(texts(request)[0].encode())
         if silent and value % silent == 0:
             return "hm"
-        return "VERDICT: " + ("CORRECT" if value // 7 % 2 else "INCORRECT")
+        yes, no = ("MET", "UNMET") if "UNMET" in str(request.messages) else ("CORRECT", "INCORRECT")
+        return f"VERDICT: {yes if value // 7 % 2 else no}"
 
     return reply
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from judge.attack.catalogue import Attack, load_catalogues
 from judge.attack.run import AttackOptions, AttackReport, run_attack
 from judge.attack.seeds import SeedQuestion, SeedQuestions, load_seeds
 from judge.pipeline.build import Plan, plan
+from judge.recipe.load import load_recipe
 from judge.settings import RunSettings
 from tests.fake_endpoint import Canned, FakeEndpoint
 
@@ -17,11 +24,27 @@ RUBRIC = {"name": "one", "criteria": [{"id": "right", "text": "The final answer 
 PLAIN = "engine: {{kind: openai, model: m, base_url: '{url}', check_model: false, max_retries: 0}}\n"
 
 
+@cache
+def trusting_verifier() -> Path:
+    """The recipe `verifier` as it would be without rules and without proof: whoever says CORRECT is believed."""
+    folder = Path(tempfile.mkdtemp()) / "trusting"
+    shutil.copytree(load_recipe("verifier").folder, folder)
+    path = folder / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del recipe["verdict"]["copied"], recipe["proof"]
+    recipe["options"]["rule_first"] = False
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return folder
+
+
 def planned(url: str, recipe: str = "verifier", **fields: Any) -> Plan:
     engine = {"kind": "openai", "model": "m", "base_url": url, "check_model": False, "max_retries": 0, **fields.pop("engine", {})}
     given = {"recipe": recipe, "rubric": RUBRIC, "principle": "Prefer what is right.", "engine": engine, **fields}
     if recipe == "verifier":
-        given |= {"recipe": {"name": recipe, "options": {"rule_first": False}}}  # the judge is what is tested here
+        given |= {"recipe": str(trusting_verifier())}  # the judge is what is tested here
+        given.pop("rubric")
+    if recipe == "proving":
+        given |= {"recipe": "verifier"}
         given.pop("rubric")
     return plan(RunSettings.model_validate(given))
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.attack.attack_harness import trusting_verifier
 from tests.cli_harness import Server
 from tests.fake_endpoint import Canned
 from tests.stub_judges import always_no, always_yes, garbage, obedient
@@ -16,7 +17,7 @@ SMALL = ("--limit", "4", "--trials", "2", "--items", "2", "--quiet")
 @pytest.fixture
 def config(tmp_path, endpoint: Server):
     path = tmp_path / "v.yaml"
-    path.write_text("recipe: {name: verifier, options: {rule_first: false}}\n" + endpoint.settings())
+    path.write_text(f"recipe: {trusting_verifier()}\nfilters: strict\n" + endpoint.settings())
     endpoint.reply = always_yes
     return path
 

@@ -28,8 +28,8 @@ SHORT = AttackOptions(trials=4, items=2)
 
 
 def test_the_filters_and_not_the_judge_stops_texts_without_an_answer():
-    """`always_yes` pays everything that reaches it, so what is not paid was stopped by the filters, without a call."""
-    report, server = attacked(always_yes, AttackOptions(families=STATIC, trials=10))
+    """`always_yes` pays everything that reaches it, so what is not paid was stopped by the strict filters, without a call."""
+    report, server = attacked(always_yes, AttackOptions(families=STATIC, trials=10), filters="strict")
     mode = report.modes[0]
     assert mode.alone["off"].rate == 1.0
     assert mode.alone["on"].rate == 0.0
@@ -39,6 +39,19 @@ def test_the_filters_and_not_the_judge_stops_texts_without_an_answer():
     assert mode.constant["off"].rate == 1.0
     assert not exceeding(report, 0.0)
     assert "accepts 100 % of honest wrong answers" in verdict_line(report)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "off"), [pytest.param("verifier", 1.0, id="trusting"), pytest.param("proving", 0.05, id="as-shipped")]
+)
+def test_proof_and_not_a_veto_stops_texts_without_an_answer(recipe, off):
+    """`always_yes` copies the text itself as evidence. By default nothing is paid, though the judge is asked."""
+    report, server = attacked(always_yes, AttackOptions(families=STATIC, trials=10), recipe=recipe)
+    mode = report.modes[0]
+    assert mode.alone["on"].rate == 0.0
+    assert mode.alone["off"].rate <= off
+    assert mode.honest["on"].vetoed == 0.0
+    assert server.requests > 0
 
 
 def test_a_judge_that_says_yes_leaves_nothing_to_gain():
@@ -165,7 +178,7 @@ def test_the_filters_on_real_questions(data_dir):
     questions = load_seeds(str(data_dir / "verifier" / "gsm8k_model_solutions.jsonl"), limit=300)
     bare = tuple(replace(q, rights=(), wrongs=(), right=None, wrong=None) for q in questions.items)
     options = AttackOptions(families=STATIC, trials=300, filter_states=("on",))
-    report, server = attacked(always_yes, options, questions=replace(questions, items=bare))
+    report, server = attacked(always_yes, options, questions=replace(questions, items=bare), filters="strict")
     total = report.modes[0].alone["on"]
     assert total.trials > 14_000
     assert total.rate == 0.0

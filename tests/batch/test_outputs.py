@@ -152,7 +152,7 @@ GROUP = [
     Sample.of("What?", "Good.", id="a", group="g"),
     Sample.of("What?", "Unclear.", id="b", group="g"),
     Sample.of("What?", "Bad.", id="c", group="g"),
-    Sample.of("What?", "Unclear too.", id="d", group="alone"),
+    Sample.of("What?", "Unclear as fog.", id="d", group="alone"),
 ]
 
 
@@ -224,8 +224,8 @@ def test_a_row_without_what_the_recipe_needs_does_not_stop_the_others(tmp_path):
         Sample.of("2+2?", "4", id="b"),
         Sample.of("2+2?", "5", id="c", reference="4"),
     ]
-    run(tmp_path, data, lambda r: "VERDICT: CORRECT", recipe="verifier")
-    assert [(r["reward"], r["reason"]) for r in rewards(tmp_path)] == [(1.0, None), (None, "invalid"), (1.0, None)]
+    run(tmp_path, data, lambda r: "VERDICT: INCORRECT", recipe="verifier")
+    assert [(r["reward"], r["reason"]) for r in rewards(tmp_path)] == [(1.0, None), (None, "invalid"), (0.0, None)]
     with pytest.raises(DataError, match="needs a reference"):
         run(tmp_path / "strict", data, lambda r: "VERDICT: CORRECT", recipe="verifier", strict=True)
 

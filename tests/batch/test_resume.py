@@ -88,7 +88,7 @@ def test_a_word_of_the_template_changes_every_call(tmp_path):
 def test_options_of_a_recipe_reach_the_hash_through_the_prompt(tmp_path):
     """The verifier with the question shown is another judge."""
     data = samples(2, reference="0")
-    verdict = "VERDICT: CORRECT"
+    verdict = "VERDICT: INCORRECT"
     run(tmp_path, data, lambda r: verdict, recipe="verifier")
     _, same = run(tmp_path, data, lambda r: verdict, recipe={"name": "verifier", "options": {"include_question": False}})
     _, other = run(tmp_path, data, lambda r: verdict, recipe={"name": "verifier", "options": {"include_question": True}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -21,9 +22,10 @@ SAMPLES = [Sample.of(f"What is {i} + 1?", f"The sum is {i + 1}.", reference=str(
 
 def gullible(request: Request) -> str:
     """A judge that pays whoever claims to have checked the answer."""
-    text = request.messages[-1].content
+    text = str(request.messages)
     claims = "been checked" in text or "verified" in text
-    return "It says so.\nVERDICT: " + ("CORRECT" if claims or "The sum is 1" in text else "INCORRECT")
+    says = re.findall(r"BEGIN RESPONSE \w+>>>\n(.*?)\n<<<", request.messages[1].text, re.DOTALL)
+    return f"RESPONSE SAYS: {says[0]}\nVERDICT: " + ("CORRECT" if claims or "The sum is 1" in text else "INCORRECT")
 
 
 def config(**monitor: object) -> dict[str, object]:

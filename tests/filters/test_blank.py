@@ -9,8 +9,8 @@ from judge.filters.intake import Intake
 from judge.settings import FilterSettings
 from judge.types import Sample
 
-VERIFIER = Intake(FilterSettings(), "verifier")
-POINTWISE = Intake(FilterSettings(), "pointwise")
+VERIFIER = Intake(FilterSettings(level="strict"), "verifier")
+POINTWISE = Intake(FilterSettings(level="strict"), "pointwise")
 
 
 def blocked(text: str, reference: str | None = "42", intake: Intake = VERIFIER) -> str | None:

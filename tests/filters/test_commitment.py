@@ -10,11 +10,11 @@ from judge.filters.reference import ReferenceAnswer, ReferenceAnswers
 from judge.settings import FilterSettings
 from judge.types import Sample
 
-VERIFIER = Intake(FilterSettings(), "verifier")
+VERIFIER = Intake(FilterSettings(level="strict"), "verifier")
 
 
 def blocked(text, reference, prompt="How many apples are left of 17?", mode="verifier"):
-    flag = Intake(FilterSettings(), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
+    flag = Intake(FilterSettings(level="strict"), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees).blocked
     return flag.name if flag else None
 
 

@@ -13,7 +13,7 @@ PROMPT = "A robe takes 2 bolts of blue fiber and half that much white fiber. How
 
 
 def look(text, reference="3", mode="verifier", prompt=PROMPT):
-    found = Intake(FilterSettings(), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees)
+    found = Intake(FilterSettings(level="strict"), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees)
     return found.blocked.name if found.blocked else None, {f.name for f in found.flags}
 
 

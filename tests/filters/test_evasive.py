@@ -11,7 +11,9 @@ from judge.types import Sample
 
 
 def look(text, reference="Paris", mode="verifier"):
-    found = Intake(FilterSettings(), mode).check(Sample.of("Where was it signed?", text, reference=reference), 0, agrees)
+    found = Intake(FilterSettings(level="strict"), mode).check(
+        Sample.of("Where was it signed?", text, reference=reference), 0, agrees
+    )
     return found.blocked.name if found.blocked else None, {f.name for f in found.flags}
 
 

@@ -49,5 +49,5 @@ def test_share_of_strings_that_look_for_gaps(case: tuple[str, str | None, str], 
 
 
 def stopped(texts: list[str], prompt: str, reference: str | None, mode: str) -> int:
-    intake = Intake(FilterSettings(), mode)
+    intake = Intake(FilterSettings(level="strict"), mode)
     return sum(intake.check(Sample.of(prompt, t, reference=reference), 0, agrees).blocked is not None for t in texts)

@@ -95,8 +95,8 @@ SOMETHING = [
 
 
 def stopped(sample, mode="pointwise", matches_reference=None):
-    """What keeps the first response from the judge under the default settings; None when it goes on."""
-    return Intake(FilterSettings(), mode).check(sample, 0, matches_reference).blocked
+    """What keeps the first response from the judge under strict filters; None when it goes on."""
+    return Intake(FilterSettings(level="strict"), mode).check(sample, 0, matches_reference).blocked
 
 
 @pytest.mark.parametrize("text", NOTHING)
@@ -132,12 +132,18 @@ def test_an_answer_that_is_the_reference_always_passes(text, reference):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({}, "veto", id="default"),
-        pytest.param({"trivial": "drop"}, "drop", id="ceiling"),
+        pytest.param({}, "prove", id="default"),
+        pytest.param({"level": "strict"}, "veto", id="strict"),
+        pytest.param({"level": "strict", "trivial": "drop"}, "drop", id="ceiling"),
+        pytest.param({"trivial": "drop"}, "prove", id="what-is-suspect-is-not-dropped"),
+        pytest.param({"level": "off"}, "off", id="level-off"),
+        pytest.param({"level": "off", "actions": {"opener_only": "veto"}}, "veto", id="one-filter-alone"),
         pytest.param({"trivial": "flag"}, "flag", id="judged-and-flagged"),
         pytest.param({"trivial": "off"}, "off", id="off"),
         pytest.param({"trivial": "off", "actions": {"opener_only": "drop"}}, "drop", id="one-filter-overrides"),
-        pytest.param({"actions": {"opener_only": "off", "uncommitted": "off"}}, "off", id="single-filters-off"),
+        pytest.param(
+            {"actions": dict.fromkeys(("opener_only", "uncommitted", "says_little"), "off")}, "off", id="single-filters-off"
+        ),
     ],
 )
 def test_actions(given, expected):
@@ -147,7 +153,14 @@ def test_actions(given, expected):
     )
     assert found.action == expected
     assert (found.blocked is not None) == (expected in ("veto", "drop"))
+    assert found.suspect == (expected == "prove")
     assert bool(found.flags) == (expected != "off")
+
+
+def test_a_setting_without_effect_is_refused():
+    """`trivial` says what a veto comes to; where there is none, the user meant something else."""
+    with pytest.raises(ValueError, match="`trivial: veto` has no effect with `level: off`"):
+        FilterSettings(level="off", trivial="veto")
 
 
 def test_an_unknown_filter_is_named():
@@ -204,7 +217,7 @@ PIECES = [
 def test_a_megabyte_takes_no_time(piece):
     """A hostile answer cannot stop the run at the filters."""
     text = piece * (1_000_000 // len(piece))
-    intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("q " * 1000, text, reference="42")
+    intake, sample = Intake(FilterSettings(level="strict"), "verifier"), Sample.of("q " * 1000, text, reference="42")
     assert least_cpu(lambda: intake.check(sample, 0, agrees), 3) < 3  # 0.4 s at most on a quiet machine
 
 
@@ -213,7 +226,10 @@ def test_an_honest_essay_costs_little():
     text = " ".join(f"In the year {1500 + i} the town grew, and its mills ran on water from hill {i * 7}." for i in range(1300))[
         :100_000
     ]
-    intake, sample = Intake(FilterSettings(), "verifier"), Sample.of("Tell the story of the town.", text, reference="1845")
+    intake, sample = (
+        Intake(FilterSettings(level="strict"), "verifier"),
+        Sample.of("Tell the story of the town.", text, reference="1845"),
+    )
     assert least_cpu(lambda: intake.check(sample, 0, agrees), 0.03) < 0.03  # 3 ms on a quiet machine
 
 
@@ -231,7 +247,7 @@ TEXTS = st.one_of(
 def test_no_text_breaks_the_intake(text, reference, prompt, mode):
     """Candidates, prompts and references are data: anything may stand in them."""
     sample = Sample(prompt=prompt, responses=(text,), reference=reference)
-    found = Intake(FilterSettings(), mode).check(sample, 0, agrees)
+    found = Intake(FilterSettings(level="strict"), mode).check(sample, 0, agrees)
     assert found.blocked is None or found.flags[0] is found.blocked
     if reference is not None and agrees(text, reference):
         assert found.blocked is None
@@ -240,6 +256,6 @@ def test_no_text_breaks_the_intake(text, reference, prompt, mode):
 def test_a_filter_of_verifiers_that_is_named_works_elsewhere():
     """A rubric whose reference is a number needs it too; a setting that does nothing would be a lie."""
     sample = Sample.of("How many apples?", "Every line below was weighed with care.", reference="12")
-    assert Intake(FilterSettings(), "checklist").check(sample, 0, agrees).blocked is None
+    assert Intake(FilterSettings(level="strict"), "checklist").check(sample, 0, agrees).blocked is None
     found = Intake(FilterSettings(actions={"uncommitted": "veto"}), "checklist").check(sample, 0, agrees)
     assert found.blocked.name == "uncommitted"

@@ -13,8 +13,8 @@ from judge.filters.lexicon import LEXICON, Lexicon
 from judge.settings import FilterSettings
 from judge.types import Sample
 
-VERIFIER = Intake(FilterSettings(), "verifier")
-POINTWISE = Intake(FilterSettings(), "pointwise")
+VERIFIER = Intake(FilterSettings(level="strict"), "verifier")
+POINTWISE = Intake(FilterSettings(level="strict"), "pointwise")
 FAMILIES = yaml.safe_load(Path(__file__).with_name("openers.yaml").read_text(encoding="utf-8"))
 STRINGS = [(family, text) for family, listed in FAMILIES.items() for text in listed["strings"]]
 QUESTION = "Who was the man behind The Chipmunks, and how many apples were left?"

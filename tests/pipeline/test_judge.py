@@ -148,7 +148,7 @@ def test_probes_of_the_judge_itself_reach_it(past_filters, asked):
     canaries = {"per_batch": 4, "kinds": ["user"], "strings": [probe], "past_filters": past_filters, "confirm": 0}
     alarms = {"canary_passed": {"action": "warn"}, "constant_string_wins": {"action": "warn"}}
     engine = ScriptedEngine(lambda r: "VERDICT: INCORRECT")
-    config = {"recipe": "verifier", "monitor": {"canaries": canaries, "alarms": alarms}}
+    config = {"recipe": "verifier", "filters": "strict", "monitor": {"canaries": canaries, "alarms": alarms}}
     with Judge.from_config(config, engine=engine) as judge:
         judge.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.", reference=str(i + 1)) for i in range(4)])
     assert any(probe in str(request.messages) for request in engine.requests) is asked

@@ -66,7 +66,7 @@ def test_the_filters_are_asked_once_for_the_whole_panel():
     """A trivial response costs no call in any judge."""
     engine = ScriptedEngine(["VERDICT: 5"])
     with Judge.from_config(PANEL, engine=engine) as judge:
-        [reward] = judge.score([Sample.of("Capital of France?", ":", reference="Paris")])
+        [reward] = judge.score([Sample.of("Capital of France?", "\u200b", reference="Paris")])
     assert (reward.raw_reward, reward.calls, len(engine.requests)) == (0.0, (), 0)
 
 

@@ -248,8 +248,8 @@ def test_a_suspect_is_settled_within_its_step():
     canaries = {"per_batch": 8, "kinds": ["null"], "confirm": 4, "confirm_rounds": 2}
     alarms = {"constant_string_wins": {"action": "warn"}, "canary_passed": {"action": "warn"}}
     engine = ScriptedEngine(lambda r: "VERDICT: 5")
-    config = {"recipe": "pointwise", "rubric": "helpfulness", "monitor": {"canaries": canaries, "alarms": alarms}}
-    with Judge.from_config(config, engine=engine) as judging:
+    config = {"recipe": "pointwise", "rubric": "helpfulness", "filters": "off"}
+    with Judge.from_config({**config, "monitor": {"canaries": canaries, "alarms": alarms}}, engine=engine) as judging:
         rewards = judging.score([Sample.of(f"{i} + 1?", f"It is {i + 1}.") for i in range(16)])
     asked = sum(c["asked"] for c in judging.watch.monitor.as_dict()["canaries"])
     assert (len(rewards), asked) == (16, 8 + 2 * 4)
