@@ -166,7 +166,8 @@ class RewardBatch:
 
 
 def is_vetoed(reward: Reward) -> bool:
-    """Whether a reward is 0 whatever the criteria say: a veto criterion failed, or a filter decided without the judge.
+    """Whether a reward is 0 whatever the criteria say: a veto criterion failed, a filter decided without the judge, or the judge
+    found no answer in what a filter suspected.
 
     Example:
         >>> from judge.types import Flag
@@ -174,7 +175,7 @@ def is_vetoed(reward: Reward) -> bool:
         (True, False)
     """
     filtered = not reward.calls and not reward.components and bool(reward.flags)
-    return reward.raw_reward == 0 and (filtered or any(flag.name == "veto" for flag in reward.flags))
+    return reward.raw_reward == 0 and (filtered or any(flag.name in ("veto", "no_answer") for flag in reward.flags))
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

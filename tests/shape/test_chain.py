@@ -294,6 +294,7 @@ def test_a_closed_question_that_says_neither_is_an_error():
     [
         pytest.param(Reward("1", 0, 0.0, flags=(Flag("empty", "nothing there"),)), True, id="filtered"),
         pytest.param(Reward("1", 0, 0.0, components={"a": 0.0}, flags=(Flag("veto", "a"),)), True, id="veto"),
+        pytest.param(Reward("1", 0, 0.0, components={"a": 0.0}, flags=(Flag("no_answer", ""),)), True, id="no-answer"),
         pytest.param(Reward("1", 0, 0.0, components={"a": 0.0}, flags=(Flag("no_evidence", ""),)), False, id="judged-0"),
         pytest.param(Reward("1", 0, 0.4, components={"x": 0.0, "y": 0.8}, flags=(Flag("veto", "a"),)), False, id="outvoted"),
         pytest.param(Reward("1", 0, 1.0, flags=(Flag("win_by_default", ""),)), False, id="win"),
