@@ -86,7 +86,7 @@ class AgentExecutor(_Base):  # type: ignore[misc]  # known only where OpenRLHF i
             logger.warning("a group of %d has no reward at all, and gets equal ones: %s", len(found), lost[0])
         for output, (score, reward) in zip(outputs, found, strict=True):
             told = to_openrlhf(self._judge, score, reward)
-            if empty:  # the same for all, whatever the shaping chain made of a constant
+            if empty:  # equal, so that nothing is learned from it
                 told.update(rewards=self._judge.constant, scores=math.nan)
             output.update(reward=told["rewards"], scores=told["scores"], extra_logs=told["extra_logs"])
         return outputs

@@ -52,6 +52,14 @@ def test_groups(framework, layout, says, problem):
     assert found.problem is problem
 
 
+@pytest.mark.parametrize("framework", [name for name, known in FRAMEWORKS.items() if known.sees_groups])
+def test_steps_that_compare_groups(framework):
+    """Told before a GPU is paid for: one group a call is no batch."""
+    found = findings(framework, Layout(4, 2, 4), reward={"shape": [{"kind": "quantile"}]})["comparison"]
+    assert found.problem is not FRAMEWORKS[framework].sees_batch
+    assert ("compares the groups of a training step" in found.says) is found.problem
+
+
 @pytest.mark.parametrize("framework", ONE_AT_A_TIME)
 @pytest.mark.parametrize(
     "settings",
