@@ -19,7 +19,7 @@ from judge.filters.commitment import names_value
 from judge.filters.evasive import folded, new_words, non_committal
 from judge.filters.opener import opener_only
 from judge.filters.shotgun import shotgun
-from judge.filters.surface import ResponseView
+from judge.filters.surface import ResponseView, words
 from judge.numerals import fold
 
 ProofState = Literal["proved", "none", "not_found", "says_nothing", "refuted"]
@@ -122,7 +122,20 @@ def prove(copied: str | None, view: ResponseView, *, compare: Compare, none: str
         return Proof("refuted", f"{shown}: another value than the reference")
     if (why := _nothing_said(said)) is not None:
         return Proof("says_nothing", f"{shown}: {why}")
+    if len(said.words) == 1 and (why := _empty_around(copied, view)) is not None:
+        return Proof("says_nothing", f"{shown}: {why}")
     return Proof("proved", shown)
+
+
+def _empty_around(word: str, view: ResponseView) -> str | None:
+    """Why every sentence that holds a word says nothing: "correct" is an answer, and "The answer is correct." is none."""
+    why = None
+    for part in spans(view.text):
+        if len(words(part)) > 1 and stands_in(word, part):
+            why = _nothing_said(ResponseView(part, view.prompt, view.reference, view.mode))
+            if why is None:
+                return None
+    return why
 
 
 def _bare(text: str) -> str:
