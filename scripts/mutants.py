@@ -73,9 +73,13 @@ def mutmut(*arguments: str, check: bool = False) -> str:
     """Its output, where it is asked for something; a run prints its own progress."""
     environment = {**os.environ, "PYTHONPATH": str(TOOL)}
     run = subprocess.run(
-        [sys.executable, "-m", "mutmut", *arguments], cwd=ROOT, env=environment, check=check, text=True,
+        [sys.executable, "-m", "mutmut", *arguments], cwd=ROOT, env=environment, check=False, text=True,
         stdout=None if check else subprocess.PIPE,
     )  # fmt: skip
+    if check and run.returncode:
+        raise SystemExit(
+            f"mutants: mutmut ended with exit code {run.returncode}; where a test fails without any change, mend that first"
+        )
     return run.stdout or ""
 
 
