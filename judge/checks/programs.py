@@ -109,6 +109,10 @@ CHECKS: dict[str, Program] = {
 }
 
 
+COMPARISONS = frozenset({"matches_reference", "final_answer"})
+"""Checks that compare with the reference: they may wait for another process, and where they cannot tell, a judge can."""
+
+
 def find_check(criterion: Criterion) -> Check:
     """The program of a criterion. Raises `RubricError` when there is none of that name or its arguments are wrong."""
     if ":" in criterion.check:

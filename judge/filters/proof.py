@@ -43,7 +43,7 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\
 _BOXED = re.compile(r"\\boxed\s?\{([^{}]{1,100}(?:\{[^{}]{0,60}\}[^{}]{0,60}){0,3})\}")
 _ANSWER = re.compile(r"\b(?:answer|result|solution)\s{0,3}(?:is|:|=)\s{0,3}([^\n.]{1,100}(?:\.\d{1,20})?)", re.IGNORECASE)
 
-Compare = Callable[[str, str], bool | None]
+CompareValues = Callable[[str, str], bool | None]
 """(words, reference) -> whether both say the same value, other values (False), or a program cannot tell (None)."""
 
 
@@ -91,7 +91,7 @@ def spans(response: str) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys(part for part in found if part), MAX_SPANS))
 
 
-def prove(copied: str | None, view: ResponseView, *, compare: Compare, none: str = "none") -> Proof:
+def prove(copied: str | None, view: ResponseView, *, compare: CompareValues, none: str = "none") -> Proof:
     """Look whether copied words prove a positive verdict on a response.
 
     What it stops: a verdict on words that the response does not hold, or that announce, hedge, point elsewhere, list several

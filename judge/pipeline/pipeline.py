@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from judge.checks.match import agrees
-from judge.checks.programs import Check, prepare
+from judge.checks.programs import COMPARISONS, Check, prepare
 from judge.conversation import mapped, opened_thinking, own_words, thinking_apart, without_opening, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
@@ -107,14 +107,12 @@ class Pipeline:
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         suspects = frozenset(i for i in alive if entries[i].suspect) if self._prover.possible else frozenset()
         work = _Work({i: {} for i in alive}, suspects)
-        for i in alive:
-            for criterion in rubric.criteria if rubric and programs else ():
-                if criterion.id in programs:
-                    work.cells[i][criterion.id] = [_program_cell(programs[criterion.id], sample, i, criterion)]
+        unsure = await self._run_programs(sample, alive, rubric, programs, work) if programs else {}
         ruled = self._ruled(sample, alive, entries) if filters else frozenset[int]()
         for i in ruled:
             work.cells[i][OVERALL] = [Cell(1.0)]
         asks = self._asks([i for i in alive if i not in ruled], rubric)
+        asks += [Ask((i,), (c,)) for i, criteria in unsure.items() for c in criteria]
         if asks:
             case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
             programs_only = {i: dict(cells) for i, cells in work.cells.items()}
@@ -211,6 +209,28 @@ class Pipeline:
             return ""
         tokens = self.caller.engine.count_tokens([Message("user", text)])
         return f"{tokens:,} tokens; at most {most:,} are judged" if tokens is not None and tokens > most else ""
+
+    async def _run_programs(
+        self, sample: Sample, alive: Sequence[int], rubric: Rubric | None, programs: Mapping[str, Check], work: _Work
+    ) -> dict[int, tuple[Criterion, ...]]:
+        """Enter what programs say into the cells; gives the criteria, by response, that a judge has to decide instead.
+
+        A comparison of formulas may wait for another process, so it is done in a thread.
+        """
+        unsure: dict[int, tuple[Criterion, ...]] = {}
+        for i in alive:
+            for criterion in rubric.criteria if rubric else ():
+                if criterion.id not in programs:
+                    continue
+                compares = criterion.check in COMPARISONS
+                run = partial(_program_cell, programs[criterion.id], sample, i, criterion)
+                cell = await asyncio.to_thread(run) if compares else run()
+                told = not (isinstance(cell.failure, NoVerdict) and cell.failure.reason is Reason.MISSING)
+                if told or not compares or sample.reference is None or self._spec.unit != "criterion":
+                    work.cells[i][criterion.id] = [cell]
+                else:
+                    unsure[i] = (*unsure.get(i, ()), criterion)
+        return unsure
 
     # ---- what to ask -------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 THINKING = "thinking"  # of `force`
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
-Proof = Literal["suspect", "always"]
+ProofRule = Literal["suspect", "always"]
 """Which responses need copied words behind a positive verdict: those that a filter suspects, or all."""
 
 
@@ -305,7 +305,7 @@ class RecipeSpec(Frozen):
     order: Order = "single"
     force: tuple[str, ...] = (Reason.MISSING, Reason.TRUNCATED)
     ask_again: tuple[Reason, ...] = (Reason.AMBIGUOUS, Reason.OFF_SCALE)
-    proof: Proof = "suspect"
+    proof: ProofRule = "suspect"
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     needs: Needs = Needs()
 
