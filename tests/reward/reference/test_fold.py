@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 
 from judge.reward.fold import decided, fold_criteria, fold_votes, spread, strict_completion
-from judge.reward.missing import group_means
+from judge.reward.missing import apply_policy, group_means
 from judge.rubric.model import Rubric
+from judge.types import NoVerdict, Reason, Reward
 
 SEEDS = range(20)
 VOTES: list[list[float | None]] = [
@@ -178,3 +179,25 @@ def test_group_means(same):
             if values:
                 wanted[group] = sum(values) / len(values)
         same(group_means(rows), wanted, rows)
+
+
+@pytest.mark.parametrize("policy", ["drop", "group_mean", "constant"])
+def test_policies(policy, same):
+    """The project's own: what stands in for a missing reward after the chain; rows that could not be judged get nothing."""
+    for seed in range(100):
+        draw = random.Random(seed)
+        rows, wanted = [], []
+        for number in range(draw.randint(0, 10)):
+            raw = draw.choice([None, 0.0, 0.5, draw.random()])
+            bad = raw is None and draw.random() < 0.3
+            shaped = draw.choice([None, 0.25, -1.0]) if raw is not None and draw.random() < 0.5 else raw
+            failure = None if raw is not None else NoVerdict(Reason.INVALID if bad else Reason.TIMEOUT)
+            stages = (("step", shaped),) if shaped != raw else ()
+            rows.append((Reward(str(number), 0, raw, failure, group=draw.choice("xy"), stages=stages), shaped, bad))
+        for reward, shaped, bad in rows:
+            mates = [value for other, value, _ in rows if other.group == reward.group and value is not None]
+            stands = {"drop": None, "group_mean": sum(mates) / len(mates) if mates else None, "constant": 0.75}[policy]
+            wanted.append(shaped if shaped is not None or bad else stands)
+        found = apply_policy([reward for reward, _, _ in rows], policy, 0.75)
+        same([r.reward for r in found], wanted, rows)
+        same([r.raw_reward for r in found], [r.raw_reward for r, _, _ in rows], rows)
