@@ -1,6 +1,7 @@
 """Measure the intake filters: what the filters let through, what it stops that is right, and openers nobody listed.
 
     python benchmarks/filters.py DATA_FOLDER [--json] [--examples N]
+    python benchmarks/filters.py --cost
 
 DATA_FOLDER holds `verifier/`, `evouna/`, `triviaqa_judge_votes/`, `gsm8k/` and `math500/`. No model runs: what passes the filters would be
 judged, so with a judge that always says yes it would be paid. Prints three tables (docs/robustness.md explains them).
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import time
 from collections import Counter
@@ -208,12 +210,42 @@ def _stopped(text: str, known: str | None, lexicon: Lexicon | None) -> bool:
     return opener.opener_only(view, lexicon) is not None or rest.check(sample, 0, agrees).blocked is not None
 
 
+WORDS = (
+    "ferry harbour mules gorge ledger copper winter lantern saddle orchard quarry timber bishop meadow granite salted canvas rope"
+    " the a of and to in was with for on had by which from it that their at"
+).split()
+
+
+def cost(repeats: int = 7, count: int = 300) -> Iterator[tuple[str, int, float]]:
+    """(mode, words, CPU ms a response): the least of some repeats, for plain sentences that all differ."""
+    for name, intake, known in (("verifier", VERIFIER, "12"), ("pointwise", OTHER, None)):
+        for size in (100, 300, 1000):
+            texts = [" ".join(random.Random(k).choices(WORDS, k=size)) + f", {k} times." for k in range(count)]
+            samples = [Sample.of(QUESTION, text, reference=known) for text in texts]
+            spent = []
+            for _ in range(repeats):
+                began = time.process_time()
+                for sample in samples:
+                    intake.check(sample, 0, agrees)
+                spent.append((time.process_time() - began) / count * 1000)
+            yield name, size, min(spent)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument(
+        "--cost", action="store_true", help="only CPU ms of the filters for ordinary responses of 100 to 1,000 words"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="print N blocked responses of each set")
     options = parser.parse_args()
+    if options.cost:
+        for name, size, spent in cost():
+            print(f"{name:12s} {size:5d} words  {spent:.4f} ms CPU a response")
+        return
+    if options.data is None:
+        parser.error("DATA_FOLDER is missing")
     began = time.perf_counter()
     keys = accepted(options.data)
     short, rest = right_short(options.data), longer(options.data)

@@ -67,7 +67,7 @@ def symbols_only(view: ResponseView) -> str | None:
     reference = view.reference
     if reference is None or not all(_has_signs(a) for a in reference.answers):
         return None
-    return "symbols or markup only" if _symbols_only(view.text) else None
+    return "symbols or markup only" if _symbols_alone(view) else None
 
 
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -91,7 +91,7 @@ def trivial_response(view: ResponseView) -> str | None:
     """
     if view.reference is None and len(view.text) <= 100 and _EMPTY_VALUE.fullmatch(view.text):
         return None
-    if _symbols_only(view.text):
+    if _symbols_alone(view):
         return None if _asks_for_signs(view) else "symbols or markup only"
     if _CLOSES.match(view.text):
         return "it ends the response before it says anything"
@@ -131,6 +131,12 @@ def _asks_for_signs(view: ResponseView) -> bool:
 
 
 _SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
+
+
+def _symbols_alone(view: ResponseView) -> bool:
+    """The same for most texts at once: one that begins with two letters says something."""
+    head = view.text[:2]
+    return not (head.isascii() and head.isalpha()) and _symbols_only(view.text)
 
 
 def _symbols_only(text: str) -> bool:

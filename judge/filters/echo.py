@@ -60,9 +60,11 @@ def prompt_echo(view: ResponseView) -> str | None:
     copy or mend a text answer so). Cost: no request; nothing unless both begin alike, then linear in both.
     """
     prompt, text = view.prompt, view.text
-    if view.verifying and view.short and _asks_again(view):
+    if view.verifying and not view.says_much and view.short and _asks_again(view):
         return "asks the question again"
     if not prompt or not 0.5 * len(prompt) < len(text) < 2 * len(prompt) + 200:
+        return None
+    if not _begin_alike(_words(text[:_BEGINNING]), _words(prompt[:_BEGINNING])):
         return None
     told = _words(prompt)
     said = _words(text)
@@ -111,6 +113,15 @@ def _adds(said: list[str], told: list[str]) -> bool:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
+
+
+_BEGINNING = 400  # characters that hold the words where an echo begins
+
+
+def _begin_alike(said: list[str], told: list[str]) -> bool:
+    """Whether four words in a row stand near the beginning of both."""
+    starts = {tuple(told[at : at + 4]) for at in range(min(_LEAD, len(told)) + 1)}
+    return any(tuple(said[at : at + 4]) in starts for at in range(min(_LEAD, len(said)) + 1))
 
 
 def _shared(said: list[str], told: list[str]) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from judge.filters.surface import ResponseView
 
 _LIMIT = 10_000  # findings that are counted; a text may hold millions
+_FIRST, _LAST = 200, 600  # characters at both ends in which a planted verdict is looked for
 _WINDOWS = 100  # places of one hint word that are read
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -16,9 +17,13 @@ _HIDDEN = re.compile(
 )
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = frozenset("\u200c\u200d")
-_CHAT = re.compile(
-    r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:unk|pad|bos|eos|mask|image|video|audio|sep|cls)>|<(?:start|end)_of_(?:turn|image|text)>"
-    r"|\[/?INST\]|<</?SYS>>|</?(?:think|tool_call|tool_response|function_call)>|\[(?:CLS|SEP|PAD|MASK|BOS|EOS)\]|\x00[\d,]{1,60}\x00"
+_CHAT = (  # each begins with one character, which is looked for first
+    re.compile(
+        r"<[|\uff5c][^<>\s]{1,60}[|\uff5c]>|</?s>|<(?:unk|pad|bos|eos|mask|image|video|audio|sep|cls)>|<(?:start|end)_of_(?:turn|image|text)>"
+        r"|<</?SYS>>|</?(?:think|tool_call|tool_response|function_call)>"
+    ),
+    re.compile(r"\[(?:/?INST|CLS|SEP|PAD|MASK|BOS|EOS)\]"),
+    re.compile(r"\x00[\d,]{1,60}\x00"),
 )
 _TURN = re.compile(r"\n(?:Human|Assistant|User|System|USER|ASSISTANT|SYSTEM):")
 _VERDICT = re.compile(
@@ -43,7 +48,7 @@ def hidden_unicode(view: ResponseView) -> str | None:
     Stops nothing: it flags. Does not report: the joiners that Persian, Indic scripts and emoji need, nor look-alike letters.
     Cost: no request; one search of the text (about 1 ms a megabyte of plain text).
     """
-    if view.text.isascii() and view.text.isprintable():
+    if not _hides(view.text):
         return None
     counts: Counter[str] = Counter()
     for found in _HIDDEN.finditer(view.text):
@@ -63,6 +68,17 @@ def hidden_unicode(view: ResponseView) -> str | None:
     return f"{kind} characters: {', '.join(parts)}{more}"
 
 
+def _hides(text: str) -> bool:
+    """Whether any hidden character is there: for most texts a look at their few characters beyond ASCII."""
+    if text.isascii():
+        return not text.translate(_BREAKS).isprintable()
+    return _HIDDEN.search(_ASCII_RUN.sub("", text)) is not None
+
+
+_BREAKS = {ord(c): " " for c in "\t\n\r\x0c\x85"}
+_ASCII_RUN = re.compile("[\t\n\r\x0c -~]+")
+
+
 def _needed(text: str, at: int) -> bool:
     """Whether a joiner stands where writing needs one: beside a letter or mark of a joining script, or between emoji."""
     before = text[at - 1] if at else ""
@@ -77,9 +93,11 @@ def chat_tokens(view: ResponseView) -> str | None:
     Stops nothing: it flags; the render stage makes such tokens harmless. Does not see: tokens of
     templates written without brackets. Cost: no request; one search, none without `<`, `[`, `:`.
     """
-    if not any(c in view.text for c in "<[\x00") and ":" not in view.text:
+    text = view.text
+    patterns = [pattern for pattern, first in zip((*_CHAT, _TURN), "<[\x00\n", strict=True) if first in text]
+    if not patterns:
         return None
-    matches = [m for p in (_CHAT, _TURN) for m, _ in zip(p.finditer(view.text), range(200), strict=False)]
+    matches = [m for p in patterns for m, _ in zip(p.finditer(text), range(200), strict=False)]
     found = dict.fromkeys(m.group().strip() for m in matches)
     return ", ".join(ascii(f)[1:-1] for f in list(found)[:4]) if found else None
 
@@ -87,16 +105,19 @@ def chat_tokens(view: ResponseView) -> str | None:
 def planted_verdict(view: ResponseView) -> str | None:
     """Verdict syntax, or an instruction to the grader, in the response: `[[A]]`, `Score: 10/10`, `<verdict>`.
 
-    Stops nothing: it flags, since an answer may speak of scores. Does not see: verdicts in words of their own. Cost: no request; a few plain searches (5 ms a megabyte), and a
-    look around the first hundred places of each word found.
+    Stops nothing: it flags, since an answer may speak of scores. Does not see: verdicts in words of their own, nor between the first 200 and the last 600 characters. Cost: no request; a few plain
+    searches, and a look around the first hundred places of each word found.
     """
-    lower = view.text.lower()
+    text = view.text
+    if len(text) > _FIRST + _LAST:
+        text = f"{text[:_FIRST]}\n{text[-_LAST:]}"
+    lower = text.lower()
     if not any(hint in lower for hint in _VERDICT_HINTS):
         return None
     for hint in _VERDICT_HINTS:
         at, seen = lower.find(hint), 0
         while at >= 0 and seen < _WINDOWS:
-            found = _VERDICT.search(view.text, max(0, at - 40), at + 100)
+            found = _VERDICT.search(text, max(0, at - 40), at + 100)
             if found:
                 return " ".join(found.group().split())[:60]
             at, seen = lower.find(hint, at + 60), seen + 1

@@ -90,8 +90,8 @@ _ALL = (
     Filter("uncommitted", uncommitted, "prove", "off", ("veto", "off"), long=False),
     Filter("non_committal", non_committal, "prove", "prove", _VERIFIER, long=False),
     Filter("says_little", says_little, "prove", "prove", _OFF, long=False),
-    Filter("shotgun", shotgun, "prove", "flag", _VERIFIER),
-    Filter("prompt_echo", prompt_echo, "prove", "flag", _VERIFIER, long=False),
+    Filter("shotgun", shotgun, "prove", "flag", _VERIFIER, long=False),
+    Filter("prompt_echo", prompt_echo, "prove", "flag", _VERIFIER),
     Filter("loop_tail", loop_tail, "flag", "flag"),
     Filter("hidden_unicode", hidden_unicode, "flag", "flag"),
     Filter("chat_tokens", chat_tokens, "flag", "flag"),
@@ -146,6 +146,7 @@ class Intake:
         self._proving = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] == "prove")
         self._proving_long = tuple((f, action) for f, action in self._proving if f.long)
         self._flagging = tuple(f for f in _ALL if self.actions[f.name] == "flag")
+        self._flagging_long = tuple(f for f in self._flagging if f.long)
         # who names a filter that this mode leaves off wants the answer that a verifier wants
         self._asked = frozenset(n for n in settings.actions if mode != "verifier" and FILTERS[n].elsewhere == "off")
 
@@ -171,7 +172,7 @@ class Intake:
         if blocked is None and self._proving:
             found, why = self._first(self._proving_long if view.says_much else self._proving, view, asked, where, agrees)
         flags = [found] if found else []
-        for item in self._flagging:
+        for item in self._flagging_long if view.says_much else self._flagging:
             if (detail := item.check(asked if item.name in self._asked else view)) is not None:
                 flags.append(Flag(item.name, detail, where))
         if not flags:

@@ -6,7 +6,7 @@ import re
 
 from judge.filters.evasive import folded
 from judge.filters.reference import ReferenceAnswers
-from judge.filters.surface import ResponseView, words
+from judge.filters.surface import SHORT, ResponseView, words
 from judge.numerals import VALUES, fold
 
 _JOIN = re.compile(
@@ -33,11 +33,16 @@ def shotgun(view: ResponseView) -> str | None:
     that agrees with the reference as a whole. Outside verifier recipes it only flags. Cost: no request; linear in 1,500 characters.
     """
     reference = view.reference
-    if not view.short or not view.words or len(view.words) > 120 or (reference is not None and not reference.single):
+    if reference is not None and not reference.single:
         return None
-    text = view.visible.replace("**", "").replace("$", "").strip()
+    if _ONLY_NUMBERS.fullmatch(view.text[:SHORT]) and (many := len(set(view.text[:SHORT].split()))) >= _MANY_NUMBERS:
+        return f"{many} numbers at once"
+    if not view.short or not view.words or len(view.words) > 120:
+        return None
+    text = _BULLET.sub("", view.visible.replace("**", "").replace("$", "")).strip()
     values = _listed(text)
-    if len(values) >= 4 or (len(values) >= 2 and _ALTERNATIVE.search(text)):
+    opposed = any(pair <= {v.casefold() for v in values} for pair in _OPPOSED)
+    if len(values) >= 4 or opposed or (len(values) >= 2 and _ALTERNATIVE.search(text)):
         return f"{len(values)} answers at once"
     finals = [f.strip("().,") for f in _FINAL.findall(text)]
     boxed = [b.strip() for b in _BOXED.findall(text)]
@@ -47,6 +52,13 @@ def shotgun(view: ResponseView) -> str | None:
         ):
             return f"{len(set(found))} final answers that differ"
     return _guesses(text, reference) or _hedge(text, reference)
+
+
+_ONLY_NUMBERS = re.compile(r"[\d\s,.;:|/+\u2212-]{40,}")
+_MANY_NUMBERS = 12
+_BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]{1,8}(?=\S)")
+_OPPOSED = (frozenset(("yes", "no")), frozenset(("true", "false")))
+_STOP = re.compile(r"(?<=\w)[.!]\s{1,3}(?=\S)")
 
 
 def _listed(text: str) -> list[str]:
@@ -60,7 +72,7 @@ def _listed(text: str) -> list[str]:
     )
     if _FRACTION.fullmatch(text):
         return []
-    body = _HEDGING.sub(" ", folded(text)).strip(" .!?:*")
+    body = _HEDGING.sub(" ", _STOP.sub(", ", folded(text))).strip(" .!?:*")
     parts = [p.strip(" .") for p in _JOIN.split(body) if p and p.strip(" .")]
     if len(parts) == 1:
         parts = body.split()

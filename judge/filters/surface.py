@@ -19,8 +19,10 @@ from judge.words import listed_words
 SHORT = 1_500  # characters; nothing longer is an opener
 TAIL = 600  # characters read at each end of longer texts
 
-_AT_LEAST, _MANY = 200, 15  # characters, and different words in no list, of a text that says much
-_EDGES = ".,;:!?()[]{}\"'*_`#$\u201c\u201d\u2018\u2019\u2026"
+_AT_LEAST = 200  # characters of a text that says much
+_MANY, _SOME = 15, 5  # different words in no list; the smaller number where they are one of three
+_HEAD = 450  # characters in which they mostly are
+_SPACED = {ord(c): " " for c in '.,;:!?()[]{}<>"*_`#$|/\\\u201c\u201d\u2018\u2026'}
 
 # Characters that show nothing: controls, format characters, fillers, variation selectors, blanks of all widths.
 _BLANKS = (
@@ -82,6 +84,13 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", MARKUP.sub(" ", text))
 
 
+def _telling(text: str) -> bool:
+    """Whether many different words are in no list, or some and one of three."""
+    found = set(text.translate(_SPACED).casefold().split())
+    new = sum(len(word) > 1 and word.isalpha() for word in found - listed_words())
+    return new >= _MANY or (new >= _SOME and 3 * new >= len(found))
+
+
 @dataclass(frozen=True)
 class ResponseView:
     """One response as the filters see it. Everything below is worked out when first asked for, once.
@@ -114,18 +123,11 @@ class ResponseView:
     def says_much(self) -> bool:
         """Whether a text has so many different words that are in no list that it cannot be an announcement: the cheapest proof.
 
-        Reads the first `SHORT` characters at most, and stops at the `_MANY`-th such word.
+        Reads the first `_HEAD` characters, and `SHORT` of a text that has too few such words there.
         """
         if len(self.text) < _AT_LEAST:
             return False
-        known, new = listed_words(), set[str]()
-        for word in self.text[:SHORT].casefold().split():
-            bare = word.strip(_EDGES)
-            if len(bare) > 1 and bare not in known and not any(c.isdigit() for c in bare):
-                new.add(bare)
-                if len(new) >= _MANY:
-                    return True
-        return False
+        return _telling(self.text[:_HEAD]) or (len(self.text) > _HEAD and _telling(self.text[:SHORT]))
 
     @cached_property
     def plain(self) -> str:

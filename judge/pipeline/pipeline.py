@@ -187,7 +187,7 @@ class Pipeline:
 
     def _filter(self, sample: Sample, index: int, filters: bool) -> FilterResult:
         """What the intake filters find in one response, and whether it goes on to the judge."""
-        too_long = self._too_long(sample.texts[index])
+        too_long = self._too_long(sample.texts[index]) or self._too_much(sample)
         if too_long:
             flag = Flag("over_length", too_long, str(index))
             return FilterResult((flag,), flag, "drop")
@@ -199,6 +199,18 @@ class Pipeline:
         if not self._rule_first or sample.reference is None:
             return frozenset()
         return frozenset(i for i in alive if not entries[i].suspect and equal_by_rule(self._intake.view(sample, i)))
+
+    def _too_much(self, sample: Sample) -> str:
+        """Why no response to this sample is judged, for the size of what comes with it; empty where it is not too large."""
+        shown = len(sample.prompt_text) + sum(map(len, sample.context))
+        if shown > self.filters.max_prompt_chars:
+            most = f"{self.filters.max_prompt_chars:,} (`filters.max_prompt_chars`)"
+            return f"the prompt and its documents have {shown:,} characters; at most {most} are judged"
+        known = sum(map(len, sample.reference or ()))
+        if known > self.filters.max_reference_chars:
+            most = f"{self.filters.max_reference_chars:,} (`filters.max_reference_chars`)"
+            return f"the reference has {known:,} characters; at most {most} are judged"
+        return ""
 
     def _too_long(self, text: str) -> str:
         """Why a response is refused for its size; empty when it is not."""

@@ -176,3 +176,24 @@ def test_rules_decide_only_what_is_certain(response: str):
     """A rule that pays for a guess among several would be the cheapest exploit of all."""
     _, engine = judged(["VERDICT: INCORRECT"], response, filters={"trivial": "flag"})
     assert len(engine.requests) == 1
+
+
+# ---- sizes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "fields", "told"),
+    [
+        pytest.param("max_prompt_chars", {"prompt": "q" * 200}, "the prompt and its documents have 200 characters", id="prompt"),
+        pytest.param("max_prompt_chars", {"context": ("d" * 200,)}, "the prompt and its documents have 2", id="document"),
+        pytest.param("max_reference_chars", {"reference": ("4" * 200,)}, "the reference has 200 characters", id="reference"),
+    ],
+)
+def test_what_comes_with_a_response_has_limits(limit: str, fields: dict[str, Any], told: str):
+    """A prompt of a gigabyte is refused by its size, never cut, and never a grade."""
+    engine = ScriptedEngine(["VERDICT: CORRECT"])
+    sample = Sample(**{"prompt": "How many?", "responses": ("By my count 4.",), "reference": ("4",), **fields})
+    with Judge.from_config({"recipe": "verifier", "filters": {limit: 100}}, engine=engine) as judge:
+        [reward] = judge.score([sample])
+    assert (reward.raw_reward, str(reward.failure.reason), engine.requests) == (None, "over_length", [])
+    assert told in reward.failure.detail
