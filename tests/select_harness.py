@@ -39,7 +39,8 @@ def judged(
 ) -> Path:
     """A run folder `run` beside its data `data.jsonl`. A word of the response decides its grade: 1 to 5 are 0 to 1."""
     data = write_rows(folder / "data.jsonl", rows)
-    loaded, base = load_settings({"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}} | settings)
+    common = {"recipe": "pointwise", "rubric": "helpfulness", "filters": "strict", "engine": {"kind": "scripted"}}
+    loaded, base = load_settings(common | settings)
     samples = read_samples(data, mapping)
     run = folder / "run"
     asyncio.run(run_batch(plan(loaded, base), samples, run, data=data, engine=ScriptedEngine(replies), quiet=True))

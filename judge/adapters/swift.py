@@ -46,7 +46,7 @@ class JudgeORM:
     Example:
         >>> from types import SimpleNamespace
         >>> from judge.engine.scripted import ScriptedEngine
-        >>> engine = ScriptedEngine({"It is A.": "VERDICT: CORRECT", "It is B.": "VERDICT: INCORRECT"})
+        >>> engine = ScriptedEngine({"It is A.": "RESPONSE SAYS: A\\nVERDICT: CORRECT", "It is B.": "VERDICT: INCORRECT"})
         >>> orm = JudgeORM(SimpleNamespace(num_generations=2), {"recipe": "verifier"}, engine=engine)
         >>> chats = [[{"role": "user", "content": "A or B?"}, {"role": "assistant", "content": f"It is {x}."}] for x in "AB"]
         >>> orm(["It is A.", "It is B."], messages=chats, solution=["A", "A"])

@@ -67,7 +67,8 @@ class JudgeReward:
 
     Example:
         >>> from judge.engine.scripted import ScriptedEngine
-        >>> engine = ScriptedEngine({"It is Paris": "VERDICT: CORRECT", "It is Rome": "VERDICT: INCORRECT"})
+        >>> right = "RESPONSE SAYS: Paris\\nVERDICT: CORRECT"
+        >>> engine = ScriptedEngine({"It is Paris": right, "It is Rome": "VERDICT: INCORRECT"})
         >>> reward = JudgeReward({"recipe": "verifier"}, engine=engine)
         >>> reward(prompts=["Capital of France?"] * 2, completions=["It is Paris.", "It is Rome."], answer=["Paris", "Paris"])
         [1.0, 0.0]

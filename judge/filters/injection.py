@@ -71,7 +71,8 @@ def hidden_unicode(view: ResponseView) -> str | None:
 def _hides(text: str) -> bool:
     """Whether any hidden character is there: for most texts a look at their few characters beyond ASCII."""
     if text.isascii():
-        return not text.translate(_BREAKS).isprintable()
+        plain = text.replace("\n", " ") if "\n" in text else text
+        return not plain.isprintable() and not plain.translate(_BREAKS).isprintable()
     return _HIDDEN.search(_ASCII_RUN.sub("", text)) is not None
 
 

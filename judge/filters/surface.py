@@ -21,7 +21,7 @@ TAIL = 600  # characters read at each end of longer texts
 
 _AT_LEAST = 200  # characters of a text that says much
 _MANY, _SOME = 15, 5  # different words in no list; the smaller number where they are one of three
-_HEAD = 450  # characters in which they mostly are
+_HEAD = 320  # characters in which they mostly are
 _SPACED = {ord(c): " " for c in '.,;:!?()[]{}<>"*_`#$|/\\\u201c\u201d\u2018\u2026'}
 
 # Characters that show nothing: controls, format characters, fillers, variation selectors, blanks of all widths.

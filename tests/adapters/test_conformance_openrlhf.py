@@ -54,7 +54,7 @@ def execute(function, responses, prompt=CHATML, label="Paris", end="<|im_end|>")
 
 def test_rewards_scores_and_logs(load):
     """Calls overlap in threads; what comes back packs into one batch, with the same keys for each sample."""
-    outputs = execute(load(RUBRIC), ["It is Oslo.", "It is Paris.", "It is Rome.", "..."])
+    outputs = execute(load(RUBRIC), ["It is Oslo.", "It is Paris.", "It is Rome.", " "])
     experiences = [openrlhf_experience(o) for o in outputs]
     assert [e["rewards"].item() for e in experiences] == [0.5, 1.0, 0.0, 0.0]
     assert all(e["scores"].numel() == 1 and 0 <= e["scores"].item() <= 1 for e in experiences)

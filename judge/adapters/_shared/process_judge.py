@@ -50,7 +50,7 @@ class ProcessJudge:
 
     Example:
         >>> from judge.engine.scripted import ScriptedEngine
-        >>> engine = ScriptedEngine(["VERDICT: CORRECT"])
+        >>> engine = ScriptedEngine(["RESPONSE SAYS: It is 4\\nVERDICT: CORRECT"])
         >>> judge = ProcessJudge("verl", {"recipe": "verifier"}, engine=engine)
         >>> import asyncio
         >>> asyncio.run(judge.score(Sample.of("2+2?", "It is 4.", reference="4")))[0]
