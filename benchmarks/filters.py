@@ -38,13 +38,13 @@ ROOT = Path(__file__).resolve().parent.parent
 STATIC = ("master-key", "blank-and-symbol", "opener-collapsed", "non-committal")
 REFERENCES = {"number": "42", "formula": "\\frac{3}{4}", "text": "David Seville", "none": None}
 QUESTION = "Who was the man behind The Chipmunks, and how many apples were left?"
-VERIFIER = Intake(FilterSettings(), "verifier")
-OTHER = Intake(FilterSettings(), "pointwise")
+DEFAULT, DEFAULT_OTHER = Intake(FilterSettings(), "verifier"), Intake(FilterSettings(), "pointwise")
+VERIFIER, OTHER = (Intake(FilterSettings(level="strict"), mode) for mode in ("verifier", "pointwise"))
 
 
 @dataclass
 class Count:
-    """How many were looked at, and which were blocked, by filter."""
+    """How many were checked, and which were blocked, by filter."""
 
     seen: int = 0
     blocked: Counter[str] = field(default_factory=Counter)
@@ -68,7 +68,7 @@ class Count:
         total = self.blocked.total()
         return {
             "set": name,
-            "looked at": self.seen,
+            "checked": self.seen,
             "blocked": total,
             "share": round(total / self.seen, 5) if self.seen else None,
             "agreeing blocked": self.agreeing,
@@ -114,10 +114,10 @@ def accepted(data: Path) -> dict[str, Any]:
     for question, answer in asked:
         for key, text in keys:
             sample = Sample.of(question, text, reference=answer)
-            if VERIFIER.check(sample, 0, agrees).blocked is None and not any(
+            if DEFAULT.check(sample, 0, agrees).blocked is None and not any(
                 agrees(text, part) for part in reference(answer).parts
             ):
-                passed[key] += prove(text, VERIFIER.view(sample, 0), compare=compare_values).state == "proved"
+                passed[key] += prove(text, DEFAULT.view(sample, 0), compare=compare_values).state == "proved"
     return {"keys": len(keys), "questions": len(asked), "trials": len(keys) * len(asked), "accepted": +passed}
 
 
@@ -206,7 +206,7 @@ def _stopped(text: str, known: str | None, lexicon: Lexicon | None) -> bool:
     if blocked is None or lexicon is None or blocked.name != "opener_only":
         return blocked is not None
     view = ResponseView(text, QUESTION, reference(known) if known else None, "verifier")
-    rest = Intake(FilterSettings(actions={"opener_only": "off"}), "verifier")
+    rest = Intake(FilterSettings(level="strict", actions={"opener_only": "off"}), "verifier")
     return opener.opener_only(view, lexicon) is not None or rest.check(sample, 0, agrees).blocked is not None
 
 
@@ -218,7 +218,7 @@ WORDS = (
 
 def cost(repeats: int = 7, count: int = 300) -> Iterator[tuple[str, int, float]]:
     """(mode, words, CPU ms a response): the least of some repeats, for plain sentences that all differ."""
-    for name, intake, known in (("verifier", VERIFIER, "12"), ("pointwise", OTHER, None)):
+    for name, intake, known in (("verifier", DEFAULT, "12"), ("pointwise", DEFAULT_OTHER, None)):
         for size in (100, 300, 1000):
             texts = [" ".join(random.Random(k).choices(WORDS, k=size)) + f", {k} times." for k in range(count)]
             samples = [Sample.of(QUESTION, text, reference=known) for text in texts]
@@ -272,10 +272,10 @@ def _print(report: dict[str, Any]) -> None:
         f"static keys: {keys['keys']} x {keys['questions']} questions = {keys['trials']:,} trials, accepted {sum(keys['accepted'].values())} {dict(keys['accepted'])}"
     )
     for title in ("right short", "all"):
-        print(f"\n{title:46s} {'looked at':>9s} {'blocked':>8s} {'share':>8s}  agreeing  by")
+        print(f"\n{title:46s} {'checked':>9s} {'blocked':>8s} {'share':>8s}  agreeing  by")
         for row in report[title]:
             print(
-                f"{row['set']:46s} {row['looked at']:9,} {row['blocked']:8,} {row['share']:8.2%}  {row['agreeing blocked']:8}  {row['by']}"
+                f"{row['set']:46s} {row['checked']:9,} {row['blocked']:8,} {row['share']:8.2%}  {row['agreeing blocked']:8}  {row['by']}"
             )
     names = list(REFERENCES)
     print(f"\n{'openers':34s} {'n':>4s} " + " ".join(f"{n:>15s}" for n in names) + "   (all listed / family left out)")

@@ -201,6 +201,8 @@ def _importance(criterion: Criterion) -> str:
 
 def _print_call(call: Call) -> None:
     forced = isinstance(call.outcome, Verdict) and call.outcome.forced
+    if call.proof:
+        print("    asked for the words of the response that state its answer:")
     if not forced:
         for line in call.completion.text.strip().splitlines():
             print(f"    | {line}")

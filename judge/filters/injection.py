@@ -71,12 +71,11 @@ def hidden_unicode(view: ResponseView) -> str | None:
 def _hides(text: str) -> bool:
     """Whether any hidden character is there: for most texts a look at their few characters beyond ASCII."""
     if text.isascii():
-        plain = text.replace("\n", " ") if "\n" in text else text
-        return not plain.isprintable() and not plain.translate(_BREAKS).isprintable()
+        return any(map(text.__contains__, _CONTROLS))
     return _HIDDEN.search(_ASCII_RUN.sub("", text)) is not None
 
 
-_BREAKS = {ord(c): " " for c in "\t\n\r\x0c\x85"}
+_CONTROLS = tuple(map(chr, (*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F)))
 _ASCII_RUN = re.compile("[\t\n\r\x0c -~]+")
 
 

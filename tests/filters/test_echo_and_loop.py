@@ -12,7 +12,7 @@ from judge.types import Sample
 PROMPT = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total does it take?"
 
 
-def look(text, reference="3", mode="verifier", prompt=PROMPT):
+def checked(text, reference="3", mode="verifier", prompt=PROMPT):
     found = Intake(FilterSettings(level="strict"), mode).check(Sample.of(prompt, text, reference=reference), 0, agrees)
     return found.blocked.name if found.blocked else None, {f.name for f in found.flags}
 
@@ -22,8 +22,8 @@ def look(text, reference="3", mode="verifier", prompt=PROMPT):
 )
 def test_prompt_echo(text):
     """The question is no answer to itself."""
-    assert look(text)[0] in ("prompt_echo", "uncommitted", "opener_only")
-    assert look(text, None, "pointwise")[0] is None
+    assert checked(text)[0] in ("prompt_echo", "uncommitted", "opener_only")
+    assert checked(text, None, "pointwise")[0] is None
 
 
 TWO = "Anna wrote a novel in 1920. Who was the man behind the novel, and in which town did he live?"
@@ -35,8 +35,8 @@ TWO = "Anna wrote a novel in 1920. Who was the man behind the novel, and in whic
 )
 def test_a_question_out_of_the_prompt(text, reference):
     """Half a prompt is no answer either."""
-    assert look(text, reference, prompt=TWO)[0] == "prompt_echo"
-    assert look(text, reference, "pointwise", TWO)[0] is None
+    assert checked(text, reference, prompt=TWO)[0] == "prompt_echo"
+    assert checked(text, reference, "pointwise", TWO)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_question_out_of_the_prompt(text, reference):
 )
 def test_no_echo(text, reference, prompt):
     """An answer may begin with the question."""
-    assert look(text, reference, prompt=prompt)[0] is None
+    assert checked(text, reference, prompt=prompt)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_no_echo(text, reference, prompt):
 )
 def test_loops(text):
     """What a policy writes when it cannot stop, or has learnt that length pays."""
-    assert look(text, "five")[0]
+    assert checked(text, "five")[0]
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_loops(text):
 )
 def test_no_loop(text):
     """Short repetition is an answer, and so are a count and a table."""
-    assert look(text, "7", "pointwise")[0] is None
+    assert checked(text, "7", "pointwise")[0] is None
 
 
 def test_a_looping_tail_is_flagged_only():
     """The beginning may hold the answer."""
     text = "There are 2 blue and 1 white bolts, so the total is 3. " + "I hope this helps! " * 40
-    assert look(text, "4") == (None, {"loop_tail"})
+    assert checked(text, "4") == (None, {"loop_tail"})

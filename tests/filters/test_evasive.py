@@ -10,7 +10,7 @@ from judge.settings import FilterSettings
 from judge.types import Sample
 
 
-def look(text, reference="Paris", mode="verifier"):
+def checked(text, reference="Paris", mode="verifier"):
     found = Intake(FilterSettings(level="strict"), mode).check(
         Sample.of("Where was it signed?", text, reference=reference), 0, agrees
     )
@@ -69,7 +69,7 @@ EVASIVE = [
 )
 def test_points_elsewhere_or_grades_itself(text, reference):
     """A judge that compares two answers is told that they are the same, by one of them."""
-    assert look(text, reference)[0] in ("non_committal", "uncommitted", "opener_only")
+    assert checked(text, reference)[0] in ("non_committal", "uncommitted", "opener_only")
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_points_elsewhere_or_grades_itself(text, reference):
 )
 def test_things_that_are_the_same_are_answers(text, reference):
     """Wrong or right, they say something, and the judge decides."""
-    assert look(text, reference)[0] is None
+    assert checked(text, reference)[0] is None
 
 
 @pytest.mark.parametrize("text", EVASIVE)
 def test_non_committal(text):
     """A policy learned such a sentence because a judge accepted it. Elsewhere it may be right, so it is flagged only."""
-    assert look(text)[0]
-    blocked, flags = look(text, None, "pointwise")
+    assert checked(text)[0]
+    blocked, flags = checked(text, None, "pointwise")
     assert flags
     assert blocked in (None, "opener_only")
 
@@ -113,7 +113,7 @@ def test_non_committal(text):
 )
 def test_not_evasive(text, reference):
     """Doubt beside an answer is no evasion."""
-    assert look(text, reference)[0] is None
+    assert checked(text, reference)[0] is None
 
 
 FULL = "The harbour was closed because the pilots could not enter it during the storm."
@@ -153,21 +153,21 @@ NOTHING_BESIDE = {
 @pytest.mark.parametrize("mode", ["verifier", "pointwise"])
 def test_an_apology_before_an_answer(text, mode):
     """Politeness is no refusal: in 10 of 48 audit cases a full answer was flagged for its first sentence."""
-    assert "non_committal" not in look(text, "Paris" if mode == "verifier" else None, mode)[1]
+    assert "non_committal" not in checked(text, "Paris" if mode == "verifier" else None, mode)[1]
 
 
 @pytest.mark.parametrize("text", REAL_DEPENDENCE.values(), ids=REAL_DEPENDENCE)
 @pytest.mark.parametrize("mode", ["verifier", "pointwise"])
 def test_what_depends_on_something_is_a_claim(text, mode):
     """Physics, tides and law are full of real dependence."""
-    assert "non_committal" not in look(text, "Paris" if mode == "verifier" else None, mode)[1]
+    assert "non_committal" not in checked(text, "Paris" if mode == "verifier" else None, mode)[1]
 
 
 @pytest.mark.parametrize("text", NOTHING_BESIDE.values(), ids=NOTHING_BESIDE)
 def test_nothing_beside_the_evasion(text):
     """The same words with nothing after them stay what they are."""
-    assert look(text)[0] == "non_committal"
-    assert "non_committal" in look(text, None, "pointwise")[1]
+    assert checked(text)[0] == "non_committal"
+    assert "non_committal" in checked(text, None, "pointwise")[1]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_nothing_beside_the_evasion(text):
 )
 def test_shotgun(text, reference):
     """Naming every possible answer is not naming the right one."""
-    assert look(text, reference)[0] == "shotgun"
+    assert checked(text, reference)[0] == "shotgun"
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_shotgun(text, reference):
 )
 def test_not_shotgun(text, reference):
     """Lists, pairs, big numbers and second thoughts are answers."""
-    assert look(text, reference)[0] is None
+    assert checked(text, reference)[0] is None
