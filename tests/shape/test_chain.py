@@ -353,3 +353,57 @@ def test_rounding_never_overflows(value):
 def test_tiny_spreads_do_not_divide_by_zero(values):
     """Rewards that differ in the last bit have a z-score, and it is bounded."""
     assert np.abs(z_score(np.array(values))).max() <= math.sqrt(len(values)) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("chain", "known", "said"),
+    [
+        pytest.param(
+            [{"kind": "rank"}, {"kind": "veto", "criteria": ["safe"]}],
+            {"safety", "tone"},
+            "reward.shape[1] (veto): needs component `safe`; did you mean `safety`?",
+            id="near",
+        ),
+        pytest.param(
+            [{"kind": "veto", "criteria": ["safe"]}],
+            {"tone", "length"},
+            "reward.shape[0] (veto): needs component `safe`; there are: length, tone",
+            id="not-near",
+        ),
+        pytest.param([{"kind": "veto", "criteria": ["safe"]}], set(), "needs component `safe`; there are: none", id="none"),
+        pytest.param(
+            [{"kind": "contrast"}], set(), "reward.shape[0] (contrast): needs scores of single criteria", id="no-criteria"
+        ),
+        pytest.param(
+            [{"kind": "dither", "noise": "gauss", "width": 0.0026}, {"kind": "quantise", "bits": 6}],
+            None,
+            "reward.shape[0] (dither): noise of width 0.0026 is rounded away by `quantise` after it, whose steps are 1/64: dither"
+            " after it, or take more bits",
+            id="noise-rounded-away",
+        ),
+    ],
+)
+def test_what_a_chain_lacks_in_words(chain, known, said):
+    """The place, what is missing, and what is there: a run is not started to find it out."""
+    with pytest.raises(SettingsError) as error:
+        check_chain(steps(*chain), has=FULL, components=known)
+    assert said in str(error.value)
+
+
+def test_gaussian_noise_reaches_three_widths():
+    """Noise that sometimes crosses a step of the grid is no setting without effect."""
+    check_chain(steps({"kind": "dither", "noise": "gauss", "width": 0.0027}, {"kind": "quantise", "bits": 6}), has=FULL)
+
+
+def test_every_step_that_has_something_to_say_says_it():
+    """Two checks of form in one chain both report, each under its own name."""
+    batch = RewardBatch.of([1.0, 1.0], texts=["<answer>4</answer>", "4"])
+    both = steps({"kind": "format", "formats": ["answer"]}, {"kind": "format", "formats": ["boxed"]})
+    notes = shape(batch, both, seed=0).notes
+    assert [note.partition(":")[0] for note in notes] == ["format", "format.2"]
+
+
+def test_components_are_known_when_a_batch_is_shaped():
+    """A batch without the criterion is refused with what it has."""
+    with pytest.raises(SettingsError, match="there are: tone"):
+        shape(RewardBatch.of([1.0], components={"tone": [1.0]}), steps({"kind": "veto", "criteria": ["safe"]}), seed=0)
