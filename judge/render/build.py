@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from judge.conversation import media
@@ -139,7 +140,8 @@ class Builder:
         """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message."""
         values = dict(case.values)
         label = case.responses[0].label
-        values["outputs"] = {k: Untrusted(v, label, self._tokens, self._break) for k, v in outputs.items()}
+        heard = {k: Untrusted(v, label, self._tokens, self._break) for k, v in outputs.items()}
+        values["outputs"] = SimpleNamespace(**heard)  # of a mapping, a turn named `items` or `copy` would be its method
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))
             shown = [case.responses[i] for i in ask.order]

@@ -66,6 +66,20 @@ def test_earlier_reply_is_quoted():
     assert reward.raw_reward == 0.0
 
 
+@pytest.mark.parametrize("name", ["items", "copy", "keys", "plan2"])
+def test_a_turn_may_have_any_name(name, tmp_path):
+    """`outputs.items` is the reply of the turn `items`, whatever a mapping calls its methods."""
+    folder = tmp_path / "renamed"
+    folder.mkdir()
+    for path in Path(FIXTURE).iterdir():
+        text = path.read_text(encoding="utf-8").replace("outputs.plan", f"outputs.{name}").replace("name: plan,", f"name: {name},")
+        (folder / path.name).write_text(text.replace("output: plan", f"output: {name}").replace("prompt-first", "renamed"))
+    engine = ScriptedEngine(plan_then_grade)
+    [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe=str(folder))
+    assert reward.raw_reward == 0.75
+    assert "It needs the sum." in last(engine.requests[1])
+
+
 def test_conversation_of_two_turns():
     """The second turn of branch-rethink continues the first: the model sees its own analysis, thinking left out."""
     engine = ScriptedEngine(
