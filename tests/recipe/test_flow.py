@@ -72,7 +72,9 @@ def test_a_turn_may_have_any_name(name, tmp_path):
     folder = tmp_path / "renamed"
     folder.mkdir()
     for path in Path(FIXTURE).iterdir():
-        text = path.read_text(encoding="utf-8").replace("outputs.plan", f"outputs.{name}").replace("name: plan,", f"name: {name},")
+        text = (
+            path.read_text(encoding="utf-8").replace("outputs.plan", f"outputs.{name}").replace("name: plan,", f"name: {name},")
+        )
         (folder / path.name).write_text(text.replace("output: plan", f"output: {name}").replace("prompt-first", "renamed"))
     engine = ScriptedEngine(plan_then_grade)
     [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe=str(folder))
