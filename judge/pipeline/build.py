@@ -68,6 +68,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         raise SettingsError(f"rubric `{rubric.name}` has no criteria")
     if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
+    if recipe.spec.mode != "checklist" and rubric is not None:
+        _check_vetoes(rubric, recipe)
     if settings.group is not None:
         _check_group(settings, recipe)
     check_shape(settings, rubric, recipe.spec.mode)
@@ -89,6 +91,16 @@ def _importable(folder: Path) -> None:
     path = str(folder.resolve())
     if path not in sys.path:
         sys.path.append(path)
+
+
+def _check_vetoes(rubric: Rubric, recipe: Recipe) -> None:
+    """Refuse programs that would decide nothing: beside one overall grade a program can only veto."""
+    idle = [c.id for c in rubric.criteria if c.check != "llm" and not c.veto]
+    if idle:
+        raise SettingsError(
+            f"rubric `{rubric.name}`: the check of `{idle[0]}` would have no effect: recipe `{recipe.spec.name}` gives one grade,"
+            " beside which a program can only veto; add `veto: true`, or use a recipe that grades each criterion, such as `checklist`"
+        )
 
 
 def _check_group(settings: RunSettings, recipe: Recipe) -> None:

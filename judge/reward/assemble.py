@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from judge.recipe.model import Votes
-from judge.reward.fold import Folded, fold_criteria, fold_votes, spread
+from judge.reward.fold import PASS, Folded, fold_criteria, fold_votes, spread
 from judge.rubric.model import Rubric
 from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty, Verdict
 
@@ -87,10 +87,17 @@ def assemble(
 def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criterion: bool) -> Folded:
     if per_criterion and rubric is not None:
         return fold_criteria(scores, rubric)
+    open_vetoes = []
     for criterion in rubric.criteria if rubric else ():
-        score = scores.get(criterion.id)
-        if criterion.veto and criterion.check != "llm" and score is not None and score < 0.5:
+        if not criterion.veto or criterion.id not in scores:
+            continue
+        score = scores[criterion.id]
+        if score is None:
+            open_vetoes.append(criterion.id)
+        elif score < PASS:
             return Folded(0.0, vetoed_by=criterion.id, explanation=f"veto: `{criterion.id}` failed, so the reward is 0")
+    if open_vetoes:
+        return Folded(None, None, tuple(open_vetoes), explanation=f"no verdict on {', '.join(open_vetoes)}, a veto")
     value = scores.get("overall")
     return Folded(value, value, () if value is not None else ("overall",), explanation="one verdict" if value is not None else "")
 
@@ -133,13 +140,18 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Un
     for vote in range(most if most > 1 else 0):
         row = {n: (c[vote].score if len(c) > vote else c[-1].score) for n, c in cells.items()}
         by_vote.append(_fold(row, rubric, per_criterion).value)
-    expected = {n: fold_votes([c.expected for c in column]) for n, column in cells.items()}
+    programs = {c.id for c in rubric.criteria if c.check != "llm"} if rubric else set()
+    heard = any(c.expected is not None for column in columns for c in column)
+    expected = {
+        name: fold_votes([c.score if name in programs and c.expected is None else c.expected for c in column])
+        for name, column in cells.items()
+    }
     entropy = [c.entropy for column in columns for c in column if c.entropy is not None]
     gaps = [c.gap for column in columns for c in column if c.gap is not None]
     return Uncertainty(
         spread=spread(by_vote),
         missing=sum(c.score is None for column in columns for c in column) / total,
-        expected=_fold(expected, rubric, per_criterion).value if any(v is not None for v in expected.values()) else None,
+        expected=_fold(expected, rubric, per_criterion).value if heard else None,
         entropy=sum(entropy) / len(entropy) if entropy else None,
         order_gap=max(gaps) if gaps else None,
     )

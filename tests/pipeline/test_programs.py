@@ -6,6 +6,7 @@ import pytest
 
 from judge import Judge, Rubric, Sample
 from judge.engine.scripted import ScriptedEngine
+from judge.errors import SettingsError
 
 RUBRIC = Rubric.model_validate(
     {
@@ -54,3 +55,37 @@ def test_nobody_is_asked_without_a_reference():
     """Without a reference nobody could compare either."""
     reward, asked = judged("They cancel out.", "VERDICT: MET", reference=None)
     assert (reward.reward, asked) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("response", "value", "vetoed"),
+    [
+        pytest.param("It is 0.", 0.75, False, id="passed"),
+        pytest.param("It is 1.", 0.0, True, id="failed"),
+        pytest.param("They cancel out.", None, False, id="cannot-tell"),
+    ],
+)
+def test_a_veto_beside_one_overall_grade(response, value, vetoed):
+    """A recipe that gives one grade keeps a veto's promise, too: failed is 0, and without a verdict there is no reward."""
+    criteria = [
+        {"id": "right", "text": "It is right.", "check": "final_answer", "veto": True},
+        {"id": "kind", "text": "It is kind."},
+    ]
+    engine = ScriptedEngine(["Kind.\nVERDICT: 4"] * 2)
+    rubric = Rubric.model_validate({"criteria": criteria})
+    with Judge(recipe="pointwise", rubric=rubric, engine=engine, filters="off") as judge:
+        [reward] = judge.score(Sample.of("3 - 3?", response, reference="0"))
+    assert reward.reward == value
+    assert ("veto" in {flag.name for flag in reward.flags}) is vetoed
+    if value is None:
+        assert (reward.failure.reason, "right" in reward.failure.detail) == ("incomplete", True)
+
+
+def test_a_program_without_effect_is_refused():
+    """Beside one overall grade a check that is no veto would change nothing, and nobody would be told."""
+    criteria = [
+        {"id": "brief", "text": "It is brief.", "check": "max_words", "args": {"n": 5}},
+        {"id": "kind", "text": "It is kind."},
+    ]
+    with pytest.raises(SettingsError, match="the check of `brief` would have no effect"):
+        Judge(recipe="pointwise", rubric=Rubric.model_validate({"criteria": criteria}), engine=ScriptedEngine(["VERDICT: 4"]))
