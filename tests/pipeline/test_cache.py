@@ -98,7 +98,7 @@ from judge import Judge, Sample
 with Judge.from_config({CONFIG!r} | {{"cache": {str(tmp_path)!r}}}, engine=ScriptedEngine(lambda r: "VERDICT: 5")) as judge:
     rank = int(sys.argv[1])
     for step in range(5):
-        judge.score([Sample.of(f"{{rank}} {{step}} {{i}}?", "It is so.") for i in range(20)])
+        judge.score([Sample.of(f"{{rank}} {{step}} {{i}}?", "Short waves are scattered more than long ones.") for i in range(20)])
 """
     ranks = [subprocess.Popen([sys.executable, "-c", script, str(rank)], stderr=subprocess.PIPE) for rank in range(3)]
     assert [(rank.communicate(timeout=120)[1], rank.returncode) for rank in ranks] == [(b"", 0)] * 3
