@@ -98,8 +98,8 @@ def _check_vetoes(rubric: Rubric, recipe: Recipe) -> None:
     idle = [c.id for c in rubric.criteria if c.check != "llm" and not c.veto]
     if idle:
         raise SettingsError(
-            f"rubric `{rubric.name}`: the check of `{idle[0]}` would have no effect: recipe `{recipe.spec.name}` gives one"
-            " grade, beside which a program can only veto; add `veto: true`, or use a recipe that grades each criterion, such as `checklist`"
+            f"rubric `{rubric.name}`: the check of `{idle[0]}` would have no effect: recipe `{recipe.spec.name}` gives one grade,"
+            " beside which a program can only veto; add `veto: true`, or use a recipe that grades each criterion (`checklist`)"
         )
 
 
