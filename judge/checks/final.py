@@ -24,7 +24,7 @@ _FEW_WORDS = 10  # beside a formula or number, in a text that is little more tha
 _DATE_WORDS = 2
 _STOPS = " .,;:!?*_-\u2026\u3002\n"
 _SHORT_WORDS, _SHORT_CHARS = 5, 60  # of an answer in words that a program may fail to read
-_PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
+_PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d++(?:[.,]\d++)*+|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
 _BEFORE_NUMBER = ("$", "€", "£", "-", "\u2212")
 _ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:\\text\{\s?)?(?:or|oder|ou|или|或)\s(?:\S{1,4}\s)?\S{0,6}\d")
 _SEVERAL = re.compile(r"[,;{∪]|\b(?:or|and)\b|\\cup|\\pm")
@@ -33,7 +33,7 @@ _OPERATION = re.compile(r"[\w)}\]]\s{0,3}(?:[-+*/^×·÷!]|\\[A-Za-z])|\\(?:[cdt
 _SPACES = re.compile(r"[\s$]|\\[!,;:()\[\]]")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
 _NAME = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff\uac00-\ud7af]")
-_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+_DIGITS = re.compile(r"\d++(?:[.,]\d++)*+")
 _MATHS = re.compile(r"[\\^_+*/=<>≤≥≈√π!()\[\]{}|]")
 _DELIMITED = re.compile(r"(?<!\\)\$|\\[(\[]|\\f?boxed|\\begin\{(?:align|equation)")
 _COMMANDS = re.compile(

@@ -23,7 +23,7 @@ MAX_TEXT = 300  # characters; a longer text is no short answer
 _WORDS = 12  # around one number; more make a statement that may say anything of it
 _NUMBER = re.compile(r"(?<![\w.,/^\\])[+-]?(?:\d{1,40}(?:[,.]\d{1,40}){0,12}|\.\d{1,40})(?:/\d{1,20})?(?![\w/^!_])")
 _OPTION = re.compile(r"(?:(?:option|choice) )?(?:[(\[]?([a-j])[)\].:]{0,2}|[(\[]?([a-j])(?:[)\]]\s?|[:)]\s)[^()\[\]:]+)")
-_WORD = re.compile(r"[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]++(?:[-'\u2019][^\W\d_]++)*+")
 _NAMED = re.compile(r"^[a-z]\s?=\s?(?=[^=])")
 _SIGNS = re.compile(r"[<>≤≥≠≈~±=+*/^_\\|(){}\[\]:\-\u2013]")
 _SIGN_BEFORE = re.compile(r"([$€£])\s?$")

@@ -35,8 +35,8 @@ _MARKS = re.compile(
     r"\[u\+[0-9a-f]{4,6}\]|\\(?:boxed|text|mathrm|textbf|mathbf|left|right|displaystyle|[()\[\],;:! ])(?![A-Za-z])|[*_`#~$\\{}<>|\"'\u2018\u2019\u201c\u201d\u00ab\u00bb\u300c\u300d]"
 )
 _TOKEN = re.compile(
-    r"(?<![\w.])[-\u2212]?\d+(?:[.,]\d+)*|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
-    r"|[^\W\d\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+|\d+(?:[.,]\d+)*|[^\w\s]"
+    r"(?<![\w.])[-\u2212]?\d++(?:[.,]\d++)*+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+    r"|[^\W\d\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+|\d++(?:[.,]\d++)*+|[^\w\s]"
 )
 _GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1b\u0964\u061f])\s*")
