@@ -25,6 +25,7 @@ _RELATION = re.compile(r"\\(?:neq?|l(?:e|eq|t|eqslant)|g(?:e|eq|t|eqslant)|pm|mp
 _RANGE = re.compile(r"[(\[∪∈,]|\\(?:in|cup|left|infty)(?![A-Za-z])")
 _BOTH_SIGNS, _LIST = re.compile(r"\\[pm][pm](?![A-Za-z])|±"), re.compile(r"^[^(\[]*,")  # `±1` is `1, -1`, and not (-1, 1)
 _RATIO = re.compile(r"\d\s?:\s?\d")  # 2:3 is no fraction
+_FACTORIAL = re.compile(r"(?<![A-Za-z])[A-Za-z]!|[)}]!")
 _GOES_ON = re.compile(r"(?:\+|\.\.\.|\u2026|\\l?dots)\s*$")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
@@ -55,7 +56,7 @@ def says_more(answer: str, reference: str) -> bool:
         >>> says_more("5 \\\\text{ million}", "5"), says_more("> 5", "5"), says_more("5 \\\\text{ cm}", "5")
         (True, True, False)
     """
-    if any(bool(sign.search(answer)) != bool(sign.search(reference)) for sign in (_BASE, _GOES_ON, _RATIO)):
+    if any(bool(sign.search(answer)) != bool(sign.search(reference)) for sign in (_BASE, _GOES_ON, _RATIO, _FACTORIAL)):
         return True
     mine, theirs = ({UNITS[u].name for u in _UNIT.findall(each) if u in UNITS} for each in (answer, reference))
     if mine and theirs and not mine & theirs:

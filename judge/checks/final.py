@@ -12,7 +12,7 @@ import re
 from judge.checks.doubt import changed_before, other_base, says_more, taken_back
 from judge.checks.exact import exact
 from judge.checks.formulas import math_equal
-from judge.checks.match import agrees, normalise
+from judge.checks.match import agrees, kept_apart, normalise
 from judge.checks.phrases import in_symbols
 from judge.checks.stated import FORMULA, MAX_CHARS, FinalAnswer, answer_part, find_stated
 from judge.checks.units import UNITS
@@ -22,6 +22,8 @@ __all__ = ["MAX_CHARS", "is_value", "matches", "repeats_question", "states"]
 MAX_REFERENCE, MAX_TAIL = 2_000, 1_500  # characters
 _FEW_WORDS = 10  # beside a formula or number, in a text that is little more than an answer
 _DATE_WORDS = 2
+_SENTENCE = re.compile(r"[.?\n\u3002](?:\s|$)|(?<=[^\W\d_]{2})!(?:\s|$)")  # `n!` is a factorial
+_LAST_STOP = re.compile(r"(?:[.? \n\u3002]|(?<=[^\W\d_]{2})!){1,9}$")
 _STOPS = " .,;:!?*_-\u2026\u3002\n"
 _SHORT_WORDS, _SHORT_CHARS = 5, 60  # of an answer in words that a program may fail to read
 _PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d++(?:[.,]\d++)*+|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
@@ -142,7 +144,7 @@ def _unmarked(answer: str, reference: str) -> bool | None:
     """Nothing states an answer in digits: number words, or another thing said in a few words."""
     if not answer.strip(_STOPS):
         return False
-    last = re.split(r"[.!?\n\u3002](?:\s|$)", answer[-300:].rstrip(".!? \u3002"))[-1]
+    last = _SENTENCE.split(_LAST_STOP.sub("", answer[-300:]))[-1]
     value = compare_values(last, reference)
     if value is not None:
         return value
@@ -166,7 +168,10 @@ def _other_words(answer: str, reference: str) -> bool | None:
 def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
     at = answer.rfind(stated.text)
     same = _said(stated, answer, at, reference)
-    in_doubt = same and stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text))
+    whole = answer if stated.how == "number" and len(answer) <= _SHORT_CHARS else stated.text
+    in_doubt = same and (
+        kept_apart(whole, reference) or (stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text)))
+    )
     return None if in_doubt else same
 
 

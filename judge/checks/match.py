@@ -12,10 +12,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 from judge.checks.exact import MAX_CHARS, exact
+from judge.checks.lettercase import case_tells
 from judge.checks.phrases import in_symbols, root_of
 from judge.checks.units import UNITS, case_differs
 from judge.numerals import spoken
-from judge.words import entries
 
 MAX_LENGTH = 2_000  # characters; longer texts are compared exactly only
 _LEAD = re.compile(
@@ -53,14 +53,7 @@ def normalise(text: str) -> str:
         >>> normalise(" **The answer is \\\\boxed{４}.** "), normalise("解：x=2"), normalise("\\\\left(-\\\\infty, 0\\\\right]")
         ('4', 'x=2', '(-∞,0]')
     """
-    text = _plain(text[: MAX_LENGTH * 2])
-    for _ in range(4):
-        before = text
-        text = _unwrap(_unstop(text).strip("*_` \n\t"))
-        lead = _LEAD.match(text)
-        text = text[lead.end() :] if lead and lead.end() < len(text) else text
-        if text == before:
-            break
+    text = _core(text)
     text = _WRAPPED.sub(r" \1 ", text) if "\\" in text else text
     text = _COMMAND.sub(lambda m: _SYMBOLS.get(m.group(), m.group()), text) if "\\" in text else text
     text = " ".join(text.casefold().split())
@@ -68,6 +61,20 @@ def normalise(text: str) -> str:
         worded = re.search(r"(?<![\\{a-z])[^\W\d_]{2,}", text)
         text = re.sub(r" ?([,()\[\]^]) ?", r"\1", text) if worded else re.sub(r"(?<![^\W_]) | (?![^\W_])", "", text)
         text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
+    return text
+
+
+@lru_cache(maxsize=_CACHED)
+def _core(text: str) -> str:
+    """A text without what is written around an answer, in its own letter case."""
+    text = _plain(text[: MAX_LENGTH * 2])
+    for _ in range(4):
+        before = text
+        text = _unwrap(_unmark(_unstop(text)))
+        lead = _LEAD.match(text)
+        text = text[lead.end() :] if lead and lead.end() < len(text) else text
+        if text == before:
+            break
     return text
 
 
@@ -90,9 +97,32 @@ def _plain(text: str) -> str:
 
 
 def _unstop(text: str) -> str:
-    """Without stops at the end; an exclamation mark only behind a word, since `4!` is a number."""
-    text = text.strip().rstrip(".。:：; \n")
-    return text.rstrip("!！") if text[-1:] in "!！" and text[-3:-1].isalpha() else text
+    """Without stops at the end; an exclamation mark only behind a word, since `4!` and `n!` are numbers; `0.3...` goes on."""
+    text = text.strip()
+    if _GOES_ON.search(text[-80:]):
+        return text
+    text = text.rstrip(".。:：; \n")
+    return text.rstrip("!！") if text[-1:] in "!！" and len(text) > 2 and text[-3:-1].isalpha() else text
+
+
+_GOES_ON = re.compile(r"[\d})](?:\.{2,60}|\u2026)$")
+_OPENS = re.compile(r"\*{1,3}(?![a-z(*])|_{1,3}(?![^\W\d_]|_)|`{1,3}")
+_CLOSES = re.compile(r"(?:(?<=[\d\s.)}\]$])|(?<=[^\W\d_]{3}))\*$|\*{2,3}$|(?<![^\W\d_])_{1,3}$|`{1,3}$")
+
+
+def _unmark(text: str) -> str:
+    """Without the marks of emphasis and code at the ends; `*args`, `_x`, `__init__` and `R*` are names."""
+    text = text.strip("` \n\t")
+    for mark in ("**", "*", "__", "_"):
+        inner = text[len(mark) : -len(mark)].strip()
+        if text.startswith(mark) and text.endswith(mark) and inner and (mark[0] == "*" or not _IDENTIFIER.fullmatch(inner)):
+            return inner if mark not in inner else text
+    opens, closes = _OPENS.match(text), _CLOSES.search(text[-80:])
+    text = text[: len(text) - len(closes[0])] if closes else text
+    return (text[opens.end() :] if opens else text).strip()
+
+
+_IDENTIFIER = re.compile(r"[a-z]\w{0,60}")
 
 
 def _unwrap(text: str) -> str:
@@ -167,7 +197,7 @@ def agrees(response: str, reference: str) -> bool:
     if len(response) > MAX_LENGTH or len(reference) > MAX_LENGTH:
         return False
     mine, theirs = normalise(response), normalise(reference)
-    if case_differs(response, reference) or _case_tells(response, reference) or _one_list(response, reference):
+    if kept_apart(response, reference):
         return False
     if mine == theirs:
         return mine != ""
@@ -176,18 +206,26 @@ def agrees(response: str, reference: str) -> bool:
     return _same(mine, theirs, 0)
 
 
-_MARKS = " \n\t.*_`$"
+def kept_apart(first: str, second: str) -> bool:
+    """Whether what `normalise` folds, or reckons, may make two answers of two texts. Symmetric.
 
+    That is letter case of a symbol, a list against one number, digits that go on ("0.3..."), a code with a leading zero (`007`),
+    and numbers with a dash between (a score, a span, a date) that are written otherwise.
 
-def _case_tells(first: str, second: str) -> bool:
-    """Whether two short names differ in letter case alone and it may mean something: `CO` and `Co`, `AaBb` and `aabb`."""
-    one, other = first.strip(_MARKS), second.strip(_MARKS)
-    if one == other or len(one) > 6 or one.casefold() != other.casefold() or one.casefold() in entries("truth"):
-        return False
-    upper, title = any(name.isupper() for name in (one, other)), any(name.istitle() for name in (one, other))
-    if len(one) == 2 and ((upper and title) or one[0].casefold() == one[1].casefold()):
+    Example:
+        >>> [kept_apart(*pair) for pair in (("x^2", "X^2"), ("0.3...", "0.3"), ("007", "7"), ("3-1", "4-2"), ("Paris", "paris"))]
+        [True, True, True, True, False]
+    """
+    if case_differs(first, second) or _one_list(first, second):
         return True
-    return not all(name.islower() or name.isupper() or name.istitle() for name in (one, other))
+    one, other = _core(first), _core(second)
+    if one == other:
+        return False
+    marks = any(bool(sign.search(one)) != bool(sign.search(other)) for sign in (_GOES_ON, _PADDED))
+    return marks or case_tells(one, other) or (normalise(first) != normalise(second) and (dashed(one) or dashed(other)))
+
+
+_PADDED = re.compile(r"(?<![\d.,:/'\u2019_!} \u2013-])0\d")
 
 
 LISTED = re.compile(r"\d,\s+\d")  # `1, 234` is two numbers
@@ -207,7 +245,11 @@ def _same(mine: str, theirs: str, depth: int) -> bool:
         return True
     first, second = _number(mine), _number(theirs)
     if first is not None and second is not None:
-        return first == second and (_currency(mine) == _currency(theirs) or not _currency(mine) or not _currency(theirs))
+        return (
+            first == second
+            and not _versions(mine, theirs)
+            and (_currency(mine) == _currency(theirs) or not _currency(mine) or not _currency(theirs))
+        )
     options = _OPTION.fullmatch(mine), _OPTION.fullmatch(theirs)
     if options[0] and options[1]:
         return options[0][1] == options[1][1]
@@ -230,6 +272,15 @@ def _symbols(text: str) -> str:
 
 
 _FRENCH = re.compile(r"([\[\]])([^\[\]]{1,80},[^\[\]]{1,80})([\[\]])")
+
+
+def _versions(first: str, second: str) -> bool:
+    """Whether two numbers may be versions or sections: `3.10` is not `3.1`, and may be."""
+    shorter, longer = sorted((first, second), key=len)
+    return longer == shorter + "0" and _VERSION.fullmatch(shorter) is not None
+
+
+_VERSION = re.compile(r"[1-9]\d?\.[1-9]")
 
 
 def _currency(text: str) -> int:
@@ -306,7 +357,29 @@ def _items(text: str) -> list[str]:
     return [p.strip() for p in parts]
 
 
+def dashed(text: str) -> bool:
+    """Whether a text is numbers with dashes, colons or two strokes between: a score, a span, a date, a telephone number.
+
+    Example:
+        >>> dashed("3-1"), dashed("5/4/2021"), dashed("6-4, 6-3"), dashed("3/4"), dashed("-4"), dashed("2-\\\\sqrt{3}")
+        (True, True, True, False, False, False)
+    """
+    return _NUMBERS_ONLY.fullmatch(text) is not None and _DASH.search(text) is not None
+
+
+_NUMBERS_ONLY = re.compile(r"[\d\s.,:;+*/()\[\]\u2013\u2212-]{1,300}")
+_DASH = re.compile(r"\d\s?[-:\u2013\u2212]\s?\d|\d\s?/\s?\d{1,9}\s?/\s?\d")
+_FRACTION = re.compile(r"[+-]?[\d.]{1,60}(?:\s?/\s?[\d.]{1,60})?")
+
+
+def _sum(text: str) -> bool:
+    """Whether a text is a sum or product of plain numbers: the question, as often as the answer."""
+    return _NUMBERS_ONLY.fullmatch(text) is not None and _FRACTION.fullmatch(text) is None
+
+
 def _formula(mine: str, theirs: str) -> bool:
+    if _sum(mine) or _sum(theirs):
+        return False
     if not all(any(c.isdigit() or c in "πi√+-*/^" for c in text) for text in (mine, theirs)):
         return False
     first = exact(mine)

@@ -48,6 +48,14 @@ _SAID = {
 SYMBOL = {phrase: symbol for symbol, phrases in _SAID.items() for phrase in phrases.split("|")}
 """A whole answer in words -> the same in symbols."""
 
+YES = frozenset(
+    "yes yep yeah yup true correct right affirmative ja si sí sì oui sim da да tak evet ya vâng はい 是 对 對 네 예".split()
+)
+NO = frozenset(
+    "no nope nah false incorrect wrong negative nein non não nao nej nee нет nie hayır tidak không いいえ 否 不是 아니요 아니오".split()
+)
+"""A whole answer that affirms, and one that denies, in one or two dozen languages; in lower case."""
+
 _NO_SOLUTION = re.compile(
     r"(?:(?:there (?:is|are)|(?:it|the (?:equation|system|inequality)) has) )?no (?:real )?(?:solutions?|roots?)(?: exists?)?"
 )

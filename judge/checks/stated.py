@@ -17,7 +17,7 @@ _MARKS = """answer|correct option|correct choice|right option|right choice|respu
 antwoord|odpowiedź|cevap|jawaban|lösung|答案|答え|解答|正解|답""".replace("\n", "|").split("|")
 _SAYS = re.compile(
     r"(?: to (?:your|the|this) question)?(?:\s{0,3}(?:is\b|:|=)|\s(?:es|ist|lautet|est|é|è)\b|\s?(?:[:：]|是|は|은))"
-    r"[ \t]{0,9}(?:\*{1,2})?[:：]?[ \t]{0,9}(?=\S)",
+    r"[ \t]{0,9}(?:\*{1,2}(?![a-z*]))?[:：]?[ \t]{0,9}(?=\S)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -33,6 +33,7 @@ _PLAIN = re.compile(rf"(?<![\w)])({_OPERAND}(?:\s?[-+*/^\u00d7]\s?{_OPERAND}){{1
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[a-z]{3,}\s+[a-z]{2,}")  # two words: the dollars are money
 _ARABIC = {0x066B: ".", 0x066C: ","}  # decimal and thousands separators
 _SENTENCE = re.compile(r"(?<=\S)\.\s+(?=[A-Z])")
+_EMPHASIS = re.compile(r"(?:\*{2,3}|(?<=[^\W\d_]{2})\*|(?<=[\d\s.)}\]$])\*)[.!\s]{0,3}$")
 _LINE = 2_000  # characters
 _WORDS = re.compile(r"(?!(?:or|and|pm|am)\b)[^\W\d_]{2,}")
 _ALONE = 60  # characters
@@ -89,7 +90,8 @@ def _marked(text: str, *, final: bool = False) -> FinalAnswer | None:
     formula = FORMULA.match(line)
     if formula and line[formula.end() :].strip(" .*!")[:1] in ("", "I", "T"):  # nothing, or a new sentence
         line = formula[0]
-    line = _SENTENCE.split(line, maxsplit=1)[0].strip().rstrip("!* ").removesuffix(".")
+    line = _SENTENCE.split(line, maxsplit=1)[0].strip()
+    line = (line if line.startswith("*") else _EMPHASIS.sub("", line)).removesuffix(".")
     return FinalAnswer(line, "mark") if line else None
 
 

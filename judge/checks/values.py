@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from judge.checks.exact import Value, exact
-from judge.checks.match import LISTED, agrees, normalise, number
+from judge.checks.match import LISTED, agrees, dashed, kept_apart, normalise, number
 from judge.checks.units import UNITS, MeasureUnit, case_differs, same_but_prefix
 from judge.numerals import SCALES, VALUES, fold, spoken
 
@@ -93,7 +93,12 @@ def compare_values(first: str, second: str) -> bool | None:
         return None
     if case_differs(first, second):  # `10 MW`, `10 mW`; but `5 M` may be millions, or metres
         return False if same_but_prefix(first, second) and normalise(first) == normalise(second) else None
-    mine, theirs = _NAMED.sub("", normalise(first)), _NAMED.sub("", normalise(second))
+    value = _compare(_NAMED.sub("", normalise(first)), _NAMED.sub("", normalise(second)))
+    return None if value and kept_apart(first, second) else value
+
+
+def _compare(mine: str, theirs: str) -> bool | None:
+    """Options, formulas and amounts of two normalised texts."""
     options = _OPTION.fullmatch(mine), _OPTION.fullmatch(theirs)
     if options[0] and options[1]:
         return (options[0][1] or options[0][2]) == (options[1][1] or options[1][2])
@@ -122,7 +127,7 @@ def _formula(text: str) -> Value | None:
     value = number(text)
     if value is not None:
         return {(): value} if value else {}
-    formula = exact(text)
+    formula = None if dashed(text) else exact(text)
     if formula is None or any(name[0] not in "√πi" for monomial in formula for name, _ in monomial):
         return None
     return formula

@@ -87,6 +87,15 @@ OPEN = [
     pytest.param("\\boxed{2:3}", "$\\frac{2}{3}$", id="ratio-for-a-fraction"),
     pytest.param("Room 101", "101_2", id="number-in-another-base"),
     pytest.param("1945-05-08", "8 May 1945", id="date"),
+    pytest.param("The answer is 3-1.", "4-2", id="score"),
+    pytest.param("\\boxed{1914-1918}", "1939-1943", id="span"),
+    pytest.param("2020-01-15", "2020-02-14", id="date-as-a-difference"),
+    pytest.param("The answer is $\\Gamma$.", "$\\gamma$", id="capital-greek-letter"),
+    pytest.param("The answer is x^2.", "X^2", id="case-of-a-variable"),
+    pytest.param("n!", "n", id="factorial-of-a-letter"),
+    pytest.param("0.3...", "0.3", id="digits-that-go-on"),
+    pytest.param("The answer is 007.", "7", id="leading-zeros"),
+    pytest.param("5 Mb", "5 MB", id="bits-and-bytes"),
 ]
 
 
