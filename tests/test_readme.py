@@ -68,7 +68,7 @@ def test_a_scripted_run_prints_rewards(tmp_path):
     run = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert "rewards of 14 responses, mean 0.643" in run.stdout
+    assert "rewards of 13 responses, mean 0.692" in run.stdout
     assert after.ru_utime - before.ru_utime < 3.0
 
 
@@ -89,8 +89,8 @@ def test_served_and_asked_with_curl():
         )
         assert time.monotonic() - began < 300  # the suite beside it takes a core
         assert 0 <= scored["results"][0]["rewards"][0]["reward"] <= 1
-        assert ranked["ranking"][-1] == 0  # an opener without an answer
-        assert ranked["rewards"][0]["judge_calls"] == 0
+        assert ranked["ranking"][0] == 1
+        assert ranked["rewards"][0]["reward"] in (None, 0)  # an opener: unproved, or the judge finds no answer
     finally:
         server.terminate()
         server.communicate(timeout=60)

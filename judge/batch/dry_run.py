@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,17 @@ MOST_ROWS = 1000  # that are rendered; more are scaled up from these
 BYTES_PER_TOKEN = 4  # of English text and of its mark-up, by most tokenizers
 _PER_MESSAGE = 4  # tokens of the chat template around each message
 
+_FATES = {
+    "judge": "reach the judge",
+    "filter": "are decided by a filter",
+    "rule": "state the reference by rule",
+    "program": "are decided by programs",
+}
+_EXTRA = {
+    "again": "that ask once more for a verdict that a reply does not state",
+    "proofs": "that ask for the words of the response behind a positive verdict",
+    "unsure": "about criteria that a program was to decide and cannot",
+}
 CallCount = Callable[[tuple[Message, ...]], int]
 
 
@@ -37,27 +49,43 @@ class DryRun:
 
     Attributes:
         rows: Rows looked at; `of` there are.
-        decided: Rows that a filter or a program decides.
         invalid: Rows that cannot be judged.
+        fates: What decides how many responses: `judge`, `filter`, `rule`, `program`.
         turns: (judge, turn) -> its cost.
+        extra: Kind of call that may follow -> how many at most, all judges together.
         tokenizer: Whose tokenizer counted; empty for an estimate.
     """
 
     of: int
     rows: int = 0
-    decided: int = 0
     invalid: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
     turns: dict[tuple[str, str], TurnCost] = field(default_factory=dict)
+    extra: Counter[str] = field(default_factory=Counter)
     tokenizer: str = ""
     group: bool = False
+
+    @property
+    def calls(self) -> int:
+        """Calls that the rows looked at take for certain, as far as the settings tell."""
+        return sum(cost.calls for cost in self.turns.values())
+
+    @property
+    def most_calls(self) -> int:
+        """The most that they can take without errors of an engine, canaries and texts that are cut to fit."""
+        return self.calls + sum(self.extra.values())
 
     def __str__(self) -> str:
         scale = self.of / self.rows if self.rows else 1.0
         about = "about " if scale != 1.0 else ""
+
+        def scaled(count: int) -> str:
+            return f"{about}{round(scale * count):,}"
+
+        decided = ", ".join(f"{scaled(self.fates[fate])} {what}" for fate, what in _FATES.items())
         lines = [
-            f"{self.of:,} rows: {about}{round(scale * (self.rows - self.decided - self.invalid)):,} reach the judge, "
-            f"{about}{round(scale * self.decided):,} are decided by a filter or a program, "
-            f"{about}{round(scale * self.invalid):,} cannot be judged",
+            f"{self.of:,} rows with {scaled(self.fates.total())} responses: {decided}; "
+            f"{scaled(self.invalid)} rows cannot be judged",
             "",
             f"{'turn':<40} {'calls':>12} {'prompt tokens':>15} {'completion tokens, at most':>27}",
         ]
@@ -77,7 +105,13 @@ class DryRun:
             lines.append(f"scaled up from the first {self.rows:,} rows")
         if self.group:
             lines.append("group: one comparison of each group is counted; the schedule decides how many there are")
-        lines.append("not counted: forced continuations, retries, canaries, and what the journal of an earlier run saves")
+        lines += [f"on top may come at most {scaled(most)} calls {_EXTRA[kind]}" for kind, most in self.extra.items() if most]
+        if self.extra.total() and not self.group:
+            lines.append(f"so the run makes at most {scaled(self.most_calls)} calls, apart from what is not counted")
+        lines.append(
+            "not counted: requests repeated after an error, canaries of the monitor, responses cut to fit the context; "
+            "and what the journal of an earlier run saves"
+        )
         return "\n".join(lines)
 
 
@@ -93,14 +127,15 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int | None = 
             break
         out.rows += 1
         try:
-            calls = [] if isinstance(sample, BadRow) else previewer.of(sample)
+            outlooks, calls = ([], []) if isinstance(sample, BadRow) else (previewer.outlooks(sample), previewer.of(sample))
         except DataError:
             out.invalid += 1
             continue
-        if isinstance(sample, BadRow):
-            out.invalid += 1
-        elif not calls:
-            out.decided += 1
+        out.invalid += not outlooks
+        for first in outlooks[:1]:
+            out.fates.update(first.fates)
+        for each in outlooks:
+            out.extra.update({kind: getattr(each, kind) for kind in _EXTRA})
         seen: dict[tuple[Message, ...], int] = {}  # votes send the same messages
         for call in calls:
             if call.messages not in seen:

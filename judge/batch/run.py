@@ -34,6 +34,7 @@ from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, OnError, evaluate
 from judge.pipeline.panel import Judging
+from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
 from judge.types import Flag, Reward, Sample
 
@@ -132,7 +133,7 @@ async def run_batch(
         assert judges is not None  # noqa: S101  # else an error is on its way
         try:
             write_tables(store, output, jsonl=jsonl)
-            run = describe(plan, judges.engines, data) | {"state": state} | _figures(store, rows.progress, ready - started)
+            run = describe(plan, judges.engines, data) | {"state": state} | _figures(plan, store, rows.progress, ready - started)
             run["notes"] += rows.notes
             run |= {"monitor": watch.as_dict()} if watch.monitor is not None else {}
             run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
@@ -225,11 +226,11 @@ class _Rows:
         return [f"{len(self.renamed)} rows have the id of an earlier row; they are called `{min(self.renamed)}` and so on"]
 
 
-def _figures(store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:
+def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:
     """What a run came to, for `run.json`."""
     tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
     return {
-        "counts": counts(store),
+        "counts": counts(store, proving(plan.settings.filters, plan.recipe.spec.mode)),
         "no_verdict_reasons": reasons(store),
         "invalid_rows": invalid_rows(store),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},

@@ -265,7 +265,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         u.expected,
         u.entropy,
         u.order_gap,
-        reward.explanation,
+        clean(reward.explanation),
         reward.judge_calls,
         sum(c.completion.prompt_tokens for c in reward.calls),
         sum(c.completion.completion_tokens for c in reward.calls),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from judge.batch.read import problem_kind
 from judge.batch.store import Store
+from judge.pipeline.proof import BY_RULE
 
 BINS = 10
 WIDTH = 40
@@ -69,7 +70,12 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
         names = store.query(
             "SELECT json_extract(flags, '$[0].name'), COUNT(*) FROM rewards WHERE status = 'filtered' GROUP BY 1 ORDER BY 2 DESC"
         )
-        lines.append(f"{counts['filtered']} decided by a filter without a call: " + ", ".join(f"{n} {name}" for name, n in names))
+        found = ", ".join(f"{n} {name}" for name, n in names)
+        lines.append(f"{_of(counts, 'filtered')} decided by a filter without a judge call: {found}")
+    if counts["by_rule"]:
+        lines.append(f"{_of(counts, 'by_rule')} paid 1 by rule without a judge call: the response states the reference answer")
+    if counts["suspect"]:
+        lines.append(f"{_of(counts, 'suspect')} suspected by a filter of not stating one answer: {_suspects(counts)}")
     for count, status, what in (
         (counts["no_reward"] - counts["shaped_away"], "no_verdict", "have no reward"),
         (counts["imputed"], "imputed", "have no verdict and got an imputed reward (status `imputed`)"),
@@ -80,9 +86,24 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
             "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE status = ? GROUP BY 1 ORDER BY 2 DESC", status
         ):
             several = reason == "invalid" and n > 1
-            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 140)}" if detail and not several else ""))
+            lines.append(f"  {n:>5}  {reason}" + (f": {_one_line(detail, 300)}" if detail and not several else ""))
             lines += _invalid_lines(store) if several else []
     return [*lines, ""] if lines else []
+
+
+def _of(counts: Mapping[str, Any], name: str) -> str:
+    return f"{counts[name]:,} of {counts['responses']:,} responses {'was' if counts[name] == 1 else 'were'}"
+
+
+def _suspects(counts: Mapping[str, Any]) -> str:
+    """What became of the responses that a filter suspects."""
+    ends = {
+        "proved": "rewarded, because the judge copied the words that state the answer",
+        "no_answer": "got 0, because the judge finds no answer",
+        "suspect_low": "got 0 by the judge's verdict",
+        "suspect_unpaid": "has no reward",
+    }
+    return "; ".join(f"{counts[name]:,} {text}" for name, text in ends.items() if counts[name])
 
 
 def invalid_rows(store: Store) -> dict[str, dict[str, Any]]:
@@ -102,14 +123,18 @@ def _invalid_lines(store: Store) -> list[str]:
 
 def _extremes(store: Store) -> list[str]:
     lines = []
-    many = store.query("SELECT COUNT(*) > 3 FROM rewards WHERE raw_reward IS NOT NULL")[0][0]
-    for title, direction in (("lowest", "ASC"), ("highest", "DESC")) if many else (("all", "ASC"),):
-        columns = "raw_reward, id, response_index, explanation, response"
-        rows = store.query(
-            f"SELECT {columns} FROM rewards WHERE raw_reward IS NOT NULL ORDER BY raw_reward {direction}, row LIMIT 3"
-        )
-        if rows:
-            lines.append(f"{title}:")
+    count, low, high = store.query("SELECT COUNT(*), MIN(raw_reward), MAX(raw_reward) FROM rewards WHERE raw_reward IS NOT NULL")[
+        0
+    ]
+    if not count:
+        return []
+    parts = (("lowest", "< ? ORDER BY raw_reward", high), ("highest", "> ? ORDER BY raw_reward DESC", low))
+    if count <= 3 or low == high:
+        parts = (("all" if count <= 3 else f"all {count} are {low:.3f}, for example", ">= ? ORDER BY raw_reward", low),)
+    columns = "raw_reward, id, response_index, explanation, response"
+    for title, which, bound in parts:
+        rows = store.query(f"SELECT {columns} FROM rewards WHERE raw_reward {which}, row LIMIT 3", bound)
+        lines.append(f"{title}:")
         for value, name, index, explanation, response in rows:
             lines.append(f"  {value:.3f}  {name}[{index}]  {_one_line(response, 60)!r}  ({explanation})")
     return [*lines, ""] if lines else []
@@ -120,8 +145,12 @@ def _one_line(text: str | None, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def counts(store: Store) -> dict[str, int]:
-    """The figures of `run.json` that come from the tables."""
+def counts(store: Store, proving: Collection[str] = ()) -> dict[str, int]:
+    """The figures of `run.json` that come from the tables.
+
+    Args:
+        proving: The filters behind which a positive verdict needs proof.
+    """
     one = (
         "SELECT COUNT(*), SUM(reward IS NULL), SUM(status = 'filtered'), SUM(status = 'judged'), SUM(status = 'imputed'),"
         " SUM(reward IS NULL AND raw_reward IS NOT NULL) FROM rewards"
@@ -138,11 +167,24 @@ def counts(store: Store) -> dict[str, int]:
             " WHERE json_extract(f.value, '$.name') IN ('asked_again', 'forced_thinking') GROUP BY 1"
         )
     )
+    by_rule = store.query("SELECT COUNT(*) FROM rewards WHERE explanation = ?", BY_RULE)[0][0]
+    named, none = _flag("IN (SELECT value FROM json_each(?))"), _flag("= 'no_answer'")
+    suspects = dict(
+        store.query(
+            "SELECT CASE WHEN raw_reward IS NULL THEN 'suspect_unpaid' WHEN raw_reward > 0 THEN 'proved'"
+            f" WHEN {none} THEN 'no_answer' ELSE 'suspect_low' END, COUNT(*)"
+            f" FROM rewards WHERE status != 'filtered' AND {named} GROUP BY 1",
+            json.dumps(sorted(proving)),
+        )
+    )
     return {
         "samples": samples,
         "responses": responses,
         "judged": judged,
         "filtered": filtered,
+        "by_rule": by_rule,
+        "suspect": sum(suspects.values()),
+        **{name: suspects.get(name, 0) for name in ("proved", "no_answer", "suspect_low", "suspect_unpaid")},
         "imputed": imputed,
         "no_reward": absent,
         "shaped_away": away,
@@ -154,6 +196,11 @@ def counts(store: Store) -> dict[str, int]:
         "forced_thinking": flagged.get("forced_thinking", 0),
         "no_verdict": failed,
     }
+
+
+def _flag(which: str) -> str:
+    """SQL that looks for a flag of a row by its name."""
+    return f"EXISTS (SELECT 1 FROM json_each(rewards.flags) f WHERE json_extract(f.value, '$.name') {which})"
 
 
 def reasons(store: Store) -> dict[str, int]:

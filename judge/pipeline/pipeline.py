@@ -22,7 +22,7 @@ from judge.errors import DataError, JudgeError
 from judge.filters.evidence import evidence
 from judge.filters.intake import FilterResult, Intake
 from judge.pipeline.calls import Asked, Caller
-from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule
+from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule, explained
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, llm_criteria
 from judge.reward.assemble import Cell, assemble
@@ -45,7 +45,7 @@ class _Work:
 
     Attributes:
         suspects: Responses that a filter suspects.
-        positive: For each of them, the first ask (by criterion and vote) that gave a positive verdict.
+        positive: For each of them, the first ask (by criterion and vote) that gave a positive verdict; later with its proof.
     """
 
     cells: dict[int, dict[str, list[Cell]]]
@@ -53,6 +53,25 @@ class _Work:
     calls: dict[int, list[Call]] = field(default_factory=dict)
     flags: dict[int, list[Flag]] = field(default_factory=dict)
     positive: dict[int, tuple[tuple[str, int], Asked]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What judging one sample would take.
+
+    Attributes:
+        asks: What is asked first; each goes through the turns of the recipe.
+        fates: What decides each response: `filter`, `rule`, `program` or `judge`.
+        unsure: Most calls for criteria that a program was to decide and cannot.
+        again: Most calls that ask once more for a verdict that a reply does not state.
+        proofs: Most calls that ask for the words of the response behind a positive verdict.
+    """
+
+    asks: tuple[Ask, ...]
+    fates: tuple[str, ...]
+    unsure: int = 0
+    again: int = 0
+    proofs: int = 0
 
 
 class Pipeline:
@@ -131,18 +150,33 @@ class Pipeline:
         entry = replace(entry, flags=(*entry.flags, thought[index])) if index in thought else entry
         return None if entry.blocked is None else self._filtered(sample, index, entry, entry.blocked)
 
-    def all_asks(self, sample: Sample) -> list[Ask]:
-        """Every call that judging this sample would make first, votes and orders included."""
+    def outlook(self, sample: Sample) -> Outlook:
+        """What judging this sample would ask first, votes and orders included, and how much at most after that."""
         self._check_count(sample)
         sample, _ = self.prepared(sample)
         entries = [self._filter(sample, i, True) for i in range(len(sample.responses))]
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         ruled = self._ruled(sample, alive, entries)
-        alive = [i for i in alive if i not in ruled]
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
-        asks = self._asks(alive, rubric)
-        return [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
+        asks = self._asks([i for i in alive if i not in ruled], rubric)
+        spread = [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
+        compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.unit == "criterion" else []
+        unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
+        suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
+        again = bool(self._spec.force or self._spec.ask_again) * (len(spread) + unsure)
+        if not self._prover.copies:
+            proofs = len(suspects) if spread or unsure else 0
+        elif self._prover.always:
+            proofs = len(spread) + unsure
+        else:
+            proofs = sum(ask.order[0] in suspects for ask in spread) + unsure * bool(suspects)
+        asked = {i for ask in asks for i in ask.order}
+        fates = tuple(
+            "filter" if entry.blocked else "rule" if i in ruled else "judge" if i in asked else "program"
+            for i, entry in enumerate(entries)
+        )
+        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs)
 
     def prepared(self, sample: Sample) -> tuple[Sample, dict[int, Flag]]:
         """A sample as this run judges it: without the policy's thinking, or with it as a part; a flag where it had some.
@@ -313,6 +347,7 @@ class Pipeline:
         judged = {c.id for ask in asks for c in ask.criteria} or {OVERALL}
         for index, asked in zip(wanted, found, strict=True):
             work.calls[index].append(asked.calls[-1])
+            work.positive[index] = (work.positive[index][0], asked)
             if asked.lowest:
                 self._flag(work, index, Flag("no_answer", asked.lowest, str(index)))
             cell = Cell(0.0) if asked.lowest else Cell(None, asked.outcome) if isinstance(asked.outcome, NoVerdict) else None
@@ -345,7 +380,7 @@ class Pipeline:
                 work.calls.setdefault(index, []).extend(answer.calls)
             if answer.lowest:
                 self._flag(work, ask.order[0], Flag("no_answer", answer.lowest, str(ask.order[0])))
-        if ask.order[0] in work.suspects and not self._prover.copies:
+        if ask.order[0] in work.suspects:
             self._note_positive(ask, answers[0], work)
         out = []
         for index in ask.order:
@@ -377,7 +412,7 @@ class Pipeline:
             return self._filtered(sample, index, entry, entry.blocked)
         if self._spec.mode == "pairwise" and entries[1 - index].blocked is not None:
             return self._win_by_default(sample, index, entry, entries[1 - index])
-        return assemble(
+        reward = assemble(
             sample_id=sample.id,
             group=sample.group_key,
             response_index=index,
@@ -388,12 +423,16 @@ class Pipeline:
             per_criterion=self._spec.mode == "checklist",
             votes=self.votes,
         )
+        if index not in work.suspects:
+            return reward
+        outcome = work.positive[index][1].outcome if index in work.positive else None
+        return explained(reward, entry.flags[0], outcome.copied if isinstance(outcome, Verdict) else None)
 
     def _filtered(self, sample: Sample, index: int, entry: FilterResult, flag: Flag) -> Reward:
         if entry.action == "drop":
             reason = Reason.OVER_LENGTH if flag.name == "over_length" else Reason.DROPPED
             return Reward(sample.id, index, None, NoVerdict(reason, flag.detail), flags=entry.flags, group=sample.group_key)
-        text = f"{flag.name}: {flag.detail}; 0 without a judge call"
+        text = f"the filter `{flag.name}` finds nothing to judge ({flag.detail}), so the reward is 0 without a judge call"
         return Reward(sample.id, index, 0.0, flags=entry.flags, explanation=text, group=sample.group_key)
 
     def _win_by_default(self, sample: Sample, index: int, entry: FilterResult, other: FilterResult) -> Reward:

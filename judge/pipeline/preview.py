@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
-from judge.pipeline.pipeline import Pipeline
+from judge.pipeline.pipeline import Outlook, Pipeline
 from judge.recipe.model import Question
 from judge.render.build import Ask
 from judge.types import Message, Request, Sample, Sampling
@@ -44,14 +44,23 @@ class Previewer:
 
     def of(self, sample: Sample) -> list[Preview]:
         """The requests of one sample. Of a group that competes, the first pair (or list) stands for all."""
-        if self._group is not None:
-            shown = sample.responses[: self._group.window if self._group.schedule == "listwise" else 2]
-            sample = replace(sample, responses=shown, steps=())
+        sample = self._shown(sample)
         return [
             replace(each, title=f"{who}: {each.title}" if who else each.title, judge=who)
             for who, (part, pipeline) in self._parts.items()
             for each in _requests(part, pipeline, sample)
         ]
+
+    def outlooks(self, sample: Sample) -> list[Outlook]:
+        """What judging one sample would take of each judge, the run's own first."""
+        sample = self._shown(sample)
+        return [pipeline.outlook(sample) for _, pipeline in self._parts.values()]
+
+    def _shown(self, sample: Sample) -> Sample:
+        if self._group is None:
+            return sample
+        shown = sample.responses[: self._group.window if self._group.schedule == "listwise" else 2]
+        return replace(sample, responses=shown, steps=())
 
 
 def previews(plan: Plan, sample: Sample) -> list[Preview]:
@@ -68,7 +77,7 @@ def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
     engine = pipeline.caller.engine
     out: list[Preview] = []
     rubric = sample.rubric or plan.rubric
-    for ask in pipeline.all_asks(sample):
+    for ask in pipeline.outlook(sample).asks:
         case = pipeline.caller.builder.case(sample, rubric, plan.settings.principle)
         conversation: list[Message] = []
         outputs: dict[str, str] = {}

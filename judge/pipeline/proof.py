@@ -16,10 +16,14 @@ from dataclasses import replace
 from judge.checks.match import agrees
 from judge.checks.stated import answer_part, find_stated
 from judge.checks.values import compare_values
+from judge.filters.intake import Intake
 from judge.filters.proof import Proof, prove, spans
 from judge.filters.surface import ResponseView
 from judge.pipeline.calls import NONE, Asked, Caller
-from judge.types import NoVerdict, Reason, Verdict
+from judge.settings.filters import FilterSettings
+from judge.types import Flag, NoVerdict, Reason, Reward, Verdict
+
+COMPARING = ("pairwise", "listwise")  # modes in which a call shows several responses
 
 
 class Prover:
@@ -32,7 +36,7 @@ class Prover:
         self._none = NONE if copied is None else copied.none
         self.copies = copied is not None
         self.always = spec.proof == "always"
-        self.possible = spec.mode not in ("pairwise", "listwise")
+        self.possible = spec.mode not in COMPARING
 
     async def proved(self, asked: Asked, view: ResponseView, *, suspect: bool) -> Asked:
         """A positive verdict with its proof checked: itself, or what it comes to without one.
@@ -42,26 +46,76 @@ class Prover:
                 contradicts the verdict.
         """
         assert isinstance(asked.outcome, Verdict)  # noqa: S101  # only verdicts need a proof
-        proof = self._check(asked.outcome.copied, view) if self.copies else Proof("not_found")
+        copied = asked.outcome.copied
+        proof = self._check(copied, view) if self.copies else Proof("not_found")
         if proof.state == "not_found" or (proof.state in ("none", "says_nothing") and not suspect):
-            copied, call = await self._caller.copy(asked, spans(view.text))
+            found, call = await self._caller.copy(asked, spans(view.text))
             asked = replace(asked, calls=(*asked.calls, call))
-            if isinstance(copied, NoVerdict):
-                return replace(asked, outcome=copied)
+            if isinstance(found, NoVerdict):
+                detail = f"the call that asked for the words behind a positive verdict failed: {found.detail or found.reason}"
+                return replace(asked, outcome=replace(found, detail=detail))
+            copied = found
             proof = self._check(copied, view)
             asked = replace(asked, outcome=replace(asked.outcome, copied=copied)) if isinstance(asked.outcome, Verdict) else asked
         if proof.state == "proved":
             return asked
         if proof.state == "none" and suspect:
             return replace(asked, lowest=proof.detail)
-        return replace(asked, outcome=NoVerdict(Reason.UNPROVED, proof.detail))
+        return replace(asked, outcome=NoVerdict(Reason.UNPROVED, unproved(proof, copied)))
 
     def _check(self, copied: str | None, view: ResponseView) -> Proof:
         return prove(copied, view, compare=compare_values, none=self._none)
 
 
+def proving(settings: FilterSettings, mode: str) -> frozenset[str]:
+    """The filters behind which a positive verdict needs proof; comparisons of several responses have none to give."""
+    actions = {} if mode in COMPARING else Intake(settings, mode).actions
+    return frozenset(name for name, action in actions.items() if action == "prove")
+
+
+_NEEDED = "a positive verdict counts here only with words copied from the response that state its answer"
+
+
+def unproved(proof: Proof, copied: str | None = None) -> str:
+    """Why a positive verdict does not count: what the judge gave as its proof, and what would have been one.
+
+    Example:
+        >>> unproved(Proof("none"))[:74]
+        'the judge calls the response right and says that it states no answer; a po'
+    """
+    if proof.state == "none":
+        return f"the judge calls the response right and says that it states no answer; {_NEEDED}"
+    if proof.state == "not_found":
+        told = proof.detail if copied is None else f"{proof.detail}, so the judge, asked for words of the response, copied none"
+        return f"{told}; {_NEEDED}"
+    wrong = "contradict its verdict" if proof.state == "refuted" else "state no answer"
+    return f"the words that the judge copied {wrong} ({proof.detail}); {_NEEDED}"
+
+
+def explained(reward: Reward, suspected: Flag, copied: str | None) -> Reward:
+    """The reward of a suspected response, with a sentence on the proof that it owed.
+
+    Args:
+        suspected: What the filter found.
+        copied: The words that the judge copied as its proof; None where no verdict was positive.
+    """
+    if reward.raw_reward is None:
+        return reward
+    doubt = f"the filter `{suspected.name}` suspects that the response does not state one answer"
+    if any(flag.name == "no_answer" for flag in reward.flags):
+        why = f"{doubt}, and the judge, asked to copy the words that state it, finds none"
+        text = f"{reward.explanation}; {why}" if reward.raw_reward else f"{why}, so the reward is 0"
+    elif copied is None:
+        text = f"{reward.explanation}; {doubt}"
+    else:
+        shown = " ".join(copied.split())
+        shown = f"\u201c{shown[:60]}{'…' * (len(shown) > 60)}\u201d"
+        text = f"{reward.explanation}; {doubt}, and the judge proved its verdict with the words {shown}"
+    return replace(reward, explanation=text)
+
+
 RULE_FIRST = "rule_first"  # the recipe option that lets a rule decide before any call
-BY_RULE = "equals the reference by rule, without a judge call"
+BY_RULE = "the response states the reference answer by rule, so it gets 1 without a judge call"
 _BOX = re.compile(r"\\boxed\s?\{([^{}]{0,200}(?:\{[^{}]{0,100}\}[^{}]{0,100}){0,4})\}")
 _STATES = re.compile(r"####|answer\s{0,3}(?:is|:|=)", re.IGNORECASE)
 

@@ -70,16 +70,17 @@ def assemble(
         notes.append(
             Flag("partial", f"no verdict on {', '.join(folded.missing)}; {folded.coverage:.0%} of the importance is covered")
         )
+    failure = None if folded.value is not None else _failure(cells, scores, folded, votes)
     return Reward(
         sample_id=sample_id,
         response_index=response_index,
         raw_reward=folded.value,
-        failure=None if folded.value is not None else _failure(cells, scores, folded, votes),
+        failure=failure,
         components=scores,
         uncertainty=_uncertainty(cells, rubric, per_criterion),
         flags=tuple(notes),
         calls=tuple(calls),
-        explanation=folded.explanation,
+        explanation=folded.explanation if failure is None else f"no reward: {failure.detail or failure.reason}",
         group=group,
     )
 

@@ -39,7 +39,7 @@ def test_the_run_makes_the_calls_that_were_announced(tmp_path, judge, settings):
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
     announced = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run")
     assert (announced.code, announced.err) == (0, "")
-    assert "3 rows: 2 reach the judge, 1 are decided by a filter or a program, 0 cannot be judged" in announced.out
+    assert announced.out.startswith("3 rows with 3 responses: 2 reach the judge, 1 are decided by a filter, ")
     assert "estimated, one for 4 bytes" in announced.out
     assert not (tmp_path / "out").exists()
     judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out", "--quiet")
@@ -55,5 +55,49 @@ def test_a_large_set_is_scaled_up():
     made = plan(load_settings({"rubric": "helpfulness", "recipe": "pointwise", "engine": SCRIPTED})[0])
     rows = (Sample.of(f"What is {n} + {n}?", f"It is {2 * n}.", id=str(n)) for n in range(MOST_ROWS + 5))
     shown = str(dry_run(made, rows, 10 * MOST_ROWS))
-    assert "10,000 rows: about 10,000 reach the judge" in shown
+    assert "10,000 rows with about 10,000 responses: about 10,000 reach the judge" in shown
     assert f"scaled up from the first {MOST_ROWS:,} rows" in shown
+
+
+EQUAL = {
+    "criteria": [
+        {"id": "equal", "text": "It is the reference.", "check": "matches_reference"},
+        {"id": "clear", "text": "It is clear."},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "response", "kind", "bound"),
+    [
+        pytest.param({"recipe": "pointwise"}, "Let us think step by step:", "proofs", 3, id="suspect"),
+        pytest.param({"recipe": "verifier"}, "I would say 5 of them.", "proofs", 3, id="proof-always"),
+        pytest.param(
+            {"recipe": "pointwise", "engine": SCRIPTED | {"reply": "VERDICT: 9"}}, "It is 4.", "again", 2, id="off-scale"
+        ),
+        pytest.param(
+            {"recipe": "checklist", "rubric": EQUAL, "engine": SCRIPTED | {"reply": "VERDICT: MET"}},
+            "twice that many",
+            "unsure",
+            4,
+            id="check-cannot-tell",
+        ),
+    ],
+)
+def test_no_run_makes_more_calls_than_the_bound(tmp_path, judge, settings, response, kind, bound):
+    """Who budgets by the bound never pays more: proofs, verdicts asked for again and undecided checks are in it."""
+    text = {
+        "rubric": "helpfulness",
+        "engine": SCRIPTED | {"reply": "VERDICT: CORRECT" if "verifier" in str(settings) else "VERDICT: 4"},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(text | settings))
+    row = {"prompt": "What is 2 + 2?", "response": response, "reference": "4"}
+    (tmp_path / "d.jsonl").write_text(json.dumps(row))
+    announced = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run")
+    judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out", "--quiet")
+    made = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]["judge_calls"]
+    loaded, base = load_settings(str(tmp_path / "c.yaml"))
+    counted = dry_run(plan(loaded, base), [Sample.of(row["prompt"], response, reference="4")], 1)
+    assert counted.extra[kind] >= 1
+    assert counted.calls < made <= counted.most_calls == bound
+    assert f"at most {bound} calls" in announced.out
