@@ -128,7 +128,10 @@ def _extremes(store: Store) -> list[str]:
     ]
     if not count:
         return []
-    parts = (("lowest", "< ? ORDER BY raw_reward", high), ("highest", "> ? ORDER BY raw_reward DESC", low))
+    parts: tuple[tuple[str, str, float], ...] = (
+        ("lowest", "< ? ORDER BY raw_reward", high),
+        ("highest", "> ? ORDER BY raw_reward DESC", low),
+    )
     if count <= 3 or low == high:
         parts = (("all" if count <= 3 else f"all {count} are {low:.3f}, for example", ">= ? ORDER BY raw_reward", low),)
     columns = "raw_reward, id, response_index, explanation, response"
