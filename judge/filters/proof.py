@@ -18,6 +18,7 @@ from judge.filters.blank import placeholder, trivial_response
 from judge.filters.commitment import names_value
 from judge.filters.evasive import folded, new_words, non_committal
 from judge.filters.opener import opener_only
+from judge.filters.rivals import left_open
 from judge.filters.shotgun import shotgun
 from judge.filters.surface import ResponseView, words
 from judge.numerals import fold
@@ -111,6 +112,8 @@ def prove(copied: str | None, view: ResponseView, *, compare: CompareValues, non
         return Proof("none", "the judge finds no answer in the response")
     if not stands_in(copied, view.text):
         return Proof("not_found", f"{shown} does not stand in the response")
+    if (why := left_open(view, compare)) is not None:
+        return Proof("refuted", f"{shown}: {why}")
     reference = view.reference
     same = [] if reference is None else [compare(copied, part) for part in reference.parts]
     if True in same:

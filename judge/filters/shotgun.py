@@ -9,10 +9,10 @@ from judge.filters.reference import ReferenceAnswers
 from judge.filters.surface import SHORT, ResponseView, words
 from judge.numerals import VALUES, fold
 
-_JOIN = re.compile(
+JOIN = re.compile(
     r"\s{0,3}(?:,|;|/|\||\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|،|、|或者|或|または|또는|या|\bhoặc\b|\bhay\b|\band\b|\bund\b|\bet\b|\by\b|\be\b|\n|和|&)\s{0,3}(?:\bor\b|\boder\b|\bou\b|\bo\b|\bили\b|\beller\b|\bmaybe\b|\bperhaps\b|\beven\b|\band\b)?\s{0,3}"
 )
-_ALTERNATIVE = re.compile(
+ALTERNATIVE = re.compile(
     r"\bor\b|\boder\b|\bou\b|\bo\b|\bu\b|\bили\b|\beller\b|\batau\b|\bveya\b|\bya da\b|\blub\b|\balbo\b|\bnebo\b|\bvagy\b|\bsau\b|\bή\b|\bof\b|أو|或|または|또는|아니면|या|\bhoặc\b|\bhay\b|/|\|"
 )
 _FINAL = re.compile(
@@ -37,12 +37,14 @@ def shotgun(view: ResponseView) -> str | None:
         return None
     if _ONLY_NUMBERS.fullmatch(view.text[:SHORT]) and (many := len(set(view.text[:SHORT].split()))) >= _MANY_NUMBERS:
         return f"{many} numbers at once"
+    if (many := _enumerates(view.text)) and not _CONCLUDES.search(view.text[-200:]):
+        return f"{many} values and hardly a word"
     if not view.short or not view.words or len(view.words) > 120:
         return None
-    text = _BULLET.sub("", view.visible.replace("**", "").replace("$", "")).strip()
+    text = BULLET.sub("", view.visible.replace("**", "").replace("$", "")).strip()
     values = _listed(text)
     opposed = any(pair <= {v.casefold() for v in values} for pair in _OPPOSED)
-    if len(values) >= 4 or opposed or (len(values) >= 2 and _ALTERNATIVE.search(text)):
+    if len(values) >= 4 or opposed or (len(values) >= 2 and ALTERNATIVE.search(text)):
         return f"{len(values)} answers at once"
     finals = [f.strip("().,") for f in _FINAL.findall(text)]
     boxed = [b.strip() for b in _BOXED.findall(text)]
@@ -56,9 +58,22 @@ def shotgun(view: ResponseView) -> str | None:
 
 _ONLY_NUMBERS = re.compile(r"[\d\s,.;:|/+\u2212-]{40,}")
 _MANY_NUMBERS = 12
-_BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]{1,8}(?=\S)")
+_SHARE = 0.6  # of the words that are numbers
+_NUMBER = re.compile(r"\d+(?:[./]\d+)?")
+_WORD = re.compile(r"[^\W_]+")
+_CONCLUDES = re.compile(r"answer|boxed|####|=\s?\S{1,20}\s{0,9}$", re.IGNORECASE)
+BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]{1,8}(?=\S)")
 _OPPOSED = (frozenset(("yes", "no")), frozenset(("true", "false")))
 _STOP = re.compile(r"(?<=\w)[.!]\s{1,3}(?=\S)")
+
+
+def _enumerates(text: str) -> int:
+    """How many numbers a text begins with that has hardly a word besides; 0 for any other. Most texts are left at their head."""
+    if len(_NUMBER.findall(text[:200])) < _MANY_NUMBERS:
+        return 0
+    found = _NUMBER.findall(text[:SHORT])
+    different = len(set(found))
+    return different if different >= 2 * _MANY_NUMBERS and len(found) >= _SHARE * len(_WORD.findall(text[:SHORT])) else 0
 
 
 def _listed(text: str) -> list[str]:
@@ -72,8 +87,8 @@ def _listed(text: str) -> list[str]:
     )
     if _FRACTION.fullmatch(text):
         return []
-    body = _HEDGING.sub(" ", _STOP.sub(", ", folded(text))).strip(" .!?:*")
-    parts = [p.strip(" .") for p in _JOIN.split(body) if p and p.strip(" .")]
+    body = HEDGING.sub(" ", _STOP.sub(", ", folded(text))).strip(" .!?:*")
+    parts = [p.strip(" .") for p in JOIN.split(body) if p and p.strip(" .")]
     if len(parts) == 1:
         parts = body.split()
     if not parts or not all(_ITEM.fullmatch(p) or p in VALUES for p in parts):
@@ -105,7 +120,7 @@ _POSSIBLE = re.compile(
 )
 _RANGE = re.compile(r"\b(?:some|any)(?:where|thing|time| number| value)? (?:between|from|in the range)\b")
 _FRACTION = re.compile(r"[^\w]{0,3}\d{1,40}\s?/\s?\d{1,40}[^\w]{0,3}")
-_HEDGING = re.compile(
+HEDGING = re.compile(
     r"\b(?:the|final|correct|right|answer|answers|solution|result|it|its|it's|this|value|is|are|was|either|one of|any of|one|of|could|can|may|might|must|should|be|maybe"
     r"|perhaps|possibly|probably|i|think|guess|say|would|option|options|choice|choose|between|somewhere|all|these|the following|also|"
     r"antwort|die|ist|entweder|vielleicht|la|le|el|reponse|respuesta|resposta|risposta|est|es|soit|sea|ya|o bien|quizas|talvez|forse|peut-etre|либо|может|быть|ответ"
