@@ -16,8 +16,9 @@ from judge.audit.data import load_cases
 from judge.audit.report import html, listing, record, text
 from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
-from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, load_plan, needed_columns, notice
+from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, load_plan, notice
 from judge.errors import OutputError
+from judge.pipeline.build import needed_columns
 
 
 def _list(asked: bool) -> None:

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import BadRow, to_sample
-from judge.cli.options import Set, needed_columns, notice
+from judge.cli.options import Set, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
-from judge.pipeline.build import plan
+from judge.pipeline.build import needed_columns, plan
 from judge.pipeline.judge import Judge
 from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric

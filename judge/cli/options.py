@@ -81,16 +81,6 @@ def load_plan(config: str, overrides: list[str] | None) -> Plan:
     return plan(settings, base)
 
 
-def needed_columns(plan: Plan) -> tuple[str, ...]:
-    """Fields that every data set of this run must have: what the recipe needs and the settings do not give."""
-    spec = plan.recipe.spec
-    given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None}
-    needs = [field for field in spec.needs.sample if not given.get(field)]
-    if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
-        needs.append("rubric")
-    return tuple(needs)
-
-
 def wanted_columns(plan: Plan) -> frozenset[str]:
     """Of the fields that a sample may have beside prompt and responses, those that a judge or a check of this run looks at."""
     plans = [plan, *plan.members.values(), *((plan.second,) if plan.second else ())]

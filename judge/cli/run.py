@@ -28,11 +28,11 @@ from judge.cli.options import (
     SplitOption,
     kept_columns,
     load_plan,
-    needed_columns,
     notice,
     wanted_columns,
 )
 from judge.errors import InputError
+from judge.pipeline.build import needed_columns
 from judge.pipeline.shaping import LENGTHS
 
 

@@ -47,6 +47,16 @@ class Plan:
         return ""
 
 
+def needed_columns(plan: Plan) -> tuple[str, ...]:
+    """Fields that every sample of this run must have: what the recipe needs and the settings do not give."""
+    spec = plan.recipe.spec
+    given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None}
+    needs = [field for field in spec.needs.sample if not given.get(field)]
+    if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
+        needs.append("rubric")
+    return tuple(needs)
+
+
 def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     """Load recipe and rubric, and settle votes and sampling.
 

@@ -24,7 +24,7 @@ from judge.filters.intake import FilterResult, Intake
 from judge.pipeline.calls import Asked, Caller
 from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule, explained
 from judge.recipe.model import Order, Votes
-from judge.render.build import Ask, Case, llm_criteria
+from judge.render.build import Ask, Case, lacking, llm_criteria
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided, own_rubric
 from judge.rubric.model import PASSED, Criterion, Rubric
@@ -213,7 +213,7 @@ class Pipeline:
         if not sample.responses:
             raise DataError(f"sample `{sample.id}` has no response")
         if self._spec.mode == "checklist" and (sample.rubric or self.rubric) is None:
-            raise DataError(f"sample `{sample.id}`: recipe `{self._spec.name}` needs a rubric, in the run settings or the sample")
+            raise DataError(f"sample `{sample.id}`: {lacking(self._spec.name, 'rubric')}")
         if self._spec.mode == "pairwise" and len(sample.responses) != 2:
             raise DataError(
                 f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"

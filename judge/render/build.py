@@ -118,10 +118,7 @@ class Builder:
         }
         missing = [name for name in self.recipe.spec.needs.sample if not have[name]]
         if missing:
-            raise DataError(
-                f"sample `{sample.id}`: recipe `{self.recipe.spec.name}` needs a {missing[0]}, and the sample has none"
-                f" (map a column: --map {missing[0]}=COLUMN)"
-            )
+            raise DataError(f"sample `{sample.id}`: {lacking(self.recipe.spec.name, missing[0])}")
 
     def _range(self, rubric: Rubric | None) -> Scale:
         given = self.recipe.spec.verdict.range
@@ -246,3 +243,18 @@ def _scale_view(scale: Scale) -> dict[str, Any]:
 
 def _anchors(scale: Scale) -> list[dict[str, Any]]:
     return [{"value": level, "text": scale.anchors[level]} for level in sorted(scale.anchors)]
+
+
+def lacking(recipe: str, name: str) -> str:
+    """What a sample without something that its recipe needs is told: where to put it, from every entry.
+
+    Example:
+        >>> lacking("verifier", "reference")[:70]
+        'recipe `verifier` needs a reference, and the sample has none: pass `Sam'
+    """
+    what = {"steps": "steps", "context": "documents (`context`)"}.get(name, f"a {name}")
+    text = (
+        f"recipe `{recipe}` needs {what}, and the sample has none: pass `Sample.of(..., {name}=...)` in Python, the field "
+        f"`{name}` in a request, or a column of the data (`judge run --map {name}=COLUMN`)"
+    )
+    return f"{text}; or set `{name}:` in the run settings, for all samples" if name in ("rubric", "principle") else text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -16,6 +17,7 @@ from types import FrameType
 import uvicorn
 
 from judge.errors import InputError, JudgeError
+from judge.pipeline.build import Plan, needed_columns
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
 from judge.server.auth import load_keys
@@ -47,7 +49,9 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
     with json_lines(), listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        server = Server(server_config(app, settings), app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings)}"))
+        server = Server(
+            server_config(app, settings), app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings, judge.plan)}")
+        )
         log("listening", url=url)
         asyncio.run(server.serve(sockets=[listener]))
         log("stopped_while_loading" if judge.session.loading else "stopped")
@@ -124,9 +128,22 @@ def listen(host: str, port: int) -> contextlib.closing[socket.socket]:
     return contextlib.closing(socket.socket(fileno=bound.detach()))
 
 
-def curl(url: str, keys: bool, settings: ServerSettings) -> str:
-    """A line to paste."""
+_EXAMPLE = {
+    "reference": "4",
+    "context": ["2 + 2 = 4."],
+    "principle": "Prefer the correct answer.",
+    "rubric": ["The response answers the question."],
+    "steps": ["2 + 2 = 4"],
+}
+
+
+def curl(url: str, keys: bool, settings: ServerSettings, plan: Plan) -> str:
+    """A line to paste: a sample with all that the judges of this server need."""
     key = f' -H "Authorization: Bearer ${settings.api_keys_env}"' if keys and not settings.api_keys_file else ""
     key = ' -H "Authorization: Bearer KEY"' if keys and not key else key
-    body = '{"samples": [{"prompt": "What is 2 + 2?", "response": "It is 4."}]}'
-    return f"curl {url}/v1/score -H 'Content-Type: application/json'{key} -d '{body}'"
+    several = {"pairwise": ["It is 4.", "It is 5."], "listwise": ["It is 4.", "It is 5.", "It is 3."]}.get(plan.recipe.spec.mode)
+    plans = (plan, *plan.members.values(), *((plan.second,) if plan.second else ()))
+    needed = {name for one in plans for name in needed_columns(one)}
+    sample = {"prompt": "What is 2 + 2?", **({"responses": several} if several else {"response": "It is 4."})}
+    sample |= {name: value for name, value in _EXAMPLE.items() if name in needed}
+    return f"curl {url}/v1/score -H 'Content-Type: application/json'{key} -d '{json.dumps({'samples': [sample]})}'"

@@ -226,7 +226,7 @@ def test_a_row_without_what_the_recipe_needs_does_not_stop_the_others(tmp_path):
     ]
     run(tmp_path, data, lambda r: "VERDICT: INCORRECT", recipe="verifier")
     assert [(r["reward"], r["reason"]) for r in rewards(tmp_path)] == [(1.0, None), (None, "invalid"), (0.0, None)]
-    with pytest.raises(DataError, match="needs a reference"):
+    with pytest.raises(DataError, match=r"needs a reference.* --map reference=COLUMN"):
         run(tmp_path / "strict", data, lambda r: "VERDICT: CORRECT", recipe="verifier", strict=True)
 
 

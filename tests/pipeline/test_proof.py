@@ -178,6 +178,50 @@ def test_rules_decide_only_what_is_certain(response: str):
     assert len(engine.requests) == 1
 
 
+# ---- what a person reads --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replies", "response", "config", "said"),
+    [
+        pytest.param(
+            ["VERDICT: 4", "The end"], "The end", {}, ("one verdict", "says_little", "\u201cThe end\u201d"), id="proved"
+        ),
+        pytest.param(["VERDICT: 4", "none"], OPENER, {}, ("opener_only", "finds none", "the reward is 0"), id="no-answer"),
+        pytest.param(["VERDICT: 1"], OPENER, {}, ("one verdict", "opener_only"), id="graded-lowest"),
+        pytest.param(
+            ["VERDICT: 4"], OPENER, {}, ("VERDICT: 4", "does not stand in the response", "copied none"), id="other-words"
+        ),
+        pytest.param(["VERDICT: 4", ""], OPENER, {}, ("copied no words", "state its answer"), id="no-words"),
+        pytest.param(["VERDICT: 4", OPENER], OPENER, {}, ("state no answer", OPENER), id="words-that-say-nothing"),
+        pytest.param(
+            ["RESPONSE SAYS: none\nVERDICT: CORRECT"],
+            "By my count it is 4.",
+            {"recipe": "verifier"},
+            ("calls the response right", "states no answer"),
+            id="contradicts-itself",
+        ),
+        pytest.param(
+            ["VERDICT: MET", "none"],
+            OPENER,
+            {"recipe": "checklist", "rubric": {"criteria": [{"id": "on_task", "text": "It answers.", "veto": True}]}},
+            ("opener_only", "finds none"),
+            id="no-veto-is-blamed",
+        ),
+    ],
+)
+def test_the_explanation_says_what_proof_was_owed_and_given(
+    replies: list[str], response: str, config: dict[str, Any], said: tuple[str, ...]
+):
+    """Who reads a reward learns which filter suspected the response, what the judge copied, and what would have counted."""
+    known = "5" if config.get("recipe") == "verifier" else None
+    reward, _ = judged(replies, response, known, **{"recipe": "pointwise", "rubric": "helpfulness", "filters": PROVE} | config)
+    assert [word for word in said if word not in reward.explanation] == []
+    assert "veto" not in reward.explanation
+    assert reward.failure is None or reward.explanation == f"no reward: {reward.failure.detail}"
+    assert (reward.failure is None) == (reward.raw_reward is not None)
+
+
 # ---- sizes -----------------------------------------------------------------------------------------------------------
 
 

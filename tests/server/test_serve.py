@@ -16,11 +16,12 @@ import time
 import httpx
 import pytest
 
+from judge.server.serve import curl
 from judge.settings.server import ServerSettings
 from tests.cli_harness import Server, run_judge
 from tests.conftest import ROOT
 from tests.fake_endpoint import Canned
-from tests.server.harness import AUTH, KEY, ONE
+from tests.server.harness import AUTH, KEY, ONE, client_of
 
 BODY = {"samples": [{"prompt": "Capital of France?", "response": "It is SLOW Paris."}]}
 
@@ -191,3 +192,39 @@ def test_the_guide_names_every_refusal_and_every_limit():
     assert {code for code in codes if f"`{code}`" not in guide} <= {"internal"}
     limits = {name for name in ServerSettings.model_fields if name not in ("group", "docs", "api_keys_env")}
     assert {name for name in limits if name not in guide} == set()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param({"recipe": "verifier"}, id="reference"),
+        pytest.param({"recipe": "pointwise", "rubric": None}, id="rubric"),
+        pytest.param({"recipe": "checklist", "rubric": None}, id="rubric-of-a-checklist"),
+        pytest.param({"recipe": "principle"}, id="principle-and-three-responses"),
+        pytest.param({"recipe": "pairwise"}, id="two-responses"),
+        pytest.param({"recipe": "pairwise", "group": {"schedule": "round_robin"}}, id="a-group"),
+        pytest.param(
+            {"recipe": "pointwise", "second_opinion": {"judge": {"name": "b", "recipe": "verifier"}, "above": 0}},
+            id="another-judge",
+        ),
+    ],
+)
+async def test_the_example_holds_what_the_recipe_needs(config):
+    """The first line that a person pastes is not refused, whatever the recipe asks for."""
+    async with client_of(config=config) as client:
+        plan = client.app.state.judge.service.judge.plan
+        line = curl("http://127.0.0.1:8421", False, ServerSettings(), plan)
+        assert line.startswith("curl http://127.0.0.1:8421/v1/score ")
+        answer = await client.post("/v1/score", content=shlex.split(line)[-1], headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
+    reasons = [(r["failure"] or {}).get("reason") for result in answer.json()["results"] for r in result["rewards"]]
+    assert "invalid" not in reasons
+
+
+async def test_a_missing_reference_names_the_field_of_the_request():
+    """A client is told the field to send, not only an option of another command."""
+    async with client_of(config={"recipe": "verifier"}) as client:
+        answer = (await client.post("/v1/score", json=ONE)).json()
+    [failure] = [reward["failure"] for result in answer["results"] for reward in result["rewards"]]
+    assert failure["reason"] == "invalid"
+    assert "the field `reference` in a request" in failure["detail"]
