@@ -69,6 +69,102 @@ def says_more(answer: str, reference: str) -> bool:
     return bounds[0] != bounds[1] and not (_LIST if _BOTH_SIGNS.search(answer + reference) else _RANGE).search(other)
 
 
+_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_THING = re.compile(r"[^\W\d_]+|[\u00b0'\"\u2032\u2033$\u20ac\u00a3%]|(?<=\d)_\{?\d+")
+_BEHIND = re.compile(r"\s{0,3}([^\W\d_]+|[\u00b0'\"\u2032\u2033%]|_\{?\d+)")
+_WRAPPERS = re.compile(
+    r"\\(?:text|mbox|mathrm|textbf|mathbf|operatorname|boxed)\s?\{|\^\s?\{?\\circ\s?\}?|\\degree(?![A-Za-z])|[{}]|\\[,;:! ]|\$"
+)
+_LITTLE = frozenset("the a an is are it of to and or in at so answer final we get there".split())
+_NO_COUNT = frozenset(
+    "am pm bc bce ad ppm ppb step steps thousandth thousandths hundredth hundredths tenth tenths noon midnight".split()
+)
+_LABEL = re.compile(
+    r"\b(?:chapter|figure|fig|table|section|page|step|equation|eq|theorem|lemma|part|line|exercise|example|room|item|note)\.?\s{1,3}$",
+    re.IGNORECASE,
+)
+_DECADE = re.compile(r"\d0s(?![A-Za-z])")
+
+
+def other_thing(text: str, at: int, reference: str) -> bool:
+    """Whether the number at a place of a text counts another thing than the reference, or is that of a chapter or step.
+
+    Example:
+        >>> other_thing("5 apples", 0, "5 oranges"), other_thing("3 PM", 0, "3 AM"), other_thing("Chapter 18", 8, "18")
+        (True, True, True)
+        >>> other_thing("18 eggs", 0, "18"), other_thing("She has 5 apples left.", 8, "5 apples"), other_thing("5", 0, "5 cm")
+        (False, False, False)
+    """
+    wanted = _WRAPPERS.sub(lambda m: "\u00b0" if "circ" in m[0] or "degree" in m[0] else " ", reference)
+    numbers = _NUMBER.findall(wanted)
+    if len(numbers) != 1 or "\\" in wanted:
+        return False
+    before = text[max(0, at - 60) : at]
+    plain = _WRAPPERS.sub(lambda m: "\u00b0" if "circ" in m[0] or "degree" in m[0] else " ", text[at : at + 100])
+    number = _NUMBER.search(plain)
+    if number is None:
+        return False
+    theirs = _things(_THING.findall(wanted))
+    behind, end = [], number.end()
+    while len(behind) < 2 and (found := _BEHIND.match(plain, end)):
+        behind.append(found[1])
+        end = found.end()
+    mine = _things(behind)
+    if bool(_DECADE.search(text[at : at + 20])) != bool(_DECADE.search(reference)) or theirs & _NO_COUNT - mine:
+        return True
+    if not theirs:
+        return bool(mine & _NO_COUNT) or bool(_LABEL.search(before))
+    return bool(mine - theirs) and bool(theirs - _things(_THING.findall(before + plain)))
+
+
+def _things(words: list[str]) -> set[str]:
+    """Words in one form each: a unit by its name, a noun without its plural."""
+    folded = (word.casefold() for word in words)
+    return {
+        UNITS[w].name if w in UNITS else w if w in _NO_COUNT else w.removesuffix("s") or w for w in folded if w not in _LITTLE
+    }
+
+
+_SHAPES = tuple(
+    re.compile(shape)
+    for shape in (
+        r"[<>\u2264\u2265\u2260\u2208]|\\(?:n?leq?|n?geq?|lt|gt|neq?|in)(?![A-Za-z])",
+        r"\\\{|\\mathbb|\\setminus|\\cup|\u222a|^\s*\$?[\[({].*,.*[\])}]\$?\s*$",
+        r"\b(?:or|and|in|over)\b",
+        r"e\s?\^|\d[eE]\d|\\(?:exp|ln|log)",
+        r"\\cdot\s?10|10\s?\^",
+        r"\d!",
+        r"%|percent",
+        r"^[^\\]*(?<![A-Za-z])[A-Za-z]{2,}[^\\]*$",
+    )
+)
+_MONEY = re.compile(r"\\?\$\s?(?=\d[^$]*$)|[\u20ac\u00a3]")
+
+
+def other_shape(answer: str, reference: str) -> bool:
+    """Whether two texts are written in such different ways (an inequality and an interval, an "or" and a set, another unit) that
+    a computer algebra system's "different" says little.
+
+    Example:
+        >>> other_shape("0 \\\\le x < 1", "[0,1)"), other_shape("500 g", "0.5 kg"), other_shape("x+1", "x-1")
+        (True, True, False)
+    """
+    if any(bool(shape.search(answer)) != bool(shape.search(reference)) for shape in _SHAPES):
+        return True
+    mine, theirs = (
+        {UNITS[u.casefold()].name for u in _UNIT_LETTERS.findall(t) if u.casefold() in UNITS}
+        | set(map(str.strip, _MONEY.findall(t)))
+        for t in (answer, reference)
+    )
+    return mine != theirs
+
+
+_UNIT_LETTERS = re.compile(r"\d\s{0,3}(?:\\(?:text|mbox|mathrm)\{\s{0,3})?([A-Za-z]{1,12})(?![A-Za-z])")
+
+
 def other_base(answer: str, reference: str) -> bool:
-    """Whether a number is written in a base (`101_2`) on one side only."""
-    return bool(_BASE.search(answer)) != bool(_BASE.search(reference))
+    """Whether two numbers are written in different bases (`101_2`, `101_3`, `101`)."""
+    return _BASE_IN.findall(answer) != _BASE_IN.findall(reference)
+
+
+_BASE_IN = re.compile(r"\d_\{?(\d{1,3})")

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 
-from judge.checks.doubt import changed_before, other_base, says_more, taken_back
+from judge.checks.doubt import changed_before, other_base, other_shape, other_thing, says_more, taken_back
 from judge.checks.exact import exact
 from judge.checks.formulas import math_equal
 from judge.checks.match import agrees, kept_apart, normalise
-from judge.checks.phrases import in_symbols
+from judge.checks.phrases import NO, YES, in_symbols
 from judge.checks.stated import FORMULA, MAX_CHARS, FinalAnswer, answer_part, find_stated
 from judge.checks.units import UNITS
 from judge.checks.values import changes_number, compare_values, has_value
+from judge.numerals import fold
 
 __all__ = ["MAX_CHARS", "is_value", "matches", "repeats_question", "states"]
 MAX_REFERENCE, MAX_TAIL = 2_000, 1_500  # characters
@@ -32,6 +33,8 @@ _ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:\\text\{\s?)?(?:or|oder|ou|или|或
 _SEVERAL = re.compile(r"[,;{∪]|\b(?:or|and)\b|\\cup|\\pm")
 _JOINED = re.compile(r",?\s(?:and|or)\s")
 _OPERATION = re.compile(r"[\w)}\]]\s{0,3}(?:[-+*/^×·÷!]|\\[A-Za-z])|\\(?:[cdt]?frac|sqrt|binom|sum|int|prod|log|ln|sin|cos|tan)")
+_ORDINAL = ("st", "nd", "rd", "th")
+_FRACTION_IN_WORDS = re.compile(r"\d\s(?:in|over|out of|of|to)\s$")  # "1 in 6"
 _SPACES = re.compile(r"[\s$]|\\[!,;:()\[\]]")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
 _NAME = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -158,11 +161,46 @@ def _other_words(answer: str, reference: str) -> bool | None:
 
     That is so where the reference is a value or a code ("oxygen" for O2), or they share a word ("It is Paris." for Paris).
     """
-    if len(answer) > _SHORT_CHARS or len(answer.split()) > _SHORT_WORDS:
+    most = 2 * _SHORT_WORDS if in_symbols(normalise(reference)) != normalise(reference) else _SHORT_WORDS
+    if len(answer) > _SHORT_CHARS or len(answer.split()) > most:
         return False
+    if _may_translate(answer, reference):
+        return None
     words, theirs = (set(_NAME.findall(text.casefold())) for text in (answer, reference))
     code = not reference.replace(" ", "").isalpha() and not any(c.isdigit() for c in answer)
     return None if is_value(reference) or code or words & theirs else False
+
+
+def _may_translate(answer: str, reference: str) -> bool:
+    """Whether other words may say what a reference in words says: a yes or no, the text of an option, an abbreviation, another
+    script, other accents."""
+    wanted, said = normalise(reference), normalise(answer)
+    if wanted in YES or wanted in NO or any(_LETTER.fullmatch(text) for text in (said, wanted)) or fold(wanted) == fold(said):
+        return True
+    if any(text[:-1].isalpha() and text.endswith(".") for text in (answer, reference)) and said[:3] == wanted[:3]:
+        return True
+    initials = ["".join(word[0] for word in text.split()) for text in (said, wanted)]
+    letters = [re.sub(r"[\W_]", "", text) for text in (said, wanted)]
+    return (
+        letters[0] == initials[1]
+        or letters[1] == initials[0]
+        or any(bool(script.search(answer)) != bool(script.search(reference)) for script in _SCRIPTS)
+    )
+
+
+_LETTER = re.compile(r"\(?[a-j]\)?")
+_SCRIPTS = tuple(
+    re.compile(f"[{span}]")
+    for span in (
+        "\u0370-\u03ff",
+        "\u0400-\u04ff",
+        "\u0590-\u06ff",
+        "\u0900-\u0dff",
+        "\u0e00-\u0e7f",
+        "\u3040-\u9fff",
+        "\uac00-\ud7af",
+    )
+)
 
 
 def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
@@ -170,14 +208,46 @@ def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
     same = _said(stated, answer, at, reference)
     whole = answer if stated.how == "number" and len(answer) <= _SHORT_CHARS else stated.text
     in_doubt = same and (
-        kept_apart(whole, reference) or (stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text)))
+        kept_apart(whole, reference)
+        or other_base(answer[max(0, at) :][: len(stated.text) + 6], reference)
+        or _other_name(stated.text, reference)
+        or _counts_other(stated, answer, at, reference)
+        or (stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text)))
     )
+    if same is False and stated.how == "number" and len(answer) <= _FORMULA_CHARS and _bare_formula(answer):
+        return _by_library(FinalAnswer(answer, "formula"), answer, reference) if is_value(reference) else None
     return None if in_doubt else same
+
+
+_FORMULA_CHARS = 150
+
+
+def _bare_formula(answer: str) -> bool:
+    """Whether a whole answer is a formula, or numbers with "and" between, without dollars: its last number is no answer."""
+    return bool(_MATHS.search(answer) or _JOINED.search(answer)) and not _prose(answer)
+
+
+def _counts_other(stated: FinalAnswer, answer: str, at: int, reference: str) -> bool:
+    """Whether the one number that is stated counts another thing than the reference's."""
+    numbers = list(_DIGITS.finditer(stated.text.replace(":", ".")))
+    if at < 0 or len(numbers) != 1 or (stated.how != "number" and agrees(stated.text, reference)):
+        return False
+    return other_thing(answer, at + numbers[0].start(), reference)
+
+
+def _other_name(first: str, second: str) -> bool:
+    names = [_LEFT.match(text.strip("$ ")) for text in (first, second)]
+    return bool(names[0] and names[1] and names[0][1] != names[1][1])
+
+
+_LEFT = re.compile(r"([A-Za-z])\s?=(?!=)[^=]+$")
 
 
 def _said(stated: FinalAnswer, answer: str, at: int, reference: str) -> bool | None:
     if stated.how != "number" and agrees(stated.text, reference):
         return True
+    if stated.text.endswith("!") and compare_values(stated.text[:-1], reference):  # "42!": a loud 42, or a factorial
+        return None
     if _ALTERNATIVES.search(stated.text) and not _SEVERAL.search(reference):  # "3 or 4"
         return False
     if stated.how == "number":
@@ -207,10 +277,13 @@ def _in_place(text: str, at: int, reference: str) -> bool | None:
         same = compare_values(piece[1], reference)  # words around a number aside
     if same is None and is_value(reference):
         plain = behind in ("", "%", "\\%", "percent", "pct") and not other_base(piece[0], reference)
-        return math_equal(_delimited(reference), f"${piece[0]}$") if plain else None
+        same = math_equal(_delimited(reference), f"${piece[0]}$") if plain else None
+        return None if same is False and other_shape(piece[0], reference) else same
     if same:
         return None if changed_before(text, at) else True
     before = text[max(0, at - 300) : at]
+    if _FRACTION_IN_WORDS.search(before[-12:]) or (behind in _ORDINAL and reference.strip(_STOPS).isalpha()):
+        return None
     sentence = re.split(r"[.!?]\s|\n", before)[-1] if behind else ""  # "12 after 3 days": 12 may be meant
     return None if any(compare_values(each[1], reference) for each in _PIECE.finditer(sentence)) else False
 
@@ -221,7 +294,9 @@ def _by_library(stated: FinalAnswer, answer: str, reference: str) -> bool | None
     form = stated.text if stated.how == "mark" and _DELIMITED.search(stated.text) else _formula(stated.text)
     forms = (form, "" if stated.how == "mark" else answer[-MAX_TAIL:])
     same = math_equal(gold, *filter(None, forms)) if gold and any(forms) else None
-    return None if same and says_more(stated.text, reference) else same
+    if same and says_more(stated.text, reference):
+        return None
+    return None if same is False and other_shape(stated.text, reference) else same
 
 
 def _delimited(text: str) -> str:

@@ -14,6 +14,7 @@ _TOKEN = re.compile(r"\\[A-Za-z]{1,14}|[^\W\d_]{1,40}")
 _PROSE = 3  # letters; a text with a word of that length is prose, where short words are no symbols
 _NO_PROSE = frozenset("and or the answer option choice".split())
 _MIXED = 6  # letters; longer names are written with capitals for their looks
+_ANY_CASE = frozenset("am pm ad bc".split())
 _OPTION = re.compile(r"(?:(?:option|choice) ?)?[(\[]?[a-j][)\].:]{0,2}", re.IGNORECASE)
 _CAPITAL = frozenset(
     """
@@ -59,7 +60,7 @@ def _differs(one: str, other: str, *, alone: bool, prose: bool) -> bool:
     folded = one.casefold()
     if one[0] == "\\":
         return True
-    if folded in YES or folded in NO:
+    if folded in YES or folded in NO or folded in _ANY_CASE:
         return False
     if len(one) < _PROSE:
         return not prose

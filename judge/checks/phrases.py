@@ -56,6 +56,8 @@ NO = frozenset(
 )
 """A whole answer that affirms, and one that denies, in one or two dozen languages; in lower case."""
 
+_JUDGED = frozenset("true false correct incorrect right wrong affirmative negative".split())
+
 _NO_SOLUTION = re.compile(
     r"(?:(?:there (?:is|are)|(?:it|the (?:equation|system|inequality)) has) )?no (?:real )?(?:solutions?|roots?)(?: exists?)?"
 )
@@ -88,3 +90,17 @@ def root_of(text: str) -> tuple[int, str] | None:
     """
     found = _ROOT.fullmatch(text) if " root of " in text else None
     return (2 if found[1] == "square" else 3, found[2]) if found else None
+
+
+def same_side(first: str, second: str) -> bool | None:
+    """Whether two whole answers in lower case both affirm or both deny; None where one does neither, or they may not mean the
+    same ("correct" may be said of the answer, and "yes" of the question).
+
+    Example:
+        >>> same_side("yes", "ja"), same_side("no", "true"), same_side("yes", "correct"), same_side("yes", "paris")
+        (True, False, None, None)
+    """
+    if (first in YES and second in NO) or (first in NO and second in YES):
+        return False
+    both = (first in YES and second in YES) or (first in NO and second in NO)
+    return True if both and (first == second or not {first, second} & _JUDGED) else None

@@ -101,5 +101,5 @@ def same_but_prefix(first: str, second: str) -> bool:
     if not mine or not theirs or len(mine[1]) < 2 or mine[1].casefold() != theirs[1].casefold():
         return False
     spelt = UNITS.get(mine[1].casefold())
-    may_be = spelt is None or spelt.name not in ("min", "mi", "month", "lb")
+    may_be = mine[1].casefold() != "pm" if spelt is None else spelt.name not in ("min", "mi", "month", "lb")
     return mine[1][0] != theirs[1][0] and mine[1][0].casefold() in "mpyz" and may_be

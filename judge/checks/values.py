@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
 from judge.checks.exact import Value, exact
 from judge.checks.match import LISTED, agrees, dashed, kept_apart, normalise, number
+from judge.checks.phrases import NO, YES, same_side
 from judge.checks.units import UNITS, MeasureUnit, case_differs, same_but_prefix
 from judge.numerals import SCALES, VALUES, fold, spoken
 
@@ -37,6 +38,7 @@ _CHANGES = frozenset(
     times less more fewer without except half quarter quarters third thirds double twice triple thrice squared cubed
     square cubic root power percent per percentage pct dozen dozens pair pairs couple gross score decade decades century
     centuries fortnight fortnights or between versus vs log ln sin cos tan negative positive fraction ratio degrees
+    thousandth thousandths hundredth hundredths tenth tenths ppm ppb am pm bc ad bce noon midnight
     factorial base binary hex previous next another nor neither either isn't wasn't aren't
     kein keine nicht etwa fast ungefähr mindestens höchstens halb halbe hälfte doppelt oder bis von minus hoch wurzel prozent paar
     pas environ presque moins plus demi moitié double ou racine pourcent non casi menos más mitad doble o raíz circa quasi
@@ -66,6 +68,8 @@ class _Amount:
     words: int = 0
     written: str = ""
     percent: bool = False
+    part: bool = False
+    """A number word in a sentence of another language than English: it may be part of a longer number ("dua belas")."""
 
 
 def compare_values(first: str, second: str) -> bool | None:
@@ -93,12 +97,20 @@ def compare_values(first: str, second: str) -> bool | None:
         return None
     if case_differs(first, second):  # `10 MW`, `10 mW`; but `5 M` may be millions, or metres
         return False if same_but_prefix(first, second) and normalise(first) == normalise(second) else None
-    value = _compare(_NAMED.sub("", normalise(first)), _NAMED.sub("", normalise(second)))
+    one, other = normalise(first), normalise(second)
+    if (said := same_side(one, other)) is not None or one in YES | NO:
+        return said
+    names = _NAMED.match(one), _NAMED.match(other)
+    if names[0] and names[1] and names[0][0][0] != names[1][0][0]:  # x = 3, y = 3
+        return None
+    value = _compare(_NAMED.sub("", one), _NAMED.sub("", other))
     return None if value and kept_apart(first, second) else value
 
 
 def _compare(mine: str, theirs: str) -> bool | None:
     """Options, formulas and amounts of two normalised texts."""
+    if (clocks := (_CLOCK.fullmatch(mine), _CLOCK.fullmatch(theirs)))[0] and clocks[1]:
+        return _compare_clocks(clocks[0], clocks[1])
     options = _OPTION.fullmatch(mine), _OPTION.fullmatch(theirs)
     if options[0] and options[1]:
         return (options[0][1] or options[0][2]) == (options[1][1] or options[1][2])
@@ -107,6 +119,18 @@ def _compare(mine: str, theirs: str) -> bool | None:
         return _compare_formulas(formulas[0], formulas[1], mine, theirs)
     amounts = _amount(mine), _amount(theirs)
     return _compare_amounts(amounts[0], amounts[1]) if amounts[0] is not None and amounts[1] is not None else None
+
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def _compare_clocks(first: re.Match[str], second: re.Match[str]) -> bool | None:
+    """Two times of the day; the same time in the other half of the day, and the same ratio, may be meant."""
+    (hour, minute), (other, past) = ((int(part) for part in clock.groups()) for clock in (first, second))
+    if (hour, minute) == (other, past):
+        return True
+    half_a_day = minute == past and (hour - other) % 12 == 0
+    return None if half_a_day or hour * past == other * minute else False
 
 
 def has_value(text: str) -> bool:
@@ -186,14 +210,43 @@ def _amount(text: str) -> _Amount | None:
 
 def _spoken_amount(text: str) -> _Amount | None:
     words = list(_WORD.finditer(text)) if len(text) <= MAX_TEXT and not any(c.isdigit() for c in text) else []
-    counted = [i for i, word in enumerate(words) if _values(word[0])]
+    counted = [i for i, word in enumerate(words) if _values(word[0])] or _run(text, words)
     if not counted or counted[-1] - counted[0] >= len(counted) + sum(w[0] == "and" for w in words):
         return None
-    start, end = words[counted[0]].start(), words[counted[-1]].end()
-    value = spoken(text[start:end])
+    first, last, value = _longest(text, words, counted[0], counted[-1])
     if value is None or (value <= 1 and len(words) > len(counted)):  # "one of them", "the one"
         return None
-    return _around(text[:start], text[end:], (Fraction(value),), str(value))
+    start, end = words[first].start(), words[last].end()
+    found = _around(text[:start], text[end:], (Fraction(value),), str(value))
+    english = all(part in _ENGLISH for part in re.findall(r"[^\W\d_]+", text[start:end]))
+    return replace(found, part=True) if found and found.words and not english else found
+
+
+_ENGLISH = frozenset(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion and
+    """.split()
+)
+
+
+def _run(text: str, words: list[re.Match[str]]) -> list[int]:
+    """Where a number of several words stands, none of which is one by itself ("hai mươi mốt"): the places of its words."""
+    for length in (4, 3, 2) if len(words) <= _WORDS else ():
+        for first in range(len(words) - length + 1):
+            if spoken(text[words[first].start() : words[first + length - 1].end()]) is not None:
+                return list(range(first, first + length))
+    return []
+
+
+def _longest(text: str, words: list[re.Match[str]], first: int, last: int) -> tuple[int, int, int | None]:
+    """The longest run of words that is a number and holds the words from `first` to `last`: "vingt et un", "dua belas"."""
+    runs = [(a, b) for a in range(max(0, first - 3), first + 1) for b in range(last, min(len(words), last + 4))]
+    for a, b in sorted(runs, key=lambda run: run[0] - run[1]):
+        value = spoken(text[words[a].start() : words[b].end()])
+        if value is not None:
+            return a, b, value
+    return first, last, None
 
 
 def changes_number(word: str) -> bool:
@@ -215,6 +268,8 @@ def _around(before: str, after: str, readings: tuple[Fraction, ...], written: st
     if tail and (percent or tail[1] in UNITS):
         unit = unit if percent or unit else UNITS[tail[1]]
         after = after[tail.end() :]
+    if after.lstrip()[:1] in ("'", '"', "\u2032", "\u2033"):  # feet, inches, minutes
+        return None
     if _SIGNS.search(before) or _SIGNS.search(after) or any(c.isdigit() or c in "$€£%" for c in before + after):
         return None
     words = [w for w in _WORD.findall(before) if fold(w) not in _BEFORE], _WORD.findall(after)
@@ -249,6 +304,8 @@ def _readings(written: str) -> tuple[Fraction, ...]:
 
 
 def _compare_amounts(first: _Amount, second: _Amount) -> bool | None:
+    if first.part or second.part:
+        return None
     same = bool(set(first.readings) & set(second.readings))
     if first.unit is not None and second.unit is not None and not first.percent and not second.percent:
         return _compare_units(first, second, same)

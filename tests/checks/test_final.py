@@ -92,9 +92,9 @@ OPEN = [
     pytest.param("2020-01-15", "2020-02-14", id="date-as-a-difference"),
     pytest.param("The answer is $\\Gamma$.", "$\\gamma$", id="capital-greek-letter"),
     pytest.param("The answer is x^2.", "X^2", id="case-of-a-variable"),
-    pytest.param("n!", "n", id="factorial-of-a-letter"),
     pytest.param("0.3...", "0.3", id="digits-that-go-on"),
     pytest.param("The answer is 007.", "7", id="leading-zeros"),
+    pytest.param("n!", "n", id="factorial-of-a-letter"),
     pytest.param("5 Mb", "5 MB", id="bits-and-bytes"),
 ]
 
@@ -169,6 +169,117 @@ def test_where_it_stands(text, answer):
 def test_alternatives(references, score):
     """With several references a response is wrong only when it is none of them."""
     assert CHECKS["final_answer"].run(Sample.of("Q", "The answer is 12.", reference=references), 0, {}) == score
+
+
+OTHER_THINGS = [
+    ("7:30 am", "7:30 pm"),
+    ("3 PM", "3 AM"),
+    ("12 pm", "12 am"),
+    ("12 midnight", "12 noon"),
+    ("40° N", "40° S"),
+    ("3 east", "3 west"),
+    ("44 BC", "44 AD"),
+    ("5 °C", "5 °F"),
+    ("5 mol", "5 mmol"),
+    ("5 s", "5 ms"),
+    ("5 dB", "5 dBm"),
+    ("5'", '5"'),
+    ("5 pounds", "5 pence"),
+    ("5 apples", "5 oranges"),
+    ("3 wins", "3 losses"),
+    ("5 thousandths", "5"),
+    ("5 ppm", "5"),
+    ("1990s", "1990"),
+    ("1011_2", "1011_3"),
+    ("x=3", "y=3"),
+    ("Chapter 18", "18"),
+    ("Figure 18", "18"),
+    ("18 steps follow", "18"),
+    ("Let us do it in 18 steps.", "18"),
+    ("\\boxed{5\\text{ apples}}", "5 oranges"),
+    ("The answer is 7:30 am.", "7:30 pm"),
+    ("3 pm", "3"),
+    ("44 BC", "44"),
+    ("30° C", "30 K"),
+]
+SAME_THING = [
+    ("18 eggs", "18"),
+    ("She has 12 apples.", "12"),
+    ("7:30 am", "7:30 AM"),
+    ("5 °C", "5 °C."),
+    ("There are 18 eggs left.", "18"),
+    ("5 mol", "5"),
+    ("3 PM", "3 pm"),
+    ("12 apples", "12 apples"),
+    ("It costs 18 dollars a day.", "18"),
+    ("5 apples.", "5 apples"),
+    ("x=3", "3"),
+]
+OTHER_FORM = [
+    ("0 \\le x < 1", "[0,1)"),
+    ("\\frac{1}{8}", "12.5%"),
+    ("0.5 kg", "500 g"),
+    ("5 km", "5000 m"),
+    ("1000 mL", "1 L"),
+    ("60 min", "1 h"),
+    ("50 cents", "$0.50"),
+    ("3e8", "3 \\cdot 10^{8}"),
+    ("-1", "e^{i\\pi}"),
+    ("x=1 \\text{ or } x=2", "x=2, x=1"),
+    ("x=1 \\text{ or } x=2", "\\{1,2\\}"),
+    ("2 and -2", "\\{-2,2\\}"),
+    ("x \\neq 0", "\\mathbb{R}\\setminus\\{0\\}"),
+    ("x can be any real number", "\\mathbb{R}"),
+    ("1 in 6", "\\frac{1}{6}"),
+    ("3 over 4", "\\frac34"),
+    ("42!", "42"),
+    ("The answer is 42!", "42"),
+    ("Yep", "yes"),
+    ("True", "yes"),
+    ("Correct.", "yes"),
+    ("はい", "yes"),
+    ("Ja", "yes"),
+    ("是", "yes"),
+    ("да", "yes"),
+    ("Nope.", "no"),
+    ("It is not.", "no"),
+    ("不是", "no"),
+    ("red", "A"),
+    ("3rd", "third"),
+    ("Dec.", "December"),
+    ("U.S.", "United States"),
+    ("巴黎", "Paris"),
+    ("Lomé", "Lome"),
+    ("الجواب هو ثلاثة عشر.", "13"),
+    ("Odpověď je dvacet dva.", "22"),
+    ("Il reste vingt et un pommes.", "21"),
+    ("Jawabannya dua belas.", "12"),
+    ("Quedan ciento dos manzanas.", "102"),
+    ("A resposta é trinta e dois.", "32"),
+    ("Đáp án là hai mươi mốt.", "21"),
+]
+
+
+@pytest.mark.parametrize(("text", "reference"), OTHER_THINGS)
+def test_another_thing_is_not_right(text, reference):
+    """The same number of something else, at another time or in another unit pays nothing without a judge."""
+    assert states(text, reference) is not True
+    assert states(reference, text) is not True
+    assert matches(text, reference) is not True
+
+
+@pytest.mark.parametrize(("text", "reference"), SAME_THING)
+def test_the_same_thing_is_right(text, reference):
+    """What only the response says of the number ("18 eggs" for 18) takes nothing from it."""
+    assert states(text, reference) is True
+
+
+@library
+@pytest.mark.parametrize(("text", "reference"), OTHER_FORM)
+def test_another_form_is_not_wrong(text, reference):
+    """A right answer in another form, unit or language is never called wrong."""
+    assert states(text, reference) is not False
+    assert matches(text, reference) is not False
 
 
 @pytest.mark.parametrize("name", ["K2", "F-16", "AC/DC", "Paris", "C#"])

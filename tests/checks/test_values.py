@@ -29,6 +29,9 @@ SAME = [
     ("]-1, 1[", "(-1,1)"),
     ("1, 7", "1 and 7"),
     ("(B) Paris", "B"),
+    ("Ja", "yes"),
+    ("Yep.", "Yes"),
+    ("three apples", "3"),
 ]
 DIFFERENT = [
     ("41", "42"),
@@ -47,6 +50,10 @@ DIFFERENT = [
     ("1,000", "999"),
     ("x=3", "x = 4"),
     ("B", "C"),
+    ("no", "yes"),
+    ("False.", "true"),
+    ("いいえ", "yes"),
+    ("7:30", "8:30"),
 ]
 CANNOT_TELL = [
     pytest.param("none", "42", id="no-value"),
@@ -78,6 +85,19 @@ CANNOT_TELL = [
     pytest.param("5 cm^2", "5 cm", id="area"),
     pytest.param("Paris", "Rome", id="no-numbers"),
     pytest.param("x^2", "x^3", id="letters"),
+    pytest.param("correct", "yes", id="said-of-the-answer"),
+    pytest.param("7:30", "19:30", id="half-a-day"),
+    pytest.param("10:15", "20:30", id="equal-ratios"),
+    pytest.param("x=3", "y=3", id="another-name"),
+    pytest.param("5'", '5"', id="feet-and-inches"),
+    pytest.param("5 thousandths", "5", id="thousandths"),
+    pytest.param("3 pm", "3", id="hour-of-a-day"),
+    pytest.param("44 BC", "44", id="year"),
+    pytest.param("Jawabannya dua belas.", "2", id="part-in-a-sentence"),
+    pytest.param("Quedan ciento dos manzanas.", "2", id="end-of-a-number"),
+    pytest.param("Quedan ciento dos manzanas.", "102", id="whole-in-a-sentence"),
+    pytest.param("A resposta é trinta e dois.", "30", id="beginning-of-a-number"),
+    pytest.param("Đáp án là hai mươi mốt.", "21", id="words-that-count-together"),
 ]
 
 
