@@ -105,7 +105,8 @@ def other_thing(text: str, at: int, reference: str) -> bool:
     if number is None:
         return False
     theirs = _things(_THING.findall(wanted))
-    behind, end = [], number.end()
+    behind: list[str] = []
+    end = number.end()
     while len(behind) < 2 and (found := _BEHIND.match(plain, end)):
         behind.append(found[1])
         end = found.end()
