@@ -136,6 +136,8 @@ _SHAPES = tuple(
         r"\\cdot\s?10|10\s?\^",
         r"\d!",
         r"%|percent",
+        r"\d\s?:\s?\d",
+        r"\\circ|\u00b0|degree",
         r"^[^\\]*(?<![A-Za-z])[A-Za-z]{2,}[^\\]*$",
     )
 )
@@ -152,12 +154,16 @@ def other_shape(answer: str, reference: str) -> bool:
     """
     if any(bool(shape.search(answer)) != bool(shape.search(reference)) for shape in _SHAPES):
         return True
-    mine, theirs = (
-        {UNITS[u.casefold()].name for u in _UNIT_LETTERS.findall(t) if u.casefold() in UNITS}
-        | set(map(str.strip, _MONEY.findall(t)))
-        for t in (answer, reference)
-    )
-    return mine != theirs
+    return _units(answer) != _units(reference) or _UNGROUPED.sub("", answer) == _UNGROUPED.sub("", reference)
+
+
+def _units(text: str) -> set[str]:
+    named = {UNITS[name.casefold()].name for name in _UNIT_LETTERS.findall(text) if name.casefold() in UNITS}
+    return named | set(_MONEY.findall(text)) | set(_TEMPERATURE.findall(text))
+
+
+_UNGROUPED = re.compile(r"[.,\s$]")
+_TEMPERATURE = re.compile(r"(?:\u00b0|\\circ\s?\}?)\s?(?:\\(?:text|mathrm)\{)?\s?([CFK])")
 
 
 _UNIT_LETTERS = re.compile(r"\d\s{0,3}(?:\\(?:text|mbox|mathrm)\{\s{0,3})?([A-Za-z]{1,12})(?![A-Za-z])")

@@ -27,14 +27,16 @@ _SENTENCE = re.compile(r"[.?\n\u3002](?:\s|$)|(?<=[^\W\d_]{2})!(?:\s|$)")  # `n!
 _LAST_STOP = re.compile(r"(?:[.? \n\u3002]|(?<=[^\W\d_]{2})!){1,9}$")
 _STOPS = " .,;:!?*_-\u2026\u3002\n"
 _SHORT_WORDS, _SHORT_CHARS = 5, 60  # of an answer in words that a program may fail to read
-_PIECE = re.compile(r"((?:[$€£]\s?)?[-+\u2212]?(?:\d++(?:[.,]\d++)*+|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°|[^\W\d_]{1,20}))?")
+_PIECE = re.compile(
+    r"((?:[$€£]\s?)?[-+\u2212]?(?:\d++(?:[.,]\d++)*+|\.\d+)(?:/\d+)?)(?:\s{0,3}(\\?%|°(?:\s?[CFK](?![A-Za-z]))?|[^\W\d_]{1,20}))?"
+)
 _BEFORE_NUMBER = ("$", "€", "£", "-", "\u2212")
 _ALTERNATIVES = re.compile(r"\d\S{0,9}\s(?:\\text\{\s?)?(?:or|oder|ou|или|或)\s(?:\S{1,4}\s)?\S{0,6}\d")
 _SEVERAL = re.compile(r"[,;{∪]|\b(?:or|and)\b|\\cup|\\pm")
 _JOINED = re.compile(r",?\s(?:and|or)\s")
 _OPERATION = re.compile(r"[\w)}\]]\s{0,3}(?:[-+*/^×·÷!]|\\[A-Za-z])|\\(?:[cdt]?frac|sqrt|binom|sum|int|prod|log|ln|sin|cos|tan)")
 _ORDINAL = ("st", "nd", "rd", "th")
-_FRACTION_IN_WORDS = re.compile(r"\d\s(?:in|over|out of|of|to)\s$")  # "1 in 6"
+_PART_OF_FORMULA = re.compile(r"\d\s(?:in|over|out of|of|to)\s$|[\w)}][/*^×·]\s?$")  # "1 in 6", "pi/2 radians"
 _SPACES = re.compile(r"[\s$]|\\[!,;:()\[\]]")
 _CHAIN = re.compile(r"(?<![<>!])=(?!=)")
 _NAME = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -175,6 +177,8 @@ def _may_translate(answer: str, reference: str) -> bool:
     """Whether other words may say what a reference in words says: a yes or no, the text of an option, an abbreviation, another
     script, other accents."""
     wanted, said = normalise(reference), normalise(answer)
+    if ("\\" in answer and not _prose(answer)) or (said.isdigit() and not any(c.isdigit() for c in wanted)):
+        return True
     if wanted in YES or wanted in NO or any(_LETTER.fullmatch(text) for text in (said, wanted)) or fold(wanted) == fold(said):
         return True
     if any(text[:-1].isalpha() and text.endswith(".") for text in (answer, reference)) and said[:3] == wanted[:3]:
@@ -274,7 +278,7 @@ def _in_place(text: str, at: int, reference: str) -> bool | None:
     same = compare_values(piece[0], reference)
     behind = piece[2] or ""
     if same is None and behind not in UNITS and not changes_number(behind):
-        same = compare_values(piece[1], reference)  # words around a number aside
+        same = compare_values(piece[1], reference) or None  # words around a number aside
     if same is None and is_value(reference):
         plain = behind in ("", "%", "\\%", "percent", "pct") and not other_base(piece[0], reference)
         same = math_equal(_delimited(reference), f"${piece[0]}$") if plain else None
@@ -282,10 +286,13 @@ def _in_place(text: str, at: int, reference: str) -> bool | None:
     if same:
         return None if changed_before(text, at) else True
     before = text[max(0, at - 300) : at]
-    if _FRACTION_IN_WORDS.search(before[-12:]) or (behind in _ORDINAL and reference.strip(_STOPS).isalpha()):
+    if _PART_OF_FORMULA.search(before[-12:]) or (behind in _ORDINAL and reference.strip(_STOPS).isalpha()):
         return None
     sentence = re.split(r"[.!?]\s|\n", before)[-1] if behind else ""  # "12 after 3 days": 12 may be meant
-    return None if any(compare_values(each[1], reference) for each in _PIECE.finditer(sentence)) else False
+    if any(compare_values(each[1], reference) for each in _PIECE.finditer(sentence)):
+        return None
+    short = len(text) <= _SHORT_CHARS and len(text.split()) <= _DATE_WORDS
+    return None if short and not is_value(reference) and not any(c.isdigit() for c in reference) else False
 
 
 def _by_library(stated: FinalAnswer, answer: str, reference: str) -> bool | None:

@@ -111,16 +111,22 @@ def _compare(mine: str, theirs: str) -> bool | None:
     """Options, formulas and amounts of two normalised texts."""
     if (clocks := (_CLOCK.fullmatch(mine), _CLOCK.fullmatch(theirs)))[0] and clocks[1]:
         return _compare_clocks(clocks[0], clocks[1])
+    degrees = _DEGREES.search(mine), _DEGREES.search(theirs)
+    if degrees[0] and degrees[1] and degrees[0][1] != degrees[1][1]:
+        return None
     options = _OPTION.fullmatch(mine), _OPTION.fullmatch(theirs)
     if options[0] and options[1]:
         return (options[0][1] or options[0][2]) == (options[1][1] or options[1][2])
     formulas = _formula(mine), _formula(theirs)
     if formulas[0] is not None and formulas[1] is not None:
+        if formulas[0] != formulas[1] and _may_be_grouped(mine, theirs):
+            return None
         return _compare_formulas(formulas[0], formulas[1], mine, theirs)
     amounts = _amount(mine), _amount(theirs)
     return _compare_amounts(amounts[0], amounts[1]) if amounts[0] is not None and amounts[1] is not None else None
 
 
+_DEGREES = re.compile(r"(?:°|degrees?) ?([cfk])")  # of temperature
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -168,6 +174,13 @@ def _compare_formulas(first: Value, second: Value, mine: str, theirs: str) -> bo
     if any(name == "i" for value in (first, second) for monomial in value for name, _ in monomial):
         return False
     return None if _rounded(_decimal(first), _decimal(second), _places(mine), _places(theirs)) else False
+
+
+def _may_be_grouped(mine: str, theirs: str) -> bool:
+    """Whether two different numbers are one where a point or comma groups digits: `1.000` and `1000`."""
+    if not (_NUMBER.fullmatch(mine) and _NUMBER.fullmatch(theirs)):
+        return False
+    return bool(set(_readings(mine)) & set(_readings(theirs)))
 
 
 def _decimal(value: Value) -> Fraction:
@@ -330,7 +343,7 @@ def _compare_units(first: _Amount, second: _Amount, same: bool) -> bool | None:
     if one == other:
         if same:
             return True if not first.words and not second.words and len(first.readings) == len(second.readings) == 1 else None
-        return None if _may_change(first, second) else False
+        return None if first.noun != second.noun or _may_change(first, second) else False  # °C, °F
     sizes = {a * one.size for a in first.readings}, {b * other.size for b in second.readings}
     near = any(abs(a - b) * 50 <= abs(a) for a in sizes[0] for b in sizes[1])  # 2 %: inches are rounded to centimetres
     return None if near else False

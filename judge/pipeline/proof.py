@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from judge.checks.final import repeats_question
 from judge.checks.match import agrees
 from judge.checks.stated import answer_part, find_stated
 from judge.checks.values import compare_values
@@ -123,15 +124,18 @@ _STATES = re.compile(r"####|answer\s{0,3}(?:is|:|=)", re.IGNORECASE)
 def equal_by_rule(view: ResponseView, equal: Callable[[str, str], bool] = agrees) -> bool:
     """Whether a response, or the one final answer that it states in a box, behind `####` or behind "answer is", is the reference.
 
-    What is not certain is left to the judge: several boxes or statements that differ, and a last number that nothing calls the
-    answer.
+    What is not certain is left to the judge: a formula of the question given back, several boxes or statements that differ, and
+    a last number that nothing calls the answer.
 
     Example:
         >>> from judge.filters.reference import reference
         >>> [equal_by_rule(ResponseView(t, reference=reference(("4",)))) for t in ("4", "The answer is 4.", "2 + 2 = 4", "5")]
         [True, True, False, False]
+        >>> equal_by_rule(ResponseView("2^{10}", "What is $2^{10}$?", reference=reference(("1024",))))
+        False
     """
     parts = () if view.reference is None else view.reference.parts
+    parts = tuple(part for part in parts if not repeats_question(view.text, part, view.prompt))
     if any(equal(view.text, part) for part in parts):
         return True
     boxes = {box.strip() for box in _BOX.findall(view.text)}

@@ -170,6 +170,9 @@ def test_rule_first():
         pytest.param("\\boxed{3} or \\boxed{4}", id="two-boxes"),
         pytest.param("The answer is 3. No, the answer is 4.", id="two-answers"),
         pytest.param("1 2 3 4", id="a-list"),
+        pytest.param("5-1", id="a-score"),
+        pytest.param("The answer is 2+2.", id="a-sum"),
+        pytest.param("\\boxed{04}", id="a-code"),
     ],
 )
 def test_rules_decide_only_what_is_certain(response: str):
