@@ -99,9 +99,9 @@ def _suspects(counts: Mapping[str, Any]) -> str:
     """What became of the responses that a filter suspects."""
     ends = {
         "proved": "rewarded, because the judge copied the words that state the answer",
-        "no_answer": "got 0, because the judge finds no answer",
-        "suspect_low": "got 0 by the judge's verdict",
-        "suspect_unpaid": "has no reward",
+        "no_answer": "at 0, because the judge finds no answer",
+        "suspect_low": "at 0 by the judge's verdict",
+        "suspect_unpaid": "without a reward",
     }
     return "; ".join(f"{counts[name]:,} {text}" for name, text in ends.items() if counts[name])
 
