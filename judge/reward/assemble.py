@@ -80,7 +80,7 @@ def assemble(
         uncertainty=_uncertainty(cells, rubric, per_criterion),
         flags=tuple(notes),
         calls=tuple(calls),
-        explanation=folded.explanation if failure is None else f"no reward: {failure.detail or failure.reason}",
+        explanation=folded.explanation if failure is None else _absent(failure),
         group=group,
     )
 
@@ -117,6 +117,10 @@ def _failure(cells: Cells, scores: Mapping[str, float | None], folded: Folded, v
         return NoVerdict(one.reason, f"on every criterion: {one.detail}" if one.detail else "on every criterion")
     named = ", ".join(f"{name} ({f.reason})" for name, f in failures.items())
     return NoVerdict(Reason.INCOMPLETE, f"no verdict on {len(failures)} of {len(cells)} criteria: {named}")
+
+
+def _absent(failure: NoVerdict) -> str:
+    return f"no reward: {failure.reason}" + (f": {failure.detail}" if failure.detail else "")
 
 
 def _column_failure(column: Sequence[Cell], votes: Votes) -> NoVerdict:

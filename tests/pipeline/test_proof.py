@@ -221,7 +221,7 @@ def test_the_explanation_says_what_proof_was_owed_and_given(
     reward, _ = judged(replies, response, known, **{"recipe": "pointwise", "rubric": "helpfulness", "filters": PROVE} | config)
     assert [word for word in said if word not in reward.explanation] == []
     assert "veto" not in reward.explanation
-    assert reward.failure is None or reward.explanation == f"no reward: {reward.failure.detail}"
+    assert reward.failure is None or reward.explanation == f"no reward: unproved: {reward.failure.detail}"
     assert (reward.failure is None) == (reward.raw_reward is not None)
 
 
