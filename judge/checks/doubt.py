@@ -77,12 +77,15 @@ _WRAPPERS = re.compile(
 )
 _LITTLE = frozenset("the a an is are it of to and or in at so answer final we get there".split())
 _NO_COUNT = frozenset(
-    "am pm bc bce ad ppm ppb step steps thousandth thousandths hundredth hundredths tenth tenths noon midnight".split()
+    """
+    am pm bc bce ad ppm ppb st nd rd th step steps thousandth thousandths hundredth hundredths tenth tenths noon midnight
+    """.split()
 )
 _LABEL = re.compile(
-    r"\b(?:chapter|figure|fig|table|section|page|step|equation|eq|theorem|lemma|part|line|exercise|example|room|item|note)\.?\s{1,3}$",
+    r"\b(?:chapter|figure|fig|table|section|page|step|equation|eq|theorem|lemma|part|line|exercise|example|problem|question|case|route|room|item|note)\.?\s{1,3}$",
     re.IGNORECASE,
 )
+_HALF_DAY = re.compile(r"(?<![^\W\d_])([ap])\.\s?m(?![^\W\d_])", re.IGNORECASE)
 _DECADE = re.compile(r"\d0s(?![A-Za-z])")
 
 
@@ -99,6 +102,7 @@ def other_thing(text: str, at: int, reference: str) -> bool:
     numbers = _NUMBER.findall(wanted)
     if len(numbers) != 1 or "\\" in wanted:
         return False
+    wanted, text = _HALF_DAY.sub(r"\1m", wanted), text[:at] + _HALF_DAY.sub(r"\1m", text[at : at + 100])
     before = text[max(0, at - 60) : at]
     plain = _WRAPPERS.sub(lambda m: "\u00b0" if "circ" in m[0] or "degree" in m[0] else " ", text[at : at + 100])
     number = _NUMBER.search(plain)

@@ -214,7 +214,8 @@ def _compare(stated: FinalAnswer, answer: str, reference: str) -> bool | None:
     in_doubt = same and (
         kept_apart(whole, reference)
         or other_base(answer[max(0, at) :][: len(stated.text) + 6], reference)
-        or _other_name(stated.text, reference)
+        or _other_name(answer[max(0, at - 10) : max(0, at)] + stated.text, reference)
+        or stated.text.endswith("?")
         or _counts_other(stated, answer, at, reference)
         or (stated.how in ("mark", "number") and taken_back(answer, at, at + len(stated.text)))
     )
@@ -240,11 +241,11 @@ def _counts_other(stated: FinalAnswer, answer: str, at: int, reference: str) -> 
 
 
 def _other_name(first: str, second: str) -> bool:
-    names = [_LEFT.match(text.strip("$ ")) for text in (first, second)]
+    names = [_LEFT.search(text.strip("$ ")) for text in (first, second)]
     return bool(names[0] and names[1] and names[0][1] != names[1][1])
 
 
-_LEFT = re.compile(r"([A-Za-z])\s?=(?!=)[^=]+$")
+_LEFT = re.compile(r"(?<![A-Za-z])([A-Za-z])\s?=(?!=)[^=]+$")
 
 
 def _said(stated: FinalAnswer, answer: str, at: int, reference: str) -> bool | None:

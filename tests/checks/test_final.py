@@ -95,6 +95,7 @@ OPEN = [
     pytest.param("0.3...", "0.3", id="digits-that-go-on"),
     pytest.param("The answer is 007.", "7", id="leading-zeros"),
     pytest.param("n!", "n", id="factorial-of-a-letter"),
+    pytest.param("18?", "18", id="asked-alone"),
     pytest.param("5 Mb", "5 MB", id="bits-and-bytes"),
 ]
 
@@ -172,6 +173,13 @@ def test_alternatives(references, score):
 
 
 OTHER_THINGS = [
+    ("So y = 3.", "x = 3"),
+    ("Question 18", "18"),
+    ("3 a.m.", "3 p.m."),
+    ("5th", "5"),
+    ("He had 3 losses.", "3 wins"),
+    ("\\boxed{5 \\text{ mol}}", "5 mmol"),
+    ("The answer is 1011_2.", "1011_3"),
     ("7:30 am", "7:30 pm"),
     ("3 PM", "3 AM"),
     ("12 pm", "12 am"),
@@ -203,6 +211,12 @@ OTHER_THINGS = [
     ("30° C", "30 K"),
 ]
 SAME_THING = [
+    ("$12", "12 dollars"),
+    ("So the total is 18 cups of flour.", "18"),
+    ("It takes 5 hours of work", "5 hours"),
+    ("Thus $x=3$.", "3"),
+    ("Answer: **5**", "5"),
+    ("The answer is **Paris**.", "Paris"),
     ("18 eggs", "18"),
     ("She has 12 apples.", "12"),
     ("7:30 am", "7:30 AM"),
