@@ -190,8 +190,9 @@ def _group_std(rewards: Sequence[Reward], scores: Sequence[float | None]) -> flo
 
 
 def is_filtered(reward: Reward) -> bool:
-    """Whether a filter decided the reward without the judge."""
-    return reward.raw_reward is not None and not reward.calls and bool(reward.flags)
+    """Whether a filter decided the reward, and neither the judge nor a program nor a rule."""
+    decided = not reward.components or any(flag.name == "win_by_default" for flag in reward.flags)
+    return reward.raw_reward is not None and not reward.calls and bool(reward.flags) and decided
 
 
 def why(reward: Reward) -> str:
