@@ -56,6 +56,44 @@ def spoken(text: str) -> int | None:
     return _chinese(written) if value is None else value
 
 
+def readings(text: str) -> frozenset[int]:
+    """Every value that a text has as a number in words of some language, also where it is another word elsewhere.
+
+    `once` is 11 in Spanish and `on` 10 in Turkish, so this says what a whole answer may mean, and never what it does.
+
+    Example:
+        >>> sorted(readings("once")), sorted(readings("Un seul")), sorted(readings("\u4e24\u4e2a")), sorted(readings("perhaps"))
+        ([1, 11], [1], [2], [])
+    """
+    if len(text) > _LONGEST:
+        return frozenset()
+    written = _spaced(unicodedata.normalize("NFC", text.casefold()).strip(" .!\u3002"))
+    found = set[int]()
+    bare = " ".join(word for word in written.split() if fold(word) not in _ONLY) or written
+    for form in {written, bare, fold(bare), bare.rstrip(_CLASSIFIERS)} - {""}:
+        found |= _all_readings().get(form, set())
+        if (value := spoken(form)) is not None:
+            found.add(value)
+    return frozenset(found)
+
+
+_ONLY = frozenset(map(fold, entries("only this many")))
+_CLASSIFIERS = "\u4e2a\u500b\u3064\u4eba\u679a\u672c\u53ea\u96bb\u6761\u689d\u6b21\u56de\uac1c\uba85"
+
+
+@cache
+def _all_readings() -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    tables = [(value, word) for language in rows("counting") for value, word in enumerate(language)]
+    also = [
+        (value, word) for language in rows("also") for value, words in enumerate(language) for word in words.split(",") if word
+    ]
+    for value, word in [*tables, *also]:
+        for form in {written := _spaced(unicodedata.normalize("NFC", word.casefold())), fold(written)}:
+            found.setdefault(form, set()).add(value)
+    return found
+
+
 _LONGEST = 120  # characters; the words of 999,999 are shorter
 
 

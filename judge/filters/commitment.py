@@ -31,7 +31,7 @@ _LETTER = re.compile(
 )  # not `a`, `e`, `i`, `o`, `u`, `y`: words
 _VALUE_WORDS = frozenset(map(fold, entries("value words")))
 _CJK_DIGIT = re.compile(r"[零〇二三四五六七八九十百千万萬億亿兩两半無无壱弐]|参(?![照考加与與])")
-_CJK_ONE = re.compile(r"一(?![步歩下起个個つ緒旦定般样樣致切直些边邊点點同度番])")
+_CJK_ONE = re.compile(r"一(?![想看步歩下起个個つ緒旦定般样樣致切直些边邊点點同度番])")
 _SPOKEN_THAI = re.compile("ศูนย์|หนึ่ง|สอง|สาม|สี่|ห้า|หก|เจ็ด|แปด|เก้า|สิบ|ครึ่ง|อนันต์")
 _TRUTH = frozenset(entries("truth"))
 _NOT_A_STEM = frozenset(map(fold, entries("number words with other endings")))
@@ -69,6 +69,14 @@ def names_value(view: ResponseView, reference: ReferenceAnswers) -> bool:
     if "0" in bare and any(w in NEGATIVE for w in found):  # "nothing" where something is counted
         return True
     return bool(_values(text, view)) or (not found and bool(_BARE_NUMBER.fullmatch(view.plain)))
+
+
+def counted(view: ResponseView) -> bool:
+    """Whether a text holds a numeral or a number word that numbers no step and is no article."""
+    text = _without_markers(view.plain) if view.short else view.text
+    if not view.short:
+        return _anything(text)
+    return _spoken(text) or bool(_values(text, view)) or bool(not view.words and _BARE_NUMBER.fullmatch(view.plain))
 
 
 def _without_markers(text: str) -> str:

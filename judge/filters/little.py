@@ -50,7 +50,7 @@ def says_little(view: ResponseView) -> str | None:
         return None
     if any(word in VALUES for word in view.words) and len(view.words) <= 3:
         return None
-    told = _telling(said)
+    told = telling(said)
     prompt = folded(view.prompt[:8_000])
     own = {word for word in told if word not in prompt}
     if _names(view.plain, own):
@@ -75,7 +75,7 @@ _GERMAN = 2  # German grammar words that make a text German
 _NAMELESS = frozenset(entries("no names", "de"))
 
 
-def _telling(said: str) -> set[str]:
+def telling(said: str) -> set[str]:
     """Words of a folded text that neither announce, hedge, point nor ask; two signs of a script without spaces are one."""
     if _WIDE.search(said):
         said = _PIECES.sub(" ", said)

@@ -15,13 +15,13 @@ from itertools import islice
 from typing import Literal
 
 from judge.filters.blank import placeholder, trivial_response
-from judge.filters.commitment import names_value
-from judge.filters.evasive import folded, new_words, non_committal
+from judge.filters.evasive import non_committal
 from judge.filters.opener import opener_only
 from judge.filters.rivals import left_open
 from judge.filters.shotgun import shotgun
 from judge.filters.surface import ResponseView, words
-from judge.numerals import fold
+from judge.filters.telling import tells_nothing
+from judge.numerals import fold, readings
 
 ProofState = Literal["proved", "none", "not_found", "says_nothing", "refuted"]
 """`none`: the judge says that there is no answer; `not_found`: it copied nothing, or other words than the response's; `says_nothing`:
@@ -29,7 +29,9 @@ the words stand there and are no answer; `refuted`: they are several answers, or
 
 MAX_SPANS = 100  # parts of a response that a judge may choose among
 _NOTHING = frozenset("none nothing null nan na undefined empty void unknown".split())
+_GERMANIC = frozenset("wie wieviel wieviele hoeveel hur hvor mange manga".split())
 _NAME = 3  # words; without a reference, a name or a title may be made of words that announce
+_SHORT = 4  # words; an answer this short may be made of words that announce: "all of them", "Of course."
 _SPAN = 200  # characters of one
 _TAIL = 20_000  # characters at the end of a response from which they are taken
 _MARKS = re.compile(
@@ -116,18 +118,35 @@ def prove(copied: str | None, view: ResponseView, *, compare: CompareValues, non
         return Proof("refuted", f"{shown}: {why}")
     reference = view.reference
     same = [] if reference is None else [compare(copied, part) for part in reference.parts]
-    if True in same:
+    spelled = _spelled(copied, view)
+    if True in same or spelled:
         return Proof("proved", f"{shown} equals the reference")
+    if spelled is False:
+        return Proof("refuted", f"{shown}: another number than the reference")
     said = ResponseView(copied, view.prompt, reference, view.mode)
     if (why := shotgun(said)) is not None:
         return Proof("refuted", f"{shown}: {why}")
     if same and all(each is False for each in same):
         return Proof("refuted", f"{shown}: another value than the reference")
-    if (why := _nothing_said(said)) is not None:
+    if (why := _nothing_said(said, whole=_bare(copied) == _bare(view.text[: 2 * _SPAN]))) is not None:
         return Proof("says_nothing", f"{shown}: {why}")
     if len(said.words) == 1 and (why := _empty_around(copied, view)) is not None:
         return Proof("says_nothing", f"{shown}: {why}")
     return Proof("proved", shown)
+
+
+def _spelled(copied: str, view: ResponseView) -> bool | None:
+    """Whether words that are all of a response are the reference as a number in words of some language (`once`, `to`, `bir`).
+
+    None where they are no number in words, or the reference is not written in digits alone.
+    """
+    reference = view.reference
+    if reference is None or len(copied) > _SPAN or _bare(copied) != _bare(view.text[: 2 * _SPAN]):
+        return None
+    found = readings(copied) if all(answer.bare.isdecimal() for answer in reference.answers) else frozenset()
+    if not found or (placeholder(view) and view.prompt_words.isdisjoint(_GERMANIC)):  # `null` is 0 to "Wie viele?"
+        return None
+    return any(str(value) == answer.bare for value in found for answer in reference.answers)
 
 
 def _empty_around(word: str, view: ResponseView) -> str | None:
@@ -145,7 +164,7 @@ def _bare(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
-def _nothing_said(said: ResponseView) -> str | None:
+def _nothing_said(said: ResponseView, *, whole: bool = True) -> str | None:
     """Why the words are no answer, whoever calls them one; None when they may be one."""
     reference = said.reference
     held = reference is not None and reference.kind == "text" and reference.held_by(said.text)
@@ -154,11 +173,15 @@ def _nothing_said(said: ResponseView) -> str | None:
     named = reference is None and len(said.words) <= _NAME and said.plain[-1:] not in (":", "\uff1a")  # may be a title
     if named and fold(said.plain.strip(" .")) in _NOTHING:  # "None" to "Any allergies?"
         return None
+    nothing = tells_nothing(said, whole=whole)
+    known = reference is not None and (said.verifying or reference.kind in ("number", "math"))
+    if known and reference is not None and reference.kind != "text" and len(said.words) <= _SHORT:
+        if nothing is None and reference.kind in ("truth", "option"):
+            nothing = non_committal(said) if said.verifying else None
+        limit = fold(said.plain) == "undefined" and ("infty" in reference.bare or "\u221e" in reference.bare)
+        return nothing or (None if limit else placeholder(said))
     checks = (trivial_response, placeholder) if named else (trivial_response, placeholder, opener_only)
     found = next((why for check in checks if (why := check(said)) is not None), None)
     if found is None and said.verifying:
         found = non_committal(said)
-    if found is None and reference is not None and reference.kind in ("number", "math"):
-        known = names_value(said, reference) or new_words(folded(said.plain))
-        found = None if known else "names no value, and the reference is one"
-    return found
+    return found or nothing

@@ -28,7 +28,7 @@ _READ = 200_000  # characters at each end of a response
 _ITEMS = 4_000  # values that are compared with the reference, the last of a text
 _NAME = 200  # characters of a reference that is a name
 _GAP = 80  # characters between two neighbours of a list
-_NUMBER = r"(?<![\w.^])(?<!\d:)[-\u2212]?(?:(?:\d+\s)?\d+\s?/\s?\d+(?![\w/])|(?:\d{1,3}(?:,\d{3}){1,4}(?![,\d])|\d+)(?:\.\d+)?%?(?!:\d)(?![\w^/]))"
+_NUMBER = r"(?<![\w.^])(?<!\d:)[-\u2212]?(?:(?:\d+\s)?\d+\s?/\s?\d+(?![\w/])|(?:\d{1,3}(?:,\d{3}){1,4}(?![,\d])|(?<!,)\d+,\d{1,2}(?![,\d])|\d+)(?:\.\d+)?%?(?!:\d)(?![\w^/]))"
 _OPTION = re.compile(r"(?<![\w'\u2019.\\])(?:A(?!\s[a-z]{2,}(?<!\bor)(?<!\band)(?<!\bis)(?<!\bthen))|[B-HJ])(?![\w'\u2019])")
 _VALUE = re.compile(
     rf"{_NUMBER}|\b(?:{'|'.join(sorted((w for w in VALUES if len(w) > 2 and w.isascii() and w.isalpha()), key=len, reverse=True))})\b",
@@ -87,6 +87,10 @@ def left_open(view: ResponseView, same: Same) -> str | None:
         return None
     if (many := _enumerated(text, items)) and not (items[-1] in right and _comes_to(text, items[-1])):
         return f"{many} values, and none is called the answer"
+    if not right and any(
+        len(run) > 1 and not _scaled(run) and _fills(text, run) and _others(run, reference, same) for run in lists
+    ):
+        return "several values, and none is the reference"
     if not right or (len(called) > 1 and not (_CORRECTS.search(text) or _NOT.search(text))):
         return shotgun(view) or (f"{len(called)} final answers" if right.intersection(run[0] for run in called) else None)
     if any(item in right for run in lists if not _rivals(text, run, right, view) for item in run):
@@ -169,8 +173,28 @@ def _rivals(text: str, run: list[_Item], right: set[_Item], view: ResponseView) 
     told = others - {fold(w) for w in _WORD.findall(view.prompt[:20_000])}
     if len(told) >= 2:
         return True
+    return _fills(text, run)
+
+
+_SCALES = re.compile(
+    r"\b(?:dozen|score|hundred|thousand|million|billion|trillion|half|hundert|tausend|cent|mille|mil|cien|tusen|сто|тысяч)",
+    re.IGNORECASE,
+)
+
+
+def _scaled(run: list[_Item]) -> bool:
+    """Whether a number word multiplies the number before it: `1.5 million`, `two dozen`."""
+    return any(_SCALES.search(item.text) for item in run)
+
+
+def _fills(text: str, run: list[_Item]) -> bool:
+    """Whether a text has nothing beside a run of values."""
     rest = text[: run[0].start] + " " + text[run[-1].end :]
     return len(rest) <= 400 and not any(map(str.isalnum, _without_hedges(rest)))
+
+
+def _others(run: list[_Item], reference: ReferenceAnswers, same: Same) -> bool:
+    return all(same(item.text, part) is False for item in run[:MANY] for part in reference.parts)
 
 
 def _enumerated(text: str, items: list[_Item]) -> int:
