@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,25 +16,23 @@ from typing import Any
 
 from judge.checks.match import agrees
 from judge.checks.programs import COMPARISONS, Check, prepare
-from judge.conversation import mapped, opened_thinking, own_words, thinking_apart, without_opening, without_thinking
-from judge.errors import DataError, JudgeError
-from judge.filters.evidence import evidence
+from judge.conversation import mapped, own_words
+from judge.errors import DataError
 from judge.filters.intake import FilterResult, Intake
+from judge.pipeline.before import cut, kept_share, prepared, row_programs, run_programs
 from judge.pipeline.calls import Asked, Caller
+from judge.pipeline.cells import calls_in_order, cell_of, combine, in_rubric_order, is_positive, unfounded
 from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule, explained
 from judge.recipe.model import Order, Votes
 from judge.render.build import Ask, Case, lacking, llm_criteria
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decided, own_rubric
-from judge.rubric.model import PASSED, Criterion, Rubric
+from judge.rubric.model import Criterion, Rubric
 from judge.settings import FilterSettings
-from judge.thinking import ends_thinking, may_hold
-from judge.types import Call, Conversation, Flag, Message, NoVerdict, Reason, ReasoningPart, Reward, Sample, Verdict
+from judge.types import Call, Flag, Message, NoVerdict, Reason, Reward, Sample, Verdict
 
 SHRINKS = 6  # times a text is cut and asked about again, where only the endpoint knows its length
-_UNCLOSED = "the thinking never ends, so no answer follows it"
 LEAST_CHARS = 200  # of the longest response; when less would have to do, the rest of the prompt is what does not fit
-_COUNT = re.compile(r"\b\d[\d,]{2,}\b")
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
 
@@ -118,15 +115,19 @@ class Pipeline:
         if unseen:
             failure = NoVerdict(Reason.INVALID, unseen)
             return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
-        sample, thought = self.prepared(sample)
-        programs = self._programs if rubric is self.rubric else _row_programs(sample, rubric)
+        sample, thought = prepared(sample, self.thinking)
+        programs = self._programs if rubric is self.rubric else row_programs(sample, rubric)
         entries = [self._filter(sample, i, filters) for i in range(len(sample.responses))]
         for i, flag in thought.items():
             entries[i] = replace(entries[i], flags=(*entries[i].flags, flag))
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         suspects = frozenset(i for i in alive if entries[i].suspect) if self._prover.possible else frozenset()
         work = _Work({i: {} for i in alive}, suspects)
-        unsure = await self._run_programs(sample, alive, rubric, programs, work) if programs else {}
+        unsure = (
+            await run_programs(sample, alive, rubric, programs, work.cells, asks_criteria=self._spec.unit == "criterion")
+            if programs
+            else {}
+        )
         ruled = self._ruled(sample, alive, entries) if filters else frozenset[int]()
         for i in ruled:
             work.cells[i][OVERALL] = [Cell(1.0)]
@@ -145,7 +146,7 @@ class Pipeline:
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
         """The reward of a response that never reaches the judge; None for one that does."""
-        sample, thought = self.prepared(sample)
+        sample, thought = prepared(sample, self.thinking)
         entry = self._filter(sample, index, True)
         entry = replace(entry, flags=(*entry.flags, thought[index])) if index in thought else entry
         return None if entry.blocked is None else self._filtered(sample, index, entry, entry.blocked)
@@ -153,7 +154,7 @@ class Pipeline:
     def outlook(self, sample: Sample) -> Outlook:
         """What judging this sample would ask first, votes and orders included, and how much at most after that."""
         self._check_count(sample)
-        sample, _ = self.prepared(sample)
+        sample, _ = prepared(sample, self.thinking)
         entries = [self._filter(sample, i, True) for i in range(len(sample.responses))]
         alive = [i for i, entry in enumerate(entries) if entry.blocked is None]
         ruled = self._ruled(sample, alive, entries)
@@ -177,37 +178,6 @@ class Pipeline:
             for i, entry in enumerate(entries)
         )
         return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs)
-
-    def prepared(self, sample: Sample) -> tuple[Sample, dict[int, Flag]]:
-        """A sample as this run judges it: without the policy's thinking, or with it as a part; a flag where it had some.
-
-        Where the prompt opened the thinking and the response never ends it, all of the response is thinking.
-        """
-        flags: dict[int, Flag] = {}
-        out: list[str | Conversation] = []
-        opened = opened_thinking(sample.prompt)
-        if opened:
-            sample = replace(sample, prompt=without_opening(sample.prompt))
-        for index, response in enumerate(sample.responses):
-            if opened and type(response) is str and not ends_thinking(response):
-                flags[index] = Flag("thinking_unclosed", _UNCLOSED, str(index))
-                out.append("" if self.thinking == "strip" else (Message("assistant", (ReasoningPart(response),)),))
-                continue
-            if type(response) is str and not may_hold(response):
-                out.append(response)
-                continue
-            bare, thinking, closed = without_thinking(response)
-            if closed and not thinking and _stray(bare, sample.reference):  # `<think></think>a`: a filter has to see the block
-                out.append(response)
-                continue
-            if not closed:
-                flags[index] = Flag("thinking_unclosed", _UNCLOSED, str(index))
-            elif thinking and self.thinking == "strip":
-                size = f"{len(thinking):,} character{'s' * (len(thinking) != 1)}"
-                detail = f"the policy's own thinking ({size}) is not shown to the judge"
-                flags[index] = Flag("thinking_stripped", detail, str(index))
-            out.append(bare if self.thinking == "strip" else thinking_apart(response)[0])
-        return (replace(sample, responses=tuple(out)) if tuple(out) != sample.responses else sample), flags
 
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
@@ -255,28 +225,6 @@ class Pipeline:
             return ""
         tokens = self.caller.engine.count_tokens([Message("user", text)])
         return f"{tokens:,} tokens; at most {most:,} are judged" if tokens is not None and tokens > most else ""
-
-    async def _run_programs(
-        self, sample: Sample, alive: Sequence[int], rubric: Rubric | None, programs: Mapping[str, Check], work: _Work
-    ) -> dict[int, tuple[Criterion, ...]]:
-        """Enter what programs say into the cells; gives the criteria, by response, that a judge has to decide instead.
-
-        A comparison of formulas may wait for another process, so it is done in a thread.
-        """
-        unsure: dict[int, tuple[Criterion, ...]] = {}
-        for i in alive:
-            for criterion in rubric.criteria if rubric else ():
-                if criterion.id not in programs:
-                    continue
-                compares = criterion.check in COMPARISONS
-                run = partial(_program_cell, programs[criterion.id], sample, i, criterion)
-                cell = await asyncio.to_thread(run) if compares else run()
-                told = not (isinstance(cell.failure, NoVerdict) and cell.failure.reason is Reason.MISSING)
-                if told or not compares or sample.reference is None or self._spec.unit != "criterion":
-                    work.cells[i][criterion.id] = [cell]
-                else:
-                    unsure[i] = (*unsure.get(i, ()), criterion)
-        return unsure
 
     # ---- what to ask -------------------------------------------------------------------------------------------
 
@@ -334,7 +282,7 @@ class Pipeline:
         """A verdict of a recipe that copies words, with these words checked where it is positive and needs proof."""
         index = ask.order[0]
         suspect = index in work.suspects
-        if not self._prover.copies or not (suspect or self._prover.always) or not _is_positive(answer, index, ask.criteria):
+        if not self._prover.copies or not (suspect or self._prover.always) or not is_positive(answer, index, ask.criteria):
             return answer
         return await self._prover.proved(answer, self._intake.view(case.sample, index), suspect=suspect)
 
@@ -385,8 +333,8 @@ class Pipeline:
         out = []
         for index in ask.order:
             for column, criterion in enumerate(components):
-                cell = _combine([_cell(a, index, column, criterion) for a in answers], self.order)
-                if self.filters.evidence == "flag" and column == 0 and any(_unfounded(a, case.sample) for a in answers):
+                cell = combine([cell_of(a, index, column, criterion) for a in answers], self.order)
+                if self.filters.evidence == "flag" and column == 0 and any(unfounded(a, case.sample) for a in answers):
                     self._flag(work, index, Flag("no_evidence", "the judge's reasoning quotes nothing it was shown", str(index)))
                 if cell.disagree:
                     self._flag(work, index, Flag("order_inconsistent", cell.detail, str(index)))
@@ -398,7 +346,7 @@ class Pipeline:
         """Keep the first positive verdict on a suspected response, whichever came in first."""
         index = ask.order[0]
         place = (ask.criteria[0].id if ask.criteria else "", answer.calls[-1].vote)
-        if _is_positive(answer, index, ask.criteria) and (index not in work.positive or place < work.positive[index][0]):
+        if is_positive(answer, index, ask.criteria) and (index not in work.positive or place < work.positive[index][0]):
             work.positive[index] = (place, answer)
 
     def _flag(self, work: _Work, index: int, flag: Flag) -> None:
@@ -416,8 +364,8 @@ class Pipeline:
             sample_id=sample.id,
             group=sample.group_key,
             response_index=index,
-            cells=_in_order(work.cells[index], rubric),
-            calls=_calls_in_order(work.calls.get(index, []), rubric),
+            cells=in_rubric_order(work.cells[index], rubric),
+            calls=calls_in_order(work.calls.get(index, []), rubric),
             flags=[*entry.flags, *work.flags.get(index, [])],
             rubric=rubric,
             per_criterion=self._spec.mode == "checklist",
@@ -459,7 +407,7 @@ class Pipeline:
             if tokens is None or tokens <= room:
                 return case
             share = max(0.02, 0.95 * room / tokens - 0.05)
-            responses = tuple(mapped(r, partial(_cut, share=share)) for r in case.sample.responses)
+            responses = tuple(mapped(r, partial(cut, share=share)) for r in case.sample.responses)
             if responses == case.sample.responses:
                 return case
             for index in range(len(responses)):
@@ -482,7 +430,7 @@ class Pipeline:
             )
             if refusal is None:
                 return work
-            responses = tuple(mapped(r, partial(_cut, share=_share(refusal.error))) for r in case.sample.responses)
+            responses = tuple(mapped(r, partial(cut, share=kept_share(refusal.error))) for r in case.sample.responses)
             if responses == case.sample.responses or max(len(own_words(r)) for r in responses) < LEAST_CHARS:
                 return first
             case = self.caller.builder.case(replace(case.sample, responses=responses), case.rubric, self.principle)
@@ -502,133 +450,5 @@ class Pipeline:
         return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, {}))
 
 
-def _in_order(cells: Mapping[str, list[Cell]], rubric: Rubric | None) -> Mapping[str, list[Cell]]:
-    """Components as the rubric lists them, whichever was answered first."""
-    if rubric is None or len(cells) < 2:
-        return cells
-    return {**{c.id: cells[c.id] for c in rubric.criteria if c.id in cells}, **cells}
-
-
-def _calls_in_order(calls: Sequence[Call], rubric: Rubric | None) -> Sequence[Call]:
-    """Calls by criterion, vote and order; the turns of one ask stay as they were made."""
-    if len(calls) < 2:
-        return calls
-    place = {c.id: i for i, c in enumerate(rubric.criteria)} if rubric else {}
-    return sorted(calls, key=lambda call: (place.get(call.criteria[0], 0) if call.criteria else 0, call.vote, call.order))
-
-
 def _has_parts(sample: Sample) -> bool:
     return type(sample.prompt) is not str or any(type(r) is not str for r in sample.responses)
-
-
-def _cut(text: str, share: float) -> str:
-    keep = int(len(text) * share)
-    if keep >= len(text):
-        return text
-    head = keep // 2
-    return f"{text[:head]}\n[... {len(text) - keep:,} characters left out here ...]\n{text[len(text) - (keep - head) :]}"
-
-
-def _share(refusal: str) -> float:
-    """The share of the text to keep, from the token counts that a refusal states; 0.6 where it states none.
-
-    Example:
-        >>> round(_share("This model's maximum context length is 2048 tokens. However, your request has 4000 input tokens."), 2)
-        0.41
-    """
-    counts = sorted({int(n.replace(",", "")) for n in _COUNT.findall(refusal)})
-    if len(counts) < 2 or counts[-2] * 20 < counts[-1]:
-        return 0.6
-    return min(0.9, max(0.05, 0.9 * counts[-2] / counts[-1] - 0.05))
-
-
-def _row_programs(sample: Sample, rubric: Rubric | None) -> Mapping[str, Check]:
-    """Programs of a rubric that came with the data: only the built-in ones, because data must not import code."""
-    for criterion in rubric.criteria if rubric else ():
-        if ":" in criterion.check and criterion.check not in PASSED:
-            raise DataError(
-                f"sample `{sample.id}`: criterion `{criterion.id}`: a rubric in the data may not name code (`{criterion.check}`)"
-            )
-    return prepare(rubric) if rubric else {}
-
-
-def _stray(rest: str | Conversation, reference: tuple[str, ...] | None) -> bool:
-    """Whether what stands behind an empty thinking block is a letter or two that no reference holds."""
-    if not isinstance(rest, str) or not reference or len(rest.strip()) > 3 or any(c.isdigit() for c in rest):
-        return False
-    return not any(agrees(rest.strip(), each) for each in reference)
-
-
-def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion) -> Cell:
-    try:
-        score = check(sample, index, criterion.args)
-    except JudgeError:
-        raise
-    except Exception as why:  # noqa: BLE001  # a user's program may raise anything, and one response must not stop the run
-        return Cell(None, NoVerdict(Reason.CHECK_ERROR, f"check `{criterion.check}`: {type(why).__name__}: {why}"))
-    if score is None:
-        return Cell(None, NoVerdict(Reason.MISSING, f"check `{criterion.check}` cannot tell"))
-    return Cell(1.0 - score if criterion.negative else score, None)
-
-
-def _cell(asked: Asked, index: int, column: int, criterion: Criterion | None) -> Cell:
-    """One response and one criterion out of one answer, in "1 best"."""
-    outcome = asked.outcome
-    if asked.lowest:
-        return Cell(0.0)
-    if isinstance(outcome, NoVerdict):
-        return Cell(None, outcome)
-    assert isinstance(outcome, Verdict)  # noqa: S101  # the only other outcome
-    row = asked.calls[-1].order.index(index)
-    score = outcome.scores[row][column]
-    if score is None:
-        return Cell(None, NoVerdict(Reason.MISSING, f"the judge left out `{criterion.id}`" if criterion else "left out"))
-    expected = outcome.expected
-    if expected is not None and row:
-        expected = 1.0 - expected if len(outcome.scores) == 2 else None
-    if criterion is not None and criterion.negative:
-        score, expected = 1.0 - score, None if expected is None else 1.0 - expected
-    return Cell(score, None, expected, outcome.entropy, outcome.forced)
-
-
-def _is_positive(asked: Asked, index: int, criteria: Sequence[Criterion]) -> bool:
-    """Whether a verdict is above the lowest grade on anything it was asked about."""
-    if isinstance(asked.outcome, NoVerdict):
-        return False
-    cells = (_cell(asked, index, column, criterion) for column, criterion in enumerate(criteria or (None,)))
-    return any(cell.score is not None and cell.score > 0 for cell in cells)
-
-
-def _unfounded(asked: Asked, sample: Sample) -> bool:
-    """Whether a verdict comes with reasoning that points at nothing in the responses it was shown."""
-    if not isinstance(asked.outcome, Verdict):
-        return False
-    reasoning = "\n".join(f"{c.completion.reasoning}\n{c.completion.text}" for c in asked.calls)
-    return evidence(reasoning, tuple(sample.shown[i] for i in asked.calls[-1].order)) is False
-
-
-def _combine(cells: Sequence[Cell], order: Order) -> Cell:
-    """Two orders of one vote -> one cell. One order alone would carry the position bias, so both must be there."""
-    if len(cells) == 1:
-        return cells[0]
-    failed = next((c for c in cells if c.score is None), None)
-    if failed is not None:
-        return failed
-    first, second = (c.score for c in cells)
-    assert first is not None and second is not None  # noqa: S101, PT018  # the line above returned otherwise
-    gap = abs(first - second)
-    detail = f"{first:g} when shown in one order, {second:g} in the other"
-    if order == "both_agree" and gap > 0:
-        return Cell(None, NoVerdict(Reason.AMBIGUOUS, f"the orders disagree: {detail}"), gap=gap, disagree=True, detail=detail)
-    expected = [c.expected for c in cells if c.expected is not None]
-    entropy = [c.entropy for c in cells if c.entropy is not None]
-    return Cell(
-        (first + second) / 2,
-        None,
-        sum(expected) / 2 if len(expected) == 2 else None,
-        sum(entropy) / 2 if len(entropy) == 2 else None,
-        any(c.forced for c in cells),
-        gap,
-        gap > 0,
-        detail,
-    )
