@@ -146,8 +146,10 @@ class _Child:
         """One line; ends the process where none comes."""
         assert process.stdout is not None  # noqa: S101  # a pipe was asked for
         until, found = time.monotonic() + seconds, b""
+        waiting = select.poll()  # `select` knows no file beyond 1,024, and a server holds more connections than that
+        waiting.register(process.stdout, select.POLLIN)
         while not found.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
+            ready = waiting.poll(1000 * max(0.0, until - time.monotonic()))
             part = process.stdout.read(64) if ready else b""
             if not part:
                 self.end()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -82,7 +84,9 @@ def test_a_process_that_is_killed_starts_again():
 
 def test_no_answer_within_the_wait_is_none(monkeypatch):
     """A process that hangs is killed, and the caller goes on."""
-    monkeypatch.setattr(formulas, "WAIT_S", 0.0)
+    assert math_equal("$k+q$", "$q+k$") is True
+    monkeypatch.setattr(formulas, "WAIT_S", 0.2)
+    os.kill(formulas._CHILDREN.process.pid, signal.SIGSTOP)
     assert math_equal("$p+q$", "$q+p$") is None
     monkeypatch.undo()
     assert math_equal("$p+q$", "$q+p$") is True  # what did not come in time is asked again
