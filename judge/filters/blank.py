@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from judge.filters.reference import ReferenceAnswer
-from judge.filters.surface import MARKUP, ResponseView, shows
+from judge.filters.surface import MARKUP, ResponseView, shows, words
 from judge.numerals import fold
 from judge.thinking import may_hold, split_thinking
 from judge.words import entries
@@ -67,7 +67,7 @@ def symbols_only(view: ResponseView) -> str | None:
     reference = view.reference
     if reference is None or not all(_has_signs(a) for a in reference.answers):
         return None
-    return "symbols or markup only" if _symbols_alone(view) else None
+    return "symbols or markup only" if symbols_alone(view) and view.prompt_words.isdisjoint(_SIGN_WORDS) else None
 
 
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -91,7 +91,7 @@ def trivial_response(view: ResponseView) -> str | None:
     """
     if view.reference is None and len(view.text) <= 100 and _EMPTY_VALUE.fullmatch(view.text):
         return None
-    if _symbols_alone(view):
+    if symbols_alone(view):
         return None if _asks_for_signs(view) else "symbols or markup only"
     if _CLOSES.match(view.text):
         return "it ends the response before it says anything"
@@ -133,7 +133,13 @@ def _asks_for_signs(view: ResponseView) -> bool:
 _SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
 
 
-def _symbols_alone(view: ResponseView) -> bool:
+def names_signs(view: ResponseView) -> bool:
+    """Whether the prompt speaks of signs, or the reference is the name of one."""
+    told = () if view.reference is None else words(view.reference.text[:200])
+    return not view.prompt_words.isdisjoint(_SIGN_WORDS) or not _SIGN_WORDS.isdisjoint(told)
+
+
+def symbols_alone(view: ResponseView) -> bool:
     """The same for most texts at once: one that begins with two letters says something."""
     head = view.text[:2]
     return not (head.isascii() and head.isalpha()) and _symbols_only(view.text)

@@ -10,6 +10,11 @@ from judge.filters.surface import ResponseView
 _MIN_CHARS = 60  # a shorter repetition may be an answer: `1111`, `ha ha ha`
 _MIN_TIMES = 6
 _NAMED = 2  # characters of a unit that a prompt may name
+_REPEAT = re.compile(
+    r"\b(?:repeat(?:ed|edly)?|\d+ times|(?:hundred|dozen|twenty|thirty|fifty|sixty) times|lyrics|chorus|\d+\s\S{1,3}['\u2019]?s"
+    r"|\d+ (?:dash|dashes|dots|stars|asterisks|hyphens|letters|copies))\b",
+    re.IGNORECASE,
+)
 _HEAD = re.compile(r"[^\d]{8,24}")
 _UNIT = 20_000  # characters; no longer unit is looked for
 _TAIL = 4_000  # characters in which a looping tail is looked for
@@ -25,13 +30,15 @@ def loop(view: ResponseView) -> str | None:
     unit = _period(view.text)
     if unit is None and len(view.text) <= _UNIT:
         unit = _counted(view.text)
-    if unit is None or _asked_for(unit, view.prompt):
+    if unit is None or asked_for(unit, view.prompt):
         return None
     return f"\u201c{' '.join(unit.split())[:30]}\u201d over and over"
 
 
-def _asked_for(unit: str, prompt: str) -> bool:
+def asked_for(unit: str, prompt: str) -> bool:
     """Whether the prompt names the unit: the task may be to repeat it."""
+    if len(prompt) <= _UNIT and _REPEAT.search(prompt):
+        return True
     bare = " ".join(unit.split()).casefold().strip(" .,!?'\"")
     return len(bare) >= _NAMED and bare in " ".join(prompt.split()).casefold()
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from judge.filters.blank import placeholder, trivial_response
+from judge.filters.blank import names_signs, placeholder, symbols_alone, trivial_response
 from judge.filters.evasive import non_committal
+from judge.filters.loop import asked_for
 from judge.filters.opener import opener_only
 from judge.filters.rivals import left_open
 from judge.filters.shotgun import shotgun
@@ -65,18 +66,54 @@ def stands_in(words: str, response: str) -> bool:
         >>> stands_in("the answer is 4", "So **the answer** is $4$."), stands_in("4", "It is 42."), stands_in("", "a")
         (True, False, False)
     """
-    wanted = _tokens(words)
+    if _found(_tokens(words), response, words):
+        return True
+    if "," in words and _found(_tokens(_COMMA.sub(", ", words)), _COMMA.sub(", ", response), words):  # `[1, 2]`
+        return True
+    return _found(_tokens(words, spaced=True), response, words, spaced=True)
+
+
+def _found(wanted: list[str], response: str, words: str, *, spaced: bool = False) -> bool:
     while wanted and not wanted[-1].isalnum() and len(wanted) > 1:  # a stop that the judge added
         wanted.pop()
     if not wanted:
         return bool(words.strip()) and words.strip() in response
-    return f"\x00{chr(0).join(wanted)}\x00" in f"\x00{chr(0).join(_tokens(response))}\x00"
+    return f"\x00{chr(0).join(wanted)}\x00" in f"\x00{chr(0).join(_tokens(response, spaced=spaced))}\x00"
 
 
-def _tokens(text: str) -> list[str]:
-    """Folded words, numbers and signs; scripts without spaces character by character."""
-    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
-    return _TOKEN.findall(_GROUP.sub("", _MARKS.sub(" ", text)))
+def _tokens(text: str, *, spaced: bool = False) -> list[str]:
+    """Folded words, numbers and signs; LaTeX as signs; scripts without spaces character by character.
+
+    Args:
+        spaced: A space between groups of three digits divides thousands.
+    """
+    if "\\" in text:
+        text = _FRAC.sub(r" \1/\2 ", _ROOT.sub(" \u221a\\1 ", _COMMAND.sub(lambda m: _SIGNS.get(m[1], m[0]), text)))
+    text = unicodedata.normalize("NFKC", text.replace("{,}", ",")).casefold().replace("\u2212", "-").replace("\u2044", "/")
+    text = _GROUP.sub("", _MARKS.sub(" ", text.replace("\u03c0", " \u03c0 ").replace("^", " ")))
+    text = _HYPHEN.sub(" ", _INITIALS.sub(lambda m: m[0].replace(".", ""), text))
+    return _TOKEN.findall(_THOUSANDS.sub("", text) if spaced else text)
+
+
+_FRAC = re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}")
+_ROOT = re.compile(r"\\sqrt\s?\{([^{}]{1,60})\}")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_SIGNS = {
+    **{
+        "leq": " \u2264 ",
+        "le": " \u2264 ",
+        "geq": " \u2265 ",
+        "ge": " \u2265 ",
+        "neq": " \u2260 ",
+        "ne": " \u2260 ",
+        "times": " \u00d7 ",
+    },
+    **{"cdot": " \u00b7 ", "pi": " \u03c0 ", "pm": " \u00b1 ", "infty": " \u221e ", "circ": " \u00b0 ", "approx": " \u2248 "},
+}
+_COMMA = re.compile(r",(?=\d)")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+_INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,9}")
+_THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 
 
 def spans(response: str) -> tuple[str, ...]:
@@ -172,6 +209,9 @@ def _nothing_said(said: ResponseView, *, whole: bool = True) -> str | None:
         return None
     named = reference is None and len(said.words) <= _NAME and said.plain[-1:] not in (":", "\uff1a")  # may be a title
     if named and fold(said.plain.strip(" .")) in _NOTHING:  # "None" to "Any allergies?"
+        return None
+    sign = symbols_alone(said) or len(set(said.visible)) == 1 < len(said.visible)
+    if whole and sign and (names_signs(said) or asked_for(said.visible[:1], said.prompt)):  # `~` where the reference is "tilde"
         return None
     nothing = tells_nothing(said, whole=whole)
     known = reference is not None and (said.verifying or reference.kind in ("number", "math"))

@@ -29,6 +29,19 @@ def state(
         pytest.param("7", "答えは7です", True, id="digit-in-a-text-without-spaces"),
         pytest.param("七", "答えは七です", True, id="sign-in-a-text-without-spaces"),
         pytest.param("\\frac{1}{2}", "So \\boxed{\\frac{1}{2}}.", True, id="latex"),
+        pytest.param("3/4", "x = \\frac{3}{4}.", True, id="fraction"),
+        pytest.param("\\frac{3}{4}", "It is \\dfrac{3}{4}", True, id="display-fraction"),
+        pytest.param("x \u2264 3", "x \\leq 3", True, id="sign-of-a-command"),
+        pytest.param("\u03c0r^2", "\\pi r^2", True, id="pi"),
+        pytest.param("\u221a2", "\\sqrt{2}", True, id="root"),
+        pytest.param("12,000", "12{,}000", True, id="latex-thousands"),
+        pytest.param("12000", "12 000 euros", True, id="spaced-thousands"),
+        pytest.param("4 cm^2", "4 cm\u00b2", True, id="power"),
+        pytest.param("1/2", "\u00bd", True, id="one-sign"),
+        pytest.param("forty two", "forty-two", True, id="hyphen"),
+        pytest.param("US", "the U.S.", True, id="initials"),
+        pytest.param("[1, 2]", "It is [1,2].", True, id="a-list"),
+        pytest.param("18", "17 18 100", True, id="no-thousands"),
         pytest.param("4", "It is 42.", False, id="part-of-a-number"),
         pytest.param("4", "It is 4.5.", False, id="part-of-a-decimal"),
         pytest.param("4", "It is -4.", False, id="another-sign"),
@@ -103,3 +116,20 @@ def test_proof_of_a_long_response_is_linear():
     view = ResponseView("ab " * 300_000 + "is 4.", "q", reference(("4",)), "verifier")
     for copied in ("ab ab ab is 5", "is 4", "ab " * 600):
         assert least_cpu(lambda copied=copied: prove(copied, view, compare=compare_values), 2) < 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "known", "expected"),
+    [
+        pytest.param("How many? Answer in tally marks.", "|||", "3", "proved", id="tally"),
+        pytest.param("Write 30 dashes.", "-" * 30, "30 dashes", "proved", id="dashes"),
+        pytest.param("Write 60 A's.", "A" * 60, "60 A's", "proved", id="letters"),
+        pytest.param("Which key is the home directory?", "~", "tilde", "proved", id="name-of-a-sign"),
+        pytest.param("Result of filter()?", "[]", "the empty list", "proved", id="empty-list"),
+        pytest.param("How many?", "---", "18", "says_nothing", id="dashes-and-a-number"),
+        pytest.param("Capital of France?", "---", "Paris", "says_nothing", id="dashes-and-a-name"),
+    ],
+)
+def test_signs_as_answers(prompt: str, response: str, known: str, expected: str):
+    """Signs are an answer where the prompt asks for signs, or the reference is the name of one."""
+    assert state(response, response, known, prompt=prompt) == expected
