@@ -131,12 +131,14 @@ def _asks_for_signs(view: ResponseView) -> bool:
 
 
 _SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
+_COUNTED_SIGNS = frozenset(("tally", "dots", "dashes", "morse"))
+_NAMES_OF_SIGNS = _SIGN_WORDS | frozenset(map(fold, entries("names of signs")))
 
 
 def names_signs(view: ResponseView) -> bool:
-    """Whether the prompt speaks of signs, or the reference is the name of one."""
+    """Whether the reference is the name of a sign, or the prompt asks for marks to be counted."""
     told = () if view.reference is None else words(view.reference.text[:200])
-    return not view.prompt_words.isdisjoint(_SIGN_WORDS) or not _SIGN_WORDS.isdisjoint(told)
+    return not _COUNTED_SIGNS.isdisjoint(view.prompt_words) or not _NAMES_OF_SIGNS.isdisjoint(told)
 
 
 def symbols_alone(view: ResponseView) -> bool:

@@ -140,6 +140,14 @@ class Intake:
                 )
                 for name in unknown
             )
+        if mode in ("pairwise", "listwise") and (names := [n for n, action in settings.actions.items() if action == "prove"]):
+            raise SettingsError(
+                Problem(
+                    f"filters.actions.{name}",
+                    f"`prove` has no effect in a recipe that compares responses ({mode}); use `flag`, `veto`, `drop` or `off`",
+                )
+                for name in names
+            )
         self.mode = mode
         self.actions: dict[str, Action] = {f.name: f.action(settings, mode) for f in _ALL}
         self._blocking = tuple((f, self.actions[f.name]) for f in _ALL if self.actions[f.name] in ("veto", "drop"))

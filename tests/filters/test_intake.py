@@ -259,3 +259,11 @@ def test_a_filter_of_verifiers_that_is_named_works_elsewhere():
     assert Intake(FilterSettings(level="strict"), "checklist").check(sample, 0, agrees).blocked is None
     found = Intake(FilterSettings(actions={"uncommitted": "veto"}), "checklist").check(sample, 0, agrees)
     assert found.blocked.name == "uncommitted"
+
+
+@pytest.mark.parametrize("mode", ["pairwise", "listwise"])
+def test_a_proof_that_no_comparison_can_give_is_refused(mode: str):
+    """A setting without effect is an error, and says what would have one."""
+    with pytest.raises(SettingsError, match="`prove` has no effect in a recipe that compares responses"):
+        Intake(FilterSettings(actions={"opener_only": "prove"}), mode)
+    assert Intake(FilterSettings(actions={"opener_only": "flag"}), mode).actions["opener_only"] == "flag"
