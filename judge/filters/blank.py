@@ -137,7 +137,7 @@ _NAMES_OF_SIGNS = _SIGN_WORDS | frozenset(map(fold, entries("names of signs")))
 
 def names_signs(view: ResponseView) -> bool:
     """Whether the reference is the name of a sign, or the prompt asks for marks to be counted."""
-    told = () if view.reference is None else words(view.reference.text[:200])
+    told = words(view.reference.text[:200]) if view.reference is not None and view.reference.kind == "text" else []
     return not _COUNTED_SIGNS.isdisjoint(view.prompt_words) or not _NAMES_OF_SIGNS.isdisjoint(told)
 
 
