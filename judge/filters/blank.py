@@ -131,8 +131,8 @@ def _asks_for_signs(view: ResponseView) -> bool:
 
 
 _SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
-_COUNTED_SIGNS = frozenset(("tally", "dots", "dashes", "morse"))
-_NAMES_OF_SIGNS = _SIGN_WORDS | frozenset(map(fold, entries("names of signs")))
+_COUNTED_SIGNS = frozenset(("tally", "morse"))
+_NAMES_OF_SIGNS = frozenset(("tilde", "hash", "smiley", "arrow", "pipe", "ampersand", "morse", "empty"))
 
 
 def names_signs(view: ResponseView) -> bool:
