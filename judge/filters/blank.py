@@ -131,6 +131,7 @@ def _asks_for_signs(view: ResponseView) -> bool:
 
 
 _SIGN_WORDS = frozenset(map(fold, entries("words about signs")))
+_NAME = 3  # words: "the empty list"
 _COUNTED_SIGNS = frozenset(("tally", "morse"))
 _NAMES_OF_SIGNS = frozenset(("tilde", "hash", "smiley", "arrow", "pipe", "ampersand", "morse", "empty"))
 
@@ -138,7 +139,8 @@ _NAMES_OF_SIGNS = frozenset(("tilde", "hash", "smiley", "arrow", "pipe", "ampers
 def names_signs(view: ResponseView) -> bool:
     """Whether the reference is the name of a sign, or the prompt asks for marks to be counted."""
     told = words(view.reference.text[:200]) if view.reference is not None and view.reference.kind == "text" else []
-    return not _COUNTED_SIGNS.isdisjoint(view.prompt_words) or not _NAMES_OF_SIGNS.isdisjoint(told)
+    named = len(told) <= _NAME and not _NAMES_OF_SIGNS.isdisjoint(told)
+    return named or not _COUNTED_SIGNS.isdisjoint(view.prompt_words)
 
 
 def symbols_alone(view: ResponseView) -> bool:

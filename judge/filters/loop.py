@@ -11,7 +11,7 @@ _MIN_CHARS = 60  # a shorter repetition may be an answer: `1111`, `ha ha ha`
 _MIN_TIMES = 6
 _NAMED = 2  # characters of a unit that a prompt may name
 _REPEAT = re.compile(
-    r"\b(?:repeat(?:ed|edly)?|\d+ times|(?:hundred|dozen|twenty|thirty|fifty|sixty) times|lyrics|chorus|\d+\s\S{1,3}['\u2019]?s"
+    r"\b(?:repeat|\d+ times|(?:hundred|dozen|twenty|thirty|fifty|sixty) times|lyrics|chorus|\d+\s\S{1,3}['\u2019]s"
     r"|\d+ (?:dash|dashes|dots|stars|asterisks|hyphens|letters|copies))\b",
     re.IGNORECASE,
 )

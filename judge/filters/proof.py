@@ -211,7 +211,9 @@ def _nothing_said(said: ResponseView, *, whole: bool = True) -> str | None:
     if named and fold(said.plain.strip(" .")) in _NOTHING:  # "None" to "Any allergies?"
         return None
     sign = symbols_alone(said) or len(set(said.visible)) == 1 < len(said.visible)
-    if whole and sign and (names_signs(said) or asked_for(said.visible[:1], said.prompt)):  # `~` where the reference is "tilde"
+    number = str(len(said.visible))
+    counted = reference is not None and number in words(reference.text) and asked_for(said.visible[:1], said.prompt)
+    if whole and sign and (names_signs(said) or counted):  # `~` where the reference is "tilde"
         return None
     nothing = tells_nothing(said, whole=whole)
     known = reference is not None and (said.verifying or reference.kind in ("number", "math"))

@@ -59,7 +59,7 @@ def shotgun(view: ResponseView) -> str | None:
 _ONLY_NUMBERS = re.compile(r"[\d\s,.;:|/+\u2212-]{40,}")
 _MANY_NUMBERS = 12
 _SHARE = 0.6  # of the words that are numbers
-_NUMBER = re.compile(r"\d+(?:[./]\d+)?")
+_NUMBER = re.compile(r"(?<![^\W_])\d+(?:[./]\d+)?")
 _WORD = re.compile(r"[^\W_]+")
 _CONCLUDES = re.compile(r"answer|boxed|####|=\s?\S{1,20}\s{0,9}$", re.IGNORECASE)
 BULLET = re.compile(r"(?m)^[ \t]{0,8}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]{1,8}(?=\S)")
