@@ -145,6 +145,10 @@ class Caller:
         request = Request(messages, sampling, structured)
         key = self.key(request)
         completion, cached = await self._complete(key, request)
+        if completion.finish_reason == "error" and structured is not None:  # spans that its grammar compiler cannot take
+            request = replace(request, structured=None)
+            key = self.key(request)
+            completion, cached = await self._complete(key, request)
         wrong = failure(completion) if completion.finish_reason != "length" else None
         sent = replace(last, key=key, request=request, completion=completion, cached=cached)
         call = replace(sent, outcome=wrong, again=False, thinking=False, proof=True)

@@ -108,6 +108,19 @@ def test_words_are_asked_for_under_a_constraint():
     assert plain.requests[1].structured is None
 
 
+def test_spans_that_an_engine_cannot_be_held_to_are_asked_for_without():
+    """A response with signs that the engine's grammar compiler refuses can be proved all the same."""
+
+    def reply(request):
+        if request.structured is not None:
+            return Completion("", "error", error="the grammar cannot be compiled")
+        return "it is 4 in all" if "Copy" in request.messages[-1].content else "RESPONSE SAYS: 4 (four)\nVERDICT: CORRECT"
+
+    reward, engine = judged(reply)
+    assert (reward.raw_reward, len(engine.requests)) == (1.0, 3)
+    assert [request.structured is None for request in engine.requests] == [True, False, True]
+
+
 def test_a_failed_turn_is_no_lie():
     """An engine that fails while it is asked for the words gives its own reason."""
     reward, _ = judged([Completion("VERDICT: CORRECT"), Completion("", "timeout", error="late")])
