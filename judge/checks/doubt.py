@@ -69,7 +69,7 @@ def says_more(answer: str, reference: str) -> bool:
     return bounds[0] != bounds[1] and not (_LIST if _BOTH_SIGNS.search(answer + reference) else _RANGE).search(other)
 
 
-_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_NUMBER = re.compile(r"\d++(?:[.,:/]\d++)*+")
 _THING = re.compile(r"[^\W\d_]+|[\u00b0'\"\u2032\u2033$\u20ac\u00a3%]|(?<=\d)_\{?\d+")
 _BEHIND = re.compile(r"\s{0,3}([^\W\d_]+|[\u00b0'\"\u2032\u2033%]|_\{?\d+)")
 _WRAPPERS = re.compile(

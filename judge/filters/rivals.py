@@ -230,6 +230,10 @@ def _both(text: str) -> str | None:
     return "yes and no at once"
 
 
+_OR = re.compile(ALTERNATIVE.pattern.replace(r"|\bof\b", ""))  # Dutch for "or": "the capital of France", "of course"
+_JOINED = re.compile(JOIN.pattern.replace(r"|\bof\b", ""))
+
+
 def _named_beside(text: str, reference: ReferenceAnswers) -> str | None:
     """Several names joined by "or", one a line, or in a list of four; one of them, as a whole, is the reference."""
     if len(text) > 1_000 or len(reference.text) > _NAME:
@@ -238,13 +242,13 @@ def _named_beside(text: str, reference: ReferenceAnswers) -> str | None:
     said = " . ".join(lines)
     least = (
         2
-        if ALTERNATIVE.search(said)
+        if _OR.search(said)
         or re.search(r"\b(?:maybe|perhaps|possibly|might be|could be)\b.*\b(?:maybe|perhaps|possibly|might be|could be)\b", said)
         else 3
         if len(lines) > 2
         else 4
     )
-    parts = [part for piece in re.split(r"[.!?](?:\s|$)", said) for part in JOIN.split(HEDGING.sub(" ", piece))]
+    parts = [part for piece in re.split(r"[.!?](?:\s|$)", said) for part in _JOINED.split(HEDGING.sub(" ", piece))]
     names = [name for part in parts if (name := tokens(part))]
     if len(names) == 1 and len(names[0]) > least and all(word[:1].isupper() for word in text.split()):  # names without commas
         names = [(word,) for word in names[0]]

@@ -69,7 +69,7 @@ def tells_nothing(said: ResponseView, *, whole: bool = True) -> str | None:
     Example:
         >>> from judge.filters.reference import reference
         >>> def tells(text, known): return tells_nothing(ResponseView(text, "Q?", reference((known,)), "verifier")) is None
-        >>> tells("a right angle", "90"), tells("a whole number", "90"), tells("It does.", "yes"), tells("We shall see.", "yes")
+        >>> tells("a right angle", "90"), tells("a whole number", "90"), tells("Yes, it does.", "yes"), tells("We shall see.", "yes")
         (True, False, True, False)
     """
     reference = said.reference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,9 @@ from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
+
+
+logger = logging.getLogger("judge.pipeline")
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
     if recipe.spec.mode != "checklist" and rubric is not None:
-        _check_vetoes(rubric, recipe)
+        _tell_idle(rubric, recipe)
     if settings.group is not None:
         _check_group(settings, recipe)
     check_shape(settings, rubric, recipe.spec.mode)
@@ -103,14 +107,15 @@ def _importable(folder: Path) -> None:
         sys.path.append(path)
 
 
-def _check_vetoes(rubric: Rubric, recipe: Recipe) -> None:
-    """Refuse programs that would decide nothing: beside one overall grade a program can only veto."""
+def _tell_idle(rubric: Rubric, recipe: Recipe) -> None:
+    """Say that a program decides nothing: beside one overall grade it can only veto. One rubric may serve several recipes."""
     idle = [c.id for c in rubric.criteria if c.check != "llm" and not c.veto]
     if idle:
-        raise SettingsError(
-            f"rubric `{rubric.name}`: the check of `{idle[0]}` would have no effect: recipe `{recipe.spec.name}` gives one grade,"
-            " beside which a program can only veto; add `veto: true`, or use a recipe that grades each criterion (`checklist`)"
-        )
+        logger.warning(
+            "rubric `%s`: the check of `%s` has no effect: recipe `%s` gives one grade, beside which a program can only veto;"
+            " add `veto: true`, or use a recipe that grades each criterion (`checklist`)",
+            rubric.name, idle[0], recipe.spec.name,
+        )  # fmt: skip
 
 
 def _check_group(settings: RunSettings, recipe: Recipe) -> None:

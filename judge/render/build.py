@@ -249,8 +249,8 @@ def lacking(recipe: str, name: str) -> str:
     """What a sample without something that its recipe needs is told: where to put it, from every entry.
 
     Example:
-        >>> lacking("verifier", "reference")[:70]
-        'recipe `verifier` needs a reference, and the sample has none: pass `Sam'
+        >>> lacking("verifier", "reference")[:52]
+        'recipe `verifier` needs a reference, and the sample '
     """
     what = {"steps": "steps", "context": "documents (`context`)"}.get(name, f"a {name}")
     text = (

@@ -69,8 +69,10 @@ _Form = tuple[str, "re.Pattern[str]", str]
 
 
 def _line(spec: VerdictSpec) -> _Form:
-    # `>` and `|`: as a tag, or as the head of a table's column; a value may stand behind the marker or behind "is"
-    tail = rf"{_DECOR}(?:[:=–—>|→⇒➔➜➡⟶-]|$|(?:(?:is|was){_DECOR})?(?:{_values(spec)})(?![^\W_]))"
+    # `>` and `|`: as a tag, or as the head of a table's column; a value may stand behind the marker or behind "is". Behind a
+    # marker that is broken up as well (`VERDICT**VERDICT: 5`) its first letter would stand there alone, as a value.
+    again = r"\s{1,4}".join(map(re.escape, spec.marker.split()))
+    tail = rf"{_DECOR}(?:[:=–—>|→⇒➔➜➡⟶-]|$|{again}|(?:(?:is|was){_DECOR})?(?:{_values(spec)})(?![^\W_]))"
     if spec.kind == "criteria":  # an id may stand before the colon
         tail = rf"(?:{tail}|[^\n]{{1,120}}?[:=–—-])"
     return _inside(spec.marker, _EDGE, tail)

@@ -39,7 +39,8 @@ def verdict(body: Mapping[str, Any]) -> Canned:
     if "It is Oslo" in text:
         return Canned("hm")
     labels = ("MET", "UNMET") if "MET" in text else ("CORRECT", "INCORRECT")
-    return Canned(f"It names a city.\nRESPONSE SAYS: It is Paris\nVERDICT: {labels[0 if 'It is Paris' in text else 1]}")
+    copied = "It is Paris 42" if "It is Paris 42" in text else "It is Paris"
+    return Canned(f"It names a city.\nRESPONSE SAYS: {copied}\nVERDICT: {labels[0 if 'It is Paris' in text else 1]}")
 
 
 def prefers_longer(text: str) -> str:

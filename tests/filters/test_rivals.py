@@ -89,6 +89,8 @@ def test_several_answers_prove_nothing(response: str, known: str):
         pytest.param("5*4 = 20, 20-2 = 18, 18*1 = 18", "18", id="sums"),
         pytest.param(" ".join(f"{i}+{i} = {2 * i}" for i in range(1, 20)), "38", id="what-the-last-sum-comes-to"),
         pytest.param("0.75, or 3/4", "3/4", id="the-same-value-twice"),
+        pytest.param("It is Paris, of course", "Paris", id="of-course"),
+        pytest.param("Paris, the capital of France, on the Seine.", "Paris", id="of-is-no-or"),
         pytest.param("forty-two", "42", id="a-number-in-two-words"),
         pytest.param("1,234,567", "1234567", id="thousands"),
         pytest.param("12:00", "12 pm", id="a-time"),

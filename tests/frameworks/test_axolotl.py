@@ -51,7 +51,8 @@ def surroundings(run_file, monkeypatch):
 def by_hash(body):
     """A judge of random words: right, wrong, and about one text in three nothing."""
     value = crc32(responses_in(body)[-1].encode())
-    return Canned("hm" if value % 3 == 0 else "VERDICT: " + ("CORRECT" if value // 7 % 2 else "INCORRECT"))
+    copied = f"RESPONSE SAYS: {responses_in(body)[-1]}\nVERDICT: "
+    return Canned("hm" if value % 3 == 0 else copied + ("CORRECT" if value // 7 % 2 else "INCORRECT"))
 
 
 def trained(kind, config, folder, function, steps=2, **options):

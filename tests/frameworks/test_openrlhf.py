@@ -75,7 +75,7 @@ def test_nan_instead_of_the_constant_would_reach_the_group_members(step):
 def test_figures_survive_batching(step):
     """Each sample brings the same names, so a batch splits and joins, and what is logged is a mean of finite numbers."""
     made = step(RUBRIC)
-    made.rollout(FILE, [UNREADABLE, RIGHT, WRONG, "..."])
+    made.rollout(FILE, [UNREADABLE, RIGHT, WRONG, "\u200b"])
     made.advantages()
     info = made.batch().info
     figures = {
@@ -147,7 +147,7 @@ def test_a_wrong_run_file_stops_the_rollout_actor(step):
 def test_calls_overlap_up_to_the_thread_pool(step, endpoint):
     """The file form judges side by side, and no more at once than an actor's threads: Python gives it so many."""
     threads = min(32, (os.cpu_count() or 1) + 4)
-    endpoint.reply = lambda _: Canned("VERDICT: CORRECT", delay_s=0.3)
+    endpoint.reply = lambda _: Canned("RESPONSE SAYS: It is Paris\nVERDICT: CORRECT", delay_s=0.3)
     made = step()
     made.rollout(FILE, [f"{RIGHT} {at}" for at in range(threads + 6)], size=threads + 6)
     assert endpoint.fake.peak_in_flight == threads

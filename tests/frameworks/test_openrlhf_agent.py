@@ -152,10 +152,10 @@ def test_a_group_without_any_reward(agent, log, text, estimator):
 
 
 def test_a_group_without_any_reward_is_not_shaped(agent):
-    """A constant is shaped as a reward is, here by lengths: of nothing but constants that would make better and worse."""
+    """A constant stands for a reward as it is after shaping, so lengths do not make better and worse of nothing but constants."""
     shaped = NEUTRAL + "reward: {shape: [{kind: overlong, limit: 38, cache: 20, weight: 1.0}]}\n"
     mixed = agent(shaped, [UNREADABLE, UNREADABLE + " " * 20, RIGHT], size=3)
-    assert rewards_of(mixed.samples) == pytest.approx([0.5, -0.2, 1.0])  # 32 tokens: 0.5 - 14 / 20
+    assert rewards_of(mixed.samples) == [0.5, 0.5, 1.0]
     lost = agent(shaped, [UNREADABLE, UNREADABLE + " " * 20], size=2)
     assert rewards_of(lost.samples) == [0.5, 0.5]
     assert lost.advantages() == [0, 0]

@@ -79,7 +79,7 @@ def test_every_manager_awaits_it(run_file, settings, manager, more):
     config = settings(f"reward.reward_manager.name={manager}", *more, config=run_file(RUBRIC))
     made = loaded(config)
     assert made.is_async_reward_score
-    outputs = scored(made, batch(config, ["It is Paris.", "It is Rome.", "..."]))
+    outputs = scored(made, batch(config, ["It is Paris.", "It is Rome.", "\u200b"]))
     assert [o["reward_score"] for o in outputs] == [1.0, 0.0, 0.0]
     assert [o["reward_extra_info"]["judge/filtered"] for o in outputs] == [0.0, 0.0, 1.0]
     assert [[k for k in o["reward_extra_info"] if k != "acc"] for o in outputs] == [[*COLUMNS, *CRITERIA]] * 3
@@ -138,7 +138,7 @@ def test_the_question_through_verls_data_set(run_file, settings, endpoint, tmp_p
 
 def test_calls_overlap_where_verl_lets_them(run_file, settings, endpoint):
     """A judge is slow; `rate_limited` asks it one by one unless told otherwise, `naive` all at once."""
-    endpoint.reply = lambda body: Canned("VERDICT: CORRECT", delay_s=0.2)
+    endpoint.reply = lambda body: Canned("RESPONSE SAYS: It is Paris\nVERDICT: CORRECT", delay_s=0.2)
     took = {}
     for name in ("naive", "rate_limited"):
         config = settings(f"reward.reward_manager.name={name}", config=run_file())
@@ -156,7 +156,7 @@ def test_calls_overlap_where_verl_lets_them(run_file, settings, endpoint):
 def test_the_loop_packs_scores_and_columns(run_file, settings):
     """Five rows over two workers, so that verl pads: each score at its response's last token, the figures as columns."""
     config = settings(config=run_file(RUBRIC))
-    texts = ["...", "It is Paris.", "It is Rome.", "It is Paris, of course.", "No."]
+    texts = ["\u200b", "It is Paris.", "It is Rome.", "It is Paris, of course.", "No."]
     data = batch(config, texts)
     rewards, columns = extract_reward(RewardLoopManager(config).compute_rm_score(data))
     assert rewards.sum(-1).tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]

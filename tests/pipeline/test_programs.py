@@ -6,7 +6,6 @@ import pytest
 
 from judge import Judge, Rubric, Sample
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import SettingsError
 
 RUBRIC = Rubric.model_validate(
     {
@@ -81,11 +80,11 @@ def test_a_veto_beside_one_overall_grade(response, value, vetoed):
         assert (reward.failure.reason, "right" in reward.failure.detail) == ("incomplete", True)
 
 
-def test_a_program_without_effect_is_refused():
-    """Beside one overall grade a check that is no veto would change nothing, and nobody would be told."""
-    criteria = [
-        {"id": "brief", "text": "It is brief.", "check": "max_words", "args": {"n": 5}},
-        {"id": "kind", "text": "It is kind."},
-    ]
-    with pytest.raises(SettingsError, match="the check of `brief` would have no effect"):
-        Judge(recipe="pointwise", rubric=Rubric.model_validate({"criteria": criteria}), engine=ScriptedEngine(["VERDICT: 4"]))
+def test_a_program_without_effect_is_told_of(caplog):
+    """Beside one overall grade a check that is no veto changes nothing. A rubric may serve several recipes: it is not refused."""
+    brief = {"id": "brief", "text": "It is brief.", "check": "max_words", "args": {"n": 5}}
+    rubric = Rubric.model_validate({"criteria": [brief, {"id": "kind", "text": "It is kind."}]})
+    for recipe, told in (("pointwise", True), ("checklist", False)):
+        caplog.clear()
+        with Judge(recipe=recipe, rubric=rubric, engine=ScriptedEngine(["VERDICT: 4"])):
+            assert ("the check of `brief` has no effect" in caplog.text) is told
