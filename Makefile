@@ -19,7 +19,7 @@ lock: ## write requirements/*.lock anew: the newest versions that pyproject.toml
 	@$(or $(PYTHON),python3) scripts/lock.py
 
 demo: install ## judge real answers with a real model, and show the rewards
-	@$(BIN)/judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/demo
+	@$(BIN)/judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/demo --overwrite
 	@echo "The run is in $(CURDIR)/runs/demo (rewards.parquet, verdicts.parquet, run.json)"
 
 lint: install-core ## style, types, import contract
