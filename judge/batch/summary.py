@@ -77,11 +77,12 @@ def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:
     if counts["suspect"]:
         lines.append(f"{_of(counts, 'suspect')} suspected by a filter of not stating one answer: {_suspects(counts)}")
     for count, status, what in (
-        (counts["no_reward"] - counts["shaped_away"], "no_verdict", "have no reward"),
-        (counts["imputed"], "imputed", "have no verdict and got an imputed reward (status `imputed`)"),
+        (counts["no_reward"] - counts["shaped_away"], "no_verdict", "no reward"),
+        (counts["imputed"], "imputed", "no verdict and got an imputed reward (status `imputed`)"),
     ):
         if count:
-            lines.append(f"{count} of {counts['responses']} responses {what}:")
+            verb = "has" if count == 1 else "have"
+            lines.append(f"{count} of {counts['responses']} responses {verb} {what}:")
         for reason, n, detail in store.query(
             "SELECT reason, COUNT(*), MIN(detail) FROM rewards WHERE status = ? GROUP BY 1 ORDER BY 2 DESC", status
         ):
