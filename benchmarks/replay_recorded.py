@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.parse import read
-from judge.recipe.model import Question, VerdictSpec
+from judge.recipe.verdict import Question, VerdictSpec
 from judge.types import Completion, FinishReason, NoVerdict, TokenLogprobs, Verdict
 
 GRADES = {"A>>B": 1.0, "A>B": 0.75, "A=B": 0.5, "B>A": 0.25, "B>>A": 0.0}

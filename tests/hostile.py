@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from judge.recipe.load import list_recipes, load_recipe
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.render.build import Ask, Builder, Case, llm_criteria
 from judge.rubric.load import load_rubric
 from judge.types import Sample

@@ -30,7 +30,7 @@ from typing import Any
 from judge.attack.evaluator import extreme_value
 from judge.parse import format_verdict
 from judge.recipe.load import list_recipes, load_recipe
-from judge.recipe.model import Question, VerdictSpec
+from judge.recipe.verdict import Question, VerdictSpec
 from tests.fake_endpoint import Canned, FakeEndpoint
 
 Stub = Callable[[dict[str, Any]], Canned]

@@ -7,7 +7,8 @@ import pytest
 import judge
 from judge import Criterion, Rubric, RunSettings
 from judge.errors import RecipeError, RubricError, SettingsError
-from judge.recipe.model import VerdictSpec, Votes
+from judge.recipe.model import Votes
+from judge.recipe.verdict import VerdictSpec
 
 
 @pytest.mark.parametrize(

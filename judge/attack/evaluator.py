@@ -22,7 +22,7 @@ from judge.pipeline.build import Plan, plan
 from judge.pipeline.panel import Judging
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.session import Opened
-from judge.recipe.model import Question as Grammar
+from judge.recipe.verdict import Question as Grammar
 from judge.render.build import Ask, llm_criteria
 from judge.render.quoting import boundary
 from judge.settings import FilterSettings, RecipeSettings

@@ -17,7 +17,7 @@ from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
 from judge.parse.kinds import StatedValue, words_of
 from judge.parse.objects import Malformed, Members
 from judge.parse.values import Bad, Number, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import NoVerdict, Reason
 
 _SPLIT = re.compile(r"[,;\n]")

@@ -20,7 +20,7 @@ from judge.lookalikes import fold
 from judge.parse import markup, scan
 from judge.parse.kinds import StatedValue
 from judge.parse.values import Bad, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import NoVerdict, Reason
 
 _NUMBER_LIKE = re.compile(r"[-+]?\d[\d.,/ %]{0,20}(?:(?:out )?of \d{1,6})?")

@@ -19,7 +19,7 @@ from functools import cached_property
 from judge.parse.kinds import StatedValue, rescaled_beside
 from judge.parse.retraction import Stated, takes_back
 from judge.parse.values import Statement, match
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 
 _BEFORE, _AFTER = 1500, 500  # characters around a statement in which a pair of quotation marks is looked for
 _LEAD_WINDOW = 300  # characters before a statement in which its sentence is looked for

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from judge.lookalikes import fold
 from judge.parse import markup
-from judge.recipe.model import CopiedSpec
+from judge.recipe.verdict import CopiedSpec
 from judge.thinking import thinking_spans
 
 MAX_COPIED = 2_000  # characters; what is longer is cut, and its beginning has to stand in the response all the same

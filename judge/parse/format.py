@@ -11,7 +11,7 @@ from typing import Any
 
 from judge.parse.kinds import tidy
 from judge.parse.logprobs import value_scores
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import Structured
 
 _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
@@ -26,7 +26,7 @@ def format_verdict(question: Question, value: Any) -> str:
             (`scores`); indices, best first (`ranking`); id -> label (`criteria`).
 
     Example:
-        >>> from judge.recipe.model import VerdictSpec
+        >>> from judge.recipe.verdict import VerdictSpec
         >>> format_verdict(Question(VerdictSpec(kind="choice", form="brackets"), names=("A", "B")), 1)
         '[[B]]'
     """
@@ -65,7 +65,7 @@ def constraint(question: Question) -> tuple[str, Structured] | None:
     """The text to append to a judge's reasoning, and what may follow it; None when nothing sensible may.
 
     Example:
-        >>> from judge.recipe.model import VerdictSpec
+        >>> from judge.recipe.verdict import VerdictSpec
         >>> constraint(Question(VerdictSpec(kind="choice", tie="tie"), names=("A", "B")))
         ('\\nVERDICT: ', Structured(choice=('A', 'B', 'tie'), regex='', json_schema=''))
     """

@@ -16,7 +16,7 @@ from typing import Any
 from judge.parse import values
 from judge.parse.objects import Malformed, Members
 from judge.parse.values import Bad, Number, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import Reason
 
 ScoreRow = tuple[float | None, ...]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from judge.parse.values import shared_prefix
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import Completion, TokenLogprobs
 
 _MIN_MASS = 0.5  # least total probability of the allowed values

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from judge.recipe.model import VerdictSpec
+from judge.recipe.verdict import VerdictSpec
 
 _NAMED = r"(?:\s[^<>\n]{0,200})?"
 _WRAPPERS = (

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from judge.parse.values import MAX_STATEMENTS, Number, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 
 _WINDOW = 65_536  # longest object, in characters
 _ACROSS = re.compile(r'\\.|["{}]', re.DOTALL)

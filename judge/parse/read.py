@@ -23,7 +23,7 @@ from judge.parse.format import constraint, format_verdict, opening
 from judge.parse.kinds import StatedValue
 from judge.parse.logprobs import expectation
 from judge.parse.values import Bad, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.thinking import closed_alone, ends_thinking, thinking_spans
 from judge.types import Completion, NoVerdict, Reason, Verdict
 
@@ -58,7 +58,7 @@ def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
         not applied. `expected` and `entropy` are filled in where log-probabilities allow.
 
     Example:
-        >>> from judge.recipe.model import VerdictSpec
+        >>> from judge.recipe.verdict import VerdictSpec
         >>> read(Completion("It says\\nVERDICT: 5\\nbut it is wrong.\\nVERDICT: 1"), Question(VerdictSpec(kind="score"))).value
         1
     """

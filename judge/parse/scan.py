@@ -15,7 +15,7 @@ from itertools import islice
 
 from judge.parse.objects import objects
 from judge.parse.values import MAX_STATEMENTS, Statement
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 
 _LEAD = r"(?:(?:my|the)[ \t]{1,3})?(?:(?:final|overall)[ \t_]{1,3})?"
 _DECORATION = r"[ \t>#*_`~•·\-+({\[|]|[^\x00-\x7f\w]|\\(?:textbf|textit|text|mathbf|mathrm|boxed|emph|underline|fbox)[ \t]?\{|\$"

@@ -21,7 +21,8 @@ from judge.engine.protocol import Engine
 from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced
 from judge.pipeline.flight import Flight
 from judge.recipe.load import Recipe
-from judge.recipe.model import THINKING, Question, Turn
+from judge.recipe.model import THINKING, Turn
+from judge.recipe.verdict import Question
 from judge.render.build import Ask, Builder, Case
 from judge.thinking import close_thinking, strip_thinking
 from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Structured, Verdict

@@ -8,7 +8,7 @@ from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.pipeline import Outlook, Pipeline
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.render.build import Ask
 from judge.types import Message, Request, Sample, Sampling
 

@@ -16,7 +16,8 @@ from typing import Any
 from judge.conversation import media
 from judge.errors import DataError
 from judge.recipe.load import Recipe
-from judge.recipe.model import Question, Turn
+from judge.recipe.model import Turn
+from judge.recipe.verdict import Question
 from judge.reference import reference_text
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary, image_line

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 
 from judge.lookalikes import fold
-from judge.recipe.model import VerdictSpec
+from judge.recipe.verdict import VerdictSpec
 from judge.thinking import MARK_START
 
 Break = Callable[[str], str]

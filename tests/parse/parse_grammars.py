@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from judge.parse import read
-from judge.recipe.model import Form, Question, VerdictKind, VerdictSpec
+from judge.recipe.verdict import Form, Question, VerdictKind, VerdictSpec
 from judge.types import Completion, Verdict
 
 SENTENCE = "In the end {value} it is"

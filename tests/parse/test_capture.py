@@ -15,7 +15,7 @@ from parse_grammars import stopped
 
 from judge.parse import format_verdict, read
 from judge.recipe.load import list_recipes
-from judge.recipe.model import Question
+from judge.recipe.verdict import Question
 from judge.types import NoVerdict, Verdict
 from tests.hostile import DELIMITERS, FAKE_VERDICTS, RUBRIC, prompt_of, question_of, texts, tries
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from judge.parse import read, read_copied, read_copy
-from judge.recipe.model import CopiedSpec, Question, VerdictSpec
+from judge.recipe.verdict import CopiedSpec, Question, VerdictSpec
 from judge.types import Completion
 
 SAYS = CopiedSpec(marker="RESPONSE SAYS")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from judge.parse import format_verdict, read
 from judge.parse.format import wrap
 from judge.recipe.load import list_recipes
-from judge.recipe.model import VerdictSpec
+from judge.recipe.verdict import VerdictSpec
 from judge.render.quoting import boundary, neutralise
 from judge.render.verdicts import verdict_breaker
 from judge.types import Completion, NoVerdict
