@@ -88,6 +88,12 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _check_group(settings, recipe)
     check_shape(settings, rubric, recipe.spec.mode)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
+    drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
+    if votes.n > 1 and order != "shuffle_per_vote" and not any(s.temperature for s in drawn):
+        raise SettingsError(
+            f"votes: every turn of recipe `{recipe.spec.name}` has temperature 0, so {votes.n} votes are {votes.n} copies of one;"
+            " set `sampling.temperature` above 0"
+        )
     panel, second = settings.panel, settings.second_opinion
     return Plan(
         settings,
@@ -207,7 +213,8 @@ def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, o
     layers: tuple[SamplingSpec, ...] = (recipe.spec.sampling, turn.sampling, settings.sampling)
     merged = {k: v for layer in layers for k, v in layer.model_dump().items() if v is not None}
     sampling = replace(Sampling(seed=settings.seed), **merged)
-    if votes.n > 1 and sampling.temperature == 0 and order != "shuffle_per_vote":
+    fixed = turn.sampling.temperature == 0  # a turn that says 0 means it
+    if votes.n > 1 and sampling.temperature == 0 and order != "shuffle_per_vote" and not fixed:
         if settings.sampling.temperature == 0:
             raise SettingsError(
                 f"votes: {votes.n} votes at temperature 0 are {votes.n} copies of one; set `sampling.temperature` above 0,"
@@ -229,7 +236,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         for name in ("scipy.stats", "scipy.sparse.csgraph"):  # now: else the first group, and the event loop, wait a second
             import_module(name)
     spec = plan.recipe.spec
-    missing = [c for c in spec.needs.capabilities if c not in engine.capabilities]
+    missing = [c for c in spec.required if c not in engine.capabilities]
     if missing:
         has = ", ".join(sorted(engine.capabilities)) or "none"
         raise CapabilityError(

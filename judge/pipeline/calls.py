@@ -20,6 +20,7 @@ from typing import Protocol
 from judge.engine.protocol import Engine
 from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced
 from judge.pipeline.flight import Flight
+from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
 from judge.recipe.load import Recipe
 from judge.recipe.model import THINKING, Turn
 from judge.recipe.verdict import Question
@@ -83,23 +84,21 @@ class Caller:
     async def ask(self, case: Case, ask: Ask) -> Asked:
         """Go through the turns of one ask. Raises only errors that end the run."""
         calls: list[Call] = []
-        conversation: list[Message] = []
+        said = Said()
         outputs: dict[str, str] = {}
         turns = self.recipe.spec.turns
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
-            conversation = self._open(case, turn, ask, outputs, conversation)
-            request = Request(tuple(conversation), _drawn(sampling, ask.vote))
-            call = await self._turn(request, turn, ask)
+            messages, begun = opened(self.builder, case, turn, ask, outputs, said)
+            call = await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun)
             calls.append(call)
             if isinstance(call.outcome, NoVerdict):
                 return Asked(call.outcome, tuple(calls))
-            reply = strip_thinking(call.completion.text) or ""
-            conversation.append(Message("assistant", reply))
-            outputs[turn.name] = reply
-        conversation = self._open(case, turns[-1], ask, outputs, conversation)
-        request = Request(tuple(conversation), _drawn(self._sampling[-1], ask.vote))
+            said = Said.after(messages, begun, call.completion)
+            outputs[turn.name] = strip_thinking(begun + call.completion.text) or ""
+        messages, begun = opened(self.builder, case, turns[-1], ask, outputs, said)
+        request = Request(messages, drawn_for(turns[-1], self._sampling[-1], ask.vote))
         question = self.builder.question(case, ask)
-        calls += await self._verdict(request, question, turns[-1], ask)
+        calls += await self._verdict(request, question, turns[-1], ask, begun)
         copied, last = question.spec.copied, calls[-1].outcome
         if copied is not None and copied.turn is not None and isinstance(last, Verdict):
             last = replace(last, copied=read_copy(outputs[copied.turn], copied))
@@ -113,7 +112,8 @@ class Caller:
         if not same:
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]
-        base = Request(tuple(self._open(case, turn, first, {}, [])), self._sampling[0])
+        messages, begun = opened(self.builder, case, turn, first, {}, Said())
+        base = Request(messages, self._sampling[0])
         requests = [replace(base, sampling=replace(base.sampling, seed=base.sampling.seed + a.vote)) for a in asks]
         keys = [self.key(r) for r in requests]
         if self._journal is not None and any(self._journal.find(k) for k in keys):
@@ -122,7 +122,10 @@ class Caller:
         question = self.builder.question(case, first)
         return list(
             await asyncio.gather(
-                *(self._finish(r, k, c, question, turn, a) for r, k, c, a in zip(requests, keys, completions, asks, strict=True))
+                *(
+                    self._finish(r, k, c, question, turn, a, begun)
+                    for r, k, c, a in zip(requests, keys, completions, asks, strict=True)
+                )
             )
         )
 
@@ -159,39 +162,50 @@ class Caller:
         return read_copy(completion.text, spec), call
 
     async def _finish(
-        self, request: Request, key: str, completion: Completion, question: Question, turn: Turn, ask: Ask
+        self, request: Request, key: str, completion: Completion, question: Question, turn: Turn, ask: Ask, begun: str
     ) -> Asked:
-        calls = await self._read(request, key, completion, False, question, turn, ask)
+        calls = await self._read(request, key, completion, False, question, turn, ask, begun)
         last = calls[-1].outcome
         return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
 
-    def _open(self, case: Case, turn: Turn, ask: Ask, outputs: dict[str, str], before: list[Message]) -> list[Message]:
-        added = self.builder.messages(case, turn, ask, outputs)
-        return [*before, *added] if turn.conversation == "continue" else added
-
-    async def _turn(self, request: Request, turn: Turn, ask: Ask) -> Call:
+    async def _turn(self, request: Request, turn: Turn, ask: Ask, begun: str = "") -> Call:
         """A turn that states no verdict; its outcome is None, or the reason why it cannot be built on."""
         key = self.key(request)
         completion, cached = await self._complete(key, request, remember=turn.scope == "prompt")
-        failure = _unusable(completion)
+        failure = _unusable(whole(completion, begun))
         call = self._call(key, request, completion, failure, turn, ask, cached)
         self._keep(call)
         return call
 
-    async def _verdict(self, request: Request, question: Question, turn: Turn, ask: Ask) -> list[Call]:
+    async def _verdict(self, request: Request, question: Question, turn: Turn, ask: Ask, begun: str) -> list[Call]:
         key = self.key(request)
         completion, cached = await self._complete(key, request)
-        return await self._read(request, key, completion, cached, question, turn, ask)
+        return await self._read(request, key, completion, cached, question, turn, ask, begun)
 
     async def _read(
-        self, request: Request, key: str, completion: Completion, cached: bool, question: Question, turn: Turn, ask: Ask
+        self,
+        request: Request,
+        key: str,
+        generated: Completion,
+        cached: bool,
+        question: Question,
+        turn: Turn,
+        ask: Ask,
+        begun: str,
     ) -> list[Call]:
+        """Read one reply, and ask once more where the recipe says so.
+
+        Args:
+            generated: What the engine gave; it is kept as it is.
+            begun: How the recipe began the reply; it is read with that.
+        """
+        completion = whole(generated, begun)
         outcome = read(completion, question)
-        call = self._call(key, request, completion, outcome, turn, ask, cached)
-        again = self._forced_request(request, completion, outcome, question)
+        call = self._call(key, request, generated, outcome, turn, ask, cached)
+        again = self._forced_request(request, completion, outcome, question, begun)
         unreadable = again is None
         if unreadable:
-            again = self._again_request(request, completion, outcome, question)
+            again = self._again_request(request, completion, outcome, question, begun)
         if again is None:
             self._keep(call)
             return [call]
@@ -211,7 +225,9 @@ class Caller:
         self._keep(second)
         return [call, second]
 
-    def _forced_request(self, request: Request, completion: Completion, outcome: Outcome, question: Question) -> Request | None:
+    def _forced_request(
+        self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
+    ) -> Request | None:
         """The constrained continuation, when the recipe allows one and the engine can do it."""
         if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.force:
             return None
@@ -234,20 +250,24 @@ class Caller:
         sampling = replace(
             request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=(), top_logprobs=request.sampling.top_logprobs
         )
+        before, kept = apart(request.messages, begun)
         if prefill:
-            messages = (*request.messages, Message("assistant", reasoning + opening))
+            messages = (*before, Message("assistant", kept + reasoning + opening))
         else:
             ask_again = Message("user", "Your verdict is missing. State it now, and nothing else.")
-            messages = (*request.messages, Message("assistant", reasoning or "(no verdict)"), ask_again)
+            messages = (*before, Message("assistant", kept + reasoning or "(no verdict)"), ask_again)
         return Request(messages, sampling, structured)
 
-    def _again_request(self, request: Request, completion: Completion, outcome: Outcome, question: Question) -> Request | None:
+    def _again_request(
+        self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
+    ) -> Request | None:
         """The same question once more, with the unreadable reply before it; None where the recipe does not ask again."""
         if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.ask_again:
             return None
         said = strip_thinking(completion.text)
         shape = constraint(question) if Capability.STRUCTURED in self.engine.capabilities else None
-        messages = (*request.messages, Message("assistant", said or "(no verdict)"), Message("user", _AGAIN))
+        before, kept = apart(request.messages, begun)
+        messages = (*before, Message("assistant", kept + (said or "") or "(no verdict)"), Message("user", _AGAIN))
         if shape is None:
             return Request(messages, request.sampling)
         sampling = replace(request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=())
@@ -298,11 +318,6 @@ def _with_reply(call: Call) -> tuple[Message, ...]:
     if messages[-1].role == "assistant":
         return (*messages[:-1], Message("assistant", messages[-1].text + said))
     return (*messages, Message("assistant", said))
-
-
-def _drawn(sampling: Sampling, vote: int) -> Sampling:
-    """Sampling of one vote: its own seed."""
-    return replace(sampling, seed=sampling.seed + vote) if vote else sampling
 
 
 def _unusable(completion: Completion) -> NoVerdict | None:

@@ -447,7 +447,8 @@ class Pipeline:
     def _longest(self, case: Case, asks: Sequence[Ask]) -> int | None:
         turn = self._spec.turns[-1]
         ask = max(asks, key=lambda a: len(a.criteria[0].text) if a.criteria else 0)
-        return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, {}))
+        spoken = dict.fromkeys((t.name for t in self._spec.turns), "")  # what earlier turns will say is not known
+        return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, spoken))
 
 
 def _has_parts(sample: Sample) -> bool:

@@ -8,9 +8,10 @@ from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.pipeline import Outlook, Pipeline
+from judge.pipeline.turns import Said, drawn_for, opened
 from judge.recipe.verdict import Question
 from judge.render.build import Ask
-from judge.types import Message, Request, Sample, Sampling
+from judge.types import Completion, Message, Request, Sample, Sampling
 
 _REPLY = "(the judge's reply to this turn stands here)"
 
@@ -79,18 +80,17 @@ def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.outlook(sample).asks:
         case = pipeline.caller.builder.case(sample, rubric, plan.settings.principle)
-        conversation: list[Message] = []
+        said = Said()
         outputs: dict[str, str] = {}
         for turn, sampling in zip(plan.recipe.spec.turns, plan.sampling, strict=True):
-            added = pipeline.caller.builder.messages(case, turn, ask, outputs)
-            conversation = [*conversation, *added] if turn.conversation == "continue" else added
-            drawn = replace(sampling, seed=sampling.seed + ask.vote)
+            conversation, begun = opened(pipeline.caller.builder, case, turn, ask, outputs, said)
+            drawn = drawn_for(turn, sampling, ask.vote)
             last = turn is plan.recipe.spec.turns[-1]
             allowed = _allowed(pipeline.caller.builder.question(case, ask)) if last else "none in this turn"
-            key = pipeline.caller.key(Request(tuple(conversation), drawn))
-            out.append(Preview(_title(ask, turn.name, plan), engine.model, tuple(conversation), drawn, key, allowed, turn.name))
-            conversation = [*conversation, Message("assistant", _REPLY)]
-            outputs[turn.name] = _REPLY
+            key = pipeline.caller.key(Request(conversation, drawn))
+            out.append(Preview(_title(ask, turn.name, plan), engine.model, conversation, drawn, key, allowed, turn.name))
+            said = Said.after(conversation, begun, Completion(_REPLY))
+            outputs[turn.name] = begun + _REPLY
     return out
 
 

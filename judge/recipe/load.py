@@ -68,7 +68,7 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     folder = _find(str(name), base)
     source = read_yaml(folder / "recipe.yaml", RecipeError)
     spec = validate(RecipeSpec, source, error=RecipeError)
-    templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in (turn.system, turn.user) if t))
+    templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in turn.templates))
     return Recipe(spec, templates, _options(spec, options or {}), folder)
 
 

@@ -40,9 +40,12 @@ class Turn(Frozen):
     """One request of the method.
 
     Attributes:
-        user: Template of the user message.
+        user: Template of the user message; none in a turn that extends a reply.
         system: Template of the system message, for a turn that opens a conversation.
-        conversation: `continue` appends to the turn before (its reply included); `new` opens a conversation.
+        conversation: `new` opens a conversation; `continue` appends to the turn before (its reply included); `extend` goes on
+            writing the reply of the turn before, with `prefill` behind it; `sample` is the sample's own conversation, with the
+            response as the assistant's last message, or with `prefill` in its place.
+        prefill: Template of the text that opens the judge's reply. The reply that is read begins with it.
         scope: `prompt` turns see no response and run once for all completions of a prompt; `response` turns run for each.
         output: Later turns read this turn's reply as `outputs.<name>`, quoted like any untrusted text.
     """
@@ -50,17 +53,29 @@ class Turn(Frozen):
     bad_value = BadRecipe
 
     name: Identifier
-    user: str
+    user: str | None = None
     system: str | None = None
-    conversation: Literal["new", "continue"] = "new"
+    conversation: Literal["new", "continue", "extend", "sample"] = "new"
+    prefill: str | None = None
     scope: Literal["response", "prompt"] = "response"
     sampling: SamplingSpec = SamplingSpec()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.conversation == "continue" and (self.system or self.scope == "prompt"):
+        if self.conversation in ("continue", "extend") and (self.system or self.scope == "prompt"):
             raise ValueError("a continued turn has no system message and no scope of its own")
+        if self.conversation == "extend" and self.user:
+            raise ValueError(
+                "`conversation: extend` goes on with the judge's own reply, so it has no `user` message; use `prefill`"
+            )
+        if self.conversation in ("new", "continue") and not self.user:
+            raise ValueError(f"a turn with `conversation: {self.conversation}` needs `user`, the template of its message")
         return self
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Names of the templates that this turn renders."""
+        return tuple(t for t in (self.system, self.user, self.prefill) if t)
 
 
 class Votes(Frozen):
@@ -177,7 +192,7 @@ class RecipeSpec(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.turns[0].conversation == "continue":
+        if self.turns[0].conversation in ("continue", "extend"):
             raise ValueError("the first turn has nothing to continue")
         if self.turns[-1].scope == "prompt":
             raise ValueError("the last turn states the verdict, so it must see the response")
@@ -201,3 +216,9 @@ class RecipeSpec(Frozen):
         if self.proof == "always" and self.verdict.copied is None:
             raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
         return self
+
+    @property
+    def required(self) -> tuple[Capability, ...]:
+        """What the engine must be able to do: what `needs` names, and what the turns take."""
+        continues = any(turn.prefill or turn.conversation == "extend" for turn in self.turns)
+        return tuple(dict.fromkeys((*self.needs.capabilities, *([Capability.PREFILL] if continues else []))))

@@ -20,10 +20,10 @@ from judge.recipe.model import Turn
 from judge.recipe.verdict import Question
 from judge.reference import reference_text
 from judge.render.environment import Templates
-from judge.render.quoting import Untrusted, boundary, image_line
+from judge.render.quoting import Untrusted, boundary, disarm, image_line
 from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
-from judge.types import Conversation, ImagePart, Message, Part, Sample, TextPart
+from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
 _DEFAULT_SCALE = Scale(kind="ordinal")
 _PRINTS_PROMPT = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
@@ -73,8 +73,8 @@ class Builder:
         self.seed = seed
         self._tokens = control_tokens
         self._break = verdict_breaker(recipe.spec.verdict)
-        early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in (turn.system, turn.user) if t}
-        late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in (turn.system, turn.user) if t}
+        early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
+        late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}
         shows = recipe.options.get("include_question") is not False
         self._shows_prompt = shows and any(_PRINTS_PROMPT.search(t) for t in recipe.templates.values())
         self._templates = Templates(recipe.folder, recipe.templates, control_tokens, prompt_scoped=frozenset(early - late))
@@ -135,7 +135,27 @@ class Builder:
         return labels or {}
 
     def messages(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> list[Message]:
-        """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message."""
+        """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message.
+
+        A turn on the sample's own conversation has the prompt's messages before that, and the response as the assistant's, unless
+        it brings a `prefill`.
+        """
+        values, render = self._values(case, turn, ask, outputs), self._templates.render
+        added = [Message("system", render(turn.system, values))] if turn.system else []
+        if turn.conversation == "sample":
+            response = case.sample.responses[ask.order[0]] if turn.scope == "response" and not turn.prefill else ()
+            added += _own_messages(case.sample.prompt, response, self._tokens)
+        if turn.user:
+            user = Message("user", render(turn.user, values))
+            added.append(_with_images(user, case.images, case.responses[0].label) if case.images else user)
+        return added
+
+    def prefill(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> str:
+        """The text that opens the judge's reply to a turn, white space kept; empty where it has none."""
+        return self._templates.render(turn.prefill, self._values(case, turn, ask, outputs), strip=False) if turn.prefill else ""
+
+    def _values(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> dict[str, Any]:
+        """What the templates of one turn may use."""
         values = dict(case.values)
         label = case.responses[0].label
         heard = {k: Untrusted(v, label, self._tokens, self._break) for k, v in outputs.items()}
@@ -149,11 +169,7 @@ class Builder:
         if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
             values["criterion"] = _criterion_view(ask.criteria[0])
             values["labels"] = list(self._labels(ask.criteria[0]))
-        render = self._templates.render
-        user = Message("user", render(turn.user, values))
-        if case.images:
-            user = _with_images(user, case.images, label)
-        return [Message("system", render(turn.system, values)), user] if turn.system else [user]
+        return values
 
     def cannot_show(self, sample: Sample) -> str:
         """Why a judge cannot be shown what is not text in a sample; empty where there is nothing of the kind."""
@@ -195,6 +211,21 @@ class Builder:
 def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
     """The criteria that a judge is asked about; the others are checked by programs."""
     return tuple(c for c in rubric.criteria if c.check == "llm") if rubric else ()
+
+
+def _own_messages(prompt: str | Conversation, response: str | Conversation | tuple[()], tokens: frozenset[str]) -> list[Message]:
+    """The sample's own conversation as chat messages, with control tokens broken up and nothing else changed."""
+    messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
+    messages += [Message("assistant", response)] if isinstance(response, str) else list(response)
+    return [
+        Message(m.role, disarm(m.content, tokens) if isinstance(m.content, str) else _safe_parts(m, tokens)) for m in messages
+    ]
+
+
+def _safe_parts(message: Message, tokens: frozenset[str]) -> tuple[Part, ...]:
+    """The parts of a message with control tokens broken up: images stay, everything else becomes its words."""
+    parts = (p for p in message.parts if not isinstance(p, ReasoningPart))
+    return tuple(p if isinstance(p, ImagePart) else TextPart(disarm(p.text, tokens)) for p in parts)
 
 
 def _with_images(user: Message, images: Sequence[ImagePart], label: str) -> Message:

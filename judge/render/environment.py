@@ -177,11 +177,16 @@ class Templates:
                 return number
         return 1
 
-    def render(self, name: str, values: Mapping[str, Any]) -> str:
+    def render(self, name: str, values: Mapping[str, Any], *, strip: bool = True) -> str:
         """Render one template. Raises `RecipeError` with the template's file and line.
 
         A message that reads nothing of the sample (a system message that holds the rubric) is rendered once and kept.
+
+        Args:
+            strip: Without white space at both ends; False for the opening of a reply, which goes on behind it.
         """
+        if not strip:
+            return self._render(name, values, strip=False)
         if not self._reads[name] <= _RUN_WIDE:
             return self._render(name, values)
         rubric = values.get("rubric")
@@ -193,9 +198,10 @@ class Templates:
             self._same[name, id(rubric)] = (rubric, text)
         return text
 
-    def _render(self, name: str, values: Mapping[str, Any]) -> str:
+    def _render(self, name: str, values: Mapping[str, Any], *, strip: bool = True) -> str:
         try:
-            return _text(self._compiled[name], values)
+            text = _text(self._compiled[name], values)
+            return text.strip() if strip else text
         except _FAILURES as why:
             raise RecipeError(Problem(self._where(name, self._line_of_error(name, values)), str(why))) from None
 
@@ -220,7 +226,7 @@ def _text(template: Template, values: Mapping[str, Any]) -> str:
         parts.append(part)
         if size > limits.MAX_TEXT and size > context.allowed:
             raise SecurityError(f"renders more than {limits.MAX_TEXT:,} characters beyond the sample's own texts")
-    return "".join(parts).strip()
+    return "".join(parts)
 
 
 _RUN_WIDE = frozenset({"rubric", "scale", "options"})  # `scale` follows from the rubric and the recipe
