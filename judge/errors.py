@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 
 class JudgeError(Exception):
@@ -79,6 +80,17 @@ class EngineError(JudgeError):
 
 class EngineDown(EngineError):
     """The engine has stopped working and was waited for in vain: unreachable, key refused, no credit left, its process died."""
+
+
+class RequestFailed(JudgeError, ValueError):
+    """One request that gives a number instead of a completion has failed, and the engine works on.
+
+    `finish_reason` is what the completion of such a request would have had: `over_length`, `timeout`, `content_filter`, `error`.
+    """
+
+    def __init__(self, why: str, finish_reason: Literal["over_length", "timeout", "content_filter", "error"] = "error") -> None:
+        super().__init__(why)
+        self.finish_reason = finish_reason
 
 
 class OutputError(JudgeError):

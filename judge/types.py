@@ -246,15 +246,28 @@ def _rubric(value: Any) -> Rubric | None:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an engine draws a completion. Token counts in tokens; sample k of a request uses `seed + k`."""
+    """How an engine draws a completion. Token counts in tokens; sample k of a request uses `seed + k`.
+
+    Attributes:
+        top_k: Only the likeliest k tokens; 0: no limit.
+        stop: Texts that end the completion; kept in the returned text.
+        top_logprobs: Likeliest tokens reported at each position, before temperature, penalties and cuts; 0: none.
+        min_p: Least probability of a token, as a share of the likeliest one's, in [0, 1]; 0: no limit.
+        repetition_penalty: Divides the logits (multiplies negative ones) of tokens of the prompt and the completion so far
+            (Keskar et al. 2019, arXiv:1909.05858, section 4.1); 1: none. Works at temperature 0 as well.
+        presence_penalty: Taken from the logit of each token that the completion holds already, in [-2, 2]; 0: none.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
-    top_k: int = 0  # 0: no limit
+    top_k: int = 0
     max_tokens: int = 1024
     seed: int = 0
-    stop: tuple[str, ...] = ()  # kept in the returned text
-    top_logprobs: int = 0  # 0: none reported
+    stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +328,7 @@ class Capability(StrEnum):
     PREFILL = "prefill"
     VISION = "vision"
     SEED = "seed"
+    RATE = "rate"
 
 
 class Reason(StrEnum):

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,7 @@ def method(plan: Plan) -> dict[str, Any]:
     return {
         "recipe": {"name": plan.recipe.spec.name, "hash": plan.recipe.hash, "templates": plan.recipe.template_hash},
         "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,
-        "sampling": [
-            {f: getattr(s, f) for f in ("temperature", "top_p", "top_k", "max_tokens", "seed", "stop")} for s in plan.sampling
-        ],
+        "sampling": [asdict(s) for s in plan.sampling],
     }
 
 

@@ -11,6 +11,7 @@ import typer
 from judge.batch.requests import KnownRequest, find_request
 from judge.batch.select.folder import read_facts
 from judge.errors import DataError, InputError, Problem
+from judge.types import Sampling
 
 _SHOWN = 50  # calls in the list
 
@@ -59,7 +60,9 @@ def _print(known: KnownRequest) -> None:
     print(
         f"    model {known.model}, seed {sampling.seed}, temperature {sampling.temperature:g}, top_p {sampling.top_p:g},", end=""
     )
-    print(f" top_k {sampling.top_k}, at most {sampling.max_tokens} tokens, stop {list(sampling.stop)}")
+    rare, plain = ("min_p", "repetition_penalty", "presence_penalty"), Sampling()
+    said = "".join(f" {n} {value:g}," for n in rare if (value := getattr(sampling, n)) != getattr(plain, n))
+    print(f" top_k {sampling.top_k},{said} at most {sampling.max_tokens} tokens, stop {list(sampling.stop)}")
     if structured is not None:
         limit = list(structured.choice) or structured.regex or structured.json_schema
         print(f"    the reply must be {limit}")

@@ -379,6 +379,10 @@ class ChatEngine(ABC):
             raise refused(f"{endpoint.url(path)} answered {self._describe(reply)}")
         return json.loads(reply.body)
 
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """Raise `CapabilityError`: this engine has a model that writes text."""
+        raise CapabilityError(f"{self.model} writes text and has no scalar head")
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Give None: only the server can tell."""
         return None

@@ -73,6 +73,11 @@ _REMEDY = {
 }
 
 
+def only_rates(engine: Engine) -> bool:
+    """Whether the model has a scalar head and writes no text."""
+    return engine.capabilities == {Capability.RATE}
+
+
 def outage_of(engine: object) -> Outage | None:
     """Why this engine cannot work now, where it says so (attribute `outage`); None when it works or does not tell."""
     outage = getattr(engine, "outage", None)
@@ -121,7 +126,25 @@ class Engine(Protocol):
         ...
 
     async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
-        """Natural-log probability of each token of `text` as the assistant's next words."""
+        """Natural-log probability of each token of `text` as the assistant's next words (capability `score_continuation`).
+
+        When the last message is the assistant's, `text` goes on in that very message.
+
+        Raises:
+            CapabilityError: This engine cannot.
+            RequestFailed: This request failed; the engine works on.
+            EngineError: As in `complete`.
+        """
+        ...
+
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """What the model's scalar head says of a finished conversation: a raw value, larger is better (capability `rate`).
+
+        Raises:
+            CapabilityError: This model writes text and has no scalar head.
+            RequestFailed: This request failed; the engine works on.
+            EngineError: As in `complete`.
+        """
         ...
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:

@@ -29,6 +29,8 @@ Replies = Sequence[ScriptedReply] | Mapping[str, ScriptedReply] | ReplyFunction
 ReplyList = list[str]
 ReplyMap = dict[str, str]
 ScoreFunction = Callable[[Sequence[Message], str], Sequence[float]]
+RateFunction = Callable[[Sequence[Message]], float]
+ScriptedRates = Sequence[float] | Mapping[str, float] | RateFunction
 
 DEFAULT_CAPABILITIES = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.PREFILL, Capability.SEED})
 
@@ -41,15 +43,18 @@ class ScriptedEngine:
             to the reply (the first phrase that occurs wins); or a function of the request, plain or asynchronous.
             A string stands for a completion that stopped of itself.
         model: Name in the records.
-        capabilities: What the engine claims. `score_continuation` is added when `scores` is given.
+        capabilities: What the engine claims. `score_continuation` is added when `scores` is given, `rate` when `rates` is.
         context_length: Longest prompt in whitespace words; a longer one comes back as `over_length`. None: no limit.
         delay_s: Seconds each reply takes.
         repeat_last: Keep giving the last reply of a list instead of failing when it runs out.
         identity: What else decides the replies, for the request keys.
-        scores: Natural-log probabilities of a continuation, for `score_continuation`.
+        scores: Natural-log probabilities of a continuation, for `score_continuation`; a function may raise what an engine does.
+        rates: Raw values of a scalar head, for `rate`: in order of arrival, by a phrase of the conversation, or a function of it.
 
     Attributes:
         requests: Every request so far, in order of arrival.
+        scored: Conversation and text of every call of `score_continuation` so far.
+        rated: Conversation of every call of `rate` so far.
 
     Example:
         >>> from judge.types import Sampling
@@ -61,7 +66,7 @@ class ScriptedEngine:
 
     def __init__(
         self,
-        replies: Replies,
+        replies: Replies = (),
         *,
         model: str = "scripted",
         capabilities: frozenset[Capability] = DEFAULT_CAPABILITIES,
@@ -69,17 +74,27 @@ class ScriptedEngine:
         delay_s: float = 0.0,
         repeat_last: bool = False,
         scores: ScoreFunction | None = None,
+        rates: ScriptedRates | None = None,
         identity: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
         self.identity: Mapping[str, str] = {"engine": "scripted", **(identity or {})}
-        self.capabilities = capabilities | {Capability.SCORE_CONTINUATION} if scores else capabilities
+        self.capabilities = (
+            capabilities
+            | ({Capability.SCORE_CONTINUATION} if scores else set())
+            | ({Capability.RATE} if rates is not None else set())
+        )
         self.context_length = context_length
         self.control_tokens: frozenset[str] = frozenset()
         self.requests: list[Request] = []
+        self.scored: list[tuple[tuple[Message, ...], str]] = []
+        self.rated: list[tuple[Message, ...]] = []
+        if not replies and (scores is not None or rates is not None):
+            replies = _no_replies  # asked for numbers only
         self._reply = _reply_function(replies, repeat_last, self.requests)
         self._delay_s = delay_s
         self._scores = scores
+        self._rates = None if rates is None else _rate_function(rates)
 
     async def start(self) -> None:
         """Do nothing: a script is always ready."""
@@ -109,8 +124,17 @@ class ScriptedEngine:
         """Give what `scores` says. Raises `CapabilityError` when none was passed."""
         if self._scores is None:
             raise CapabilityError("this ScriptedEngine has no score_continuation; pass `scores=`")
+        self.scored.append((tuple(messages), text))
         await asyncio.sleep(self._delay_s)
         return tuple(self._scores(messages, text))
+
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """Give what `rates` says. Raises `CapabilityError` when none was passed, `EngineError` when it says nothing of this."""
+        if self._rates is None:
+            raise CapabilityError("this ScriptedEngine has no scalar head; pass `rates=`")
+        self.rated.append(tuple(messages))
+        await asyncio.sleep(self._delay_s)
+        return float(self._rates(messages))
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Count whitespace words of all messages."""
@@ -145,6 +169,37 @@ def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Requ
     return next_reply
 
 
+def _no_replies(request: Request) -> ScriptedReply:
+    raise EngineError(
+        f"this ScriptedEngine has no replies, and was asked for one; the request ends in {_last_user_message(request)[-120:]!r}"
+    )
+
+
+def _rate_function(rates: ScriptedRates) -> RateFunction:
+    """Turn any form of rates into a function of the conversation."""
+    if callable(rates):
+        return rates
+    if isinstance(rates, Mapping):
+        return lambda messages: _by_phrase_of(rates, "\n".join(message.text for message in messages))
+    values = iter(rates)
+
+    def following(messages: Sequence[Message]) -> float:
+        value = next(values, None)
+        if value is None:
+            raise EngineError(f"ScriptedEngine ran out of rates: it has {len(rates)}")
+        return value
+
+    return following
+
+
+def _by_phrase_of(rates: Mapping[str, float], text: str) -> float:
+    for phrase, value in rates.items():
+        if phrase in text:
+            return value
+    known = ", ".join(map(repr, rates))
+    raise EngineError(f"ScriptedEngine has no rate for a conversation that ends in {text[-120:]!r}; it knows {known}")
+
+
 def _by_phrase(replies: Mapping[str, ScriptedReply], request: Request) -> ScriptedReply:
     """Find the first phrase that occurs in the last user message."""
     text = _last_user_message(request)
@@ -166,13 +221,18 @@ def engine_of(settings: ScriptedSettings) -> ScriptedEngine:
     """The engine that `engine: {kind: scripted}` asks for.
 
     Raises:
-        SettingsError: There is neither `reply` nor `replies`, or the file holds no replies.
+        SettingsError: There is neither `reply`, `replies` nor `rate`, or the file holds no replies.
     """
+    if settings.rate is not None:
+        value = settings.rate
+        identity = {"rate": repr(value)}
+        return ScriptedEngine(model=settings.model, capabilities=frozenset(), rates=lambda _: value, identity=identity)
     if settings.reply is None and settings.replies is None:
         raise SettingsError(
             Problem(
                 "engine",
-                "kind `scripted` needs `reply: TEXT` or `replies: FILE` (from Python, pass `engine=ScriptedEngine([...])`)",
+                "kind `scripted` needs `reply: TEXT`, `replies: FILE` or `rate: NUMBER` "
+                "(from Python, pass `engine=ScriptedEngine([...])`)",
             )
         )
     script = [settings.reply or ""] if settings.replies is None else read_replies(Path(settings.replies))

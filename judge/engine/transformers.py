@@ -6,6 +6,7 @@
   neighbours beyond the rounding of the number format (exact in float32 in all our tests, not always in bfloat16).
 - `generate` draws for the whole batch from one generator, so in a batch a drawn sample would depend on its neighbours.
   Requests with a temperature therefore run one at a time, each from its own seed: slow, and the same in any order.
+  So do those with a repetition penalty, which would fall on the padding as well.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
-from judge.errors import EngineError
+from judge.errors import CapabilityError, EngineError
 from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
 
@@ -168,6 +169,10 @@ class TransformersEngine:
         scores: list[tuple[float, ...]] = await self._in_thread(self._score, prompt, [scored])
         return scores[0]
 
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """Raise `CapabilityError`: this engine has a model that writes text."""
+        raise CapabilityError(f"{self.model} writes text and has no scalar head")
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Prompt tokens of a conversation; None before `start`."""
         return None if self._chat is None else self._chat.count(messages)
@@ -219,7 +224,7 @@ class TransformersEngine:
         if not self._queue:
             return []
         first = self._queue[0].sampling
-        if first.temperature > 0:  # drawn alone, from a generator of its own: see the module docstring
+        if _alone(first):
             return [self._queue.pop(0)]
         same = replace(first, seed=0)
         batch = [item for item in self._queue if replace(item.sampling, seed=0) == same][: self.max_batch_size]
@@ -237,6 +242,7 @@ class TransformersEngine:
         mask = torch.tensor([[0] * (width - len(i.ids)) + [1] * len(i.ids) for i in batch], device=self._lm.device)
         with torch.inference_mode(), torch.random.fork_rng(enabled=sampling.temperature > 0):
             torch.manual_seed(sampling.seed)
+            drawing, penalty = _drawing(sampling), _presence(sampling.presence_penalty, width)
             out = self._lm.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -244,7 +250,8 @@ class TransformersEngine:
                 pad_token_id=pad,
                 return_dict_in_generate=True,
                 output_logits=sampling.top_logprobs > 0,
-                **_drawing(sampling),
+                logits_processor=penalty,
+                **drawing,
                 **({"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer()} if sampling.stop else {}),
             )
         return [self._completion(out, row, item, width) for row, item in enumerate(batch)]
@@ -324,11 +331,31 @@ class TransformersEngine:
         return int(pad if pad is not None else min(self._ends()))
 
 
+def _alone(sampling: Sampling) -> bool:
+    """Whether a request may share no batch (see the module docstring)."""
+    return sampling.temperature > 0 or sampling.repetition_penalty != 1.0
+
+
+def _presence(penalty: float, width: int) -> list[Any]:
+    """What takes the presence penalty from tokens behind the prompt, which is `width` tokens long."""
+    if not penalty:
+        return []
+
+    def processor(ids: Any, scores: Any) -> Any:
+        said = ids[:, width:]
+        return scores.scatter(1, said, scores.gather(1, said) - penalty)  # a token said twice is written twice, with one value
+
+    return [processor]
+
+
 def _drawing(sampling: Sampling) -> dict[str, Any]:
     """Arguments of `generate` that choose the next token; everything the model folder suggests is overridden."""
+    penalty = {"repetition_penalty": sampling.repetition_penalty}
     if sampling.temperature == 0:
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "min_p": None, **penalty}
     return {
+        **penalty,
+        "min_p": sampling.min_p or None,
         "do_sample": True,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

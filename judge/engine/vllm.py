@@ -24,7 +24,7 @@ from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.models import fingerprint, resolve_model
-from judge.errors import EngineDown, EngineError, did_you_mean
+from judge.errors import CapabilityError, EngineDown, EngineError, did_you_mean
 from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, ImagePart, Message, Request, Sampling, Structured, TokenLogprobs
 
@@ -245,6 +245,10 @@ class VllmEngine:
         table = output.prompt_logprobs[-len(scored) :]
         return tuple(float(position[token].logprob) for position, token in zip(table, scored, strict=True))
 
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """Raise `CapabilityError`: this engine has a model that writes text."""
+        raise CapabilityError(f"{self.model} writes text and has no scalar head")
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Prompt tokens of a conversation; None before `start`."""
         return None if self._chat is None else self._chat.count(messages)
@@ -376,6 +380,9 @@ def _sampling_params(sampling: Sampling, structured: Structured | None, seed: in
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        repetition_penalty=sampling.repetition_penalty,
+        presence_penalty=sampling.presence_penalty,
         max_tokens=sampling.max_tokens,
         seed=seed,
         stop=list(sampling.stop),

@@ -24,7 +24,22 @@ from judge.errors import Problem, SettingsError
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
 
 OWN_FIELDS = frozenset(
-    {"model", "messages", "n", "stream", "echo", "temperature", "top_p", "top_k", "seed", "stop", "logprobs", "top_logprobs"}
+    {
+        "model",
+        "messages",
+        "n",
+        "stream",
+        "echo",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "seed",
+        "stop",
+        "logprobs",
+        "top_logprobs",
+    }
+    | {"repetition_penalty", "presence_penalty"}
     | {"max_tokens", "max_completion_tokens", "include_stop_str_in_output", "structured_outputs", "response_format"}
     | {"continue_final_message", "add_generation_prompt"}
 )
@@ -38,6 +53,8 @@ _FINISH: dict[object, FinishReason] = {
     "max_tokens": "length",
     "content_filter": "content_filter",
 }
+# Many servers of the `openai` dialect know these, and the others say that they do not: sent where they are asked for.
+_ASKED_FOR = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -110,9 +127,9 @@ class Wire:
         return body
 
     def _add_vllm(self, body: dict[str, Any], request: Request) -> None:
-        body["top_k"] = request.sampling.top_k
-        body["min_p"] = 0.0  # this and the next: against the model's generation_config
-        body["repetition_penalty"] = 1.0
+        sampling = request.sampling  # all of it is said, or the model's generation_config would speak
+        body |= {"top_k": sampling.top_k, "min_p": sampling.min_p, "presence_penalty": sampling.presence_penalty}
+        body["repetition_penalty"] = sampling.repetition_penalty
         if request.sampling.stop:
             body["include_stop_str_in_output"] = True
         if request.messages[-1].role == "assistant":
@@ -131,8 +148,9 @@ class Wire:
     def _add_openai(self, body: dict[str, Any], request: Request) -> None:
         if request.messages[-1].role == "assistant":
             raise CannotSay("a server of the `openai` dialect cannot continue an assistant message; only vLLM servers can")
-        if request.sampling.top_k:  # many servers of this dialect know it, and the others say that they do not
-            body["top_k"] = request.sampling.top_k
+        for name, none in _ASKED_FOR.items():
+            if (value := getattr(request.sampling, name)) != none:
+                body[name] = value
         structured = request.structured
         if structured is None:
             return

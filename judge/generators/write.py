@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
             for t in result.trials
         ],
         "model": writer.engine.model,
-        "sampling": {"temperature": s.temperature, "top_p": s.top_p, "top_k": s.top_k, "max_tokens": s.max_tokens},
+        "sampling": asdict(s),
         "seed": s.seed,
         "generator": writer.generator.spec.name,
         "prompt_hash": writer.generator.template_hash,

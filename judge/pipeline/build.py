@@ -279,4 +279,5 @@ _WHO = {
     Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
     Capability.VISION: "Engines with it: vllm with a model that sees, and openai endpoints with `vision: true`.",
     Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",
+    Capability.RATE: "Engines with it: vllm, transformers, openai endpoints served by vLLM, with a reward model.",
 }

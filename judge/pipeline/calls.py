@@ -286,6 +286,9 @@ class Caller:
         s = request.sampling
         digest = hashlib.blake2b(self._identity, digest_size=16)
         digest.update(f"\x1d{s.temperature!r} {s.top_p!r} {s.top_k} {s.max_tokens} {s.seed} {s.stop!r} {s.top_logprobs}".encode())
+        further = (s.min_p, s.repetition_penalty, s.presence_penalty)
+        if further != (0.0, 1.0, 0.0):  # requests without them keep the keys that they had
+            digest.update(f"\x1d{further!r}".encode())
         for message in request.messages:
             digest.update(f"\x1d{message.role}\x1f{message.exact}".encode("utf-8", "surrogatepass"))
         if request.structured is not None:

@@ -26,7 +26,7 @@ ProofRule = Literal["suspect", "always"]
 class SamplingSpec(Frozen):
     """Sampling values a recipe, or the run settings, may set; unset ones come from the level below.
 
-    `max_tokens` is room for reasoning and verdict together, in tokens.
+    `max_tokens` is room for reasoning and verdict together, in tokens. The others are those of `judge.types.Sampling`.
     """
 
     temperature: float | None = Field(default=None, ge=0, le=5)
@@ -34,6 +34,9 @@ class SamplingSpec(Frozen):
     top_k: int | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     stop: tuple[str, ...] | None = None
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=10)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
 
 
 class Turn(Frozen):

@@ -84,18 +84,20 @@ class ScriptedSettings(Frozen):
         reply: What the judge says to every request.
         replies: A JSON, JSON Lines or YAML file: a list, used in the order in which the requests arrive and then from its start
             again; or a mapping from a regular expression to the reply (the first one found in the request's messages counts).
-            Relative to the settings file. Without both, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
+            Relative to the settings file. Without all three, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
+        rate: What the scalar head of a reward model says of every conversation (recipes with `signal: scalar`).
     """
 
     kind: Literal["scripted"] = "scripted"
     model: str = "scripted"
     reply: str | None = None
     replies: str | None = None
+    rate: float | None = None
 
     @model_validator(mode="after")
     def _one_script(self) -> Self:
-        if self.reply is not None and self.replies is not None:
-            raise ValueError("give either `reply` or `replies`, not both")
+        if sum(given is not None for given in (self.reply, self.replies, self.rate)) > 1:
+            raise ValueError("give one of `reply`, `replies` and `rate`")
         return self
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from judge.engine.build import build_engine
-from judge.engine.protocol import Engine
+from judge.engine.protocol import Engine, only_rates
 from judge.engine.scripted import ScriptedEngine, located
 from judge.errors import CapabilityError, EngineError, SettingsError
 from judge.settings import ScriptedSettings
@@ -81,6 +81,35 @@ async def test_counts_and_context():
     assert "4 tokens and the model takes 3" in long.error
 
 
+@pytest.mark.parametrize(
+    ("rates", "given"),
+    [
+        pytest.param([0.25, -3], [0.25, -3.0], id="in-order"),
+        pytest.param({"Paris": 2.0, "France": -1.0}, [2.0, -1.0], id="by-phrase-first-wins"),
+        pytest.param(lambda messages: float(len(messages)), [2.0, 1.0], id="function"),
+    ],
+)
+async def test_rate(rates, given):
+    """A scalar reward model can be scripted, and a test can look at what it was shown."""
+    engine = ScriptedEngine(rates=rates, capabilities=frozenset())
+    conversations = [(Message("user", "Capital of France?"), Message("assistant", "Paris")), (Message("user", "France?"),)]
+    assert [await engine.rate(messages) for messages in conversations] == given
+    assert engine.rated == conversations
+    assert only_rates(engine)
+    with pytest.raises(EngineError, match="no replies"):
+        await engine.complete(Request(conversations[1], Sampling()))
+
+
+async def test_what_was_not_scripted_is_an_error():
+    """A script without an answer has never a number of its own."""
+    with pytest.raises(CapabilityError, match="pass `rates=`"):
+        await ScriptedEngine(["x"]).rate((Message("user", "x"),))
+    with pytest.raises(EngineError, match="ran out of rates: it has 0"):
+        await ScriptedEngine(rates=[]).rate(())
+    with pytest.raises(EngineError, match=r"no rate for .*'x'; it knows 'y'"):
+        await ScriptedEngine(rates={"y": 1.0}).rate((Message("user", "x"),))
+
+
 async def test_score_continuation():
     """Likelihood recipes are testable, and an engine that cannot score says so."""
     scoring = ScriptedEngine(["x"], scores=lambda messages, text: [-0.5] * len(text.split()))
@@ -129,6 +158,15 @@ async def test_replies_from_a_file(tmp_path, name, text, said):
     assert [(await engine.complete(ask(city))).text for city in ("Paris", "Rome", "Oslo")] == said
 
 
+async def test_a_rate_in_the_settings():
+    """A recipe for reward models is tried like any other, and one script is enough."""
+    engine = build_engine(ScriptedSettings(rate=0.5))
+    assert await engine.rate((Message("user", "x"),)) == 0.5
+    assert only_rates(engine)
+    with pytest.raises(SettingsError, match="give one of `reply`, `replies` and `rate`"):
+        ScriptedSettings(rate=0.5, reply="x")
+
+
 async def test_no_pattern_found_is_one_failed_call(tmp_path):
     """A reply that was forgotten is no grade, and the message says how to give one to the rest."""
     (tmp_path / "r.yaml").write_text("Rome: yes\n")
@@ -157,7 +195,7 @@ def test_scripted_settings():
     """A missing file, no reply at all, and other replies under the same journal are told apart."""
     with pytest.raises(SettingsError, match=r"nowhere\.yaml does not exist"):
         located(ScriptedSettings(replies="nowhere.yaml"), None)
-    with pytest.raises(SettingsError, match="needs `reply: TEXT` or `replies: FILE`"):
+    with pytest.raises(SettingsError, match="needs `reply: TEXT`, `replies: FILE` or `rate: NUMBER`"):
         build_engine(ScriptedSettings())
     one, two = (build_engine(ScriptedSettings(reply=text)) for text in ("a", "b"))
     assert one.identity != two.identity

@@ -94,6 +94,30 @@ async def test_seeded_votes_do_not_depend_on_each_other(engine):
     assert len({vote.text for vote in votes}) > 1
 
 
+REPEATS = "List the days of the week twice."
+
+
+async def test_penalties_change_even_greedy_text(engine):
+    """A recipe for a model that loops at temperature 0 can say so; neighbours in the batch have no part in it."""
+    plain = ask(REPEATS, max_tokens=24)
+    penalties = [{"repetition_penalty": 1.5}, {"presence_penalty": 2.0}]
+    penalised = [replace(plain, sampling=replace(plain.sampling, **one)) for one in penalties]
+    alone = [await engine.complete(request) for request in penalised]
+    together = await asyncio.gather(*(engine.complete(r) for r in (*penalised, ask("Well, " * 90 + REPEATS), plain)))
+    assert [done.text for done in together[:2]] == [done.text for done in alone]
+    assert len({done.text for done in (*alone, together[3])}) == 3
+
+
+async def test_min_p_of_one_is_greedy(engine):
+    """Nothing but the likeliest token passes, however hot the draw is."""
+    greedy, hot, cut = await asyncio.gather(
+        engine.complete(ask("Name an animal.")),
+        engine.complete(ask("Name an animal.", temperature=3.0, seed=5)),
+        engine.complete(ask("Name an animal.", temperature=3.0, seed=5, min_p=1.0)),
+    )
+    assert cut.text == greedy.text != hot.text
+
+
 @pytest.mark.parametrize(
     ("request_", "finish", "says"),
     [

@@ -87,3 +87,18 @@ def test_thinking_is_closed_and_continued_where_the_recipe_says_so(tmp_path, cut
     assert said.role == "assistant"
     assert said.content.index(begins) < said.content.index("aybe") < said.content.rindex(ends)
     assert said.content.endswith("VERDICT: ")
+
+
+@pytest.mark.parametrize("sampling", [{"min_p": 0.1}, {"repetition_penalty": 1.1}, {"presence_penalty": 1.5}], ids=str)
+def test_every_sampling_setting_is_sent_and_is_part_of_the_key(sampling):
+    """A reply drawn under other settings is not taken for this one from the cache."""
+    keys = set()
+    for given in ({}, sampling):
+        engine = ScriptedEngine(["VERDICT: 4"])
+        config = {"recipe": "pointwise", "rubric": "helpfulness", "sampling": given, "filters": "off"}
+        with Judge.from_config(config, engine=engine) as judge:
+            [reward] = judge.score([Sample.of("Which city is it?", "It is the city of Paris.")])
+        keys.add(reward.calls[0].key)
+    [(name, value)] = sampling.items()
+    assert getattr(engine.requests[0].sampling, name) == value
+    assert len(keys) == 2

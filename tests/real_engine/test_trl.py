@@ -60,6 +60,9 @@ class Elsewhere:
     async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
         return await self._there(self._engine.score_continuation(messages, text))
 
+    async def rate(self, messages: Sequence[Message]) -> float:
+        return await self._there(self._engine.rate(messages))
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         return self._engine.count_tokens(messages)
 

@@ -138,6 +138,18 @@ async def test_a_given_text_is_scored_by_token(local: Engine):
     assert await local.score_continuation(CAPITAL, "") == ()
 
 
+async def test_penalties_and_least_probability(local: Engine):
+    """Settings that published judges are used with reach the engine."""
+    text = "List the days of the week twice."
+    plain, repetition, presence = [
+        await local.complete(ask(text, max_tokens=24, **one))
+        for one in ({}, {"repetition_penalty": 1.5}, {"presence_penalty": 2.0})
+    ]
+    assert len({plain.text, repetition.text, presence.text}) == 3
+    hot, cut = [await local.complete(ask(text, max_tokens=24, temperature=3.0, min_p=p)) for p in (0.0, 1.0)]
+    assert cut.text == plain.text != hot.text
+
+
 async def test_cancelling_frees_the_engine(local: Engine):
     """A vote that is no longer needed stops costing."""
     task = asyncio.create_task(local.complete(ask("Tell me a very long story.", max_tokens=900)))

@@ -97,7 +97,7 @@ def message(folder: Path, **options: object) -> str:
         pytest.param(
             "recipe.yaml", "sampling: {temperature: 0}", "needs: {capabilities: [telepathy]}",
             "recipe.yaml:10: `needs.capabilities`: unknown capability `telepathy`; known: top_logprobs, score_continuation, "
-            "structured, prefill, vision, seed", id="unknown-capability",
+            "structured, prefill, vision, seed, rate", id="unknown-capability",
         ),
     ],
 )  # fmt: skip

@@ -14,6 +14,12 @@ from tests.fake_endpoint import Canned, FakeEndpoint
     ("dialect", "request_", "sent"),
     [
         pytest.param("vllm", ask(), {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}, id="vllm-all-sampling"),
+        pytest.param(
+            "vllm",
+            ask(min_p=0.1, repetition_penalty=1.1, presence_penalty=1.5),
+            {"min_p": 0.1, "repetition_penalty": 1.1, "presence_penalty": 1.5},
+            id="vllm-penalties",
+        ),
         pytest.param("vllm", ask(stop=("END",)), {"stop": ["END"], "include_stop_str_in_output": True}, id="vllm-stop-kept"),
         pytest.param(
             "vllm",
@@ -33,6 +39,13 @@ from tests.fake_endpoint import Canned, FakeEndpoint
         pytest.param("openai", ask(seed=3, max_tokens=9), {"seed": 3, "max_tokens": 9, "temperature": 0.0}, id="openai-plain"),
         pytest.param("openai", ask(stop=("END",)), {"stop": ["END"]}, id="openai-stop"),
         pytest.param("openai", ask(top_k=20), {"top_k": 20}, id="openai-top-k-where-asked-for"),
+        pytest.param(
+            "openai",
+            ask(min_p=0.1, repetition_penalty=1.1),
+            {"min_p": 0.1, "repetition_penalty": 1.1},
+            id="openai-where-asked-for",
+        ),
+        pytest.param("openai", ask(presence_penalty=1.5), {"presence_penalty": 1.5}, id="openai-presence"),
     ],
 )
 async def test_what_is_sent(dialect, request_, sent):
@@ -49,6 +62,7 @@ async def test_what_is_sent(dialect, request_, sent):
             "top_k",
             "min_p",
             "repetition_penalty",
+            "presence_penalty",
             "include_stop_str_in_output",
             "structured_outputs",
         }
