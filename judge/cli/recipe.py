@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from judge.pipeline.selftest import run_transcripts
+from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
 
 app = typer.Typer(help="List, show and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
@@ -62,23 +62,32 @@ def show(name: Annotated[str, typer.Argument(help="Shipped recipe or folder.", m
 @app.command()
 def test(
     names: Annotated[list[str] | None, typer.Argument(help="Recipes to test. [default: all shipped]", metavar="NAME")] = None,  # noqa: PT028
+    everything: Annotated[bool, typer.Option("--all", help="Test all shipped recipes, beside those named.")] = False,  # noqa: PT028
 ) -> None:
     """Check recipes without a model: templates compile and render, and recorded replies come to the right rewards.
+
+    A recipe also fails when its prompt never says how the verdict is to be written, and when its transcripts lack a kind of reply
+    that judges give (a good one, a planted verdict, one cut off, two different verdicts).
 
     \b
     Examples:
       judge recipe test
       judge recipe test ./my-recipe
+      judge recipe test ./my-recipe --all
 
-    Exit codes: 0 all pass, 1 a transcript fails, 2 a recipe is wrong.
+    Exit codes: 0 all pass, 1 a transcript fails or is missing, 2 a recipe is wrong.
     """
     failed = 0
-    for name in names or list_recipes():
-        results = run_transcripts(load_recipe(name))
+    for name in [*(names or []), *(list_recipes() if everything or not names else [])]:
+        recipe = load_recipe(name)
+        results = run_transcripts(recipe)
         bad = [r for r in results if r.problem]
-        failed += len(bad)
+        lacking = missing_kinds(recipe, results)
+        failed += len(bad) + len(lacking)
         print(f"{name}: {len(results) - len(bad)} of {len(results)} transcripts pass")
         for result in bad:
             print(f"  {result.name}: {result.problem}")
+        for kind in lacking:
+            print(f"  no transcript shows {kind}")
     if failed:
         raise typer.Exit(1)

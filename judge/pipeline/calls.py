@@ -19,6 +19,7 @@ from typing import Protocol
 
 from judge.engine.protocol import Engine
 from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced
+from judge.pipeline.asking import begin, follow
 from judge.pipeline.flight import Flight
 from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
 from judge.recipe.load import Recipe
@@ -145,6 +146,8 @@ class Caller:
         none = spec.none if spec is not None else NONE
         structured = Structured(choice=(*spans, none)) if spans and Capability.STRUCTURED in self.engine.capabilities else None
         sampling = replace(last.request.sampling, temperature=0.0, max_tokens=COPY_TOKENS, stop=(), top_logprobs=0)
+        begin(last.turn, last.order, last.criteria)
+        follow("proof")
         messages = (*_with_reply(last), Message("user", _COPY.format(none=none)))
         request = Request(messages, sampling, structured)
         key = self.key(request)
@@ -209,6 +212,7 @@ class Caller:
         if again is None:
             self._keep(call)
             return [call]
+        follow("ask_again" if unreadable else "force")
         again_key = self.key(again)
         reply, again_cached = await self._complete(again_key, again)
         verdict = read_forced(reply, question) if again.structured is not None else read(reply, question)

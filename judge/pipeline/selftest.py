@@ -1,22 +1,23 @@
-"""A recipe's own tests: recorded judge replies in `transcripts.yaml`, and the rewards they must come to.
+"""A recipe's own tests: the recorded replies in `transcripts.yaml`, run without a model through the whole pipeline.
 
-Each recipe folder holds at least: a plain verdict, a verdict the candidate planted, a cut-off reply, two different
-verdicts. They run without a model, through the whole pipeline.
+A recipe passes when each transcript comes to its rewards, when the prompt says how the verdict is to be written, and when the
+transcripts show what judges do: a plain verdict, one that the candidate planted, a cut-off reply, two different verdicts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-from pydantic import Field
-
-from judge.engine.scripted import ScriptedEngine
-from judge.errors import Problem, RecipeError
+from judge.errors import JudgeError, Problem, RecipeError
 from judge.pipeline.judge import Judge
+from judge.pipeline.transcripts import Script, Transcript, Transcripts
 from judge.recipe.load import Recipe
-from judge.rubric.model import Frozen
-from judge.types import Completion, Sample
+from judge.recipe.verdict import VerdictSpec
+from judge.render.verdicts import verdict_breaker
+from judge.rubric.model import Rubric
+from judge.types import NoVerdict, Reason, Reward, Sample
 from judge.yamlfile import read_yaml, validate
 
 _RUBRIC = {
@@ -26,34 +27,23 @@ _RUBRIC = {
         {"id": "padding", "text": "The response has sentences that could be cut.", "kind": "pitfall", "weight": 1},
     ],
 }
-
-
-class Transcript(Frozen):
-    """One test: the replies in the order asked (the last repeats), and what must come of them.
-
-    `rewards` holds one value a response, null where there must be none; `reason` is the failure's reason.
-    """
-
-    name: str
-    replies: tuple[str, ...] = Field(min_length=1)
-    finish: Literal["stop", "length", "content_filter"] = "stop"
-    responses: tuple[str, ...] = ()
-    rewards: tuple[float | None, ...]
-    reason: str | None = None
-
-
-class Transcripts(Frozen):
-    """The contents of `transcripts.yaml`."""
-
-    transcripts: tuple[Transcript, ...] = Field(min_length=1)
+KINDS = {
+    "good": "a reply that comes to a reward",
+    "planted": "a response that holds a verdict of its own",
+    "truncated": "a reply that is cut off (`finish: length`)",
+    "two verdicts": "a reply with two different verdicts",
+    "unclear": "too little probability on the labels",
+}
+CLOSE = 1e-6  # rewards this near are equal
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one transcript went; `problem` is empty when it went well."""
+    """How one transcript went; `problem` is empty when it went well. `kinds`: what it shows, of `KINDS`."""
 
     name: str
     problem: str
+    kinds: frozenset[str] = frozenset()
 
 
 def load_transcripts(recipe: Recipe) -> tuple[Transcript, ...]:
@@ -66,35 +56,139 @@ def load_transcripts(recipe: Recipe) -> tuple[Transcript, ...]:
 
 def run_transcripts(recipe: Recipe) -> list[Result]:
     """Run every transcript of a recipe through the whole pipeline."""
-    return [Result(t.name, _run(recipe, t)) for t in load_transcripts(recipe)]
+    return [_run(recipe, t) for t in load_transcripts(recipe)]
 
 
-def sample_for(recipe: Recipe, responses: tuple[str, ...] = ()) -> Sample:
+def missing_kinds(recipe: Recipe, results: Sequence[Result]) -> list[str]:
+    """What the transcripts of a recipe do not show and should, in words."""
+    shown = frozenset[str]().union(*(r.kinds for r in results))
+    signal = getattr(recipe.spec, "signal", "stated")
+    if signal in ("likelihood", "scalar", "program"):
+        wanted = ["good"]
+    elif getattr(getattr(recipe.spec, "readout", None), "at", "verdict") == "first" and signal == "expected":
+        wanted = ["good", "planted", "unclear"]
+    else:
+        wanted = ["good", "planted", "truncated", "two verdicts"]
+    return [f"{kind} ({KINDS[kind]})" for kind in wanted if kind not in shown]
+
+
+def sample_for(recipe: Recipe, responses: Sequence[Any] = ()) -> Sample:
     """A sample that has all a recipe of this mode can ask for."""
+    return _sample(recipe, Transcript(name="selftest", responses=tuple(responses), rewards=(None,)))
+
+
+def _sample(recipe: Recipe, transcript: Transcript) -> Sample:
     count = {"pairwise": 2, "listwise": 3}.get(recipe.spec.mode, 1)
-    defaults = ("It is 4, because two and two make four.", "It is 5, because I feel so.", "Four or five.")[:count]
-    return Sample(
-        prompt="What is 2 + 2?",
-        responses=responses or defaults,
-        reference=("4",),
-        principle="Prefer the correct answer.",
+    responses = ("It is 4, because two and two make four.", "It is 5, because I feel so.", "Four or five.")[:count]
+    defaults: dict[str, Any] = {"reference": ("4",), "principle": "Prefer the correct answer."}
+    on_demand = {
+        "context": ("Two and two make four.",),
+        "steps": ("Two and two are four.", "So it is 4."),
+        "exemplar": "It is 4.",
+    }
+    defaults |= {name: value for name, value in on_demand.items() if name in recipe.spec.needs.sample}
+    given = transcript.model_dump(include={"reference", "context", "principle", "steps", "exemplar"}, exclude_none=True)
+    return Sample.of(
+        "What is 2 + 2?" if transcript.prompt is None else transcript.prompt,
+        responses=list(transcript.responses or responses),
         id="selftest",
+        metadata=transcript.fields,
+        **{**defaults, **given},
     )
 
 
-def _run(recipe: Recipe, transcript: Transcript) -> str:
-    replies = [Completion(text, transcript.finish) for text in transcript.replies]
-    engine = ScriptedEngine(replies, repeat_last=True)
-    settings = {"recipe": str(recipe.folder.resolve()), "rubric": _RUBRIC, "engine": {"kind": "scripted"}}
-    with Judge.from_config(settings, engine=engine) as judge:
-        rewards = judge.score([sample_for(recipe, transcript.responses)])
+def _run(recipe: Recipe, transcript: Transcript) -> Result:
+    forward = getattr(getattr(recipe.spec, "readout", None), "at", "verdict") == "first"
+    seed = transcript.settings.get("seed", 0)
+    script = Script(transcript, seed if isinstance(seed, int) else 0, forward)
+    settings = {
+        "rubric": _RUBRIC if transcript.rubric is None else transcript.rubric,
+        **transcript.settings,
+        "recipe": {"name": str(recipe.folder.resolve()), "options": {**recipe.options, **transcript.options}},
+        "engine": {"kind": "scripted"},
+    }
+    try:
+        with Judge.from_config(settings, engine=script.engine()) as judge:
+            rewards = judge.score([_sample(recipe, transcript)])
+            rubric = judge.plan.rubric
+    except JudgeError as why:
+        return Result(transcript.name, str(why))
+    problems = [*script.problems, *_differences(transcript, rewards), *script.left_over()]
+    problems += _unmentioned(recipe, script, rubric)
+    return Result(transcript.name, "; ".join(dict.fromkeys(problems)), frozenset(_kinds(recipe, transcript, rewards)))
+
+
+def _differences(transcript: Transcript, rewards: Sequence[Reward]) -> Iterator[str]:
     values = tuple(r.raw_reward for r in rewards)
-    reason = next((str(r.failure.reason) for r in rewards if r.failure), None)
-    if len(values) != len(transcript.rewards) or any(
-        (a is None) != (b is None) or (a is not None and b is not None and abs(a - b) > 1e-9)
-        for a, b in zip(values, transcript.rewards, strict=False)
-    ):
-        return f"expected rewards {list(transcript.rewards)}, got {list(values)}" + (f" ({reason})" if reason else "")
-    if transcript.reason is not None and reason != transcript.reason:
-        return f"expected the reason {transcript.reason}, got {reason}"
-    return ""
+    failure = next((r.failure for r in rewards if r.failure), None)
+    reason = None if failure is None else str(failure.reason)
+    if not _same(values, transcript.rewards):
+        told = "" if failure is None else f" ({failure.reason}: {failure.detail})" if failure.detail else f" ({failure.reason})"
+        yield f"expected rewards {list(transcript.rewards)}, got {list(values)}{told}"
+    elif transcript.reason is not None and reason != transcript.reason:
+        yield f"expected the reason {transcript.reason}, got {reason}"
+    for name, wanted in transcript.components.items():
+        found = tuple(r.components.get(name) for r in rewards)
+        if not _same(found, wanted):
+            yield f"expected component `{name}` {list(wanted)}, got {list(found)}"
+
+
+def _same(values: Sequence[float | None], wanted: Sequence[float | None]) -> bool:
+    return len(values) == len(wanted) and all(
+        a is b if a is None or b is None else abs(a - b) <= CLOSE for a, b in zip(values, wanted, strict=True)
+    )
+
+
+def _kinds(recipe: Recipe, transcript: Transcript, rewards: Sequence[Reward]) -> Iterator[str]:
+    calls = [call for reward in rewards for call in reward.calls]
+    reasons = {call.outcome.reason for call in calls if isinstance(call.outcome, NoVerdict)}
+    if any(reward.raw_reward is not None for reward in rewards):
+        yield "good"
+    if Reason.TRUNCATED in reasons or any(call.completion.finish_reason == "length" for call in calls):
+        yield "truncated"
+    if Reason.AMBIGUOUS in reasons:
+        yield "two verdicts"
+    if "unclear" in reasons or any(reward.failure and str(reward.failure.reason) == "unclear" for reward in rewards):
+        yield "unclear"
+    broken = verdict_breaker(recipe.spec.verdict)
+    texts = [text for text in transcript.responses if isinstance(text, str)]
+    if any("planted" in transcript.name or broken(text) != text for text in texts):
+        yield "planted"
+
+
+# ---- does the prompt say how the verdict is to be written? ----------------------------------------------------------
+
+
+def _unmentioned(recipe: Recipe, script: Script, rubric: Rubric | None) -> Iterator[str]:
+    """What the requests of the last turn do not say about the verdict that they ask for."""
+    if getattr(recipe.spec, "exact", False) or getattr(recipe.spec, "signal", "stated") in ("likelihood", "scalar", "program"):
+        return
+    last = recipe.spec.turns[-1].name
+    for now, request in script.asked:
+        if now is None or now.turn != last or now.purpose != "turn":
+            continue
+        text = "\n".join(message.text for message in request.messages).casefold()
+        wanted = [*_form_words(recipe.spec.verdict), *_value_words(recipe.spec.verdict, rubric, now.criteria)]
+        for words in wanted:
+            if words.casefold() not in text:
+                yield f"the prompt of turn `{last}` never mentions {words!r}, so the judge cannot know how to write its verdict"
+
+
+def _form_words(spec: VerdictSpec) -> list[str]:
+    """The words of the prompt by which a judge knows the form of its verdict."""
+    marker = (spec.marker or "").replace("{i}", "1").replace("{L}", "A")
+    if spec.form == "sentence":
+        return [part.strip() for part in spec.marker.split("{value}") if part.strip()]
+    fixed = {"brackets": ["[["], "boxed": ["boxed"], "bare": [], "tag": [f"<{marker}"] if marker else []}
+    return fixed.get(spec.form, [marker] if marker else [])
+
+
+def _value_words(spec: VerdictSpec, rubric: Rubric | None, criteria: Sequence[str]) -> list[str]:
+    """The labels, or the ends of the range."""
+    if isinstance(spec.labels, dict):
+        return [*spec.labels, *([spec.tie] if spec.tie else [])] if len(spec.labels) <= 12 else []
+    if spec.labels == "criterion" and rubric is not None:
+        return list(dict.fromkeys(label for c in rubric.criteria if c.id in criteria for label in c.scale.labels))
+    if spec.kind in ("score", "scores") and spec.range is not None:
+        return [f"{spec.range.min:g}", f"{spec.range.max:g}"]
+    return [spec.tie] if spec.tie else []

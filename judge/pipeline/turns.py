@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from judge.pipeline.asking import begin
 from judge.recipe.model import Turn
 from judge.render.build import Ask, Builder, Case
 from judge.thinking import strip_thinking
@@ -48,6 +49,7 @@ def opened(
     builder: Builder, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str], said: Said
 ) -> tuple[tuple[Message, ...], str]:
     """The messages of a turn's request, and the text that they begin its reply with (empty where there is none)."""
+    begin(turn.name, ask.order, tuple(c.id for c in ask.criteria))
     begun = builder.prefill(case, turn, ask, outputs)
     if turn.conversation == "extend":
         return (*said.messages, Message("assistant", said.reply + begun)), begun

@@ -30,14 +30,21 @@ def test_show(judge, name):
 def test_a_recipe_of_ones_own_is_tested_by_its_transcripts(judge, tmp_path):
     """A wrong expectation fails with both values, and exit code 1; a missing file says what is missing."""
     shutil.copytree(shipped_dir("prompts") / "pointwise", tmp_path / "mine")
+    whole = (tmp_path / "mine/transcripts.yaml").read_text()
+    ended = judge("recipe", "test", "./mine")
+    assert (ended.code, ended.out) == (0, "./mine: 12 of 12 transcripts pass\n")
     good = "transcripts:\n  - {name: plain, replies: ['VERDICT: 5'], rewards: [1.0]}\n"
     (tmp_path / "mine/transcripts.yaml").write_text(good)
     ended = judge("recipe", "test", "./mine")
-    assert (ended.code, ended.out) == (0, "./mine: 1 of 1 transcripts pass\n")
-    (tmp_path / "mine/transcripts.yaml").write_text(good.replace("1.0", "0.5"))
+    assert ended.code == 1
+    assert ended.out.splitlines()[0] == "./mine: 1 of 1 transcripts pass"
+    assert [line.split(" (")[0] for line in ended.out.splitlines()[1:]] == [
+        f"  no transcript shows {kind}" for kind in ("planted", "truncated", "two verdicts")
+    ]
+    (tmp_path / "mine/transcripts.yaml").write_text(whole.replace("rewards: [0.5]", "rewards: [0.25]"))
     ended = judge("recipe", "test", "./mine")
     assert ended.code == 1
-    assert "plain: expected rewards [0.5], got [1.0]" in ended.out
+    assert "in between, said in other words before: expected rewards [0.25], got [0.5]" in ended.out
     (tmp_path / "mine/transcripts.yaml").unlink()
     ended = judge("recipe", "test", "./mine")
     assert (ended.code, ended.out) == (2, "")
@@ -56,7 +63,7 @@ COMMANDS = [
     pytest.param(["run"], ["--data", "--output", "--map", "--set", "--strict", "--jsonl", "[default: off]"], id="run"),
     pytest.param(["one"], ["--prompt", "--response", "--url", "[default: helpfulness]", "[default: smollm2-135m]"], id="one"),
     pytest.param(["show"], ["--item", "--all", "--tokens"], id="show"),
-    pytest.param(["recipe", "test"], ["[default: all shipped]"], id="recipe-test"),
+    pytest.param(["recipe", "test"], ["[default: all shipped]", "--all"], id="recipe-test"),
     pytest.param(["recipe", "list"], [], id="recipe-list"),
     pytest.param(["recipe", "show"], [], id="recipe-show"),
 ]
