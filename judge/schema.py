@@ -56,6 +56,7 @@ class UncertaintyOut(Out):
     expected: FiniteNumber | None
     entropy: FiniteNumber | None
     order_gap: FiniteNumber | None
+    variance: FiniteNumber | None = None
 
 
 class CallOut(Out):

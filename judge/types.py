@@ -343,6 +343,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     ENGINE_ERROR = "engine_error"
     TIMEOUT = "timeout"
+    UNCLEAR = "unclear"  # its probabilities say too little about the values of the scale
     OVER_LENGTH = "over_length"  # the prompt does not fit the judge's context
     LOW_QUORUM = "low_quorum"  # too few votes were valid
     INCOMPLETE = "incomplete"  # some criteria have no verdict, and the partial policy does not allow that
@@ -363,6 +364,8 @@ class Verdict:
         forced: Read from a structured continuation, because the free text held no verdict.
         expected: Mean of the scale under the judge's own log-probabilities, in [0, 1], where reported.
         entropy: Of the same distribution, in nats.
+        variance: Of the score under it, in [0, 0.25].
+        probabilities: Value -> its probability, with sum 1.
         copied: The words of the response that state its answer, as the judge copied them; None where it copied none.
     """
 
@@ -372,6 +375,8 @@ class Verdict:
     expected: float | None = None
     entropy: float | None = None
     copied: str | None = None
+    variance: float | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,6 +458,7 @@ class Uncertainty:
         expected: Reward from the judge's log-probabilities instead of its stated words.
         entropy: Mean entropy of the verdict distribution, nats.
         order_gap: |first order - second order|, where both were asked.
+        variance: Mean variance of the score under the verdict distribution.
     """
 
     spread: float | None = None
@@ -460,6 +466,7 @@ class Uncertainty:
     expected: float | None = None
     entropy: float | None = None
     order_gap: float | None = None
+    variance: float | None = None
 
 
 def _short(value: float | None) -> str:

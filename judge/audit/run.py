@@ -75,7 +75,7 @@ async def run_audit(
     readings = read_results(judged.results)
     place = {p.name: i for i, p in enumerate(probes)}
     rows = tuple(sorted(probe_metrics(readings, seed), key=lambda row: place[row.probe.name]))
-    order = (plan.settings.order or plan.recipe.spec.order) if mode in SEVERAL else ""
+    order = plan.order if mode in SEVERAL else ""
     used = {row.probe.name for row in rows}
     skipped = tuple(p.name for p in probes if p.name not in used)
     return Audit(plan, data, seed, loaded, judged, order, skipped, rows, summarise(readings, rows, seed))

@@ -30,6 +30,7 @@ _EXTRA = {
     "again": "that ask once more for a verdict that a reply does not state",
     "proofs": "that ask for the words of the response behind a positive verdict",
     "unsure": "about criteria that a program was to decide and cannot",
+    "priors": "that ask what the judge leans to without a response; completions of one prompt share them",
 }
 CallCount = Callable[[tuple[Message, ...]], int]
 

@@ -33,7 +33,7 @@ DROP TABLE IF EXISTS verdicts;
 DROP TABLE IF EXISTS samples;
 CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
-  components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, explanation TEXT,
+  components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, variance REAL, explanation TEXT,
   judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
   stages TEXT, whole TEXT);
 CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
@@ -41,7 +41,7 @@ CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
-_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 23)})"
+_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 24)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
@@ -265,6 +265,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         u.expected,
         u.entropy,
         u.order_gap,
+        u.variance,
         clean(reward.explanation),
         reward.judge_calls,
         sum(c.completion.prompt_tokens for c in reward.calls),

@@ -17,7 +17,7 @@ from judge.batch.store import Store
 from judge.errors import OutputError
 
 _REWARDS_SQL = """SELECT r.row, id, grp, response_index, reward, raw_reward, status, reason, detail, flags, components, spread,
-  missing, expected, entropy, order_gap, explanation, judge_calls, prompt_tokens, completion_tokens, stages,
+  missing, expected, entropy, order_gap, variance, explanation, judge_calls, prompt_tokens, completion_tokens, stages,
   s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
@@ -46,6 +46,7 @@ def _schemas() -> tuple[Any, Any]:
             ("expected", pa.float64()),
             ("entropy", pa.float64()),
             ("order_gap", pa.float64()),
+            ("variance", pa.float64()),
             ("explanation", pa.string()),
             ("judge_calls", pa.int32()),
             ("prompt_tokens", pa.int64()),
@@ -102,12 +103,12 @@ class _RewardTable:
         self.schema = pa.schema([*schema, *more])
 
     def record(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        stages = [{"step": name, "reward": value} for name, value in json.loads(row[20])] if row[20] else None
+        stages = [{"step": name, "reward": value} for name, value in json.loads(row[21])] if row[21] else None
         components = _loads(row[10])
-        data = json.loads(row[23]) if row[23] else {}
+        data = json.loads(row[24]) if row[24] else {}
         kept = [as_kind(data.get(name), kind) for _, name, kind in self._kept]
         criteria = [components.get(name) for _, name in self._criteria]
-        return (*row[:9], _loads(row[9]), list(components.items()), *row[11:20], stages, *row[21:23], *kept, *criteria)
+        return (*row[:9], _loads(row[9]), list(components.items()), *row[11:21], stages, *row[22:24], *kept, *criteria)
 
 
 def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:

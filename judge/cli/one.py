@@ -227,7 +227,13 @@ def _print_components(reward: Reward, rubric: Rubric | None) -> None:
 
 def _print_uncertainty(reward: Reward) -> None:
     u = reward.uncertainty
-    figures = {"spread": u.spread, "expected": u.expected, "entropy (nats)": u.entropy, "order gap": u.order_gap or None}
+    figures = {
+        "spread": u.spread,
+        "expected": u.expected,
+        "variance": u.variance,
+        "entropy (nats)": u.entropy,
+        "order gap": u.order_gap or None,
+    }
     known = [f"{name} {value:.3f}" for name, value in figures.items() if value is not None]
     if known:
         print("uncertainty: " + ", ".join(known))
@@ -241,7 +247,7 @@ def _plain(reward: Reward) -> dict[str, Any]:
         "raw_reward": reward.raw_reward,
         "failure": {"reason": str(reward.failure.reason), "detail": reward.failure.detail} if reward.failure else None,
         "components": dict(reward.components),
-        "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap")},
+        "uncertainty": {n: getattr(u, n) for n in ("spread", "missing", "expected", "entropy", "order_gap", "variance")},
         "flags": [{"name": f.name, "detail": f.detail} for f in reward.flags],
         "explanation": reward.explanation,
         "calls": [c.plain() for c in reward.calls],

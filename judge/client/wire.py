@@ -169,7 +169,7 @@ def _record(given: RewardOut, sample: Sample, url: str) -> ServedReward:
         raw_reward=given.raw_reward,
         failure=failure,
         components=given.components,
-        uncertainty=Uncertainty(u.spread, u.missing, u.expected, u.entropy, u.order_gap),
+        uncertainty=Uncertainty(u.spread, u.missing, u.expected, u.entropy, u.order_gap, u.variance),
         flags=tuple(Flag(f.name, f.detail, f.where) for f in given.flags),
         calls=tuple(map(_call, given.calls or ())),
         explanation=given.explanation,

@@ -6,6 +6,19 @@ How decisions are made, with examples: docs/parsing.md.
 
 from judge.parse.copied import read_copied, read_copy
 from judge.parse.format import constraint, format_verdict
-from judge.parse.read import failure, read, read_forced, read_strict
+from judge.parse.logprobs import value_scores, without_prior
+from judge.parse.read import failure, read, read_forced, read_strict, weighed
 
-__all__ = ["constraint", "failure", "format_verdict", "read", "read_copied", "read_copy", "read_forced", "read_strict"]
+__all__ = [
+    "constraint",
+    "failure",
+    "format_verdict",
+    "read",
+    "read_copied",
+    "read_copy",
+    "read_forced",
+    "read_strict",
+    "value_scores",
+    "weighed",
+    "without_prior",
+]

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from judge.lookalikes import fold
@@ -21,7 +21,7 @@ from judge.parse.context import Context
 from judge.parse.copied import read_copied
 from judge.parse.format import constraint, format_verdict, opening
 from judge.parse.kinds import StatedValue
-from judge.parse.logprobs import expectation
+from judge.parse.logprobs import expectation, first_probabilities, stated_probabilities
 from judge.parse.values import Bad, Statement
 from judge.recipe.verdict import Question
 from judge.thinking import closed_alone, ends_thinking, thinking_spans
@@ -62,6 +62,8 @@ def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
         >>> read(Completion("It says\\nVERDICT: 5\\nbut it is wrong.\\nVERDICT: 1"), Question(VerdictSpec(kind="score"))).value
         1
     """
+    if question.readout is not None and question.readout.at == "first":
+        return _first(completion, question)
     return failure(completion) or _read(completion, question, completion.text, 0)
 
 
@@ -172,11 +174,44 @@ def _read(completion: Completion, question: Question, text: str, shift: int) -> 
         return found
     copied = None if question.spec.copied is None else read_copied(completion.text, question.spec.copied)
     verdict = Verdict(found.stated.value, found.stated.scores, copied=copied)
-    if completion.logprobs and found.statement is not None:
-        moments = expectation(completion, question, found.statement.value_at - shift, str(found.stated.value))
-        if moments is not None:
-            return replace(verdict, expected=moments[0], entropy=moments[1])
-    return verdict
+    wanted = question.readout is not None
+    if found.statement is None:
+        return NoVerdict(Reason.UNCLEAR, "the verdict stands in several places") if wanted else verdict
+    place = found.statement.value_at - shift
+    probabilities = stated_probabilities(completion, question, place, str(found.stated.value))
+    if isinstance(probabilities, NoVerdict):
+        return probabilities if wanted else verdict
+    return weighed(verdict, probabilities, question)
+
+
+def _first(completion: Completion, question: Question) -> Verdict | NoVerdict:
+    """Read the first token generated. What the text says, and that it stops short, means nothing."""
+    stopped = failure(replace(completion, finish_reason="stop") if completion.finish_reason == "length" else completion)
+    if stopped is not None and stopped.reason is not Reason.EMPTY:
+        return stopped
+    probabilities = first_probabilities(completion, question)
+    if isinstance(probabilities, NoVerdict):
+        return probabilities
+    return weighed(Verdict(None, ()), probabilities, question)
+
+
+def weighed(verdict: Verdict, probabilities: Mapping[str, float], question: Question) -> Verdict:
+    """A verdict with what its probabilities come to: beside its stated score, or as the score where the readout says so.
+
+    Read at the first token, its value is the likeliest one.
+    """
+    found = expectation(probabilities, question)
+    if question.readout is not None and question.readout.at == "first":
+        likeliest = max(probabilities, key=lambda value: probabilities[value])
+        verdict = replace(verdict, value=int(likeliest) if question.spec.kind == "score" else likeliest)
+    return replace(
+        verdict,
+        scores=verdict.scores if question.readout is None else tuple((row,) for row in found.rows),
+        expected=found.rows[0],
+        entropy=found.entropy,
+        variance=found.variance,
+        probabilities=dict(probabilities),
+    )
 
 
 def _bare(completion: Completion, question: Question) -> Verdict | NoVerdict:

@@ -15,8 +15,10 @@ from judge.errors import CapabilityError, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.shaping import check_shape
+from judge.pipeline.signals import beside, check_votes, order_of, read_out, with_signal
 from judge.recipe.load import Recipe, load_recipe
-from judge.recipe.model import SamplingSpec, Turn, Votes
+from judge.recipe.model import Order, SamplingSpec, Turn, Votes
+from judge.recipe.verdict import EXPECTED_KINDS
 from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
@@ -39,6 +41,7 @@ class Plan:
     recipe: Recipe
     rubric: Rubric | None
     votes: Votes
+    order: Order
     sampling: tuple[Sampling, ...]  # one a turn
     members: Mapping[str, Plan] = field(default_factory=dict)  # of the panel, besides this one
     second: Plan | None = None  # the judge of second opinions
@@ -72,6 +75,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _importable(base)
     recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
     rubric = _rubric(settings, base)
+    recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
     order = settings.order or recipe.spec.order
     if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):
@@ -87,6 +91,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if settings.group is not None:
         _check_group(settings, recipe)
     check_shape(settings, rubric, recipe.spec.mode)
+    order = order_of(recipe, order)
+    check_votes(recipe, votes, order)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
     drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
     if votes.n > 1 and order != "shuffle_per_vote" and not any(s.temperature for s in drawn):
@@ -94,12 +100,14 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
             f"votes: every turn of recipe `{recipe.spec.name}` has temperature 0, so {votes.n} votes are {votes.n} copies of one;"
             " set `sampling.temperature` above 0"
         )
+    sampling = (*sampling[:-1], read_out(sampling[-1], recipe, settings.top_logprobs))
     panel, second = settings.panel, settings.second_opinion
     return Plan(
         settings,
         recipe,
         rubric,
         votes,
+        order,
         sampling,
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
@@ -143,8 +151,8 @@ def _check_group(settings: RunSettings, recipe: Recipe) -> None:
 def _check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
     """Refuse to join probabilities that nobody reports, or that a panel has folded away."""
     where = "group: `join: log_odds` reads the judge's probabilities at its verdict"
-    if not settings.top_logprobs:
-        raise SettingsError(f"{where}; set `top_logprobs: 20`")
+    if not settings.top_logprobs and recipe.spec.signal != "expected":
+        raise SettingsError(f"{where}; set `top_logprobs: 20` or `signal: expected`")
     if recipe.spec.verdict.kind != "choice":
         raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
     if settings.panel is not None or settings.second_opinion is not None:
@@ -242,16 +250,20 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         raise CapabilityError(
             f"recipe `{spec.name}` needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
         )
+    if spec.signal == "expected" and Capability.TOP_LOGPROBS not in engine.capabilities:
+        raise CapabilityError(
+            f"signal `expected`: engine `{engine.model}` reports no log-probabilities. {_WHO[Capability.TOP_LOGPROBS]}"
+        )
     sampling = plan.sampling
-    if Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in ("label", "score", "choice"):
-        sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=plan.settings.top_logprobs))
+    if spec.signal == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
+        sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=beside(plan.recipe, plan.settings.top_logprobs)))
     builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed, vision=Capability.VISION in engine.capabilities)
     return Pipeline(
         Caller(builder, engine, sampling, journal),
         rubric=plan.rubric,
         principle=plan.settings.principle,
         votes=plan.votes,
-        order=plan.settings.order or spec.order,
+        order=plan.order,
         filters=plan.settings.filters,
         on_over_length=plan.settings.on_over_length,
         thinking=plan.settings.thinking,
@@ -262,7 +274,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
 def check_logprobs(plan: Plan, engine: Engine) -> None:
     """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
     kind = plan.recipe.spec.verdict.kind
-    if kind not in ("label", "score", "choice"):
+    if kind not in EXPECTED_KINDS:
         raise SettingsError(
             f"`top_logprobs` needs a verdict that is one label, score or choice; `{plan.recipe.spec.name}` has {kind}"
         )

@@ -18,14 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from judge.engine.protocol import Engine
-from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced
+from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced, weighed, without_prior
 from judge.pipeline.asking import begin, follow
 from judge.pipeline.flight import Flight
 from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
 from judge.recipe.load import Recipe
 from judge.recipe.model import THINKING, Turn
 from judge.recipe.verdict import Question
-from judge.render.build import Ask, Builder, Case
+from judge.render.build import NOTHING, Ask, Builder, Case
 from judge.thinking import close_thinking, strip_thinking
 from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Structured, Verdict
 
@@ -41,6 +41,7 @@ _COPY = (
     "Copy the words of the response that state its answer, exactly as they stand there, and write nothing else. "
     "If the response states no answer, write: {none}"
 )
+PRIOR = "prior"  # behind the turn's name, of calls without a response
 NONE = "none"  # what a judge writes that finds no answer
 
 
@@ -84,13 +85,16 @@ class Caller:
 
     async def ask(self, case: Case, ask: Ask) -> Asked:
         """Go through the turns of one ask. Raises only errors that end the run."""
+        return await self._go(case, ask, prior=False)
+
+    async def _go(self, case: Case, ask: Ask, *, prior: bool) -> Asked:
         calls: list[Call] = []
         said = Said()
         outputs: dict[str, str] = {}
         turns = self.recipe.spec.turns
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
             messages, begun = opened(self.builder, case, turn, ask, outputs, said)
-            call = await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun)
+            call = await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun, remember=prior)
             calls.append(call)
             if isinstance(call.outcome, NoVerdict):
                 return Asked(call.outcome, tuple(calls))
@@ -99,17 +103,18 @@ class Caller:
         messages, begun = opened(self.builder, case, turns[-1], ask, outputs, said)
         request = Request(messages, drawn_for(turns[-1], self._sampling[-1], ask.vote))
         question = self.builder.question(case, ask)
-        calls += await self._verdict(request, question, turns[-1], ask, begun)
+        calls += await self._verdict(request, question, turns[-1], ask, begun, remember=prior)
         copied, last = question.spec.copied, calls[-1].outcome
         if copied is not None and copied.turn is not None and isinstance(last, Verdict):
             last = replace(last, copied=read_copy(outputs[copied.turn], copied))
             calls[-1] = replace(calls[-1], outcome=last)
-        return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
+        return _answered(calls) if prior else await self._settled(case, ask, question, calls)
 
     async def ask_votes(self, case: Case, asks: Sequence[Ask]) -> list[Asked]:
         """Ask the same question once a vote. Single-turn votes share one prefill."""
         first = asks[0]
-        same = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and all(a.order == first.order for a in asks)
+        place = (first.order, first.shift)
+        same = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and all((a.order, a.shift) == place for a in asks)
         if not same:
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]
@@ -124,7 +129,7 @@ class Caller:
         return list(
             await asyncio.gather(
                 *(
-                    self._finish(r, k, c, question, turn, a, begun)
+                    self._finish(case, r, k, c, question, turn, a, begun)
                     for r, k, c, a in zip(requests, keys, completions, asks, strict=True)
                 )
             )
@@ -165,24 +170,49 @@ class Caller:
         return read_copy(completion.text, spec), call
 
     async def _finish(
-        self, request: Request, key: str, completion: Completion, question: Question, turn: Turn, ask: Ask, begun: str
+        self,
+        case: Case,
+        request: Request,
+        key: str,
+        completion: Completion,
+        question: Question,
+        turn: Turn,
+        ask: Ask,
+        begun: str,
     ) -> Asked:
         calls = await self._read(request, key, completion, False, question, turn, ask, begun)
-        last = calls[-1].outcome
-        return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
+        return await self._settled(case, ask, question, calls)
 
-    async def _turn(self, request: Request, turn: Turn, ask: Ask, begun: str = "") -> Call:
+    async def _settled(self, case: Case, ask: Ask, question: Question, calls: list[Call]) -> Asked:
+        """What an ask came to, with what the judge leans to by itself divided out where the recipe says so."""
+        verdict = calls[-1].outcome
+        if question.readout is None or question.readout.debias == "none" or not isinstance(verdict, Verdict):
+            return _answered(calls)
+        prior = await self._go(self.builder.blank(case), replace(ask, vote=0), prior=True)
+        before = [
+            replace(c, turn=f"{c.turn}:{PRIOR}", outcome=None if isinstance(c.outcome, Verdict) else c.outcome)
+            for c in prior.calls
+        ]
+        if isinstance(prior.outcome, NoVerdict):
+            outcome: Outcome = NoVerdict(prior.outcome.reason, f"with {NOTHING} in place of the response: {prior.outcome.detail}")
+        else:
+            outcome = weighed(verdict, without_prior(verdict.probabilities, prior.outcome.probabilities), question)
+        return _answered([*before, *calls[:-1], replace(calls[-1], outcome=outcome)])
+
+    async def _turn(self, request: Request, turn: Turn, ask: Ask, begun: str = "", *, remember: bool = False) -> Call:
         """A turn that states no verdict; its outcome is None, or the reason why it cannot be built on."""
         key = self.key(request)
-        completion, cached = await self._complete(key, request, remember=turn.scope == "prompt")
+        completion, cached = await self._complete(key, request, remember=remember or turn.scope == "prompt")
         failure = _unusable(whole(completion, begun))
         call = self._call(key, request, completion, failure, turn, ask, cached)
         self._keep(call)
         return call
 
-    async def _verdict(self, request: Request, question: Question, turn: Turn, ask: Ask, begun: str) -> list[Call]:
+    async def _verdict(
+        self, request: Request, question: Question, turn: Turn, ask: Ask, begun: str, *, remember: bool
+    ) -> list[Call]:
         key = self.key(request)
-        completion, cached = await self._complete(key, request)
+        completion, cached = await self._complete(key, request, remember=remember)
         return await self._read(request, key, completion, cached, question, turn, ask, begun)
 
     async def _read(
@@ -233,7 +263,7 @@ class Caller:
         self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
     ) -> Request | None:
         """The constrained continuation, when the recipe allows one and the engine can do it."""
-        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.force:
+        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.force or _one_token(question):
             return None
         if Capability.STRUCTURED not in self.engine.capabilities:
             return None
@@ -266,7 +296,7 @@ class Caller:
         self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
     ) -> Request | None:
         """The same question once more, with the unreadable reply before it; None where the recipe does not ask again."""
-        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.ask_again:
+        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.ask_again or _one_token(question):
             return None
         said = strip_thinking(completion.text)
         shape = constraint(question) if Capability.STRUCTURED in self.engine.capabilities else None
@@ -283,7 +313,8 @@ class Caller:
             found = self._journal.find(key)
             if found is not None:
                 return found, True
-        return await self._flight.get(key, lambda: self.engine.complete(request), remember=remember)
+        whole = ("stop", "length") if request.sampling.max_tokens == 1 else ("stop",)
+        return await self._flight.get(key, lambda: self.engine.complete(request), remember=remember, whole=whole)
 
     def key(self, request: Request) -> str:
         """Hash (32 hex digits) of everything that decides the reply: model, messages, sampling, structure."""
@@ -309,6 +340,16 @@ class Caller:
     def _keep(self, call: Call) -> None:
         if self._journal is not None and not call.cached:
             self._journal.keep(call)
+
+
+def _one_token(question: Question) -> bool:
+    """Whether only the first token is read: then nothing is asked for once more."""
+    return question.readout is not None and question.readout.at == "first"
+
+
+def _answered(calls: Sequence[Call]) -> Asked:
+    last = calls[-1].outcome
+    return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
 
 
 def _only_thought(completion: Completion) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from judge.filters.evidence import evidence
 from judge.pipeline.calls import Asked
@@ -12,8 +13,12 @@ from judge.rubric.model import Criterion, Rubric
 from judge.types import Call, NoVerdict, Reason, Sample, Verdict
 
 
-def cell_of(asked: Asked, index: int, column: int, criterion: Criterion | None) -> Cell:
-    """One response and one criterion out of one answer, in "1 best"."""
+def cell_of(asked: Asked, index: int, column: int, criterion: Criterion | None, *, graded: bool = False) -> Cell:
+    """One response and one criterion out of one answer, in "1 best".
+
+    Args:
+        graded: The scores are the expected ones.
+    """
     outcome = asked.outcome
     if asked.lowest:
         return Cell(0.0)
@@ -24,12 +29,12 @@ def cell_of(asked: Asked, index: int, column: int, criterion: Criterion | None) 
     score = outcome.scores[row][column]
     if score is None:
         return Cell(None, NoVerdict(Reason.MISSING, f"the judge left out `{criterion.id}`" if criterion else "left out"))
-    expected = outcome.expected
-    if expected is not None and row:
+    expected = score if graded else outcome.expected
+    if expected is not None and row and not graded:
         expected = 1.0 - expected if len(outcome.scores) == 2 else None
     if criterion is not None and criterion.negative:
         score, expected = 1.0 - score, None if expected is None else 1.0 - expected
-    return Cell(score, None, expected, outcome.entropy, outcome.forced)
+    return Cell(score, None, expected, outcome.entropy, outcome.forced, variance=outcome.variance)
 
 
 def is_positive(asked: Asked, index: int, criteria: Sequence[Criterion]) -> bool:
@@ -48,31 +53,41 @@ def unfounded(asked: Asked, sample: Sample) -> bool:
     return evidence(reasoning, tuple(sample.shown[i] for i in asked.calls[-1].order)) is False
 
 
-def combine(cells: Sequence[Cell], order: Order) -> Cell:
-    """Two orders of one vote -> one cell. One order alone would carry the position bias, so both must be there."""
+def combine(cells: Sequence[Cell], order: Order, *, graded: bool = False) -> Cell:
+    """Several orders of one vote -> one cell. One order alone would carry the position bias, so all must be there.
+
+    Args:
+        graded: Scores are probabilities, which never agree to the last digit: orders disagree when they lie on two sides of 0.5.
+    """
     if len(cells) == 1:
         return cells[0]
-    failed = next((c for c in cells if c.score is None), None)
-    if failed is not None:
-        return failed
-    first, second = (c.score for c in cells)
-    assert first is not None and second is not None  # noqa: S101, PT018  # the line above returned otherwise
-    gap = abs(first - second)
-    detail = f"{first:g} when shown in one order, {second:g} in the other"
-    if order == "both_agree" and gap > 0:
+    scores = [c.score for c in cells if c.score is not None]
+    if len(scores) < len(cells):
+        return next(c for c in cells if c.score is None)
+    gap = max(scores) - min(scores)
+    apart = min(scores) < 0.5 < max(scores) if graded else gap > 0
+    detail = f"{scores[0]:.3g} when shown in one order, {scores[1]:.3g} in the other"
+    if len(scores) > 2:
+        detail = f"{min(scores):.3g} to {max(scores):.3g} over {len(scores)} orders"
+    if order == "both_agree" and apart:
         return Cell(None, NoVerdict(Reason.AMBIGUOUS, f"the orders disagree: {detail}"), gap=gap, disagree=True, detail=detail)
-    expected = [c.expected for c in cells if c.expected is not None]
-    entropy = [c.entropy for c in cells if c.entropy is not None]
     return Cell(
-        (first + second) / 2,
+        fmean(scores),
         None,
-        sum(expected) / 2 if len(expected) == 2 else None,
-        sum(entropy) / 2 if len(entropy) == 2 else None,
+        _mean([c.expected for c in cells]),
+        _mean([c.entropy for c in cells]),
         any(c.forced for c in cells),
         gap,
-        gap > 0,
+        apart,
         detail,
+        _mean([c.variance for c in cells]),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Mean of all, and None where one is missing."""
+    known = [v for v in values if v is not None]
+    return fmean(known) if known and len(known) == len(values) else None
 
 
 def in_rubric_order(cells: Mapping[str, list[Cell]], rubric: Rubric | None) -> Mapping[str, list[Cell]]:

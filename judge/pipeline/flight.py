@@ -22,22 +22,28 @@ class Flight:
         self._flying: dict[str, asyncio.Future[Completion]] = {}
         self._memo: OrderedDict[str, Completion] = OrderedDict()
 
-    async def get(self, key: str, ask: MakeCompletion, *, remember: bool = False) -> tuple[Completion, bool]:
-        """The reply, and whether somebody else's request gave it. Only whole replies are remembered."""
+    async def get(
+        self, key: str, ask: MakeCompletion, *, remember: bool = False, whole: tuple[str, ...] = ("stop",)
+    ) -> tuple[Completion, bool]:
+        """The reply, and whether somebody else's request gave it. Only whole replies are remembered.
+
+        Args:
+            whole: Finish reasons of a whole reply: one that is one token long ends at its limit.
+        """
         while True:
             if remember and key in self._memo:
                 self._memo.move_to_end(key)
                 return self._memo[key], True
             flying = self._flying.get(key)
             if flying is None:
-                return await self._lead(key, ask, remember), False
+                return await self._lead(key, ask, whole if remember else ()), False
             try:
                 return await asyncio.shield(flying), True
             except asyncio.CancelledError:
                 if not flying.cancelled() or _leaving():  # it is this caller that was cancelled, not only the one who asked
                     raise
 
-    async def _lead(self, key: str, ask: MakeCompletion, remember: bool) -> Completion:
+    async def _lead(self, key: str, ask: MakeCompletion, remembered: tuple[str, ...]) -> Completion:
         future = self._flying[key] = asyncio.get_running_loop().create_future()
         try:
             completion = await ask()
@@ -51,7 +57,7 @@ class Flight:
         finally:
             del self._flying[key]
         future.set_result(completion)
-        if remember and completion.finish_reason == "stop":
+        if completion.finish_reason in remembered:
             self._memo[key] = completion
             if len(self._memo) > self._size:
                 self._memo.popitem(last=False)

@@ -313,6 +313,7 @@ def _uncertainty(heard: Sequence[Reward], silent: int, met: int) -> Uncertainty:
     spreads = [r.uncertainty.spread for r in heard if r.uncertainty.spread is not None]
     expected = [r.uncertainty.expected for r in heard if r.uncertainty.expected is not None]
     entropy = [r.uncertainty.entropy for r in heard if r.uncertainty.entropy is not None]
+    variance = [r.uncertainty.variance for r in heard if r.uncertainty.variance is not None]
     gaps = [r.uncertainty.order_gap for r in heard if r.uncertainty.order_gap is not None]
     orders: dict[frozenset[int], list[float]] = {}  # of pairs that the tournament asked in both orders itself
     for reward in heard if not gaps else ():
@@ -325,4 +326,5 @@ def _uncertainty(heard: Sequence[Reward], silent: int, met: int) -> Uncertainty:
         expected=fmean(expected) if expected and len(expected) == len(heard) else None,
         entropy=fmean(entropy) if entropy else None,
         order_gap=max(gaps) if gaps else None,
+        variance=fmean(variance) if variance else None,
     )

@@ -62,6 +62,7 @@ class Outlook:
         unsure: Most calls for criteria that a program was to decide and cannot.
         again: Most calls that ask once more for a verdict that a reply does not state.
         proofs: Most calls that ask for the words of the response behind a positive verdict.
+        priors: Most calls that ask what the judge leans to without a response; completions of one prompt share them.
     """
 
     asks: tuple[Ask, ...]
@@ -69,6 +70,7 @@ class Outlook:
     unsure: int = 0
     again: int = 0
     proofs: int = 0
+    priors: int = 0
 
 
 class Pipeline:
@@ -98,6 +100,7 @@ class Pipeline:
         self._fold_fields = dict(fold_fields or {})
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
+        self._expected = self._spec.signal == "expected"
         self._intake = Intake(filters, self._spec.mode)
         self._prover = Prover(caller)
         self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
@@ -165,7 +168,8 @@ class Pipeline:
         compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.unit == "criterion" else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
         suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
-        again = bool(self._spec.force or self._spec.ask_again) * (len(spread) + unsure)
+        one_token = self._expected and self._spec.readout.at == "first"
+        again = bool(self._spec.force or self._spec.ask_again) * (not one_token) * (len(spread) + unsure)
         if not self._prover.copies:
             proofs = len(suspects) if spread or unsure else 0
         elif self._prover.always:
@@ -177,7 +181,9 @@ class Pipeline:
             "filter" if entry.blocked else "rule" if i in ruled else "judge" if i in asked else "program"
             for i, entry in enumerate(entries)
         )
-        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs)
+        leaning = {(ask.criteria, ask.shift) for ask in spread} if self._expected and self._spec.readout.debias == "prior" else ()
+        priors = len(leaning) * len(self._spec.turns)
+        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs, priors)
 
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
@@ -310,6 +316,8 @@ class Pipeline:
         """The orders in which one vote shows the responses."""
         if self.order in ("both_mean", "both_agree"):
             return [ask, replace(ask, order=tuple(reversed(ask.order)))]
+        if self._expected and self._spec.readout.rotate:
+            return self._rotated(ask)
         if self.order == "shuffle_per_vote" and len(ask.order) > 1:
             shuffled = list(ask.order)
             prompt = repr(case.sample.prompt).encode("utf-8", "surrogatepass")
@@ -317,6 +325,12 @@ class Pipeline:
             random.Random(seed).shuffle(shuffled)
             return [replace(ask, order=tuple(shuffled))]
         return [ask]
+
+    def _rotated(self, ask: Ask) -> list[Ask]:
+        """One ask for each cyclic order of the responses, or of the labels where one response is shown."""
+        if len(ask.order) > 1:
+            return [replace(ask, order=(*ask.order[k:], *ask.order[:k])) for k in range(len(ask.order))]
+        return [replace(ask, shift=k) for k in range(max(1, len(self.caller.builder.labels_of(ask))))]
 
     # ---- what came back ----------------------------------------------------------------------------------------
 
@@ -333,7 +347,11 @@ class Pipeline:
         out = []
         for index in ask.order:
             for column, criterion in enumerate(components):
-                cell = combine([cell_of(a, index, column, criterion) for a in answers], self.order)
+                cell = combine(
+                    [cell_of(a, index, column, criterion, graded=self._expected) for a in answers],
+                    self.order,
+                    graded=self._expected,
+                )
                 if self.filters.evidence == "flag" and column == 0 and any(unfounded(a, case.sample) for a in answers):
                     self._flag(work, index, Flag("no_evidence", "the judge's reasoning quotes nothing it was shown", str(index)))
                 if cell.disagree:

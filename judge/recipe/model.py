@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.errors import BadRecipe
-from judge.recipe.verdict import VerdictSpec
+from judge.recipe.signal import Readout, Signal
+from judge.recipe.verdict import EXPECTED_KINDS, MAX_LEVELS, VerdictSpec
 from judge.rubric.model import Frozen, Identifier
 from judge.types import Capability, Reason
 
@@ -157,6 +158,7 @@ class RecipeSpec(Frozen):
     """The contents of `recipe.yaml`.
 
     Attributes:
+        signal: Where the number of a call comes from; `readout` says how probabilities are read.
         force: After which failures the judge continues its reply with the verdict alone, under a constraint. `thinking` also
             closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
@@ -169,6 +171,8 @@ class RecipeSpec(Frozen):
     name: Identifier
     summary: str
     mode: Mode
+    signal: Signal = "stated"
+    readout: Readout = Readout()
     source: SourceRef
     deviations: tuple[str, ...] = ()
     unit: Literal["rubric", "criterion"] = "rubric"
@@ -218,6 +222,11 @@ class RecipeSpec(Frozen):
             raise ValueError(f"`copied.turn` must be an earlier turn that sees the response{names}; got `{copies}`")
         if self.proof == "always" and self.verdict.copied is None:
             raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
+        if self.signal != "expected" and self.readout != Readout():
+            raise ValueError("`readout` is for `signal: expected`; set it, or leave `readout` out")
+        why = self.unreadable() if self.signal == "expected" else ""
+        if why:
+            raise ValueError(f"signal `expected`: {why}")
         return self
 
     @property
@@ -225,3 +234,15 @@ class RecipeSpec(Frozen):
         """What the engine must be able to do: what `needs` names, and what the turns take."""
         continues = any(turn.prefill or turn.conversation == "extend" for turn in self.turns)
         return tuple(dict.fromkeys((*self.needs.capabilities, *([Capability.PREFILL] if continues else []))))
+
+    def unreadable(self) -> str:
+        """Why the verdict has no probabilities to read (`signal: expected`); empty where it has."""
+        verdict = self.verdict
+        if verdict.kind not in EXPECTED_KINDS:
+            return f"the verdict must be one of {', '.join(EXPECTED_KINDS)}, which have one place to read; it is {verdict.kind}"
+        span = verdict.range
+        if verdict.kind == "score" and span is not None and not (span.integer and span.max - span.min <= MAX_LEVELS):
+            return f"the scale must have a finite list of values: whole numbers, at most {MAX_LEVELS + 1} of them"
+        if self.readout.at == "first" and verdict.copied is not None and verdict.copied.turn is None:
+            return "`copied` wants a line in the reply, and of this reply only the first token is read"
+        return ""

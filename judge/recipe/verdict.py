@@ -10,9 +10,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.errors import BadRecipe
+from judge.recipe.signal import Readout
 from judge.rubric.model import Frozen, Identifier
 
 VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria"]
+EXPECTED_KINDS = ("label", "score", "choice", "graded_choice")  # verdicts that name one value in one place
+MAX_LEVELS = 100  # of a scale of numbers that is treated as a list of values
 Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 
 
@@ -144,6 +147,7 @@ class Question:
         lo, hi, integer: Range of numbers (`score`, `scores`).
         criteria: Criterion id -> its labels (`criteria` only), in the order asked.
         material: The untrusted texts that the prompt quotes, so that a planted verdict can be told from the judge's own.
+        readout: How the judge's probabilities are read, where they are the score; None: the stated verdict is.
     """
 
     spec: VerdictSpec
@@ -154,3 +158,4 @@ class Question:
     integer: bool = True
     criteria: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     material: tuple[str, ...] = ()
+    readout: Readout | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
 _DEFAULT_SCALE = Scale(kind="ordinal")
+NOTHING = "N/A"  # stands for a response without content
 _PRINTS_PROMPT = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
 _ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
 
@@ -38,11 +39,13 @@ class Ask:
         order: Index of the response shown at each position.
         criteria: The criteria asked about; empty when the whole rubric is one question.
         vote: Which vote, from 0; its seed is the run's seed plus this.
+        shift: By how many places the labels that the prompt lists are rotated.
     """
 
     order: tuple[int, ...]
     criteria: tuple[Criterion, ...] = ()
     vote: int = 0
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,24 @@ class Builder:
         if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
             values["criterion"] = _criterion_view(ask.criteria[0])
             values["labels"] = list(self._labels(ask.criteria[0]))
+        if ask.shift:
+            values["labels"] = [*values["labels"][ask.shift :], *values["labels"][: ask.shift]]
+            if values["criterion"] is not None:
+                values["criterion"] = {**values["criterion"], "labels": values["labels"]}
         return values
+
+    def blank(self, case: Case) -> Case:
+        """The same case with nothing in the place of each response: what a judge leans to before it has read any."""
+        nothing = Untrusted(NOTHING, case.responses[0].label, self._tokens, self._break, response=True)
+        sample = replace(case.sample, responses=(NOTHING,) * len(case.responses), steps=())
+        responses = (nothing,) * len(case.responses)
+        return replace(
+            case, sample=sample, responses=responses, material=_material(sample), images=tuple(media(case.sample.prompt))
+        )
+
+    def labels_of(self, ask: Ask) -> Mapping[str, float]:
+        """The labels that one ask chooses from; empty where the verdict is none."""
+        return self._labels(ask.criteria[0] if len(ask.criteria) == 1 else None)
 
     def cannot_show(self, sample: Sample) -> str:
         """Why a judge cannot be shown what is not text in a sample; empty where there is nothing of the kind."""
@@ -205,6 +225,7 @@ class Builder:
             integer=spec.range.integer if spec.range else True,
             criteria={c.id: c.scale.labels for c in ask.criteria} if spec.kind == "criteria" else {},
             material=case.material,
+            readout=self.recipe.spec.readout if self.recipe.spec.signal == "expected" else None,
         )
 
 

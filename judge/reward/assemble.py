@@ -21,6 +21,7 @@ class Cell:
         expected: The score under the judge's log-probabilities, where reported.
         entropy: Of the verdict distribution, nats.
         gap: |score in one order - score in the other|, where both were asked.
+        variance: Of the score under the verdict distribution.
     """
 
     score: float | None
@@ -31,6 +32,7 @@ class Cell:
     gap: float | None = None
     disagree: bool = False
     detail: str = ""
+    variance: float | None = None
 
 
 Cells = Mapping[str, Sequence[Cell]]  # component -> votes
@@ -152,6 +154,7 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Un
         for name, column in cells.items()
     }
     entropy = [c.entropy for column in columns for c in column if c.entropy is not None]
+    variance = [c.variance for column in columns for c in column if c.variance is not None]
     gaps = [c.gap for column in columns for c in column if c.gap is not None]
     return Uncertainty(
         spread=spread(by_vote),
@@ -159,4 +162,5 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Un
         expected=_fold(expected, rubric, per_criterion).value if heard else None,
         entropy=sum(entropy) / len(entropy) if entropy else None,
         order_gap=max(gaps) if gaps else None,
+        variance=sum(variance) / len(variance) if variance else None,
     )

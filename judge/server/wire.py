@@ -323,6 +323,7 @@ def reward_out(reward: Reward, *, index: int | None = None, detail: bool = False
         "components": dict(reward.components),
         "uncertainty": {
             "spread": u.spread, "missing": u.missing, "expected": u.expected, "entropy": u.entropy, "order_gap": u.order_gap,
+            "variance": u.variance,
         },
         "flags": [{"name": f.name, "detail": f.detail, "where": f.where} for f in reward.flags],
         "explanation": reward.explanation,

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Frozen, Identifier
 from judge.settings.engine import EngineSettings
 from judge.settings.recipe import RecipeSettings
@@ -32,6 +33,8 @@ class MemberSettings(Frozen):
     sampling: SamplingSpec | None = None
     votes: Votes | None = None
     order: Order | None = None
+    signal: RunSignal | None = None
+    readout: Readout | None = None
 
     @field_validator("recipe", mode="before")
     @classmethod
@@ -52,7 +55,7 @@ class MemberSettings(Frozen):
     @property
     def given(self) -> dict[str, Any]:
         """The settings that this member sets itself."""
-        names = ("recipe", "rubric", "engine", "sampling", "votes", "order")
+        names = ("recipe", "rubric", "engine", "sampling", "votes", "order", "signal", "readout")
         return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
 

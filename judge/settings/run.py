@@ -8,6 +8,7 @@ from pydantic import Field, InstanceOf, field_validator
 
 from judge.recipe.load import Recipe
 from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings
 from judge.settings.engine import EngineSettings, VllmSettings
@@ -54,6 +55,9 @@ class RunSettings(Frozen):
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`, in the range of rewards after `reward.shape`), `raise`.
+        signal: Where the number of a call comes from, over the recipe's own: `stated`, or `expected` where
+            the verdict has a finite scale.
+        readout: How probabilities are read with `signal: expected`, field by field over the recipe's own.
         engine_down: What happens when an engine has stopped working and its `patience_s` is over: `raise` ends the work, `wait`
             waits for it without end, `exclude` gives the responses of a trainer's reward function and of `Judge.score` no reward
             (`judge run` ends as with `raise`, and leaves them to the next run).
@@ -76,6 +80,8 @@ class RunSettings(Frozen):
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes | None = None
     order: Order | None = None
+    signal: RunSignal | None = None
+    readout: Readout | None = None
     filters: FilterSettings = FilterSettings()
     panel: PanelSettings | None = None
     second_opinion: SecondOpinionSettings | None = None

@@ -38,7 +38,8 @@ def _kept(rows):
 
 _ALWAYS = frozenset({
     "row", "id", "group", "response_index", "reward", "raw_reward", "status", "reason", "detail", "flags", "components", "spread",
-    "missing_votes", "expected", "entropy", "order_gap", "explanation", "judge_calls", "prompt_tokens", "completion_tokens",
+    "missing_votes", "expected", "entropy", "order_gap", "variance", "explanation",
+    "judge_calls", "prompt_tokens", "completion_tokens",
     "stages", "prompt", "response",
 })  # fmt: skip
 

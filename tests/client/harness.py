@@ -38,7 +38,7 @@ RESULT = {
     "raw_reward": 1.0,
     "failure": None,
     "components": {"c": 1.0},
-    "uncertainty": {"spread": None, "missing": 0.0, "expected": None, "entropy": None, "order_gap": None},
+    "uncertainty": {"spread": None, "missing": 0.0, "expected": None, "entropy": None, "order_gap": None, "variance": None},
     "flags": [],
     "explanation": "one verdict",
     "judge_calls": 1,
