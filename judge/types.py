@@ -131,9 +131,10 @@ class Sample:
         rubric: A rubric of this sample's own, overriding the run's; `Sample.of` reads any form of one.
         principle: Free-text principle to judge by (recipe `principle`).
         steps: Solution steps (process recipes).
+        exemplar: A solution that the judge may look at, or that responses are compared with (recipes that show one).
         id: Name of the sample in every output. Empty: its position in the data set.
         group: Name of the group of samples that compete (the completions of one prompt). Empty: `group_key` tells.
-        metadata: Carried through untouched.
+        metadata: Carried through untouched. A judge is shown what the recipe names in `needs.fields`, and nothing else of it.
     """
 
     prompt: str | Conversation
@@ -143,6 +144,7 @@ class Sample:
     rubric: Rubric | None = None
     principle: str | None = None
     steps: tuple[str, ...] = ()
+    exemplar: str | None = None
     id: str = ""
     group: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from judge.adapters._shared.sample import (
     label_fields,
     prompt_of,
     question_of,
+    row_fields,
     shown_fields,
     shows_question,
 )
@@ -186,7 +187,7 @@ def _sample(plan: Plan, passed: Passed, where: str) -> Sample:
         responses=(STANDS_IN.format(number=1),),
         reference=read_reference(passed.reference, passed.reference_from or "reference"),
         id=where,
-        metadata={baselines: passed.shown[baselines]} if baselines else {},
+        metadata=row_fields(plan, passed.shown) | ({baselines: passed.shown[baselines]} if baselines else {}),
         **shown_fields(passed.shown, where),
     )
 

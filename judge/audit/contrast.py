@@ -37,6 +37,7 @@ def contrast_question(case: ProbeCase, rng: random.Random) -> ProbeCase | None:
         principle=theirs.principle,
         rubric=theirs.rubric,
         steps=(),
+        exemplar=theirs.exemplar,
     )
     return replace(case, sample=sample)
 

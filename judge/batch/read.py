@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from judge.batch.columns import LABELS
 from judge.batch.files import count_rows, kind_of, read_rows
 from judge.batch.layouts import DataRow, layout_of
-from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, Fields, at, parse_map, parsed, question_of, top
+from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, ROW, Fields, at, parse_map, parsed, question_of, top
 from judge.conversation import read_conversation
 from judge.errors import DataError, JudgeError, Problem, RubricError, did_you_mean
 from judge.reference import REFERENCE_COLUMNS, is_missing, read_documents, read_reference, read_steps, written
@@ -79,10 +79,11 @@ def read_samples(
         split: Split of a `datasets` folder or hub name (default: the only one, else `test`, else `train`).
         config: Configuration of a hub data set that has several.
         limit: Read at most this many rows.
-        needs: Further fields that must have a column, because the recipe cannot work without them.
+        needs: Further fields that must have a column, because the recipe cannot work without them; `fields.NAME` is the column
+            NAME, which becomes metadata of that name.
         keep: Fields carried along as metadata where they have a column; no judge sees them.
-        wants: Of reference, context, rubric, principle and steps, those that the recipe looks at; the others are not decoded.
-            None: all.
+        wants: Of reference, context, rubric, principle, steps and exemplar, those that the recipe looks at; the others are not
+            decoded. None: all.
         carry: Columns (or paths into them) that are carried along as metadata as they stand and must be there;
             `("all",)`: every column, and `("none",)` none.
 
@@ -91,6 +92,7 @@ def read_samples(
     """
     mapping, needs, keep, carry = dict(mapping or {}), tuple(needs), tuple(keep), tuple(carry)
     carry = () if carry == ("none",) else carry
+    keep = (*keep, *(name for name in needs if name.startswith(ROW)))
     wants = None if wants is None else frozenset(wants) | frozenset(needs)
     columns = _Columns(data, mapping, needs, () if carry == ALL else carry)
     path = Path(data)
@@ -116,7 +118,7 @@ def read_samples(
     yield from columns.release(None)
 
 
-_OPTIONAL = frozenset({"reference", "context", "rubric", "principle", "steps"})
+_OPTIONAL = frozenset({"reference", "context", "rubric", "principle", "steps", "exemplar"})
 
 
 def _wanted_columns(
@@ -180,6 +182,7 @@ def to_sample(
             rubric=optional("rubric", _rubric, None),
             principle=optional("principle", lambda v: _text(v, "principle"), None),
             steps=optional("steps", read_steps, ()),
+            exemplar=optional("exemplar", lambda v: _text(v, "exemplar"), None),
             id=name,
             group=_text(fields.get("group"), "group") or "",
             metadata=said | _carried(fields, carry, said) if carry else said,
@@ -205,8 +208,8 @@ def problem_kind(problem: str) -> str:
 
 
 def _kept(fields: Fields, keep: Iterable[str]) -> dict[str, Any]:
-    found = {name: fields.mapping.get(name, name) for name in keep}
-    values = {name: at(fields.row, column) for name, column in found.items() if column}
+    found = {name: fields.mapping.get(name, name.removeprefix(ROW)) for name in keep}
+    values = {name.removeprefix(ROW): at(fields.row, column) for name, column in found.items() if column}
     return {name: parsed(v) if isinstance(v, str) else v for name, v in values.items() if v is not NOTHING and v is not None}
 
 

@@ -23,8 +23,9 @@ from judge.yamlfile import shown
 
 FIELDS = (
     "prompt", "response", "responses", "response_a", "response_b", "chosen", "rejected", "messages", "reference", "context",
-    "rubric", "principle", "steps", "id", "group", "label",
+    "rubric", "principle", "steps", "exemplar", "id", "group", "label",
 )  # fmt: skip
+ROW = "fields."  # before the name of a further column that the recipe shows the judge (`needs.fields`)
 PAIRS = (("response_a", "response_b"), ("chosen", "rejected"))
 ANSWERS = ("responses", "response", "response_a", "response_b", "chosen", "rejected", "messages")
 MESSAGES = ("messages", "conversation", "conversations", "dialogue", "trajectory")
@@ -42,7 +43,7 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
         name, equals, column = (x.strip() for x in part.partition("="))
         if not equals:
             raise DataError(f"--map {part}: expected FIELD=COLUMN, for example prompt=question (context= leaves a field out)")
-        if name not in FIELDS:
+        if name not in FIELDS and not (name.startswith(ROW) and name != ROW):
             raise DataError(f"--map {part}: no field `{name}`{did_you_mean(name, FIELDS) or '; fields: ' + ', '.join(FIELDS)}")
         out[name] = column
     return out
@@ -130,10 +131,11 @@ class Fields:
 
     def raw(self, field: str) -> Any:
         """The value of a field as it stands, or `NOTHING`."""
-        if self._simple and field not in ("messages", "reference"):
+        if self._simple and field not in ("messages", "reference") and not field.startswith(ROW):
             return self.row.get(field, NOTHING)
-        if field in self.mapping:
-            return at(self.row, self.mapping[field]) if self.mapping[field] else NOTHING
+        if field in self.mapping or field.startswith(ROW):
+            path = self.mapping.get(field, field.removeprefix(ROW))
+            return at(self.row, path) if path else NOTHING
         if self.layout is not None and field in self.layout.makes and self.layout.read is not None:
             if self._made is None:
                 try:
@@ -325,7 +327,7 @@ def _cell(text: str, field: str) -> Any:
         value = _literal(text)  # how pandas writes a list
     if isinstance(value, list) and value and all(isinstance(m, dict) and m.keys() & {"role", "from"} for m in value):
         return value
-    if field in ("response", "response_a", "response_b", "prompt", "principle", "id", "group"):
+    if field in ("response", "response_a", "response_b", "prompt", "principle", "exemplar", "id", "group"):
         return text
     if field in ("chosen", "rejected", "reference") and not (isinstance(value, list) and value and all(_filled(value))):
         return text

@@ -12,12 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.batch.read import BadRow, to_sample
+from judge.batch.read import ALL, BadRow, to_sample
 from judge.cli.options import Set, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import needed_columns, plan
 from judge.pipeline.judge import Judge
+from judge.reference import is_missing
+from judge.render.build import lacking_field
 from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings
@@ -90,7 +92,10 @@ def one(
     sample = _sample(prompt, response, reference, principle)
     planned = plan(settings, base)
     for field in needed_columns(planned):
-        if not getattr(sample, field):
+        if field.startswith("fields."):
+            if is_missing(sample.metadata.get(name := field.removeprefix("fields."))):
+                raise DataError(f"{lacking_field(planned.recipe.spec.name, name)}; here: a JSON object on standard input")
+        elif not getattr(sample, field):
             raise DataError(f"recipe `{planned.recipe.spec.name}` needs a {field}: pass --{field} TEXT")
     with Judge(planned, progress=None if as_json else notice) as judge:
         rewards = judge.score([sample])
@@ -158,7 +163,7 @@ def _sample(prompt: str | None, responses: list[str] | None, reference: str | No
     row = parse_json(sys.stdin.buffer.read(), "standard input", DataError, halves=True, nan_is_null=True)
     if not isinstance(row, dict):
         raise DataError("standard input: expected one JSON object with `prompt` and `response`")
-    sample = to_sample(row, {}, index=0, where="standard input")
+    sample = to_sample(row, {}, index=0, where="standard input", carry=ALL)
     if isinstance(sample, BadRow):
         raise DataError(sample.problem)
     return sample

@@ -87,7 +87,7 @@ def wanted_columns(plan: Plan) -> frozenset[str]:
     return frozenset(field for one in plans for field in _OPTIONAL if _looks_at(one, field))
 
 
-_OPTIONAL = ("reference", "context", "rubric", "principle", "steps")
+_OPTIONAL = ("reference", "context", "rubric", "principle", "steps", "exemplar")
 
 
 def _looks_at(plan: Plan, field: str) -> bool:

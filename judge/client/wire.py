@@ -105,8 +105,9 @@ def fields_of(sample: Sample, rubric: str | None = None, *, named: bool = True) 
     own = rubric if sample.rubric is None else sample.rubric.model_dump(mode="json", exclude_defaults=True)
     known = sample.reference[0] if sample.reference is not None and len(sample.reference) == 1 else sample.reference
     out |= {"reference": known, "context": list(sample.context), "rubric": own, "principle": sample.principle}
+    out |= {"exemplar": sample.exemplar}
     out |= {"steps": list(sample.steps), "metadata": dict(sample.metadata)}
-    may_be_empty = ("prompt", "response", "reference", "principle")
+    may_be_empty = ("prompt", "response", "reference", "principle", "exemplar")
     return {name: value for name, value in out.items() if value is not None and (value or name in may_be_empty)}
 
 

@@ -55,13 +55,22 @@ class Plan:
 
 
 def needed_columns(plan: Plan) -> tuple[str, ...]:
-    """Fields that every sample of this run must have: what the recipe needs and the settings do not give."""
+    """Fields that every sample of this run must have: what the recipe needs and the settings do not give.
+
+    A further column of the row is `fields.NAME`.
+    """
     spec = plan.recipe.spec
     given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None}
     needs = [field for field in spec.needs.sample if not given.get(field)]
     if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
         needs.append("rubric")
-    return tuple(needs)
+    return (*needs, *(f"fields.{name}" for name in needed_fields(plan)))
+
+
+def needed_fields(plan: Plan) -> tuple[str, ...]:
+    """Further columns that a judge of this run is shown (`needs.fields`), each once."""
+    plans = (plan, *plan.members.values(), *((plan.second,) if plan.second else ()))
+    return tuple(dict.fromkeys(name for one in plans for name in one.recipe.spec.needs.fields))
 
 
 def plan(settings: RunSettings, base: Path | None = None) -> Plan:

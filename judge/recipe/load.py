@@ -17,7 +17,7 @@ from judge.errors import Problem, RecipeError, did_you_mean
 from judge.recipe.model import RecipeSpec
 from judge.rubric.model import content_hash
 from judge.shipped import shipped_dir
-from judge.yamlfile import read_yaml, shown, validate
+from judge.yamlfile import Source, read_yaml, shown, validate
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+['"]([^'"]+)['"]""")
 SHARED = "_shared"
@@ -42,12 +42,21 @@ class Recipe:
     @cached_property
     def hash(self) -> str:
         """Content hash of the specification, the templates and the options (16 hex digits)."""
-        return content_hash([self.spec.model_dump(mode="json"), dict(self.templates), dict(self.options)])
+        spec = self.spec.model_dump(mode="json", exclude={"variants", "serves"})
+        return content_hash([spec, dict(self.templates), dict(self.options)])
 
     @cached_property
     def template_hash(self) -> str:
         """Content hash of the templates alone."""
         return content_hash(dict(self.templates))
+
+    def shows(self, name: str) -> bool:
+        """Whether a template reads a variable, for example `prompt` (or `messages`, which are the prompt)."""
+        if name == "prompt" and self.options.get("include_question") is False:
+            return False
+        names = "prompt|messages" if name == "prompt" else re.escape(name)
+        reads = re.compile(r"\{[{%][^{}%]*\b(?:" + names + r")\b")
+        return any(reads.search(text) for text in self.templates.values())
 
 
 def list_recipes() -> list[str]:
@@ -68,8 +77,65 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     folder = _find(str(name), base)
     source = read_yaml(folder / "recipe.yaml", RecipeError)
     spec = validate(RecipeSpec, source, error=RecipeError)
+    chosen = _options(spec, options or {})
+    spec = varied(source, spec, chosen)
     templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in turn.templates))
-    return Recipe(spec, templates, _options(spec, options or {}), folder)
+    return Recipe(spec, templates, chosen, folder)
+
+
+FIXED = ("name", "options", "variants", "serves")  # fields of a recipe that no option changes
+MERGED = ("sampling", "needs")  # fields whose own fields a variant may change one by one; others are replaced as a whole
+
+
+def varied(source: Source, spec: RecipeSpec, options: Mapping[str, Any]) -> RecipeSpec:
+    """A recipe with what the values of its options change (`variants`).
+
+    Raises:
+        RecipeError: A variant, chosen or not, is not a recipe; with file and line.
+    """
+    data = dict(source.data)
+    for option, values in spec.variants.items():
+        at = ("variants", option)
+        if option not in spec.options:
+            raise RecipeError(Problem(source.where(at), f"no option `{option}`{did_you_mean(option, spec.options)}"))
+        for value, fields in values.items():
+            fixed = next((name for name in FIXED if name in fields), None)
+            if fixed is not None:
+                raise RecipeError(Problem(source.where((*at, value, fixed)), f"a variant cannot change `{fixed}`"))
+            _variant(source, dict(source.data), option, value)
+        chosen = _key(options[option])
+        if chosen in values:
+            data = _put(data, values[chosen])
+        elif chosen != _key(spec.options[option]):
+            known = list(dict.fromkeys((_key(spec.options[option]), *values)))
+            tail = did_you_mean(chosen, known) or f"; it may be: {', '.join(known)}"
+            raise RecipeError(f"option `{option}` of recipe `{spec.name}` cannot be {shown(options[option])}{tail}")
+    if data == source.data:
+        return spec
+    return validate(RecipeSpec, source, data, error=RecipeError)
+
+
+def _variant(source: Source, data: Mapping[str, Any], option: str, value: str) -> RecipeSpec:
+    """One variant by itself; its errors point at its own lines."""
+    at = ("variants", option, value)
+    lines = {path: line for path, line in source.lines.items() if path[:1] != ("variants",)}
+    lines |= {path[3:]: line for path, line in source.lines.items() if path[:3] == at}
+    merged = _put(data, source.data["variants"][option][value])
+    return validate(RecipeSpec, Source(source.name, merged, lines), error=RecipeError)
+
+
+def _put(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe with those of a variant in their place."""
+    out = dict(data)
+    for name, value in fields.items():
+        old = out.get(name)
+        out[name] = {**old, **value} if name in MERGED and isinstance(old, dict) and isinstance(value, dict) else value
+    return out
+
+
+def _key(value: Any) -> str:
+    """An option's value as a key of `variants`: `true`, `5`, `reasoning`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _find(name: str, base: Path | None) -> Path:
@@ -113,7 +179,8 @@ def _read(folder: Path, named_in: str, name: str) -> str:
         raise RecipeError(Problem(str(folder / named_in), f"a template's name cannot hold a NUL character: {shown(name)}"))
     if ".." in Path(name).parts or Path(name).is_absolute():
         raise outside
-    root = shipped_dir("prompts") if name.startswith(SHARED + "/") else folder
+    shared = name.startswith(SHARED + "/") and not (folder / name).is_file()  # its own `_shared/` comes first
+    root = shipped_dir("prompts") if shared else folder
     path = root / name
     try:
         if not path.resolve(strict=True).is_relative_to(root.resolve()):

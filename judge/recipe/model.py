@@ -19,7 +19,7 @@ from judge.types import Capability, Reason
 Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier"]
 THINKING = "thinking"  # of `force`
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
-SampleField = Literal["reference", "context", "principle", "rubric", "steps"]
+SampleField = Literal["reference", "context", "principle", "rubric", "steps", "exemplar"]
 ProofRule = Literal["suspect", "always"]
 """Which responses need copied words behind a positive verdict: those that a filter suspects, or all."""
 
@@ -114,12 +114,17 @@ class Votes(Frozen):
 
 
 class Needs(Frozen):
-    """What the recipe cannot work without."""
+    """What the recipe cannot work without.
+
+    Attributes:
+        fields: Further columns of a row, which templates read as `fields.NAME`: languages, a domain, a source text.
+    """
 
     bad_value = BadRecipe
 
     capabilities: tuple[Capability, ...] = ()
     sample: tuple[SampleField, ...] = ()
+    fields: tuple[Identifier, ...] = ()
 
     @field_validator("capabilities", mode="before")
     @classmethod
@@ -162,6 +167,9 @@ class RecipeSpec(Frozen):
         force: After which failures the judge continues its reply with the verdict alone, under a constraint. `thinking` also
             closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
+        exact: The templates are the text of a published prompt: the sample's texts are printed as they are, with control tokens
+            broken up, without blocks around them, and white space at both ends is kept.
+        variants: Option -> value -> fields of this file that a run with that value has instead.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
@@ -171,6 +179,7 @@ class RecipeSpec(Frozen):
     name: Identifier
     summary: str
     mode: Mode
+    exact: bool = False
     signal: Signal = "stated"
     readout: Readout = Readout()
     source: SourceRef
@@ -185,6 +194,7 @@ class RecipeSpec(Frozen):
     ask_again: tuple[Reason, ...] = (Reason.AMBIGUOUS, Reason.OFF_SCALE)
     proof: ProofRule = "suspect"
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     needs: Needs = Needs()
 
     @field_validator("force", mode="before")

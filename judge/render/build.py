@@ -7,7 +7,7 @@ criterion and for thirty.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import SimpleNamespace
@@ -18,16 +18,15 @@ from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
 from judge.recipe.verdict import Question
-from judge.reference import reference_text
+from judge.reference import is_missing, reference_text
 from judge.render.environment import Templates
-from judge.render.quoting import Untrusted, boundary, disarm, image_line
+from judge.render.quoting import Bare, Untrusted, boundary, disarm, image_line
 from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
 _DEFAULT_SCALE = Scale(kind="ordinal")
 NOTHING = "N/A"  # stands for a response without content
-_PRINTS_PROMPT = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
 _ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
 
 
@@ -75,12 +74,18 @@ class Builder:
         self.vision = vision
         self.seed = seed
         self._tokens = control_tokens
-        self._break = verdict_breaker(recipe.spec.verdict)
+        self._kind = Bare if recipe.spec.exact else Untrusted
+        self._break = verdict_breaker(None if recipe.spec.exact else recipe.spec.verdict)
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}
-        shows = recipe.options.get("include_question") is not False
-        self._shows_prompt = shows and any(_PRINTS_PROMPT.search(t) for t in recipe.templates.values())
-        self._templates = Templates(recipe.folder, recipe.templates, control_tokens, prompt_scoped=frozenset(early - late))
+        self._templates = Templates(
+            recipe.folder,
+            recipe.templates,
+            control_tokens,
+            prompt_scoped=frozenset(early - late),
+            exact=recipe.spec.exact,
+            fields=recipe.spec.needs.fields,
+        )
 
     def case(self, sample: Sample, rubric: Rubric | None, principle: str | None = None) -> Case:
         """Prepare a sample. Raises `DataError` when it lacks something that the recipe needs."""
@@ -88,22 +93,25 @@ class Builder:
         self._check(sample, rubric, principle)
         label = boundary(self.seed, sample.prompt)
 
-        def untrusted(text: str | Conversation) -> Untrusted:
-            return Untrusted(text, label, self._tokens, self._break)
+        def untrusted(text: str | Conversation, **more: Any) -> Untrusted:
+            return self._kind(text, label, self._tokens, self._break, **more)
 
         images = media(sample.prompt)
         responses = []
         for response in sample.responses:
             first = len(images) + 1
-            responses.append(Untrusted(response, label, self._tokens, self._break, response=True, first_image=first))
+            responses.append(untrusted(response, response=True, first_image=first))
             images += media(response)
 
         scale = _scale_view(self._range(rubric))
         values = {
             "prompt": untrusted(sample.prompt),
+            "messages": _messages(sample.prompt, untrusted),
             "reference": untrusted(reference) if (reference := reference_text(sample.reference)) is not None else None,
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
+            "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
+            "fields": {n: _field(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
             "rubric": _rubric_view(rubric) if rubric else None,
             "scale": scale,
             "options": self.recipe.options,
@@ -119,10 +127,14 @@ class Builder:
             "principle": bool(principle),
             "rubric": rubric is not None,
             "steps": bool(sample.steps),
+            "exemplar": bool(sample.exemplar),
         }
         missing = [name for name in self.recipe.spec.needs.sample if not have[name]]
         if missing:
             raise DataError(f"sample `{sample.id}`: {lacking(self.recipe.spec.name, missing[0])}")
+        for name in self.recipe.spec.needs.fields:
+            if is_missing(sample.metadata.get(name)):
+                raise DataError(f"sample `{sample.id}`: {lacking_field(self.recipe.spec.name, name)}")
 
     def _range(self, rubric: Rubric | None) -> Scale:
         given = self.recipe.spec.verdict.range
@@ -161,7 +173,7 @@ class Builder:
         """What the templates of one turn may use."""
         values = dict(case.values)
         label = case.responses[0].label
-        heard = {k: Untrusted(v, label, self._tokens, self._break) for k, v in outputs.items()}
+        heard = {k: self._kind(v, label, self._tokens, self._break) for k, v in outputs.items()}
         values["outputs"] = SimpleNamespace(**heard)  # of a mapping, a turn named `items` or `copy` would be its method
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))
@@ -180,7 +192,7 @@ class Builder:
 
     def blank(self, case: Case) -> Case:
         """The same case with nothing in the place of each response: what a judge leans to before it has read any."""
-        nothing = Untrusted(NOTHING, case.responses[0].label, self._tokens, self._break, response=True)
+        nothing = self._kind(NOTHING, case.responses[0].label, self._tokens, self._break, response=True)
         sample = replace(case.sample, responses=(NOTHING,) * len(case.responses), steps=())
         responses = (nothing,) * len(case.responses)
         return replace(
@@ -193,13 +205,15 @@ class Builder:
 
     def cannot_show(self, sample: Sample) -> str:
         """Why a judge cannot be shown what is not text in a sample; empty where there is nothing of the kind."""
-        parts = [(p, "the prompt") for p in media(sample.prompt)] if self._shows_prompt else []
+        parts = [(p, "the prompt") for p in media(sample.prompt)] if self.recipe.shows("prompt") else []
         for index, response in enumerate(sample.responses):
             if not isinstance(response, str):
                 parts += [(p, f"response {index}") for p in media(response)]
         for part, where in parts:
             if part.kind != "image":
                 return f"{where} holds {_ARTICLE[part.kind]}, which no judge can be shown; leave it out, or describe it in words"
+            if self.recipe.spec.exact:
+                return f"{where} holds an image, and recipe `{self.recipe.spec.name}` sends the exact text of a prompt"
             if not part.url:
                 return f"{where} has an image that is not in the message; pass it as `image_url` with a data: or https: URL"
             if not self.vision:
@@ -261,9 +275,39 @@ def _with_images(user: Message, images: Sequence[ImagePart], label: str) -> Mess
     return Message("user", (*parts, TextPart(text[at:]))) if parts else user
 
 
+def _messages(prompt: str | Conversation, untrusted: Callable[..., Untrusted]) -> list[dict[str, Any]]:
+    """The prompt as chat messages for templates; a message that is more than words is a conversation of its own."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": untrusted(prompt)}]
+    out, images = [], 0
+    for message in prompt:
+        content = message.content if isinstance(message.content, str) else (message,)
+        out.append({"role": message.role, "content": untrusted(content, first_image=images + 1)})
+        images += len(media((message,)))
+    return out
+
+
+def _field(value: Any, untrusted: Callable[..., Untrusted]) -> Any:
+    """A field of the row for templates: its texts untrusted, at any depth."""
+    if isinstance(value, str):
+        return untrusted(value, field=True)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _field(part, untrusted) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_field(part, untrusted) for part in value]
+    return value if value is None or isinstance(value, bool | int | float) else untrusted(str(value), field=True)
+
+
 def _material(sample: Sample) -> tuple[str, ...]:
     prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.text for m in sample.prompt)
     return (*sample.shown, *prompt, *sample.context, *(sample.reference or ()))
+
+
+def _points(criterion: Criterion) -> float:
+    """Importance with a sign, of a criterion that has a weight."""
+    return -criterion.importance if criterion.negative else criterion.importance
 
 
 @lru_cache(maxsize=4096)
@@ -275,6 +319,7 @@ def _criterion_view(criterion: Criterion) -> dict[str, Any]:
         "kind": criterion.kind,
         "negative": criterion.negative,
         "importance": f"{criterion.importance:g}",
+        "points": criterion.points if criterion.points is not None else _points(criterion),
         "labels": list(criterion.scale.labels),
         "anchors": _anchors(criterion.scale),
     }
@@ -305,9 +350,22 @@ def lacking(recipe: str, name: str) -> str:
         >>> lacking("verifier", "reference")[:52]
         'recipe `verifier` needs a reference, and the sample '
     """
-    what = {"steps": "steps", "context": "documents (`context`)"}.get(name, f"a {name}")
+    what = {"steps": "steps", "context": "documents (`context`)", "exemplar": "an exemplar"}.get(name, f"a {name}")
     text = (
         f"recipe `{recipe}` needs {what}, and the sample has none: pass `Sample.of(..., {name}=...)` in Python, the field "
         f"`{name}` in a request, or a column of the data (`judge run --map {name}=COLUMN`)"
     )
     return f"{text}; or set `{name}:` in the run settings, for all samples" if name in ("rubric", "principle") else text
+
+
+def lacking_field(recipe: str, name: str) -> str:
+    """What a sample without a field of the row that its recipe needs is told.
+
+    Example:
+        >>> lacking_field("gemba", "source_lang")[:60]
+        'recipe `gemba` needs the field `source_lang`, and the sample'
+    """
+    return (
+        f"recipe `{recipe}` needs the field `{name}`, and the sample has none: pass `Sample.of(..., metadata={{'{name}': ...}})`"
+        f" in Python, `metadata` in a request, or a column of the data (`judge run --map fields.{name}=COLUMN`)"
+    )

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.render import limits, lint
-from judge.render.quoting import Quoted, Untrusted, neutralise
+from judge.render.quoting import Bare, Quoted, Untrusted, defused, joined, neutralise
 
 MAX_KEPT = 1024  # messages rendered once and kept
 _FAILURES = (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError)
 
 VARIABLES = {
     "prompt": "the prompt (quote it)",
+    "messages": "the prompt as chat messages: .role and .content (quote .content)",
     "response": "the response, when there is one (quote it)",
     "responses": "the responses in the order shown: .name and .text (quote .text)",
     "reference": "the reference answer or none (quote it)",
     "context": "list of documents (quote each)",
     "principle": "the free-text principle or none (quote it)",
+    "exemplar": "a solution to look at or to compare with, or none (quote it)",
+    "fields": "the row's fields that `needs.fields` names",
     "rubric": "title, description, criteria, scale",
     "criterion": "the criterion asked about, in recipes with `unit: criterion`",
     "labels": "what the verdict may say",
@@ -86,6 +89,22 @@ def _printing(control_tokens: frozenset[str]) -> Callable[[Any], Any]:
     return printed
 
 
+def _printing_exact(control_tokens: frozenset[str]) -> Callable[..., Any]:
+    """The same for exact recipes: control tokens are broken up, and the sample's texts are paid for by the sample."""
+
+    @pass_context
+    def printed(context: limits.Spending, value: Any) -> Any:
+        if isinstance(value, Quoted | int | float):
+            return value
+        text = str(value)
+        if isinstance(value, Bare):
+            context.grant(value, len(text))
+            return text
+        return defused(text, control_tokens, marked=True)  # texts put together with `~` keep the marks of their seams
+
+    return printed
+
+
 class Templates:
     """The compiled templates of one folder.
 
@@ -95,6 +114,8 @@ class Templates:
         control_tokens: Of the judge's tokenizer.
         variables: What the templates may use, with a word on each.
         prompt_scoped: Names of those that are rendered before any response is known.
+        exact: Print the sample's texts as they are, control tokens broken up, and keep white space at both ends.
+        fields: The row's fields that may be read (`needs.fields`); None: not checked.
     """
 
     def __init__(
@@ -105,11 +126,16 @@ class Templates:
         *,
         variables: Mapping[str, str] = VARIABLES,
         prompt_scoped: frozenset[str] = frozenset(),
+        exact: bool = False,
+        fields: Collection[str] | None = None,
     ) -> None:
         self._folder = folder
         self._sources = templates
         self._variables = variables
         self._prompt_scoped = prompt_scoped
+        self._exact = exact
+        self._tokens = control_tokens
+        self._fields = fields
         self._env = _Environment(
             loader=DictLoader(dict(templates)),
             undefined=StrictUndefined,
@@ -117,7 +143,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=False,
-            finalize=_printing(control_tokens),
+            finalize=_printing_exact(control_tokens) if exact else _printing(control_tokens),
         )
         self._env.filters = {**limits.FILTERS, **limits.HIDDEN_FILTERS, "quote": _quoting(control_tokens)}
         self._env.tests = {k: v for k, v in self._env.tests.items() if k in lint.TESTS}
@@ -170,6 +196,19 @@ class Templates:
             near = did_you_mean(unknown, known) or f"; known: {', '.join(known)}"
             raise RecipeError(Problem(self._where(name, self._line_of(name, unknown)), f"`{unknown}` {what}{near}"))
 
+        for read in () if self._fields is None else tree.find_all((nodes.Getattr, nodes.Getitem)):
+            self._check_field(name, read)
+
+    def _check_field(self, name: str, node: nodes.Expr) -> None:
+        """A field of the row is named in `needs.fields`, so that a row without it is told of before the judge is asked."""
+        assert isinstance(node, nodes.Getattr | nodes.Getitem)  # noqa: S101  # what was searched for
+        if not isinstance(node.node, nodes.Name) or node.node.name != "fields":
+            return
+        field = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if field not in (self._fields or ()):
+            near = did_you_mean(str(field), self._fields or ()) or f"; add it: `needs: {{fields: [{field}]}}`"
+            raise RecipeError(Problem(self._where(name, node.lineno), f"`fields.{field}` is not in `needs.fields`{near}"))
+
     def _line_of(self, name: str, variable: str) -> int:
         word = re.compile(rf"\b{re.escape(variable)}\b")
         for number, line in enumerate(self._sources[name].splitlines(), 1):
@@ -201,6 +240,8 @@ class Templates:
     def _render(self, name: str, values: Mapping[str, Any], *, strip: bool = True) -> str:
         try:
             text = _text(self._compiled[name], values)
+            if self._exact:
+                return joined(text, self._tokens)
             return text.strip() if strip else text
         except _FAILURES as why:
             raise RecipeError(Problem(self._where(name, self._line_of_error(name, values)), str(why))) from None

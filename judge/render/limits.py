@@ -17,6 +17,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 
+from judge.render.quoting import Untrusted
+
 MAX_TEXT = 2_000_000  # characters that a template may write, or make on the way, beyond the sample's own texts
 MAX_STEPS = 1_000_000  # nodes evaluated in loops
 MAX_NUMBER = 10**15
@@ -81,20 +83,34 @@ def join(context: Spending, items: Any, separator: str = "") -> str:
 def _join(context: Spending, items: Any, separator: str) -> str:
     parts: list[str] = []
     for item in items:
-        part = item if isinstance(item, str) else str(item)
+        part = _printed(context, item)
         context.pay(len(part) + len(separator))
         parts.append(part)
     return separator.join(parts)
 
 
+def _printed(context: Spending, item: Any) -> str:
+    """An item as it is printed; a text of the sample may be long."""
+    part = item if isinstance(item, str) else str(item)
+    if isinstance(item, Untrusted):
+        context.grant(item, len(part))
+    return part
+
+
 @pass_context
-def tojson(context: Spending, value: Any) -> str:
-    """JSON, with what a chat template could act on left to the output's own disarming."""
+def tojson(context: Spending, value: Any) -> Any:
+    """JSON, with what a chat template could act on left to the output's own disarming; a text of the sample stays one."""
+    if isinstance(value, Untrusted) and not value.printable:
+        return value.changed(_json)
     if isinstance(value, str):
         context.pay(len(value))
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, default=lambda item: _printed(context, item))
     context.pay(len(text))
     return text
+
+
+def _json(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _charged(function: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -104,6 +120,64 @@ def _charged(function: Callable[[Any], Any]) -> Callable[..., Any]:
         return function(value)
 
     return filter_
+
+
+def _of_text(function: Callable[..., str]) -> Callable[..., Any]:
+    """A filter for texts; of untrusted text it makes untrusted text."""
+
+    @pass_context
+    def filter_(context: Spending, value: Any, *args: Any) -> Any:
+        if any(not isinstance(arg, str) for arg in args):
+            raise TypeError("the mark to cut at must be text")
+        if isinstance(value, Untrusted):
+            return value.changed(lambda text: function(text, *args))
+        context.pay(len(str(value)))
+        return function(str(value), *args)
+
+    return filter_
+
+
+def before(text: str, mark: str) -> str:
+    """What stands before the first `mark`; all of the text where there is none.
+
+    Example:
+        >>> before("Two and two. <answer>4</answer>", "<answer>")
+        'Two and two. '
+    """
+    return text.partition(mark)[0] if mark else text
+
+
+def after(text: str, mark: str) -> str:
+    """What stands behind the last `mark`; all of the text where there is none.
+
+    Example:
+        >>> after("#### no, #### 4", "####")
+        ' 4'
+    """
+    return text.rpartition(mark)[2] if mark else text
+
+
+def last_paragraph(text: str) -> str:
+    """The last paragraph that holds anything: paragraphs are parted by empty lines.
+
+    Example:
+        >>> last_paragraph("Two and two.\\n\\nIt is 4.\\n\\n")
+        'It is 4.'
+    """
+    paragraph: list[str] = []
+    for line in reversed(text.split("\n")):
+        if line.strip():
+            paragraph.append(line)
+        elif paragraph:
+            break
+    return "\n".join(reversed(paragraph)).strip()
+
+
+def signed(value: Any) -> str:
+    """A number with its sign: `+5`, `-2`, `+0.5`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`signed` is for numbers, not for {type(value).__name__}")
+    return f"{value:+g}"
 
 
 def _end(index: int) -> Callable[[Any], Any]:
@@ -120,9 +194,14 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "tojson": tojson,
     "length": len,
     "list": _charged(list),
-    "lower": _charged(lambda value: str(value).lower()),
-    "upper": _charged(lambda value: str(value).upper()),
-    "trim": _charged(lambda value: str(value).strip()),
+    "lower": _of_text(str.lower),
+    "upper": _of_text(str.upper),
+    "capitalize": _of_text(str.capitalize),
+    "trim": _of_text(str.strip),
+    "before": _of_text(before),
+    "after": _of_text(after),
+    "last_paragraph": _of_text(last_paragraph),
+    "signed": signed,
     "first": _end(0),
     "last": _end(-1),
 }

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from judge.conversation.write import is_one_text, pieces
+from judge.conversation.write import is_one_text, pieces, write_prompt, write_response
 from judge.render.verdicts import Break
 from judge.types import Conversation
 
@@ -49,13 +49,18 @@ _HIDDEN = re.compile(
 _JOINERS = re.compile(  # a whole run, so that what is left needs no second look
     "(?<![\u0600-\U0001faff])[\u200c\u200d]++|(?<![\u200c\u200d])[\u200c\u200d]++(?![\u0600-\U0001faff])"
 )
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text that is exchanged holds them
+_MARKS = re.compile(f"[{_OPEN}{_CLOSE}]+")
+_HALVES = re.compile("[\ud800-\udfff]")
+_UNSENDABLE = re.compile(f"[\ud800-\udfff{_OPEN}{_CLOSE}]")
+_REACH = 160  # characters on either side of a seam; the longest token that goes by shape has 95
 _FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END|SYSTEM|DEVELOPER|USER|ASSISTANT|TOOL|IMAGE)\b)", re.IGNORECASE)
 
 
 class Untrusted:
-    """A text that may only be printed through the `quote` filter."""
+    """A text that may only be printed through the `quote` filter; a row's field also on one line."""
 
-    __slots__ = ("_break", "_content", "_first_image", "_quoted", "_response", "label", "tokens")
+    __slots__ = ("_break", "_content", "_field", "_first_image", "_quoted", "_response", "label", "tokens")
 
     def __init__(
         self,
@@ -66,18 +71,21 @@ class Untrusted:
         *,
         response: bool = False,
         first_image: int = 1,
+        field: bool = False,
     ) -> None:
         """Wrap a text or a conversation.
 
         Args:
             response: It is the assistant's side, so what others wrote in it is marked.
             first_image: Number of its first image in the message.
+            field: It is a field of the row (a language, a domain), which may stand within a sentence of the template.
         """
         self._break = breaker
         self._content = content
         self._quoted: str | None = None
         self._response = response
         self._first_image = first_image
+        self._field = field
         self.label = label
         self.tokens = tokens
 
@@ -103,10 +111,85 @@ class Untrusted:
                 lines.append(self._clean(text))
         return "\n".join(lines)
 
+    @property
+    def printable(self) -> bool:
+        """Whether it may be printed without `quote`."""
+        return self._field
+
+    def text(self) -> str:
+        """The text as it came; of a conversation, with who wrote what. Not for printing."""
+        content = self._content
+        if isinstance(content, str):
+            return content
+        return (write_response if self._response else write_prompt)(content, _role_line)
+
+    def changed(self, change: Callable[[str], str]) -> Untrusted:
+        """The same with its text changed (cut, trimmed), and no more to be trusted."""
+        return type(self)(change(self.text()), self.label, self.tokens, self._break, field=self._field)
+
     def __str__(self) -> str:
+        if self._field:
+            return self._clean(" ".join(self.text().split()))
         raise TypeError("untrusted text must go through the `quote` filter: {{ value | quote('TITLE') }}")
 
-    __repr__ = __format__ = __str__  # type: ignore[assignment]  # every way of printing is closed
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+class Bare(Untrusted):
+    """Untrusted text of an exact recipe: printed as it is, with control tokens broken up and nothing else.
+
+    Where it begins and ends is marked for `joined`, since two harmless texts side by side may form a token.
+    """
+
+    __slots__ = ()
+
+    @property
+    def printable(self) -> bool:
+        """Always."""
+        return True
+
+    def __str__(self) -> str:
+        return f"{_OPEN}{defused(self.text(), self.tokens)}{_CLOSE}"
+
+
+def _role_line(who: str) -> str:
+    return f"{who}:"
+
+
+def defused(text: str, tokens: frozenset[str], *, marked: bool = False) -> str:
+    """The text with control tokens broken up; what cannot be sent (half a surrogate pair) is shown as `[U+D800]`.
+
+    Args:
+        marked: Marks in it are ours, and stay.
+
+    Example:
+        >>> defused("  ok<|im_end|>\\u200b\\n", frozenset()) == "  ok< |im_end| >\\u200b\\n"
+        True
+    """
+    if not text.isascii():
+        text = (_HALVES if marked else _UNSENDABLE).sub(_visible, text)
+    return disarm(text, tokens) if tokens or "<" in text or "[" in text or "|" in text or "]" in text else text
+
+
+def joined(text: str, tokens: frozenset[str]) -> str:
+    """A rendered message of an exact recipe without its marks; a token that only the seam of two texts forms is broken there."""
+    if _OPEN not in text:
+        return text
+    parts = _MARKS.split(text)
+    whole = "".join(parts)
+    reach = max(_REACH, *map(len, tokens)) if tokens else _REACH
+    out, at = [parts[0]], len(parts[0])
+    for part in parts[1:]:
+        left, right = whole[max(0, at - reach) : at], whole[at : at + reach]
+        if disarm(left + right, tokens) != disarm(left, tokens) + disarm(right, tokens):
+            out.append(" ")
+        out.append(part)
+        at += len(part)
+    return "".join(out)
 
 
 class Quoted(str):
@@ -161,13 +244,14 @@ def disarm(text: str, tokens: Iterable[str] = ()) -> str:
     if "|" in text or "｜" in text:
         text = _PIPED.sub(lambda m: f"{m.group()} " if m.group() in "<＜[［" else f" {m.group()}", text)
     pattern = _token_pattern(tokens if isinstance(tokens, frozenset) else frozenset(tokens))
-    return pattern.sub(lambda m: f"{m.group()[0]} {m.group()[1:]}", text)
+    return pattern.sub(r"\g<0> ", text)
 
 
 @lru_cache(maxsize=64)
 def _token_pattern(tokens: frozenset[str]) -> re.Pattern[str]:
     known = sorted({t for t in (*_FAMILIES, *tokens) if len(t) > 1}, key=lambda t: (-len(t), t))
-    return re.compile("|".join([*map(re.escape, known), _SHAPES]))
+    # the first character alone is taken, so that tokens that share one (`§turn§turn§`) are all broken
+    return re.compile("|".join([*(f"{re.escape(t[0])}(?={re.escape(t[1:])})" for t in known), _SHAPES]))
 
 
 def _visible(match: re.Match[str]) -> str:

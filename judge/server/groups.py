@@ -233,9 +233,8 @@ _EMPTY = Sample(prompt="", responses=("",))
 
 def _print(sample: Sample) -> bytes:
     """Hash of everything a member says."""
-    text = repr(
-        (sample.prompt, sample.responses, sample.reference, sample.context, sample.principle, sample.steps, sample.rubric)
-    )
+    s = sample
+    text = repr((s.prompt, s.responses, s.reference, s.context, s.principle, s.steps, s.exemplar, s.rubric))
     metadata = repr(sorted(sample.metadata.items()))
     return hashlib.blake2b((text + metadata).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from judge.adapters._shared.failure_policy import needs_group
 from judge.conversation import plain, policy_side, read_conversation, read_prompt
 from judge.errors import DataError
+from judge.pipeline.build import Plan
 from judge.reference import reference_in
 from judge.rubric.model import Frozen
 from judge.schema import Out
@@ -100,7 +101,9 @@ async def verify(request: Request) -> Response:
     state: State = request.app.state.judge
     given, raw = await read(request, VerifyIn)
     row = given.model_extra or {}
-    sample = sample_in(given.responses_create_params, given.response, row, rubrics=state.settings.client_rubrics)
+    sample = sample_in(
+        given.responses_create_params, given.response, row, rubrics=state.settings.client_rubrics, plan=state.judge.plan
+    )
     owner = request.scope.get("state", {}).get("owner", "")
 
     async def work() -> dict[str, Any]:
@@ -164,7 +167,9 @@ async def compare(request: Request) -> Response:
     return await answer(request, raw, work)
 
 
-def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any], *, rubrics: str) -> Sample:
+def sample_in(
+    task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping[str, Any], *, rubrics: str, plan: Plan
+) -> Sample:
     """One rollout as a sample. The reference is the first known field of the row (`answer`, `ground_truth`...); `context`,
     `principle` and `rubric` are what they are everywhere.
 
@@ -174,7 +179,8 @@ def sample_in(task: Mapping[str, Any], response: Mapping[str, Any], row: Mapping
     Raises:
         APIError: 422: the task or the response cannot be read.
     """
-    return row_sample(_prompt(task), answer_in(response), reference_in(row), row, where="", rubrics=rubrics)
+    known = reference_in(row)
+    return row_sample(_prompt(task), answer_in(response), known, row, where="", rubrics=rubrics, plan=plan)
 
 
 def verdict_out(reward: Reward) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def _labelled(
     """A sample of a trainer that passes nothing of its data but a label."""
     row, rubrics = label_fields(label), state.settings.client_rubrics
     asked = question_in(row, prompt, where=where)
-    return row_sample(asked, response, label_answer(label), row, where=where, rubrics=rubrics, name=name)
+    return row_sample(asked, response, label_answer(label), row, where=where, rubrics=rubrics, plan=state.judge.plan, name=name)
 
 
 @router.post(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, shown_fields
+from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, row_fields, shown_fields
 from judge.errors import DataError
+from judge.pipeline.build import Plan
 from judge.reference import read_reference
 from judge.server.errors import APIError
 from judge.server.state import State
@@ -22,9 +23,10 @@ def row_sample(
     *,
     where: str,
     rubrics: str,
+    plan: Plan,
     name: str = "0",
 ) -> Sample:
-    """One response with what its row shows the judge: `context`, `principle` and `rubric`.
+    """One response with what its row shows the judge: `context`, `principle`, `rubric`, `exemplar`, and the fields of the recipe.
 
     Args:
         reference: In any form that `judge.reference` reads.
@@ -40,7 +42,8 @@ def row_sample(
     except DataError as why:
         raise APIError(422, "bad_field", str(why), where=where) from None
     rubric = rubric_in(listed(row.get("rubric")), where, rubrics)
-    return Sample(prompt, (response,), reference=known, rubric=rubric, id=name, **shown)
+    metadata = row_fields(plan, row)
+    return Sample(prompt, (response,), reference=known, rubric=rubric, id=name, metadata=metadata, **shown)
 
 
 def question_in(row: Mapping[str, Any], prompt: str | Conversation, *, where: str) -> str | Conversation:

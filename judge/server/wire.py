@@ -132,7 +132,7 @@ class Extras(Frozen):
 
     Attributes:
         rubric: Its own, written out, or the name of a shipped one.
-        metadata: For the shaping chain (`response_tokens`, baselines); judges never see it.
+        metadata: For the shaping chain (`response_tokens`, baselines). A judge sees only what its recipe names in `needs.fields`.
     """
 
     reference: Reference = None
@@ -140,6 +140,7 @@ class Extras(Frozen):
     rubric: Annotated[Any, WithJsonSchema(_RUBRIC)] = None
     principle: Annotated[str, Field(max_length=20_000)] | None = None
     steps: Steps = ()
+    exemplar: Annotated[str, Field(max_length=200_000)] | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -263,6 +264,7 @@ def to_sample(
         rubric=rubric_in(given.rubric, where, rubrics),
         principle=given.principle,
         steps=given.steps,
+        exemplar=given.exemplar,
         metadata=given.metadata,
         **names,
     )

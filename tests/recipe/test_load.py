@@ -65,8 +65,9 @@ def message(folder: Path, **options: object) -> str:
         ),
         pytest.param(
             "plan.md.j2", "{{ prompt |", "{{ response |",
-            "plan.md.j2:1: `response` is not known to a turn with `scope: prompt`; known: context, criterion, labels, options, "
-            "outputs, principle, prompt, reference, rubric, scale", id="response-before-there-is-one",
+            "plan.md.j2:1: `response` is not known to a turn with `scope: prompt`; known: context, criterion, exemplar, "
+            "fields, labels, messages, options, outputs, principle, prompt, reference, rubric, scale",
+            id="response-before-there-is-one",
         ),
         pytest.param(
             "judge.md.j2", "outputs.plan", "prompt.__class__",
@@ -146,7 +147,7 @@ def test_the_documentation_lists_what_is_accepted(field, allowed):
     text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     row = next(line for line in text.splitlines() if line.startswith(f"| `{field}` |"))
     values = row.split("|")[2] if field == "needs" else re.sub(r"\([^)]*\)", "", row.split("|")[2])
-    subfields = {"sample", "capabilities"} if field == "needs" else set()
+    subfields = {"sample", "fields", "capabilities"} if field == "needs" else set()
     assert set(re.findall(r"`([a-z_]+)`", values)) - subfields == set(get_args(allowed))
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_batch, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
 from judge.adapters._shared.metrics import components_of, sample_metrics, why
-from judge.adapters._shared.sample import reference_of, shown_fields, shows_question
+from judge.adapters._shared.sample import reference_of, row_fields, shown_fields, shows_question
 from judge.engine.protocol import Engine
 from judge.errors import DataError, NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
@@ -115,7 +115,7 @@ class ProcessJudge:
         return sample_metrics(reward, score, self.components, self.name)
 
     def sample(self, prompt: str | Conversation, response: str | Conversation, reference: Any, row: Mapping[str, Any]) -> Sample:
-        """One sample; `row` may hold `context`, `principle`, `rubric`, and the baselines that the settings name.
+        """One sample; `row` may hold `context`, `principle`, `rubric`, `exemplar`, and the fields that recipe and settings name.
 
         Raises:
             DataError, RubricError: Naming the column.
@@ -129,7 +129,7 @@ class ProcessJudge:
             responses=(response,),
             reference=known,
             id="0",
-            metadata={baselines: row[baselines]} if baselines else {},
+            metadata=row_fields(self.plan, row) | ({baselines: row[baselines]} if baselines else {}),
             **shown_fields(row, self.name),
         )
 

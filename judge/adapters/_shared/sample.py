@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from judge.conversation import read_prompt, read_response
 from judge.errors import DataError, InputError
-from judge.pipeline.build import Plan
+from judge.pipeline.build import Plan, needed_fields
 from judge.pipeline.evaluate import UNREADABLE
 from judge.pipeline.shaping import LENGTHS
 from judge.reference import ANSWER_KEYS, REFERENCE_COLUMNS, is_missing, read_documents, read_reference, reference_in, written
@@ -22,8 +21,7 @@ logger = logging.getLogger("judge.adapters")
 
 QUESTION_KEYS = ("question", "prompt", "problem", "query", "messages", "raw_prompt")
 NOT_GIVEN = "(not given)"  # what stands for the question where no template shows it
-_PRINTS = re.compile(r"\{\{[^{}]*\bprompt\b[^{}]*\}\}")
-SHOWN = ("context", "principle", "rubric")  # columns of these names become the field of the sample, as in `judge run`
+SHOWN = ("context", "principle", "rubric", "exemplar")  # columns of these names become the field of the sample, as in `judge run`
 
 
 def prompt_of(value: Any, where: str) -> str | Conversation:
@@ -72,7 +70,7 @@ def reference_of(value: Any, where: str = "the reference") -> tuple[str, ...] | 
     return read_reference(value, where)
 
 
-LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric"})
+LABEL_FIELDS = frozenset({"answer", "reference", "ground_truth", "question", "context", "principle", "rubric", "exemplar"})
 
 
 def label_fields(label: Any) -> Mapping[str, Any]:
@@ -134,8 +132,7 @@ def shows_question(plan: Plan) -> bool:
         >>> [shows_question(plan(load_settings({"recipe": r, "rubric": "helpfulness"})[0])) for r in ("verifier", "checklist")]
         [False, True]
     """
-    recipe = plan.recipe
-    if recipe.options.get("include_question") is not False and any(_PRINTS.search(t) for t in recipe.templates.values()):
+    if plan.recipe.shows("prompt"):
         return True
     others = [*plan.members.values(), *((plan.second,) if plan.second else ())]
     return any(shows_question(other) for other in others)
@@ -203,10 +200,12 @@ def samples_of(
     if baselines and baselines not in columns:
         raise DataError(f"{where}: `reward.baselines` names the column `{baselines}`, which the trainer does not pass")
     answers = references_in(columns, reference, len(prompts))
+    names = needed_fields(plan)
     out = []
     for row, (prompt, completion, answer) in enumerate(zip(prompts, completions, answers, strict=True)):
         at = f"{where}: row {row}"
-        carried = {baselines: columns[baselines][row]} if baselines else {}
+        carried = row_fields(plan, {n: columns[n][row] for n in names if n in columns})
+        carried |= {baselines: columns[baselines][row]} if baselines else {}
         if lengths is not None:
             carried[LENGTHS] = lengths[row]
         try:
@@ -242,11 +241,15 @@ def shown_fields(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if context := read_documents(row.get("context"), f"{where}, column context"):
         out["context"] = context
-    if not is_missing(principle := row.get("principle")):
-        out["principle"] = written(principle)
+    out |= {name: written(row[name]) for name in ("principle", "exemplar") if not is_missing(row.get(name))}
     if not is_missing(rubric := listed(row.get("rubric"))):
         out["rubric"] = rubric_from(rubric, f"{where}, column rubric")
     return out
+
+
+def row_fields(plan: Plan, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the recipes of a run show of a row besides the fields of a sample (`needs.fields`), for its metadata."""
+    return {name: listed(row[name]) for name in needed_fields(plan) if not is_missing(row.get(name))}
 
 
 def _aligned(values: Any, count: int) -> bool:
