@@ -2,36 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import textwrap
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
+from judge.recipe.model import RecipeSpec
+from judge.recipe.new import new_recipe
 
-app = typer.Typer(help="List, show and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
+WIDTH = 80  # characters of a line
+_LEAST = 9  # characters for what a recipe needs, whatever the names are
+_JUDGES = {"pointwise": "response", "verifier": "answer", "checklist": "criteria", "pairwise": "pair", "listwise": "list"}
+
+app = typer.Typer(help="List, show, begin and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
-def list_() -> None:
-    """Print the shipped recipes: name, mode, calls, what a sample must have, what it does.
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, with summaries and options.")] = False,
+) -> None:
+    """Print the shipped recipes: what one call judges, what a sample must have, and what it costs.
+
+    Calls: of one sample with two responses' order and one vote; `c` is the number of criteria, `s` of steps, `+1p` is one call
+    more for each prompt, whatever the number of its completions.
 
     \b
-    Example:
+    Examples:
       judge recipe list
+      judge recipe list --json
 
     Exit code: 0.
     """
-    rows = [("name", "mode", "turns", "verdict", "order", "needs", "")]
-    for name in list_recipes():
-        spec = load_recipe(name).spec
-        needs = ", ".join((*spec.needs.sample, *spec.needs.capabilities)) or "-"
-        rows.append(
-            (name, spec.mode, str(len(spec.turns)), f"{spec.verdict.kind}/{spec.verdict.form}", spec.order, needs, spec.summary)
+    found = [_described(load_recipe(name).spec) for name in list_recipes()]
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    head = ("name", "judges", "needs", "signal", "calls", "paper", "serves")
+    rows = [head] + [
+        (
+            each["name"],
+            each["judges"],
+            ", ".join((*each["needs"], *each["capabilities"])) or "-",
+            each["signal"],
+            each["calls"],
+            each["source"]["paper"].removeprefix("arXiv:") or "-",
+            str(len(each["serves"])) if each["serves"] else "-",
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
+        for each in found
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    widths[2] = max(_LEAST, WIDTH - sum(widths) + widths[2] - 2 * (len(head) - 1))
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row[:6], widths, strict=True)) + "  " + row[6])
+        needs = textwrap.wrap(row[2], widths[2], break_long_words=False)
+        cells = [*row[:2], needs[0], *row[3:]]
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        for more in needs[1:]:
+            print(" " * (widths[0] + widths[1] + 4) + more)
+
+
+def _described(spec: RecipeSpec) -> dict[str, Any]:
+    """A recipe as plain values, for the table and for --json."""
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "mode": spec.mode,
+        "judges": _JUDGES[spec.mode],
+        "needs": list(spec.needs.sample),
+        "capabilities": [str(c) for c in spec.required],
+        "signal": spec.signal,
+        "verdict": f"{spec.verdict.kind}/{spec.verdict.form}",
+        "calls": calls_of(spec),
+        "order": spec.order,
+        "options": dict(spec.options),
+        "source": spec.source.model_dump(),
+        "serves": [served["model"] for served in spec.model_dump(mode="json").get("serves") or ()],
+    }
+
+
+def calls_of(spec: RecipeSpec) -> str:
+    """Calls for one sample, one vote: a number, times `c` criteria, and `+1p` for each turn that is asked once a prompt.
+
+    Example:
+        >>> calls_of(load_recipe("pairwise").spec), calls_of(load_recipe("checklist").spec)
+        ('2', '1c')
+    """
+    orders = 2 if spec.order in ("both_mean", "both_agree") else 1
+    each = sum(turn.scope == "response" for turn in spec.turns) * orders
+    once = sum(turn.scope == "prompt" for turn in spec.turns)
+    return f"{each}{'c' if spec.unit == 'criterion' else ''}" + (f"+{once}p" if once else "")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new recipe.", metavar="NAME")],
+    base: Annotated[str, typer.Option("--from", help="Shipped recipe or folder to begin with.", metavar="RECIPE")] = "pointwise",
+    output: Annotated[str, typer.Option("--output", help="Folder in which the recipe's folder is made.", metavar="DIR")] = ".",
+) -> None:
+    """Begin a recipe of your own: a copy of another, with a comment on every field, that passes `judge recipe test` at once.
+
+    \b
+    Examples:
+      judge recipe new my-judge --from pairwise
+      judge recipe new my-judge --from ./older --output recipes
+
+    Exit codes: 0 made, 2 there is no such recipe, or the folder is there already, 4 it cannot be written.
+    """
+    folder = new_recipe(load_recipe(base), name, Path(output) / name)
+    shown = folder if folder.is_absolute() or str(folder).startswith(".") else f"./{folder}"
+    print(f"{shown}: a copy of {base}; edit its templates and recipe.yaml")
+    print(f"next: judge recipe test {shown}")
 
 
 @app.command()

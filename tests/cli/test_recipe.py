@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 
 import pytest
 
-from judge.recipe.load import list_recipes
+from judge.recipe.load import list_recipes, load_recipe
+from judge.recipe.model import RecipeSpec
 from judge.shipped import shipped_dir
 
 
 def test_list(judge):
-    """One line a recipe, with what it needs."""
+    """One row a recipe, in 80 columns: what it judges, what it needs, what it costs."""
     lines = judge("recipe", "list").out.splitlines()
-    assert lines[0].split()[:2] == ["name", "mode"]
-    assert [line.split()[0] for line in lines[1:]] == list_recipes()
-    assert next(line for line in lines if line.startswith("verifier")).split()[5] == "reference"
+    assert lines[0].split() == ["name", "judges", "needs", "signal", "calls", "paper", "serves"]
+    assert [line.split()[0] for line in lines[1:] if line[0] != " "] == list_recipes()
+    assert max(map(len, lines)) <= 80
+    rows = {line.split()[0]: line.split() for line in lines[1:]}
+    assert rows["verifier"][1:5] == ["answer", "reference", "stated", "1"]
+    assert [rows[name][4] for name in ("checklist", "branch-rethink", "pairwise")] == ["1c", "4", "2"]
+
+
+def test_list_as_json(judge):
+    """The same for a program, with what has no room in a table."""
+    found = {each["name"]: each for each in json.loads(judge("recipe", "list", "--json").out)}
+    assert list(found) == list_recipes()
+    assert found["verifier"]["options"] == {"include_question": False, "rule_first": True}
+    assert found["verifier"]["needs"] == ["reference"]
+    assert found["pairwise"]["calls"] == "2"
+    assert found["pairwise"]["source"]["paper"] == "arXiv:2306.05685"
+
+
+@pytest.mark.parametrize("base", list_recipes())
+def test_a_new_recipe_passes_its_tests_at_once(judge, tmp_path, base):
+    """Whoever begins with a copy changes one thing at a time, and sees which one broke it."""
+    ended = judge("recipe", "new", "mine", "--from", base, "--output", str(tmp_path))
+    assert ended.code == 0, ended.err
+    text = (tmp_path / "mine" / "recipe.yaml").read_text()
+    for field in RecipeSpec.model_fields:
+        assert re.search(rf"^# .*\n(#? ?){field}:", text, re.MULTILINE), field
+    recipe = load_recipe(tmp_path / "mine")
+    assert recipe.spec == load_recipe(base).spec.model_copy(update={"name": "mine"})
+    assert judge("recipe", "test", str(tmp_path / "mine")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["mine", "--from", "pairwize"], "no recipe `pairwize`; did you mean `pairwise`?", id="base"),
+        pytest.param(["9mine"], "`9mine` cannot be a recipe's name", id="name"),
+        pytest.param(["there"], "exists already", id="exists"),
+    ],
+)
+def test_a_new_recipe_that_cannot_be_made(judge, tmp_path, arguments, told):
+    """Nothing is overwritten, and the message says what to do."""
+    (tmp_path / "there").mkdir()
+    ended = judge("recipe", "new", *arguments, "--output", str(tmp_path))
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -64,7 +109,8 @@ COMMANDS = [
     pytest.param(["one"], ["--prompt", "--response", "--url", "[default: helpfulness]", "[default: smollm2-135m]"], id="one"),
     pytest.param(["show"], ["--item", "--all", "--tokens"], id="show"),
     pytest.param(["recipe", "test"], ["[default: all shipped]", "--all"], id="recipe-test"),
-    pytest.param(["recipe", "list"], [], id="recipe-list"),
+    pytest.param(["recipe", "list"], ["--json"], id="recipe-list"),
+    pytest.param(["recipe", "new"], ["--from", "--output", "[default: pointwise]"], id="recipe-new"),
     pytest.param(["recipe", "show"], [], id="recipe-show"),
 ]
 
