@@ -32,6 +32,7 @@ COMMANDS = {
     "run": "run:run",
     "attack": "attack:attack",
     "audit": "audit:audit",
+    "bench": "bench:bench",
     "one": "one:one",
     "serve": "serve:serve",
     "preflight": "preflight:preflight",

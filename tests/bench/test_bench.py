@@ -1,0 +1,195 @@
+"""`judge bench` end to end with a scripted judge: what is asked, what is counted, and what a person sees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from judge.bench.items import read_items, truth
+from judge.bench.spec import SetSpec, load_set, shipped_sets
+from judge.errors import DataError, InputError
+from tests.bench.bench_harness import SHARED, write_judge, write_rows
+
+PAIRS = [
+    {"prompt": f"Name city {i}.", "response_a": f"good {i}", "response_b": f"bad {i}", "label": "A", "subset": "ab"[i % 2]}
+    for i in range(6)
+]
+GOOD_FIRST = {r"(?s)good.*bad": "Short.\n[[A]]", r"(?s)bad.*good": "Short.\n[[B]]"}
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    from tests.cli_harness import run_judge
+
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "pairs.jsonl", PAIRS)
+    (tmp_path / "mine.yaml").write_text("kind: pairs\ndata: pairs.jsonl\n", encoding="utf-8")
+    write_judge(tmp_path / "good.yaml", "pairwise", GOOD_FIRST)
+    write_judge(tmp_path / "first.yaml", "pairwise", {".": "Short.\n[[A]]"})
+    write_judge(tmp_path / "mute.yaml", "pairwise", {".": "I cannot tell."}, sampling={"max_tokens": 16})
+    return lambda *args: run_judge("bench", *args)
+
+
+def figures(ended, place=0):
+    return json.loads(ended.out)["judges"][place]
+
+
+def test_a_set_of_three_lines_and_a_judge_that_is_right(cli):
+    ended = cli("mine.yaml", "good.yaml", "--json", "--quiet")
+    found = figures(ended)
+    assert ended.code == 0
+    assert (found["published"][0]["value"], found["order_consistency"], found["judge_calls"]) == (1.0, 1.0, 12)
+    assert {f["name"]: f["items"] for f in found["subsets"]} == {"a": 3, "b": 3}
+
+
+def test_a_judge_that_names_the_first_is_not_right_by_chance(cli):
+    """The better answer stands first in the data; asked in both orders, a judge that always says A decides nothing."""
+    found = figures(cli("mine.yaml", "first.yaml", "--json", "--quiet"))
+    assert (found["published"][0]["value"], found["ties"], found["first_preferred"]) == (0.0, 1.0, 1.0)
+
+
+def test_one_order_is_drawn_by_the_item(cli):
+    """With `--order own` each pair is shown once, and the better answer does not always stand first."""
+    found = figures(cli("mine.yaml", "first.yaml", "--order", "own", "--set", "order=single", "--json", "--quiet"))
+    assert found["judge_calls"] == 6
+    assert 0 < found["published"][0]["value"] < 1
+
+
+def test_a_failed_verdict_is_wrong_of_all_and_left_out_of_parsed(cli):
+    found = figures(cli("mine.yaml", "mute.yaml", "--json", "--quiet"))
+    assert [f["name"] for f in found["accuracy"]] == ["all"]  # of no parsed verdict there is no share
+    assert found["failed"] == 1.0
+    assert sum(found["no_verdict_reasons"].values()) == 6
+
+
+def test_two_judges_are_compared_on_the_same_items(cli):
+    ended = cli("mine.yaml", "good.yaml", "first.yaml", "--json", "--quiet")
+    [gap] = json.loads(ended.out)["compared"]
+    assert (gap["judges"], gap["difference"], gap["items"], gap["shared_errors"]) == (["good", "first"], 1.0, 6, 0)
+
+
+def test_the_second_run_asks_nothing(cli):
+    assert figures(cli("mine.yaml", "good.yaml", "--json", "--quiet"))["judge_calls"] == 12
+    assert figures(cli("mine.yaml", "good.yaml", "--json", "--quiet"))["judge_calls"] == 0
+
+
+def test_the_table_fits_80_columns(cli):
+    ended = cli("mine.yaml", "good.yaml", "first.yaml", "--quiet", "--price", "1,2")
+    assert max(map(len, ended.out.splitlines())) <= 80
+    assert "accuracy [95 %]" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(("mine.yaml", "first.yaml", "--fail-below", "0.8"), 1, "--fail-below asks for 0.8", id="below"),
+        pytest.param(("lmbar", "good.yaml"), 2, "did you mean `llmbar`?", id="misspelt-set"),
+        pytest.param(("mine.yaml",), 2, "at least one CONFIG", id="no-config"),
+        pytest.param(("mine.yaml", "none.yaml"), 2, "no such file", id="no-such-config"),
+        pytest.param(("llmbar", "good.yaml"), 2, "--data PATH is missing", id="no-data"),
+        pytest.param(("mine.yaml", "good.yaml", "--price", "free"), 2, "two numbers", id="price"),
+        pytest.param(("mine.yaml", "good.yaml", "--order", "none"), 2, "both or own", id="order"),
+        pytest.param(("odd.yaml", "good.yaml"), 2, "odd.yaml:2", id="line-of-the-set"),
+        pytest.param(("right.yaml", "good.yaml"), 2, "use a pointwise", id="judge-of-pairs-on-single-labels"),
+    ],
+)
+def test_a_mistake_has_its_place_and_its_code(cli, tmp_path, arguments, code, words):
+    (tmp_path / "odd.yaml").write_text("kind: pairs\nmetrik: pairs\ndata: pairs.jsonl\n", encoding="utf-8")
+    (tmp_path / "right.yaml").write_text("kind: right\ndata: pairs.jsonl\n", encoding="utf-8")
+    ended = cli(*arguments, "--quiet")
+    assert (ended.code, words in ended.err) == (code, True), ended.err
+
+
+def test_best_of_several_by_pairs_and_by_single_grades(cli, tmp_path):
+    """A judge of pairs meets each right answer with each wrong one; a judge of single answers sees each once."""
+    wrong = [[f"bad {i}{c}" for c in "abc"] for i in range(3)]
+    rows = [{"prompt": f"q{i}", "chosen": [f"good {i}"], "rejected": wrong[i]} for i in range(3)]
+    write_rows(tmp_path / "best.jsonl", rows)
+    (tmp_path / "best.yaml").write_text("kind: best\nmetric: rewardbench2\ndata: best.jsonl\n", encoding="utf-8")
+    grades = {r"good \d": "Fine.\nVERDICT: 5", r"bad \da": "Hm.\nVERDICT: 2", ".": "No.\nVERDICT: 1"}
+    write_judge(tmp_path / "grade.yaml", "pointwise", grades, rubric="helpfulness")
+    found = json.loads(cli("best.yaml", "good.yaml", "grade.yaml", "--json", "--quiet").out)["judges"]
+    assert [j["published"][0]["value"] for j in found] == [1.0, 1.0]
+    assert [j["judge_calls"] for j in found] == [3 * 3 * 2, 3 * 4]
+    assert found[1]["teacher"]["best_of_n"] == {"1": 0.25, "2": 0.5, "4": 1.0}
+
+
+def test_criteria_bring_a_rubric_of_one(cli, tmp_path):
+    """Each row is judged by its own criterion, against what each person said."""
+    rows = [
+        {"prompt": "q", "response": "a", "rubric": "It names a city.", "label": [True, True, False]},
+        {"prompt": "r", "response": "b", "rubric": "It is short.", "label": [False, False, False]},
+    ]
+    write_rows(tmp_path / "criteria.jsonl", rows)
+    (tmp_path / "criteria.yaml").write_text("kind: criteria\ndata: criteria.jsonl\n", encoding="utf-8")
+    write_judge(tmp_path / "met.yaml", "checklist", {"names a city": "Yes.\nVERDICT: MET", ".": "No.\nVERDICT: UNMET"})
+    found = figures(cli("criteria.yaml", "met.yaml", "--json", "--quiet"))
+    assert found["published"][0] == {"name": "accuracy", "value": pytest.approx(5 / 6), "interval": [2 / 3, 1.0], "items": 2}
+
+
+def test_shipped_sets_are_sound_and_known():
+    """Every set by name has a title, a kind and a metric of that kind."""
+    assert len(shipped_sets()) >= 8
+    for name, spec in shipped_sets().items():
+        assert spec.title
+        assert spec.name == name
+        assert load_set(name) is spec
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "items"),
+    [
+        pytest.param("llmbar", "llmbar", 209, id="llmbar"),
+        pytest.param("judgebench", "judgebench", 308, id="judgebench"),
+        pytest.param("rm-bench", "rm_bench", 400, id="rm-bench"),
+        pytest.param("pandalm", "pandalm", 499, id="pandalm"),
+        pytest.param("auto-j", "autoj", 700, id="auto-j"),
+        pytest.param("mt-bench-human", "mt_bench_human", 101, id="mt-bench-human"),
+        pytest.param("rewardbench", "rewardbench_native", 432, id="rewardbench"),
+    ],
+)
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the sets are not on this machine")
+def test_published_rows_are_read_whole(name, data, items):
+    """Not one row of the published files is lost."""
+    found = read_items(load_set(name), str(SHARED / data))
+    assert (len(found.items), found.bad) == (items, 0), found.first_bad
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the sets are not on this machine")
+def test_improper_rows_of_evouna_are_left_out():
+    found = read_items(load_set("evouna"), str(SHARED / "evouna"))
+    assert (found.bad, len(found.items) + found.dropped) == (0, 1600)
+    assert found.dropped > 0
+
+
+def test_limit_keeps_the_share_of_each_subset(tmp_path):
+    """Subsets lie one after the other in a file; ten of a hundred are not the first ten."""
+    rows = [{**PAIRS[0], "prompt": f"q{i}", "subset": "a" if i < 80 else "b"} for i in range(100)]
+    found = read_items(SetSpec(kind="pairs", name="x"), str(write_rows(tmp_path / "rows.jsonl", rows)), limit=10)
+    assert [i.subset for i in found.items] == ["a"] * 8 + ["b"] * 2
+
+
+def test_a_label_that_says_nothing_is_no_item(tmp_path):
+    rows = [PAIRS[0], {**PAIRS[1], "label": "perhaps"}]
+    found = read_items(SetSpec(kind="pairs", name="x"), str(write_rows(tmp_path / "rows.jsonl", rows)))
+    assert (len(found.items), found.bad) == (1, 1)
+    assert "'perhaps'" in found.first_bad
+
+
+def test_no_item_at_all_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="does not say which response is better"):
+        read_items(SetSpec(kind="pairs", name="x"), str(write_rows(tmp_path / "rows.jsonl", [{**PAIRS[0], "label": 7}])))
+
+
+def test_a_metric_of_another_kind_is_refused():
+    with pytest.raises(InputError, match="`rm-bench` is for styles sets"):
+        SetSpec(kind="pairs", metric="rm-bench")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [("Correct", 1.0), ("incorrect", 0.0), (1.0, 1.0), (False, 0.0), ("", None), ("unsure", None), (None, None)],
+)
+def test_words_of_yes_and_no(label, said):
+    assert truth(label) == said
