@@ -22,7 +22,8 @@ from typing import Any
 
 from judge import Sample, load_recipe
 from judge.batch.run import run_batch
-from judge.engine.vllm import VllmEngine, _sampling_params
+from judge.engine.vllm import VllmEngine
+from judge.engine.vllm_convert import sampling_params
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.preview import preview
 from judge.rubric.load import load_rubric
@@ -77,7 +78,7 @@ async def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     chat, llm = engine._ready()
     calls = [call for item in items for call in preview(run, item, engine)]
     work = [
-        (chat.prompt_ids(c.messages), _sampling_params(Request(c.messages, c.sampling).sampling, None, c.sampling.seed))
+        (chat.prompt_ids(c.messages), sampling_params(Request(c.messages, c.sampling).sampling, None, c.sampling.seed))
         for c in calls
     ]
     print(

@@ -86,21 +86,28 @@ class ChatTokenizer:
         Raises:
             ValueError: The template refuses the conversation (no system role, roles that must alternate...).
         """
-        from jinja2 import TemplateError  # noqa: PLC0415
-
         turns, prefill = messages, ""
         if messages and messages[-1].role == "assistant":
             turns, prefill = messages[:-1], messages[-1].text
+        return self._written(turns, reply_next=True) + prefill
+
+    def whole_text(self, messages: Sequence[Message]) -> str:
+        """The exact text of a finished conversation, as a model with a scalar head reads it. Raises `ValueError` as above."""
+        return self._written(messages, reply_next=False)
+
+    def _written(self, turns: Sequence[Message], *, reply_next: bool) -> str:
+        from jinja2 import TemplateError  # noqa: PLC0415
+
         if any(m.role in ("system", "developer") for m in turns) and not self._keeps_system():
             turns = without_system(turns)
         try:
-            return self._rendered(turns) + prefill
+            return self._rendered(turns, reply_next=reply_next)
         except TemplateError as why:
             raise ValueError(f"the model's chat template refuses this conversation: {first_line(why)}") from why
 
-    def _rendered(self, turns: Sequence[Message]) -> str:
+    def _rendered(self, turns: Sequence[Message], *, reply_next: bool = True) -> str:
         plain = [{"role": m.role, "content": m.text if isinstance(m.content, str) else _parts(m)} for m in turns]
-        text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **self.template_kwargs)
+        text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=reply_next, **self.template_kwargs)
         return str(text)
 
     def _keeps_system(self) -> bool:
@@ -119,11 +126,16 @@ class ChatTokenizer:
         """Token ids of the prompt. Raises `ValueError` as `prompt_text` does."""
         return self.text_ids(self.prompt_text(messages))
 
-    async def aprompt_ids(self, messages: Sequence[Message]) -> list[int]:
-        """The same, in a thread when the conversation is long."""
+    def whole_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a finished conversation. Raises `ValueError` as `prompt_text` does."""
+        return self.text_ids(self.whole_text(messages))
+
+    async def aprompt_ids(self, messages: Sequence[Message], *, whole: bool = False) -> list[int]:
+        """The same as `prompt_ids`, or as `whole_ids`, in a thread when the conversation is long."""
+        ids = self.whole_ids if whole else self.prompt_ids
         if sum(len(m.text) for m in messages) > LONG_TEXT:
-            return await asyncio.to_thread(self.prompt_ids, messages)
-        return self.prompt_ids(messages)
+            return await asyncio.to_thread(ids, messages)
+        return ids(messages)
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids of plain text, nothing added."""

@@ -91,7 +91,7 @@ def resolve_model(name: str, *, revision: str | None = None, progress: Progress 
     return name
 
 
-def fingerprint(folder: str) -> str:
+def fingerprint(folder: str, *, config: str = "config.json") -> str:
     """Name the weights in a local folder, so that a checkpoint trained further is another judge. 16 hex digits.
 
     Hashes the config and, of each weight file, its size and both ends (the whole of a large model would take minutes).
@@ -100,7 +100,7 @@ def fingerprint(folder: str) -> str:
     root = Path(folder)
     if not root.is_dir():
         return ""
-    digest = hashlib.sha256((root / "config.json").read_bytes())
+    digest = hashlib.sha256((root / config).read_bytes())
     for path in sorted([*root.glob("*.safetensors"), *root.glob("*.bin")]):
         size = path.stat().st_size
         digest.update(f"{path.name}:{size}".encode())

@@ -84,6 +84,10 @@ def outage_of(engine: object) -> Outage | None:
     return outage if isinstance(outage, Outage) else None
 
 
+NO_HEAD = "{} writes text and has no scalar head"  # what a `CapabilityError` says
+NO_WORDS = "{} is a reward model: it has a scalar head and writes no text"
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Request -> Completion."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,19 +21,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
+from judge.engine.lora import find_adapter
 from judge.engine.models import fingerprint, resolve_model
-from judge.errors import CapabilityError, EngineError
+from judge.engine.protocol import NO_HEAD, NO_WORDS
+from judge.engine.transformers_load import load_model
+from judge.errors import CapabilityError, EngineError, RequestFailed
 from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A request in the queue: its prompt, its settings with its own seed, and where its completion goes."""
+    """A request in the queue: its prompt, its settings with its own seed, and where its completion goes.
+
+    A conversation that is rated has no settings, and its future gets a number.
+    """
 
     ids: list[int]
-    sampling: Sampling
-    future: asyncio.Future[Completion]
+    sampling: Sampling | None
+    future: asyncio.Future[Any]
     began: float
 
 
@@ -41,6 +48,7 @@ class TransformersEngine:
 
     Args:
         model: Embedded name (`smollm2-135m`), local folder or Hugging Face name.
+        adapter: LoRA adapter that answers in place of the bare model: a folder as peft saves one, or a Hugging Face name.
         revision: Branch, tag or commit on the hub.
         dtype: Of the weights (`bfloat16`, `float32`...); `auto` follows the model.
         device: `auto` (a GPU where there is one), `cpu`, `cuda:1`...
@@ -60,6 +68,7 @@ class TransformersEngine:
         self,
         model: str,
         *,
+        adapter: str | None = None,
         revision: str | None = None,
         dtype: str = "auto",
         device: str = "auto",
@@ -74,6 +83,7 @@ class TransformersEngine:
         self.context_length: int | None = max_model_len
         self.control_tokens: frozenset[str] = frozenset()
         self.max_batch_size = max_batch_size
+        self._adapter_name = adapter
         self._revision, self._dtype, self._device, self._trust = revision, dtype, device, trust_remote_code
         self._template_kwargs = dict(chat_template_kwargs or {})
         self._progress = progress or (lambda line: None)
@@ -102,6 +112,7 @@ class TransformersEngine:
 
     def _load(self) -> None:
         path = resolve_model(self.model, revision=self._revision, progress=self._progress)
+        adapter = find_adapter(self._adapter_name) if self._adapter_name else None
         chat = ChatTokenizer.load(
             path,
             model=self.model,
@@ -109,20 +120,17 @@ class TransformersEngine:
             trust_remote_code=self._trust,
             template_kwargs=self._template_kwargs,
         )
-        import torch  # noqa: PLC0415  # seconds to import
-        from transformers import AutoModelForCausalLM  # noqa: PLC0415
-        from transformers.utils import logging  # noqa: PLC0415
-
-        logging.disable_progress_bar()
-        device = self._device if self._device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            dtype = self._dtype if self._dtype == "auto" else getattr(torch, self._dtype, None)
-            if dtype != "auto" and not isinstance(dtype, torch.dtype):
-                raise EngineError(f"engine.dtype: torch has no type `{self._dtype}`; for example auto, bfloat16, float32")
-            lm = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, revision=self._revision, trust_remote_code=self._trust)
-            lm = lm.to(device).eval()
-        except (OSError, ValueError, RuntimeError, AttributeError, ImportError, AssertionError) as why:
-            raise EngineError(f"transformers cannot load {self.model}: {first_line(why)}") from why
+        lm, kind = load_model(
+            path,
+            self.model,
+            revision=self._revision,
+            dtype=self._dtype,
+            device=self._device,
+            trust_remote_code=self._trust,
+            adapter=adapter,
+        )
+        if kind == "rate":
+            self.capabilities = frozenset({Capability.RATE})
         made_for = getattr(lm.config.get_text_config(), "max_position_embeddings", None)
         self.context_length = min(filter(None, (self.context_length, made_for)), default=None)
         self.control_tokens = chat.control_tokens
@@ -130,6 +138,7 @@ class TransformersEngine:
             "dtype": str(lm.dtype).removeprefix("torch."),
             "revision": str(getattr(lm.config, "_commit_hash", None) or fingerprint(path) or self._revision or ""),
             "chat_template": chat.template_hash,
+            **({"adapter": adapter.fingerprint} if adapter else {}),
         }
         self._chat, self._lm = chat, lm
 
@@ -139,10 +148,9 @@ class TransformersEngine:
 
     async def sample(self, request: Request, n: int) -> list[Completion]:
         """Draw n completions, in order; completion k uses `seed + k` and equals `complete` with that seed."""
-        chat = self._ready()
         try:
-            ids = await chat.aprompt_ids(request.messages)
-        except ValueError as why:
+            ids = await self._text_ids(request.messages)
+        except RequestFailed as why:
             return [Completion(text="", finish_reason="error", error=str(why))] * n
         if error := too_long(len(ids), request.sampling.max_tokens, self.context_length):
             return [Completion(text="", finish_reason="over_length", error=error, prompt_tokens=len(ids))] * n
@@ -158,20 +166,38 @@ class TransformersEngine:
         """Natural-log probability of each token of `text` as the assistant's next words.
 
         Raises:
-            ValueError: The conversation does not fit, or the template refuses it.
+            CapabilityError: The model has a scalar head and writes no text.
+            RequestFailed: The conversation does not fit, or the template refuses it.
         """
-        chat = self._ready()
-        prompt, scored = await chat.aprompt_ids(messages), chat.text_ids(text)
+        prompt = await self._text_ids(messages)
+        scored = self._ready().text_ids(text)
         if error := too_long(len(prompt) + len(scored), 0, self.context_length):
-            raise ValueError(error)
+            raise RequestFailed(error, "over_length")
         if not scored:
             return ()
-        scores: list[tuple[float, ...]] = await self._in_thread(self._score, prompt, [scored])
+        try:
+            scores: list[tuple[float, ...]] = await self._in_thread(self._score, prompt, [scored])
+        except RuntimeError as why:  # out of memory, mostly
+            raise RequestFailed(first_line(why)) from why
         return scores[0]
 
     async def rate(self, messages: Sequence[Message]) -> float:
-        """Raise `CapabilityError`: this engine has a model that writes text."""
-        raise CapabilityError(f"{self.model} writes text and has no scalar head")
+        """What the scalar head says of a finished conversation, with no activation behind it.
+
+        Raises:
+            CapabilityError: The model writes text and has no scalar head.
+            RequestFailed: The conversation does not fit, or the template refuses it.
+        """
+        chat = self._ready()
+        if Capability.RATE not in self.capabilities:
+            raise CapabilityError(NO_HEAD.format(self.model))
+        try:
+            ids = await chat.aprompt_ids(messages, whole=True)
+        except ValueError as why:
+            raise RequestFailed(str(why)) from why
+        if error := too_long(len(ids), 0, self.context_length):
+            raise RequestFailed(error, "over_length")
+        return float(await self._submit(ids, None))
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Prompt tokens of a conversation; None before `start`."""
@@ -192,10 +218,20 @@ class TransformersEngine:
             raise EngineError("the engine is not running: call `await engine.start()` first (and not after `close`)")
         return self._chat
 
+    async def _text_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids to go on with. Raises `RequestFailed`, or `CapabilityError` where the model writes no text."""
+        chat = self._ready()
+        if Capability.RATE in self.capabilities:
+            raise CapabilityError(NO_WORDS.format(self.model))
+        try:
+            return await chat.aprompt_ids(messages)
+        except ValueError as why:
+            raise RequestFailed(str(why)) from why
+
     async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
-    async def _submit(self, ids: list[int], sampling: Sampling) -> Completion:
+    async def _submit(self, ids: list[int], sampling: Sampling | None) -> Any:
         """Queue one prompt. A cancelled caller leaves the queue; a batch already running ends first."""
         item = _Waiting(ids, sampling, asyncio.get_running_loop().create_future(), time.monotonic())
         self._queue.append(item)
@@ -210,13 +246,19 @@ class TransformersEngine:
             batch = self._take()
             if not batch:
                 continue
+            rated, done = batch[0].sampling is None, []
             try:
-                done = await self._in_thread(self._generate, batch)
+                done = await self._in_thread(self._rate if rated else self._generate, batch)
             except RuntimeError as why:  # out of memory, mostly: these requests fail, later ones may fit
-                done = [Completion(text="", finish_reason="error", error=first_line(why)) for _ in batch]
-            for item, completion in zip(batch, done, strict=True):
-                if not item.future.done():
-                    item.future.set_result(completion)
+                error = first_line(why)
+                done = [RequestFailed(error) if rated else Completion("", "error", error=error) for _ in batch]
+            for item, result in zip(batch, done, strict=True):
+                if item.future.done():
+                    continue
+                if isinstance(result, RequestFailed):
+                    item.future.set_exception(result)
+                else:
+                    item.future.set_result(result)
 
     def _take(self) -> list[_Waiting]:
         """The oldest request and those that can share its call, oldest first; cancelled ones are forgotten."""
@@ -224,19 +266,33 @@ class TransformersEngine:
         if not self._queue:
             return []
         first = self._queue[0].sampling
-        if _alone(first):
+        if _alone(first) if first else self._lm.config.get_text_config().pad_token_id is None:
             return [self._queue.pop(0)]
-        same = replace(first, seed=0)
-        batch = [item for item in self._queue if replace(item.sampling, seed=0) == same][: self.max_batch_size]
+        batch = [item for item in self._queue if _unseeded(item.sampling) == _unseeded(first)][: self.max_batch_size]
         chosen = {id(item) for item in batch}
         self._queue = [item for item in self._queue if id(item) not in chosen]
         return batch
+
+    def _rate(self, batch: list[_Waiting]) -> list[float | RequestFailed]:
+        """What the head says at the last token of each conversation, in the worker thread."""
+        import torch  # noqa: PLC0415
+
+        width, pad = max(len(item.ids) for item in batch), self._lm.config.get_text_config().pad_token_id
+        ids = [item.ids + [pad] * (width - len(item.ids)) for item in batch]
+        mask = [[1] * len(item.ids) + [0] * (width - len(item.ids)) for item in batch]
+        with torch.inference_mode():
+            logits = self._lm(
+                input_ids=torch.tensor(ids, device=self._lm.device), attention_mask=torch.tensor(mask, device=self._lm.device)
+            ).logits
+        values = logits.float().reshape(len(batch)).tolist()
+        failed = RequestFailed(f"the head of {self.model} gave no finite number")
+        return [value if math.isfinite(value) else failed for value in values]
 
     def _generate(self, batch: list[_Waiting]) -> list[Completion]:
         """One call of `generate`, in the worker thread."""
         import torch  # noqa: PLC0415
 
-        sampling, width = batch[0].sampling, max(len(item.ids) for item in batch)
+        sampling, width = batch[0].sampling or Sampling(), max(len(item.ids) for item in batch)
         pad = self._pad()
         ids = torch.tensor([[pad] * (width - len(item.ids)) + item.ids for item in batch], device=self._lm.device)
         mask = torch.tensor([[0] * (width - len(i.ids)) + [1] * len(i.ids) for i in batch], device=self._lm.device)
@@ -264,7 +320,8 @@ class TransformersEngine:
         said_end = size < len(written) and written[size] in self._ends()
         tokens, ended = written[:size], said_end
         text = self._ready().said(self._tokenizer().decode(tokens, skip_special_tokens=not self._ready().keep_special))
-        cut = min((at + len(stop) for stop in item.sampling.stop if (at := text.find(stop)) >= 0), default=-1)
+        sampling = item.sampling or Sampling()
+        cut = min((at + len(stop) for stop in sampling.stop if (at := text.find(stop)) >= 0), default=-1)
         if cut >= 0:
             text, ended = text[:cut], True
         finish: FinishReason = "stop" if ended else "length"
@@ -274,7 +331,7 @@ class TransformersEngine:
             prompt_tokens=len(item.ids),
             completion_tokens=size + int(said_end),  # the end of turn is a token too
             latency_s=time.monotonic() - item.began,
-            logprobs=self._top(out, row, written[: size + int(said_end)], item.sampling.top_logprobs),
+            logprobs=self._top(out, row, written[: size + int(said_end)], sampling.top_logprobs),
         )
 
     def _top(self, out: Any, row: int, tokens: list[int], top: int) -> tuple[TokenLogprobs, ...]:
@@ -329,6 +386,10 @@ class TransformersEngine:
     def _pad(self) -> int:
         pad = self._tokenizer().pad_token_id
         return int(pad if pad is not None else min(self._ends()))
+
+
+def _unseeded(sampling: Sampling | None) -> Sampling | None:
+    return None if sampling is None else replace(sampling, seed=0)
 
 
 def _alone(sampling: Sampling) -> bool:

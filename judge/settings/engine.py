@@ -13,10 +13,15 @@ ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted")
 
 
 class VllmSettings(Frozen):
-    """vLLM in this process (GPU, or the CPU build). `extra` goes to vLLM's engine arguments as it is."""
+    """vLLM in this process (GPU, or the CPU build). `extra` goes to vLLM's engine arguments as it is.
+
+    Attributes:
+        adapter: LoRA adapter that answers in place of the bare model: a folder, or a Hugging Face name.
+    """
 
     kind: Literal["vllm"] = "vllm"
     model: str = EMBEDDED_MODEL
+    adapter: str | None = None
     revision: str | None = None
     max_model_len: int | None = Field(default=None, ge=16)
     dtype: str = "auto"
@@ -64,10 +69,15 @@ class OpenAiSettings(Frozen):
 
 
 class TransformersSettings(Frozen):
-    """Plain Hugging Face generation with batching, for machines without vLLM."""
+    """Plain Hugging Face generation with batching, for machines without vLLM.
+
+    Attributes:
+        adapter: As for vLLM; needs peft.
+    """
 
     kind: Literal["transformers"] = "transformers"
     model: str = EMBEDDED_MODEL
+    adapter: str | None = None
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"

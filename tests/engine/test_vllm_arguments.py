@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from judge.engine.lora import LoraAdapter
 from judge.engine.vllm import VllmEngine
 from judge.errors import EngineError
 
@@ -21,6 +22,9 @@ class Args:
     enforce_eager: bool = False
     kv_cache_memory_bytes: int | None = None
     max_num_seq: int = 8  # older versions had other names
+    enable_lora: bool = False
+    max_loras: int = 1
+    max_lora_rank: int = 16
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,17 @@ def test_defaults_ask_for_nothing(on_cpu):
     assert (arguments["model"], arguments["max_model_len"]) == ("path", 512)
     assert "tensor_parallel_size" not in arguments
     assert arguments.get("enforce_eager", False) is on_cpu
+
+
+@pytest.mark.parametrize(("rank", "most"), [(4, 8), (8, 8), (24, 32), (512, 512)])
+def test_an_adapter_asks_for_room_for_its_rank(rank, most):
+    """An adapter of any rank that vLLM takes works without a setting for it."""
+    adapter = LoraAdapter("mine", "path", rank, "0" * 16)
+    arguments = VllmEngine("m", adapter="mine")._arguments("path", Args, on_cpu=True, adapter=adapter)
+    assert (arguments["enable_lora"], arguments["max_lora_rank"]) == (True, most)
+
+
+def test_an_adapter_that_is_too_large_is_refused():
+    """vLLM's own error names neither the adapter nor its rank."""
+    with pytest.raises(EngineError, match=r"adapter mine: its rank is 600, and vLLM takes at most 512"):
+        VllmEngine("m")._arguments("path", Args, on_cpu=True, adapter=LoraAdapter("mine", "path", 600, ""))
