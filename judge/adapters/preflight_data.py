@@ -11,11 +11,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from judge.adapters._shared.sample import (
     NOT_GIVEN,
     QUESTION_KEYS,
+    carried_of,
     label_answer,
     label_fields,
     prompt_of,
@@ -27,6 +29,7 @@ from judge.adapters._shared.sample import (
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, JudgeError
 from judge.pipeline.build import Plan, build_pipeline
+from judge.pipeline.shaping import carried_columns
 from judge.reference import REFERENCE_COLUMNS, is_missing, read_reference
 from judge.settings.filters import FilterSettings
 from judge.types import Capability, Message, Request, Sample
@@ -148,7 +151,7 @@ def examine_data(
             report.fields.setdefault(about, Counter())[found] += 1
             used.add(found.strip("`").partition("[")[0].partition(".")[0])
         samples.append((where, sample))
-    report.unseen = tuple(c for c in report.columns if c not in used and c != plan.settings.reward.baselines)
+    report.unseen = tuple(c for c in report.columns if c not in (*used, *chain.from_iterable(carried_columns(plan.settings))))
     keys = [(s.prompt, s.reference, s.context) for _, s in samples]
     report.repeated = len(keys) - len(set(keys))
     asyncio.run(_judged(plan, samples, report, responses))
@@ -179,15 +182,12 @@ def _group_of(plan: Plan, sample: Sample, responses: int) -> Sample:
 
 
 def _sample(plan: Plan, passed: Passed, where: str) -> Sample:
-    baselines = plan.settings.reward.baselines
-    if baselines and is_missing(passed.shown.get(baselines)):
-        raise DataError(f"`reward.baselines` names `{baselines}`, which this row does not have")
     return Sample(
         prompt=passed.prompt,
         responses=(STANDS_IN.format(number=1),),
         reference=read_reference(passed.reference, passed.reference_from or "reference"),
         id=where,
-        metadata=row_fields(plan, passed.shown) | ({baselines: passed.shown[baselines]} if baselines else {}),
+        metadata=row_fields(plan, passed.shown) | carried_of(plan, passed.shown, where),
         **shown_fields(passed.shown, where),
     )
 

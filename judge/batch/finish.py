@@ -48,6 +48,11 @@ class RunFinish:
             self._held.append((row, sample, tuple(replace(r, calls=()) for r in rewards)))
         return rewards
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the steps said of the whole run; of a chain that shapes each response by itself, nothing."""
+        return self._finish.shaping.notes if self._held else ()
+
     async def finish(self, store: Store, judges: Opened) -> None:
         """Judge the baseline responses, and enter what chain and policy make of the rewards that wait for others."""
         if self._held:

@@ -135,7 +135,7 @@ async def run_batch(
             write_tables(store, output, jsonl=jsonl)
             run = describe(plan, judges.engines, data) | {"state": state} | _figures(plan, store, rows.progress, ready - started)
             run["notes"] += rows.notes
-            run |= {"monitor": watch.as_dict()} if watch.monitor is not None else {}
+            run |= {"shaping": list(finish.notes)} | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
             run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
             write_json(output / "run.json", run)
             if stopped is not None:

@@ -50,6 +50,7 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
         what = "raw rewards" if shaped else "rewards"
         lines += [f"{what} of {sum(counts)} {noun}, mean {mean:.3f}", *histogram(counts)]
         lines += [f"after shaping: mean {after:.3f}, from {low:.3f} to {high:.3f}", ""] if shaped and after is not None else [""]
+    lines += [*(f"  {note}" for note in run["shaping"]), ""] if run.get("shaping") else []
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""

@@ -100,11 +100,6 @@ def _looks_at(plan: Plan, field: str) -> bool:
     return any(shows.search(text) for text in plan.recipe.templates.values())
 
 
-def kept_columns(plan: Plan) -> tuple[str, ...]:
-    """Columns that no judge sees and the shaping chain works with."""
-    return (plan.settings.reward.baselines,) if plan.settings.reward.baselines else ()
-
-
 def find_item(data: str, mapping: list[str] | None, split: str, item: str, *, config: str = "") -> Sample:
     """The sample with this id, or at this position."""
     by_position: Sample | BadRow | None = None

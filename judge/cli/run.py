@@ -26,14 +26,13 @@ from judge.cli.options import (
     Map,
     Set,
     SplitOption,
-    kept_columns,
     load_plan,
     notice,
     wanted_columns,
 )
 from judge.errors import InputError
 from judge.pipeline.build import needed_columns
-from judge.pipeline.shaping import LENGTHS
+from judge.pipeline.shaping import LENGTHS, carried_columns
 
 
 def run(
@@ -117,10 +116,10 @@ def run(
     130 stopped by Ctrl-C.
     """
     plan = load_plan(config, overrides)
-    needs, kept, carry = needed_columns(plan), kept_columns(plan), parse_keep(keep or ())
+    needs, kept, carry = needed_columns(plan), carried_columns(plan.settings), parse_keep(keep or ())
     columns = parse_map(mapping or ())
     source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)
-    rows = source(needs=(*needs, *kept), keep=(*kept, LENGTHS), wants=wanted_columns(plan), carry=carry)
+    rows = source(needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(plan), carry=carry)
     rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)
     total = total if total is None or limit is None else min(total, limit)

@@ -99,8 +99,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _tell_idle(rubric, recipe)
     if settings.group is not None:
         _check_group(settings, recipe)
-    check_shape(settings, rubric, recipe.spec.mode)
     order = order_of(recipe, order)
+    check_shape(settings, rubric, recipe.spec.mode, votes.n, 2 if (order or "").startswith("both") else 1)
     check_votes(recipe, votes, order)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
     drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
@@ -196,7 +196,7 @@ _NO_POLICY = {"on_no_verdict": "drop", "no_verdict_constant": None}  # what stan
 
 def _own_fold(settings: RunSettings) -> RewardSettings:
     """The fold of a run without its shaping, which is done once, after all judges."""
-    return settings.reward.model_copy(update={"shape": (), "baselines": None})
+    return settings.reward.model_copy(update={"shape": (), "baselines": None, "state": None})
 
 
 def _responses(recipe: Recipe) -> str:

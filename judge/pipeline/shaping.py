@@ -11,23 +11,57 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from judge.checks.match import normalise, number
+from judge.checks.stated import stated_answer
 from judge.errors import DataError, Problem, RubricError, SettingsError, did_you_mean
+from judge.pipeline.memory import Memory, digest_of
 from judge.reward.fold import fold_criteria, own_rubric
 from judge.rubric.model import Rubric
 from judge.settings import RunSettings
-from judge.shape import KINDS, ChainState, RewardBatch, ShapeStep, alone, check_chain, needs, shape, span_of
+from judge.shape import (
+    KINDS,
+    AddStep,
+    ChainState,
+    RewardBatch,
+    ShapeStep,
+    alone,
+    check_chain,
+    needs,
+    remembers,
+    shape,
+    span_of,
+    step_names,
+)
 from judge.types import Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them
-BROUGHT = ("texts", "prompts", "metadata", "lengths")  # what every batch can bring
+BROUGHT = ("texts", "prompts", "metadata", "lengths", "answers", "labels", "columns")  # what every batch can bring
 
 OVERALL = "overall"  # the one component of a recipe that gives one grade
 
 CountTokens = Callable[[str], int | None]
 
 
-def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str) -> None:
+def carried_columns(settings: RunSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns of the data that travel with a sample as its metadata: those that a row must have, and those that it may have.
+
+    Example:
+        >>> from judge.shape import AddStep
+        >>> carried_columns(RunSettings(reward={"shape": (AddStep(column="comet"),), "baselines": "sft"}))
+        (('sft', 'comet'), ())
+    """
+    wanted = sorted(needs(settings.reward.shape))
+    must = [need.removeprefix("column ") for need in wanted if need.startswith("column ")]
+    may = [need.removeprefix("maybe ") for need in wanted if need.startswith("maybe ")]
+    return tuple(dict.fromkeys([*([settings.reward.baselines] if settings.reward.baselines else []), *must])), tuple(may)
+
+
+def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, votes: int = 1, orders: int = 1) -> None:
     """Refuse a chain that could not work on this run's rewards.
+
+    Args:
+        votes: On each question.
+        orders: In which the responses are shown.
 
     Raises:
         SettingsError: Naming the step.
@@ -42,12 +76,17 @@ def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str) -> None
     known = _components(rubric, mode) if rubric is not None or mode != "checklist" else None
     without = {f"without {name}" for name in known} if known is not None and mode == "checklist" and len(known) > 1 else set()
     without |= {need for need in needs(steps) if need.startswith("without ")} if known is None else set()
+    without |= {"variances"} if settings.panel is not None or max(votes, orders) > 1 else set()
     check_chain(steps, has=(*BROUGHT, *without, *(("references",) if reward.baselines else ())), components=known)
     if reward.baselines and "references" not in needs(steps):
         raise SettingsError("reward.baselines: no step of `reward.shape` uses reference rewards, so nothing would be judged")
     if reward.baselines and settings.group is not None:
         raise SettingsError("reward.baselines: baselines are judged one at a time, and `group` compares; leave one of them out")
     _check_replaced(settings)
+    if reward.state is not None:
+        if not remembers(steps):
+            raise SettingsError("reward.state: no step of `reward.shape` remembers anything from batch to batch; leave it out")
+        Memory.of(reward.state, step_names(steps))
     low, high = span_of(steps)
     if settings.no_verdict_constant is not None and not low <= settings.no_verdict_constant <= high:
         raise SettingsError(
@@ -102,7 +141,7 @@ class Shaping:
         fold_fields: What the run says about the fold of every rubric.
         seed: Of the noise; the number of the step is added.
         baselines: Metadata field that holds baseline responses, if there is one.
-        state: What the steps want to see at the next batch.
+        memory: What the steps want to see at the next batch.
         notes: What the steps reported about the last one.
         references: Baseline rewards known so far, under prompt, reference and text.
     """
@@ -112,14 +151,21 @@ class Shaping:
     fold_fields: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     baselines: str | None = None
-    state: ChainState = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     notes: tuple[str, ...] = ()
     references: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: RunSettings, rubric: Rubric | None) -> Shaping:
         """The chain of a run."""
-        return cls(settings.reward.shape, rubric, settings.reward.fold_fields, settings.seed, settings.reward.baselines)
+        reward = settings.reward
+        memory = Memory.of(reward.state, step_names(reward.shape))
+        return cls(reward.shape, rubric, reward.fold_fields, settings.seed, reward.baselines, memory)
+
+    @property
+    def state(self) -> ChainState:
+        """What the steps want to see at the next batch."""
+        return self.memory.state
 
     @property
     def alone(self) -> bool:
@@ -135,7 +181,8 @@ class Shaping:
                 _length(sample, index, count_tokens)
 
     def check_components(self, sample: Sample) -> None:
-        """Refuse a sample whose own rubric lacks a criterion that a step names. Raises DataError."""
+        """Refuse a sample that lacks a column, or whose own rubric lacks a criterion, that a step names. Raises DataError."""
+        self._check_columns(sample)
         if sample.rubric is None:
             return
         known = {c.id for c in sample.rubric.criteria}
@@ -146,6 +193,20 @@ class Shaping:
         for name in (need.removeprefix("without ") for need in needs(self.steps) if need.startswith("without ")):
             if _rest(name, sample.rubric) is None:
                 raise DataError(f"sample `{sample.id}`: its rubric has no reward without criterion `{name}`, which `crf` needs")
+
+    def _check_columns(self, sample: Sample) -> None:
+        for index, step in enumerate(self.steps):
+            place = f"sample `{sample.id}`: reward.shape[{index}] ({step.kind})"
+            for name in (need.removeprefix("column ") for need in needs([step]) if need.startswith("column ")):
+                if name not in sample.metadata:
+                    near = did_you_mean(name, map(str, sample.metadata))
+                    raise DataError(f"{place} needs the column `{name}`, which this row does not have{near}")
+            if isinstance(step, AddStep):
+                try:
+                    for response in range(len(sample.responses)):
+                        step.read(sample.metadata, response, len(sample.responses))
+                except DataError as why:
+                    raise DataError(f"{place}: {why}") from None
 
     def due(self, samples: Sequence[Sample]) -> list[Sample]:
         """Baseline responses that have not been judged yet, a sample each; give their rewards to `learn`."""
@@ -175,14 +236,17 @@ class Shaping:
 
         Raises:
             DataError: The batch lacks what a step needs, such as lengths.
+            OutputError: The file of `reward.state` cannot be written.
         """
         if not self.steps or not rewards:
             return list(rewards)
         rows = [(sample, index) for sample in samples for index in range(len(sample.responses))]
         groups = [reward.group for reward in rewards]
         batch = RewardBatch.from_rewards(rewards, groups=groups, **self._fields(rows, rewards, count_tokens))
-        shaped = shape(batch, self.steps, seed=self.seed + step, state=self.state)
-        self.state, self.notes = shaped.state, shaped.notes
+        digest = digest_of(samples, rewards, step) if self.memory.path is not None else ""
+        shaped = shape(batch, self.steps, seed=self.seed + step, state=self.memory.seen(digest))
+        self.memory.keep(digest, shaped.state)
+        self.notes = shaped.notes
         columns = [(name, values.tolist()) for name, values in shaped.trace[1:]]
         return [
             replace(r, stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)))
@@ -202,6 +266,16 @@ class Shaping:
             "prompts": [sample.prompt_text for sample, _ in rows],
             "metadata": [sample.metadata for sample, _ in rows],
         }
+        if "answers" in wanted:
+            fields["answers"] = [final_answer(sample.texts[index]) for sample, index in rows]
+            fields["labels"] = [reference_answer(sample) for sample, _ in rows]
+        if "variances" in wanted:
+            fields["variances"] = [_variance(reward) for reward in rewards]
+        numbers = [step for step in self.steps if isinstance(step, AddStep)]
+        if numbers:
+            fields["numbers"] = {
+                s.column: [s.read(sample.metadata, i, len(sample.responses)) for sample, i in rows] for s in numbers
+            }
         if "lengths" in wanted:
             fields["lengths"] = [_length(sample, index, count_tokens) for sample, index in rows]
         if self.baselines:
@@ -245,6 +319,34 @@ class Shaping:
                 f" them, not {found!r}"
             )
         return texts
+
+
+def final_answer(text: str) -> str | None:
+    r"""The final answer of a response in one spelling, so that equal answers are equal texts; None where it states none.
+
+    Example:
+        >>> final_answer(r"So \boxed{0.50}."), final_answer("The answer is 1/2"), final_answer("Let me think.")
+        ('1/2', '1/2', None)
+    """
+    stated = stated_answer(text)
+    return None if stated is None else _one_spelling(stated)
+
+
+def reference_answer(sample: Sample) -> str | None:
+    """The first reference answer of a sample, in the same spelling."""
+    return _one_spelling(sample.reference[0]) if sample.reference else None
+
+
+def _one_spelling(answer: str) -> str | None:
+    value = number(answer)
+    return str(value) if value is not None else normalise(answer) or None
+
+
+def _variance(reward: Reward) -> float | None:
+    """Over the votes, judges or orders; 0 where a program or a rule decided."""
+    spread, gap = reward.uncertainty.spread, reward.uncertainty.order_gap
+    spread = gap / 2 if spread is None and gap is not None else spread
+    return spread**2 if spread is not None else 0.0 if not reward.calls else None
 
 
 def _different(rubrics: Sequence[Rubric | None]) -> list[Rubric]:

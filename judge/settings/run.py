@@ -30,6 +30,8 @@ class RewardSettings(Frozen):
         shape: Steps in order, each with its `kind`; see `judge.shape`.
         baselines: Metadata field that holds baseline responses to the prompt. They are judged once, and their rewards are the
             references of steps that need some.
+        state: File that holds what the steps remember from batch to batch; a run that starts again goes on from there. None: the
+            memory ends with the process.
     """
 
     fold: Fold | None = None
@@ -37,6 +39,7 @@ class RewardSettings(Frozen):
     partial: Partial | None = None
     shape: tuple[ShapeStep, ...] = ()
     baselines: str | None = None
+    state: str | None = None
 
     @property
     def fold_fields(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ every step are kept.
 """
 
 from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind, is_vetoed
+from judge.shape.beside import AddStep, ShrinkStep
 from judge.shape.chain import (
     KINDS,
     Shaped,
@@ -15,27 +16,39 @@ from judge.shape.chain import (
     as_optional,
     check_chain,
     needs,
+    remembers,
     shape,
     span_of,
     step_names,
 )
+from judge.shape.constrained import ConstrainedStep, ConstraintSpec
 from judge.shape.difficulty import GrpoSStep, VerpoStep
 from judge.shape.form import FormatStep
 from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, StdFloorStep, ZStep
 from judge.shape.length import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
+from judge.shape.noise import FlipStep, PatternStep, RandomStep
+from judge.shape.objectives import ObjectivesStep
+from judge.shape.repair import RepairLabelStep
 from judge.shape.rubric_side import ContrastStep, InteractionStep, SaturationStep, VetoStep
 from judge.shape.scalar import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
 from judge.shape.text import R3Step, RelevanceStep, RepetitionStep
+from judge.shape.views import CoRewardStep, FuseStep
 
 __all__ = [
     "KINDS",
+    "AddStep",
     "ChainState",
     "ClipStep",
+    "CoRewardStep",
+    "ConstrainedStep",
+    "ConstraintSpec",
     "ContrastStep",
     "ContrastiveStep",
     "CrfStep",
     "DitherStep",
+    "FlipStep",
     "FormatStep",
+    "FuseStep",
     "GrpoLambdaStep",
     "GrpoSStep",
     "InteractionStep",
@@ -43,20 +56,25 @@ __all__ = [
     "LaserStep",
     "LscStep",
     "MinmaxStep",
+    "ObjectivesStep",
     "OrderKept",
     "OverlongStep",
     "ParStep",
+    "PatternStep",
     "QuantileStep",
     "QuantiseStep",
     "R3Step",
+    "RandomStep",
     "RankStep",
     "RelevanceStep",
+    "RepairLabelStep",
     "RepetitionStep",
     "RewardBatch",
     "RewardRange",
     "SaturationStep",
     "ShapeStep",
     "Shaped",
+    "ShrinkStep",
     "StdFloorStep",
     "StepKind",
     "StepsStep",
@@ -70,6 +88,7 @@ __all__ = [
     "check_chain",
     "is_vetoed",
     "needs",
+    "remembers",
     "shape",
     "span_of",
     "step_names",

@@ -56,6 +56,10 @@ class RewardBatch:
         correct: 1, 0 or NaN (unknown), shape (n,).
         references: Group -> rewards of reference or baseline responses to its prompt.
         steps: Scores of each response's solution steps, in [0, 1]; NaN inside where one is missing.
+        answers: The final answer of each response, in one spelling; None where it states none.
+        labels: The reference answer of each response's prompt, in the same spelling; None where it has none.
+        variances: Of the judges' (or votes') rewards of each response, at least 0, shape (n,); NaN: one opinion only.
+        numbers: Column of the data -> its number for each response, shape (n,); NaN where there is none.
     """
 
     values: Floats
@@ -72,21 +76,27 @@ class RewardBatch:
     correct: Floats | None = None
     steps: tuple[tuple[float, ...], ...] | None = None
     metadata: tuple[Mapping[str, Any], ...] | None = None
+    answers: tuple[str | None, ...] | None = None
+    labels: tuple[str | None, ...] | None = None
+    variances: Floats | None = None
+    numbers: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.values)
-        fixed = {name: _column(name, getattr(self, name), n) for name in ("values", "lengths", "correct")}
-        for table in ("components", "without"):
+        fixed = {name: _column(name, getattr(self, name), n) for name in ("values", "lengths", "correct", "variances")}
+        for table in ("components", "without", "numbers"):
             fixed[table] = {k: _column(f"{table}[{k!r}]", v, n) for k, v in getattr(self, table).items()}
         fixed["importance"] = {k: _weights(k, v, n) for k, v in self.importance.items()}
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
-        for name in ("groups", "keys", "texts", "prompts", "steps", "metadata"):
+        for name in ("groups", "keys", "texts", "prompts", "steps", "metadata", "answers", "labels"):
             rows = getattr(self, name)
             if rows is not None and len(rows) != n:
                 raise DataError(f"{len(rows)} {name} for {n} rewards")
         if self.correct is not None and not np.isin(self.correct[~np.isnan(self.correct)], (0.0, 1.0)).all():
             raise DataError("correct holds something other than 1, 0 and NaN")
+        if self.variances is not None and (self.variances < 0).any():
+            raise DataError("variances are at least 0")
         scores = [*self.components.items(), *(("steps", np.array(row)) for row in self.steps or ())]
         for name, column in scores:
             if ((column < 0) | (column > 1)).any():
@@ -126,12 +136,14 @@ class RewardBatch:
         """
         names = ("",) * len(values) if groups is None else tuple(groups)
         components = {k: _floats(v) for k, v in fields.pop("components", {}).items()}
-        if fields.get("without"):
-            fields["without"] = {k: _floats(v) for k, v in fields["without"].items()}
-        rows = {k: tuple(v) for k, v in fields.items() if k in ("keys", "texts", "prompts", "metadata") and v is not None}
+        for table in ("without", "numbers"):
+            if fields.get(table):
+                fields[table] = {k: _floats(v) for k, v in fields[table].items()}
+        named = ("keys", "texts", "prompts", "metadata", "answers", "labels")
+        rows = {k: tuple(v) for k, v in fields.items() if k in named and v is not None}
         if fields.get("steps") is not None:
             rows["steps"] = tuple(tuple(math.nan if s is None else float(s) for s in row) for row in fields["steps"])
-        columns = {k: _floats(v) for k, v in fields.items() if k in ("lengths", "correct") and v is not None}
+        columns = {k: _floats(v) for k, v in fields.items() if k in ("lengths", "correct", "variances") and v is not None}
         return cls(_floats(values), names, components, **{**fields, **rows, **columns})
 
     @classmethod
@@ -161,8 +173,10 @@ class RewardBatch:
     @property
     def has(self) -> frozenset[str]:
         """What the batch brings besides values and groups, in the words of `StepKind.needs`."""
-        names = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata")
-        return frozenset(n for n in names if getattr(self, n) is not None) | {f"without {n}" for n in self.without}
+        names = ("lengths", "texts", "prompts", "references", "correct", "steps", "metadata", "answers", "labels", "variances")
+        brought = {n for n in names if getattr(self, n) is not None}
+        columns = set(self.numbers).union(*(row.keys() for row in self.metadata or ()))
+        return frozenset(brought | {f"without {n}" for n in self.without} | {f"column {n}" for n in columns})
 
 
 def is_vetoed(reward: Reward) -> bool:
@@ -278,6 +292,7 @@ class StepKind:
         objects: Why it cannot work on rewards of this range, or nothing.
         replaces: Whether the reward that enters is not used at all.
         sees: What it looks at: one response at a time (a batch may be split anywhere), whole groups, or the whole batch.
+        remembers: Whether what it leaves behind at one batch changes the next.
     """
 
     run: Callable[[Any, Stage], Stepped]
@@ -287,6 +302,7 @@ class StepKind:
     objects: Callable[[Any, RewardRange], str] = _nothing
     replaces: Callable[[Any], bool] = lambda step: False
     sees: Callable[[Any], Sees] = lambda step: "group"
+    remembers: Callable[[Any], bool] = lambda step: False
 
 
 def sees_one(step: Any) -> Sees:

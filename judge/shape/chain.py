@@ -13,15 +13,35 @@ from pydantic import Field
 
 from judge.arrays import Floats
 from judge.errors import Problem, SettingsError, did_you_mean
-from judge.shape import difficulty, form, group, length, rubric_side, scalar, text
+from judge.shape import (
+    beside,
+    constrained,
+    difficulty,
+    form,
+    group,
+    length,
+    noise,
+    objectives,
+    repair,
+    rubric_side,
+    scalar,
+    text,
+    views,
+)
 from judge.shape.batch import ChainState, RewardBatch, RewardRange, Stage, StepKind
+from judge.shape.beside import AddStep, ShrinkStep
+from judge.shape.constrained import ConstrainedStep
 from judge.shape.difficulty import GrpoSStep, VerpoStep
 from judge.shape.form import FormatStep
 from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, StdFloorStep, ZStep
 from judge.shape.length import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
+from judge.shape.noise import FlipStep, PatternStep, RandomStep
+from judge.shape.objectives import ObjectivesStep
+from judge.shape.repair import RepairLabelStep
 from judge.shape.rubric_side import ContrastStep, InteractionStep, SaturationStep, VetoStep
 from judge.shape.scalar import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
 from judge.shape.text import R3Step, RelevanceStep, RepetitionStep
+from judge.shape.views import CoRewardStep, FuseStep
 
 # One step, by its `kind`, as settings hold it.
 ShapeStep = Annotated[
@@ -52,13 +72,25 @@ ShapeStep = Annotated[
     | ContrastStep
     | SaturationStep
     | InteractionStep
-    | VetoStep,
+    | VetoStep
+    | ObjectivesStep
+    | ConstrainedStep
+    | AddStep
+    | ShrinkStep
+    | FlipStep
+    | RandomStep
+    | PatternStep
+    | RepairLabelStep
+    | CoRewardStep
+    | FuseStep,
     Field(discriminator="kind"),
 ]
 
-KINDS: dict[str, StepKind] = (
-    scalar.KINDS | group.KINDS | length.KINDS | text.KINDS | difficulty.KINDS | rubric_side.KINDS | form.KINDS
+_FILES: tuple[dict[str, StepKind], ...] = (
+    *(scalar.KINDS, group.KINDS, length.KINDS, text.KINDS, difficulty.KINDS, rubric_side.KINDS, form.KINDS),
+    *(objectives.KINDS, constrained.KINDS, beside.KINDS, noise.KINDS, repair.KINDS, views.KINDS),
 )
+KINDS: dict[str, StepKind] = {name: kind for kinds in _FILES for name, kind in kinds.items()}
 
 _MISSING = {
     "lengths": "the length of each response in tokens",
@@ -69,6 +101,9 @@ _MISSING = {
     "steps": "the scores of each response's solution steps",
     "metadata": "the metadata of each response",
     "components": "scores of single criteria",
+    "answers": "the final answer of each response",
+    "labels": "the reference answer of each prompt",
+    "variances": "several opinions on each response: several `votes`, a `panel` or two orders",
 }
 
 
@@ -154,6 +189,17 @@ def across_groups(steps: Sequence[ShapeStep]) -> list[str]:
     return [name for name, step in named if KINDS[step.kind].sees(step) == "batch"]
 
 
+def remembers(steps: Sequence[ShapeStep]) -> list[str]:
+    """Names of the steps whose memory of one batch changes the next.
+
+    Example:
+        >>> from judge.shape import LaserDStep, RankStep
+        >>> remembers([RankStep(), LaserDStep(pass_at=0.5)])
+        ['laser_d']
+    """
+    return [name for name, step in zip(step_names(steps), steps, strict=True) if KINDS[step.kind].remembers(step)]
+
+
 def needs(steps: Sequence[ShapeStep]) -> frozenset[str]:
     """Everything the chain cannot do without, in the words of `StepKind.needs`."""
     return frozenset(need for step in steps for need in KINDS[step.kind].needs(step))
@@ -165,7 +211,8 @@ def check_chain(
     """Refuse a chain that cannot work, before anything is judged.
 
     Args:
-        has: What the batches will bring: `lengths`, `texts`, `prompts`, `references`, `correct`, `steps`, `metadata`.
+        has: What the batches will bring: `lengths`, `texts`, `prompts`, `references`, `correct`, `steps`, `metadata`,
+            `answers`, `labels`, `variances`, `column NAME`; `columns`: any, which are looked at row by row.
         components: Names of the components they will bring; None: not known yet.
 
     Raises:
@@ -219,23 +266,26 @@ def _dithered(step: DitherStep, later: Sequence[ShapeStep], place: str) -> Itera
 
 
 def _lacks(need: str, has: Collection[str], known: Collection[str] | None) -> str:
-    name = need.removeprefix("component ")
-    if name != need:
-        if known is None or name in known:
-            return ""
-        there = ", ".join(sorted(known)) or "none"
-        return f"needs component `{name}`{did_you_mean(name, known) or f'; there are: {there}'}"
-    without = need.removeprefix("without ")
-    if without != need:
-        if need in has or (known is not None and without not in known):  # the missing component is said already
-            return ""
-        return (
-            f"needs the reward without component `{without}`, which takes a rubric of other criteria too; write `base: reward` if"
-            f" `{without}` is no part of the reward"
-        )
-    if need == "components":
-        return f"needs {_MISSING[need]}" if known is not None and not known else ""
-    return "" if need in has else f"needs {_MISSING[need]}"
+    """What to say of a need that is not met; empty where it is met, or cannot be told yet."""
+    what, _, name = need.partition(" ")
+    if need in has or what == "maybe" or (what == "component" and (known is None or name in known)):
+        return ""
+    if what == "component":
+        there = ", ".join(sorted(known or ())) or "none"
+        return f"needs component `{name}`{did_you_mean(name, known or ()) or f'; there are: {there}'}"
+    if what == "without":
+        said = known is not None and name not in known  # the missing component is said already
+        return "" if said else _without(name)
+    if what == "column":
+        return "" if "columns" in has else f"needs column `{name}` of the data"
+    return "" if need == "components" and (known is None or known) else f"needs {_MISSING[need]}"
+
+
+def _without(name: str) -> str:
+    return (
+        f"needs the reward without component `{name}`, which takes a rubric of other criteria too; write `base: reward` if"
+        f" `{name}` is no part of the reward"
+    )
 
 
 def _formats(step: FormatStep, place: str) -> Iterator[Problem]:

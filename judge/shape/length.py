@@ -346,7 +346,7 @@ KINDS: dict[str, StepKind] = {
         sees=sees_batch,
     ),
     "laser": StepKind(_laser, always("row"), _needs, _bonus, sees=sees_one),
-    "laser_d": StepKind(_laser_d, always("row"), _needs, _bonus, sees=sees_batch),
+    "laser_d": StepKind(_laser_d, always("row"), _needs, _bonus, sees=sees_batch, remembers=lambda s: True),
     "overlong": StepKind(
         _overlong, always("row"), lambda s: ("lengths",), lambda s, span: (span[0] - s.weight, span[1]), sees=sees_one
     ),

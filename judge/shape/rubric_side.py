@@ -260,7 +260,9 @@ def _unit(step: Any, span: RewardRange) -> RewardRange:
 
 
 KINDS: dict[str, StepKind] = {
-    "contrast": StepKind(_contrast, always("row"), needs_components, _unit, replaces=lambda step: True),
+    "contrast": StepKind(
+        _contrast, always("row"), needs_components, _unit, replaces=lambda step: True, remembers=lambda s: bool(s.memory)
+    ),
     "saturation": StepKind(_saturation, always("row"), needs_components, _unit, replaces=lambda step: True, sees=sees_one),
     "interaction": StepKind(
         _interaction, always("row"), lambda s: tuple(f"component {n}" for n in s.pair), _unit, unit_only, sees=sees_one

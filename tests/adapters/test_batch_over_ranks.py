@@ -26,6 +26,8 @@ LAMBDA = {
     "weight": 0.4,
     "pass_at": 0.5,
 }  # the best 2 of 8 groups, and what is as good as they are
+PRICED = {"kind": "constrained", "constraints": [{"component": "right", "at_least": 0.9}], "rate": 1.0}
+REPAIR = {"kind": "repair_label", "window": 2}
 LASER = {"kind": "laser_d", "lower": 10, "upper": 40, "interval": 10, "pass_at": 0.5}
 
 
@@ -100,11 +102,12 @@ def test_length_counts_in_the_best_groups_of_the_batch():
 def test_a_batch_is_the_same_over_processes(world):
     """By what one process holds, length counted in 6 of the 8 groups on 2 or 4 processes, and each remembered other lengths."""
     pytest.importorskip("torch")
-    alone = made([LAMBDA, LASER])
+    chain = [REPAIR, LAMBDA, LASER, PRICED]
+    alone = made(chain)
     wanted = steps_of(alone, 0, 1)
     state = alone.judge.finish.shaping.state
     alone.close()
-    found = over(world, [LAMBDA, LASER])
+    found = over(world, chain)
     for step in range(2):
         assert [v for values, _ in found for v in values[step]] == wanted[step]
     assert [memory for _, memory in found] == [state] * world
@@ -121,7 +124,9 @@ def test_lengths_that_nobody_can_count_end_the_run_on_every_process():
 
 @pytest.mark.parametrize("name", [name for name, known in FRAMEWORKS.items() if known.sees_groups and not known.sees_batch])
 @pytest.mark.parametrize(
-    "step", [LAMBDA, LASER, {"kind": "quantile"}, {"kind": "z", "over": "batch"}], ids=["grpo_lambda", "laser_d", "quantile", "z"]
+    "step",
+    [LAMBDA, LASER, PRICED, REPAIR, {"kind": "fuse"}, {"kind": "quantile"}, {"kind": "z", "over": "batch"}],
+    ids=["grpo_lambda", "laser_d", "constrained", "repair_label", "fuse", "quantile", "z"],
 )
 def test_one_group_a_call_is_no_batch(name, step):
     """Of one group a call every group is the best one: length would count everywhere."""

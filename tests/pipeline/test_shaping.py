@@ -337,6 +337,6 @@ def test_what_depends_on_group_members_must_know_the_group(settings, what):
 def test_a_judge_that_is_pickled_keeps_its_chain():
     """Trainers pickle reward functions into workers; the chain's memory goes along."""
     first = judge(reward={"shape": [{"kind": "clip"}]})
-    first.finish.shaping.state = {"clip": {"seen": 3}}
+    first.finish.shaping.memory.state = {"clip": {"seen": 3}}
     again = pickle.loads(pickle.dumps(Judge(first.plan, None)))
     assert again.finish.shaping.steps == first.finish.shaping.steps

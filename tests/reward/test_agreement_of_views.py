@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from judge.reward.consistency import fuse_similar
 from judge.reward.fold import strict_completion
 from judge.reward.tournament import win_probability
+from judge.shape.views import fuse_similar
 
 NAN = np.nan
 

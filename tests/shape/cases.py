@@ -62,6 +62,30 @@ SPECS = [
     {"kind": "saturation"},
     {"kind": "interaction", "pair": ["a", "b"], "weight": -0.3},
     {"kind": "veto", "criteria": ["c"]},
+    {"kind": "objectives", "weights": {"a": 1.0, "b": -0.5}, "caps": {"a": 0.6}},
+    {"kind": "objectives", "weights": {"a": 1.0, "b": 2.0}, "join": "log_sigmoid", "reference": {"a": 0.5, "b": 0.25}},
+    {"kind": "objectives", "weights": {"a": 1.0, "c": 1.0}, "join": "normalised"},
+    {"kind": "objectives", "weights": {"a": 1.0, "c": 1.0}, "join": "normalised", "across_batch": False},
+    {"kind": "constrained", "constraints": [{"component": "a", "at_least": 0.8}]},
+    {
+        "kind": "constrained",
+        "constraints": [
+            {"component": "a", "at_most": 0.3},
+            {"component": "b", "equal": 0.5},
+            {"component": "c", "at_least": 0.9},
+        ],
+        "start": 2.0,
+    },
+    {"kind": "add", "column": "metric", "weight": 0.5},
+    {"kind": "shrink"},
+    {"kind": "flip", "false_positive": 0.5, "false_negative": 0.5},
+    {"kind": "flip", "false_negative": 1.0, "by": "question"},
+    {"kind": "random", "rate": 0.5},
+    {"kind": "pattern", "phrases": ["the answer"], "strength": 1.0},
+    {"kind": "pattern", "phrases": ["The Answer", "red"], "use": "reward", "ngram": 2, "each": 0.5},
+    {"kind": "repair_label"},
+    {"kind": "co_reward", "question": "question"},
+    {"kind": "fuse", "least": 0.3},
 ]
 CASES = [(f"{spec['kind']}-{index}", STEP.validate_python(spec)) for index, spec in enumerate(SPECS)]
 TEXTS = ("", "so \\boxed{4}", "red red red red", "the answer is red", "你好 你好", "\\boxed{", "blue or green")
@@ -69,6 +93,15 @@ TEXTS = ("", "so \\boxed{4}", "red red red red", "the answer is red", "你好 �
 
 def column(unit: st.SearchStrategy[float], n: int, absent: bool = True) -> st.SearchStrategy[list[float | None]]:
     return st.lists(st.one_of(unit, st.none()) if absent else unit, min_size=n, max_size=n)
+
+
+def _rows(absent: bool) -> st.SearchStrategy[dict[str, object]]:
+    """Metadata of a response: whether its question is closed, which it is, and a number from outside."""
+    numbers = st.floats(0, 1)
+    return st.fixed_dictionaries(
+        {"question": st.sampled_from(["m", "n"]), "metric": st.one_of(numbers, st.none()) if absent else numbers},
+        optional={"closed": st.just(True)},
+    )
 
 
 @st.composite
@@ -93,15 +126,18 @@ def batches(draw: st.DrawFn, absent: bool = True, vetoes: bool = False) -> Rewar
         prompts=["which colour is it, red or blue"] * n,
         references={"x": (0.3, 0.9), "y": (0.5,), "z": (0.0, 1.0, 1.0)},
         steps=draw(st.lists(st.lists(st.one_of(unit, st.none()) if absent else unit, max_size=4), min_size=n, max_size=n)),
-        metadata=draw(st.lists(st.sampled_from([{}, {"closed": True}]), min_size=n, max_size=n)),
+        metadata=draw(st.lists(_rows(absent), min_size=n, max_size=n)),
+        answers=draw(st.lists(st.sampled_from(["4", "5", None]), min_size=n, max_size=n)),
+        labels=draw(st.lists(st.sampled_from(["4", "6", None]), min_size=n, max_size=n)),
+        variances=draw(column(st.floats(0, 0.25), n, absent)),
     )
 
 
 def take(batch: RewardBatch, rows: list[int]) -> RewardBatch:
     """The batch with these rows, in this order."""
     pick = np.array(rows, dtype=int)
-    columns = {k: getattr(batch, k)[pick] for k in ("lengths", "correct")}
-    lists = {k: [getattr(batch, k)[r] for r in rows] for k in ("texts", "prompts", "steps", "metadata")}
+    columns = {k: getattr(batch, k)[pick] for k in ("lengths", "correct", "variances")}
+    lists = {k: [getattr(batch, k)[r] for r in rows] for k in ("texts", "prompts", "steps", "metadata", "answers", "labels")}
     lists["keys"] = None if batch.keys is None else [batch.keys[r] for r in rows]
     return RewardBatch.of(
         batch.values[pick],

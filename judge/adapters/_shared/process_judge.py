@@ -20,9 +20,9 @@ from typing import Any, Protocol, TypeVar
 from judge.adapters._shared.failure_policy import FRAMEWORKS, check_batch, needs_group, policy_of
 from judge.adapters._shared.failure_policy import framework as known_framework
 from judge.adapters._shared.metrics import components_of, sample_metrics, why
-from judge.adapters._shared.sample import reference_of, row_fields, shown_fields, shows_question
+from judge.adapters._shared.sample import carried_of, reference_of, row_fields, shown_fields, shows_question
 from judge.engine.protocol import Engine
-from judge.errors import DataError, NoVerdictError, SettingsError
+from judge.errors import NoVerdictError, SettingsError
 from judge.pipeline.build import Plan
 from judge.pipeline.judge import Judge
 from judge.settings import RunSettings
@@ -121,15 +121,12 @@ class ProcessJudge:
             DataError, RubricError: Naming the column.
         """
         known = reference_of(reference)
-        baselines = self.plan.settings.reward.baselines
-        if baselines and baselines not in row:
-            raise DataError(f"{self.name}: `reward.baselines` names `{baselines}`, which this row does not have")
         return Sample(
             prompt=prompt,
             responses=(response,),
             reference=known,
             id="0",
-            metadata=row_fields(self.plan, row) | ({baselines: row[baselines]} if baselines else {}),
+            metadata=row_fields(self.plan, row) | carried_of(self.plan, row, self.name),
             **shown_fields(row, self.name),
         )
 

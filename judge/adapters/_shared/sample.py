@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from judge.conversation import read_prompt, read_response
-from judge.errors import DataError, InputError
+from judge.errors import DataError, InputError, did_you_mean
 from judge.pipeline.build import Plan, needed_fields
 from judge.pipeline.evaluate import UNREADABLE
-from judge.pipeline.shaping import LENGTHS
+from judge.pipeline.shaping import LENGTHS, carried_columns
 from judge.reference import ANSWER_KEYS, REFERENCE_COLUMNS, is_missing, read_documents, read_reference, reference_in, written
 from judge.rubric.load import rubric_from
 from judge.types import Conversation, Sample
@@ -196,16 +196,14 @@ def samples_of(
     if len(prompts) != len(completions):
         raise DataError(f"{where}: {len(prompts)} prompts and {len(completions)} completions")
     columns = {name: values for name, values in columns.items() if _aligned(values, len(prompts))}
-    baselines = plan.settings.reward.baselines
-    if baselines and baselines not in columns:
-        raise DataError(f"{where}: `reward.baselines` names the column `{baselines}`, which the trainer does not pass")
+    kept = carried_of(plan, columns, where)
     answers = references_in(columns, reference, len(prompts))
     names = needed_fields(plan)
     out = []
     for row, (prompt, completion, answer) in enumerate(zip(prompts, completions, answers, strict=True)):
         at = f"{where}: row {row}"
         carried = row_fields(plan, {n: columns[n][row] for n in names if n in columns})
-        carried |= {baselines: columns[baselines][row]} if baselines else {}
+        carried |= {name: columns[name][row] for name in kept}
         if lengths is not None:
             carried[LENGTHS] = lengths[row]
         try:
@@ -217,6 +215,21 @@ def samples_of(
             carried[UNREADABLE] = str(why)
         out.append(replace(sample, metadata=carried, **shown))
     return out
+
+
+def carried_of(plan: Plan, row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What of a row no judge sees and the shaping chain works with.
+
+    Raises:
+        DataError: A column that the chain needs is missing.
+    """
+    must, may = carried_columns(plan.settings)
+    for name in must:
+        if name not in row:
+            said = "reward.baselines" if name == plan.settings.reward.baselines else "reward.shape"
+            near = did_you_mean(name, row)
+            raise DataError(f"{where}: `{said}` names the column `{name}`, which the trainer does not pass{near}")
+    return {name: row[name] for name in (*must, *may) if name in row}
 
 
 def _stands_for(prompt: Any, answer: Any, context: Any, row: int) -> Sample:

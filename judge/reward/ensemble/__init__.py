@@ -8,7 +8,6 @@ from judge.reward.ensemble.fold import (
     fold_judges,
     fold_panel,
     ordinal_reward,
-    shrink_by_variance,
     weighted_mean,
 )
 from judge.reward.ensemble.peers import PeerReport, filter_peers
@@ -29,6 +28,5 @@ __all__ = [
     "majority_vote",
     "ordinal_reward",
     "preference_matrix",
-    "shrink_by_variance",
     "weighted_mean",
 ]

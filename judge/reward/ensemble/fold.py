@@ -130,39 +130,6 @@ def _at(ordered: Floats, index: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) 
     return np.asarray(np.take_along_axis(ordered, index[None, :], axis=0)[0], dtype=np.float64)
 
 
-def shrink_by_variance(rewards: ArrayLike, variances: ArrayLike, *, scale: float = 0.05) -> Floats:
-    """Move uncertain rewards of a group towards the group's mean, so that a policy takes smaller steps on them.
-
-    r' = m + (r - m) * scale / (scale + variance), m the group's mean reward.
-
-    After Banerjee and Gopalan 2024, "Towards Reliable Alignment: Uncertainty-aware RLHF", arXiv:2410.23726, whose
-    conservative policy regularises more where the reward's variance is higher. Ours: a reward function does not see the
-    policy's regulariser, so the same caution is put into the reward; `scale` is the variance at which half of an
-    advantage is left.
-
-    Args:
-        rewards: Mean reward over the judges, shape (responses,), of one group; NaN for absent.
-        variances: Variance over the judges, shape (responses,), at least 0. A NaN makes the response absent.
-        scale: Above 0, in the squared unit of the reward.
-
-    Returns:
-        Shape (responses,), within the range of the rewards.
-
-    Raises:
-        ValueError: Shapes differ, a variance is negative, or `scale` is not positive.
-
-    Example:
-        >>> shrink_by_variance([0.0, 1.0], [0.0, 0.15])  # 0.5 + 0.5 * 0.05 / 0.2
-        array([0.   , 0.625])
-    """
-    values, spread = floats(rewards, 1, "rewards"), floats(variances, 1, "variances")
-    if values.shape != spread.shape or (spread < 0).any() or not scale > 0:
-        raise ValueError("rewards and variances must have one shape, variances be at least 0 and scale above 0")
-    values = np.where(np.isnan(spread), np.nan, values)
-    centre = mean_of(values, 0)
-    return np.asarray(centre + (values - centre) * (scale / (scale + spread)), dtype=np.float64)
-
-
 def ordinal_reward(probabilities: ArrayLike, values: ArrayLike, *, min_mass: float = 0.5) -> tuple[Floats, Floats]:
     """Mean and variance of the grade that a judge would give.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, floats, unit
-from judge.reward.noise.inject import draws
+from judge.shape.noise import draws
 
 
 def min_form(steps: ArrayLike, temperature: float = 0.05) -> Floats:

@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.consistency import (
-    BestAndWorst,
-    add_metric,
-    best_and_worst,
-    cross_view_rewards,
-    ranking_consistency,
-    snapshot_consistency,
-    view_confidence,
-)
+from judge.reward.consistency import BestAndWorst, best_and_worst, ranking_consistency, snapshot_consistency
+from judge.shape.beside import add_metric
+from judge.shape.views import cross_view_rewards
 
 NAN = np.nan
 SCORES = st.lists(st.sampled_from([NAN, 0.0, 0.3, 0.6, 1.0]), min_size=1, max_size=6)
@@ -97,16 +91,6 @@ def test_cross_views(answers: list[list[str | None]], expected: list[list[float]
     """A wording is rewarded by the others only, so agreeing with oneself pays nothing."""
     for found, wanted in zip(cross_view_rewards(answers), expected, strict=True):
         assert found == pytest.approx(wanted, nan_ok=True)
-
-
-@settings(deadline=None)
-@given(scores=st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5))
-def test_confidence_over_wordings(scores: list[list[float]]):
-    """A judge that does not care about wording is fully confident; one wording alone says nothing."""
-    confidence = view_confidence(scores)
-    assert np.isnan(confidence).all() == (len(scores) == 1)
-    assert view_confidence([scores[0], scores[0]]) == pytest.approx([1, 1, 1])
-    assert (np.isnan(confidence) | ((confidence >= 0) & (confidence <= 1))).all()
 
 
 def test_a_metric_is_added_only_to_what_was_judged():

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from judge.reward.ensemble import fold_judges, fold_panel, ordinal_reward, shrink_by_variance
+from judge.reward.ensemble import fold_judges, fold_panel, ordinal_reward
 from judge.settings import PanelFold
+from judge.shape.beside import shrink_by_variance
 
 NAN = np.nan
 FOLDS = get_args(PanelFold)

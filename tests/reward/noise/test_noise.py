@@ -10,17 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.reward.noise import (
-    LabelRepair,
-    backward,
-    estimate_rates,
-    flip_rewards,
-    forward_weights,
-    lift_low_rewards,
-    pattern_reward,
-    random_rewards,
-    true_rate,
-)
+from judge.reward.noise import backward, estimate_rates, forward_weights, true_rate
+from judge.shape.noise import flip_rewards, lift_low_rewards, pattern_reward, random_rewards
+from judge.shape.repair import LabelRepair
 
 NAN = np.nan
 MANY = [f"response {n}" for n in range(4000)]

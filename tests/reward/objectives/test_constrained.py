@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.objectives import Constraint, Multipliers, ProxyPoint, proxy_point
+from judge.reward.objectives import ProxyPoint, proxy_point
+from judge.shape.constrained import Constraint, Multipliers
 
 NAN = np.nan
 

@@ -9,15 +9,9 @@ from collections import Counter
 
 import pytest
 
-from judge.reward.consistency import (
-    add_metric,
-    best_and_worst,
-    cross_view_rewards,
-    fuse_similar,
-    ranking_consistency,
-    snapshot_consistency,
-    view_confidence,
-)
+from judge.reward.consistency import best_and_worst, ranking_consistency, snapshot_consistency
+from judge.shape.beside import add_metric
+from judge.shape.views import cross_view_rewards, fuse_similar
 
 NAN = math.nan
 
@@ -145,22 +139,6 @@ def test_two_wordings_with_a_clear_majority_are_the_official_reward(same):
         top = Counter(a for a in theirs if a).most_common(2)
         if top and (len(top) == 1 or top[0][1] > top[1][1]):
             same(cross_view_rewards([ours, theirs])[0], official(ours, theirs), (ours, theirs))
-
-
-def test_confidence_over_wordings(same):
-    """1 - 2 x population deviation. The project's own, after the paraphrase tests of reWordBench (arXiv:2503.11751)."""
-    for seed in range(80):
-        draw = random.Random(seed)
-        table = [[draw.choice([NAN, 0.0, 1.0, draw.random()]) for _ in range(4)] for _ in range(draw.randint(1, 4))]
-        wanted = []
-        for column in zip(*table, strict=True):
-            had = [v for v in column if not gap(v)]
-            if len(had) < 2:
-                wanted.append(NAN)
-                continue
-            mean = sum(had) / len(had)
-            wanted.append(max(0.0, 1 - 2 * math.sqrt(sum((v - mean) ** 2 for v in had) / len(had))))
-        same(view_confidence(table), wanted, table)
 
 
 def test_similar_examples(same):

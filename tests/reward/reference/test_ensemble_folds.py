@@ -18,9 +18,9 @@ from judge.reward.ensemble import (
     fold_panel,
     krippendorff_alpha,
     ordinal_reward,
-    shrink_by_variance,
     weighted_mean,
 )
+from judge.shape.beside import shrink_by_variance
 
 NAN = math.nan
 Table = list[list[float]]  # judges x responses

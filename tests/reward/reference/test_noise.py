@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from judge.errors import InputError
-from judge.reward.noise import (
-    LabelRepair,
-    backward,
-    draws,
-    estimate_rates,
-    flip_rewards,
-    forward_weights,
-    leader,
-    lift_low_rewards,
-    pattern_reward,
-    random_rewards,
-    true_rate,
-)
+from judge.reward.noise import backward, estimate_rates, forward_weights, true_rate
+from judge.shape.noise import draws, flip_rewards, lift_low_rewards, pattern_reward, random_rewards
+from judge.shape.repair import LabelRepair, leader
 
 NAN = math.nan
 

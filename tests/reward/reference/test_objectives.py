@@ -8,21 +8,9 @@ from statistics import median
 
 import pytest
 
-from judge.reward.objectives import (
-    Constraint,
-    Multipliers,
-    calibration,
-    cap,
-    combine,
-    combine_then_normalise,
-    dominance,
-    dominating_pairs,
-    log_sigmoid_sum,
-    normalise_groups,
-    normalise_then_combine,
-    pareto_front,
-    proxy_point,
-)
+from judge.reward.objectives import calibration, dominance, dominating_pairs, proxy_point
+from judge.shape.constrained import Constraint, Multipliers
+from judge.shape.objectives import cap, combine, combine_then_normalise, log_sigmoid_sum, normalise_groups, normalise_then_combine
 
 NAN = math.nan
 Table = list[list[float]]
@@ -151,8 +139,6 @@ def test_dominance(same):
                 line.append(known and all(a >= b for a, b in pairs) and any(a > b for a, b in pairs))
             over.append(line)
         same(dominance(table), over, table)
-        front = [not any(gap(v) for v in row) and not any(line[n] for line in over) for n, row in enumerate(table)]
-        same(pareto_front(table), front, table)
         same(dominating_pairs(table), [(i, j) for i in range(len(table)) for j in range(len(table)) if over[i][j]], table)
 
 

@@ -9,8 +9,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
+
+from judge.rubric.model import Frozen
+from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, always, sees_batch, unit_only
+
+
+class RepairLabelStep(Frozen):
+    """Where the policy comes to agree on another answer than the reference, pay that answer 1 and all others 0.
+
+    Attributes:
+        window: Batches with this question that are looked at.
+        least_stability: Share of the window in which the same answer led.
+        least_share: Of the majority in the last batch.
+    """
+
+    kind: Literal["repair_label"] = "repair_label"
+    window: int = Field(default=4, ge=2, le=1000)
+    least_stability: float = Field(default=0.75, gt=0, le=1)
+    least_share: float = Field(default=0.5, gt=0, le=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +147,52 @@ def leader(shares: Mapping[Hashable, float]) -> Hashable | None:
     most = max(shares.values(), default=0.0)
     first = [answer for answer, share in shares.items() if share == most]
     return first[0] if len(first) == 1 else None
+
+
+def _repair(step: RepairLabelStep, stage: Stage) -> Stepped:
+    out, answers, labels = stage.values.copy(), stage.batch.answers or (), stage.batch.labels or ()
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in np.flatnonzero(stage.present).tolist():
+        label = labels[row]
+        if label is not None:
+            found.setdefault((stage.key(row), label), []).append(row)
+    state: dict[str, Any] = dict(stage.state)
+    changed: list[str] = []
+    for (question, label), rows in sorted(found.items()):
+        key = f"{question}\n{label}"
+        known = _of_state(step, key, stage.state.get(key))
+        after, repair = known.update(key, label, [answers[row] for row in rows])
+        state[key] = _to_state(after, key)
+        if repair.changed:
+            changed.append(f"`{repair.label}` in place of `{label}`")
+            right = [answers[row] == repair.label for row in rows]
+            out[rows] = np.where(stage.vetoed[rows], 0.0, np.array(right, dtype=np.float64))
+    note = (
+        f"{len(changed)} of {len(found)} question(s) have another answer than their reference, as {changed[0]}" if changed else ""
+    )
+    return Stepped(out, (note,) if note else (), state)
+
+
+def _of_state(step: RepairLabelStep, key: str, kept: Any) -> LabelRepair:
+    fields: dict[str, Any] = {name: getattr(step, name) for name in ("window", "least_stability", "least_share")}
+    if not kept:
+        return LabelRepair(**fields)
+    repaired = {key: (kept["label"][0], kept["label"][1])} if kept.get("label") else {}
+    return LabelRepair(**fields, history={key: tuple(kept["shares"])}, repaired=repaired)
+
+
+def _to_state(known: LabelRepair, key: str) -> dict[str, Any]:
+    """As JSON has it: shares of the answers, batch by batch, and the label given and in force."""
+    shares = [{str(a): share for a, share in sorted(each.items(), key=str)} for each in known.history.get(key, ())]
+    return {"shares": shares, "label": [str(each) for each in known.repaired[key]] if key in known.repaired else []}
+
+
+def _unit(step: RepairLabelStep, span: RewardRange) -> RewardRange:
+    return 0.0, 1.0
+
+
+KINDS: dict[str, StepKind] = {
+    "repair_label": StepKind(
+        _repair, always("row"), lambda s: ("answers", "labels"), _unit, unit_only, sees=sees_batch, remembers=lambda s: True
+    ),
+}

@@ -10,11 +10,74 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import Field, model_validator
 
 from judge.arrays import Floats, unit
+from judge.rubric.model import Frozen
+from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, UnitFloat, always, sees_one, unit_only
+
+
+class FlipStep(Frozen):
+    """Turn rewards round (r becomes 1 - r) at given error rates, as a judge that errs would.
+
+    Attributes:
+        false_positive: Share of the wrong ones (below 0.5) to flip.
+        false_negative: Share of the right ones to flip.
+        by: One draw a `response`, or one a `question` (then all its responses are flipped together).
+    """
+
+    kind: Literal["flip"] = "flip"
+    false_positive: UnitFloat = 0.0
+    false_negative: UnitFloat = 0.0
+    by: Literal["response", "question"] = "response"
+
+    @model_validator(mode="after")
+    def _flips(self) -> Self:
+        if self.false_positive == self.false_negative == 0:
+            raise ValueError("with both rates at 0 nothing is flipped; give `false_positive`, `false_negative` or both")
+        return self
+
+
+class RandomStep(Frozen):
+    """The control: 0 or 1 by a coin that knows nothing of the response. `rate`: share of ones, the mean of the compared run."""
+
+    kind: Literal["random"] = "random"
+    rate: UnitFloat = 0.5
+
+
+class PatternStep(Frozen):
+    """Phrases of sound reasoning: as the reward itself, or to lift what a noisy judge marked down.
+
+    Attributes:
+        phrases: What is looked for, in any letter case.
+        use: `lift` low rewards by it, or pay it alone (`reward`).
+        each: What a phrase that is there counts.
+        ngram: n of the word n-grams whose repetition is taken off; null: repetition costs nothing.
+        below: Of `lift`: only rewards under this are lifted, and none above it.
+        strength: Of `lift`: share of the gap that a full pattern reward gives back.
+    """
+
+    kind: Literal["pattern"] = "pattern"
+    phrases: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    use: Literal["lift", "reward"] = "lift"
+    each: float = Field(default=0.05, gt=0, le=1)
+    ngram: int | None = Field(default=20, ge=1, le=1000)
+    below: UnitFloat = 0.5
+    strength: UnitFloat = 0.5
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if any(not phrase.strip() for phrase in self.phrases):
+            raise ValueError("an empty phrase is in every text")
+        if self.use == "reward" and {"below", "strength"} & self.model_fields_set:
+            raise ValueError("`below` and `strength` are for `use: lift`")
+        if self.use == "lift" and not self.below * self.strength:
+            raise ValueError("with `below` or `strength` at 0 nothing is lifted")
+        return self
 
 
 def draws(keys: Sequence[str], seed: int, purpose: str = "") -> Floats:
@@ -147,3 +210,62 @@ def _draws_for(values: Floats, keys: Sequence[str], seed: int, purpose: str) -> 
     if len(keys) != len(values):
         raise ValueError(f"{len(keys)} keys for {len(values)} rewards")
     return draws(keys, seed, purpose)
+
+
+def _flip(step: FlipStep, stage: Stage) -> Stepped:
+    rows = np.flatnonzero(stage.present & ~stage.vetoed)  # a filter's 0 is no judge's, and stays
+    out = stage.values.copy()
+    out[rows] = flip_rewards(
+        stage.values[rows],
+        _keys(stage, rows, whole=step.by == "question"),
+        false_positive=step.false_positive,
+        false_negative=step.false_negative,
+        seed=stage.seed,
+    )
+    flipped = int((out[rows] != stage.values[rows]).sum())
+    return Stepped(out, (f"{flipped} of {len(rows)} reward(s) flipped, seed {stage.seed}",))
+
+
+def _random(step: RandomStep, stage: Stage) -> Stepped:
+    rows = np.flatnonzero(stage.present & ~stage.vetoed)
+    out = stage.values.copy()
+    out[rows] = random_rewards(stage.values[rows] * 0, _keys(stage, rows), rate=step.rate, seed=stage.seed)
+    return Stepped(out, (f"rewards drawn by a coin, seed {stage.seed}",))
+
+
+def _pattern(step: PatternStep, stage: Stage) -> Stepped:
+    rows, out = np.flatnonzero(stage.present & ~stage.vetoed), stage.values.copy()
+    texts = [(stage.batch.texts or ())[row] for row in rows]
+    found = [pattern_reward(text, step.phrases, each=step.each, ngram=step.ngram) for text in texts]
+    if step.use == "reward":
+        out[rows] = found
+        return Stepped(out)
+    out[rows] = lift_low_rewards(stage.values[rows], found, below=step.below, strength=step.strength)
+    return Stepped(out, (f"{int((out[rows] != stage.values[rows]).sum())} of {len(rows)} reward(s) lifted",))
+
+
+def _keys(stage: Stage, rows: Any, *, whole: bool = False) -> list[str]:
+    return [stage.key(row) if whole else f"{stage.key(row)}\0{(stage.batch.texts or ())[row]}" for row in rows]
+
+
+def _unit(step: Any, span: RewardRange) -> RewardRange:
+    return 0.0, 1.0
+
+
+def _pattern_objects(step: PatternStep, span: RewardRange) -> str:
+    return unit_only(step, span) if step.use == "lift" else ""
+
+
+KINDS: dict[str, StepKind] = {
+    "flip": StepKind(_flip, always("none"), lambda s: ("texts",), _unit, unit_only, sees=sees_one),
+    "random": StepKind(_random, always("row"), lambda s: ("texts",), _unit, replaces=lambda s: True, sees=sees_one),
+    "pattern": StepKind(
+        _pattern,
+        always("row"),
+        lambda s: ("texts",),
+        _unit,
+        _pattern_objects,
+        replaces=lambda s: bool(s.use == "reward"),
+        sees=sees_one,
+    ),
+}

@@ -9,18 +9,64 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 
 from judge.arrays import Bools, Floats, floats, group_codes
+from judge.errors import did_you_mean
+from judge.rubric.model import Frozen
+from judge.shape.batch import Finite, OrderKept, RewardRange, Sees, Stage, StepKind, Stepped, UnitFloat, mean_std
 
 Groups = Sequence[object] | NDArray[np.generic] | None
 Ddof = Literal[0, 1]
 """Of a standard deviation: 0 population, as in the papers' formulas; 1 sample, as `torch.std` has it."""
 EPSILON = 1e-8  # a spread at or below this is no spread
+
+
+class ObjectivesStep(Frozen):
+    """Several criteria as one reward, in place of the rubric's fold.
+
+    Attributes:
+        weights: Criterion -> weight; below 0 it is a penalty.
+        join: `sum`; `log_sigmoid`: sum of weight x log sigmoid(scale x (score - reference)), a soft "and"; `normalised`: each
+            criterion is standardised in its group, then weighted and added.
+        reference: Of `log_sigmoid`: score of a passable response, for all or by criterion.
+        scale: Of `log_sigmoid`.
+        caps: Criterion -> score above which more of it no longer counts.
+        across_batch: Of `normalised`: standardise the sum over the batch.
+    """
+
+    kind: Literal["objectives"] = "objectives"
+    weights: dict[str, Finite] = Field(min_length=1, max_length=256)
+    join: Literal["sum", "log_sigmoid", "normalised"] = "sum"
+    reference: UnitFloat | dict[str, UnitFloat] | None = None
+    scale: float = Field(default=8.0, gt=0, le=1000)
+    caps: dict[str, UnitFloat] = Field(default_factory=dict)
+    across_batch: bool = True
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        for place in ("caps", "reference"):
+            given = getattr(self, place)
+            for name in given if isinstance(given, dict) else ():
+                if name not in self.weights:
+                    raise ValueError(f"`{place}` names `{name}`, which has no weight{did_you_mean(name, self.weights)}")
+        if not any(self.weights.values()):
+            raise ValueError("all `weights` are 0")
+        if (self.reference is not None) != (self.join == "log_sigmoid"):
+            raise ValueError("`join: log_sigmoid` and `reference` go together")
+        if isinstance(self.reference, dict) and (missing := next((n for n in self.weights if n not in self.reference), None)):
+            raise ValueError(f"`reference` has no score for `{missing}`")
+        if "scale" in self.model_fields_set and self.join != "log_sigmoid":
+            raise ValueError("`scale` is for `join: log_sigmoid`")
+        if not self.across_batch and self.join != "normalised":
+            raise ValueError("`across_batch` is for `join: normalised`")
+        return self
 
 
 def combine(rewards: ArrayLike, weights: ArrayLike) -> Floats:
@@ -38,7 +84,15 @@ def combine(rewards: ArrayLike, weights: ArrayLike) -> Floats:
         array([0.75,  nan])
     """
     table, weight = _checked(rewards, weights)
-    return np.asarray(table[:, weight != 0] @ weight[weight != 0], dtype=np.float64)
+    return weighted_sum(table, weight, weight != 0)
+
+
+def weighted_sum(table: Floats, weight: Floats, used: Bools) -> Floats:
+    """Sum of the used columns times their weights, row by row and the same to the last bit in any order of the rows."""
+    total = np.zeros(len(table))
+    for column in np.flatnonzero(used):
+        total = total + weight[column] * table[:, column]
+    return total
 
 
 def normalise_groups(rewards: ArrayLike, groups: Groups = None, *, ddof: Ddof = 0, epsilon: float = 0.0) -> Floats:
@@ -109,7 +163,7 @@ def normalise_then_combine(
     if not rows.any():
         return result
     codes = group_codes(groups, len(table))[rows]
-    total = normalise_groups(table[rows][:, weight != 0], codes, ddof=ddof, epsilon=epsilon) @ weight[weight != 0]
+    total = weighted_sum(normalise_groups(table[rows], codes, ddof=ddof, epsilon=epsilon), weight, weight != 0)
     one = np.zeros(len(total), dtype=np.intp)
     result[rows] = _standardised(total, one, 1, ddof, epsilon) if across_batch else total
     return result
@@ -138,27 +192,30 @@ def combine_then_normalise(
     return np.asarray(normalise_groups(summed, groups, ddof=ddof, epsilon=epsilon)[:, 0], dtype=np.float64)
 
 
-def log_sigmoid_sum(rewards: ArrayLike, reference: ArrayLike) -> Floats:
-    """Sum over the objectives of log sigmoid(r - reference): close to the logarithm of "all are better than the reference".
+def log_sigmoid_sum(rewards: ArrayLike, reference: ArrayLike, *, weights: ArrayLike | None = None, scale: float = 1.0) -> Floats:
+    """Sum over the objectives of weight * log sigmoid(scale * (r - reference)): near the log of "all are good enough".
 
     Wang et al. 2024, "Transforming and Combining Rewards for Aligning Large Language Models",
     arXiv:2402.00742. What is already good gains little more, so no objective can be traded for another that is failing.
+    Ours: `weights`, and `scale`, because rewards in [0, 1] are no log-odds.
 
     Args:
-        rewards: Shape (responses, objectives), on a log-odds scale; NaN for absent.
+        rewards: Shape (responses, objectives); NaN for absent.
         reference: Reward of a passable response in each objective, shape (objectives,).
+        weights: Shape (objectives,); None: all 1.
 
     Returns:
-        Shape (responses,), not above 0; it rises with every objective. NaN where one is absent.
+        Shape (responses,); with positive weights not above 0, and it rises with every objective. NaN where one is absent.
 
     Example:
         >>> log_sigmoid_sum([[0.0, 0.0], [4.0, -4.0]], [0.0, 0.0]).round(3)  # the same sum, but one of them is failing
         array([-1.386, -4.036])
     """
     table, zero = _checked(rewards, reference)
+    weight = np.ones(len(zero)) if weights is None else _checked(table, weights)[1]
     rows = ~np.isnan(table).any(axis=1)  # `logaddexp` warns of NaN
     result = np.full(len(table), np.nan)
-    result[rows] = -np.logaddexp(0, zero - table[rows]).sum(axis=1)
+    result[rows] = weighted_sum(-np.logaddexp(0, scale * (zero - table[rows])), weight, weight != 0)
     return result
 
 
@@ -195,64 +252,67 @@ def _complete(table: Floats, weight: Floats) -> NDArray[np.bool_]:
 
 def _standardised(values: Floats, codes: NDArray[np.intp], count: int, ddof: Ddof, epsilon: float) -> Floats:
     """(value - mean) / (standard deviation + epsilon) in each group; 0 where a group differs by no more than rounding does."""
-    size = np.maximum(np.bincount(codes, minlength=count), 1)
-    centred = values - (np.bincount(codes, weights=values, minlength=count) / size)[codes]
-    squares = np.bincount(codes, weights=centred**2, minlength=count)
-    spread = np.sqrt(squares / np.maximum(size - ddof, 1))[codes]
-    largest = np.zeros(count)
-    np.maximum.at(largest, codes, np.abs(values))
-    flat = spread <= EPSILON * np.maximum(1.0, largest)[codes]
-    return np.asarray(np.where(flat, 0.0, centred / np.where(flat, 1.0, spread + epsilon)), dtype=np.float64)
+    out = np.zeros(len(values))
+    for code in range(count):
+        members = np.flatnonzero(codes == code)
+        if not len(members):
+            continue
+        own = values[members]
+        mean, std = mean_std(own)
+        spread = std * math.sqrt(len(own) / max(len(own) - ddof, 1))
+        if spread > EPSILON * max(1.0, float(np.abs(own).max())):
+            out[members] = (own - mean) / (spread + epsilon)
+    return out
 
 
-def dominance(rewards: ArrayLike) -> Bools:
-    """Which response is at least as good in every objective and better in one.
-
-    DG-PRM (arXiv:2507.17849) takes such pairs as chosen and rejected steps, since no weighting of the criteria could order
-    them the other way.
-
-    Args:
-        rewards: Shape (responses, objectives), higher is better; NaN for absent.
-
-    Returns:
-        Shape (responses, responses): row dominates column. A response with an absent objective dominates nobody and is
-        dominated by nobody.
-
-    Example:
-        >>> dominance([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
-        array([[False,  True, False],
-               [False, False, False],
-               [False, False, False]])
-    """
-    table = floats(rewards, 2, "rewards")
-    known = ~np.isnan(table).any(axis=1)
-    at_least = np.all(table[:, None, :] >= table[None, :, :], axis=2)
-    better = np.any(table[:, None, :] > table[None, :, :], axis=2)
-    return np.asarray(at_least & better & np.logical_and.outer(known, known), dtype=np.bool_)
+def _objectives(step: ObjectivesStep, stage: Stage) -> Stepped:
+    names = sorted(step.weights)
+    weights = np.array([step.weights[name] for name in names])
+    present = np.flatnonzero(stage.present)
+    table = np.column_stack([stage.batch.components[name] for name in names])
+    table[stage.vetoed] = np.where(weights < 0, 1.0, 0.0)  # turned away: as bad as can be
+    table = cap(table[present], [step.caps.get(name, math.nan) for name in names])
+    out = np.full(len(stage.values), np.nan)
+    if step.join == "log_sigmoid":
+        zero = step.reference if isinstance(step.reference, dict) else dict.fromkeys(names, step.reference or 0.0)
+        out[present] = log_sigmoid_sum(table, [zero[name] for name in names], weights=weights, scale=step.scale)
+    elif step.join == "sum":
+        out[present] = combine(table, weights)
+    elif len(present):
+        groups = [stage.batch.groups[row] for row in present]
+        out[present] = normalise_then_combine(table, weights, groups, across_batch=step.across_batch)
+    lost = int((np.isnan(out) & stage.present).sum())
+    return Stepped(out, (f"{lost} response(s) lack the score of an objective: no reward there",) if lost else ())
 
 
-def pareto_front(rewards: ArrayLike) -> Bools:
-    """Responses that nobody dominates.
-
-    Args:
-        rewards: Shape (responses, objectives), higher is better; NaN for absent.
-
-    Returns:
-        Shape (responses,); False for a response with an absent objective.
-
-    Example:
-        >>> pareto_front([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
-        array([ True, False,  True])
-    """
-    table = floats(rewards, 2, "rewards")
-    return np.asarray(~dominance(table).any(axis=0) & ~np.isnan(table).any(axis=1), dtype=np.bool_)
+def _span(step: ObjectivesStep, span: RewardRange) -> RewardRange:
+    if step.join == "normalised":
+        return -math.inf, math.inf
+    names = sorted(step.weights)
+    ends = np.array([[0.0] * len(names), [step.caps.get(name, 1.0) for name in names]])
+    weights = np.array([step.weights[name] for name in names])
+    if step.join == "log_sigmoid":
+        zero = step.reference if isinstance(step.reference, dict) else dict.fromkeys(names, step.reference or 0.0)
+        ends = -np.logaddexp(0, step.scale * (np.array([zero[name] for name in names]) - ends))
+    terms = np.sort(ends * weights, axis=0)
+    return float(terms[0].sum()), float(terms[1].sum())
 
 
-def dominating_pairs(rewards: ArrayLike) -> list[tuple[int, int]]:
-    """All (better, worse) pairs, as row numbers in order.
+def _sees(step: ObjectivesStep) -> Sees:
+    return "one" if step.join != "normalised" else "batch" if step.across_batch else "group"
 
-    Example:
-        >>> dominating_pairs([[1.0, 1.0], [1.0, 0.0], [0.0, 2.0]])
-        [(0, 1)]
-    """
-    return [(int(a), int(b)) for a, b in np.argwhere(dominance(rewards))]
+
+def _order(step: Any) -> OrderKept:
+    return "none" if step.join == "normalised" else "row"
+
+
+KINDS: dict[str, StepKind] = {
+    "objectives": StepKind(
+        _objectives,
+        _order,
+        lambda s: tuple(f"component {name}" for name, weight in s.weights.items() if weight),
+        _span,
+        replaces=lambda s: True,
+        sees=_sees,
+    ),
+}
