@@ -36,6 +36,7 @@ COMMANDS = {
     "one": "one:one",
     "serve": "serve:serve",
     "preflight": "preflight:preflight",
+    "compare": "compare:compare",
     "show": "show:show",
     "call": "call:call",
     "best-of-n": "select:best_of",

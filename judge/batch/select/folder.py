@@ -56,6 +56,12 @@ def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
     return rows
 
 
+def read_table(path: Path, columns: list[str]) -> list[dict[str, Any]]:
+    """Rows of a Parquet file of a run folder, those of the columns that it has. Raises `DataError` when it cannot be read."""
+    has = _columns(path)
+    return list(_table(path, [name for name in columns if name in has]).to_pylist())
+
+
 def _columns(path: Path) -> list[str]:
     import pyarrow as pa  # noqa: PLC0415  # see `compares`
     import pyarrow.parquet as pq  # noqa: PLC0415
