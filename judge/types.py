@@ -286,11 +286,17 @@ class Request:
     """What goes to an engine: one conversation to continue by one completion.
 
     When the last message is the assistant's, the engine continues that very text (capability `prefill`).
+
+    Attributes:
+        scored: A text whose log-probability is asked for instead of a reply; None: a reply is asked for.
+        rated: The number of a reward-model head is asked for instead of a reply.
     """
 
     messages: tuple[Message, ...]
     sampling: Sampling
     structured: Structured | None = None
+    scored: str | None = None
+    rated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +311,7 @@ class TokenLogprobs:
 class Completion:
     """What an engine gave back for one request. Engines report a failed request here, and never raise for it.
 
+    Of a scored text, `logprobs` holds one entry a token, without its words; of a rated conversation, `text` is the number.
     `text` holds what the model said, stop strings included; `reasoning` holds thinking that the server
     already split off (never parsed). `error` is set when `finish_reason` is `error`, `timeout` or `over_length`.
     """

@@ -98,8 +98,8 @@ def without_prior(probabilities: Mapping[str, float], prior: Mapping[str, float]
     Contextual calibration (Zhao et al. 2021, arXiv:2102.09690, section 5). Ours: a prior counts as 1 % at least.
 
     Example:
-        >>> without_prior({"A": 0.6, "B": 0.4}, {"A": 0.75, "B": 0.25})  # 0.8 and 1.6
-        {'A': 0.3333333333333333, 'B': 0.6666666666666666}
+        >>> without_prior({"A": 0.5, "B": 0.5}, {"A": 0.75, "B": 0.25})  # 0.5 and 1.5 over 2
+        {'A': 0.25, 'B': 0.75}
     """
     weights = {value: p / max(prior.get(value, 0.0), _LEAST_PRIOR) for value, p in probabilities.items()}
     total = math.fsum(weights.values())

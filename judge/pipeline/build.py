@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
-from judge.engine.protocol import Engine
+from judge.engine.protocol import Engine, only_rates
 from judge.engine.scripted import located
 from judge.errors import CapabilityError, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.shaping import check_shape
-from judge.pipeline.signals import beside, check_votes, order_of, read_out, with_signal
+from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal
 from judge.recipe.load import Recipe, load_recipe
-from judge.recipe.model import Order, SamplingSpec, Turn, Votes
+from judge.recipe.model import WRITTEN, Order, SamplingSpec, Turn, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
 from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
@@ -79,7 +79,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     Raises:
         SettingsError, RecipeError, RubricError: With file and line where there is one.
     """
-    settings = settings.model_copy(update={"engine": located(settings.engine, base)})
+    second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
+    settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
     if base is not None:
         _importable(base)
     recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
@@ -102,6 +103,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     order = order_of(recipe, order)
     check_shape(settings, rubric, recipe.spec.mode, votes.n, 2 if (order or "").startswith("both") else 1)
     check_votes(recipe, votes, order)
+    check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
     drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
     if votes.n > 1 and order != "shuffle_per_vote" and not any(s.temperature for s in drawn):
@@ -241,8 +243,11 @@ def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, o
     return sampling
 
 
-def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -> Pipeline:
+def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, baseline: Engine | None = None) -> Pipeline:
     """Put a started engine under a plan.
+
+    Args:
+        baseline: Another started engine, for the baseline of a likelihood.
 
     Raises:
         CapabilityError: The recipe needs what this engine cannot do.
@@ -253,22 +258,26 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
         for name in ("scipy.stats", "scipy.sparse.csgraph"):  # now: else the first group, and the event loop, wait a second
             import_module(name)
     spec = plan.recipe.spec
+    if only_rates(engine) and (spec.signal != "scalar" or len(spec.turns) > 1):
+        raise CapabilityError(
+            f"engine `{engine.model}` is a reward model: it gives one number and writes no text, which recipe `{spec.name}`"
+            " needs. Use a recipe with `signal: scalar` (such as `scalar`), or another model"
+        )
+    if baseline is not None and Capability.SCORE_CONTINUATION not in baseline.capabilities:
+        raise CapabilityError(f"`baseline_engine`: `{baseline.model}` scores no texts. {_WHO[Capability.SCORE_CONTINUATION]}")
     missing = [c for c in spec.required if c not in engine.capabilities]
     if missing:
         has = ", ".join(sorted(engine.capabilities)) or "none"
+        signal = f" (signal `{spec.signal}`)" if spec.signal != "stated" else ""
         raise CapabilityError(
-            f"recipe `{spec.name}` needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
-        )
-    if spec.signal == "expected" and Capability.TOP_LOGPROBS not in engine.capabilities:
-        raise CapabilityError(
-            f"signal `expected`: engine `{engine.model}` reports no log-probabilities. {_WHO[Capability.TOP_LOGPROBS]}"
+            f"recipe `{spec.name}`{signal} needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
         )
     sampling = plan.sampling
     if spec.signal == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
         sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=beside(plan.recipe, plan.settings.top_logprobs)))
     builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed, vision=Capability.VISION in engine.capabilities)
     return Pipeline(
-        Caller(builder, engine, sampling, journal),
+        Caller(builder, engine, sampling, journal, baseline),
         rubric=plan.rubric,
         principle=plan.settings.principle,
         votes=plan.votes,
@@ -282,7 +291,9 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None) -
 
 def check_logprobs(plan: Plan, engine: Engine) -> None:
     """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
-    kind = plan.recipe.spec.verdict.kind
+    kind, signal = plan.recipe.spec.verdict.kind, plan.recipe.spec.signal
+    if signal not in WRITTEN:
+        raise SettingsError(f"`top_logprobs` is for written verdicts; recipe `{plan.recipe.spec.name}` has signal `{signal}`")
     if kind not in EXPECTED_KINDS:
         raise SettingsError(
             f"`top_logprobs` needs a verdict that is one label, score or choice; `{plan.recipe.spec.name}` has {kind}"

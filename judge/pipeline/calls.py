@@ -21,9 +21,10 @@ from judge.engine.protocol import Engine
 from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced, weighed, without_prior
 from judge.pipeline.asking import begin, follow
 from judge.pipeline.flight import Flight
+from judge.pipeline.scored import measure, sent, unmeasured
 from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
 from judge.recipe.load import Recipe
-from judge.recipe.model import THINKING, Turn
+from judge.recipe.model import THINKING, WRITTEN, Turn
 from judge.recipe.verdict import Question
 from judge.render.build import NOTHING, Ask, Builder, Case
 from judge.thinking import close_thinking, strip_thinking
@@ -73,19 +74,53 @@ class Asked:
 class Caller:
     """Asks one engine, through one journal, by one recipe."""
 
-    def __init__(self, builder: Builder, engine: Engine, sampling: Sequence[Sampling], journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        engine: Engine,
+        sampling: Sequence[Sampling],
+        journal: Journal | None = None,
+        baseline: Engine | None = None,
+    ) -> None:
+        """Make a caller.
+
+        Args:
+            baseline: Another model that the baseline of a likelihood is asked of.
+        """
         self.builder = builder
         self.recipe: Recipe = builder.recipe
         self.engine = engine
         self._sampling = tuple(sampling)  # one a turn
         self._journal = journal
+        self._baseline = None if baseline is None else Caller(builder, baseline, sampling, journal)
         self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
         self._flight = Flight(MEMO_SIZE)
         self.room = max(s.max_tokens for s in self._sampling)  # tokens a call needs besides its prompt
 
     async def ask(self, case: Case, ask: Ask) -> Asked:
         """Go through the turns of one ask. Raises only errors that end the run."""
-        return await self._go(case, ask, prior=False)
+        if self.recipe.spec.signal in WRITTEN:
+            return await self._go(case, ask, prior=False)
+        found = await measure(self, case, ask)
+        return Asked(found.outcome, found.calls)
+
+    @property
+    def of_baseline(self) -> Caller:
+        """What asks about the baseline of a likelihood: another model, or this one."""
+        return self._baseline or self
+
+    async def written(self, turn: Turn, messages: tuple[Message, ...], ask: Ask, begun: str) -> Call:
+        """The reply to a turn that writes something for later turns."""
+        sampling = self._sampling[self.recipe.spec.turns.index(turn)]
+        return await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun)
+
+    async def measured(self, request: Request, turn: Turn, ask: Ask) -> Call:
+        """A scored text or a rated conversation; the outcome is None, or the reason why there is no number."""
+        key = self.key(request)
+        completion, cached = await self._complete(key, request, remember=turn.scope == "prompt")
+        call = self._call(key, request, completion, unmeasured(completion, request), turn, ask, cached)
+        self._keep(call)
+        return call
 
     async def _go(self, case: Case, ask: Ask, *, prior: bool) -> Asked:
         calls: list[Call] = []
@@ -114,8 +149,8 @@ class Caller:
         """Ask the same question once a vote. Single-turn votes share one prefill."""
         first = asks[0]
         place = (first.order, first.shift)
-        same = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and all((a.order, a.shift) == place for a in asks)
-        if not same:
+        several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self.recipe.spec.signal in WRITTEN
+        if not several or any((a.order, a.shift) != place for a in asks):
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]
         messages, begun = opened(self.builder, case, turn, first, {}, Said())
@@ -314,7 +349,7 @@ class Caller:
             if found is not None:
                 return found, True
         whole = ("stop", "length") if request.sampling.max_tokens == 1 else ("stop",)
-        return await self._flight.get(key, lambda: self.engine.complete(request), remember=remember, whole=whole)
+        return await self._flight.get(key, lambda: sent(self.engine, request), remember=remember, whole=whole)
 
     def key(self, request: Request) -> str:
         """Hash (32 hex digits) of everything that decides the reply: model, messages, sampling, structure."""
@@ -328,6 +363,8 @@ class Caller:
             digest.update(f"\x1d{message.role}\x1f{message.exact}".encode("utf-8", "surrogatepass"))
         if request.structured is not None:
             digest.update(f"\x1d{request.structured!r}".encode("utf-8", "surrogatepass"))
+        if request.scored is not None or request.rated:
+            digest.update(f"\x1d{request.rated} {request.scored!r}".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def _call(

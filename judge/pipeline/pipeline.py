@@ -33,6 +33,12 @@ from judge.types import Call, Flag, Message, NoVerdict, Reason, Reward, Sample, 
 
 SHRINKS = 6  # times a text is cut and asked about again, where only the endpoint knows its length
 LEAST_CHARS = 200  # of the longest response; when less would have to do, the rest of the prompt is what does not fit
+WHAT = {
+    "stated": "one verdict",
+    "expected": "the mean of the scale under the judge's probabilities",
+    "likelihood": "how likely the judge finds the scored text",
+    "scalar": "the number of the reward-model head",
+}
 OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
 
@@ -388,6 +394,7 @@ class Pipeline:
             rubric=rubric,
             per_criterion=self._spec.mode == "checklist",
             votes=self.votes,
+            what=WHAT[self._spec.signal],
         )
         if index not in work.suspects:
             return reward

@@ -8,10 +8,13 @@ from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.pipeline import Outlook, Pipeline
+from judge.pipeline.scored import UNDRAWN
 from judge.pipeline.turns import Said, drawn_for, opened
+from judge.recipe.model import WRITTEN
 from judge.recipe.verdict import Question
-from judge.render.build import Ask
-from judge.types import Completion, Message, Request, Sample, Sampling
+from judge.render.build import Ask, Case
+from judge.settings import EngineSettings
+from judge.types import Capability, Completion, Message, Request, Sample, Sampling
 
 _REPLY = "(the judge's reply to this turn stands here)"
 
@@ -39,7 +42,7 @@ class Previewer:
         if plan.second is not None and plan.settings.second_opinion is not None:
             parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for"] = plan.second
         self._parts = {
-            who: (part, build_pipeline(part, ScriptedEngine([""], model=part.settings.engine.model)))
+            who: (part, build_pipeline(part, _stand_in(part.settings.engine), baseline=_other(part)))
             for who, part in parts.items()
         }
 
@@ -64,6 +67,16 @@ class Previewer:
         return replace(sample, responses=shown, steps=())
 
 
+def _stand_in(settings: EngineSettings) -> ScriptedEngine:
+    """An engine that is never asked, and could do anything."""
+    return ScriptedEngine([""], model=settings.model, capabilities=frozenset(Capability))
+
+
+def _other(plan: Plan) -> ScriptedEngine | None:
+    other = plan.settings.baseline_engine
+    return None if other is None else _stand_in(other)
+
+
 def previews(plan: Plan, sample: Sample) -> list[Preview]:
     """Every request of one sample by all judges of a run."""
     return Previewer(plan).of(sample)
@@ -75,22 +88,40 @@ def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
 
 
 def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
-    engine = pipeline.caller.engine
     out: list[Preview] = []
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.outlook(sample).asks:
         case = pipeline.caller.builder.case(sample, rubric, plan.settings.principle)
-        said = Said()
-        outputs: dict[str, str] = {}
-        for turn, sampling in zip(plan.recipe.spec.turns, plan.sampling, strict=True):
-            conversation, begun = opened(pipeline.caller.builder, case, turn, ask, outputs, said)
-            drawn = drawn_for(turn, sampling, ask.vote)
-            last = turn is plan.recipe.spec.turns[-1]
-            allowed = _allowed(pipeline.caller.builder.question(case, ask)) if last else "none in this turn"
-            key = pipeline.caller.key(Request(conversation, drawn))
-            out.append(Preview(_title(ask, turn.name, plan), engine.model, conversation, drawn, key, allowed, turn.name))
-            said = Said.after(conversation, begun, Completion(_REPLY))
-            outputs[turn.name] = begun + _REPLY
+        written = plan.recipe.spec.signal in WRITTEN
+        for each in (case,) if written else pipeline.caller.builder.by_reference(case):
+            out += _asked(plan, pipeline, each, ask)
+    return out
+
+
+def _asked(plan: Plan, pipeline: Pipeline, case: Case, ask: Ask) -> list[Preview]:
+    """The requests of one ask, turn by turn."""
+    caller, spec = pipeline.caller, plan.recipe.spec
+    builder, out = caller.builder, list[Preview]()
+    said, outputs = Said(), dict[str, str]()
+    for turn, sampling in zip(spec.turns, plan.sampling, strict=True):
+        conversation, begun = opened(builder, case, turn, ask, outputs, said)
+        last = turn is spec.turns[-1]
+        title, reply = _title(ask, turn.name, plan), _REPLY
+        requests = [(Request(conversation, drawn_for(turn, sampling, ask.vote)), "none in this turn")]
+        if turn.score is not None and spec.likelihood is not None:
+            texts = builder.texts(case, turn, ask, outputs, lines=spec.likelihood.texts == "lines")
+            requests = [(Request(conversation, UNDRAWN, scored=t), f"log-probabilities of {t!r}") for t in texts]
+            reply = texts[-1] if texts else ""
+        elif spec.signal == "scalar" and last:
+            requests = [(Request(conversation, UNDRAWN, rated=True), "one number of the reward-model head")]
+        elif last:
+            requests = [(requests[0][0], _allowed(builder.question(case, ask)))]
+        who = caller.of_baseline if spec.likelihood is not None and turn.name == spec.likelihood.baseline else caller
+        out += [
+            Preview(title, who.engine.model, r.messages, r.sampling, who.key(r), allowed, turn.name) for r, allowed in requests
+        ]
+        said = Said.after(conversation, begun, Completion(reply))
+        outputs[turn.name] = begun + reply
     return out
 
 

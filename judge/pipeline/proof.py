@@ -21,6 +21,7 @@ from judge.filters.intake import Intake
 from judge.filters.proof import Proof, prove, spans
 from judge.filters.surface import ResponseView
 from judge.pipeline.calls import NONE, Asked, Caller
+from judge.recipe.model import WRITTEN
 from judge.settings.filters import FilterSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Verdict
 
@@ -37,7 +38,7 @@ class Prover:
         self._none = NONE if copied is None else copied.none
         self.copies = copied is not None
         self.always = spec.proof == "always"
-        self.possible = spec.mode not in COMPARING
+        self.possible = spec.mode not in COMPARING and spec.signal in WRITTEN
 
     async def proved(self, asked: Asked, view: ResponseView, *, suspect: bool) -> Asked:
         """A positive verdict with its proof checked: itself, or what it comes to without one.

@@ -82,8 +82,7 @@ async def open_judges(
     engines: list[tuple[EngineSettings, Engine]] = []
     owned: list[Engine] = []
 
-    async def pipeline(part: Plan) -> Pipeline:
-        wanted = part.settings.engine
+    async def started(wanted: EngineSettings) -> Engine:
         found = next((e for settings, e in engines if settings == wanted), None)
         if found is None:
             found = engine if engine is not None and wanted == plan.settings.engine else None
@@ -92,9 +91,13 @@ async def open_judges(
                 owned.append(found)
             await found.start()
             engines.append((wanted, found))
+        return found
+
+    async def pipeline(part: Plan) -> Pipeline:
+        found, other = await started(part.settings.engine), part.settings.baseline_engine
         if part is plan and part.settings.top_logprobs:
             check_logprobs(part, found)
-        return build_pipeline(part, found, journal)
+        return build_pipeline(part, found, journal, None if other is None else await started(other))
 
     try:
         first = await pipeline(plan)

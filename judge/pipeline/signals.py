@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from judge.errors import SettingsError
 from judge.recipe.load import Recipe
-from judge.recipe.model import Order, RecipeSpec, Votes
+from judge.recipe.model import WRITTEN, Order, RecipeSpec, Votes
 from judge.recipe.signal import Readout
 from judge.settings import RunSettings
 from judge.types import Capability, Sampling
@@ -71,16 +71,25 @@ def order_of(recipe: Recipe, order: Order) -> Order:
 
 def check_votes(recipe: Recipe, votes: Votes, order: Order) -> None:
     """Refuse votes that would be copies of one, and a majority of numbers that are never equal. Raises SettingsError."""
-    if recipe.spec.signal != "expected" or votes.n == 1:
+    spec = recipe.spec
+    if spec.signal == "stated" or votes.n == 1:
         return
+    if spec.signal not in WRITTEN and not any(t.scope == "response" and not t.score for t in spec.turns[:-1]):
+        raise SettingsError(f"votes: signal `{spec.signal}` draws nothing, so {votes.n} votes are {votes.n} copies of one")
     if votes.fold == "majority":
-        raise SettingsError("votes: a majority counts equal scores, and expected scores are never equal; use `fold: mean`")
-    if (
-        recipe.spec.readout.at == "first"
-        and (order != "shuffle_per_vote" or recipe.spec.readout.rotate)
-        and len(recipe.spec.turns) == 1
-    ):
+        raise SettingsError(
+            f"votes: a majority counts equal scores, and those of signal `{spec.signal}` are never equal; use `fold: mean`"
+        )
+    one_token = spec.signal == "expected" and spec.readout.at == "first" and len(spec.turns) == 1
+    if one_token and (order != "shuffle_per_vote" or spec.readout.rotate):
         raise SettingsError(f"votes: {votes.n} readings of the same first token are {votes.n} copies of one; set `votes: 1`")
+
+
+def check_baseline(recipe: Recipe, settings: RunSettings) -> None:
+    """Refuse a second model that nothing would be asked of. Raises SettingsError."""
+    likelihood = recipe.spec.likelihood
+    if settings.baseline_engine is not None and (likelihood is None or likelihood.baseline is None):
+        raise SettingsError(f"`baseline_engine`: recipe `{recipe.spec.name}` has no baseline to ask another model about")
 
 
 def read_out(sampling: Sampling, recipe: Recipe, asked: int) -> Sampling:

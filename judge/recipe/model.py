@@ -10,13 +10,14 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from judge.errors import BadRecipe
-from judge.recipe.signal import Readout, Signal
+from judge.errors import BadRecipe, did_you_mean
+from judge.recipe.signal import LikelihoodSpec, Readout, ScalarSpec, Signal
 from judge.recipe.verdict import EXPECTED_KINDS, MAX_LEVELS, VerdictSpec
 from judge.rubric.model import Frozen, Identifier
 from judge.types import Capability, Reason
 
 Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier"]
+WRITTEN = ("stated", "expected")  # signals that are read in what the judge writes
 THINKING = "thinking"  # of `force`
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps", "exemplar"]
@@ -49,6 +50,8 @@ class Turn(Frozen):
         conversation: `new` opens a conversation; `continue` appends to the turn before (its reply included); `extend` goes on
             writing the reply of the turn before, with `prefill` behind it; `sample` is the sample's own conversation, with the
             response as the assistant's last message, or with `prefill` in its place.
+        score: Template of a text whose log-probability is asked for instead of a reply, as the assistant's next words. In a turn
+            on the sample's own conversation it stands in the place of the response.
         prefill: Template of the text that opens the judge's reply. The reply that is read begins with it.
         scope: `prompt` turns see no response and run once for all completions of a prompt; `response` turns run for each.
         output: Later turns read this turn's reply as `outputs.<name>`, quoted like any untrusted text.
@@ -61,6 +64,7 @@ class Turn(Frozen):
     system: str | None = None
     conversation: Literal["new", "continue", "extend", "sample"] = "new"
     prefill: str | None = None
+    score: str | None = None
     scope: Literal["response", "prompt"] = "response"
     sampling: SamplingSpec = SamplingSpec()
 
@@ -79,7 +83,7 @@ class Turn(Frozen):
     @property
     def templates(self) -> tuple[str, ...]:
         """Names of the templates that this turn renders."""
-        return tuple(t for t in (self.system, self.user, self.prefill) if t)
+        return tuple(t for t in (self.system, self.user, self.prefill, self.score) if t)
 
 
 class Votes(Frozen):
@@ -182,11 +186,13 @@ class RecipeSpec(Frozen):
     exact: bool = False
     signal: Signal = "stated"
     readout: Readout = Readout()
+    likelihood: LikelihoodSpec | None = None
+    scalar: ScalarSpec = ScalarSpec()
     source: SourceRef
     deviations: tuple[str, ...] = ()
     unit: Literal["rubric", "criterion"] = "rubric"
     turns: tuple[Turn, ...] = Field(min_length=1)
-    verdict: VerdictSpec
+    verdict: VerdictSpec = VerdictSpec(kind="score")
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes = Votes()
     order: Order = "single"
@@ -232,18 +238,51 @@ class RecipeSpec(Frozen):
             raise ValueError(f"`copied.turn` must be an earlier turn that sees the response{names}; got `{copies}`")
         if self.proof == "always" and self.verdict.copied is None:
             raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
-        if self.signal != "expected" and self.readout != Readout():
-            raise ValueError("`readout` is for `signal: expected`; set it, or leave `readout` out")
+        self._one_signal()
         why = self.unreadable() if self.signal == "expected" else ""
         if why:
             raise ValueError(f"signal `expected`: {why}")
         return self
 
+    def _one_signal(self) -> None:
+        """Refuse fields of another signal than this one, and turns that do not fit it."""
+        written = self.signal in WRITTEN
+        for name, signal in (("readout", "expected"), ("likelihood", "likelihood"), ("scalar", "scalar")):
+            if name in self.model_fields_set and self.signal != signal:
+                raise ValueError(f"`{name}` is for `signal: {signal}`; set it, or leave `{name}` out")
+        if written and "verdict" not in self.model_fields_set:
+            raise ValueError("`verdict` is missing: the grammar of the last turn's reply")
+        if not written and "verdict" in self.model_fields_set:
+            raise ValueError(f"signal `{self.signal}` reads no verdict; leave `verdict` out")
+        if not written and self.mode not in ("pointwise", "verifier"):
+            raise ValueError(f"signal `{self.signal}` is about one response, so it needs `mode: pointwise` or `verifier`")
+        scored = [t.name for t in self.turns if t.score]
+        if self.signal != "likelihood":
+            if scored:
+                raise ValueError(f"turn `{scored[0]}` has `score`, which is for `signal: likelihood`")
+            return
+        if self.likelihood is None:
+            raise ValueError("signal `likelihood` needs `likelihood: {of: TURN}`, the turn whose `score` counts")
+        used = {self.likelihood.of, *([self.likelihood.baseline] if self.likelihood.baseline else [])}
+        for name in used:
+            if name not in scored:
+                raise ValueError(
+                    f"`likelihood` names turn `{name}`, which must be a turn with `score`{did_you_mean(name, scored)}"
+                )
+        idle = [name for name in scored if name not in used]
+        if idle:
+            raise ValueError(f"turn `{idle[0]}` is scored for nothing: `likelihood` names it neither in `of` nor in `baseline`")
+        if not self.turns[-1].score:
+            raise ValueError("the last turn must have a `score`: what is written after it would have no effect")
+
     @property
     def required(self) -> tuple[Capability, ...]:
         """What the engine must be able to do: what `needs` names, and what the turns take."""
-        continues = any(turn.prefill or turn.conversation == "extend" for turn in self.turns)
-        return tuple(dict.fromkeys((*self.needs.capabilities, *([Capability.PREFILL] if continues else []))))
+        written = self.turns[:-1] if self.signal == "scalar" else [turn for turn in self.turns if not turn.score]
+        continues = any(turn.prefill or turn.conversation == "extend" for turn in written)
+        own = {"likelihood": Capability.SCORE_CONTINUATION, "scalar": Capability.RATE, "expected": Capability.TOP_LOGPROBS}
+        signals = [own[self.signal]] if self.signal in own else []
+        return tuple(dict.fromkeys((*self.needs.capabilities, *signals, *([Capability.PREFILL] if continues else []))))
 
     def unreadable(self) -> str:
         """Why the verdict has no probabilities to read (`signal: expected`); empty where it has."""

@@ -153,12 +153,13 @@ class Builder:
         """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message.
 
         A turn on the sample's own conversation has the prompt's messages before that, and the response as the assistant's, unless
-        it brings a `prefill`.
+        it brings a `prefill` or a `score`.
         """
         values, render = self._values(case, turn, ask, outputs), self._templates.render
         added = [Message("system", render(turn.system, values))] if turn.system else []
         if turn.conversation == "sample":
-            response = case.sample.responses[ask.order[0]] if turn.scope == "response" and not turn.prefill else ()
+            shown = turn.scope == "response" and not (turn.prefill or turn.score)
+            response = case.sample.responses[ask.order[0]] if shown else ()
             added += _own_messages(case.sample.prompt, response, self._tokens)
         if turn.user:
             user = Message("user", render(turn.user, values))
@@ -168,6 +169,27 @@ class Builder:
     def prefill(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> str:
         """The text that opens the judge's reply to a turn, white space kept; empty where it has none."""
         return self._templates.render(turn.prefill, self._values(case, turn, ask, outputs), strip=False) if turn.prefill else ""
+
+    def texts(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str], *, lines: bool) -> tuple[str, ...]:
+        """The texts that a turn with `score` asks about, white space kept; by lines, those that hold anything."""
+        assert turn.score is not None  # noqa: S101  # the caller looked
+        text = self._templates.render(turn.score, self._values(case, turn, ask, outputs), strip=False)
+        return tuple(line.strip() for line in text.split("\n") if line.strip()) if lines else (text,)
+
+    def by_reference(self, case: Case) -> tuple[Case, ...]:
+        """The same case for each alternative of its reference, where there are several and the recipe reads one."""
+        references = case.sample.reference or ()
+        if len(references) < 2 or not self.recipe.shows("reference"):
+            return (case,)
+        label = case.responses[0].label
+        return tuple(
+            replace(
+                case,
+                sample=replace(case.sample, reference=(one,)),
+                values={**case.values, "reference": self._kind(one, label, self._tokens, self._break)},
+            )
+            for one in references
+        )
 
     def _values(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> dict[str, Any]:
         """What the templates of one turn may use."""

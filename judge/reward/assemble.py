@@ -49,6 +49,7 @@ def assemble(
     rubric: Rubric | None,
     per_criterion: bool,
     votes: Votes,
+    what: str = "one verdict",
 ) -> Reward:
     """Fold votes, then criteria.
 
@@ -56,9 +57,10 @@ def assemble(
         cells: Component -> one cell a vote; criteria checked by programs have one vote.
         per_criterion: Whether components are the rubric's criteria; otherwise there is one overall component, and
             programmatic criteria take part only as vetoes.
+        what: What the one overall component is, for the explanation.
     """
     scores = {name: fold_votes([c.score for c in column], votes.fold, votes.quorum) for name, column in cells.items()}
-    folded = _fold(scores, rubric, per_criterion)
+    folded = _fold(scores, rubric, per_criterion, what)
     notes = list(flags)
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
@@ -87,7 +89,7 @@ def assemble(
     )
 
 
-def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criterion: bool) -> Folded:
+def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criterion: bool, what: str = "one verdict") -> Folded:
     if per_criterion and rubric is not None:
         return fold_criteria(scores, rubric)
     open_vetoes = []
@@ -102,7 +104,7 @@ def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criteri
     if open_vetoes:
         return Folded(None, None, tuple(open_vetoes), explanation=f"no verdict on {', '.join(open_vetoes)}, a veto")
     value = scores.get("overall")
-    return Folded(value, value, () if value is not None else ("overall",), explanation="one verdict" if value is not None else "")
+    return Folded(value, value, () if value is not None else ("overall",), explanation=what if value is not None else "")
 
 
 def _failure(cells: Cells, scores: Mapping[str, float | None], folded: Folded, votes: Votes) -> NoVerdict:

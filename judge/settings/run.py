@@ -61,6 +61,7 @@ class RunSettings(Frozen):
         signal: Where the number of a call comes from, over the recipe's own: `stated`, or `expected` where
             the verdict has a finite scale.
         readout: How probabilities are read with `signal: expected`, field by field over the recipe's own.
+        baseline_engine: Another model that the baseline turn of a recipe with `signal: likelihood` is asked of (a density ratio).
         engine_down: What happens when an engine has stopped working and its `patience_s` is over: `raise` ends the work, `wait`
             waits for it without end, `exclude` gives the responses of a trainer's reward function and of `Judge.score` no reward
             (`judge run` ends as with `raise`, and leaves them to the next run).
@@ -80,6 +81,7 @@ class RunSettings(Frozen):
     recipe: RecipeSettings = RecipeSettings(name="checklist")
     principle: str | None = None
     engine: EngineSettings = VllmSettings()
+    baseline_engine: EngineSettings | None = None
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes | None = None
     order: Order | None = None
@@ -121,7 +123,7 @@ class RunSettings(Frozen):
             return value
         raise ValueError(f"must be a shipped name, a path, a rubric written out or a list of criteria, not {shown(value)}")
 
-    @field_validator("engine", mode="before")
+    @field_validator("engine", "baseline_engine", mode="before")
     @classmethod
     def _engine(cls, value: Any) -> Any:
         if isinstance(value, str):

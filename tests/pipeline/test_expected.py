@@ -330,7 +330,7 @@ def test_what_would_have_no_effect_is_refused(fields, says):
 def test_an_engine_without_probabilities():
     """It is named, and so are those that have them."""
     engine = ScriptedEngine([first(A=1.0)], capabilities=frozenset({Capability.PREFILL}))
-    with pytest.raises(InputError, match=r"reports no log-probabilities\. Engines with it: vllm"):
+    with pytest.raises(InputError, match=r"needs top_logprobs; engine `scripted` can: prefill\. Engines with it: vllm"):
         score({"recipe": "pairwise", **BASE}, engine, Sample.of("q", "a", "b"))
 
 
