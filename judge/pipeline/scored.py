@@ -30,7 +30,7 @@ from judge.types import Call, Completion, Message, NoVerdict, Outcome, Reason, R
 UNDRAWN = Sampling(max_tokens=0)  # nothing is generated
 
 
-class Sender(Protocol):
+class Measuring(Protocol):
     """What sends requests for one recipe."""
 
     builder: Builder
@@ -38,7 +38,7 @@ class Sender(Protocol):
     engine: Engine
 
     @property
-    def of_baseline(self) -> Sender:
+    def of_baseline(self) -> Measuring:
         """What sends those of the baseline: another model, or this one."""
         ...
 
@@ -76,36 +76,36 @@ async def sent(engine: Engine, request: Request) -> Completion:
     return Completion(text, prompt_tokens=prompt, completion_tokens=len(tokens), latency_s=took, logprobs=tokens)
 
 
-async def measure(sender: Sender, case: Case, ask: Ask) -> Measured:
+async def measure(asker: Measuring, case: Case, ask: Ask) -> Measured:
     """Go through the turns of one ask. Raises only errors that end the run."""
-    cases = sender.builder.by_reference(case)
-    found = await asyncio.gather(*(_one(sender, each, ask) for each in cases))
+    cases = asker.builder.by_reference(case)
+    found = await asyncio.gather(*(_one(asker, each, ask) for each in cases))
     failed = next((f for f in found if isinstance(f.outcome, NoVerdict)), None)
     best = failed or max(found, key=lambda f: f.outcome.scores[0][0])  # type: ignore[union-attr,arg-type,return-value]  # verdicts all
     others = [replace(c, outcome=None) if isinstance(c.outcome, Verdict) else c for f in found if f is not best for c in f.calls]
     return Measured(best.outcome, (*others, *best.calls))
 
 
-async def _one(sender: Sender, case: Case, ask: Ask) -> Measured:
-    spec = sender.recipe.spec
+async def _one(asker: Measuring, case: Case, ask: Ask) -> Measured:
+    spec = asker.recipe.spec
     calls: list[Call] = []
     said, outputs = Said(), dict[str, str]()
     values: dict[str, float] = {}
     for turn in spec.turns:
-        messages, begun = opened(sender.builder, case, turn, ask, outputs, said)
+        messages, begun = opened(asker.builder, case, turn, ask, outputs, said)
         rated = spec.signal == "scalar" and turn is spec.turns[-1]
         if rated:
-            made = [await sender.measured(Request(messages, UNDRAWN, rated=True), turn, ask)]
+            made = [await asker.measured(Request(messages, UNDRAWN, rated=True), turn, ask)]
         elif turn.score is not None:
             assert spec.likelihood is not None  # noqa: S101  # a recipe without it is not loaded
-            who = sender.of_baseline if turn.name == spec.likelihood.baseline else sender
-            texts = sender.builder.texts(case, turn, ask, outputs, lines=spec.likelihood.texts == "lines")
+            who = asker.of_baseline if turn.name == spec.likelihood.baseline else asker
+            texts = asker.builder.texts(case, turn, ask, outputs, lines=spec.likelihood.texts == "lines")
             if not texts or not all(texts):
                 return Measured(NoVerdict(Reason.EMPTY, f"turn `{turn.name}` has no text to score"), tuple(calls))
             asked = (who.measured(Request(messages, UNDRAWN, scored=text), turn, ask) for text in texts)
             made = list(await asyncio.gather(*asked))
         else:
-            made = [await sender.written(turn, messages, ask, begun)]
+            made = [await asker.written(turn, messages, ask, begun)]
         calls += made
         failed = next((c.outcome for c in made if isinstance(c.outcome, NoVerdict)), None)
         if failed is not None:

@@ -49,7 +49,7 @@ class Readout(Frozen):
 
 
 TokenFold = Literal["sum", "mean", "geometric", "mean_probability", "bits_per_byte"]
-Compare = Literal["none", "difference", "ratio", "drop"]
+BaselineUse = Literal["none", "difference", "ratio", "drop"]
 Squash = Literal["none", "exp", "exp2", "clip", "sigmoid", "tanh"]
 LOGS = ("sum", "mean", "bits_per_byte")  # folds whose values are logarithms, so at most 0; the others lie in [0, 1]
 
@@ -73,7 +73,7 @@ class LikelihoodSpec(Frozen):
     baseline: Identifier | None = None
     fold: TokenFold = "geometric"
     texts: Literal["whole", "lines"] = "whole"
-    compare: Compare = "none"
+    compare: BaselineUse = "none"
     scale: float = Field(default=1.0, gt=0)
     squash: Squash = "none"
 

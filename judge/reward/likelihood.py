@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from judge.recipe.signal import Compare, Squash, TokenFold
+from judge.recipe.signal import BaselineUse, Squash, TokenFold
 
 
 def folded(logprobs: Sequence[float], fold: TokenFold, size: int) -> float:
@@ -42,7 +42,7 @@ def folded(logprobs: Sequence[float], fold: TokenFold, size: int) -> float:
     return total / math.log(2) / size
 
 
-def compared(value: float, baseline: float | None, compare: Compare, *, logs: bool) -> float:
+def compared(value: float, baseline: float | None, compare: BaselineUse, *, logs: bool) -> float:
     """A value set against its baseline; NaN where that is undefined.
 
     Args:
