@@ -33,6 +33,7 @@ COMMANDS = {
     "attack": "attack:attack",
     "audit": "audit:audit",
     "bench": "bench:bench",
+    "agree": "agree:agree",
     "one": "one:one",
     "serve": "serve:serve",
     "preflight": "preflight:preflight",

@@ -1,0 +1,207 @@
+"""`judge agree` on run folders made by `judge run` and `judge bench`."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from judge.bench.agree import AgreeOptions, agree_part
+from judge.bench.labelled import Observations
+from tests.bench.bench_harness import write_judge, write_rows
+
+GRADES = {r"grade(\d)": "", **{rf"grade{n}\b": f"Fine.\nVERDICT: {n}" for n in range(1, 6)}}
+del GRADES[r"grade(\d)"]
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    from tests.cli_harness import run_judge
+
+    monkeypatch.chdir(tmp_path)
+    write_judge(tmp_path / "judge.yaml", "pointwise", GRADES, rubric="helpfulness", filters="off")
+    return run_judge
+
+
+def run(cli, rows, *more, name="run", config="judge.yaml"):
+    from pathlib import Path
+
+    write_rows(Path("rows.jsonl"), rows)
+    ended = cli("run", config, "--data", "rows.jsonl", "--output", name, "--quiet", *more)
+    assert ended.code == 0, ended.err
+    return name
+
+
+def agreed(cli, *args):
+    ended = cli("agree", *args, "--json", "--draws", "50")
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)
+
+
+def values(part):
+    return {f["name"]: f["value"] for f in part["figures"]}
+
+
+def rows(grades, labels, **more):
+    return [
+        {"prompt": f"q{i}", "response": f"grade{g} answer {i}", "label": y, **{k: v[i] for k, v in more.items()}}
+        for i, (g, y) in enumerate(zip(grades, labels, strict=True))
+    ]
+
+
+def test_yes_and_no(cli):
+    """Grades 5, 4, 1, 2, 5 are yes, yes, no, no, yes; four of five agree; three of five labels are yes."""
+    name = run(cli, rows([5, 4, 1, 2, 5], [True, True, False, True, False]))
+    [part] = agreed(cli, name)["parts"]
+    assert (part["kind"], part["labels"], part["always_one_answer"]) == ("yes_no", 5, 0.6)
+    found = values(part)
+    assert found["accuracy"] == 0.6
+    assert found["Cohen kappa"] == pytest.approx((0.6 - 0.52) / 0.48)
+    assert found["ECE"] is not None
+
+
+def test_numbers_on_their_own_scale(cli):
+    """Grade 3 of 1 to 5 is 0.5 in [0, 1], and 3 on the labels' scale."""
+    name = run(cli, rows([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]))
+    [part] = agreed(cli, name)["parts"]
+    found = values(part)
+    assert part["kind"] == "number"
+    assert (found["exact"], found["mean absolute error"], found["quadratic kappa"]) == (1.0, 0.0, 1.0)
+    off = agreed(cli, name, "--scale", "0,10")["parts"][0]
+    assert values(off)["bias"] == pytest.approx(np.mean([0, 2.5, 5, 7.5, 10]) - 3)
+
+
+def test_failed_verdicts_are_wrong_of_all(cli):
+    name = run(cli, rows([5, 1, 9], [1, 0, 1]))
+    [part] = agreed(cli, name)["parts"]
+    assert (part["labels"], part["failed"]) == (3, 1)
+    assert (values(part)["accuracy"], values(part)["accuracy, parsed"]) == (pytest.approx(2 / 3), 1.0)
+
+
+def test_subsets_have_their_own_figures(cli):
+    data = rows([5, 5, 5, 5, 5] * 2, [1] * 5 + [0] * 5, subset=["a"] * 5 + ["b"] * 5)
+    found = agreed(cli, run(cli, data, "--keep", "subset"))
+    assert {p["name"]: values(p)["accuracy"] for p in found["subsets"]} == {"a": 1.0, "b": 0.0}
+
+
+def test_labels_of_each_response(cli):
+    data = [{"prompt": "q", "responses": ["grade5", "grade1", "grade4"], "label": [True, False, False]}]
+    [part] = agreed(cli, run(cli, data))["parts"]
+    assert (part["labels"], values(part)["accuracy"]) == (3, pytest.approx(2 / 3))
+
+
+def test_several_people_and_the_judge(cli):
+    """Three people; the judge is compared with what most say, and their own agreement stands beside."""
+    data = rows([5, 1, 5, 1], [[1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    found = values(agreed(cli, run(cli, data))["parts"][0])
+    assert found["accuracy"] == 1.0
+    assert 0 < found["Fleiss kappa, people"] < 1
+    assert found["alpha, people and judge"] > found["alpha, people"]
+
+
+def test_the_better_of_two(cli, tmp_path):
+    """Graded one by one, the larger reward is preferred; equal rewards are a tie, which is no agreement."""
+    data = [
+        {"prompt": f"q{i}", "response_a": f"grade{a}", "response_b": f"grade{b}", "label": y}
+        for i, (a, b, y) in enumerate([(5, 1, "A"), (1, 4, "B"), (3, 3, "A"), (2, 2, "tie")])
+    ]
+    [part] = agreed(cli, run(cli, data))["parts"]
+    assert (part["kind"], values(part)["accuracy"], values(part)["ties of the judge"]) == ("better", 0.75, 0.5)
+
+
+def test_criteria_with_labels_of_their_own(cli, tmp_path):
+    write_judge(
+        tmp_path / "list.yaml", "checklist", {"names a city": "Yes.\nVERDICT: MET", ".": "No.\nVERDICT: UNMET"},
+        rubric={"name": "r", "criteria": [{"id": "city", "text": "It names a city."}, {"id": "short", "text": "It is short."}]},
+    )  # fmt: skip
+    data = [{"prompt": f"q{i}", "response": f"answer {i}", "people": {"city": i % 2 == 0, "short": False}} for i in range(4)]
+    name = run(cli, data, "--keep", "people", config="list.yaml")
+    found = {p["name"]: values(p)["accuracy"] for p in agreed(cli, name, "--label", "people")["parts"]}
+    assert found == {"city": 0.5, "short": 1.0}
+
+
+def test_two_judges_share_their_errors(cli, tmp_path):
+    """The second judge calls everything good: wrong on the two bad ones; the first is wrong on one of these."""
+    data = rows([5, 5, 1, 5], [1, 1, 0, 0])
+    first = run(cli, data, name="a")
+    write_judge(tmp_path / "kind.yaml", "pointwise", {".": "Fine.\nVERDICT: 5"}, rubric="helpfulness", filters="off")
+    second = run(cli, data, name="b", config="kind.yaml")
+    [beside] = agreed(cli, first, second)["beside"]
+    assert (beside["wrong_first"], beside["wrong_second"], beside["wrong_both"]) == (0, 1, 1)
+    assert {f["name"]: f["value"] for f in beside["figures"]}["difference"] == 0.25
+
+
+def test_a_bench_folder_has_its_labels(cli, tmp_path):
+    write_rows(
+        tmp_path / "pairs.jsonl", [{"prompt": f"q{i}", "response_a": "good", "response_b": "bad", "label": "A"} for i in range(4)]
+    )
+    (tmp_path / "set.yaml").write_text("kind: pairs\ndata: pairs.jsonl\n", encoding="utf-8")
+    write_judge(tmp_path / "pw.yaml", "pairwise", {r"(?s)good.*bad": "[[A]]", ".": "[[B]]"})
+    assert cli("bench", "set.yaml", "pw.yaml", "--quiet").code == 0
+    assert values(agreed(cli, "runs/bench/set/pw")["parts"][0])["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(("run", "--fail-below", "0.9"), 1, "--fail-below asks for 0.9", id="below"),
+        pytest.param(("run", "--label", "lable"), 2, "did you mean `label`?", id="misspelt-column"),
+        pytest.param(("nowhere",), 2, "no such run folder", id="no-run"),
+        pytest.param(("run", "--scale", "5"), 2, "two numbers", id="scale"),
+    ],
+)
+def test_a_mistake_has_its_code(cli, arguments, code, words):
+    run(cli, rows([5, 4, 1, 2, 5], [True, True, False, True, False]))
+    ended = cli("agree", *arguments)
+    assert (ended.code, words in ended.err) == (code, True), ended.err
+
+
+def test_odd_words_are_named(cli):
+    name = run(cli, rows([5, 1], ["splendid", "dreadful"]))
+    ended = cli("agree", name)
+    assert (ended.code, "--positive" in ended.err) == (2, True)
+    assert values(agreed(cli, name, "--positive", "splendid", "--negative", "dreadful")["parts"][0])["accuracy"] == 1.0
+
+
+def test_the_table_fits_80_columns(cli):
+    name = run(cli, rows([5, 4, 1, 2, 5], [True, True, False, True, False]))
+    ended = cli("agree", name, "--draws", "20")
+    assert ended.code == 0
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def observed(kind, scores, labels, lengths, formatted=None):
+    n = len(scores)
+    names = tuple(map(str, range(n)))
+    keys = tuple((i, 0) for i in range(n))
+    columns = [np.array(x, dtype=float) for x in (scores, labels, lengths, formatted or [0] * n)]
+    return Observations(kind, columns[0], columns[1], names, keys, names, ("",) * n, columns[2], columns[3], np.zeros(n))
+
+
+def test_a_judge_that_loves_length_is_told_from_labels_that_do():
+    """The labels favour length as much as the judge does: no effect. Labels by coin: an effect."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(10, 4000, 200)
+    long = (lengths > 1000).astype(float)
+    same = agree_part("x", observed("yes_no", long, long, lengths), AgreeOptions(draws=100)).effects
+    coin = agree_part("x", observed("yes_no", long, rng.integers(0, 2, 200), lengths), AgreeOptions(draws=100)).effects
+    assert next(f for f in same if f.name == "length").value == pytest.approx(0)
+    assert next(f for f in coin if f.name == "length").interval.low > 0.1
+
+
+def test_format_and_place_of_pairs():
+    """Prefers the first, and what is formatted, each more than the labels do."""
+    part = agree_part(
+        "x", observed("better", [1, 1, 1, -1], [1, -1, -1, -1], [5, 5, -5, -5], [1, 1, 0, -1]), AgreeOptions(draws=10)
+    )
+    found = {f.name: f.value for f in part.effects}
+    assert found["first place"] == pytest.approx(np.mean([0, 2, 2, 0]) / 2)
+    assert found["format"] == pytest.approx((0 + 1) / 2 - 0)
+
+
+def test_nothing_to_say_is_no_number():
+    part = agree_part("x", observed("yes_no", [math.nan, math.nan], [1, 0], [1, 2]), AgreeOptions(draws=10))
+    assert part.failed == 2
+    assert math.isnan(next(f for f in part.figures if f.name == "ROC AUC").value)
