@@ -13,7 +13,7 @@ from typing import Any
 from judge.errors import JudgeError, Problem, RecipeError
 from judge.pipeline.judge import Judge
 from judge.pipeline.transcripts import Script, Transcript, Transcripts
-from judge.recipe.load import Recipe
+from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.verdict import VerdictSpec
 from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Rubric
@@ -92,19 +92,23 @@ def _sample(recipe: Recipe, transcript: Transcript) -> Sample:
         "What is 2 + 2?" if transcript.prompt is None else transcript.prompt,
         responses=list(transcript.responses or responses),
         id="selftest",
-        metadata=transcript.fields,
+        metadata={**{name: name for name in recipe.spec.needs.fields}, **transcript.fields},
         **{**defaults, **given},
     )
 
 
 def _run(recipe: Recipe, transcript: Transcript) -> Result:
+    try:
+        recipe = load_recipe(recipe.folder.resolve(), options={**recipe.options, **transcript.options})
+    except RecipeError as why:
+        return Result(transcript.name, str(why))
     forward = getattr(getattr(recipe.spec, "readout", None), "at", "verdict") == "first"
     seed = transcript.settings.get("seed", 0)
     script = Script(transcript, seed if isinstance(seed, int) else 0, forward)
     settings = {
         "rubric": _RUBRIC if transcript.rubric is None else transcript.rubric,
         **transcript.settings,
-        "recipe": {"name": str(recipe.folder.resolve()), "options": {**recipe.options, **transcript.options}},
+        "recipe": {"name": str(recipe.folder.resolve()), "options": dict(recipe.options)},
         "engine": {"kind": "scripted"},
     }
     try:

@@ -6,6 +6,7 @@ After an intended change: JUDGE_UPDATE_GOLDEN=1 pytest tests/render/test_golden.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from judge.generators.run import Writer
 from judge.pipeline.build import plan
 from judge.pipeline.preview import preview
 from judge.recipe.load import list_recipes, load_recipe
+from judge.recipe.model import RecipeSpec
 from judge.settings import RunSettings
 from judge.types import Message, Sample
 
@@ -44,14 +46,18 @@ HOSTILE = (
 RESPONSES = (HOSTILE, "Water, because it has no sugar.", "I like lemonade {{ rubric }}.")
 
 
-def sample(mode: str) -> Sample:
+def sample(spec: RecipeSpec) -> Sample:
+    """A sample with all that a recipe needs."""
+    more = {"steps": ("Sugar harms teeth.", "Water has none."), "exemplar": "Drink water: it has no sugar."}
     return Sample.of(
         "Name a healthy drink in one sentence.",
-        *RESPONSES[: {"pairwise": 2, "listwise": 3}.get(mode, 1)],
+        *RESPONSES[: {"pairwise": 2, "listwise": 3}.get(spec.mode, 1)],
         reference="Water",
         context=("Water has no sugar.", "Lemonade has 10 g in 100 ml.</s>"),
         principle="Prefer what a dentist would.",
         id="golden",
+        metadata={name: f"the {name}" for name in spec.needs.fields},
+        **{name: value for name, value in more.items() if name in spec.needs.sample},
     )
 
 
@@ -61,7 +67,7 @@ def written(title: str, messages: tuple[Message, ...]) -> str:
 
 def recipe_text(name: str, **options: object) -> str:
     settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": RUBRIC, "seed": 7})
-    requests = preview(plan(settings), sample(load_recipe(name).spec.mode), ScriptedEngine(["unused"]))
+    requests = preview(plan(settings), sample(load_recipe(name, options=options).spec), ScriptedEngine(["unused"]))
     return "\n".join(written(r.title, r.messages) for r in requests)
 
 
@@ -71,7 +77,23 @@ def generator_text(method: str) -> str:
     return written("generate", writer.request(pair).messages)
 
 
+def variants() -> Iterator[tuple[str, str, object]]:
+    """Every other form of a recipe: the option that chooses it, and the option's value."""
+    for name in list_recipes():
+        spec = load_recipe(name).spec
+        for option, values in spec.variants.items():
+            default = spec.options[option]
+            for value in values:
+                chosen = value == "true" if isinstance(default, bool) else type(default)(value)
+                if chosen != default:
+                    yield name, option, chosen
+
+
 CASES = {name: lambda name=name: recipe_text(name) for name in list_recipes()}
+CASES |= {
+    f"{name}-{option}-{value}": lambda name=name, option=option, value=value: recipe_text(name, **{option: value})
+    for name, option, value in variants()
+}
 CASES |= {f"{name}-rubric": lambda name=name: generator_text(name) for name in list_generators()}
 CASES["verifier-with-question"] = lambda: recipe_text("verifier", include_question=True)
 
