@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import parse_map
-from judge.batch.select import best_of_n, best_rows, estimate_best_of, pair_rows, preference_pairs, read_run, write_rows
+from judge.batch.select import (
+    best_of_n,
+    best_rows,
+    compare_snapshot,
+    estimate_best_of,
+    pair_rows,
+    preference_pairs,
+    read_run,
+    write_rows,
+)
 from judge.batch.select.best import Ties
 from judge.batch.select.folder import By
 from judge.batch.select.pairs import PairTies, Strategy
@@ -19,6 +28,7 @@ from judge.batch.select.report import best_facts, best_text, pair_facts, pair_te
 from judge.batch.select.write import check_output
 from judge.cli.options import ConfigName, Map, SplitOption, notice
 from judge.errors import InputError
+from judge.reward.consistency import Measure
 
 NOTHING = "nothing was written"
 
@@ -117,7 +127,10 @@ def pairs(
     output: OutputOption = None,
     strategy: Annotated[
         Strategy,
-        typer.Option("--strategy", help="Best against worst, best against each other, all, or neighbours in the ranking."),
+        typer.Option(
+            "--strategy",
+            help="Best against worst, best against each other, all, neighbours in the ranking, or better in every criterion.",
+        ),
     ] = "best_worst",
     min_margin: Annotated[
         float, typer.Option("--min-margin", help="Least difference of the two rewards.", metavar="REWARD", min=0)
@@ -130,6 +143,20 @@ def pairs(
         int | None,
         typer.Option("--max-pairs", help="Most pairs of a group, largest margins first. [default: all]", metavar="N", min=1),
     ] = None,
+    snapshot: Annotated[
+        str,
+        typer.Option(
+            "--snapshot",
+            help="Another version of the judge: a run over the same data, or a member of the panel. How far it ranks alike is the"
+            " column `confidence`. [default: no such column]",
+            metavar="RUN|MEMBER",
+            show_default=False,
+        ),
+    ] = "",
+    measure: Annotated[Measure, typer.Option("--measure", help="Of --snapshot: how two rankings are compared.")] = "kendall",
+    each_group: Annotated[
+        bool, typer.Option("--each-group", help="Of --snapshot: a confidence for each group. [default: the mean of all]")
+    ] = False,
     no_filtered: Annotated[
         bool, typer.Option("--no-filtered", help="Leave out responses that a filter stopped. [default: they may be rejected]")
     ] = False,
@@ -145,7 +172,8 @@ def pairs(
     """Make preference pairs for DPO trainers, from a run folder.
 
     Columns: prompt, chosen, rejected, score_chosen, score_rejected, margin (names of TRL), then the group, and the id, row and
-    index of both. A prompt of chat messages stays one, and its responses become messages. A response without a reward is in no
+    index of both; with --snapshot `confidence`: 1 - confidence is the pair's label smoothing (CREAM, arXiv:2410.12735).
+    A prompt of chat messages stays one, and its responses become messages. A response without a reward is in no
     pair; one that a filter stopped is never chosen. Two texts make one pair.
 
     \b
@@ -153,6 +181,7 @@ def pairs(
       judge pairs runs/a --output pairs.jsonl
       judge pairs runs/a --strategy all --min-margin 0.25 --max-pairs 4 --output pairs.parquet
       judge pairs runs/a --strategy best_each --no-filtered --messages --output pairs
+      judge pairs runs/b --snapshot runs/a --output pairs.jsonl
 
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
     """
@@ -161,12 +190,15 @@ def pairs(
     made = preference_pairs(
         found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, filtered=not no_filtered
     )
-    facts = pair_facts(found, made)
+    if not snapshot and (measure != "kendall" or each_group):
+        raise _error("--measure and --each-group are about --snapshot, which is missing")
+    seen = compare_snapshot(found, run, snapshot, by=by, measure=measure, whole_set=not each_group) if snapshot else None
+    facts = pair_facts(found, made, seen)
     _print(facts, pair_text(facts), as_json)
     if output is not None:
         if not made.pairs:
             raise _error(f"{output}: not written, since there is no pair")
-        _write(pair_rows(made.pairs, messages=messages), output)
+        _write(pair_rows(made.pairs, messages=messages, confidence=None if seen is None else seen.confidence), output)
 
 
 def _read(

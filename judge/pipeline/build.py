@@ -101,7 +101,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if settings.group is not None:
         _check_group(settings, recipe)
     order = order_of(recipe, order)
-    check_shape(settings, rubric, recipe.spec.mode, votes.n, 2 if (order or "").startswith("both") else 1)
+    varies = votes.n > 1 or order.startswith("both") or recipe.spec.signal == "expected" or settings.top_logprobs > 0
+    check_shape(settings, rubric, recipe.spec.mode, varies=varies)
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)

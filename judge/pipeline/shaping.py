@@ -56,12 +56,11 @@ def carried_columns(settings: RunSettings) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(dict.fromkeys([*([settings.reward.baselines] if settings.reward.baselines else []), *must])), tuple(may)
 
 
-def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, votes: int = 1, orders: int = 1) -> None:
+def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, *, varies: bool = False) -> None:
     """Refuse a chain that could not work on this run's rewards.
 
     Args:
-        votes: On each question.
-        orders: In which the responses are shown.
+        varies: Whether the judge's rewards have a variance: over votes, orders, or its own probabilities.
 
     Raises:
         SettingsError: Naming the step.
@@ -76,7 +75,7 @@ def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, votes: 
     known = _components(rubric, mode) if rubric is not None or mode != "checklist" else None
     without = {f"without {name}" for name in known} if known is not None and mode == "checklist" and len(known) > 1 else set()
     without |= {need for need in needs(steps) if need.startswith("without ")} if known is None else set()
-    without |= {"variances"} if settings.panel is not None or max(votes, orders) > 1 else set()
+    without |= {"variances"} if settings.panel is not None or varies else set()
     check_chain(steps, has=(*BROUGHT, *without, *(("references",) if reward.baselines else ())), components=known)
     if reward.baselines and "references" not in needs(steps):
         raise SettingsError("reward.baselines: no step of `reward.shape` uses reference rewards, so nothing would be judged")
@@ -343,8 +342,10 @@ def _one_spelling(answer: str) -> str | None:
 
 
 def _variance(reward: Reward) -> float | None:
-    """Over the votes, judges or orders; 0 where a program or a rule decided."""
+    """Over the votes, judges or orders, else of the judge's own probabilities; 0 where a program or a rule decided."""
     spread, gap = reward.uncertainty.spread, reward.uncertainty.order_gap
+    if spread is None and reward.uncertainty.variance is not None:
+        return reward.uncertainty.variance
     spread = gap / 2 if spread is None and gap is not None else spread
     return spread**2 if spread is not None else 0.0 if not reward.calls else None
 

@@ -103,7 +103,7 @@ _MISSING = {
     "components": "scores of single criteria",
     "answers": "the final answer of each response",
     "labels": "the reference answer of each prompt",
-    "variances": "several opinions on each response: several `votes`, a `panel` or two orders",
+    "variances": "several opinions on each response: several `votes`, a `panel`, two orders or `top_logprobs`",
 }
 
 

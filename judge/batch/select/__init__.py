@@ -8,10 +8,12 @@ from judge.batch.select.best import Chosen, Expected, Selection, best_of_n, esti
 from judge.batch.select.model import ScoredResponse, has_reward, may_be_chosen
 from judge.batch.select.pairs import Pairing, PreferencePair, Strategy, preference_pairs
 from judge.batch.select.read import RunCandidates, read_run
+from judge.batch.select.snapshot import Consistency, compare_snapshot
 from judge.batch.select.write import best_rows, pair_rows, write_rows
 
 __all__ = [
     "Chosen",
+    "Consistency",
     "Expected",
     "Pairing",
     "PreferencePair",
@@ -21,6 +23,7 @@ __all__ = [
     "Strategy",
     "best_of_n",
     "best_rows",
+    "compare_snapshot",
     "estimate_best_of",
     "expected_best_of",
     "has_reward",

@@ -44,7 +44,7 @@ def _table(path: Path, columns: list[str] | None) -> Any:
 def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
     """Rows of rewards.parquet by row of the data. Raises `DataError` when they are not there."""
     path = run / "rewards.parquet"
-    needed = ["row", "id", "response_index", "reward", "raw_reward", "status", "flags"]
+    needed = ["row", "id", "response_index", "reward", "raw_reward", "status", "flags", "components"]
     names = _columns(path)
     missing = [name for name in needed if name not in names]
     if missing:

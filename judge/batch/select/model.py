@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from judge.types import Message
 
@@ -27,6 +27,7 @@ class ScoredResponse:
         vetoed: A filter gave the reward, because there was nothing to judge.
         id: Of its sample.
         row: Of the data set, from 0. With `response_index` it orders candidates that are equal.
+        components: Criterion (or judge of a panel) -> its score, in [0, 1]; None where it has no verdict.
     """
 
     group: str
@@ -37,6 +38,7 @@ class ScoredResponse:
     id: str = ""
     row: int = 0
     response_index: int = 0
+    components: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.reward is not None and not math.isfinite(self.reward):

@@ -8,14 +8,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from judge.batch.select.model import PLACES, ScoredResponse, grouped, has_reward, may_be_chosen, ranked
 from judge.reward.consistency import best_and_worst
+from judge.reward.objectives import dominating_pairs
 
-Strategy = Literal["best_worst", "best_each", "all", "adjacent"]
+Strategy = Literal["best_worst", "best_each", "all", "adjacent", "dominating"]
 PairTies = Literal["drop", "keep"]
 NoPair = Literal["no_reward", "one_reward", "tied", "no_contrast", "below_margin"]
 
@@ -66,7 +68,8 @@ def preference_pairs(
     Args:
         candidates: In any order.
         strategy: `best_worst` (one pair), `best_each` (the best against each other), `all` (every two), `adjacent`
-            (neighbours in the ranking).
+            (neighbours in the ranking), `dominating` (every two of which one is at least as good in all criteria and better in
+            one, so that no weighting of the criteria could turn them round; DG-PRM, arXiv:2507.17849).
         min_margin: Least difference of the rewards, inclusive.
         ties: `drop`: no pair of equal rewards, and position never decides: `best_worst` wants a single best and a single worst
             response, `best_each` pairs each of several best, `adjacent` each response with each of the next level.
@@ -156,9 +159,17 @@ def _adjacent(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
         yield from itertools.product(upper, lower)
 
 
+def _dominating(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
+    names = sorted(set().union(*(c.components for c in known)))
+    table = [[math.nan if (score := c.components.get(n)) is None else score for n in names] for c in known]
+    if names:
+        yield from ((known[a], known[b]) for a, b in dominating_pairs(table) if known[a].level >= known[b].level)
+
+
 _STRATEGIES: dict[Strategy, Callable[[list[ScoredResponse], bool], Iterator[_Two]]] = {
     "best_worst": _best_worst,
     "best_each": _best_each,
     "all": _all,
     "adjacent": _adjacent,
+    "dominating": _dominating,
 }

@@ -137,7 +137,9 @@ class _Join:
         elif math.isinf(reward):
             raise self.fail(row, f"the {self._by} of response {index} is infinite")
         vetoed = status == "filtered" and not any(f["name"] == "win_by_default" for f in record["flags"] or ())
-        return ScoredResponse(name, sample.prompt, response, reward, vetoed, sample.id, row, index)
+        return ScoredResponse(
+            name, sample.prompt, response, reward, vetoed, sample.id, row, index, dict(record["components"] or ())
+        )
 
     def fail(self, row: int, what: str) -> DataError:
         return DataError(Problem(f"{self._source}: row {row}", what))

@@ -10,6 +10,7 @@ from typing import Any
 from judge.batch.select.best import Expected, Selection
 from judge.batch.select.pairs import Pairing
 from judge.batch.select.read import RunCandidates
+from judge.batch.select.snapshot import Consistency
 
 NAMED = 3  # groups named of those left out
 LONGEST = 40  # characters of a group's name
@@ -40,7 +41,7 @@ def best_facts(
     }
 
 
-def pair_facts(found: RunCandidates, made: Pairing) -> dict[str, Any]:
+def pair_facts(found: RunCandidates, made: Pairing, consistency: Consistency | None = None) -> dict[str, Any]:
     """Figures of a set of pairs; `chosen_longer` is the share of pairs whose chosen text is the longer one."""
     lengths = [(len(p.chosen.response), len(p.rejected.response)) for p in made.pairs]
     return _shared(found, made.groups, made.left_out) | {
@@ -54,6 +55,7 @@ def pair_facts(found: RunCandidates, made: Pairing) -> dict[str, Any]:
         "chosen_longer": _mean([a > b for a, b in lengths]),
         "length_chosen": _mean([a for a, _ in lengths]),
         "length_rejected": _mean([b for _, b in lengths]),
+        **({} if consistency is None else {"consistency": consistency.facts()}),
     }
 
 
@@ -114,6 +116,9 @@ def pair_text(facts: Mapping[str, Any]) -> str:
         lines.append(
             f"mean margin {facts['mean_margin']:.3f}; the chosen text is longer in {facts['chosen_longer']:.0%} of the pairs"
         )
+    if "consistency" in facts:
+        c = facts["consistency"]
+        lines.append(f"the snapshot ranks alike to {c['mean']:.3f} ({c['measure']}, {c['groups']:,} groups): column `confidence`")
     return "\n".join(lines)
 
 

@@ -61,11 +61,14 @@ def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Outpu
     ]
 
 
-def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> list[OutputRow]:
+def pair_rows(
+    pairs: Iterable[PreferencePair], *, messages: bool = False, confidence: Mapping[str, float] | None = None
+) -> list[OutputRow]:
     """One row a pair; columns as TRL's preference format has them, then where both come from.
 
     Args:
         messages: As `best_rows`.
+        confidence: Group -> how far its label is to be trusted, in [0, 1]; None: no such column.
 
     Raises:
         DataError: As `best_rows`.
@@ -92,6 +95,7 @@ def pair_rows(pairs: Iterable[PreferencePair], *, messages: bool = False) -> lis
             "rejected_id": p.rejected.id,
             "rejected_row": p.rejected.row,
             "rejected_index": p.rejected.response_index,
+            **({} if confidence is None else {"confidence": confidence.get(p.chosen.group)}),
         }
         for p in made
     ]
@@ -206,7 +210,7 @@ def _schema(rows: Sequence[Mapping[str, Any]]) -> Any:
 
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
     known: dict[type, Any] = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: message}
-    floats = {"margin", "reward", "score_chosen", "score_rejected"}
+    floats = {"confidence", "margin", "reward", "score_chosen", "score_rejected"}
     return pa.schema([(name, pa.float64() if name in floats else known[type(value)]) for name, value in rows[0].items()])
 
 
