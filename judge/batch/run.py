@@ -22,6 +22,7 @@ from typing import Any
 from judge.batch.describe import DataSource, describe
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity
+from judge.batch.panel import panel_report
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.store import Store
@@ -33,7 +34,7 @@ from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, Out
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, OnError, evaluate
-from judge.pipeline.panel import Judging
+from judge.pipeline.panel import FIRST, Judging
 from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
 from judge.types import Flag, Reward, Sample
@@ -233,6 +234,7 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
         "counts": counts(store, proving(plan.settings.filters, plan.recipe.spec.mode)),
         "no_verdict_reasons": reasons(store),
         "invalid_rows": invalid_rows(store),
+        **({"panel": panel_report(store, [FIRST, *plan.members])} if plan.members else {}),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,
