@@ -47,7 +47,7 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> d
         **({"other_engines": [{"model": e.model, **e.identity} for e in engines[1:]]} if len(engines) > 1 else {}),
         **({"panel": {name: method(member) for name, member in plan.members.items()}} if plan.members else {}),
         **({"second_opinion": method(plan.second)} if plan.second else {}),
-        "notes": [plan.temperature_note] if plan.temperature_note else [],
+        "notes": list(plan.notes),
         "settings": settings_dict(plan.settings),
     }
 
@@ -65,6 +65,7 @@ def method(plan: Plan) -> dict[str, Any]:
         "recipe": {"name": plan.recipe.spec.name, "hash": plan.recipe.hash, "templates": plan.recipe.template_hash},
         "rubric": {"name": plan.rubric.name, "hash": plan.rubric.hash} if plan.rubric else None,
         "sampling": [asdict(s) for s in plan.sampling],
+        **({"profile": plan.profile.plain()} if plan.profile.checkpoint is not None else {}),
     }
 
 

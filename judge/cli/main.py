@@ -44,6 +44,7 @@ COMMANDS = {
     "pairs": "select:pairs",
     "rubric": "rubric:app",
     "recipe": "recipe:app",
+    "models": "models:models",
     "cache": "cache:app",
 }
 """Name of a command -> its module in `judge.cli`, and what there is mounted."""

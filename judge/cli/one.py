@@ -86,7 +86,8 @@ def one(
         return
     fields, base = _base(config)
     fields["rubric"] = rubric or fields.get("rubric", "helpfulness")
-    fields["recipe"] = recipe or fields.get("recipe", "checklist")
+    if recipe:
+        fields["recipe"] = recipe
     fields["engine"] = _engine(fields.get("engine") or {}, model, url)
     settings, _ = load_settings(fields, overrides or ())
     sample = _sample(prompt, response, reference, principle)

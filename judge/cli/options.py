@@ -78,7 +78,10 @@ def notice(text: str) -> None:
 def load_plan(config: str, overrides: list[str] | None) -> Plan:
     """Settings, recipe and rubric of a run."""
     settings, base = load_settings(config, overrides or ())
-    return plan(settings, base)
+    made = plan(settings, base)
+    for note in made.profile.notes:
+        notice(note)
+    return made
 
 
 def wanted_columns(plan: Plan) -> frozenset[str]:

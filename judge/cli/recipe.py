@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from judge.cli.adopt import adopt
 from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import RecipeSpec
@@ -19,6 +20,7 @@ _LEAST = 9  # characters for what a recipe needs, whatever the names are
 _JUDGES = {"pointwise": "response", "verifier": "answer", "checklist": "criteria", "pairwise": "pair", "listwise": "list"}
 
 app = typer.Typer(help="List, show, begin and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
+app.command()(adopt)
 
 
 @app.command("list")

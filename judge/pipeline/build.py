@@ -14,9 +14,10 @@ from judge.engine.scripted import located
 from judge.errors import CapabilityError, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
+from judge.pipeline.profile import ModelProfile, profiled
 from judge.pipeline.shaping import check_shape
 from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal
-from judge.recipe.load import Recipe, load_recipe
+from judge.recipe.load import Recipe
 from judge.recipe.model import WRITTEN, Order, SamplingSpec, Turn, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
 from judge.render.build import Builder, llm_criteria
@@ -45,10 +46,15 @@ class Plan:
     sampling: tuple[Sampling, ...]  # one a turn
     members: Mapping[str, Plan] = field(default_factory=dict)  # of the panel, besides this one
     second: Plan | None = None  # the judge of second opinions
+    profile: ModelProfile = field(default_factory=ModelProfile)
 
     @property
-    def temperature_note(self) -> str:
-        """Said in `run.json` when the temperature was chosen here."""
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen here and not in the settings, for `run.json`."""
+        return tuple(note for note in (*self.profile.notes, self._temperature_note) if note)
+
+    @property
+    def _temperature_note(self) -> str:
         if self.votes.n > 1 and self.settings.sampling.temperature is None and self.sampling[-1].temperature == VOTE_TEMPERATURE:
             return f"temperature {VOTE_TEMPERATURE} because of {self.votes.n} votes"
         return ""
@@ -83,7 +89,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
     if base is not None:
         _importable(base)
-    recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
+    settings, recipe, profile = profiled(settings, base)
     rubric = _rubric(settings, base)
     recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
@@ -123,6 +129,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         sampling,
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
+        profile,
     )
 
 
@@ -276,7 +283,13 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
     sampling = plan.sampling
     if spec.signal == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
         sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=beside(plan.recipe, plan.settings.top_logprobs)))
-    builder = Builder(plan.recipe, engine.control_tokens, plan.settings.seed, vision=Capability.VISION in engine.capabilities)
+    builder = Builder(
+        plan.recipe,
+        engine.control_tokens,
+        plan.settings.seed,
+        vision=Capability.VISION in engine.capabilities,
+        system_role=not plan.profile.folds_system,
+    )
     return Pipeline(
         Caller(builder, engine, sampling, journal, baseline),
         rubric=plan.rubric,

@@ -93,7 +93,6 @@ def varied(source: Source, spec: RecipeSpec, options: Mapping[str, Any]) -> Reci
     Raises:
         RecipeError: A variant, chosen or not, is not a recipe; with file and line.
     """
-    data = dict(source.data)
     for option, values in spec.variants.items():
         at = ("variants", option)
         if option not in spec.options:
@@ -104,15 +103,20 @@ def varied(source: Source, spec: RecipeSpec, options: Mapping[str, Any]) -> Reci
                 raise RecipeError(Problem(source.where((*at, value, fixed)), f"a variant cannot change `{fixed}`"))
             _variant(source, dict(source.data), option, value)
         chosen = _key(options[option])
-        if chosen in values:
-            data = _put(data, values[chosen])
-        elif chosen != _key(spec.options[option]):
+        if chosen not in values and chosen != _key(spec.options[option]):
             known = list(dict.fromkeys((_key(spec.options[option]), *values)))
             tail = did_you_mean(chosen, known) or f"; it may be: {', '.join(known)}"
             raise RecipeError(f"option `{option}` of recipe `{spec.name}` cannot be {shown(options[option])}{tail}")
-    if data == source.data:
-        return spec
-    return validate(RecipeSpec, source, data, error=RecipeError)
+    data = varied_data(source.data, spec, options)
+    return spec if data == source.data else validate(RecipeSpec, source, data, error=RecipeError)
+
+
+def varied_data(data: Mapping[str, Any], spec: RecipeSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The contents of `recipe.yaml` with those of the chosen variants in place."""
+    out = dict(data)
+    for option, values in spec.variants.items():
+        out = _put(out, values.get(_key(options[option]), {}))
+    return out
 
 
 def _variant(source: Source, data: Mapping[str, Any], option: str, value: str) -> RecipeSpec:

@@ -6,7 +6,7 @@ for a verdict grammar that does not exist yet.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -152,6 +152,46 @@ class SourceRef(Frozen):
     section: str = ""
 
 
+class Checkpoint(Frozen):
+    """Trained judges that a recipe is for, and how they are run.
+
+    Attributes:
+        model: Name on the model hub, or several.
+        pick: A run that names this model and no recipe gets this one. False for models that do more than judge.
+        prompt: `exact`: the templates here are the text that they were trained on; `own`: they are our words, and
+            `judge recipe adopt` makes a recipe of the published text, which stays yours.
+        options: Values of the recipe's options that fit them.
+        system_role: Where the recipe's system text goes: `system`, a message of its own, or `user`, in front of the first user
+            message, for models whose chat template has no such role. None: as the engine settings say.
+        thinking: Whether they reason before they reply, where the chat template can be told (`enable_thinking`).
+        changes: Fields of the recipe that the published prompt needs otherwise; only for `judge recipe adopt`.
+        placeholders: Name in the published text -> template expression (or text of a template), for `judge recipe adopt`.
+        sha256: Of the messages that the published prompt comes to, for each turn and each sample of `judge.recipe.published`.
+    """
+
+    bad_value = BadRecipe
+
+    model: str | tuple[str, ...]
+    pick: bool = True
+    prompt: Literal["exact", "own"] = "own"
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    system_role: Literal["system", "user"] | None = None
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    thinking: bool | None = None
+    sampling: SamplingSpec = SamplingSpec()
+    order: Order | None = None
+    licence: str = ""
+    note: str = ""
+    changes: dict[str, Any] = Field(default_factory=dict)
+    placeholders: dict[str, str] = Field(default_factory=dict)
+    sha256: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.model,) if isinstance(self.model, str) else self.model
+
+
 def _listed(value: Any, what: str, allowed: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         value = (value,)
@@ -173,6 +213,7 @@ class RecipeSpec(Frozen):
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
         exact: The templates are the text of a published prompt: the sample's texts are printed as they are, with control tokens
             broken up, without blocks around them, and white space at both ends is kept.
+        serves: The trained judges that this recipe is for.
         variants: Option -> value -> fields of this file that a run with that value has instead.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
@@ -201,6 +242,7 @@ class RecipeSpec(Frozen):
     proof: ProofRule = "suspect"
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    serves: tuple[Checkpoint, ...] = ()
     needs: Needs = Needs()
 
     @field_validator("force", mode="before")

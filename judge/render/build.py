@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from judge.conversation import media
+from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
@@ -63,15 +64,23 @@ class Builder:
     """Renders the calls of one recipe for one judge model."""
 
     def __init__(
-        self, recipe: Recipe, control_tokens: frozenset[str] = frozenset(), seed: int = 0, *, vision: bool = False
+        self,
+        recipe: Recipe,
+        control_tokens: frozenset[str] = frozenset(),
+        seed: int = 0,
+        *,
+        vision: bool = False,
+        system_role: bool = True,
     ) -> None:
         """Compile the templates of a recipe.
 
         Args:
             vision: The judge can be shown images.
+            system_role: The judge has a system role; else that text goes in front of the first user message.
         """
         self.recipe = recipe
         self.vision = vision
+        self._system_role = system_role
         self.seed = seed
         self._tokens = control_tokens
         self._kind = Bare if recipe.spec.exact else Untrusted
@@ -164,7 +173,7 @@ class Builder:
         if turn.user:
             user = Message("user", render(turn.user, values))
             added.append(_with_images(user, case.images, case.responses[0].label) if case.images else user)
-        return added
+        return added if self._system_role or not turn.system else without_system(added)
 
     def prefill(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> str:
         """The text that opens the judge's reply to a turn, white space kept; empty where it has none."""

@@ -1,0 +1,99 @@
+"""`judge models`: the trained judges that a shipped recipe is for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from judge.errors import InputError, did_you_mean
+from judge.recipe.model import Checkpoint
+from judge.recipe.serves import Served, find_served, served_models
+
+_WIDTHS = (42, 17, 10)
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="One model, with all that is known of it. [default: all]", metavar="MODEL")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one record a model. [default: off]")] = False,
+) -> None:
+    """List the trained judges that a shipped recipe is for.
+
+    `engine: {model: NAME}` without `recipe` in the run settings picks the recipe, and runs the model as its authors do (sampling,
+    chat template, order). Prompt `own`: in our words; `adoptable`: `judge recipe adopt` makes a recipe of the published text.
+
+    \b
+    Examples:
+      judge models
+      judge models nvidia/Qwen3-Nemotron-14B-BRRM
+      judge models --json
+
+    Exit codes: 0 listed, 2 there is no such model.
+    """
+    if name is not None:
+        found = find_served(name) or next((s for s in served_models() if name in s.checkpoint.models), None)
+        if found is None:
+            known = [model for served in served_models() for model in served.checkpoint.models]
+            raise InputError(f"no recipe is for the model `{name}`{did_you_mean(name, known) or '; `judge models` lists them'}")
+        if as_json:
+            print(json.dumps(_record(found, name), ensure_ascii=False))
+            return
+        print("\n".join(_details(found, name)))
+        return
+    rows = [(model, served) for served in served_models() for model in served.checkpoint.models]
+    rows.sort(key=lambda row: (row[1].recipe, row[0].casefold()))
+    if as_json:
+        print(json.dumps([_record(served, model) for model, served in rows], ensure_ascii=False, indent=1))
+        return
+    for line in _table(rows):
+        print(line)
+
+
+def _table(rows: list[tuple[str, Served]]) -> Iterator[str]:
+    yield _line("MODEL", "RECIPE", "PROMPT", "LICENCE")
+    for model, served in rows:
+        checkpoint = served.checkpoint
+        if len(model) > _WIDTHS[0]:
+            yield model
+        name = "" if len(model) > _WIDTHS[0] else model
+        yield _line(name, served.recipe, _prompt(checkpoint), checkpoint.licence or "-")
+
+
+def _line(*cells: str) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=False)]
+    return " ".join([*padded, cells[-1]])[:80].rstrip()
+
+
+def _prompt(checkpoint: Checkpoint) -> str:
+    return "adoptable" if checkpoint.prompt == "own" and checkpoint.sha256 else checkpoint.prompt
+
+
+def _record(served: Served, model: str) -> dict[str, Any]:
+    """A model as JSON."""
+    plain = served.checkpoint.model_dump(
+        mode="json", exclude={"model", "placeholders", "sha256", "changes"}, exclude_defaults=True
+    )
+    return {"model": model, "recipe": served.recipe, "mode": served.spec.mode, **plain, "prompt": _prompt(served.checkpoint)}
+
+
+def _details(served: Served, model: str) -> Iterator[str]:
+    checkpoint, spec = served.checkpoint, served.spec
+    yield model
+    yield f"  recipe     {served.recipe} ({spec.mode}): {spec.summary}"
+    yield f"  source     {spec.source.title}" + (f" ({spec.source.paper})" if spec.source.paper else "")
+    yield f"  prompt     {_prompt(checkpoint)}"
+    if checkpoint.placeholders:
+        yield f"             judge recipe adopt {served.recipe} --prompt FILE"
+        yield f"             (placeholders: {', '.join(checkpoint.placeholders)})"
+    plain = _record(served, model)
+    for key in ("options", "sampling", "order", "system_role", "thinking", "chat_template_kwargs", "licence", "note"):
+        if key in plain:
+            value = plain[key]
+            shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            yield f"  {key.replace('chat_template_kwargs', 'template').replace('_', ' '):<11}{shown}"
+    if not checkpoint.pick:
+        yield f"  chosen     only with `recipe: {served.recipe}` in the settings"
