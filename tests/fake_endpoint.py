@@ -54,10 +54,13 @@ class FakeEndpoint:
         owned_by: `vllm` makes it look like a vLLM server.
         max_model_len: Reported by a vLLM server.
         models_status: Of GET /v1/models.
+        head: Values of a scalar head for each conversation: there is no chat route then, but `/classify`.
+        by_token: `/pooling` in place of it.
         port: 0 takes a free one.
 
     Attributes:
         bodies: Every chat request, parsed.
+        others: Every request to another route, parsed.
         headers: Of the last chat request.
         requests, connections, in_flight, peak_in_flight: Counts of chat requests.
         abandoned: Requests whose client went away before the reply.
@@ -71,15 +74,19 @@ class FakeEndpoint:
         owned_by: str = "someone",
         max_model_len: int | None = None,
         models_status: int = 200,
+        head: Callable[[dict[str, Any]], Any] | None = None,
+        by_token: bool = False,
         port: int = 0,
     ) -> None:
         self._models = dict(models or {"fake": [Canned()]})
         self._positions: dict[str, int] = {}
         self._key, self._owned_by, self._max_model_len, self._models_status = key, owned_by, max_model_len, models_status
+        self._head, self._by_token = head, by_token
         self._port = port
         self._peers: set[object] = set()
         self._runner: web.AppRunner | None = None
         self.bodies: list[dict[str, Any]] = []
+        self.others: list[dict[str, Any]] = []
         self.headers: Mapping[str, str] = {}
         self.in_flight = self.peak_in_flight = self.abandoned = 0
         self.url = ""
@@ -97,8 +104,11 @@ class FakeEndpoint:
     async def __aenter__(self) -> FakeEndpoint:
         app = web.Application(client_max_size=1 << 28)
         app.router.add_get("/v1/models", self._list)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/completions", self._score)
+        if self._head is None:
+            app.router.add_post("/v1/chat/completions", self._chat)
+            app.router.add_post("/v1/completions", self._score)
+        else:
+            app.router.add_post("/pooling" if self._by_token else "/classify", self._rate)
         app.router.add_post("/tokenize", self._tokenize)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -158,16 +168,31 @@ class FakeEndpoint:
     async def _tokenize(self, request: web.Request) -> web.Response:
         """One token per character, its code point; a conversation is its messages joined by line ends."""
         body = await request.json()
-        text = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
+        self.others.append(body)
+        text = body["prompt"] if "prompt" in body else "\n".join(message["content"] for message in body["messages"])
         return web.json_response({"tokens": [ord(character) for character in text], "count": len(text)})
 
     async def _score(self, request: web.Request) -> web.Response:
         """Give the token with code point c the log-probability -c/100. At most 4,096 tokens."""
-        tokens = (await request.json())["prompt"]
+        body = await request.json()
+        self.others.append(body)
+        tokens = body["prompt"]
         if len(tokens) > 4096:
-            return web.json_response({"error": {"message": "too long"}}, status=400)
+            return web.json_response({"error": {"message": "the prompt is too long"}}, status=400)
+        if body.get("echo"):
+            given = [None] + [-token / 100 for token in tokens[1:]] + [-9.0] * body["max_tokens"]
+            return web.json_response({"choices": [{"text": "", "logprobs": {"token_logprobs": given}}]})
         scored = [None] + [{str(token): {"logprob": -token / 100}} for token in tokens[1:]]
         return web.json_response({"choices": [{"text": "", "prompt_logprobs": scored}]})
+
+    async def _rate(self, request: web.Request) -> web.Response:
+        """What the head says, in the form of vLLM's routes."""
+        body = await request.json()
+        self.others.append(body)
+        values = self._head(body) if self._head is not None else []
+        if isinstance(values, web.Response):
+            return values
+        return web.json_response({"data": [{"index": 0, "data" if self._by_token else "probs": values}]})
 
 
 def _respond(canned: Canned, body: Mapping[str, Any]) -> web.Response:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from judge.engine.openai_chat import CONNECT_S, ChatEngine, Transport
-from judge.engine.sender import Reply, TransportError
+from judge.engine.openai_chat import CONNECT_S, ChatEngine
+from judge.engine.sender import Reply, Transport, TransportError
 
 KEEP_ALIVE_S = 75.0
 _LARGE_BODY = 1 << 20  # aiohttp wants larger bodies as a stream

@@ -3,8 +3,6 @@
 - Trainers call from a new event loop each step, and connections cached over two loops fail with "Event loop is closed".
   So there is one transport per running loop, held by an asynchronous generator: `asyncio.run` closes such generators
   itself before it closes the loop, and connections never outlive the loop they belong to.
-- A key must not reach a log or a record. Servers echo keys in their errors, so every text from a server is searched.
-- A gateway may answer 403 to one hostile text. So 403 stops the run only while nothing has ever been answered.
 - An endpoint that never worked ends the command at once: the address or the key is wrong. One that did work is waited for.
 """
 
@@ -20,31 +18,29 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from judge.conversation import to_messages
 from judge.engine.address import checked_urls, find_key
+from judge.engine.chat_template import ChatTokenizer
 from judge.engine.faults import (
-    error_message,
     has_no_system_role,
-    is_filtered,
-    is_out_of_credit,
-    is_over_length,
-    refused_field,
+    shorten,
     wants_max_completion_tokens,
 )
-from judge.engine.protocol import Outage
-from judge.engine.sender import CHAT, PATIENCE_S, Endpoint, Fault, GaveUp, Post, Reply, Sender, TransportError
-from judge.engine.wire import OWN_FIELDS, CannotSay, Dialect, Wire
-from judge.errors import CapabilityError, EngineError, Problem, SettingsError, did_you_mean
+from judge.engine.models import resolve_model
+from judge.engine.openai_numbers import RATING, Numbers
+from judge.engine.openai_replies import ReplyReader
+from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage
+from judge.engine.sender import CHAT, PATIENCE_S, Endpoint, GaveUp, Post, Reply, Sender, Transport, TransportError
+from judge.engine.wire import OPTIONAL, CannotSay, Dialect, Wire
+from judge.errors import CapabilityError, EngineError, Problem, RequestFailed, SettingsError, did_you_mean
 from judge.retry import RetryPolicy
 from judge.types import Capability, Completion, Message, Request
 
 _log = logging.getLogger(__name__)
 
-_OPTIONAL = OWN_FIELDS - {"model", "messages", "n", "stream", "echo"}
 START_S = 10.0  # between two looks at an engine that is waited for without limit and has not been there yet
 CONNECT_S = 10.0  # longest wait for a connection: a silent host must not eat the whole deadline
 _COMMON = frozenset({Capability.TOP_LOGPROBS, Capability.STRUCTURED, Capability.SEED})
-_VLLM = _COMMON | {Capability.PREFILL, Capability.SCORE_CONTINUATION}
+_VLLM = _COMMON | {Capability.PREFILL}
 _FIELD_OF = {
     "seed": Capability.SEED,
     "logprobs": Capability.TOP_LOGPROBS,
@@ -52,22 +48,6 @@ _FIELD_OF = {
     "structured_outputs": Capability.STRUCTURED,
     "response_format": Capability.STRUCTURED,
 }
-
-
-class Transport(ABC):
-    """Carries bytes to a URL and back. Raises `TransportError` when no whole reply came."""
-
-    @abstractmethod
-    async def post(self, url: str, body: bytes) -> Reply:
-        """Send a JSON body."""
-
-    @abstractmethod
-    async def get(self, url: str) -> Reply:
-        """Fetch."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Close all connections."""
 
 
 @dataclass(slots=True)
@@ -94,6 +74,11 @@ class ChatEngine(ABC):
             then every request ends in `EngineDown`. Infinite: for ever.
         max_retries: Attempts after the first (see `judge.retry`).
         dialect: `auto` asks the server at `start()`.
+        adapter: Name under which the server knows a LoRA adapter of the model; it answers in place of the bare model.
+        scoring: How the server gives log-probabilities of a given text: `prompt_logprobs` (vLLM), `echo` (with `logprobs` of
+            /completions), or not at all (`off`). `auto`: as vLLM servers do, and not at all elsewhere.
+        tokenizer: Folder or Hugging Face name of the model's tokenizer, to count and to score with. None asks the server.
+        chat_template_kwargs: Arguments of the chat template, for example `{"enable_thinking": False}`; sent with every request.
         extra_body: Further fields of every request body.
         omit: Body fields never sent, for models that refuse them (such as `temperature`).
         headers: Further headers of every request.
@@ -119,6 +104,10 @@ class ChatEngine(ABC):
         patience_s: float = PATIENCE_S,
         max_retries: int = 4,
         dialect: Literal["auto", "vllm", "openai"] = "auto",
+        adapter: str | None = None,
+        scoring: Literal["auto", "prompt_logprobs", "echo", "off"] = "auto",
+        tokenizer: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         omit: Collection[str] = (),
         headers: Mapping[str, str] | None = None,
@@ -127,48 +116,67 @@ class ChatEngine(ABC):
         system_role: Literal["auto", "system", "user"] = "auto",
         policy: RetryPolicy | None = None,
     ) -> None:
-        self.model = model
+        self.model = model = adapter or model
         self.context_length: int | None = None
         self.control_tokens: frozenset[str] = frozenset()
-        self._key, self._key_source = find_key(api_key, api_key_env)
+        self._key, key_source = find_key(api_key, api_key_env)
         self._headers = dict(headers or {})
-        self._secrets = [text.encode() for text in (self._key, *self._headers.values()) if len(text) >= 8]
         self._concurrency = concurrency
         self._auto = dialect == "auto"
         self._check_model = check_model
         self._vision = vision
         self._may_fold = system_role == "auto"
         for name in omit:
-            if name not in _OPTIONAL:
-                raise SettingsError(Problem("omit", f"no optional field `{name}` is ever sent{did_you_mean(name, _OPTIONAL)}"))
-        self._wire = Wire(model, extra_body=dict(extra_body or {}), omit=tuple(omit), system_role=system_role != "user")
+            if name not in OPTIONAL:
+                raise SettingsError(Problem("omit", f"no optional field `{name}` is ever sent{did_you_mean(name, OPTIONAL)}"))
+        self._wire = Wire(
+            model,
+            extra_body=dict(extra_body or {}),
+            template_kwargs=dict(chat_template_kwargs or {}),
+            omit=tuple(omit),
+            system_role=system_role != "user",
+        )
+        secrets = [text.encode() for text in (self._key, *self._headers.values()) if len(text) >= 8]
+        self._replies = ReplyReader(self._wire, secrets, key_source, keyless=not self._key)
+        self._scoring, self._tokenizer = scoring, tokenizer
+        self._numbers = Numbers(self._wire, self._ask, None, may_fold=self._may_fold)
         self._set_dialect(Dialect.OPENAI if self._auto else Dialect(dialect))  # `auto` is found out by start()
         self._sender = Sender(
             checked_urls(base_url),
             policy or RetryPolicy(max_retries),
             deadline_s,
-            self._describe,
-            classify=self._classify,
+            self._replies.describe,
+            classify=self._replies.classify,
             patience_s=patience_s,
         )
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
-        self._answered = False
+        self._told_stop = False
 
     def _set_dialect(self, dialect: Dialect) -> None:
         """Say what the dialect can do, and what decides the output: the address and the transport do not."""
         self._wire.dialect = dialect
         omitted = {c for field, c in _FIELD_OF.items() if field in self._wire.omit}
         self.capabilities = (_VLLM if dialect is Dialect.VLLM else _COMMON) - omitted
+        scoring = self._scoring if self._scoring != "auto" else "prompt_logprobs" if dialect is Dialect.VLLM else "off"
+        self._numbers.scoring = None if scoring == "off" else scoring
+        if self._numbers.scoring:
+            self.capabilities |= {Capability.SCORE_CONTINUATION}
         if self._vision:
             self.capabilities |= {Capability.VISION}
         identity = {"engine": "openai", "dialect": dialect.value}
         if self._wire.extra_body:
             identity["extra_body"] = json.dumps(self._wire.extra_body, sort_keys=True)
+        if self._wire.template_kwargs:
+            identity["chat_template_kwargs"] = json.dumps(self._wire.template_kwargs, sort_keys=True)
+        if scoring not in ("off", "prompt_logprobs"):
+            identity["scoring"] = scoring
         if self._wire.omit:
             identity["omit"] = ",".join(sorted(self._wire.omit))
         if not self._wire.system_role and not self._may_fold:
             identity["system_role"] = "user"
+        if self._numbers.chat is not None:
+            identity["tokenizer"] = self._numbers.chat.template_hash
         self.identity: Mapping[str, str] = identity
 
     @property
@@ -201,7 +209,33 @@ class ChatEngine(ABC):
         for problem in lost:
             _log.warning("%s; going on with the other endpoints", problem)
         self._adopt([card for card in listed if isinstance(card, dict)])
+        if self._wire.dialect is Dialect.VLLM:
+            await self._find_head(client)
+        if self._tokenizer is not None and self._numbers.chat is None:
+            await asyncio.to_thread(self._load_tokenizer, self._tokenizer)
         self._started = True
+
+    async def _find_head(self, client: _Client) -> None:
+        """Tell a server with a reward model from one that writes text: no chat route, and one of those that give numbers."""
+        endpoint = next(e for e in self._sender.endpoints if e.down_since is None)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                if (await client.transport.get(endpoint.url(CHAT))).status != 404:
+                    return
+                for path in RATING:
+                    if (await client.transport.get(endpoint.url(path))).status == 405:  # there, and not to be fetched
+                        self._numbers.rating = path
+                        self.capabilities = frozenset({Capability.RATE})
+                        return
+        except (TransportError, TimeoutError) as problem:
+            _log.warning("%s: what kind of model it has could not be found out: %s", endpoint.base_url, problem)
+
+    def _load_tokenizer(self, name: str) -> None:
+        path = resolve_model(name)
+        chat = ChatTokenizer.load(path, model=name, template_kwargs=self._wire.template_kwargs)
+        self.control_tokens = chat.control_tokens
+        self.identity = {**self.identity, "tokenizer": chat.template_hash}
+        self._numbers.chat = chat
 
     def _adopt(self, cards: Sequence[Mapping[str, Any]]) -> None:
         """Take dialect and context length from the model's cards, one from each endpoint that lists models."""
@@ -222,13 +256,13 @@ class ChatEngine(ABC):
             endpoint.failed(time.monotonic(), RetryPolicy(), "unreachable")
             return TransportError(f"cannot reach {endpoint.base_url} ({why}); is the server running?", refused=True)
         if reply.status in (401, 403):
-            raise self._refused(url, reply)
+            raise self._replies.refused(url, reply)
         if reply.status in (404, 405):
             return None
         if reply.status != 200:
             if math.isinf(self._sender.patience_s):
-                return TransportError(f"{url} answered {self._describe(reply)}", refused=True)
-            raise EngineError(f"{url} answered {self._describe(reply)}; is the server still loading its model?")
+                return TransportError(f"{url} answered {self._replies.describe(reply)}", refused=True)
+            raise EngineError(f"{url} answered {self._replies.describe(reply)}; is the server still loading its model?")
         return self._own_card(endpoint, reply.body)
 
     def _own_card(self, endpoint: Endpoint, body: bytes) -> dict[str, Any] | None:
@@ -268,6 +302,8 @@ class ChatEngine(ABC):
         client = self._clients.get(asyncio.get_running_loop()) or await self._client()
         if not self._started:
             raise EngineError("the engine is not started: await start() first")
+        if self._numbers.rating:
+            raise CapabilityError(NO_WORDS.format(self.model))
         async with client.slots:
             started = time.monotonic()
             try:
@@ -279,12 +315,22 @@ class ChatEngine(ABC):
             return [Completion("", sent.finish_reason, error=sent.why, latency_s=latency_s)] * n
         reply, endpoint = sent
         if reply.status != 200:
-            return [self._failure(reply, endpoint, latency_s)] * n
-        self._answered = True
+            return [self._replies.failure(reply, endpoint, latency_s)] * n
+        self._replies.answered = True
         completions = self._wire.read(reply.body, request, n, latency_s)
         if any(completion.error for completion in completions):  # an error quotes the reply
-            return self._wire.read(self._redact(reply.body), request, n, latency_s)
+            return self._wire.read(self._replies.redact(reply.body), request, n, latency_s)
+        if request.sampling.stop and not self._told_stop and self._wire.dialect is Dialect.OPENAI:
+            self._tell_stop(request.sampling.stop, completions)
         return completions
+
+    def _tell_stop(self, stops: tuple[str, ...], completions: Sequence[Completion]) -> None:
+        """Say once that texts end before a stop string: elsewhere it is kept, and a recipe may read it."""
+        ended = [c.text for c in completions if c.finish_reason == "stop"]
+        if ended and not any(text.endswith(stops) for text in ended):
+            self._told_stop = True
+            address = self._sender.endpoints[0].base_url
+            _log.warning("%s: a reply ended and holds none of %s; this server may cut them off", address, list(stops))
 
     async def _send_chat(self, post: Post, request: Request, n: int, started: float) -> tuple[Reply, Endpoint] | GaveUp:
         """Send a request, once more in other words where the server says that it wants those."""
@@ -301,91 +347,59 @@ class ChatEngine(ABC):
         wire.max_tokens_field = "max_completion_tokens"
         return await self._sender.send(post, CHAT, wire.encode(request, n), spent_s=time.monotonic() - started)
 
-    def _classify(self, reply: Reply) -> Fault | Literal["request"] | None:
-        """What a reply other than 200 is about: this request, the endpoint, or (None) neither for certain."""
-        status = reply.status
-        if is_over_length(reply.body, status) or (status in (400, 403) and is_filtered(reply.body)):
-            return "request"
-        if is_out_of_credit(reply.body, status):
-            return "no_credit" if self._answered else "request"
-        if status == 401:
-            return "refused" if self._answered else "request"
-        return None
-
-    def _failure(self, reply: Reply, endpoint: Endpoint, latency_s: float) -> Completion:
-        """Turn a status that no retry mends into a completion, or into the error that ends the run."""
-        url = endpoint.url(CHAT)
-        said = self._describe(reply)
-        if reply.status in (400, 403) and is_filtered(reply.body):
-            return Completion("", "content_filter", refusal=said, latency_s=latency_s)
-        if is_over_length(reply.body, reply.status):
-            return Completion("", "over_length", error=said, latency_s=latency_s)
-        if is_out_of_credit(reply.body, reply.status):
-            raise EngineError(f"{url} answered {said}; top up the account or raise its quota")
-        if reply.status == 401 or (reply.status == 403 and not self._answered):
-            raise self._refused(url, reply)
-        if reply.status == 404:
-            raise EngineError(f"{url} answered {said}; is `{self.model}` served there, and does the base URL end in /v1?")
-        return Completion("", "error", error=said + self._way_out(reply), latency_s=latency_s)
-
-    def _way_out(self, reply: Reply) -> str:
-        """The setting that leaves out a parameter the model does not take; empty where the reply is about something else."""
-        if reply.status not in (400, 422):
-            return ""
-        if field := refused_field(reply.body, sorted(_OPTIONAL - set(self._wire.omit))):
-            return f"; if this model does not take `{field}`, leave it out: `engine.omit: [{field}]`"
-        if field := refused_field(reply.body, sorted(self._wire.extra_body)):
-            return f"; if this model does not take `{field}`, take it out of `engine.extra_body`"
-        return ""
-
     async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
-        """Natural-log probability of each token of `text` as the assistant's next words (vLLM servers).
-
-        The text is tokenised on its own and put after the prompt's tokens, so what is scored is exactly this text.
+        """Natural-log probability of each token of `text` as the assistant's next words.
 
         Raises:
-            CapabilityError: The server is not a vLLM server.
-            ValueError: The server refuses the conversation, or it does not fit.
+            CapabilityError: The server is not known to give the log-probabilities of a prompt.
+            RequestFailed: The server refuses the conversation, or it does not fit, or no answer came.
             EngineError: The server cannot be reached, or has no such address.
         """
-        if self._wire.dialect is not Dialect.VLLM:
-            raise CapabilityError("only vLLM servers give the log-probability of a continuation")
-        prefill = messages[-1].role == "assistant"
-        chat = {
-            "messages": to_messages(messages),
-            "add_generation_prompt": not prefill,
-            "continue_final_message": prefill,
-        }
-        prompt, continuation = await asyncio.gather(
-            self._ask("/tokenize", chat), self._ask("/tokenize", {"prompt": text, "add_special_tokens": False})
-        )
-        tokens = continuation["tokens"]
-        body = {"prompt": prompt["tokens"] + tokens, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
-        scored = (await self._ask("completions", body))["choices"][0]["prompt_logprobs"]
-        start = len(prompt["tokens"])
-        return tuple(float(scored[start + i][str(token)]["logprob"]) for i, token in enumerate(tokens))
+        if self._numbers.rating:
+            raise CapabilityError(NO_WORDS.format(self.model))
+        if self._numbers.scoring is None:
+            raise CapabilityError(
+                "vLLM servers give the log-probability of a given text; for another server that does, set `engine.scoring: echo`"
+            )
+        return await self._numbers.score(messages, text)
+
+    async def rate(self, messages: Sequence[Message]) -> float:
+        """What the scalar head says of a finished conversation (vLLM servers of a reward model).
+
+        Raises:
+            CapabilityError: The server's model writes text, or the server is of another kind.
+            RequestFailed, EngineError: As in `score_continuation`.
+        """
+        if not self._numbers.rating:
+            raise CapabilityError(NO_HEAD.format(self.model))
+        return await self._numbers.rate(messages)
 
     async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`, `ValueError`."""
+        """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`, `RequestFailed`."""
         client = await self._client()
         raw = json.dumps({"model": self.model, **body}).encode()
         async with client.slots:
             sent = await self._sender.send(client.transport.post, path, raw)
         if isinstance(sent, GaveUp):
-            raise EngineError(f"{path}: {sent.why}")
+            raise RequestFailed(f"{path}: {sent.why}", sent.finish_reason)
         reply, endpoint = sent
         if reply.status != 200:
-            refused = ValueError if reply.status in (400, 413, 422) else EngineError
-            raise refused(f"{endpoint.url(path)} answered {self._describe(reply)}")
-        return json.loads(reply.body)
-
-    async def rate(self, messages: Sequence[Message]) -> float:
-        """Raise `CapabilityError`: this engine has a model that writes text."""
-        raise CapabilityError(f"{self.model} writes text and has no scalar head")
+            failed = self._replies.failure(reply, endpoint, 0.0, path)
+            reason = failed.finish_reason
+            raise RequestFailed(
+                f"{endpoint.url(path)} answered {failed.error or failed.refusal}",
+                reason if reason in ("over_length", "content_filter") else "error",
+            )
+        self._replies.answered = True
+        try:
+            return json.loads(reply.body)
+        except (ValueError, RecursionError):
+            said = shorten(self._replies.redact(reply.body))
+            raise RequestFailed(f"{endpoint.url(path)}: the reply is not JSON: {said!r}") from None
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
-        """Give None: only the server can tell."""
-        return None
+        """Prompt tokens, where the settings name a tokenizer; else None: only the server can tell."""
+        return None if self._numbers.chat is None else self._numbers.chat.count(messages)
 
     async def close(self) -> None:
         """Close the connections of this event loop; those of other loops close with their loops. Idempotent."""
@@ -412,17 +426,3 @@ class ChatEngine(ABC):
             yield transport
         finally:
             await transport.close()
-
-    def _describe(self, reply: Reply) -> str:
-        """Status and the server's own words, without keys."""
-        said = error_message(self._redact(reply.body))
-        return f"HTTP {reply.status}: {said}" if said else f"HTTP {reply.status}"
-
-    def _redact(self, body: bytes) -> bytes:
-        for secret in self._secrets:
-            body = body.replace(secret, b"***")
-        return body
-
-    def _refused(self, url: str, reply: Reply) -> EngineError:
-        key = f"the key from {self._key_source}" if self._key else f"a request without a key ({self._key_source} is not set)"
-        return EngineError(f"{url} refused {key}: {self._describe(reply)}")

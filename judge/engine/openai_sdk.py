@@ -14,8 +14,8 @@ from typing import Any
 import httpx2  # what the openai package stands on since its version 3
 import openai
 
-from judge.engine.openai_chat import CONNECT_S, ChatEngine, Transport
-from judge.engine.sender import Reply, TransportError
+from judge.engine.openai_chat import CONNECT_S, ChatEngine
+from judge.engine.sender import Reply, Transport, TransportError
 
 OPENAI_URL = "https://api.openai.com/v1"
 _NO_REDIRECTS: Any = {"follow_redirects": False}  # a redirect would carry the key along

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -64,6 +65,22 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None = None
+
+
+class Transport(ABC):
+    """Carries bytes to a URL and back. Raises `TransportError` when no whole reply came."""
+
+    @abstractmethod
+    async def post(self, url: str, body: bytes) -> Reply:
+        """Send a JSON body."""
+
+    @abstractmethod
+    async def get(self, url: str) -> Reply:
+        """Fetch."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.lora import find_adapter
 from judge.engine.models import fingerprint, resolve_model
 from judge.engine.protocol import NO_HEAD, NO_WORDS
-from judge.engine.transformers_load import load_model
+from judge.engine.transformers_load import alone, drawing, load_model, presence, unseeded
 from judge.errors import CapabilityError, EngineError, RequestFailed
 from judge.shipped import install_command
 from judge.types import Capability, Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
@@ -266,9 +266,9 @@ class TransformersEngine:
         if not self._queue:
             return []
         first = self._queue[0].sampling
-        if _alone(first) if first else self._lm.config.get_text_config().pad_token_id is None:
+        if alone(first) if first else self._lm.config.get_text_config().pad_token_id is None:
             return [self._queue.pop(0)]
-        batch = [item for item in self._queue if _unseeded(item.sampling) == _unseeded(first)][: self.max_batch_size]
+        batch = [item for item in self._queue if unseeded(item.sampling) == unseeded(first)][: self.max_batch_size]
         chosen = {id(item) for item in batch}
         self._queue = [item for item in self._queue if id(item) not in chosen]
         return batch
@@ -298,7 +298,7 @@ class TransformersEngine:
         mask = torch.tensor([[0] * (width - len(i.ids)) + [1] * len(i.ids) for i in batch], device=self._lm.device)
         with torch.inference_mode(), torch.random.fork_rng(enabled=sampling.temperature > 0):
             torch.manual_seed(sampling.seed)
-            drawing, penalty = _drawing(sampling), _presence(sampling.presence_penalty, width)
+            penalty = presence(sampling.presence_penalty, width)
             out = self._lm.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -307,7 +307,7 @@ class TransformersEngine:
                 return_dict_in_generate=True,
                 output_logits=sampling.top_logprobs > 0,
                 logits_processor=penalty,
-                **drawing,
+                **drawing(sampling),
                 **({"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer()} if sampling.stop else {}),
             )
         return [self._completion(out, row, item, width) for row, item in enumerate(batch)]
@@ -386,39 +386,3 @@ class TransformersEngine:
     def _pad(self) -> int:
         pad = self._tokenizer().pad_token_id
         return int(pad if pad is not None else min(self._ends()))
-
-
-def _unseeded(sampling: Sampling | None) -> Sampling | None:
-    return None if sampling is None else replace(sampling, seed=0)
-
-
-def _alone(sampling: Sampling) -> bool:
-    """Whether a request may share no batch (see the module docstring)."""
-    return sampling.temperature > 0 or sampling.repetition_penalty != 1.0
-
-
-def _presence(penalty: float, width: int) -> list[Any]:
-    """What takes the presence penalty from tokens behind the prompt, which is `width` tokens long."""
-    if not penalty:
-        return []
-
-    def processor(ids: Any, scores: Any) -> Any:
-        said = ids[:, width:]
-        return scores.scatter(1, said, scores.gather(1, said) - penalty)  # a token said twice is written twice, with one value
-
-    return [processor]
-
-
-def _drawing(sampling: Sampling) -> dict[str, Any]:
-    """Arguments of `generate` that choose the next token; everything the model folder suggests is overridden."""
-    penalty = {"repetition_penalty": sampling.repetition_penalty}
-    if sampling.temperature == 0:
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "min_p": None, **penalty}
-    return {
-        **penalty,
-        "min_p": sampling.min_p or None,
-        "do_sample": True,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,  # 0: no limit, in transformers too
-    }

@@ -1,14 +1,16 @@
-"""Model name -> a model in memory, by plain transformers: one that writes text, or one with a scalar head."""
+"""Plain transformers: model name -> a model in memory, and sampling settings -> what its `generate` is told."""
 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any, Literal
 
 from judge.engine.chat_template import first_line
 from judge.engine.lora import LoraAdapter
 from judge.errors import EngineError
 from judge.shipped import install_command
+from judge.types import Sampling
 
 _HEADS = ("ForSequenceClassification", "ForRewardModel", "RewardModel")  # ends of the architecture's name
 
@@ -65,3 +67,40 @@ def _adapted(lm: Any, adapter: LoraAdapter) -> Any:
     from peft import PeftModel  # noqa: PLC0415
 
     return PeftModel.from_pretrained(lm, adapter.path).base_model.model
+
+
+def unseeded(sampling: Sampling | None) -> Sampling | None:
+    """What two requests of one batch have in common."""
+    return None if sampling is None else replace(sampling, seed=0)
+
+
+def alone(sampling: Sampling) -> bool:
+    """Whether a request may share no batch: what it draws, or which padding is penalised, would depend on its neighbours."""
+    return sampling.temperature > 0 or sampling.repetition_penalty != 1.0
+
+
+def presence(penalty: float, width: int) -> list[Any]:
+    """What takes the presence penalty from tokens behind the prompt, which is `width` tokens long."""
+    if not penalty:
+        return []
+
+    def processor(ids: Any, scores: Any) -> Any:
+        said = ids[:, width:]
+        return scores.scatter(1, said, scores.gather(1, said) - penalty)  # a token said twice is written twice, with one value
+
+    return [processor]
+
+
+def drawing(sampling: Sampling) -> dict[str, Any]:
+    """Arguments of `generate` that choose the next token; everything the model folder suggests is overridden."""
+    penalty = {"repetition_penalty": sampling.repetition_penalty}
+    if sampling.temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "min_p": None, **penalty}
+    return {
+        **penalty,
+        "min_p": sampling.min_p or None,
+        "do_sample": True,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,  # 0: no limit, in transformers too
+    }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -43,6 +43,9 @@ OWN_FIELDS = frozenset(
     | {"max_tokens", "max_completion_tokens", "include_stop_str_in_output", "structured_outputs", "response_format"}
     | {"continue_final_message", "add_generation_prompt"}
 )
+OPTIONAL = OWN_FIELDS - {"model", "messages", "n", "stream", "echo"}
+TEMPLATE_KWARGS = "chat_template_kwargs"
+_OF_TEMPLATE = (TEMPLATE_KWARGS, "chat_template", "add_special_tokens")
 _FINISH: dict[object, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
@@ -55,6 +58,9 @@ _FINISH: dict[object, FinishReason] = {
 }
 # Many servers of the `openai` dialect know these, and the others say that they do not: sent where they are asked for.
 _ASKED_FOR = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0}
+# Where servers of that dialect say which stop string they met: vLLM, SGLang, llama.cpp, Anthropic.
+_STOPPED_BY = ("stop_reason", "matched_stop", "stopping_word", "stop_sequence")
+_MAX_ENDS = 3  # tokens behind the text: the end of the turn
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -76,6 +82,7 @@ class Wire:
     Attributes:
         model: Name the server knows the model by.
         extra_body: Further fields of the body, passed through.
+        template_kwargs: Arguments of the chat template.
         omit: Our fields this server refuses and we therefore never send (`temperature` for some reasoning models).
         system_role: The model has one; else the system text goes in front of the first user message.
         max_tokens_field: `max_tokens`, until the server says it wants `max_completion_tokens`.
@@ -84,12 +91,15 @@ class Wire:
     model: str
     dialect: Dialect = Dialect.OPENAI
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     omit: Collection[str] = ()
     max_tokens_field: str = "max_tokens"
     system_role: bool = True
 
     def __post_init__(self) -> None:
         clashes = sorted(OWN_FIELDS & self.extra_body.keys())
+        if self.template_kwargs and TEMPLATE_KWARGS in self.extra_body:
+            raise SettingsError(Problem(f"extra_body.{TEMPLATE_KWARGS}", "is a setting of its own; give it there and not twice"))
         if clashes:
             raise SettingsError(
                 Problem(f"extra_body.{name}", "is set by the recipe and its sampling; change it there") for name in clashes
@@ -98,10 +108,17 @@ class Wire:
     def encode(self, request: Request, n: int = 1) -> bytes:
         """Write the body of one request for n completions. Raises `CannotSay` where the dialect has no words for it."""
         body = self._body(request, n)
+        if self.template_kwargs:
+            body[TEMPLATE_KWARGS] = self.template_kwargs
         body.update(self.extra_body)
         for name in self.omit:
             body.pop(name, None)
         return _encode(body).encode()
+
+    def template_fields(self) -> dict[str, Any]:
+        """What shapes the prompt besides the messages: other routes are told the same, or they would speak of another prompt."""
+        fields = {name: self.extra_body[name] for name in _OF_TEMPLATE if name in self.extra_body}
+        return fields | ({TEMPLATE_KWARGS: dict(self.template_kwargs)} if self.template_kwargs else {})
 
     def _body(self, request: Request, n: int) -> dict[str, Any]:
         sampling = request.sampling
@@ -185,12 +202,13 @@ class Wire:
             _count(usage, "completion_tokens"),
             _count(_mapping(usage.get("prompt_tokens_details")), "cached_tokens"),
         )
+        stops = request.sampling.stop if self.dialect is Dialect.OPENAI else ()
         if n == 1:
-            return [_read_choice(choices[0], unwrap, tokens, latency_s)]
+            return [_read_choice(choices[0], unwrap, tokens, latency_s, stops)]
         choices = sorted(filter(_is_mapping, choices), key=lambda choice: _count(choice, "index"))[:n]
         shares = _share(tokens.completion, [len(json.dumps(choice.get("message"))) for choice in choices])
         completions = [
-            _read_choice(choice, unwrap, _Tokens(tokens.prompt, share, tokens.prompt if k else tokens.cached), latency_s)
+            _read_choice(choice, unwrap, _Tokens(tokens.prompt, share, tokens.prompt if k else tokens.cached), latency_s, stops)
             for k, (choice, share) in enumerate(zip(choices, shares, strict=True))
         ]
         missing = _failed(f"the server gave {len(choices)} of {n} samples", latency_s)
@@ -203,7 +221,7 @@ class _Tokens(NamedTuple):
     cached: int
 
 
-def _read_choice(choice: object, unwrap: bool, tokens: _Tokens, latency_s: float) -> Completion:
+def _read_choice(choice: object, unwrap: bool, tokens: _Tokens, latency_s: float, stops: tuple[str, ...]) -> Completion:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         return _failed(f"the reply holds no message: {shorten(choice)!r}", latency_s)
@@ -212,30 +230,57 @@ def _read_choice(choice: object, unwrap: bool, tokens: _Tokens, latency_s: float
         return _failed(f"the message holds no text: {shorten(message)!r}", latency_s)
     stated = choice.get("finish_reason")
     finish = _FINISH.get(stated, "error") if isinstance(stated, str) else "error"
+    text = _unwrap(text) if unwrap else text
+    reasoning = _text(message.get("reasoning") or message.get("reasoning_content")) or ""
     logprobs = choice.get("logprobs")
     return Completion(
-        text=_unwrap(text) if unwrap else text,
+        text=text + _stopped_by(choice, text, stops),
         finish_reason=finish,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
         cached_tokens=tokens.cached,
         latency_s=latency_s,
-        reasoning=_text(message.get("reasoning") or message.get("reasoning_content")) or "",
+        reasoning=reasoning,
         refusal=_text(message.get("refusal")) or "",
         error=f"the server ended the reply with finish_reason {stated!r}" if finish == "error" else "",
-        logprobs=_read_logprobs(logprobs) if logprobs else (),
+        logprobs=_read_logprobs(logprobs, text if reasoning else None) if logprobs else (),
     )
 
 
-def _read_logprobs(logprobs: object) -> tuple[TokenLogprobs, ...]:
+def _stopped_by(choice: Mapping[str, Any], text: str, stops: tuple[str, ...]) -> str:
+    """The stop string that ended a reply, where the server has cut it off and says which one it was; else nothing."""
+    said = next((choice[name] for name in _STOPPED_BY if isinstance(choice.get(name), str)), "")
+    return said if said in stops and not text.endswith(said) else ""
+
+
+def _read_logprobs(logprobs: object, text: str | None) -> tuple[TokenLogprobs, ...]:
     """Read the likeliest tokens of each position; nothing when the server's form is another.
 
-    Token ids that decode to the same text have their probabilities added.
+    Token ids that decode to the same text have their probabilities added. A server that splits the thinking off reports its
+    tokens all the same: `text` is what it left, and tokens before it are dropped; all, where they do not end with it.
     """
     try:
-        return tuple(_read_token(token) for token in logprobs["content"] or ())  # type: ignore[index]  # see except
+        tokens = list(logprobs["content"] or ())  # type: ignore[index]  # see except
+        return tuple(_read_token(token) for token in tokens[_first_of(tokens, text) :])
     except (KeyError, TypeError, ValueError):
         return ()
+
+
+def _first_of(tokens: Sequence[Mapping[str, Any]], text: str | None) -> int:
+    """Index of the first token of the text that the tokens end with, but for some that end the turn."""
+    if text is None:
+        return 0
+    pieces = [bytes(token["bytes"]) if token.get("bytes") else token["token"].encode() for token in tokens]
+    said = text.strip().encode()
+    for behind in range(min(_MAX_ENDS, len(pieces)) + 1 if said else 0):
+        whole = b"".join(pieces[: len(pieces) - behind]).rstrip()
+        if whole.endswith(said):
+            start, at = len(whole) - len(said), 0
+            for index, piece in enumerate(pieces):
+                at += len(piece)
+                if at > start:
+                    return index
+    return len(tokens)
 
 
 def _read_token(token: Mapping[str, Any]) -> TokenLogprobs:

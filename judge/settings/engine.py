@@ -44,6 +44,10 @@ class OpenAiSettings(Frozen):
         patience_s: How long an endpoint that has stopped working is waited for before the work stops (seconds); 0 stops at once.
             A key that is refused and an account without credit get at most 10 s: waiting does not mend them.
         omit: Body fields that this endpoint does not accept (`temperature`, `seed`...).
+        adapter: Name under which the server knows a LoRA adapter of the model; it answers in place of the bare model.
+        scoring: How the server gives log-probabilities of a given text: `prompt_logprobs`, `echo` or `off`; `auto` knows vLLM.
+        tokenizer: Folder or Hugging Face name of the model's tokenizer, to count tokens and to score a text with.
+        chat_template_kwargs: Arguments of the chat template (`enable_thinking: false`), sent with every request.
         check_model: Ask the endpoint at the start whether it knows the model.
         vision: The model can be shown images, as `image_url` parts. Without it a row with an image is refused.
         system_role: Where the system text goes: a message of its own (`system`), or in front of the first user message (`user`).
@@ -52,6 +56,7 @@ class OpenAiSettings(Frozen):
 
     kind: Literal["openai"] = "openai"
     model: str
+    adapter: str | None = None
     base_url: str | tuple[str, ...] = "http://127.0.0.1:8000/v1"
     transport: Literal["aiohttp", "openai"] = "aiohttp"
     api_key_env: str = "OPENAI_API_KEY"
@@ -61,6 +66,9 @@ class OpenAiSettings(Frozen):
     patience_s: float = Field(default=240.0, ge=0)
     max_retries: int = Field(default=4, ge=0, le=20)
     headers: dict[str, str] = Field(default_factory=dict)
+    scoring: Literal["auto", "prompt_logprobs", "echo", "off"] = "auto"
+    tokenizer: str | None = None
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
     check_model: bool = True

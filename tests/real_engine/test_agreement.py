@@ -6,12 +6,6 @@ In float32: in bfloat16 a word of the judge's reasoning can depend on the batch 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,12 +14,16 @@ import pytest_asyncio
 
 from judge.engine.http import HttpEngine
 from judge.engine.models import resolve_model
-from judge.engine.protocol import Engine
+from judge.engine.protocol import Engine, only_rates
+from judge.engine.transformers import TransformersEngine
 from judge.engine.vllm import VllmEngine
+from judge.errors import RequestFailed
 from judge.pipeline.build import build_pipeline, plan
 from judge.settings import load_settings
-from judge.types import Completion, Request, Sample
+from judge.types import Completion, Message, Request, Sample
+from tests.engine import tiny_models
 from tests.real_engine.judging import CONTEXT, MODEL, RUBRIC, choice_after_prefill, judge_one
+from tests.real_engine.serving import served
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # torch and vLLM warn about themselves
@@ -47,43 +45,29 @@ async def exact() -> AsyncIterator[VllmEngine]:
     await engine.close()
 
 
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A LoRA adapter with random weights."""
+    pytest.importorskip("vllm", reason="needs the extra `cpu` or `vllm`")
+    return tiny_models.adapter(tmp_path_factory.mktemp("adapter"))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HttpEngine]:
-    """The same model behind vLLM's own OpenAI server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve_model(MODEL), "--served-model-name", MODEL,
-        "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT), "--dtype", DTYPE,
-        "--enforce-eager", "--block-size", "32",
-    ]  # fmt: skip
-    few_cores = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}  # as VllmEngine: no third process
-    with log.open("w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | few_cores)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await _ready(url, server, log)
-        engine = HttpEngine(model=MODEL, base_url=url + "/v1", deadline_s=300)
-        await engine.start()
-        yield engine
-        await engine.close()
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+async def url(tmp_path_factory: pytest.TempPathFactory, adapter: str) -> AsyncIterator[str]:
+    """The same model behind vLLM's own OpenAI server, with an adapter beside it."""
+    arguments = ["--served-model-name", MODEL, "--max-model-len", str(CONTEXT), "--dtype", DTYPE]
+    lora = ["--enable-lora", "--max-lora-rank", "8", "--lora-modules", f"tuned={adapter}"]
+    async with served(resolve_model(MODEL), tmp_path_factory.mktemp("server") / "log.txt", *arguments, *lora) as url:
+        yield url
 
 
-async def _ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        if server.poll() is not None:
-            raise RuntimeError(f"the server stopped: {log.read_text()[-2000:]}")
-        try:
-            await asyncio.to_thread(lambda: urllib.request.urlopen(url + "/health", timeout=2).close())
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            await asyncio.sleep(1)
-    raise RuntimeError(f"the server did not come up: {log.read_text()[-2000:]}")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def remote(url: str) -> AsyncIterator[HttpEngine]:
+    """That server as an engine."""
+    engine = HttpEngine(model=MODEL, base_url=url, deadline_s=300)
+    await engine.start()
+    yield engine
+    await engine.close()
 
 
 class OneAtATime:
@@ -133,3 +117,58 @@ async def test_local_and_served_verdicts_agree_at_temperature_0(exact: Engine, r
 async def test_a_served_judge_is_kept_to_a_choice(remote: Engine):
     """A given text is continued over HTTP too."""
     assert await choice_after_prefill(remote) in ("CORRECT", "INCORRECT")
+
+
+TEXT = " is Paris, as everybody knows."
+AFTER = (
+    (Message("user", "What is the capital of France?"),),
+    (Message("system", "Be brief."), Message("user", "Capital of France?"), Message("assistant", "The capital of France")),
+)
+
+
+async def test_scores_agree_with_transformers(exact: Engine, url: str):
+    """A likelihood reward is the same number in process, over HTTP in both ways of asking, and from transformers itself."""
+    plain = TransformersEngine(MODEL, dtype=DTYPE, device="cpu")
+    ways = [
+        HttpEngine(model=MODEL, base_url=url, **settings)
+        for settings in ({}, {"scoring": "echo"}, {"scoring": "echo", "tokenizer": MODEL, "dialect": "openai"})
+    ]
+    await asyncio.gather(plain.start(), *(engine.start() for engine in ways))
+    for messages in AFTER:
+        right = await plain.score_continuation(messages, TEXT)
+        assert len(right) == 7
+        for engine in (exact, *ways):
+            assert await engine.score_continuation(messages, TEXT) == pytest.approx(right, rel=1e-3, abs=1e-5)
+    with pytest.raises(RequestFailed, match="4096") as why:
+        await ways[0].score_continuation(AFTER[0], "word " * 5000)
+    assert why.value.finish_reason == "over_length"
+    await asyncio.gather(plain.close(), *(engine.close() for engine in ways))
+
+
+async def test_a_served_adapter_is_asked_by_its_name(url: str, adapter: str):
+    """The server's adapter and the same one in process are one judge."""
+    there = HttpEngine(model=MODEL, adapter="tuned", base_url=url)
+    here = TransformersEngine(MODEL, adapter=adapter, dtype=DTYPE, device="cpu")
+    await asyncio.gather(there.start(), here.start())
+    scored = [await engine.score_continuation(AFTER[0], TEXT) for engine in (there, here)]
+    assert scored[0] == pytest.approx(scored[1], rel=1e-3, abs=1e-5)
+    assert there.context_length == CONTEXT
+    await asyncio.gather(there.close(), here.close())
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_served_reward_model_rates(tmp_path: Path):
+    """A server with a scalar head is recognised, and gives the number that transformers gives."""
+    folder = tiny_models.reward_model(tmp_path / "reward")
+    here = TransformersEngine(folder, dtype=DTYPE, device="cpu")
+    async with served(folder, tmp_path / "log.txt", "--dtype", DTYPE, "--served-model-name", "head") as url:
+        there = HttpEngine(model="head", base_url=url)
+        await asyncio.gather(there.start(), here.start())
+        assert only_rates(there)
+        for reply in ("4", "It is " + "certainly " * 40 + "5"):
+            messages = (Message("user", "2+2?"), Message("assistant", reply))
+            assert await there.rate(messages) == pytest.approx(await here.rate(messages), rel=1e-3)
+        with pytest.raises(RequestFailed) as why:
+            await there.rate((Message("user", "word " * 600),))
+        assert why.value.finish_reason == "over_length", str(why.value)
+        await asyncio.gather(there.close(), here.close())

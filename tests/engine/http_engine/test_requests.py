@@ -98,6 +98,8 @@ async def test_what_a_hosted_api_cannot_do(request_):
         assert (done.finish_reason, "vLLM" in done.error) == ("error", True)
         with pytest.raises(CapabilityError, match="vLLM"):
             await engine.score_continuation((Message("user", "x"),), "y")
+        with pytest.raises(CapabilityError, match="no scalar head"):
+            await engine.rate((Message("user", "x"),))
         await engine.close()
     assert server.requests == 0
 
@@ -180,15 +182,3 @@ async def test_sample_always_gives_n(reply, finish):
         done = await engine.sample(ask(temperature=1.0), 3)
         await engine.close()
     assert [completion.finish_reason for completion in done] == finish
-
-
-async def test_score_continuation():
-    """The log-probabilities are those of the continuation's tokens, in order, and of no token of the prompt."""
-    async with FakeEndpoint(owned_by="vllm") as server:
-        engine = await started(server)
-        scores = await engine.score_continuation((Message("user", "zz"),), "ab")
-        with pytest.raises(ValueError, match="HTTP 400: too long"):
-            await engine.score_continuation((Message("user", "zz"),), "x" * 5000)
-        await engine.close()
-    assert scores == pytest.approx((-0.97, -0.98))
-    assert engine.count_tokens((Message("user", "zz"),)) is None
