@@ -349,6 +349,7 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"  # it stated two different verdicts
     OFF_SCALE = "off_scale"  # its verdict is not on the scale
     WRONG_COUNT = "wrong_count"  # too few, too many or unknown items
+    ABSTAINED = "abstained"  # it says that it cannot judge, in the words the recipe has for that
     REFUSED = "refused"
     ENGINE_ERROR = "engine_error"
     TIMEOUT = "timeout"

@@ -22,6 +22,7 @@ from judge.pipeline.build import Plan, plan
 from judge.pipeline.panel import Judging
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.session import Opened
+from judge.recipe.verdict import LabelScores
 from judge.recipe.verdict import Question as Grammar
 from judge.render.build import Ask, llm_criteria
 from judge.render.quoting import boundary
@@ -216,21 +217,30 @@ def best_verdict(pipeline: Pipeline, of: Sample) -> str:
 
 def extreme_value(question: Grammar, *, best: bool) -> object:
     """The value of the best or the worst verdict on the first response."""
-    kind = question.spec.kind
-    pick = max if best else min
+    kind, last = question.spec.kind, len(question.names) - 1
     if kind in ("label", "graded_choice"):
-        return pick(question.labels, key=lambda label: question.labels[label])
-    if kind == "score":
-        return question.hi if best else question.lo
+        return _extreme(question.labels, best=best)
     if kind == "criteria":
-        return {name: pick(labels, key=lambda label, of=labels: of[label]) for name, labels in question.criteria.items()}  # type: ignore[misc]
-    last = len(question.names) - 1
-    if kind == "choice":
-        return 0 if best else last
+        return {name: _extreme(labels, best=best) for name, labels in question.criteria.items()}
     if kind == "ranking":
         return list(range(last + 1)) if best else list(range(last, -1, -1))
-    mine, theirs = (question.hi, question.lo) if best else (question.lo, question.hi)
-    return [mine, *[theirs] * last]
+    if kind == "scores" and question.labels:
+        mine, theirs = _extreme(question.labels, best=best), _extreme(question.labels, best=not best)
+        return [mine, *[theirs] * last]
+    span = (question.hi, question.lo) if best else (question.lo, question.hi)
+    plain = {
+        "score": span[0],
+        "choice": 0 if best else last,
+        "first_error": question.spec.none if best else question.spec.base,
+        "scores": [span[0], *[span[1]] * last],
+    }
+    return plain[kind]
+
+
+def _extreme(labels: LabelScores, *, best: bool) -> str:
+    """The best or the worst label; one for abstaining is neither."""
+    scores = {label: score for label, score in labels.items() if score is not None}
+    return (max if best else min)(scores, key=scores.__getitem__)
 
 
 DEFAULT_RUBRIC = "factual-correctness"  # for a checklist or a grade when the settings name no rubric

@@ -153,7 +153,7 @@ def _entry(entry: Any, question: Question) -> Iterator[tuple[str, Any]]:
     if not ids:
         yield from entry
         return
-    marker = question.spec.marker
+    marker = question.spec.marker or "verdict"
     stated = [*entry.get("verdict"), *([] if marker.casefold() == "verdict" else entry.get(marker)), *entry.get("label")]
     yield from ((str(ids[0]), value) for value in stated)
     if not stated:

@@ -56,7 +56,7 @@ class ReadStatement:
             return True
         raw = self.statement.raw
         number = isinstance(raw, str) and _NUMBER_LIKE.fullmatch(raw[:60].strip(" *_`[]()<>.")) is not None
-        return number and self.stated.reason is Reason.OFF_SCALE
+        return number and self.stated.reason is Reason.OFF_SCALE and not self.statement.weak
 
     @property
     def usable(self) -> StatedValue:

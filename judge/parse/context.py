@@ -18,7 +18,7 @@ from functools import cached_property
 
 from judge.parse.kinds import StatedValue, rescaled_beside
 from judge.parse.retraction import Stated, takes_back
-from judge.parse.values import Statement, match
+from judge.parse.values import Statement, is_positive, match
 from judge.recipe.verdict import Question
 
 _BEFORE, _AFTER = 1500, 500  # characters around a statement in which a pair of quotation marks is looked for
@@ -150,6 +150,8 @@ class Context:
         self._question = question
         self._quoting = Quoting(text, original)
         self._starts = [s.start for s in found]
+        self._by_place = question.spec.by == "place"
+        self._longest = max(len(question.criteria), len(question.names)) if self._by_place else len(found) + 1  # of a list
         self.foreign = self._foreign(found)
 
     def fenced(self, at: int) -> bool:
@@ -176,15 +178,16 @@ class Context:
         foreign: list[bool] = []
         run: set[str] = set()
         at = -1
-        for statement in found:
+        for place, statement in enumerate(found):
             start = statement.start
+            key = statement.key if not self._by_place else str(place)
             if self._quoting.marked(start) or self._struck(statement) or _unsaid(self._tail(statement)):
                 foreign.append(True)
                 continue
-            follows = bool(run) and statement.key not in run and self._quoting.adjacent(at, start)
-            foreign.append(follows or self._quoting.introduced(start) or self._not_meant(start))
+            follows = 0 < len(run) < self._longest and key not in run and self._quoting.adjacent(at, start)
+            foreign.append(follows or self._quoting.introduced(start) or self._not_meant(statement))
             if foreign[-1]:
-                run = (run if follows else set()) | ({statement.key} if statement.key else set())
+                run = (run if follows else set()) | ({key} if key else set())
                 at = start
             else:
                 run = set()
@@ -198,7 +201,10 @@ class Context:
             end = min(end, max(statement.end, self._starts[after]))
         return self._text[statement.end : end]
 
-    def _not_meant(self, at: int) -> bool:
+    def _not_meant(self, statement: Statement) -> bool:
+        if self._by_place and not statement.alone:  # the words before it are other values of its list
+            return False
+        at = statement.start
         lead, above = self._quoting.lead(at)
         if not lead.strip(_LEAD_EDGES):
             return False
@@ -245,9 +251,12 @@ _QUOTED = re.compile(
 )
 
 
+_SPACES = re.compile(r" {2,}")  # what was blanked
+
+
 def _unsaid(tail: str) -> bool:
     """Whether the words behind a statement go on with it and unsay it; a new sentence on a new line is none of it."""
-    found = _BEHIND.match(tail)
+    found = _BEHIND.match(_SPACES.sub(" ", tail))
     if found is None:
         return False
     words = found.group().lstrip(_BEHIND_EDGES)
@@ -262,17 +271,19 @@ def _continued(tail: str) -> str:
 def _scale(statement: Statement, stated: StatedValue, question: Question) -> Stated:
     """What one stated value might have been; of several stated at once, nothing is known."""
     kind, value = question.spec.kind, str(stated.value)
-    if kind in ("scores", "ranking"):
+    if kind in ("scores", "ranking") or question.spec.by == "place":
         return Stated("", ())
     if kind == "choice":
         names = (*question.names, *((question.spec.tie,) if question.spec.tie else ()))
         return Stated(value, tuple(n for n in names if n != value), names=True)
     if kind in ("label", "graded_choice"):
         graded = kind == "graded_choice"
-        return Stated(value, tuple(n for n in question.labels if n != value), graded or question.labels[value] >= 0.5, graded)
+        return Stated(
+            value, tuple(n for n in question.labels if n != value), graded or is_positive(question.labels[value]), graded
+        )
     if kind == "criteria":
         labels = question.criteria[match(statement.key, question.criteria) or next(iter(question.criteria))]
-        return Stated(value, tuple(n for n in labels if n != value), labels.get(value, 1.0) >= 0.5)
+        return Stated(value, tuple(n for n in labels if n != value), is_positive(labels.get(value, 1.0)))
     return Stated(value)
 
 

@@ -51,7 +51,7 @@ def read_graded_choice(statement: Statement, question: Question) -> StatedValue 
     if isinstance(stated, Bad):
         return stated
     score = question.labels[stated]
-    return StatedValue(stated, ((score,), (1.0 - score,)))
+    return StatedValue(stated, ((score,), (None if score is None else 1.0 - score,)))
 
 
 def read_score(statement: Statement, question: Question) -> StatedValue | Bad:
@@ -71,6 +71,33 @@ def read_choice(statement: Statement, question: Question) -> StatedValue | Bad:
     if stated not in question.names:
         return StatedValue(stated, ((0.5,),) * len(question.names))
     return StatedValue(stated, tuple((1.0 if name == stated else 0.0,) for name in question.names))
+
+
+def read_first_error(statement: Statement, question: Question) -> StatedValue | Bad:
+    """`first_error`: the number of the first wrong step; a cell a step, 1 before it, 0 for it and for what stands on it."""
+    spec = question.spec
+    words = str(statement.raw) if isinstance(statement.raw, Number) else words_of(statement.raw)
+    if isinstance(words, Bad):
+        return words
+    steps = question.steps
+    if not isinstance(values.label(words, {spec.none: 1.0}, spec.prefixes), Bad):
+        return StatedValue(spec.none, ((1.0,) * max(1, steps),))
+    last = spec.base + steps - 1 if steps else 999_999
+    bare = values.unprefixed(words, spec.prefixes)
+    stated = values.number(bare, spec.base, last, integer=True)
+    if isinstance(stated, Bad):
+        return stated
+    right = int(stated) - spec.base
+    return StatedValue(int(stated), (tuple(1.0 if step < right else 0.0 for step in range(steps)) or (0.0,),))
+
+
+def cell_of(raw: Any, question: Question) -> tuple[Any, float] | Bad:
+    """What a raw value states about one response, and its score: a label where the grammar has labels, else a number."""
+    if question.labels:
+        stated = label_of(raw, question)
+        return stated if isinstance(stated, Bad) else (stated, question.labels[stated] or 0.0)  # none of them is null
+    number = number_of(raw, question)
+    return number if isinstance(number, Bad) else (tidy(number), scaled(number, question))
 
 
 def label_of(raw: Any, question: Question) -> str | Bad:
@@ -127,8 +154,14 @@ def read_scores(statement: Statement, question: Question) -> StatedValue | Bad:
         wrong = _check_ranking(statement, found, question)
         if wrong is not None:
             return wrong
-    stated = tuple(zip(question.names, map(tidy, found), strict=True))
-    return StatedValue(dict(stated), tuple((scaled(value, question),) for value in found))
+    return scores_of(found, question)
+
+
+def scores_of(found: Sequence[tuple[Any, float]], question: Question) -> StatedValue:
+    """What was stated about each response, in the order shown."""
+    return StatedValue(
+        {name: stated for name, (stated, _) in zip(question.names, found, strict=True)}, tuple((score,) for _, score in found)
+    )
 
 
 def read_ranking(statement: Statement, question: Question) -> StatedValue | Bad:
@@ -159,7 +192,7 @@ def rescaled_beside(members: Members | tuple[tuple[str, Any], ...], question: Qu
     `{"rating": 4, "scale": "1-5"}` where 1 to 10 was asked for, `{"rating": 8, "max": 100}`, `{"rating": 8, "final": false}`.
     """
     for key, value in members:
-        if key.casefold() == question.spec.marker.casefold():
+        if any(key.casefold() == marker.casefold() for marker, _ in question.markers):
             continue
         if question.spec.kind in ("score", "scores") and isinstance(value, str):
             numbers = _DIGITS.findall(value[:40]) if _MOST.fullmatch(key) else []
@@ -172,26 +205,26 @@ def rescaled_beside(members: Members | tuple[tuple[str, Any], ...], question: Qu
     return ""
 
 
-def _scores(raw: Any, question: Question) -> list[float] | Bad:
+def _scores(raw: Any, question: Question) -> list[tuple[Any, float]] | Bad:
     items = _items(raw, question)
     if isinstance(items, Bad):
         return items
     if all(name is None for name, _ in items):
         if len(items) != len(question.names):
             return Bad(Reason.WRONG_COUNT, f"{len(items)} scores for {len(question.names)} responses")
-        by_place = [number_of(value, question) for _, value in items]
+        by_place = [cell_of(value, question) for _, value in items]
         bad = [n for n in by_place if isinstance(n, Bad)]
         return bad[0] if bad else [n for n in by_place if not isinstance(n, Bad)]
     places = _places([name for name, _ in items], question)
     if isinstance(places, Bad):
         return places
-    numbers: list[float] = [0.0] * len(question.names)  # every place is written below: names are a permutation
+    cells: dict[int, tuple[Any, float]] = {}
     for place, (_, value) in zip(places, items, strict=True):
-        read = number_of(value, question)
+        read = cell_of(value, question)
         if isinstance(read, Bad):
             return read
-        numbers[place] = read
-    return numbers
+        cells[place] = read
+    return [cells[place] for place in range(len(question.names))]
 
 
 def _items(raw: Any, question: Question) -> list[tuple[str | None, Any]] | Bad:
@@ -250,6 +283,8 @@ def _place(name: Any, question: Question) -> int | None:
 
 def _ranking(raw: Any, question: Question) -> list[int] | Bad:
     """Positions of the responses, best first."""
+    if question.spec.ranks == "places":
+        return _from_places(raw, question)
     if isinstance(raw, str) and not isinstance(raw, Number):
         return _places([part for part in _ORDER.split(raw) if part.strip()], question)
     if not isinstance(raw, list):
@@ -257,6 +292,27 @@ def _ranking(raw: Any, question: Question) -> list[int] | Bad:
     if raw and all(isinstance(entry, Members) for entry in raw):
         return _ranked(raw, question)
     return _places(raw, question)
+
+
+def _from_places(raw: Any, question: Question) -> list[int] | Bad:
+    """`[2, 3, 1]`, `{"A": 2, "B": 3, "C": 1}`, `2, 3, 1`: the rank of each response, 1 the best, each rank once."""
+    items = _items(raw, question)
+    if isinstance(items, Bad):
+        return items
+    if any(name is not None for name, _ in items):
+        places = _places([name for name, _ in items], question)
+        if isinstance(places, Bad):
+            return places
+        items = [(None, value) for _, (_, value) in sorted(zip(places, items, strict=True), key=lambda both: both[0])]
+    count = len(question.names)
+    ranks = [
+        values.number(words if isinstance(words := words_of(value), str) else "", 1, count, integer=True) for _, value in items
+    ]
+    stated = [int(rank) for rank in ranks if not isinstance(rank, Bad)]
+    if sorted(stated) != list(range(1, count + 1)):
+        shown = ", ".join(str(value)[:20] for _, value in items[:8])
+        return Bad(Reason.WRONG_COUNT, f"each rank from 1 to {count} once was asked for; stated: {shown}")
+    return [stated.index(rank + 1) for rank in range(count)]
 
 
 def _ranked(entries: list[Members], question: Question) -> list[int] | Bad:
@@ -274,14 +330,14 @@ def _ranked(entries: list[Members], question: Question) -> list[int] | Bad:
     return _places([ranks[rank] for rank in wanted], question)
 
 
-def _check_ranking(statement: Statement, found: list[float], question: Question) -> Bad | None:
+def _check_ranking(statement: Statement, found: list[tuple[Any, float]], question: Question) -> Bad | None:
     stated = Members(statement.siblings).get(question.spec.ranking or "")
     if not stated:
         return Bad(Reason.WRONG_COUNT, f"no `{question.spec.ranking}` beside the scores")
     order = _ranking(stated[-1], question)
     if isinstance(order, Bad):
         return order
-    in_order = [found[i] for i in order]
+    in_order = [found[i][1] for i in order]
     if any(worse > better for better, worse in pairwise(in_order)):
         return Bad(Reason.AMBIGUOUS, "the ranking contradicts the scores")
     return None

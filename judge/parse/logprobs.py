@@ -110,7 +110,7 @@ def value_scores(question: Question) -> dict[str, float]:
     """Every value that may be stated -> score of the first response shown; empty when there is no finite list."""
     spec = question.spec
     if spec.kind in ("label", "graded_choice"):
-        return dict(question.labels)
+        return {label: score for label, score in question.labels.items() if score is not None}
     if spec.kind == "choice":
         ties = {spec.tie: 0.5} if spec.tie else {}
         return {name: float(i == 0) for i, name in enumerate(question.names)} | ties

@@ -6,6 +6,8 @@ It is blanked out and not cut, so that every position still points at the same t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 
 from judge.recipe.verdict import VerdictSpec
 
@@ -27,13 +29,49 @@ _STRIKE = re.compile(r"<(?:s|del|strike)>", re.IGNORECASE)
 _HOLDS_A_VALUE = frozenset(":=[({|>→")
 
 
-def blank(text: str, spans: list[tuple[int, int]]) -> str:
+OUTSIDE = "\0"  # written over what lies outside the verdict's section: no value, and no gap between two values
+
+
+def blank(text: str, spans: list[tuple[int, int]], fill: str = " ", last: str = "\n") -> str:
     """Write spaces, and a line break at the end, over some spans of a text."""
     parts, at = [], 0
     for start, end in spans:
-        parts += [text[at:start], " " * (end - start - 1), "\n"]
+        parts += [text[at:start], fill * (end - start - 1), last]
         at = end
     return "".join([*parts, text[at:]])
+
+
+def section_marks(text: str, spans: list[tuple[int, int]], after: str) -> list[tuple[int, int]]:
+    """Where the words stand behind which the verdict begins, case and white space aside; not those of a draft in the thinking."""
+    found = [mark.span() for mark in _phrase(after).finditer(text)]
+    return [mark for mark in found if not any(start < mark[1] < end for start, end in spans)]
+
+
+def outside(text: str, marks: list[tuple[int, int]], until: str | None) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What lies outside the sections of the verdict, marks included, and the words `until` that end them.
+
+    A section begins behind a mark, and goes on to these words, or else to the end.
+    """
+    spans: list[tuple[int, int]] = []
+    ends: list[tuple[int, int]] = []
+    at = 0
+    for start, end in marks:
+        spans.append((min(at, start), end))
+        found = _phrase(until).search(text, end) if until else None
+        if found:
+            ends.append(found.span())
+        at = found.start() if found else len(text)
+    return ([*spans, (at, len(text))] if at < len(text) else spans), sorted(set(ends))
+
+
+def heads(text: str, marks: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those marks that begin their line: they are headings, and say nothing about what follows."""
+    return [mark for mark in marks if not text[max(text.rfind("\n", 0, mark[0]), mark[0] - 40, 0) : mark[0]].strip("\n \t*_#`>-")]
+
+
+@lru_cache(maxsize=256)
+def _phrase(words: str) -> re.Pattern[str]:
+    return re.compile(r"[ \t]{1,4}".join(map(re.escape, words.split())), re.IGNORECASE)
 
 
 def plain(text: str, spec: VerdictSpec) -> str:
@@ -45,19 +83,32 @@ def plain(text: str, spec: VerdictSpec) -> str:
     """
     if "<" not in text and "[/" not in text and "[|" not in text:
         return text
-    own = spec.marker.casefold()
+    own = markers_of(spec)
     if "</" in text and not _STRIKE.search(text):
         text = _END_OF_TEXT.sub("   \n", text)
 
     def gone(found: re.Match[str]) -> str:
         mark = found.group()
-        if _name(mark) == own:
+        if own(_name(mark)):
             return mark
         if found.group("inline") or _opens_value(text, found.start()) or _quoted(text, found.start()):
             return " " * len(mark)
         return " " * (len(mark) - 1) + "\n"
 
     return _LEAKED.sub(gone, text)
+
+
+def markers_of(spec: VerdictSpec) -> Callable[[str], bool]:
+    """Tells whether a name is the marker, or that of one response (`score_B` of `score_{L}`)."""
+    if not spec.marked_each:
+        return lambda name: name == spec.marker.casefold()
+    return lambda name: bool(spec.marker) and _each(spec.marker).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _each(marker: str) -> re.Pattern[str]:
+    pattern = re.escape(marker).replace(re.escape("{i}"), r"\d{1,4}").replace(re.escape("{L}"), r"[A-Z]\d{0,4}")
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _name(mark: str) -> str:

@@ -43,7 +43,7 @@ class Members(tuple[tuple[str, Any], ...]):
 def objects(text: str, question: Question) -> Iterator[Statement]:
     """Find every complete object that holds the marker as a key."""
     limit = 2 * (MAX_STATEMENTS + 4 * len(question.criteria))
-    keys = [m.start() for m in islice(_key(question.spec.marker).finditer(text), limit + 1)]
+    keys = [m.start() for m in islice(_key(_markers(question)).finditer(text), limit + 1)]
     if len(keys) > limit:
         yield from (Statement(keys[0], keys[0], keys[0], Malformed()) for _ in range(limit))  # a loop: over every limit
     elif keys:
@@ -87,10 +87,17 @@ def _statements(text: str, start: int, end: int, question: Question) -> Iterator
     if not isinstance(decoded, Members):
         yield Statement(start, end, start, Malformed(), alone=_alone(text, start))
         return
-    values = decoded.get(question.spec.marker)
-    for value in values:
-        at = _value_at(text, start, end, question.spec.marker)
-        yield Statement(start, end, at, value, alone=_alone(text, start), siblings=decoded)
+    alone = _alone(text, start)
+    for marker, key in question.markers:
+        for value in decoded.get(marker):
+            yield Statement(start, end, _value_at(text, start, end, marker), value, key, alone=alone, siblings=decoded)
+    if not question.spec.marker:  # what is said of an id nobody asked about is looked at, too
+        known = {marker.casefold() for marker in _markers(question)}
+        yield from (Statement(start, end, start, v, k, siblings=decoded) for k, v in decoded if k.casefold() not in known)
+
+
+def _markers(question: Question) -> tuple[str, ...]:
+    return tuple(marker for marker, _ in question.markers)
 
 
 def _enclosing(text: str, keys: list[int], low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -147,7 +154,7 @@ def _balanced(text: str, low: int, high: int, tokens: re.Pattern[str]) -> list[t
 
 def _value_at(text: str, start: int, end: int, marker: str) -> int:
     """Position of the value's first character behind the key, its quotation mark passed over."""
-    found = _key(marker).search(text, start, end)
+    found = _key((marker,)).search(text, start, end)
     if found is None:
         return start
     at = found.end()
@@ -161,5 +168,5 @@ def _alone(text: str, start: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _key(marker: str) -> re.Pattern[str]:
-    return re.compile(rf'"{re.escape(marker)}"\s{{0,20}}:', re.IGNORECASE)
+def _key(markers: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf'"(?:{"|".join(map(re.escape, markers))})"\s{{0,20}}:', re.IGNORECASE)

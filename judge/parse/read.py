@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from judge.lookalikes import fold
-from judge.parse import checklist, kinds, markup, scan
+from judge.parse import checklist, kinds, markup, scan, several
 from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
 from judge.parse.context import Context
 from judge.parse.copied import read_copied
-from judge.parse.format import constraint, format_verdict, opening
+from judge.parse.format import constraint, format_verdict, line_count, opening
 from judge.parse.kinds import StatedValue
 from judge.parse.logprobs import expectation, first_probabilities, stated_probabilities
 from judge.parse.values import Bad, Statement
@@ -34,6 +34,7 @@ READERS: dict[str, Callable[[Statement, Question], StatedValue | Bad]] = {
     "choice": kinds.read_choice,
     "scores": kinds.read_scores,
     "ranking": kinds.read_ranking,
+    "first_error": kinds.read_first_error,
 }
 _REFUSAL = re.compile(
     r"\s{0,3}(?:(?:i['’]?m|i am) (?:very |so )?sorry|sorry|i (?:can['’]?t|cannot|can not|won['’]?t|will not|must decline"
@@ -50,8 +51,11 @@ _BY_FINISH = {
 _NEVER_ENDS = NoVerdict(Reason.MISSING, "the thinking never ends")
 
 
-def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
+def read(completion: Completion, question: Question, *, again: bool = False) -> Verdict | NoVerdict:
     """Read the verdict of one completion. Never raises on model output; `completion.reasoning` is never read.
+
+    Args:
+        again: The reply to a message that asked for the verdict and nothing else: it need not stand behind `after`.
 
     Returns:
         Scores of shape (responses shown, criteria asked) in [0, 1], rows in the order shown, a pitfall's polarity
@@ -64,7 +68,7 @@ def read(completion: Completion, question: Question) -> Verdict | NoVerdict:
     """
     if question.readout is not None and question.readout.at == "first":
         return _first(completion, question)
-    return failure(completion) or _read(completion, question, completion.text, 0)
+    return failure(completion) or _read(completion, question, completion.text, 0, anywhere=again)
 
 
 def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdict:
@@ -74,7 +78,7 @@ def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdi
     stopped = failure(completion)
     if stopped is not None:
         return stopped
-    found = _read(completion, question, completion.text, 0)
+    found = _read(completion, question, completion.text, 0, anywhere=True)
     if isinstance(found, NoVerdict) and found.reason in (Reason.MISSING, Reason.REFUSED) and question.spec.form != "bare":
         found = _bare(completion, question)
     return replace(found, forced=True) if isinstance(found, Verdict) else found
@@ -93,16 +97,20 @@ def read_strict(completion: Completion, question: Question) -> Verdict | NoVerdi
     if spans is None:
         return _NEVER_ENDS
     words = markup.blank(completion.text, spans).strip()
-    size = len(question.criteria) if (question.spec.kind, question.spec.form) == ("criteria", "line") else 1
-    block = "\n".join(words.split("\n")[-size:])
+    block = "\n".join(words.split("\n")[-line_count(question) :])
     found = decide(block, question)
     if isinstance(found, NoVerdict):
         return found
     if format_verdict(question, _writable(found, question)) != block:
         return NoVerdict(Reason.MISSING, "the last line is not the exact form")
-    if len(scan.statements(fold(words), question)) != len(scan.statements(fold(block), question)):
+    again = scan.statements if question.spec.after is None else _marks
+    if len(again(fold(words), question)) != len(again(fold(block), question)):
         return NoVerdict(Reason.AMBIGUOUS, "a verdict is stated more than once")
     return Verdict(found.stated.value, found.stated.scores)
+
+
+def _marks(text: str, question: Question) -> list[tuple[int, int]]:
+    return markup.section_marks(text, [], question.spec.after or "")
 
 
 def failure(completion: Completion) -> NoVerdict | None:
@@ -125,25 +133,55 @@ class Decision:
     statement: Statement | None
 
 
-def decide(text: str, question: Question) -> Decision | NoVerdict:
-    """Decide what a whole reply says. Never raises on model output."""
+def decide(text: str, question: Question, *, anywhere: bool = False) -> Decision | NoVerdict:
+    """Decide what a whole reply says. Never raises on model output.
+
+    Args:
+        anywhere: A verdict counts although the words are missing behind which it is to stand.
+    """
     folded = fold(text)
     spans = thinking_spans(folded, judges=True, used=_tag_used(question))
     if spans is None:
         return _NEVER_ENDS
     untrusted = UntrustedTexts(question)
-    found = _decide(markup.blank(folded, spans), folded, question, untrusted)
+    found = _in_section(folded, spans, question, untrusted, anywhere)
     if isinstance(found, Decision) and closed_alone(folded, spans) and any(map(ends_thinking, untrusted.texts)):
         # the tag that hides the words before it may be the answer's, repeated by the judge
-        whole = _decide(markup.blank(folded, spans[1:]), folded, question, untrusted)
+        whole = _in_section(folded, spans[1:], question, untrusted, anywhere)
         if isinstance(whole, NoVerdict) or whole.stated != found.stated:
             return NoVerdict(Reason.AMBIGUOUS, "a thinking tag stands in the text under judgement")
     return found
 
 
-def _decide(words: str, folded: str, question: Question, untrusted: UntrustedTexts) -> Decision | NoVerdict:
-    words = markup.plain(words, question.spec)
-    found = scan.statements(words, question)
+def _in_section(
+    folded: str, spans: list[tuple[int, int]], question: Question, untrusted: UntrustedTexts, anywhere: bool
+) -> Decision | NoVerdict:
+    """Decide by the section of the verdict, or by the whole reply where the grammar names none."""
+    words, after = markup.blank(folded, spans), question.spec.after
+    if after is None:
+        return _decide(words, folded, question, untrusted)
+    marks = markup.section_marks(folded, spans, after)
+    if not marks:
+        missing = _nothing(words, 0, f"nothing stands behind `{after}`, which is not there")
+        return _decide(words, folded, question, untrusted) if anywhere else missing
+    outside, ends = markup.outside(folded, marks, question.spec.until)
+    heads = markup.heads(words, sorted({*marks, *ends}))
+    words, folded = (markup.blank(text, heads, last=" ") for text in (words, folded))
+    found = _decide(words, folded, question, untrusted, outside)
+    if isinstance(found, Decision) and any(markup.section_marks(text, [], after) for text in untrusted.texts):
+        # the section may be the answer's, repeated by the judge
+        whole = _decide(words, folded, question, untrusted)
+        if isinstance(whole, NoVerdict) or whole.stated != found.stated:
+            return NoVerdict(Reason.AMBIGUOUS, f"`{after}` stands in the text under judgement")
+    return found
+
+
+def _decide(
+    words: str, folded: str, question: Question, untrusted: UntrustedTexts, outside: list[tuple[int, int]] | None = None
+) -> Decision | NoVerdict:
+    spec = question.spec
+    words = markup.plain(words, spec)
+    found = scan.statements(markup.blank(words, outside, markup.OUTSIDE) if outside else words, question)
     if len(found) > scan.limit(question):
         return NoVerdict(Reason.AMBIGUOUS, f"more than {scan.limit(question)} statements: the reply is a loop")
     context = Context(words, folded, found, question, untrusted.holds)
@@ -156,20 +194,28 @@ def _decide(words: str, folded: str, question: Question, untrusted: UntrustedTex
         at = statement.start
         return ReadStatement(statement, stated, context.fenced(at), at in foreign, scan.source(words, statement, question), why)
 
-    if question.spec.kind == "criteria":
+    chosen: StatedValue | NoVerdict | None = None
+    if spec.by == "place":
+        chosen = several.by_place(found, weighed, question, untrusted)
+    elif spec.kind == "criteria":
         chosen = checklist.decide(found, foreign, weighed, question, untrusted)
+    elif spec.marked_each or spec.form == "angles":
+        chosen = several.by_response(found, weighed, question, untrusted)
+    if chosen is not None:
         return chosen if isinstance(chosen, NoVerdict) else Decision(chosen, None)
-    reader = READERS[question.spec.kind]
+    reader = READERS[spec.kind]
     planted = Planted(untrusted, lambda found: {ReadStatement(s, reader(s, question)).token for s in found})
     picked = choose([weighed(s, reader(s, question)) for s in found], planted)
     if picked is None:
         return _nothing(words, 0)
+    if isinstance(picked, ReadStatement) and picked.usable.scores[0] == (None,):
+        return NoVerdict(Reason.ABSTAINED, f"the judge says {picked.usable.value}")
     return picked if isinstance(picked, NoVerdict) else Decision(picked.usable, picked.statement)
 
 
-def _read(completion: Completion, question: Question, text: str, shift: int) -> Verdict | NoVerdict:
+def _read(completion: Completion, question: Question, text: str, shift: int, *, anywhere: bool = False) -> Verdict | NoVerdict:
     """Read a text in which the completion's own text begins at `shift`."""
-    found = decide(text, question)
+    found = decide(text, question, anywhere=anywhere)
     if isinstance(found, NoVerdict):
         return found
     copied = None if question.spec.copied is None else read_copied(completion.text, question.spec.copied)
@@ -228,7 +274,7 @@ def _bare(completion: Completion, question: Question) -> Verdict | NoVerdict:
 
 
 def _tag_used(question: Question) -> str:
-    return question.spec.marker if question.spec.form == "tag" else ""
+    return question.markers[0][0] if question.spec.form == "tag" else ""
 
 
 def _writable(found: Decision, question: Question) -> object:
@@ -243,9 +289,9 @@ def _writable(found: Decision, question: Question) -> object:
     return value
 
 
-def _nothing(words: str, set_aside: int) -> NoVerdict:
+def _nothing(words: str, set_aside: int, why: str = "no verdict stated") -> NoVerdict:
     if set_aside:
         return NoVerdict(Reason.MISSING, "the only verdict is quoted from somebody else, or not meant")
     if _REFUSAL.match(words.lstrip("\n *_\"'")) is not None:  # only the opening words are looked at
         return NoVerdict(Reason.REFUSED, words.strip()[:200])
-    return NoVerdict(Reason.MISSING, "no verdict stated")
+    return NoVerdict(Reason.MISSING, why)

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
+from judge.parse.markup import OUTSIDE
 from judge.parse.objects import objects
 from judge.parse.values import MAX_STATEMENTS, Statement
 from judge.recipe.verdict import Question
@@ -38,6 +40,10 @@ _MAX_LINE = 600  # characters of a line behind a marker that are looked at
 _MAX_VALUE = 4000  # characters between the delimiters (a list of scores, or of criteria)
 _MAX_ROWS = 200  # rows of a table that are read
 _RULE = re.compile(r"[ \t|:+=\-–—]{1,400}")
+_COMMAND = re.compile(r"\\(?:[A-Za-z]{1,20}|.)")  # of LaTeX
+_FORMULA = re.compile(
+    r"(?=[^0-9]{0,200}[0-9])(?:[^A-Za-z]|[A-Za-z](?![A-Za-z]{2})){1,200}"
+)  # a digit, and no word of three letters
 _BOXED = re.compile(r"\\boxed[ \t]{0,3}\{|\\[{}]|[{}]")
 
 
@@ -48,6 +54,8 @@ def statements(text: str, question: Question) -> list[Statement]:
     """
     form = question.spec.form
     at_most = limit(question) + 1
+    if form == "bare" and question.spec.by == "place":
+        return list(islice(listed(text, question), at_most))
     found = list(islice(_SCANNERS[form](text, question), at_most))
     if form == "line":
         for other in (tags, objects, tables):
@@ -69,13 +77,14 @@ def source(words: str, statement: Statement, question: Question) -> str:
 
 def lines(text: str, question: Question) -> Iterator[Statement]:
     """Find `MARKER: value` lines; in `criteria`, `MARKER id: value`; and a heading `## MARKER` over the value."""
-    by_id = question.spec.kind == "criteria"
-    for found in _marker(question.spec.marker, by_id).finditer(text):
+    by_id = question.spec.kind == "criteria" and question.spec.by == "name"
+    keys = _keys(question)
+    for found in _marker(tuple(keys), by_id).finditer(text):
         place = _place(text, found.start())
         if place is not None:
             statement = _line(text, found, by_id, place)
             if statement is not None:
-                yield statement
+                yield statement if by_id else replace(statement, key=keys[_squashed(found.group("mark"))])
 
 
 def _line(text: str, found: re.Match[str], by_id: bool, place: str) -> Statement | None:
@@ -118,7 +127,7 @@ def _place(text: str, at: int) -> str | None:
 def bare(text: str, question: Question) -> Iterator[Statement]:
     """Find lines that are nothing but a value. A last line of a single word is a statement, whatever the word."""
     end = 0
-    for found in _bare(_allowed(question), question.spec.prefixes).finditer(text):
+    for found in _bare(_pattern(question)).finditer(text):
         end = found.end()
         yield Statement(found.start(1), found.end(), found.start(1), found.group(1))
     rest = text[max(end, len(text) - _MAX_LINE) :].rstrip()
@@ -133,7 +142,7 @@ def sentences(text: str, question: Question) -> Iterator[Statement]:
 
     The hole takes an allowed value, or one or two words where the sentence has words before it: an invented label.
     """
-    for found in _sentence(question.spec.marker, _allowed(question), question.spec.prefixes).finditer(text):
+    for found in _sentence(question.spec.marker, _pattern(question)).finditer(text):
         line = text.rfind("\n", max(0, found.start() - 80), found.start())
         head = text[line + 1 if line >= 0 else max(0, found.start() - 80) : found.start()]
         if found.start() == found.start("value") and head.rpartition(" ")[0].rpartition(" ")[2].lower() in _OPEN_WORDS:
@@ -141,16 +150,30 @@ def sentences(text: str, question: Question) -> Iterator[Statement]:
         yield Statement(found.start(), found.end(), found.start("value"), found.group("value"), alone=not head.strip(" \t*_#-"))
 
 
+def _keys(question: Question) -> dict[str, str]:
+    """Each marker, case and white space folded, and whose value stands behind it."""
+    return {_squashed(marker): key for marker, key in question.markers}
+
+
+def _squashed(marker: str) -> str:
+    return " ".join(marker.split()).casefold()
+
+
+def _either(markers: tuple[str, ...]) -> str:
+    """Any of several markers, the longer ones first."""
+    return f"(?P<mark>{'|'.join(map(_words, sorted(markers, key=len, reverse=True)))})"
+
+
 @lru_cache(maxsize=256)
-def _marker(marker: str, by_id: bool) -> re.Pattern[str]:
-    """The marker with a separator behind it, or alone up to the end of its line; `loose`: with a value right behind it."""
+def _marker(markers: tuple[str, ...], by_id: bool) -> re.Pattern[str]:
+    """A marker with a separator behind it, or alone up to the end of its line; `loose`: with a value right behind it."""
     heading = r"[*_`~]{0,4}[ \t]{0,8}\|?[ \t]{0,8}$"
     if by_id:
         loose = rf"(?P<loose>{_ID.replace('?P<id>', '?P<loose_id>')}{_LOOSE})"
         tail = rf"{_SEPARATOR}|{_ID}{_SEPARATOR}|{loose}"
     else:
         tail = rf"{_SEPARATOR}|{heading}|(?P<loose>{_LOOSE})"
-    return re.compile(rf"(?<![^\W_]|:){_words(marker)}(?:{tail})", re.IGNORECASE | re.MULTILINE)
+    return re.compile(rf"(?<![^\W_]|:){_either(markers)}(?:{tail})", re.IGNORECASE | re.MULTILINE)
 
 
 def _below(text: str, stop: int) -> tuple[int, str] | None:
@@ -169,6 +192,8 @@ def _below(text: str, stop: int) -> tuple[int, str] | None:
 
 def tables(text: str, question: Question) -> Iterator[Statement]:
     """Find the cells below a column that is headed by the marker; in `criteria`, the first column holds the ids."""
+    if question.spec.marked_each or question.spec.by == "place":
+        return
     for found in _column(question.spec.marker).finditer(text):
         start = text.rfind("\n", max(0, found.start() - _MAX_LINE), found.start()) + 1
         end = text.find("\n", found.end())
@@ -216,9 +241,8 @@ def _inner_id(at: int, line: str) -> tuple[int, str, str]:
 
 
 @lru_cache(maxsize=256)
-def _sentence(marker: str, allowed: tuple[str, ...] | None, prefixes: tuple[str, ...]) -> re.Pattern[str]:
+def _sentence(marker: str, value: str) -> re.Pattern[str]:
     before, _, after = marker.partition("{value}")
-    value = _value(allowed, prefixes)
     if before.strip():
         left = rf"(?<!\w){_words(before)}[ \t]{{0,3}}[*_`\"“']{{0,4}}"
         value += r"|[^\s.,;:!?*_]{1,40}(?:[ \t][^\s.,;:!?*_]{1,40})?"
@@ -235,40 +259,130 @@ def _words(marker: str) -> str:
 def _allowed(question: Question) -> tuple[str, ...] | None:
     """The words a value may be; None: any number."""
     spec = question.spec
-    if spec.kind == "score":
+    if spec.kind == "first_error":
         return None
+    if spec.kind in ("score", "scores"):
+        return tuple(question.labels) or None
+    if spec.kind == "criteria":
+        return tuple(dict.fromkeys(label for labels in question.criteria.values() for label in labels))
     if spec.kind in ("label", "graded_choice"):
         return tuple(question.labels)
     return (*question.names, *([spec.tie] if spec.tie else []))
+
+
+def _pattern(question: Question) -> str:
+    """A pattern of the words a value may be."""
+    spec = question.spec
+    allowed = _allowed(question)
+    if spec.kind == "first_error":
+        return rf"{_value((spec.none,), spec.prefixes)}|{_before(spec.prefixes)}\d{{1,6}}"
+    return _value(allowed, spec.prefixes)
 
 
 def _value(allowed: tuple[str, ...] | None, prefixes: tuple[str, ...]) -> str:
     if allowed is None:
         return r"[+-]?\d{1,15}(?:\.\d{1,15})?(?: ?/ ?\d{1,6}| (?:out )?of \d{1,6})?"
     names = "|".join(_words(v) for v in sorted(allowed, key=len, reverse=True))
-    before = f"(?:(?:{'|'.join(_words(p) for p in prefixes)})[ \t:#_-]{{0,3}})?" if prefixes else ""
-    return f"{before}(?:{names})"
+    return f"{_before(prefixes)}(?:{names})"
+
+
+def _before(prefixes: tuple[str, ...]) -> str:
+    return f"(?:(?:{'|'.join(_words(p) for p in prefixes)})[ \t:#_-]{{0,3}})?" if prefixes else ""
+
+
+_ROW = re.compile(r"^[^\n]*$", re.MULTILINE)
+_EDGES = ("`", "~", OUTSIDE)  # first characters of a line that ends a list: a fence, the end of the section
+_MAX_ROW = 600  # characters of a line of a list
+_MARKUP = re.compile(r"<[/!?]?\w{0,40}[^<>\n]{0,60}>")
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_OF_LISTS = frozenset(  # words beside the values of a list: heads of columns, keys, tags
+    """answer answers assignment assignments class criterion criteria id idx index item items json judgement judgements judgment
+    judgments label labels list number nugget nuggets output result results row score scores step steps value values verdict
+    verdicts yaml""".split()
+)
+
+
+def listed(text: str, question: Question) -> Iterator[Statement]:
+    """Find the values of a list in whatever format: JSON, CSV, YAML, XML, tables, numbered or comma-separated lines.
+
+    A line counts when nothing but values, numbers, punctuation and the words of a list stands on it. Prose ends the list.
+    """
+    value = _list_value(_pattern(question))
+    numbers = _allowed(question) is None
+    block: list[tuple[int, str]] = []
+    quoted = False
+    for row in _ROW.finditer(text):
+        line = row.group()
+        short = len(line) <= _MAX_ROW
+        rest = _MARKUP.sub(" ", value.sub(" ", line)) if short else ""
+        words = any(map(str.isalnum, rest)) if numbers else any(w.casefold() not in _OF_LISTS for w in _WORDS.findall(rest))
+        first = line.lstrip()[:1]
+        edge = first in _EDGES or (first != "" and (first == ">") != quoted)
+        quoted = first == ">" if first else quoted
+        if (not short or words or edge or len(block) > MAX_STATEMENTS) and block:
+            yield _block(block)
+            block = []
+        if short and not words:
+            block += [(row.start() + one.start(), one.group()) for one in value.finditer(line)]
+    if block:
+        yield _block(block)
+
+
+def _block(found: list[tuple[int, str]]) -> Statement:
+    """The values of one list as one statement."""
+    at, end = found[0][0], found[-1][0] + len(found[-1][1])
+    return Statement(at, end, at, [value for _, value in found])
 
 
 @lru_cache(maxsize=256)
-def _bare(allowed: tuple[str, ...] | None, prefixes: tuple[str, ...]) -> re.Pattern[str]:
+def _list_value(value: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-])(?:{value})(?![\w-])(?!\.\d)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def _bare(value: str) -> re.Pattern[str]:
     edge = r"[ \t*_`#>\"'“”‘’$\[\]<]{0,12}"
     close = r"[ \t*_`\"'“”‘’$.!\[\]>]{0,12}"
-    return re.compile(rf"^{edge}({_value(allowed, prefixes)}){close}$", re.IGNORECASE | re.MULTILINE)
+    return re.compile(rf"^{edge}({value}){close}$", re.IGNORECASE | re.MULTILINE)
 
 
 def brackets(text: str, question: Question) -> Iterator[Statement]:
     """Find `[[value]]`. Brackets with brackets or several lines inside are code, not statements."""
     several = question.spec.kind in ("criteria", "scores", "ranking")
-    at = done = 0
-    while (close := text.find("]]", at)) >= 0:
-        start = text.rfind("[[", max(done, close - _MAX_VALUE), close)
-        at = done = close + 2
-        if start < 0:
-            continue
+    aside = _holds_no_word(question)
+    for start, close in _between(text, "[[", "]]"):
         raw = text[start + 2 : close]
         if "[" not in raw and "]" not in raw and raw.strip() and (several or ("\n" not in raw and len(raw) <= 100)):
-            yield _statement(text, start, start + 2, raw, at)
+            yield _statement(text, start, start + 2, raw, close + 2, weak=aside(raw))
+
+
+def angles(text: str, question: Question) -> Iterator[Statement]:
+    """Find `[[value]]`, which is of the first response, and `<<value>>`, which is of the second."""
+    for name, (opens, closes) in zip(question.names, (("[[", "]]"), ("<<", ">>")), strict=False):
+        for start, close in _between(text, opens, closes):
+            raw = text[start + 2 : close]
+            if raw.strip() and len(raw) <= 100 and not any(c in raw for c in "[]<>\n"):
+                yield _statement(text, start, start + 2, raw, close + 2, name)
+
+
+def _between(text: str, opens: str, closes: str) -> Iterator[tuple[int, int]]:
+    """Where a pair of delimiters stands: the last one opened before each that closes."""
+    at = done = 0
+    while (close := text.find(closes, at)) >= 0:
+        start = text.rfind(opens, max(done, close - _MAX_VALUE), close)
+        at = done = close + len(closes)
+        if start >= 0:
+            yield start, close
+
+
+def _holds_no_word(question: Question) -> Callable[[str], bool]:
+    """Whether what stands between delimiters is a number or a formula where a word was asked for: a result, and no verdict."""
+    allowed = _allowed(question) if question.spec.kind in ("label", "graded_choice", "choice") else None
+    if allowed is None and question.spec.kind == "criteria" and question.spec.by == "place":
+        allowed = tuple(label for labels in question.criteria.values() for label in labels)
+    if not allowed or any(c.isdigit() for words in allowed for c in words):
+        return lambda raw: False
+    return lambda raw: _FORMULA.fullmatch(_COMMAND.sub("", raw)) is not None
 
 
 def boxed(text: str, question: Question) -> Iterator[Statement]:
@@ -286,33 +400,37 @@ def boxed(text: str, question: Question) -> Iterator[Statement]:
             while ready and ready[-1][0] > opened[0]:
                 ready.pop()
             ready.append((opened[0], opened[1], found.start()))
+    aside = _holds_no_word(question)
     for start, begin, end in ready:
         if text[begin:end].strip():
-            yield _statement(text, start, begin, text[begin:end], end + 1)
+            yield _statement(text, start, begin, text[begin:end], end + 1, weak=aside(text[begin:end]))
 
 
 def tags(text: str, question: Question) -> Iterator[Statement]:
     """Find `<MARKER>value</MARKER>`."""
-    begin: tuple[int, int] | None = None
-    for found in _tag(question.spec.marker).finditer(text):
+    keys = _keys(question)
+    begin: tuple[int, int, str] | None = None
+    for found in _tag(tuple(keys)).finditer(text):
+        name = _squashed(found.group("mark"))
         if not found.group(1):
-            begin = (found.start(), found.end())
+            begin = (found.start(), found.end(), name)
         elif begin is not None:
             raw = text[begin[1] : found.start()]
-            if raw.strip() and len(raw) <= _MAX_VALUE:
-                yield _statement(text, begin[0], begin[1], raw, found.end())
+            if raw.strip() and len(raw) <= _MAX_VALUE and name == begin[2]:
+                yield _statement(text, begin[0], begin[1], raw, found.end(), keys[name])
             begin = None
 
 
-def _statement(text: str, start: int, begin: int, raw: str, end: int) -> Statement:
+def _statement(text: str, start: int, begin: int, raw: str, end: int, key: str = "", *, weak: bool = False) -> Statement:
     line = text.rfind("\n", max(0, start - 40), start)
     head = text[line + 1 if line >= 0 else max(0, start - 40) : start]
-    return Statement(start, end, begin + len(raw) - len(raw.lstrip()), raw.strip(), alone=not head.strip(" \t*_$#-"))
+    at = begin + len(raw) - len(raw.lstrip())
+    return Statement(start, end, at, raw.strip(), key, weak=weak, alone=not head.strip(" \t*_$#-"))
 
 
 @lru_cache(maxsize=256)
-def _tag(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"<(/?) ?{re.escape(marker)} ?>", re.IGNORECASE)
+def _tag(markers: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"<(/?) ?{_either(markers)} ?>", re.IGNORECASE)
 
 
 _SCANNERS = {
@@ -323,4 +441,5 @@ _SCANNERS = {
     "boxed": boxed,
     "tag": tags,
     "json": objects,
+    "angles": angles,
 }

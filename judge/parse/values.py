@@ -1,6 +1,6 @@
 """The words of one statement -> a label, a name or a number on the scale, or why they are none.
 
-- Labels match as a whole after folding case and markup, never as a prefix or a substring: MET is not in UNMET, and
+- LabelScores match as a whole after folding case and markup, never as a prefix or a substring: MET is not in UNMET, and
   "Yes, mostly" is not Yes.
 - `7/10` on a scale of 1 to 5 is neither 7 nor 10. Ratings read by a trailing-number pattern turned `7/10` into 10,
   `8.5` into 5 and `-3` into 3 in released reward code.
@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from judge.parse.retraction import Stated, is_confidence, names_any, rescales, takes_back
+from judge.recipe.verdict import LabelScores
 from judge.types import Reason
 
 MAX_STATEMENTS = 1000  # above this a reply is a loop, and no single statement of it is its verdict
@@ -171,6 +172,16 @@ def _unprefixed(words: str, prefixes: tuple[str, ...]) -> Iterable[str]:
             yield from peel(rest.lstrip(" \t:#-_"))
 
 
+def unprefixed(words: str, prefixes: tuple[str, ...]) -> str:
+    """The words behind a prefix, where they begin with one.
+
+    Example:
+        >>> unprefixed("**Step 3**", ("Step",)), unprefixed("3", ("Step",))
+        ('3', '3')
+    """
+    return next((bare for form in peel(words) for bare in _unprefixed(form, prefixes)), words)
+
+
 def _squash(words: str) -> str:
     return " ".join(words.split())
 
@@ -203,16 +214,21 @@ def _struck(words: str) -> bool:
     return "~~" in words
 
 
-def label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...] = ()) -> str | Bad:
-    """Read one label. Labels that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
+def is_positive(score: float | None) -> bool:
+    """Whether a label is no bad grade; abstaining is none."""
+    return score is not None and score >= 0.5
+
+
+def label(words: str, labels: LabelScores, prefixes: tuple[str, ...] = ()) -> str | Bad:
+    """Read one label. LabelScores that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
     crossed = words.strip(" \ufe0f")[-1:] in _CROSSES or words.strip(" \ufe0f")[:1] in _CROSSES
     found = _label("".join(c for c in words if c not in _CROSSES) if crossed else words, labels, prefixes)
-    if crossed and not isinstance(found, Bad) and labels[found] >= 0.5:
+    if crossed and not isinstance(found, Bad) and is_positive(labels[found]):
         return Bad(Reason.OFF_SCALE, f"{words[:60]!r}: a cross beside {found}")
     return found
 
 
-def _label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...]) -> str | Bad:
+def _label(words: str, labels: LabelScores, prefixes: tuple[str, ...]) -> str | Bad:
     if not _struck(words):
         found = match(words, labels, prefixes)
         if found is not None:
@@ -224,7 +240,7 @@ def _label(words: str, labels: Mapping[str, float], prefixes: tuple[str, ...]) -
                 return value if isinstance(value, Bad) else str(int(value))
         cut = _tail_cut(words)
         if cut is not None and (not cut.aside or is_confidence(cut.aside)) and (found := match(cut.value, labels, prefixes)):
-            scale = Stated(found, tuple(name for name in labels if name != found), labels[found] >= 0.5)
+            scale = Stated(found, tuple(name for name in labels if name != found), is_positive(labels[found]))
             if _explains(cut, scale):
                 return found
     return _off(words, "label", ", ".join(labels))

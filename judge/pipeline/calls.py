@@ -280,7 +280,7 @@ class Caller:
         follow("ask_again" if unreadable else "force")
         again_key = self.key(again)
         reply, again_cached = await self._complete(again_key, again)
-        verdict = read_forced(reply, question) if again.structured is not None else read(reply, question)
+        verdict = read_forced(reply, question) if again.structured is not None else read(reply, question, again=True)
         second = self._call(
             again_key, again, reply, verdict if isinstance(verdict, Verdict) else outcome, turn, ask, again_cached
         )

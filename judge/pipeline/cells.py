@@ -28,13 +28,22 @@ def cell_of(asked: Asked, index: int, column: int, criterion: Criterion | None, 
     row = asked.calls[-1].order.index(index)
     score = outcome.scores[row][column]
     if score is None:
-        return Cell(None, NoVerdict(Reason.MISSING, f"the judge left out `{criterion.id}`" if criterion else "left out"))
+        return Cell(None, _no_score(outcome, criterion))
     expected = score if graded else outcome.expected
     if expected is not None and row and not graded:
         expected = 1.0 - expected if len(outcome.scores) == 2 else None
     if criterion is not None and criterion.negative:
         score, expected = 1.0 - score, None if expected is None else 1.0 - expected
     return Cell(score, None, expected, outcome.entropy, outcome.forced, variance=outcome.variance)
+
+
+def _no_score(outcome: Verdict, criterion: Criterion | None) -> NoVerdict:
+    """Why a cell of a verdict is empty: the judge abstained there, or left it out."""
+    if criterion is None:
+        return NoVerdict(Reason.MISSING, "left out")
+    if isinstance(outcome.value, dict) and criterion.id in outcome.value:
+        return NoVerdict(Reason.ABSTAINED, f"the judge says {outcome.value[criterion.id]} of `{criterion.id}`")
+    return NoVerdict(Reason.MISSING, f"the judge left out `{criterion.id}`")
 
 
 def is_positive(asked: Asked, index: int, criteria: Sequence[Criterion]) -> bool:

@@ -141,6 +141,11 @@ def _allowed(question: Question) -> str:
     kind = question.spec.kind
     if kind in ("label", "graded_choice"):
         return " or ".join(question.labels)
+    if kind == "first_error":
+        first = question.spec.base
+        return f"{first} to {first + max(1, question.steps) - 1}, or {question.spec.none}"
+    if kind == "scores" and question.labels:
+        return f"{' or '.join(question.labels)}, for each of {', '.join(question.names)}"
     if kind in ("score", "scores"):
         each = "" if kind == "score" else f" for each of {', '.join(question.names)}"
         return f"{'a whole number' if question.integer else 'a number'} from {question.lo:g} to {question.hi:g}{each}"

@@ -215,7 +215,6 @@ class RecipeSpec(Frozen):
             broken up, without blocks around them, and white space at both ends is kept.
         serves: The trained judges that this recipe is for.
         variants: Option -> value -> fields of this file that a run with that value has instead.
-        rubric: A rubric file of the folder, for runs and rows that bring none: the fixed aspects of a method.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
@@ -245,7 +244,6 @@ class RecipeSpec(Frozen):
     variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     serves: tuple[Checkpoint, ...] = ()
     needs: Needs = Needs()
-    rubric: str | None = Field(default=None, min_length=1)
 
     @field_validator("force", mode="before")
     @classmethod

@@ -13,10 +13,16 @@ from judge.errors import BadRecipe
 from judge.recipe.signal import Readout
 from judge.rubric.model import Frozen, Identifier
 
-VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria"]
+VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria", "first_error"]
+Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence", "angles"]
+Assigned = Literal["name", "place"]
+LabelScores = Mapping[str, float | None]
+"""Label -> score in [0, 1]; None: the judge abstains."""
+
+_SEVERAL = ("scores", "criteria")  # kinds with a value for each item, which may be told apart by place
+_OF_RESPONSE = ("{i}", "{L}")
 EXPECTED_KINDS = ("label", "score", "choice", "graded_choice")  # verdicts that name one value in one place
 MAX_LEVELS = 100  # of a scale of numbers that is treated as a list of values
-Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence"]
 
 
 class Range(Frozen):
@@ -32,6 +38,8 @@ class Range(Frozen):
     def _sound(self) -> Self:
         if not self.min < self.max:
             raise ValueError(f"min ({self.min}) must be below max ({self.max})")
+        if self.integer and (self.min != int(self.min) or self.max != int(self.max)):
+            raise ValueError(f"{self.min:g} to {self.max:g} holds fractions; add `integer: false`")
         return self
 
 
@@ -62,19 +70,29 @@ class VerdictSpec(Frozen):
     | `brackets` | `[[value]]` |
     | `boxed` | `\\boxed{value}` |
     | `tag` | `<MARKER>value</MARKER>` |
-    | `json` | an object with the key MARKER (criteria and scores: an object under that key) |
+    | `json` | an object with the key MARKER (criteria, scores: an object under that key; without a marker the object itself) |
     | `bare` | a line that is nothing but the value (MARKER is not used) |
     | `sentence` | MARKER is a sentence with a hole: `Therefore, {value} is better` |
+    | `angles` | `[[value]]` for the first of two responses, `<<value>>` for the second |
 
     Attributes:
-        marker: The word before the colon, the tag's name, or the JSON key.
-        labels: Label -> score in [0, 1] (`label`, `graded_choice`: score of the *first* response). For `label`, the word
-            `criterion` takes the labels of the criterion asked about.
+        marker: The word before the colon, the tag's name, or the JSON key. With `{i}` or `{L}` in it each response has a marker
+            of its own (`scores` as line, tag or json). Empty (null in YAML): the JSON object itself maps names or ids to values.
+        labels: Label -> score in [0, 1] (`label`, `graded_choice`: score of the *first* response; `scores`: of each response;
+            `criteria`: instead of the criteria's own), or null where a judge that says so abstains. The word `criterion` takes
+            the labels of the criterion asked about.
         range: Numbers allowed (`score`, `scores`). None takes the rubric's overall scale.
         names: What the responses are called in the prompt, `{i}` counting from 1 and `{L}` from A.
         tie: The label for "equally good"; None forbids ties.
         prefixes: Words a judge may write before a name or label, and which mean nothing (`Response A` is `A`).
         ranking: JSON key that holds the order, best first, checked against the scores (`scores` only).
+        ranks: What a list of a `ranking` holds: `order` (names, best first) or `places` (the rank of each response as shown).
+        by: How statements of `scores` and `criteria` belong to responses and criteria: by `name` (or id), or by `place`: the
+            first statement is of the first one.
+        after: The verdict section begins behind the last occurrence of this text.
+        until: The section ends at the first occurrence of this text behind its beginning.
+        none: What a judge of `first_error` states where no step is wrong.
+        base: Number of the first step (`first_error`).
         copied: The line on which the judge copies the words that it judged; None where the recipe has no such line.
     """
 
@@ -82,41 +100,61 @@ class VerdictSpec(Frozen):
 
     kind: VerdictKind
     form: Form = "line"
-    marker: str = Field(default="VERDICT", min_length=1, max_length=60)
-    labels: dict[str, float] | Literal["criterion"] | None = None
+    marker: str = Field(default="VERDICT", max_length=60)
+    labels: dict[str, float | None] | Literal["criterion"] | None = None
     range: Range | None = None
     names: str = "{L}"
     tie: str | None = None
     prefixes: tuple[str, ...] = ()
     ranking: str | None = None
+    ranks: Literal["order", "places"] = "order"
+    by: Assigned = "name"
+    after: str | None = Field(default=None, min_length=2, max_length=120)
+    until: str | None = Field(default=None, min_length=2, max_length=120)
+    none: str = Field(default="none", min_length=1, max_length=40)
+    base: Literal[0, 1] = 1
     copied: CopiedSpec | None = None
+
+    @field_validator("marker", mode="before")
+    @classmethod
+    def _without(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("none", mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("labels", mode="before")
     @classmethod
     def _floats(cls, value: Any) -> Any:
+        """Numbers as floats; `true` and `false` as JSON writes them."""
         if isinstance(value, dict):
-            return {str(k): float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
+            return {
+                (str(k).lower() if isinstance(k, bool) else str(k)): float(v)
+                if isinstance(v, int) and not isinstance(v, bool)
+                else v
+                for k, v in value.items()
+            }
         return value
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.kind in ("label", "graded_choice") and not self.labels:
-            raise ValueError(f"a {self.kind} verdict needs `labels`")
-        if isinstance(self.labels, dict) and any(not 0 <= v <= 1 for v in self.labels.values()):
-            raise ValueError("label scores lie in [0, 1]")
-        if self.kind in ("scores", "ranking") and self.form == "line":
-            raise ValueError(f"a {self.kind} verdict is written as json, boxed, brackets or tag")
-        if self.form in ("bare", "sentence") and self.kind in ("scores", "ranking", "criteria"):
-            raise ValueError(f"a {self.kind} verdict is not written as {self.form}: its items need a place of their own")
-        if (self.form == "sentence") != (self.marker.count("{value}") == 1):
-            raise ValueError("form `sentence`, and no other, has a marker with one `{value}` in it")
-        if self.form == "sentence" and not self.marker.replace("{value}", "").strip():
-            raise ValueError("a sentence needs words beside `{value}`; without any, the form is `bare`")
-        if self.ranking and (self.kind, self.form) != ("scores", "json"):
-            raise ValueError("`ranking` goes with kind scores and form json")
-        if self.copied is not None and self.copied.marker.casefold() == self.marker.casefold():
-            raise ValueError(f"`copied` and the verdict have the same marker, `{self.marker}`")
+        for wrong in (_labels_wrong, _form_wrong, _marker_wrong, _section_wrong):
+            why = wrong(self)
+            if why:
+                raise ValueError(why)
         return self
+
+    @property
+    def own_labels(self) -> dict[str, float | None]:
+        """The labels written in the recipe; empty where they come from the criterion, or there are none."""
+        return self.labels if isinstance(self.labels, dict) else {}
+
+    @property
+    def marked_each(self) -> bool:
+        """Whether each response or criterion has a marker of its own, beside the form `angles`."""
+        return not self.marker or (self.form != "sentence" and any(hole in self.marker for hole in _OF_RESPONSE))
 
     def response_names(self, count: int) -> tuple[str, ...]:
         """Names of the responses in the order shown.
@@ -128,9 +166,70 @@ class VerdictSpec(Frozen):
         return _names(self.names, count)
 
 
+def _labels_wrong(spec: VerdictSpec) -> str:
+    if spec.kind in ("label", "graded_choice") and not spec.labels:
+        return f"a {spec.kind} verdict needs `labels`"
+    scores = [score for score in spec.own_labels.values() if score is not None]
+    if any(not 0 <= score <= 1 for score in scores):
+        return "label scores lie in [0, 1]"
+    if spec.own_labels and not scores:
+        return "at least one label needs a score; null is for a judge that abstains"
+    if len(scores) < len(spec.own_labels) and spec.kind == "scores":
+        return "`scores` takes no abstaining label (null): what one response is worth says nothing without the others"
+    if spec.own_labels and spec.range is not None:
+        return "`labels` and `range` exclude each other"
+    return ""
+
+
+def _first(rules: tuple[tuple[bool, str], ...]) -> str:
+    return next((why for broken, why in rules if broken), "")
+
+
+def _form_wrong(spec: VerdictSpec) -> str:
+    kind, form, place = spec.kind, spec.form, spec.by == "place"
+    delimited = "is written as json, boxed, brackets or tag"
+    return _first((
+        (place and kind not in _SEVERAL, f"`by: place` is for {' and '.join(_SEVERAL)}; a {kind} verdict is one statement"),
+        (form == "angles" and (kind != "scores" or place), "form `angles` is for scores of two responses (`[[8]]`, `<<5>>`)"),
+        (kind == "ranking" and form in ("line", "bare", "sentence"), f"a ranking verdict {delimited}"),
+        (kind == "scores" and form == "line" and not (place or spec.marked_each),
+         f"a scores verdict {delimited}, or it has `by: place`, or a marker with `{{i}}` or `{{L}}` in it"),
+        (kind in _SEVERAL and form in ("bare", "sentence") and not place,
+         f"a {kind} verdict is not written as {form}: its items need a place of their own (`by: place`)"),
+        (bool(spec.ranking) and (kind, form) != ("scores", "json"), "`ranking` goes with kind scores and form json"),
+        (spec.ranks == "places" and kind != "ranking", "`ranks: places` is for kind ranking"),
+    ))  # fmt: skip
+
+
+def _marker_wrong(spec: VerdictSpec) -> str:
+    marker, form = spec.marker, spec.form
+    each = bool(marker) and spec.marked_each
+    return _first((
+        (not marker and not (form == "json" and spec.kind in _SEVERAL and spec.by == "name"),
+         "a marker is needed: only a json object of scores or criteria (by name) can do without"),
+        ((form == "sentence") != (marker.count("{value}") == 1),
+         "form `sentence`, and no other, has a marker with one `{value}` in it"),
+        (form == "sentence" and not marker.replace("{value}", "").strip(),
+         "a sentence needs words beside `{value}`; without any, the form is `bare`"),
+        (each and (spec.kind != "scores" or form not in ("line", "tag", "json") or spec.by == "place"),
+         "a marker for each response (`{i}`, `{L}`) goes with kind scores (by name) and form line, tag or json"),
+        (spec.copied is not None and spec.copied.marker.casefold() == marker.casefold(),
+         f"`copied` and the verdict have the same marker, `{marker}`"),
+    ))  # fmt: skip
+
+
+def _section_wrong(spec: VerdictSpec) -> str:
+    if spec.until is not None and spec.after is None:
+        return "`until` ends the section that `after` begins; give both"
+    for name, text in (("after", spec.after), ("until", spec.until)):
+        if text is not None and (text != text.strip() or not any(c.isalnum() for c in text) or "\n" in text):
+            return f"`{name}` is words on one line, without white space around them"
+    return ""
+
+
 @lru_cache(maxsize=1024)
 def _names(pattern: str, count: int) -> tuple[str, ...]:
-    return tuple(pattern.format(i=i + 1, L=_letter(i)) for i in range(count))
+    return tuple(pattern.replace("{i}", str(i + 1)).replace("{L}", _letter(i)) for i in range(count))
 
 
 def _letter(index: int) -> str:
@@ -143,19 +242,36 @@ class Question:
 
     Attributes:
         names: Names of the responses in the order shown; one for a pointwise call.
-        labels: Label -> stated score in [0, 1] (`label`, `graded_choice`); tie excluded.
+        labels: Label -> stated score in [0, 1], None where the judge abstains (`label`, `graded_choice`, `scores`); tie excluded.
         lo, hi, integer: Range of numbers (`score`, `scores`).
         criteria: Criterion id -> its labels (`criteria` only), in the order asked.
+        steps: How many steps are shown (`first_error`).
         material: The untrusted texts that the prompt quotes, so that a planted verdict can be told from the judge's own.
         readout: How the judge's probabilities are read, where they are the score; None: the stated verdict is.
     """
 
     spec: VerdictSpec
     names: tuple[str, ...] = ("A",)
-    labels: Mapping[str, float] = field(default_factory=dict)
+    labels: LabelScores = field(default_factory=dict)
     lo: float = 1.0
     hi: float = 5.0
     integer: bool = True
-    criteria: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    criteria: Mapping[str, LabelScores] = field(default_factory=dict)
+    steps: int = 0
     material: tuple[str, ...] = ()
     readout: Readout | None = None
+
+    @property
+    def markers(self) -> tuple[tuple[str, str], ...]:
+        """Each marker, and whose value stands behind it: a response's name or a criterion's id; empty where one serves all.
+
+        Example:
+            >>> Question(VerdictSpec(kind="scores", form="tag", marker="score_{L}"), names=("A", "B")).markers
+            (('score_A', 'A'), ('score_B', 'B'))
+        """
+        spec = self.spec
+        if not spec.marked_each:
+            return ((spec.marker, ""),)
+        if spec.marker:
+            return tuple(zip(_names(spec.marker, len(self.names)), self.names, strict=True))
+        return tuple((key, key) for key in (self.criteria if spec.kind == "criteria" else self.names))

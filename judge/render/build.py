@@ -18,7 +18,7 @@ from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
-from judge.recipe.verdict import Question
+from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
 from judge.render.environment import Templates
 from judge.render.quoting import Bare, Untrusted, boundary, disarm, image_line
@@ -85,6 +85,7 @@ class Builder:
         self._tokens = control_tokens
         self._kind = Bare if recipe.spec.exact else Untrusted
         self._break = verdict_breaker(None if recipe.spec.exact else recipe.spec.verdict)
+        self._own = tuple(recipe.spec.verdict.own_labels) if recipe.spec.mode == "checklist" else ()  # instead of the criteria's
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}
         self._templates = Templates(
@@ -112,7 +113,7 @@ class Builder:
             responses.append(untrusted(response, response=True, first_image=first))
             images += media(response)
 
-        scale = _scale_view(self._range(rubric))
+        scale = self._scale(rubric)
         values = {
             "prompt": untrusted(sample.prompt),
             "messages": _messages(sample.prompt, untrusted),
@@ -121,7 +122,7 @@ class Builder:
             "principle": untrusted(principle) if principle else None,
             "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
             "fields": {n: _field(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
-            "rubric": _rubric_view(rubric) if rubric else None,
+            "rubric": _rubric_view(rubric, self._own) if rubric else None,
             "scale": scale,
             "options": self.recipe.options,
             "criterion": None,
@@ -145,18 +146,20 @@ class Builder:
             if is_missing(sample.metadata.get(name)):
                 raise DataError(f"sample `{sample.id}`: {lacking_field(self.recipe.spec.name, name)}")
 
-    def _range(self, rubric: Rubric | None) -> Scale:
+    def _scale(self, rubric: Rubric | None) -> dict[str, Any]:
+        """The numbers a judge may give, as templates see them: the recipe's range, or else the rubric's scale."""
         given = self.recipe.spec.verdict.range
+        scale = rubric.scale if rubric else _DEFAULT_SCALE
         if given is None:
-            return rubric.scale if rubric else _DEFAULT_SCALE
-        anchored = rubric.scale if rubric and (rubric.scale.min, rubric.scale.max) == (given.min, given.max) else None
-        return anchored or Scale(kind="ordinal", min=int(given.min), max=int(given.max))
+            return {"min": scale.min, "max": scale.max, "anchors": _anchors(scale)}
+        same = rubric is not None and (scale.min, scale.max) == (given.min, given.max)
+        return {"min": _tidy(given.min), "max": _tidy(given.max), "anchors": _anchors(scale) if same else []}
 
-    def _labels(self, criterion: Criterion | None) -> Mapping[str, float]:
-        labels = self.recipe.spec.verdict.labels
-        if labels == "criterion":
-            return criterion.scale.labels if criterion else {}
-        return labels or {}
+    def _labels(self, criterion: Criterion | None) -> LabelScores:
+        """What may be said about one criterion, or of the whole response: the recipe's own labels come first."""
+        spec = self.recipe.spec.verdict
+        of_criterion = spec.labels == "criterion" or spec.kind == "criteria"
+        return spec.own_labels or (criterion.scale.labels if criterion and of_criterion else {})
 
     def messages(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> list[Message]:
         """The messages that a turn adds: its system message, if it opens a conversation with one, and its user message.
@@ -213,7 +216,7 @@ class Builder:
             values["responses"] = [{"name": n, "text": t} for n, t in zip(names, shown, strict=True)]
             values["response"] = shown[0]
         if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
-            values["criterion"] = _criterion_view(ask.criteria[0])
+            values["criterion"] = _criterion_view(ask.criteria[0], self._own)
             values["labels"] = list(self._labels(ask.criteria[0]))
         if ask.shift:
             values["labels"] = [*values["labels"][ask.shift :], *values["labels"][: ask.shift]]
@@ -230,7 +233,7 @@ class Builder:
             case, sample=sample, responses=responses, material=_material(sample), images=tuple(media(case.sample.prompt))
         )
 
-    def labels_of(self, ask: Ask) -> Mapping[str, float]:
+    def labels_of(self, ask: Ask) -> LabelScores:
         """The labels that one ask chooses from; empty where the verdict is none."""
         return self._labels(ask.criteria[0] if len(ask.criteria) == 1 else None)
 
@@ -260,15 +263,16 @@ class Builder:
         """What the reply of the last turn may say."""
         spec = self.recipe.spec.verdict
         criterion = ask.criteria[0] if len(ask.criteria) == 1 else None
-        span = self._range(case.rubric)
+        scale = case.values["scale"]
         return Question(
             spec=spec,
             names=spec.response_names(len(ask.order)),
-            labels=self._labels(criterion),
-            lo=float(spec.range.min if spec.range else span.min),
-            hi=float(spec.range.max if spec.range else span.max),
+            labels={} if spec.kind == "criteria" else self._labels(criterion),
+            lo=float(scale["min"]),
+            hi=float(scale["max"]),
             integer=spec.range.integer if spec.range else True,
-            criteria={c.id: c.scale.labels for c in ask.criteria} if spec.kind == "criteria" else {},
+            criteria={c.id: self._labels(c) for c in ask.criteria} if spec.kind == "criteria" else {},
+            steps=len(case.sample.steps),
             material=case.material,
             readout=self.recipe.spec.readout if self.recipe.spec.signal == "expected" else None,
         )
@@ -342,7 +346,7 @@ def _points(criterion: Criterion) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _criterion_view(criterion: Criterion) -> dict[str, Any]:
+def _criterion_view(criterion: Criterion, own: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         "id": criterion.id,
         "text": criterion.text,
@@ -351,23 +355,24 @@ def _criterion_view(criterion: Criterion) -> dict[str, Any]:
         "negative": criterion.negative,
         "importance": f"{criterion.importance:g}",
         "points": criterion.points if criterion.points is not None else _points(criterion),
-        "labels": list(criterion.scale.labels),
-        "anchors": _anchors(criterion.scale),
+        "labels": list(own or criterion.scale.labels),
+        "anchors": [] if own else _anchors(criterion.scale),  # of levels that the judge is not asked for
     }
 
 
 @lru_cache(maxsize=512)
-def _rubric_view(rubric: Rubric) -> dict[str, Any]:
+def _rubric_view(rubric: Rubric, own: tuple[str, ...] = ()) -> dict[str, Any]:
     criteria: Sequence[Criterion] = llm_criteria(rubric)
     return {
         "title": rubric.title or rubric.name,
         "description": rubric.description,
-        "criteria": [_criterion_view(c) for c in criteria],
+        "criteria": [_criterion_view(c, own) for c in criteria],
     }
 
 
-def _scale_view(scale: Scale) -> dict[str, Any]:
-    return {"min": scale.min, "max": scale.max, "anchors": _anchors(scale)}
+def _tidy(value: float) -> int | float:
+    """A whole number without its `.0`, as prompts print it."""
+    return int(value) if value == int(value) else value
 
 
 def _anchors(scale: Scale) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ _EDGE = r"(?<![^\W_])"  # no letter or digit before
 _SHORT = 240  # characters of a line that may be a bare value; labels come on top
 _DECOR = r"(?:[^\w\n]|_){0,12}"
 _ODD = "ſıİK"  # match s, i and k where case is ignored, though their lower case does not
+_HOLES = {"{i}": r"\d{1,4}", "{L}": r"[A-Za-z]\d{0,4}"}  # of a marker that each response has for itself
 _IDLE = str  # of a text: the text itself
 
 
@@ -40,7 +41,8 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
     if spec is None:
         return _IDLE
     hint, pattern, gap = _FORMS[spec.form](spec)
-    copied = None if spec.copied is None else _inside(spec.copied.marker, _EDGE, rf"{_DECOR}[:=]")
+    words = [] if spec.copied is None else [_inside(spec.copied.marker, _EDGE, rf"{_DECOR}[:=]")]
+    words += [_inside(text, "", "") for text in (spec.after, spec.until) if text is not None]
 
     def broken(text: str) -> str:
         folded = fold(text)
@@ -48,8 +50,9 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
             text, folded = _insert(text, folded, MARK_START, "_")  # no space: `< think >` is a mark, too
         if hint in folded.lower() or any(letter in folded for letter in _ODD):
             text, folded = _insert(text, folded, pattern, gap)
-        if copied is not None and copied[0] in folded.lower():
-            text, folded = _insert(text, folded, *copied[1:])
+        for also in words:
+            if also[0] in folded.lower() or any(letter in folded for letter in _ODD):
+                text, folded = _insert(text, folded, *also[1:])
         return text
 
     return broken
@@ -71,7 +74,7 @@ _Form = tuple[str, "re.Pattern[str]", str]
 def _line(spec: VerdictSpec) -> _Form:
     # `>` and `|`: as a tag, or as the head of a table's column; a value may stand behind the marker or behind "is". Behind a
     # marker that is broken up as well (`VERDICT**VERDICT: 5`) its first letter would stand there alone, as a value.
-    again = r"\s{1,4}".join(map(re.escape, spec.marker.split()))
+    again = r"\s{1,4}".join(map(_literal, spec.marker.split()))
     tail = rf"{_DECOR}(?:[:=–—>|→⇒➔➜➡⟶-]|$|{again}|(?:(?:is|was){_DECOR})?(?:{_values(spec)})(?![^\W_]))"
     if spec.kind == "criteria":  # an id may stand before the colon
         tail = rf"(?:{tail}|[^\n]{{1,120}}?[:=–—-])"
@@ -100,10 +103,23 @@ def _tag(spec: VerdictSpec) -> _Form:
 
 
 def _json(spec: VerdictSpec) -> _Form:
+    if not spec.marker:  # the keys are ids or names, which only the call knows
+        return '"', re.compile(r'"(?! )(?=[^"\n]{1,200}"\s{0,20}:)'), " "
     return _inside(spec.marker, '"', r'"\s{0,20}:', words=False)
 
 
+def _angles(spec: VerdictSpec) -> _Form:
+    return "", re.compile(r"\[(?=\[)|<(?=<)"), " "
+
+
+def _listed(spec: VerdictSpec) -> _Form:
+    """A list may be written in any format, a table included, so a short line becomes a quoted one, which no reader counts."""
+    return "", re.compile(r"^(?!> )(?=[^\n]{1,600}$)(?=[^\n]{0,600}?[^\s])", re.MULTILINE), "> "
+
+
 def _bare(spec: VerdictSpec) -> _Form:
+    if spec.by == "place":
+        return _listed(spec)
     words = [*(spec.labels if isinstance(spec.labels, dict) else ()), *spec.prefixes, spec.names, spec.tie or ""]
     limit = min(_SHORT + 4 * max(map(len, words)), 10_000)
     return "", re.compile(rf"^(?!\| )(?=[^\n]{{1,{limit}}}$)(?=[^\n]{{0,{limit}}}?[^\s])", re.MULTILINE), "| "
@@ -120,14 +136,32 @@ def _sentence(spec: VerdictSpec) -> _Form:
 
 _FORMS: dict[str, Callable[[VerdictSpec], _Form]] = {
     "line": _line, "brackets": _brackets, "boxed": _boxed, "tag": _tag, "json": _json, "bare": _bare, "sentence": _sentence,
+    "angles": _angles,
 }  # fmt: skip
 
 
 def _inside(marker: str, before: str, after: str, *, words: bool = True) -> _Form:
     """Break a marker behind its first character; behind a single one a dot, because readers skip spaces there."""
     parts = marker.split() if words else [marker]
-    first, rest = parts[0][0], [parts[0][1:], *parts[1:]]
-    tail = r"[ \t]{1,4}".join(map(re.escape, rest))
+    first, begun = _head(parts[0])
+    rest = [begun, *parts[1:]]
+    tail = r"[ \t]{1,4}".join(map(_literal, rest))
     gap = " " if rest[0] and not rest[0][0].isspace() else "·"
-    hint = parts[0].lower() if parts[0].isascii() else ""
-    return hint, re.compile(rf"{before}{re.escape(first)}(?!{gap})(?={tail}{after})", re.IGNORECASE | re.MULTILINE), gap
+    hint = parts[0].partition("{")[0].lower() if parts[0].isascii() else ""
+    return hint, re.compile(rf"{before}{first}(?!{gap})(?={tail}{after})", re.IGNORECASE | re.MULTILINE), gap
+
+
+def _head(word: str) -> tuple[str, str]:
+    """The pattern of a word's first character, which may be that of a response's name, and the rest of the word."""
+    for hole, pattern in _HOLES.items():
+        if word.startswith(hole):
+            return pattern, word[len(hole) :]
+    return re.escape(word[0]), word[1:]
+
+
+def _literal(words: str) -> str:
+    """A pattern of these words, with any response's number or letter where they have `{i}` or `{L}`."""
+    pattern = re.escape(words)
+    for hole, any_of in _HOLES.items():
+        pattern = pattern.replace(re.escape(hole), any_of)
+    return pattern

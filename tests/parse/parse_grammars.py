@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from judge.parse import read
+from judge.parse import format_verdict, read
+from judge.parse.format import wrap
 from judge.recipe.verdict import Form, Question, VerdictKind, VerdictSpec
 from judge.types import Completion, Verdict
 
@@ -24,21 +26,22 @@ class Grammar:
     passing: Any
     failing: Any
     off: str
+    variant: str = ""
 
     @property
     def id(self) -> str:
-        return f"{self.question.spec.kind}-{self.question.spec.form}"
+        return "-".join(filter(None, (self.question.spec.kind, self.question.spec.form, self.variant)))
 
 
 def question(kind: VerdictKind, form: Form = "line", **fields: Any) -> Question:
     """A question with plain defaults for its kind; `fields` go to `VerdictSpec` or `Question`."""
-    of_spec = {k: v for k, v in fields.items() if k in ("marker", "tie", "prefixes", "ranking", "range")}
+    of_spec = {k: v for k, v in fields.items() if k in VerdictSpec.model_fields and k != "labels"}
     of_question = {k: v for k, v in fields.items() if k not in of_spec}
     labels = of_question.get("labels", {"label": LABELS, "graded_choice": GRADES}.get(kind))
     marker = {"marker": SENTENCE} if form == "sentence" else {}
     spec = VerdictSpec(kind=kind, form=form, labels=labels, **marker | of_spec)
-    names = {"choice": 2, "graded_choice": 2, "scores": 3, "ranking": 3}.get(kind, 1)
-    defaults: dict[str, Any] = {"names": spec.response_names(names), "labels": labels or {}}
+    names = {"choice": 2, "graded_choice": 2, "scores": 2 if form == "angles" else 3, "ranking": 3}.get(kind, 1)
+    defaults: dict[str, Any] = {"names": spec.response_names(names), "labels": labels or {}, "steps": 4}
     if kind == "criteria":
         defaults["criteria"] = CRITERIA
     return Question(spec, **defaults | of_question)
@@ -52,7 +55,30 @@ _VERDICTS: dict[str, tuple[Any, Any, str]] = {
     "scores": ([5, 4, 1], [1, 2, 5], "5, 99, 1"),
     "ranking": ([0, 1, 2], [2, 1, 0], "A > Z > C"),
     "criteria": ({"facts": "MET", "style.2": "MET"}, {"facts": "UNMET", "style.2": "UNMET"}, "facts: GREAT, style.2: GREAT"),
+    "first_error": ("none", 1, "9"),
 }
+EACH = "score_{L}"
+SECTION = {"after": "[The Verdict]", "until": "[End of the Verdict]"}
+_VARIANTS: list[tuple[str, VerdictKind, Form, dict[str, Any]]] = [
+    ("each", "scores", "tag", {"marker": EACH}),
+    ("each", "scores", "line", {"marker": EACH}),
+    ("each", "scores", "json", {"marker": EACH}),
+    ("each-labels", "scores", "tag", {"marker": "resp_{L}_judge", "labels": LABELS}),
+    ("labels", "scores", "json", {"labels": LABELS}),
+    ("map", "scores", "json", {"marker": None}),
+    ("map", "criteria", "json", {"marker": None}),
+    *((("place"), "criteria", form, {"by": "place"}) for form in get_args(Form) if form != "angles"),
+    *((("place"), "scores", form, {"by": "place"}) for form in get_args(Form) if form != "angles"),
+    ("places", "ranking", "json", {"ranks": "places"}),
+    ("places", "ranking", "boxed", {"ranks": "places"}),
+    ("section", "label", "boxed", SECTION),
+    ("section", "choice", "line", SECTION),
+    ("section", "scores", "boxed", SECTION),
+    ("section", "criteria", "line", SECTION),
+    ("section-place", "criteria", "bare", {**SECTION, "by": "place"}),
+    ("abstain", "label", "boxed", {"labels": {**LABELS, "UNCLEAR": None}}),
+    ("minus-one", "first_error", "boxed", {"none": -1, "base": 0}),
+]
 
 
 def grammars() -> list[Grammar]:
@@ -64,28 +90,41 @@ def grammars() -> list[Grammar]:
                 asked = question(kind, form)
             except ValueError:
                 continue
-            found.append(Grammar(asked, *_VERDICTS[kind]))
-    return found
+            passing, failing, off = _VERDICTS[kind]
+            if form == "angles":
+                passing, failing = passing[:2], failing[:2]
+            found.append(Grammar(asked, passing, failing, off))
+    return [*found, *(_variant(*variant) for variant in _VARIANTS)]
+
+
+def _variant(name: str, kind: VerdictKind, form: Form, fields: dict[str, Any]) -> Grammar:
+    asked = question(kind, form, **fields)
+    passing, failing, off = _VERDICTS[kind]
+    if kind == "scores" and asked.labels:
+        passing, failing = ["CORRECT", "INCORRECT", "INCORRECT"], ["INCORRECT", "CORRECT", "CORRECT"]
+    if name == "minus-one":
+        passing, failing = "-1", 0
+    return Grammar(asked, passing, failing, off, name)
 
 
 def off_scale(grammar: Grammar) -> str:
     """A statement whose value is off the scale, written as `format_verdict` would."""
-    from judge.parse.format import format_verdict, wrap
-
-    spec = grammar.question.spec
+    spec, asked = grammar.question.spec, grammar.question
+    values: dict[str, Any] = {
+        "scores": ["99", "99", "1"][: len(asked.names)],
+        "criteria": {"facts": "GREAT", "style.2": "GREAT"},
+        "score": 11,
+        "first_error": 9,
+    }
+    if spec.kind in values and not (spec.form in ("boxed", "brackets", "tag") and grammar.off.count(",")):
+        return format_verdict(asked, values[spec.kind])
+    if spec.by == "place" or spec.marked_each or spec.form == "angles":
+        return format_verdict(asked, values[spec.kind])
     if spec.form == "json":
-        plain: Any = {
-            "scores": {"A": 5, "B": 99, "C": 1},
-            "ranking": ["A", "Z", "C"],
-            "criteria": {"facts": "GREAT", "style.2": "GREAT"},
-            "score": 11,
-        }.get(spec.kind, grammar.off)
-        import json
-
-        return json.dumps({spec.marker: plain})
-    if (spec.kind, spec.form) == ("criteria", "line"):
-        return format_verdict(grammar.question, {"facts": "GREAT", "style.2": "GREAT"})
-    return wrap(grammar.question, grammar.off)
+        plain: Any = {"ranking": ["A", "Z", "C"]}.get(spec.kind, grammar.off)
+        return json.dumps({spec.marker: [9, 9, 9] if spec.ranks == "places" else plain})
+    said = wrap(asked, grammar.off)
+    return "\n".join(filter(None, (spec.after, said, spec.until)))
 
 
 def stopped(text: str, **fields: Any) -> Completion:

@@ -65,7 +65,7 @@ def cpu(text: str, question) -> float:
 def test_linear_up_to_a_megabyte(grammar):
     """An answer that its judge quotes, or a judge in a loop, costs milliseconds."""
     question, own = grammar.question, format_verdict(grammar.question, grammar.failing)
-    made = [items(size, question.spec.marker.partition("{")[0] or "the", own) for size in SIZES]
+    made = [items(size, question.markers[0][0].partition("{")[0] or "the", own) for size in SIZES]
     allowed = [RATIO ** (large / small / 2) for small, large in pairwise(SIZES)]
     for name in made[0]:
         least, slow = LIMIT, set(range(len(allowed)))

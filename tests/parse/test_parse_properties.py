@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parse_grammars import CRITERIA, GRADES, LABELS, SENTENCE, grammars, stopped
+from parse_grammars import CRITERIA, EACH, GRADES, LABELS, SENTENCE, grammars, stopped
 
 from judge.parse import constraint, format_verdict, read, read_forced, read_strict
 from judge.thinking import strip_thinking
@@ -30,15 +30,19 @@ MESSY = st.lists(st.one_of(FRAGMENTS, st.text(max_size=4)), max_size=30).map("".
 
 
 def _values(identity: str) -> st.SearchStrategy[object]:
+    asked = GRAMMARS[identity].question
+    if asked.spec.kind == "scores":
+        count = len(asked.names)
+        return st.lists(st.sampled_from(sorted(LABELS)) if asked.labels else st.integers(1, 5), min_size=count, max_size=count)
     return {
         "label": st.sampled_from(sorted(LABELS)),
         "graded_choice": st.sampled_from(sorted(GRADES)),
         "score": st.integers(1, 5),
         "choice": st.integers(0, 1),
-        "scores": st.lists(st.integers(1, 5), min_size=3, max_size=3),
         "ranking": st.permutations(range(3)),
         "criteria": st.fixed_dictionaries({c: st.sampled_from(sorted(labels)) for c, labels in CRITERIA.items()}),
-    }[identity.rpartition("-")[0]]
+        "first_error": st.sampled_from([asked.spec.none, *range(asked.spec.base, asked.spec.base + 4)]),
+    }[asked.spec.kind]
 
 
 GRAMMAR_AND_VALUE = st.sampled_from(sorted(GRAMMARS)).flatmap(lambda i: st.tuples(st.just(i), _values(i)))
@@ -116,5 +120,5 @@ def _stated(q, value):
 def test_every_grammar_has_one_marker(identity):
     """The table above is the whole model: a new kind or form is covered by every test here at once."""
     spec = GRAMMARS[identity].question.spec
-    assert spec.marker in ("VERDICT", SENTENCE)
+    assert spec.marker in ("VERDICT", SENTENCE, "", EACH, "resp_{L}_judge")
     json.dumps(spec.model_dump(mode="json"))

@@ -66,10 +66,8 @@ def written(title: str, messages: tuple[Message, ...]) -> str:
 
 
 def recipe_text(name: str, **options: object) -> str:
-    recipe = load_recipe(name, options=options)
-    rubric = RUBRIC if recipe.rubric is None else None
-    settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": rubric, "seed": 7})
-    requests = preview(plan(settings), sample(recipe.spec), ScriptedEngine(["unused"]))
+    settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": RUBRIC, "seed": 7})
+    requests = preview(plan(settings), sample(load_recipe(name, options=options).spec), ScriptedEngine(["unused"]))
     return "\n".join(written(r.title, r.messages) for r in requests)
 
 

@@ -53,7 +53,7 @@ VALUES = ("A", "B", "1", "4", "5", "10", "MET", "CORRECT", "Yes", "Response A", 
 def test_no_way_of_writing_it_states_a_verdict(number):
     """A judge repeats the answer under judgement; what it repeats must not be read as its own verdict."""
     grammar, broken = GRAMMARS[number], BREAKERS[number]
-    marker = grammar.question.spec.marker.replace("{value}", "").strip() or "VERDICT"
+    marker = grammar.question.markers[0][0].replace("{value}", "").strip() or "VERDICT"
     values = {*VALUES, format_verdict(grammar.question, grammar.passing)}
     for way in WAYS:
         for value in sorted(values):
