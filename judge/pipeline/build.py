@@ -108,7 +108,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _check_group(settings, recipe)
     order = order_of(recipe, order)
     varies = votes.n > 1 or order.startswith("both") or recipe.spec.signal == "expected" or settings.top_logprobs > 0
-    check_shape(settings, rubric, recipe.spec.mode, varies=varies)
+    check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=str(recipe.spec.signal) == "steps")
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)

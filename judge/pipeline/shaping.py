@@ -56,37 +56,39 @@ def carried_columns(settings: RunSettings) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(dict.fromkeys([*([settings.reward.baselines] if settings.reward.baselines else []), *must])), tuple(may)
 
 
-def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, *, varies: bool = False) -> None:
+def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, *, varies: bool = False, steps: bool = False) -> None:
     """Refuse a chain that could not work on this run's rewards.
 
     Args:
+        steps: Whether the judge scores solution steps.
         varies: Whether the judge's rewards have a variance: over votes, orders, or its own probabilities.
 
     Raises:
         SettingsError: Naming the step.
     """
-    steps, reward = settings.reward.shape, settings.reward
+    chain, reward = settings.reward.shape, settings.reward
     if why := _no_criteria(settings):
-        problems = [Problem(place, f"takes scores of criteria, and {why}") for place, _ in _taken(steps)]
+        problems = [Problem(place, f"takes scores of criteria, and {why}") for place, _ in _taken(chain)]
         if problems:
             raise SettingsError(problems)
-    if mode != "checklist" and (idle := next((place for place, names in _taken(steps) if names is None), None)):
+    if mode != "checklist" and (idle := next((place for place, names in _taken(chain) if names is None), None)):
         raise SettingsError(f"{idle}: takes the scores of all criteria, and this recipe gives one grade; use a checklist recipe")
     known = _components(rubric, mode) if rubric is not None or mode != "checklist" else None
     without = {f"without {name}" for name in known} if known is not None and mode == "checklist" and len(known) > 1 else set()
-    without |= {need for need in needs(steps) if need.startswith("without ")} if known is None else set()
+    without |= {need for need in needs(chain) if need.startswith("without ")} if known is None else set()
     without |= {"variances"} if settings.panel is not None or varies else set()
-    check_chain(steps, has=(*BROUGHT, *without, *(("references",) if reward.baselines else ())), components=known)
-    if reward.baselines and "references" not in needs(steps):
+    without |= {"steps"} if steps else set()
+    check_chain(chain, has=(*BROUGHT, *without, *(("references",) if reward.baselines else ())), components=known)
+    if reward.baselines and "references" not in needs(chain):
         raise SettingsError("reward.baselines: no step of `reward.shape` uses reference rewards, so nothing would be judged")
     if reward.baselines and settings.group is not None:
         raise SettingsError("reward.baselines: baselines are judged one at a time, and `group` compares; leave one of them out")
     _check_replaced(settings)
     if reward.state is not None:
-        if not remembers(steps):
+        if not remembers(chain):
             raise SettingsError("reward.state: no step of `reward.shape` remembers anything from batch to batch; leave it out")
-        Memory.of(reward.state, step_names(steps))
-    low, high = span_of(steps)
+        Memory.of(reward.state, step_names(chain))
+    low, high = span_of(chain)
     if settings.no_verdict_constant is not None and not low <= settings.no_verdict_constant <= high:
         raise SettingsError(
             f"no_verdict_constant: {settings.no_verdict_constant:g} stands in for a missing reward after `reward.shape`, where"
@@ -265,6 +267,8 @@ class Shaping:
             "prompts": [sample.prompt_text for sample, _ in rows],
             "metadata": [sample.metadata for sample, _ in rows],
         }
+        if "steps" in wanted:
+            fields["steps"] = [step_scores(reward) for reward in rewards]
         if "answers" in wanted:
             fields["answers"] = [final_answer(sample.texts[index]) for sample, index in rows]
             fields["labels"] = [reference_answer(sample) for sample, _ in rows]
@@ -318,6 +322,17 @@ class Shaping:
                 f" them, not {found!r}"
             )
         return texts
+
+
+def step_scores(reward: Reward) -> tuple[float | None, ...]:
+    """Scores of the solution steps of one response in their order: its components `step_1`, `step_2` and so on.
+
+    Example:
+        >>> step_scores(Reward("a", 0, 0.5, components={"step_2": 0.5, "step_10": None, "step_1": 1.0, "other": 0.0}))
+        (1.0, 0.5, None)
+    """
+    numbers = sorted(int(name[5:]) for name in reward.components if name.startswith("step_") and name[5:].isdecimal())
+    return tuple(reward.components[f"step_{n}"] for n in numbers)
 
 
 def final_answer(text: str) -> str | None:

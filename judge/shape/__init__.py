@@ -28,6 +28,7 @@ from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, St
 from judge.shape.length import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
 from judge.shape.noise import FlipStep, PatternStep, RandomStep
 from judge.shape.objectives import ObjectivesStep
+from judge.shape.process import MinFormStep, ProfStep, RenormStep, ThoughtsStep
 from judge.shape.repair import RepairLabelStep
 from judge.shape.rubric_side import ContrastStep, InteractionStep, SaturationStep, VetoStep
 from judge.shape.scalar import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
@@ -55,18 +56,21 @@ __all__ = [
     "LaserDStep",
     "LaserStep",
     "LscStep",
+    "MinFormStep",
     "MinmaxStep",
     "ObjectivesStep",
     "OrderKept",
     "OverlongStep",
     "ParStep",
     "PatternStep",
+    "ProfStep",
     "QuantileStep",
     "QuantiseStep",
     "R3Step",
     "RandomStep",
     "RankStep",
     "RelevanceStep",
+    "RenormStep",
     "RepairLabelStep",
     "RepetitionStep",
     "RewardBatch",
@@ -78,6 +82,7 @@ __all__ = [
     "StdFloorStep",
     "StepKind",
     "StepsStep",
+    "ThoughtsStep",
     "TopStretchStep",
     "VerpoStep",
     "VetoStep",

@@ -22,6 +22,7 @@ from judge.shape import (
     length,
     noise,
     objectives,
+    process,
     repair,
     rubric_side,
     scalar,
@@ -37,6 +38,7 @@ from judge.shape.group import DitherStep, MinmaxStep, QuantileStep, RankStep, St
 from judge.shape.length import CrfStep, GrpoLambdaStep, LaserDStep, LaserStep, OverlongStep
 from judge.shape.noise import FlipStep, PatternStep, RandomStep
 from judge.shape.objectives import ObjectivesStep
+from judge.shape.process import MinFormStep, ProfStep, RenormStep, ThoughtsStep
 from judge.shape.repair import RepairLabelStep
 from judge.shape.rubric_side import ContrastStep, InteractionStep, SaturationStep, VetoStep
 from judge.shape.scalar import ClipStep, ContrastiveStep, LscStep, ParStep, QuantiseStep, StepsStep, TopStretchStep
@@ -82,13 +84,17 @@ ShapeStep = Annotated[
     | PatternStep
     | RepairLabelStep
     | CoRewardStep
-    | FuseStep,
+    | FuseStep
+    | MinFormStep
+    | RenormStep
+    | ThoughtsStep
+    | ProfStep,
     Field(discriminator="kind"),
 ]
 
 _FILES: tuple[dict[str, StepKind], ...] = (
     *(scalar.KINDS, group.KINDS, length.KINDS, text.KINDS, difficulty.KINDS, rubric_side.KINDS, form.KINDS),
-    *(objectives.KINDS, constrained.KINDS, beside.KINDS, noise.KINDS, repair.KINDS, views.KINDS),
+    *(objectives.KINDS, constrained.KINDS, beside.KINDS, noise.KINDS, repair.KINDS, views.KINDS, process.KINDS),
 )
 KINDS: dict[str, StepKind] = {name: kind for kinds in _FILES for name, kind in kinds.items()}
 
@@ -98,7 +104,7 @@ _MISSING = {
     "prompts": "the prompt of each response",
     "references": "rewards of reference responses, or `reference`",
     "correct": "which responses are correct, or `pass_at`: the reward from which one is",
-    "steps": "the scores of each response's solution steps",
+    "steps": "the scores of each response's solution steps (a recipe with `signal: steps`)",
     "metadata": "the metadata of each response",
     "components": "scores of single criteria",
     "answers": "the final answer of each response",

@@ -86,6 +86,13 @@ SPECS = [
     {"kind": "repair_label"},
     {"kind": "co_reward", "question": "question"},
     {"kind": "fuse", "least": 0.3},
+    {"kind": "min_form"},
+    {"kind": "min_form", "temperature": 0.0, "checked": 0.5},
+    {"kind": "renorm"},
+    {"kind": "renorm", "outcome": "reward"},
+    {"kind": "thoughts"},
+    {"kind": "prof", "keep": 2},
+    {"kind": "prof", "keep": 1, "outcome": "reward"},
 ]
 CASES = [(f"{spec['kind']}-{index}", STEP.validate_python(spec)) for index, spec in enumerate(SPECS)]
 TEXTS = ("", "so \\boxed{4}", "red red red red", "the answer is red", "你好 你好", "\\boxed{", "blue or green")

@@ -7,47 +7,10 @@ Shape (steps,) throughout, one response at a time. An absent step makes absent w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, floats, unit
-from judge.shape.noise import draws
-
-
-def min_form(steps: ArrayLike, temperature: float = 0.05) -> Floats:
-    """Weight each step's reward by how near it is to being the worst: r_i * softmax(-r / T)_i.
-
-    PURE (Cheng et al. 2025, "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for Reasoning",
-    arXiv:2504.15275). An ordinary trainer that sums these gets about the minimum; at T = 0 exactly.
-
-    PURE's process rewards are p(right) - p(wrong), in [-1, 1], at T = 0.1. The steps of this toolkit are in [0, 1], half as
-    wide, so T is 0.05 here: the same weights. `min_form(2 * steps - 1, 0.1)` gives PURE's own figures.
-
-    Args:
-        steps: Any finite rewards, of any scale; NaN for absent.
-        temperature: In the unit of the steps, at least 0. At 0 the worst steps share the minimum equally.
-
-    Returns:
-        Same shape; the sum lies between the least and the mean of the rewards. All NaN when one is absent: it might be the
-        worst.
-
-    Example:
-        >>> min_form([1.0, 0.2, 0.9], temperature=0.0)
-        array([0. , 0.2, 0. ])
-        >>> min_form([1.0, 0.2, 0.3]).round(3)  # weights exp(-16), 1, exp(-2) over their sum
-        array([0.   , 0.176, 0.036])
-    """
-    scores = floats(steps, 1, "steps")
-    if not temperature >= 0:
-        raise ValueError(f"temperature is {temperature:g}; it must not be negative")
-    if not scores.size or np.isnan(scores).any():
-        return np.full(len(scores), np.nan)
-    with np.errstate(over="ignore"):  # so far above the worst that its weight is 0
-        above = scores - scores.min()
-        weight = np.exp(-above / temperature) if temperature > 0 else (above == 0).astype(np.float64)
-    return np.asarray(scores * (weight / weight.sum()), dtype=np.float64)
 
 
 def min_returns(steps: ArrayLike) -> Floats:
@@ -64,30 +27,6 @@ def min_returns(steps: ArrayLike) -> Floats:
     """
     scores = floats(steps, 1, "steps")
     return np.asarray(np.minimum.accumulate(scores[::-1])[::-1], dtype=np.float64)
-
-
-def renorm(steps: ArrayLike, outcome: float | None) -> Floats:
-    """r_step + r_outcome - 1: half is taken off each, so that a good step of a failed attempt is not paid.
-
-    PPR (Xu et al. 2025, "Hybrid Reward Normalization for Process-supervised Non-verifiable Agentic Tasks",
-    arXiv:2509.25598), its ReNorm, as a public review of the paper describes it (1/2 off both rewards); we could not read the
-    formula itself.
-
-    Args:
-        steps: In [0, 1]; NaN for absent.
-        outcome: In [0, 1]; None or NaN when absent, which makes all steps absent.
-
-    Returns:
-        Same shape, in [-1, 1].
-
-    Example:
-        >>> renorm([1.0, 0.5], outcome=1.0), renorm([1.0, 0.5], outcome=0.0)
-        (array([1. , 0.5]), array([ 0. , -0.5]))
-    """
-    result = np.nan if outcome is None else float(outcome)
-    if result < 0 or result > 1:
-        raise ValueError(f"outcome is {result:g}, outside [0, 1]")
-    return np.asarray(unit(steps, name="steps") + result - 1, dtype=np.float64)
 
 
 def information_gain(answer_chance: ArrayLike, outcome: float | None = None) -> Floats:
@@ -158,31 +97,6 @@ def rollout_value(verdicts: ArrayLike, outcome: float | None) -> float:
         return float(outcome)
     share = np.arange(len(signs), 0, -1) / len(signs)
     return float((signs @ share + outcome) / len(signs))
-
-
-def mix_verifiable(
-    process: ArrayLike, outcomes: ArrayLike, questions: Sequence[str], *, share: float = 0.1, seed: int = 0
-) -> Floats:
-    """Process reward, plus the checked outcome for a small share of the questions.
-
-    PURE (arXiv:2504.15275): process rewards alone end in hacking, and answers checked for a tenth of the questions prevent it.
-    Ours: which questions those are follows from their text and the seed, so a question is checked for all its responses or none.
-
-    Args:
-        process: Folded step rewards (as of `min_form(...).sum()`), shape (responses,); NaN for absent.
-        outcomes: Checked outcome, same shape; NaN for absent, which makes the response of a checked question absent.
-        questions: One a response.
-        share: Of the questions to check, in [0, 1].
-        seed: Another seed checks others.
-
-    Example:
-        >>> mix_verifiable([0.25, 0.5], [1.0, np.nan], ["a", "b"], share=1.0)
-        array([1.25,  nan])
-    """
-    steps, checked = floats(process, 1, "process"), floats(outcomes, 1, "outcomes")
-    if not len(steps) == len(checked) == len(questions) or not 0 <= share <= 1:
-        raise ValueError(f"{len(steps)} process rewards, {len(checked)} outcomes, {len(questions)} questions; share is {share:g}")
-    return np.asarray(np.where(draws(questions, seed, "verifiable") < share, steps + checked, steps), dtype=np.float64)
 
 
 def critique_f1(matches: ArrayLike) -> float:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -101,62 +100,3 @@ def both_directions(forward: ArrayLike, backward: ArrayLike, *, gate: float = 0.
     if first.shape != second.shape or not 0 <= gate <= 1:
         raise ValueError(f"{len(first)} steps forward and {len(second)} backward; gate is {gate:g}")
     return np.asarray(gate * first + (1 - gate) * second[::-1], dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Thought:
-    """Neighbouring steps with the same verdict.
-
-    Attributes:
-        start: First step.
-        stop: One past the last.
-        correct: None where the judge gave no verdict.
-    """
-
-    start: int
-    stop: int
-    correct: bool | None
-
-
-def merge_thoughts(steps: ArrayLike, threshold: float = 0.5) -> tuple[Thought, ...]:
-    """Merge neighbouring steps of one verdict, so that cutting a text into more steps does not earn more.
-
-    TP-GRPO (He et al. 2025, "Good Learners Think Their Thinking", arXiv:2507.23317).
-
-    Example:
-        >>> [(t.start, t.stop, t.correct) for t in merge_thoughts([0.9, 0.8, 0.1, 0.7])]
-        [(0, 2, True), (2, 3, False), (3, 4, True)]
-    """
-    thoughts: list[Thought] = []
-    for position, score in enumerate(unit(steps, name="steps")):
-        correct = None if np.isnan(score) else bool(score >= threshold)
-        if thoughts and thoughts[-1].correct is correct:
-            thoughts[-1] = Thought(thoughts[-1].start, position + 1, correct)
-        else:
-            thoughts.append(Thought(position, position + 1, correct))
-    return tuple(thoughts)
-
-
-def thought_rewards(thoughts: tuple[Thought, ...], solved: bool, pass_rate: float) -> Floats:
-    """Reward of each thought, by how able the policy is at this question.
-
-    After TP-GRPO's capability-adaptive reward (arXiv:2507.23317), whose formula was not available to us. Ours: a right
-    thought in a failed solution earns 1 - pass rate (a weak policy is encouraged to go on), a wrong thought in a solved one
-    costs the pass rate (an able policy is made to stop wandering), and what agrees with the outcome earns or costs 1.
-
-    Args:
-        thoughts: Of one response.
-        solved: Whether its final answer is right.
-        pass_rate: Share of the group that solved the question, in [0, 1].
-
-    Returns:
-        Shape (thoughts,), in [-1, 1]; NaN for a thought without a verdict.
-
-    Example:
-        >>> thought_rewards(merge_thoughts([0.9, 0.1]), solved=False, pass_rate=0.25)
-        array([ 0.75, -1.  ])
-    """
-    if not 0 <= pass_rate <= 1:
-        raise ValueError(f"pass_rate is {pass_rate:g}, outside [0, 1]")
-    right, wrong = (1.0, -pass_rate) if solved else (1.0 - pass_rate, -1.0)
-    return np.array([np.nan if t.correct is None else right if t.correct else wrong for t in thoughts], dtype=np.float64)
