@@ -124,7 +124,10 @@ class Pipeline:
         if unseen:
             failure = NoVerdict(Reason.INVALID, unseen)
             return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
+        given = sample
         sample, thought = prepared(sample, self.thinking)
+        if self._spec.thinking == "keep":
+            thought = {i: flag for i, flag in thought.items() if flag.name != "thinking_stripped"}
         programs = self._programs if rubric is self.rubric else row_programs(sample, rubric)
         entries = [self._filter(sample, i, filters) for i in range(len(sample.responses))]
         for i, flag in thought.items():
@@ -143,7 +146,7 @@ class Pipeline:
         asks = self._asks([i for i in alive if i not in ruled], rubric)
         asks += [Ask((i,), (c,)) for i, criteria in unsure.items() for c in criteria]
         if asks:
-            case = self._fit(self.caller.builder.case(sample, rubric, self.principle), asks, work)
+            case = self._fit(self.case(given, rubric), asks, work)
             programs_only = {i: dict(cells) for i, cells in work.cells.items()}
             await self._ask_all(case, asks, work)
             if self.on_over_length == "truncate":
@@ -152,6 +155,11 @@ class Pipeline:
                 await self._prove_suspects(case, asks, work)
         rewards = (self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
         return tuple(replace(r, explanation=BY_RULE) if r.response_index in ruled and r.raw_reward == 1 else r for r in rewards)
+
+    def case(self, sample: Sample, rubric: Rubric | None) -> Case:
+        """A sample as the judge is shown it: the policy's thinking taken off or marked, or kept where the recipe wants it."""
+        shown = sample if self._spec.thinking == "keep" else prepared(sample, self.thinking)[0]
+        return self.caller.builder.case(shown, rubric, self.principle)
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
         """The reward of a response that never reaches the judge; None for one that does."""

@@ -31,6 +31,7 @@ class Preview:
     allowed: str
     turn: str
     judge: str = ""  # which one of several
+    scored: str | None = None  # a text whose probability is asked for, instead of a reply
 
 
 class Previewer:
@@ -91,7 +92,7 @@ def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
     out: list[Preview] = []
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.outlook(sample).asks:
-        case = pipeline.caller.builder.case(sample, rubric, plan.settings.principle)
+        case = pipeline.case(sample, rubric)
         written = plan.recipe.spec.signal in WRITTEN
         for each in (case,) if written else pipeline.caller.builder.by_reference(case):
             out += _asked(plan, pipeline, each, ask)
@@ -118,7 +119,8 @@ def _asked(plan: Plan, pipeline: Pipeline, case: Case, ask: Ask) -> list[Preview
             requests = [(requests[0][0], _allowed(builder.question(case, ask)))]
         who = caller.of_baseline if spec.likelihood is not None and turn.name == spec.likelihood.baseline else caller
         out += [
-            Preview(title, who.engine.model, r.messages, r.sampling, who.key(r), allowed, turn.name) for r, allowed in requests
+            Preview(title, who.engine.model, r.messages, r.sampling, who.key(r), allowed, turn.name, scored=r.scored)
+            for r, allowed in requests
         ]
         said = Said.after(conversation, begun, Completion(reply))
         outputs[turn.name] = begun + reply

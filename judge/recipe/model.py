@@ -215,6 +215,8 @@ class RecipeSpec(Frozen):
             broken up, without blocks around them, and white space at both ends is kept.
         serves: The trained judges that this recipe is for.
         variants: Option -> value -> fields of this file that a run with that value has instead.
+        thinking: `keep`: the judge is given each response with the policy's own thinking in it, as it was written, whatever the
+            run says; filters see only what follows. None: as the run says.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
@@ -232,6 +234,7 @@ class RecipeSpec(Frozen):
     source: SourceRef
     deviations: tuple[str, ...] = ()
     unit: Literal["rubric", "criterion"] = "rubric"
+    thinking: Literal["keep"] | None = None
     turns: tuple[Turn, ...] = Field(min_length=1)
     verdict: VerdictSpec = VerdictSpec(kind="score")
     sampling: SamplingSpec = SamplingSpec()
@@ -325,6 +328,11 @@ class RecipeSpec(Frozen):
         own = {"likelihood": Capability.SCORE_CONTINUATION, "scalar": Capability.RATE, "expected": Capability.TOP_LOGPROBS}
         signals = [own[self.signal]] if self.signal in own else []
         return tuple(dict.fromkeys((*self.needs.capabilities, *signals, *([Capability.PREFILL] if continues else []))))
+
+    @property
+    def parsed(self) -> bool:
+        """Whether a verdict is looked for in what the judge writes, so that a planted one could be taken for it."""
+        return self.signal in WRITTEN and not (self.signal == "expected" and self.readout.at == "first")
 
     def unreadable(self) -> str:
         """Why the verdict has no probabilities to read (`signal: expected`); empty where it has."""

@@ -84,7 +84,7 @@ class Builder:
         self.seed = seed
         self._tokens = control_tokens
         self._kind = Bare if recipe.spec.exact else Untrusted
-        self._break = verdict_breaker(None if recipe.spec.exact else recipe.spec.verdict)
+        self._break = verdict_breaker(recipe.spec.verdict if recipe.spec.parsed and not recipe.spec.exact else None)
         self._own = tuple(recipe.spec.verdict.own_labels) if recipe.spec.mode == "checklist" else ()  # instead of the criteria's
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}

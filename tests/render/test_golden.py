@@ -19,8 +19,9 @@ from judge.pipeline.preview import preview
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import RecipeSpec
 from judge.settings import RunSettings
-from judge.types import Message, Sample
+from judge.types import Capability, Message, Sample
 
+ENGINE = ScriptedEngine(["unused"], capabilities=frozenset(Capability))
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RUBRIC = {
     "name": "golden",
@@ -61,14 +62,15 @@ def sample(spec: RecipeSpec) -> Sample:
     )
 
 
-def written(title: str, messages: tuple[Message, ...]) -> str:
-    return "".join([f"===== {title}\n", *(f"----- {m.role}\n{m.content}\n" for m in messages)])
+def written(title: str, messages: tuple[Message, ...], scored: str | None = None) -> str:
+    text = [] if scored is None else [f"----- scored\n{scored}\n"]
+    return "".join([f"===== {title}\n", *(f"----- {m.role}\n{m.content}\n" for m in messages), *text])
 
 
 def recipe_text(name: str, **options: object) -> str:
     settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": RUBRIC, "seed": 7})
-    requests = preview(plan(settings), sample(load_recipe(name, options=options).spec), ScriptedEngine(["unused"]))
-    return "\n".join(written(r.title, r.messages) for r in requests)
+    requests = preview(plan(settings), sample(load_recipe(name, options=options).spec), ENGINE)
+    return "\n".join(written(r.title, r.messages, r.scored) for r in requests)
 
 
 def generator_text(method: str) -> str:
