@@ -16,6 +16,7 @@ from judge.recipe.model import RecipeSpec
 from judge.recipe.new import new_recipe
 
 WIDTH = 80  # characters of a line
+_BY_SIGNAL = ("top_logprobs", "score_continuation", "rate")  # capabilities that the signal tells already
 _LEAST = 9  # characters for what a recipe needs, whatever the names are
 _JUDGES = {"pointwise": "response", "verifier": "answer", "checklist": "criteria", "pairwise": "pair", "listwise": "list"}
 
@@ -48,7 +49,7 @@ def list_(
         (
             each["name"],
             each["judges"],
-            ", ".join((*each["needs"], *each["capabilities"])) or "-",
+            ", ".join((*each["needs"], *(c for c in each["capabilities"] if c not in _BY_SIGNAL))) or "-",
             each["signal"],
             each["calls"],
             each["source"]["paper"].removeprefix("arXiv:") or "-",

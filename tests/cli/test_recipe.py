@@ -69,7 +69,7 @@ def test_show(judge, name):
     out = judge("recipe", "show", name).out
     assert out.startswith(f"{name}: ")
     assert "source " in out
-    assert ".md.j2" in out
+    assert ".md.j2" in out or not load_recipe(name).templates
 
 
 def test_a_recipe_of_ones_own_is_tested_by_its_transcripts(judge, tmp_path):
