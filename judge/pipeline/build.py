@@ -90,7 +90,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
-    rubric = _rubric(settings, base)
+    rubric = _rubric(settings, base, recipe.rubric)
     recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
     order = settings.order or recipe.spec.order
@@ -214,17 +214,19 @@ def _responses(recipe: Recipe) -> str:
     return {"pairwise": "two", "listwise": "several"}.get(recipe.spec.mode, "one")
 
 
-def _rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
-    if settings.rubric is None:
+def _rubric(settings: RunSettings, base: Path | None, own: Rubric | None) -> Rubric | None:
+    """The run's rubric, or the one that the recipe brings."""
+    wanted = own if settings.rubric is None else settings.rubric
+    if wanted is None:
         return None
     rubric = (
-        settings.rubric
-        if isinstance(settings.rubric, Rubric)
-        else build_rubric(Source("settings: rubric", settings.rubric, {}))
-        if isinstance(settings.rubric, dict)
-        else rubric_from(settings.rubric, "settings: rubric")
-        if isinstance(settings.rubric, list)
-        else load_rubric(settings.rubric, base=base)
+        wanted
+        if isinstance(wanted, Rubric)
+        else build_rubric(Source("settings: rubric", wanted, {}))
+        if isinstance(wanted, dict)
+        else rubric_from(wanted, "settings: rubric")
+        if isinstance(wanted, list)
+        else load_rubric(wanted, base=base)
     )
     given = settings.reward.fold_fields
     if not given:

@@ -106,7 +106,7 @@ def _run(recipe: Recipe, transcript: Transcript) -> Result:
     seed = transcript.settings.get("seed", 0)
     script = Script(transcript, seed if isinstance(seed, int) else 0, forward)
     settings = {
-        "rubric": _RUBRIC if transcript.rubric is None else transcript.rubric,
+        "rubric": transcript.rubric or (_RUBRIC if recipe.rubric is None else None),
         **transcript.settings,
         "recipe": {"name": str(recipe.folder.resolve()), "options": dict(recipe.options)},
         "engine": {"kind": "scripted"},

@@ -15,12 +15,14 @@ from typing import Any
 
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.recipe.model import RecipeSpec
-from judge.rubric.model import content_hash
+from judge.rubric.load import read_rubric
+from judge.rubric.model import Rubric, content_hash
 from judge.shipped import shipped_dir
 from judge.yamlfile import Source, read_yaml, shown, validate
 
 _REFERENCE = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+['"]([^'"]+)['"]""")
 SHARED = "_shared"
+OWN_FILES = ("recipe.yaml", "transcripts.yaml")
 MAX_TEMPLATE = 262_144  # bytes of one file
 
 
@@ -32,12 +34,14 @@ class Recipe:
         templates: Template name -> source text, shared ones included.
         options: The recipe's options with the run's values filled in.
         folder: Where it came from, for messages.
+        rubric: The rubric that the folder brings, for runs and rows that name none.
     """
 
     spec: RecipeSpec
     templates: Mapping[str, str]
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     folder: Path = Path()
+    rubric: Rubric | None = None
 
     @cached_property
     def hash(self) -> str:
@@ -80,7 +84,20 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     chosen = _options(spec, options or {})
     spec = varied(source, spec, chosen)
     templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in turn.templates))
-    return Recipe(spec, templates, chosen, folder)
+    return Recipe(spec, templates, chosen, folder, _own_rubric(folder, spec))
+
+
+def _own_rubric(folder: Path, spec: RecipeSpec) -> Rubric | None:
+    """The rubric that stands in the recipe's folder, where the recipe names one."""
+    if spec.rubric is None:
+        return None
+    path, named_in = folder / spec.rubric, str(folder / "recipe.yaml")
+    if Path(spec.rubric).name != spec.rubric or not path.resolve().is_relative_to(folder.resolve()):
+        raise RecipeError(Problem(named_in, f"`rubric`: `{spec.rubric}` must be a file of this folder"))
+    if not path.is_file():
+        near = did_you_mean(spec.rubric, (p.name for p in folder.glob("*.yaml") if p.name not in OWN_FILES))
+        raise RecipeError(Problem(named_in, f"no rubric `{spec.rubric}` in this folder{near}"))
+    return read_rubric(path)[0]
 
 
 FIXED = ("name", "options", "variants", "serves")  # fields of a recipe that no option changes

@@ -217,6 +217,7 @@ class RecipeSpec(Frozen):
         variants: Option -> value -> fields of this file that a run with that value has instead.
         thinking: `keep`: the judge is given each response with the policy's own thinking in it, as it was written, whatever the
             run says; filters see only what follows. None: as the run says.
+        rubric: A rubric file of the folder, for runs and rows that bring none: the fixed aspects of a method.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
@@ -247,6 +248,7 @@ class RecipeSpec(Frozen):
     variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     serves: tuple[Checkpoint, ...] = ()
     needs: Needs = Needs()
+    rubric: str | None = Field(default=None, min_length=1)
 
     @field_validator("force", mode="before")
     @classmethod

@@ -34,6 +34,7 @@ MEANING = {
     "ask_again": "After which unreadable verdicts the judge is asked to state it once more.",
     "proof": "Behind which positive verdicts a program looks for copied words: `suspect` responses, or `always`.",
     "options": "Values for the templates (`options.NAME`); a run may set them.",
+    "rubric": "A rubric file of this folder, for runs and rows that bring none.",
     "needs": "What a sample (`sample`) or an engine (`capabilities`) must have; checked before anything is judged.",
 }
 _ELSE = "See docs/recipes.md."

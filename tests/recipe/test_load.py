@@ -177,6 +177,19 @@ def test_unknown_folder():
     assert str(caught.value) == "./nowhere: no such folder, or no recipe.yaml in it"
 
 
+def test_a_rubric_of_the_folder(folder):
+    """A method with fixed aspects brings them along; a run that names a rubric of its own replaces them."""
+    edit(folder / "recipe.yaml", "sampling: {temperature: 0}", "rubric: aspects.yaml")
+    assert message(folder) == "recipe.yaml: no rubric `aspects.yaml` in this folder"
+    (folder / "aspects.yaml").write_text("name: aspects\ncriteria:\n  - {id: sound, text: The response is sound., weight: 1}\n")
+    recipe = load_recipe(folder)
+    assert [c.id for c in recipe.rubric.criteria] == ["sound"]
+    assert plan(RunSettings.model_validate({"recipe": str(folder)})).rubric.name == "aspects"
+    assert plan(RunSettings.model_validate({"recipe": str(folder), "rubric": "helpfulness"})).rubric.name == "helpfulness"
+    edit(folder / "recipe.yaml", "rubric: aspects.yaml", "rubric: ../aspects.yaml")
+    assert message(folder) == "recipe.yaml: `rubric`: `../aspects.yaml` must be a file of this folder"
+
+
 def test_template_that_is_not_utf8(folder):
     """Mojibake would reach the judge unseen."""
     (folder / "plan.md.j2").write_bytes(b"caf\xe9")

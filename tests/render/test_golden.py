@@ -68,8 +68,10 @@ def written(title: str, messages: tuple[Message, ...], scored: str | None = None
 
 
 def recipe_text(name: str, **options: object) -> str:
-    settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": RUBRIC, "seed": 7})
-    requests = preview(plan(settings), sample(load_recipe(name, options=options).spec), ENGINE)
+    recipe = load_recipe(name, options=options)
+    rubric = RUBRIC if recipe.rubric is None else None
+    settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": rubric, "seed": 7})
+    requests = preview(plan(settings), sample(recipe.spec), ENGINE)
     return "\n".join(written(r.title, r.messages, r.scored) for r in requests)
 
 
