@@ -7,6 +7,7 @@ pair, the positions of the right ones of a list.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from judge.batch.layouts import Best
@@ -48,6 +49,26 @@ def preferred(label: Any, count: int, best: Best = "") -> Any:
     if count != 2 or isinstance(label, bool) or not isinstance(label, int | float) or is_missing(label):
         return None
     return _side(label, best)
+
+
+def truth_of(kept: Mapping[str, Any], index: int) -> float | None:
+    """What the label of a row says of one of its responses: 1 right (or the better one), 0 wrong; None where it says neither.
+
+    Args:
+        kept: `label` and `preferred`, as metadata of a sample has them.
+
+    Example:
+        >>> truth_of({"preferred": "B"}, 1), truth_of({"label": True}, 0), truth_of({"label": 0.7}, 0), truth_of({}, 0)
+        (1.0, 1.0, None, None)
+    """
+    better, label = kept.get("preferred"), kept.get("label")
+    if better in ("A", "B"):
+        return float("AB".index(better) == index)
+    if isinstance(better, list):
+        return float(index in better)
+    if isinstance(label, list) and index < len(label):
+        label = label[index]
+    return float(label) if isinstance(label, bool) or label in (0, 1) else None
 
 
 def _side(number: float, best: Best) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from judge.batch.labels import truth_of
 from judge.batch.store import Store
 from judge.reward.ensemble import Agreement, agreement_report
 
@@ -41,24 +42,13 @@ def panel_report(store: Store, judges: Sequence[str]) -> dict[str, Any]:
         own = [found.get(name) for name in judges]
         if sum(score is not None for score in own) >= _LEAST:
             scores.append([math.nan if score is None else score for score in own])
-            labels.append(_truth(json.loads(kept) if kept else {}, index))
+            truth = truth_of(json.loads(kept) if kept else {}, index)
+            labels.append(math.nan if truth is None else truth)
     if not scores:
         return {}
     known = int((~np.isnan(labels)).sum())
     report = agreement_report(np.array(scores).T, np.array(labels) if known else None)
     return _plain(report, judges) | {"responses": len(scores), "labels": known}
-
-
-def _truth(kept: Mapping[str, Any], index: int) -> float:
-    """1 for a response that its label calls right, 0 for one that it calls wrong; NaN where it says neither."""
-    better, label = kept.get("preferred"), kept.get("label")
-    if better in ("A", "B"):
-        return float("AB".index(better) == index)
-    if isinstance(better, list):
-        return float(index in better)
-    if isinstance(label, list) and index < len(label):
-        label = label[index]
-    return float(label) if isinstance(label, bool) or label in (0, 1) else math.nan
 
 
 def _plain(report: Agreement, judges: Sequence[str]) -> dict[str, Any]:

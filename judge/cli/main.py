@@ -42,6 +42,7 @@ COMMANDS = {
     "call": "call:call",
     "best-of-n": "select:best_of",
     "pairs": "select:pairs",
+    "judgements": "select:judgements",
     "rubric": "rubric:app",
     "recipe": "recipe:app",
     "models": "models:models",

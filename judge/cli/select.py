@@ -22,9 +22,10 @@ from judge.batch.select import (
 )
 from judge.batch.select.best import Ties
 from judge.batch.select.folder import By
+from judge.batch.select.judgements import judgement_pairs, judgement_rows
 from judge.batch.select.pairs import PairTies, Strategy
 from judge.batch.select.read import GroupBy, RunCandidates
-from judge.batch.select.report import best_facts, best_text, pair_facts, pair_text
+from judge.batch.select.report import best_facts, best_text, judgement_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
 from judge.cli.options import ConfigName, Map, SplitOption, notice
 from judge.errors import InputError
@@ -199,6 +200,38 @@ def pairs(
         if not made.pairs:
             raise _error(f"{output}: not written, since there is no pair")
         _write(pair_rows(made.pairs, messages=messages, confidence=None if seen is None else seen.confidence), output)
+
+
+def judgements(
+    run: Run,
+    output: OutputOption = None,
+    max_pairs: Annotated[int, typer.Option("--max-pairs", help="Most pairs of one request.", metavar="N", min=1)] = 1,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", help="Score from which a judgement of one response says that it is right.", min=0, max=1),
+    ] = 0.5,
+    as_json: AsJson = False,
+) -> None:
+    """Make preference pairs of judgements, to train the judge itself: a right and a wrong reply to the same request.
+
+    The run needs labels (column `label` of the data) and several votes, so that a request has several replies. Columns: prompt
+    (the judge's messages), chosen, rejected (its replies), id, row. Con-J (arXiv:2410.03742) trains a judge by DPO on such pairs.
+
+    \b
+    Examples:
+      judge run pairwise.yaml --data labelled.jsonl --output runs/a --set votes.n=8
+      judge judgements runs/a --output judgements.jsonl
+
+    Exit codes: 0 done, 2 wrong input, no label, or there is no pair, 4 cannot write.
+    """
+    if output is not None:
+        check_output(output, run, "")
+    found = judgement_pairs(run, threshold=threshold, most=max_pairs)
+    _print(found.facts(), judgement_text(found), as_json)
+    if output is not None:
+        if not found.pairs:
+            raise _error(f"{output}: not written, since no request has both a right and a wrong judgement; ask for more `votes`")
+        _write(judgement_rows(found.pairs), output)
 
 
 def _read(

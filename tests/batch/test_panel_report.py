@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from judge.batch.labels import preferred, truth_of
 from judge.types import Request, Sample
 from tests.batch_harness import run
 
@@ -64,9 +65,5 @@ def test_without_labels_agreement_is_all_there_is(tmp_path: Path):
 )
 def test_labels_of_several_responses(kept, paid):
     """Each response of a row has its own truth, in the forms that data sets have."""
-    from judge.batch.labels import preferred
-    from judge.batch.panel import _truth
-
     whole = {**kept, "preferred": preferred(kept["label"], 2)}
-    found = [_truth(whole, index) for index in range(2)]
-    assert [None if value != value else value for value in found] == paid  # NaN
+    assert [truth_of(whole, index) for index in range(2)] == paid

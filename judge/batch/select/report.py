@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from judge.batch.select.best import Expected, Selection
+from judge.batch.select.judgements import JudgementPairing
 from judge.batch.select.pairs import Pairing
 from judge.batch.select.read import RunCandidates
 from judge.batch.select.snapshot import Consistency
@@ -120,6 +121,15 @@ def pair_text(facts: Mapping[str, Any]) -> str:
         c = facts["consistency"]
         lines.append(f"the snapshot ranks alike to {c['mean']:.3f} ({c['measure']}, {c['groups']:,} groups): column `confidence`")
     return "\n".join(lines)
+
+
+def judgement_text(found: JudgementPairing) -> str:
+    """The table of `judge judgements`."""
+    lines = [_line("requests", found.requests), _line("with a label", found.labelled)]
+    if found.right is not None:
+        lines.append(f"{'judgements that are right':<26}{found.right:>10.1%}".replace("%", " %"))
+    lines.append(_line("all right or all wrong", found.one_sided, "no pair there"))
+    return "\n".join([*lines, _line("pairs", len(found.pairs))])
 
 
 def _heads(facts: Mapping[str, Any]) -> list[str]:
