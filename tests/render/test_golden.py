@@ -70,7 +70,8 @@ def written(title: str, messages: tuple[Message, ...], scored: str | None = None
 def recipe_text(name: str, **options: object) -> str:
     recipe = load_recipe(name, options=options)
     rubric = RUBRIC if recipe.rubric is None else None
-    settings = RunSettings.model_validate({"recipe": {"name": name, "options": options}, "rubric": rubric, "seed": 7})
+    given = {"recipe": {"name": name, "options": options}, "rubric": rubric, "seed": 7, "votes": 1}  # votes differ in their seeds
+    settings = RunSettings.model_validate(given)
     requests = preview(plan(settings), sample(recipe.spec), ENGINE)
     return "\n".join(written(r.title, r.messages, r.scored) for r in requests)
 
