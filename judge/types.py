@@ -360,6 +360,8 @@ class Reason(StrEnum):
     DROPPED = "dropped"  # a filter took the response out
     UNPROVED = "unproved"  # a positive verdict without the words of the response that would prove it
     CHECK_ERROR = "check_error"  # a programmatic check raised
+    NO_STEPS = "no_steps"  # the response has no step to judge
+    TOOL_ERROR = "tool_error"  # a tool that the judge called failed, and the recipe does not go on
     INVALID = "invalid"  # the row of the data set could not be read as a sample
 
 
@@ -493,6 +495,8 @@ class Reward:
         not_criteria: Components that are no criteria: judges of a panel, and wins over other members of a group (`vs:K`).
         explanation: How `raw_reward` was computed, one line a person can check.
         group: `group_key` of its sample.
+        spans: Where each step stands in the policy's own words, in characters, half-open (`signal: steps`); None for a step that
+            is not there word for word.
         stages: What became of it: the name of each shaping step (or of the policy that put a number in place of a missing
             reward) and the reward after it (None: missing).
     """
@@ -509,6 +513,13 @@ class Reward:
     group: str = ""
     stages: tuple[tuple[str, float | None], ...] = ()
     not_criteria: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int] | None, ...] = ()
+
+    @property
+    def steps(self) -> tuple[float | None, ...]:
+        """The scores of the response's steps in order, in [0, 1]; empty where the recipe does not judge steps."""
+        numbered = {n: name for name in self.components if (n := name.removeprefix("step_")) != name and n.isdecimal()}
+        return tuple(self.components[numbered[n]] for n in sorted(numbered, key=int))
 
     @property
     def criteria(self) -> Mapping[str, float | None]:

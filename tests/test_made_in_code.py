@@ -45,7 +45,7 @@ from judge.recipe.verdict import VerdictSpec
         pytest.param(
             lambda: RunSettings(engine={"kind": "vlm"}, seed=0.5),
             SettingsError,
-            "RunSettings: `engine`: no kind `vlm`; did you mean `vllm`? (known: vllm, openai, transformers, scripted)\n"
+            "RunSettings: `engine`: no kind `vlm`; did you mean `vllm`? (known: vllm, openai, transformers, scripted, none)\n"
             "RunSettings: `seed`: input should be a valid integer, not 0.5",
             id="all-mistakes-at-once",
         ),

@@ -239,6 +239,8 @@ def _engine(case: _Case) -> CheckAnswer:
             return f"`{engine.kind}` runs in a child process that sees no GPU: serve it, and use `kind: openai`", True
         many = case.layout.processes
         return f"`{engine.kind}` in the trainer's process" + (f": {many} copies of the judge, one a process" if many > 1 else "")
+    if engine.kind == "none":
+        return "none: the recipe is a program, and no model is asked"
     if not isinstance(engine, OpenAiSettings):
         return f"`{engine.kind}` gives the replies that the run settings hold: no model judges", True
     return _times(case, engine)

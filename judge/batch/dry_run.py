@@ -13,7 +13,7 @@ from judge.engine.models import EMBEDDED, embedded_dir
 from judge.errors import DataError, EngineError
 from judge.pipeline.build import Plan
 from judge.pipeline.preview import Previewer
-from judge.settings import EngineSettings, OpenAiSettings, ScriptedSettings
+from judge.settings import EngineSettings, NoEngineSettings, OpenAiSettings, ScriptedSettings
 from judge.types import Message, Sample
 
 MOST_ROWS = 1000  # that are rendered; more are scaled up from these
@@ -151,7 +151,10 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int | None = 
 
 def counter(settings: EngineSettings) -> tuple[CallCount, str]:
     """What counts tokens, and whose tokenizer it is: the judge's own where it is on this disk, else an estimate (no name)."""
-    if isinstance(settings, OpenAiSettings | ScriptedSettings) or importlib.util.find_spec("transformers") is None:
+    if (
+        isinstance(settings, OpenAiSettings | ScriptedSettings | NoEngineSettings)
+        or importlib.util.find_spec("transformers") is None
+    ):
         return _estimate, ""
     folder = embedded_dir(settings.model) if settings.model in EMBEDDED else Path(settings.model).expanduser()
     if not (folder / "config.json").is_file():  # a hub name may mean a download, which a dry run does not start

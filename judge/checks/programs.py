@@ -1,24 +1,31 @@
-"""Programmatic criteria: a criterion whose `check` names one of these costs no judge call.
+"""Programs that grade: a criterion whose `check` names one costs no judge call, and so does a recipe whose `program` does.
 
-A check gets the sample, the index of the response and the criterion's `args`, and returns a score in [0, 1] *as stated*
-(1: the criterion is met; for a pitfall, the fault is there), or None when it cannot tell.
+One type of function for both. It gets the sample, the index of the response and its arguments (the criterion's `args`, the
+recipe's `options`), and gives a score in [0, 1] *as stated* (1: the criterion is met; for a pitfall, the fault is there); or None
+when it cannot tell; or a `NoVerdict` that says why; or several scores by name, of which `overall` is the one that counts (without
+it, their mean).
 """
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from judge.checks.final import matches, repeats_question, states
-from judge.errors import RubricError, did_you_mean
+from judge.errors import RecipeError, RubricError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import PASSED, Criterion, Rubric
-from judge.types import Sample
+from judge.types import NoVerdict, Reason, Sample
 from judge.yamlfile import shown
 
-Check = Callable[[Sample, int, Mapping[str, Any]], float | None]
+ProgramScore = float | None | NoVerdict
+ProgramScores = ProgramScore | Mapping[str, float | None]
+Check = Callable[[Sample, int, Mapping[str, Any]], ProgramScores]
+OVERALL = "overall"  # among several scores, the one that counts
 
 
 def matches_reference(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -51,7 +58,7 @@ def _any_reference(
     return None if cannot_tell else 0.0
 
 
-def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
+def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float:
     """The response contains `text`; `ignore_case` (default true)."""
     needle, hay = str(args["text"]), sample.texts[index]
     return float(needle.casefold() in hay.casefold() if args.get("ignore_case", True) else needle in hay)
@@ -59,8 +66,7 @@ def contains(sample: Sample, index: int, args: Mapping[str, Any]) -> float | Non
 
 def excludes(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
     """The response does not contain `text`; `ignore_case` (default true)."""
-    found = contains(sample, index, args)
-    return None if found is None else 1.0 - found
+    return float(not contains(sample, index, args))
 
 
 def max_words(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
@@ -149,15 +155,72 @@ def _imported(criterion: Criterion) -> Check:
     if not callable(found):
         raise RubricError(f"criterion `{criterion.id}`: `{criterion.check}` is not callable")
 
-    def checked(sample: Sample, index: int, args: Mapping[str, Any]) -> float | None:
-        score = found(sample, index, args)
-        if score is None or (isinstance(score, int | float) and 0 <= score <= 1):  # NaN is not
-            return None if score is None else float(score)
+    def checked(sample: Sample, index: int, args: Mapping[str, Any]) -> ProgramScores:
+        given = found(sample, index, args)
+        if is_score(given):
+            return given  # type: ignore[no-any-return]  # just looked
         raise RubricError(
-            f"criterion `{criterion.id}`: check `{criterion.check}` gave {shown(score)} for sample `{sample.id}`; a check gives"
+            f"criterion `{criterion.id}`: check `{criterion.check}` gave {shown(given)} for sample `{sample.id}`; a check gives"
             " a score in [0, 1], or None when it cannot tell"
         )
 
+    return checked
+
+
+def is_score(value: Any) -> bool:
+    """Whether a value is what a program may give: a number in [0, 1] (NaN is none), None, a `NoVerdict`, or several by name."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(isinstance(k, str) and (v is None or _in_range(v)) for k, v in value.items())
+    return value is None or isinstance(value, NoVerdict) or _in_range(value)
+
+
+def _in_range(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def total(scores: ProgramScores) -> float | NoVerdict:
+    """The one score of what a program gave: `overall`, or the mean of several, of which none may be missing.
+
+    Example:
+        >>> total({"name": 1.0, "args": 0.5}), total({"overall": 0.2, "name": 1.0})
+        (0.75, 0.2)
+        >>> total({"name": 1.0, "args": None}).detail
+        'no score for args'
+    """
+    if isinstance(scores, Mapping):
+        counted = {OVERALL: scores[OVERALL]} if OVERALL in scores else scores
+        missing = [name for name, score in counted.items() if score is None]
+        if missing:
+            return NoVerdict(Reason.MISSING, f"no score for {', '.join(missing)}")
+        return math.fsum(score for score in counted.values() if score is not None) / len(counted)
+    if isinstance(scores, NoVerdict):
+        return scores
+    return NoVerdict(Reason.MISSING, "it cannot tell") if scores is None else float(scores)
+
+
+def find_program(name: str, options: Mapping[str, Any], recipe: str) -> Check:
+    """The program of a recipe: a registered one, or `package.module:name`; also of a function of (sample, index) alone.
+
+    Raises:
+        RecipeError: There is none of that name, or the recipe's options are not its arguments.
+    """
+    if ":" not in name:
+        if name not in CHECKS:
+            near = did_you_mean(name, CHECKS) or f"; known: {', '.join(CHECKS)}"
+            raise RecipeError(f"recipe `{recipe}`: no program `{name}`{near}")
+        for problem in _wrong_args(CHECKS[name], options):
+            raise RecipeError(f"recipe `{recipe}`: program `{name}` {problem.replace('args:', 'options:')}")
+        return CHECKS[name].run
+    found = imported(name, lambda why: RecipeError(f"recipe `{recipe}`: program `{name}` {why}"))
+    if not callable(found):
+        raise RecipeError(f"recipe `{recipe}`: program `{name}` is not callable")
+    try:
+        inspect.signature(found).bind(None, 0, options)
+    except TypeError:
+        return lambda sample, index, _: found(sample, index)
+    except ValueError:  # a built-in without a signature
+        pass
+    checked: Check = found
     return checked
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from judge.engine.none import NoEngine
 from judge.engine.protocol import Engine
-from judge.settings import EngineSettings, OpenAiSettings, ScriptedSettings, TransformersSettings, VllmSettings
+from judge.settings import EngineSettings, NoEngineSettings, OpenAiSettings, ScriptedSettings, TransformersSettings, VllmSettings
 
 
 def build_engine(settings: EngineSettings, progress: Callable[[str], None] | None = None) -> Engine:
@@ -21,6 +22,8 @@ def build_engine(settings: EngineSettings, progress: Callable[[str], None] | Non
         return TransformersEngine(**settings.model_dump(exclude={"kind"}), progress=progress)
     if isinstance(settings, OpenAiSettings):
         return _endpoint(settings)
+    if isinstance(settings, NoEngineSettings):
+        return NoEngine()
     assert isinstance(settings, ScriptedSettings)  # noqa: S101  # the only other kind
     from judge.engine.scripted import engine_of  # noqa: PLC0415  # as above
 

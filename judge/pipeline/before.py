@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from judge.checks.match import agrees
-from judge.checks.programs import COMPARISONS, Check, prepare
+from judge.checks.programs import COMPARISONS, Check, prepare, total
 from judge.conversation import opened_thinking, thinking_apart, without_opening, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.reward.assemble import Cell
@@ -114,9 +114,11 @@ def _program_cell(check: Check, sample: Sample, index: int, criterion: Criterion
         raise
     except Exception as why:  # noqa: BLE001  # a user's program may raise anything, and one response must not stop the run
         return Cell(None, NoVerdict(Reason.CHECK_ERROR, f"check `{criterion.check}`: {type(why).__name__}: {why}"))
-    if score is None:
-        return Cell(None, NoVerdict(Reason.MISSING, f"check `{criterion.check}` cannot tell"))
-    return Cell(1.0 - score if criterion.negative else score, None)
+    counted = total(score)
+    if isinstance(counted, NoVerdict):
+        detail = f"check `{criterion.check}` cannot tell" if score is None else f"check `{criterion.check}`: {counted.detail}"
+        return Cell(None, NoVerdict(counted.reason, detail))
+    return Cell(1.0 - counted if criterion.negative else counted, None)
 
 
 def cut(text: str, share: float) -> str:

@@ -24,8 +24,7 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
-from judge.settings import MemberSettings, RewardSettings, RunSettings
-from judge.settings.calibration import load_calibration
+from judge.settings import MemberSettings, NoEngineSettings, RewardSettings, RunSettings
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
@@ -88,10 +87,10 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     """
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
-    settings = _with_calibration(settings, base)
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
+    settings = _engine_for(recipe, settings)
     rubric = _rubric(settings, base, recipe.rubric)
     recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
@@ -102,15 +101,15 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         raise SettingsError(f"order `{settings.order}` is for pairwise recipes; `{recipe.spec.name}` is {recipe.spec.mode}")
     if recipe.spec.mode == "checklist" and rubric is not None and not rubric.criteria:
         raise SettingsError(f"rubric `{rubric.name}` has no criteria")
-    if recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
+    if recipe.spec.asks and recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
     if recipe.spec.mode != "checklist" and rubric is not None:
         _tell_idle(rubric, recipe)
     if settings.group is not None:
         _check_group(settings, recipe)
     order = order_of(recipe, order)
-    varies = votes.n > 1 or order.startswith("both") or recipe.spec.signal == "expected" or settings.top_logprobs > 0
-    check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=str(recipe.spec.signal) == "steps")
+    varies = votes.n > 1 or order.startswith("both") or recipe.spec.reads == "expected" or settings.top_logprobs > 0
+    check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=recipe.spec.signal == "steps")
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
@@ -120,7 +119,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
             f"votes: every turn of recipe `{recipe.spec.name}` has temperature 0, so {votes.n} votes are {votes.n} copies of one;"
             " set `sampling.temperature` above 0"
         )
-    sampling = (*sampling[:-1], read_out(sampling[-1], recipe, settings.top_logprobs))
+    sampling = (*sampling[:-1], *(read_out(s, recipe, settings.top_logprobs) for s in sampling[-1:]))
     panel, second = settings.panel, settings.second_opinion
     return Plan(
         settings,
@@ -135,12 +134,18 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     )
 
 
-def _with_calibration(settings: RunSettings, base: Path | None) -> RunSettings:
-    """The settings with the steps of their calibration file in front of the chain."""
-    if settings.calibration is None:
+def _engine_for(recipe: Recipe, settings: RunSettings) -> RunSettings:
+    """The settings of a recipe that asks no model: no engine is started for it, whatever the settings name."""
+    none = settings.engine.kind == "none"
+    if recipe.spec.asks and none:
+        raise SettingsError(f"recipe `{recipe.spec.name}` asks a model; set `engine`")
+    if recipe.spec.signal == "steps" and settings.on_over_length == "truncate":
+        raise SettingsError("`on_over_length: truncate` takes steps out of a response; leave it out with `signal: steps`")
+    if recipe.spec.asks or none:
         return settings
-    shape = (*load_calibration(settings.calibration, base).steps, *settings.reward.shape)
-    return settings.model_copy(update={"calibration": None, "reward": settings.reward.model_copy(update={"shape": shape})})
+    if "engine" in settings.model_fields_set:
+        logger.info("recipe `%s` is a program and asks no model: `engine` is not started", recipe.spec.name)
+    return settings.model_copy(update={"engine": NoEngineSettings()})
 
 
 def _importable(folder: Path) -> None:
@@ -180,7 +185,7 @@ def _check_group(settings: RunSettings, recipe: Recipe) -> None:
 def _check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
     """Refuse to join probabilities that nobody reports, or that a panel has folded away."""
     where = "group: `join: log_odds` reads the judge's probabilities at its verdict"
-    if not settings.top_logprobs and recipe.spec.signal != "expected":
+    if not settings.top_logprobs and recipe.spec.reads != "expected":
         raise SettingsError(f"{where}; set `top_logprobs: 20` or `signal: expected`")
     if recipe.spec.verdict.kind != "choice":
         raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
@@ -196,7 +201,6 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
                 "panel": None,
                 "second_opinion": None,
                 "group": None,
-                "calibration": None,
                 "reward": _own_fold(settings),
                 **_NO_POLICY,
                 **member.given,
@@ -294,7 +298,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
             f"recipe `{spec.name}`{signal} needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
         )
     sampling = plan.sampling
-    if spec.signal == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
+    if spec.reads == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
         sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=beside(plan.recipe, plan.settings.top_logprobs)))
     builder = Builder(
         plan.recipe,
@@ -318,7 +322,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
 
 def check_logprobs(plan: Plan, engine: Engine) -> None:
     """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
-    kind, signal = plan.recipe.spec.verdict.kind, plan.recipe.spec.signal
+    kind, signal = plan.recipe.spec.verdict.kind, plan.recipe.spec.reads
     if signal not in WRITTEN:
         raise SettingsError(f"`top_logprobs` is for written verdicts; recipe `{plan.recipe.spec.name}` has signal `{signal}`")
     if kind not in EXPECTED_KINDS:

@@ -95,11 +95,11 @@ class Caller:
         self._baseline = None if baseline is None else Caller(builder, baseline, sampling, journal)
         self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
         self._flight = Flight(MEMO_SIZE)
-        self.room = max(s.max_tokens for s in self._sampling)  # tokens a call needs besides its prompt
+        self.room = max((s.max_tokens for s in self._sampling), default=0)  # tokens a call needs besides its prompt
 
     async def ask(self, case: Case, ask: Ask) -> Asked:
         """Go through the turns of one ask. Raises only errors that end the run."""
-        if self.recipe.spec.signal in WRITTEN:
+        if self.recipe.spec.reads in WRITTEN:
             return await self._go(case, ask, prior=False)
         found = await measure(self, case, ask)
         return Asked(found.outcome, found.calls)
@@ -148,9 +148,9 @@ class Caller:
     async def ask_votes(self, case: Case, asks: Sequence[Ask]) -> list[Asked]:
         """Ask the same question once a vote. Single-turn votes share one prefill."""
         first = asks[0]
-        place = (first.order, first.shift)
-        several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self.recipe.spec.signal in WRITTEN
-        if not several or any((a.order, a.shift) != place for a in asks):
+        place = (first.order, first.shift, first.backwards)
+        several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self.recipe.spec.reads in WRITTEN
+        if not several or any((a.order, a.shift, a.backwards) != place for a in asks):
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]
         messages, begun = opened(self.builder, case, turn, first, {}, Said())

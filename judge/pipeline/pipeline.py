@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from judge.checks.match import agrees
-from judge.checks.programs import COMPARISONS, Check, prepare
+from judge.checks.programs import COMPARISONS, OVERALL, Check, find_program, prepare
 from judge.conversation import mapped, own_words
 from judge.errors import DataError
 from judge.filters.intake import FilterResult, Intake
@@ -23,9 +23,21 @@ from judge.pipeline.before import cut, kept_share, prepared, row_programs, run_p
 from judge.pipeline.calls import Asked, Caller
 from judge.pipeline.cells import calls_in_order, cell_of, combine, in_rubric_order, is_positive, unfounded
 from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule, explained
+from judge.pipeline.steps import (
+    NO_STEPS,
+    fold_of,
+    program_fold,
+    program_steps,
+    run_program,
+    spans_of,
+    step_asks,
+    step_names,
+    turned,
+)
 from judge.recipe.model import Order, Votes
+from judge.recipe.steps import STEP
 from judge.render.build import Ask, Case, lacking, llm_criteria
-from judge.reward.assemble import Cell, assemble
+from judge.reward.assemble import Cell, FoldScores, assemble
 from judge.reward.fold import decided, own_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import FilterSettings
@@ -38,8 +50,9 @@ WHAT = {
     "expected": "the mean of the scale under the judge's probabilities",
     "likelihood": "how likely the judge finds the scored text",
     "scalar": "the number of the reward-model head",
+    "program": "the program's score",
+    "steps": "the steps' scores",
 }
-OVERALL = "overall"  # name of the one component of a recipe that does not ask per criterion
 
 
 @dataclass(slots=True)
@@ -56,6 +69,7 @@ class _Work:
     calls: dict[int, list[Call]] = field(default_factory=dict)
     flags: dict[int, list[Flag]] = field(default_factory=dict)
     positive: dict[int, tuple[tuple[str, int], Asked]] = field(default_factory=dict)
+    folds: dict[int, FoldScores] = field(default_factory=dict)  # of a program's scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +120,11 @@ class Pipeline:
         self._fold_fields = dict(fold_fields or {})
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
-        self._expected = self._spec.signal == "expected"
+        self._expected = self._spec.reads == "expected"
         self._intake = Intake(filters, self._spec.mode)
         self._prover = Prover(caller)
+        self._steps = self._spec.steps
+        self._program = find_program(self._spec.program, caller.recipe.options, self._spec.name) if self._spec.program else None
         self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
 
     async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
@@ -126,6 +142,7 @@ class Pipeline:
             return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
         given = sample
         sample, thought = prepared(sample, self.thinking)
+        shown = given if self._spec.thinking == "keep" else sample
         if self._spec.thinking == "keep":
             thought = {i: flag for i, flag in thought.items() if flag.name != "thinking_stripped"}
         programs = self._programs if rubric is self.rubric else row_programs(sample, rubric)
@@ -143,8 +160,13 @@ class Pipeline:
         ruled = self._ruled(sample, alive, entries) if filters else frozenset[int]()
         for i in ruled:
             work.cells[i][OVERALL] = [Cell(1.0)]
-        asks = self._asks([i for i in alive if i not in ruled], rubric)
+        asks = self._asks([i for i in alive if i not in ruled], rubric, shown) if self._spec.asks else []
         asks += [Ask((i,), (c,)) for i, criteria in unsure.items() for c in criteria]
+        if self._program is not None:
+            await asyncio.gather(*(self._run_program(shown, i, work) for i in alive if i not in ruled))
+        elif self._steps is not None:
+            for i in set(alive) - {ask.order[0] for ask in asks} - ruled:
+                work.cells[i][OVERALL] = [Cell(None, NO_STEPS)]
         if asks:
             case = self._fit(self.case(given, rubric), asks, work)
             programs_only = {i: dict(cells) for i, cells in work.cells.items()}
@@ -153,7 +175,9 @@ class Pipeline:
                 work = await self._shrink(case, asks, work, programs_only)
             if suspects and not self._prover.copies:
                 await self._prove_suspects(case, asks, work)
-        rewards = (self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses)))
+        rewards = [self._reward(sample, i, rubric, entries, work) for i in range(len(sample.responses))]
+        if self._steps is not None:
+            rewards = [replace(r, spans=spans_of(given, shown, i, self._steps)) for i, r in enumerate(rewards)]
         return tuple(replace(r, explanation=BY_RULE) if r.response_index in ruled and r.raw_reward == 1 else r for r in rewards)
 
     def case(self, sample: Sample, rubric: Rubric | None) -> Case:
@@ -177,7 +201,7 @@ class Pipeline:
         ruled = self._ruled(sample, alive, entries)
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
-        asks = self._asks([i for i in alive if i not in ruled], rubric)
+        asks = self._asks([i for i in alive if i not in ruled], rubric, sample) if self._spec.asks else []
         spread = [o for ask in asks for vote in range(self.votes.n) for o in self._orders(case, replace(ask, vote=vote))]
         compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.unit == "criterion" else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
@@ -248,8 +272,20 @@ class Pipeline:
 
     # ---- what to ask -------------------------------------------------------------------------------------------
 
-    def _asks(self, alive: Sequence[int], rubric: Rubric | None) -> list[Ask]:
+    async def _run_program(self, sample: Sample, index: int, work: _Work) -> None:
+        assert self._program is not None  # noqa: S101  # the caller looked
+        name, options = str(self._spec.program), self.caller.recipe.options
+        if self._steps is not None:
+            work.cells[index] |= await program_steps(name, self._program, sample, index, options, self._steps)
+            return
+        cells = await run_program(name, self._program, sample, index, options)
+        work.cells[index] |= cells
+        work.folds[index] = program_fold(tuple(cells))
+
+    def _asks(self, alive: Sequence[int], rubric: Rubric | None, sample: Sample) -> list[Ask]:
         """One ask for each question; votes and orders are spread later."""
+        if self._steps is not None:
+            return [a for i in alive for a in step_asks(i, len(self.caller.builder.steps_of(sample, i)), self._steps)]
         mode, criteria = self._spec.mode, llm_criteria(rubric)
         if mode == "pairwise":
             return [Ask((0, 1))] if len(alive) == 2 else []
@@ -292,7 +328,7 @@ class Pipeline:
                 answers = [await self._proved(case, ask, a, work) for a in answers]
             cells = self._record(case, ask, list(answers), work)
             seen.append(cells[0].score if len(cells) == 1 else None)
-            several = len(cells) > 1 and self._spec.mode == "checklist"
+            several = len(cells) > 1 and (self._spec.mode == "checklist" or self._steps is not None)
             if not several and decided([c.score for c in self._column(ask, work)], self.votes.n):
                 return
 
@@ -330,6 +366,8 @@ class Pipeline:
         """The orders in which one vote shows the responses."""
         if self.order in ("both_mean", "both_agree"):
             return [ask, replace(ask, order=tuple(reversed(ask.order)))]
+        if self._steps is not None and self._steps.backwards == "both":
+            return [ask, turned(ask)]
         if self._expected and self._spec.readout.rotate:
             return self._rotated(ask)
         if self.order == "shuffle_per_vote" and len(ask.order) > 1:
@@ -362,7 +400,7 @@ class Pipeline:
         for index in ask.order:
             for column, criterion in enumerate(components):
                 cell = combine(
-                    [cell_of(a, index, column, criterion, graded=self._expected) for a in answers],
+                    [cell_of(a, index, self._column_in(a, column, criterion), criterion, graded=self._expected) for a in answers],
                     self.order,
                     graded=self._expected,
                 )
@@ -373,6 +411,14 @@ class Pipeline:
                 work.cells[index].setdefault(criterion.id if criterion else OVERALL, []).append(cell)
                 out.append(cell)
         return out
+
+    def _column_in(self, answer: Asked, column: int, criterion: Criterion | None) -> int:
+        """Where one reply speaks of a criterion: one that read the steps backwards speaks of the last first."""
+        if self._steps is None or criterion is None or not answer.calls:
+            return column
+        if self._spec.verdict.kind == "first_error":  # its cells are in the order of the text
+            return int(criterion.id.removeprefix(STEP)) - 1
+        return answer.calls[-1].criteria.index(criterion.id)
 
     def _note_positive(self, ask: Ask, answer: Asked, work: _Work) -> None:
         """Keep the first positive verdict on a suspected response, whichever came in first."""
@@ -396,14 +442,17 @@ class Pipeline:
             sample_id=sample.id,
             group=sample.group_key,
             response_index=index,
-            cells=in_rubric_order(work.cells[index], rubric),
+            cells=_steps_in_order(work.cells[index]) if self._steps else in_rubric_order(work.cells[index], rubric),
             calls=calls_in_order(work.calls.get(index, []), rubric),
             flags=[*entry.flags, *work.flags.get(index, [])],
             rubric=rubric,
             per_criterion=self._spec.mode == "checklist",
             votes=self.votes,
             what=WHAT[self._spec.signal],
+            fold=work.folds.get(index) or (fold_of(self._steps) if self._steps else None),
         )
+        if self._program is not None and OVERALL in reward.components and len(reward.components) > 1:
+            reward = replace(reward, not_criteria=(OVERALL,))
         if index not in work.suspects:
             return reward
         outcome = work.positive[index][1].outcome if index in work.positive else None
@@ -482,6 +531,11 @@ class Pipeline:
         ask = max(asks, key=lambda a: len(a.criteria[0].text) if a.criteria else 0)
         spoken = dict.fromkeys((t.name for t in self._spec.turns), "")  # what earlier turns will say is not known
         return self.caller.engine.count_tokens(self.caller.builder.messages(case, turn, ask, spoken))
+
+
+def _steps_in_order(cells: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
+    """Steps in the order of the text, whichever was answered first; other components behind them."""
+    return {**{name: cells[name] for name in step_names(cells)}, **cells}
 
 
 def _has_parts(sample: Sample) -> bool:

@@ -93,7 +93,7 @@ def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.outlook(sample).asks:
         case = pipeline.case(sample, rubric)
-        written = plan.recipe.spec.signal in WRITTEN
+        written = plan.recipe.spec.reads in WRITTEN
         for each in (case,) if written else pipeline.caller.builder.by_reference(case):
             out += _asked(plan, pipeline, each, ask)
     return out

@@ -38,7 +38,7 @@ class Prover:
         self._none = NONE if copied is None else copied.none
         self.copies = copied is not None
         self.always = spec.proof == "always"
-        self.possible = spec.mode not in COMPARING and spec.signal in WRITTEN
+        self.possible = spec.mode not in COMPARING and spec.reads in WRITTEN
 
     async def proved(self, asked: Asked, view: ResponseView, *, suspect: bool) -> Asked:
         """A positive verdict with its proof checked: itself, or what it comes to without one.

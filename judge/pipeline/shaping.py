@@ -9,7 +9,6 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 from judge.checks.match import normalise, number
@@ -33,7 +32,7 @@ from judge.shape import (
     span_of,
     step_names,
 )
-from judge.types import Flag, Reward, Sample
+from judge.types import Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them
 BROUGHT = ("texts", "prompts", "metadata", "lengths", "answers", "labels", "columns")  # what every batch can bring
@@ -251,11 +250,7 @@ class Shaping:
         self.notes = shaped.notes
         columns = [(name, values.tolist()) for name, values in shaped.trace[1:]]
         return [
-            replace(
-                r,
-                stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)),
-                flags=(*r.flags, *_too_unsure(columns, i)),
-            )
+            replace(r, stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)))
             for i, r in enumerate(rewards)
         ]
 
@@ -336,8 +331,7 @@ def step_scores(reward: Reward) -> tuple[float | None, ...]:
         >>> step_scores(Reward("a", 0, 0.5, components={"step_2": 0.5, "step_10": None, "step_1": 1.0, "other": 0.0}))
         (1.0, 0.5, None)
     """
-    numbers = sorted(int(name[5:]) for name in reward.components if name.startswith("step_") and name[5:].isdecimal())
-    return tuple(reward.components[f"step_{n}"] for n in numbers)
+    return reward.steps
 
 
 def final_answer(text: str) -> str | None:
@@ -368,14 +362,6 @@ def _variance(reward: Reward) -> float | None:
         return reward.uncertainty.variance
     spread = gap / 2 if spread is None and gap is not None else spread
     return spread**2 if spread is not None else 0.0 if not reward.calls else None
-
-
-def _too_unsure(columns: Sequence[tuple[str, Sequence[float]]], row: int) -> Sequence[Flag]:
-    """A flag for a reward that a step `sure` took away."""
-    for (_, before), (name, after) in pairwise(columns):
-        if name.partition(".")[0] == "sure" and math.isnan(after[row]) and not math.isnan(before[row]):
-            return (Flag("unsure", f"calibrated reward {before[row]:.3f} is neither surely right nor surely wrong"),)
-    return ()
 
 
 def _different(rubrics: Sequence[Rubric | None]) -> list[Rubric]:

@@ -22,15 +22,15 @@ def with_signal(recipe: Recipe, settings: RunSettings) -> Recipe:
         SettingsError: The recipe states nothing that this signal could be read from, or a setting would have no effect.
     """
     spec = recipe.spec
-    signal: str = settings.signal or spec.signal
-    if settings.signal is not None and spec.signal not in ("stated", "expected"):
+    signal: str = settings.signal or spec.reads
+    if settings.signal is not None and spec.reads not in WRITTEN:
         raise SettingsError(f"signal `{settings.signal}`: recipe `{spec.name}` has the signal `{spec.signal}`, and no other")
     if signal != "expected":
         if settings.readout is not None:
             raise SettingsError(f"`readout` is for `signal: expected`, and the signal of this run is `{signal}`")
-        if spec.signal == "expected":
+        if spec.reads == "expected":
             _stated_again(spec, settings)
-        return recipe if signal == spec.signal else _changed(recipe, signal, Readout())
+        return recipe if signal == spec.reads else _changed(recipe, signal, Readout())
     readout = settings.readout.over(spec.readout) if settings.readout is not None else spec.readout
     recipe = _changed(recipe, signal, readout)
     why = recipe.spec.unreadable() or _nothing_to_rotate(recipe)
@@ -47,7 +47,11 @@ def _stated_again(spec: RecipeSpec, settings: RunSettings) -> None:
 
 
 def _changed(recipe: Recipe, signal: str, readout: Readout) -> Recipe:
-    return replace(recipe, spec=recipe.spec.model_copy(update={"signal": signal, "readout": readout}))
+    spec = recipe.spec
+    if spec.steps is not None:
+        steps = spec.steps.model_copy(update={"base": signal})
+        return replace(recipe, spec=spec.model_copy(update={"steps": steps, "readout": readout}))
+    return replace(recipe, spec=spec.model_copy(update={"signal": signal, "readout": readout}))
 
 
 def _nothing_to_rotate(recipe: Recipe) -> str:
@@ -65,22 +69,22 @@ def _nothing_to_rotate(recipe: Recipe) -> str:
 def order_of(recipe: Recipe, order: Order) -> Order:
     """The order in force: `rotate` asks a pair in both."""
     spec = recipe.spec
-    both = spec.signal == "expected" and spec.readout.rotate and spec.mode == "pairwise"
+    both = spec.reads == "expected" and spec.readout.rotate and spec.mode == "pairwise"
     return "both_mean" if both and order in ("single", "shuffle_per_vote") else order
 
 
 def check_votes(recipe: Recipe, votes: Votes, order: Order) -> None:
     """Refuse votes that would be copies of one, and a majority of numbers that are never equal. Raises SettingsError."""
     spec = recipe.spec
-    if spec.signal == "stated" or votes.n == 1:
+    if spec.reads == "stated" or votes.n == 1:
         return
-    if spec.signal not in WRITTEN and not any(t.scope == "response" and not t.score for t in spec.turns[:-1]):
+    if spec.reads not in WRITTEN and not any(t.scope == "response" and not t.score for t in spec.turns[:-1]):
         raise SettingsError(f"votes: signal `{spec.signal}` draws nothing, so {votes.n} votes are {votes.n} copies of one")
     if votes.fold == "majority":
         raise SettingsError(
             f"votes: a majority counts equal scores, and those of signal `{spec.signal}` are never equal; use `fold: mean`"
         )
-    one_token = spec.signal == "expected" and spec.readout.at == "first" and len(spec.turns) == 1
+    one_token = spec.reads == "expected" and spec.readout.at == "first" and len(spec.turns) == 1
     if one_token and (order != "shuffle_per_vote" or spec.readout.rotate):
         raise SettingsError(f"votes: {votes.n} readings of the same first token are {votes.n} copies of one; set `votes: 1`")
 
@@ -98,7 +102,7 @@ def read_out(sampling: Sampling, recipe: Recipe, asked: int) -> Sampling:
     Args:
         asked: Log-probabilities that the run asks for besides (`top_logprobs`).
     """
-    if recipe.spec.signal != "expected":
+    if recipe.spec.reads != "expected":
         return sampling
     sampling = replace(sampling, top_logprobs=max(asked, recipe.spec.readout.top))
     return replace(sampling, max_tokens=1, stop=()) if recipe.spec.readout.at == "first" else sampling

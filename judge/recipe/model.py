@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from judge.errors import BadRecipe, did_you_mean
 from judge.recipe.signal import LikelihoodSpec, Readout, ScalarSpec, Signal
+from judge.recipe.steps import StepsSpec
 from judge.recipe.verdict import EXPECTED_KINDS, MAX_LEVELS, VerdictSpec
 from judge.rubric.model import Frozen, Identifier
 from judge.types import Capability, Reason
@@ -203,11 +204,21 @@ def _listed(value: Any, what: str, allowed: tuple[str, ...]) -> Any:
     return tuple(value)
 
 
+_OF_ALL_STEPS = ("criteria", "first_error")  # kinds of verdict that say something about each of several steps
+_ABOUT_CALLS = (
+    "turns", "verdict", "sampling", "votes", "order", "force", "ask_again", "proof", "unit", "exact", "serves", "readout",
+    "likelihood", "scalar",
+)  # fmt: skip
+
+
 class RecipeSpec(Frozen):
     """The contents of `recipe.yaml`.
 
     Attributes:
         signal: Where the number of a call comes from; `readout` says how probabilities are read.
+        program: The function that gives the number (`signal: program`, and steps whose `base` is `program`): a registered name,
+            or `package.module:function`. `options` are its arguments.
+        steps: How the steps of a response are found, asked about and folded (`signal: steps`).
         force: After which failures the judge continues its reply with the verdict alone, under a constraint. `thinking` also
             closes thinking that was cut off and goes on from there; without it, such a reply has no verdict.
         ask_again: After which unreadable verdicts the judge is asked once more to state it.
@@ -232,11 +243,13 @@ class RecipeSpec(Frozen):
     readout: Readout = Readout()
     likelihood: LikelihoodSpec | None = None
     scalar: ScalarSpec = ScalarSpec()
+    program: str | None = None
+    steps: StepsSpec | None = None
     source: SourceRef
     deviations: tuple[str, ...] = ()
     unit: Literal["rubric", "criterion"] = "rubric"
     thinking: Literal["keep"] | None = None
-    turns: tuple[Turn, ...] = Field(min_length=1)
+    turns: tuple[Turn, ...] = ()
     verdict: VerdictSpec = VerdictSpec(kind="score")
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes = Votes()
@@ -262,6 +275,9 @@ class RecipeSpec(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        self._program_or_turns()
+        if not self.asks:
+            return self
         if self.turns[0].conversation in ("continue", "extend"):
             raise ValueError("the first turn has nothing to continue")
         if self.turns[-1].scope == "prompt":
@@ -274,7 +290,8 @@ class RecipeSpec(Frozen):
             raise ValueError(f"order `{self.order}` is for pairwise recipes; a listwise recipe uses `shuffle_per_vote`")
         if self.unit == "criterion" and self.mode != "checklist":
             raise ValueError("`unit: criterion` is for checklist recipes")
-        if (self.verdict.kind == "criteria" or self.verdict.labels == "criterion") and self.mode != "checklist":
+        by_step = self.steps is not None and self.steps.ask == "together" and self.verdict.kind == "criteria"
+        if (self.verdict.kind == "criteria" or self.verdict.labels == "criterion") and self.mode != "checklist" and not by_step:
             raise ValueError("verdicts per criterion are for checklist recipes")
         if self.verdict.copied is not None and self.mode in ("pairwise", "listwise"):
             raise ValueError(f"`copied` holds the words of one response; a {self.mode} recipe shows several")
@@ -286,16 +303,16 @@ class RecipeSpec(Frozen):
         if self.proof == "always" and self.verdict.copied is None:
             raise ValueError("`proof: always` needs `verdict.copied`: the line on which the judge copies the answer's words")
         self._one_signal()
-        why = self.unreadable() if self.signal == "expected" else ""
+        why = self.unreadable() if self.reads == "expected" else ""
         if why:
             raise ValueError(f"signal `expected`: {why}")
         return self
 
     def _one_signal(self) -> None:
         """Refuse fields of another signal than this one, and turns that do not fit it."""
-        written = self.signal in WRITTEN
+        written = self.reads in WRITTEN
         for name, signal in (("readout", "expected"), ("likelihood", "likelihood"), ("scalar", "scalar")):
-            if name in self.model_fields_set and self.signal != signal:
+            if name in self.model_fields_set and self.reads != signal:
                 raise ValueError(f"`{name}` is for `signal: {signal}`; set it, or leave `{name}` out")
         if written and "verdict" not in self.model_fields_set:
             raise ValueError("`verdict` is missing: the grammar of the last turn's reply")
@@ -322,19 +339,49 @@ class RecipeSpec(Frozen):
         if not self.turns[-1].score:
             raise ValueError("the last turn must have a `score`: what is written after it would have no effect")
 
+    def _program_or_turns(self) -> None:
+        """Refuse turns beside a program, a recipe without either, and steps that are asked about in a way that cannot be."""
+        if (self.steps is not None) != (self.signal == "steps"):
+            raise ValueError("`steps` and `signal: steps` go together: give both, or none of them")
+        if (self.program is not None) != (self.reads == "program"):
+            raise ValueError("`program` goes with `signal: program`, or with `signal: steps` and `steps.base: program`")
+        if (self.signal == "steps" or not self.asks) and self.mode not in ("pointwise", "verifier"):
+            raise ValueError(f"signal `{self.signal}` is about one response, so it needs `mode: pointwise` or `verifier`")
+        if not self.asks:
+            idle = sorted(self.model_fields_set & set(_ABOUT_CALLS))
+            if idle:
+                raise ValueError(f"a program asks no model, so `{idle[0]}` has no effect; leave it out")
+        elif not self.turns:
+            raise ValueError("`turns` is missing: the requests of the method")
+        if self.steps is not None and self.asks and (self.steps.ask == "each") == (self.verdict.kind in _OF_ALL_STEPS):
+            raise ValueError(
+                "`steps.ask: each` asks about one step, so the verdict is a label or score; `together` asks about all, so it is"
+                f" {' or '.join(_OF_ALL_STEPS)}"
+            )
+
+    @property
+    def reads(self) -> str:
+        """The signal of one call: of a recipe of steps, that of a step."""
+        return self.steps.base if self.steps is not None and self.signal == "steps" else self.signal
+
+    @property
+    def asks(self) -> bool:
+        """Whether a model is asked."""
+        return self.reads != "program"
+
     @property
     def required(self) -> tuple[Capability, ...]:
         """What the engine must be able to do: what `needs` names, and what the turns take."""
         written = self.turns[:-1] if self.signal == "scalar" else [turn for turn in self.turns if not turn.score]
         continues = any(turn.prefill or turn.conversation == "extend" for turn in written)
         own = {"likelihood": Capability.SCORE_CONTINUATION, "scalar": Capability.RATE, "expected": Capability.TOP_LOGPROBS}
-        signals = [own[self.signal]] if self.signal in own else []
+        signals = [own[self.reads]] if self.reads in own else []
         return tuple(dict.fromkeys((*self.needs.capabilities, *signals, *([Capability.PREFILL] if continues else []))))
 
     @property
     def parsed(self) -> bool:
         """Whether a verdict is looked for in what the judge writes, so that a planted one could be taken for it."""
-        return self.signal in WRITTEN and not (self.signal == "expected" and self.readout.at == "first")
+        return self.reads in WRITTEN and not (self.reads == "expected" and self.readout.at == "first")
 
     def unreadable(self) -> str:
         """Why the verdict has no probabilities to read (`signal: expected`); empty where it has."""

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 from judge.errors import BadRecipe
 from judge.rubric.model import Frozen, Identifier
 
-Signal = Literal["stated", "expected", "likelihood", "scalar"]
+Signal = Literal["stated", "expected", "likelihood", "scalar", "program", "steps"]
 """`stated`: the verdict as written. `expected`: the mean of the scale under the judge's probabilities at the verdict.
-`likelihood`: how likely a given text is. `scalar`: the number of a reward-model head."""
+`likelihood`: how likely a given text is. `scalar`: the number of a reward-model head. `program`: what a function of the sample
+gives, without a model. `steps`: one of these for each step of the response, folded."""
 
 RunSignal = Literal["stated", "expected"]
 """What a run may choose for any recipe that asks for a verdict on a finite scale."""

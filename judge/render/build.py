@@ -18,6 +18,7 @@ from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
+from judge.recipe.steps import STEP, find_steps
 from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
 from judge.render.environment import Templates
@@ -40,12 +41,14 @@ class Ask:
         criteria: The criteria asked about; empty when the whole rubric is one question.
         vote: Which vote, from 0; its seed is the run's seed plus this.
         shift: By how many places the labels that the prompt lists are rotated.
+        backwards: Whether the steps are shown from the last to the first.
     """
 
     order: tuple[int, ...]
     criteria: tuple[Criterion, ...] = ()
     vote: int = 0
     shift: int = 0
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Case:
     responses: tuple[Untrusted, ...]
     material: tuple[str, ...]
     images: tuple[ImagePart, ...] = ()
+    steps: tuple[tuple[Untrusted, ...], ...] = ()  # of each response
 
 
 class Builder:
@@ -127,8 +131,15 @@ class Builder:
             "options": self.recipe.options,
             "criterion": None,
             "labels": list(self._labels(None)),
+            "step": None,
         }
-        return Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images))
+        steps = tuple(tuple(untrusted(step) for step in self.steps_of(sample, i)) for i in range(len(sample.responses)))
+        return Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images), steps)
+
+    def steps_of(self, sample: Sample, index: int) -> tuple[str, ...]:
+        """The steps of a response, as the recipe cuts it; without such a rule those that came with the sample."""
+        spec = self.recipe.spec.steps
+        return sample.steps if spec is None else find_steps(sample.responses[index], spec, sample.steps)[0]
 
     def _check(self, sample: Sample, rubric: Rubric | None, principle: str | None) -> None:
         have = {
@@ -215,6 +226,9 @@ class Builder:
             values["names"] = list(names)
             values["responses"] = [{"name": n, "text": t} for n, t in zip(names, shown, strict=True)]
             values["response"] = shown[0]
+            values["steps"] = self._step_views(case, ask)
+            if len(ask.criteria) == 1 and self.recipe.spec.steps is not None:
+                values["step"] = next(view for view in values["steps"] if view["id"] == ask.criteria[0].id)
         if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
             values["criterion"] = _criterion_view(ask.criteria[0], self._own)
             values["labels"] = list(self._labels(ask.criteria[0]))
@@ -224,13 +238,25 @@ class Builder:
                 values["criterion"] = {**values["criterion"], "labels": values["labels"]}
         return values
 
+    def _step_views(self, case: Case, ask: Ask) -> list[dict[str, Any]]:
+        """The steps of the response shown, in the order of the text or from the last to the first."""
+        called = self.recipe.spec.steps.prefix if self.recipe.spec.steps else "Step"
+        steps = case.steps[ask.order[0]] if case.steps else ()
+        views = [{"number": n, "name": f"{called} {n}", "id": f"{STEP}{n}", "text": text} for n, text in enumerate(steps, 1)]
+        return views[::-1] if ask.backwards else views
+
     def blank(self, case: Case) -> Case:
         """The same case with nothing in the place of each response: what a judge leans to before it has read any."""
         nothing = self._kind(NOTHING, case.responses[0].label, self._tokens, self._break, response=True)
         sample = replace(case.sample, responses=(NOTHING,) * len(case.responses), steps=())
         responses = (nothing,) * len(case.responses)
         return replace(
-            case, sample=sample, responses=responses, material=_material(sample), images=tuple(media(case.sample.prompt))
+            case,
+            sample=sample,
+            responses=responses,
+            material=_material(sample),
+            images=tuple(media(case.sample.prompt)),
+            steps=tuple((nothing,) * len(steps) for steps in case.steps),
         )
 
     def labels_of(self, ask: Ask) -> LabelScores:
@@ -272,9 +298,9 @@ class Builder:
             hi=float(scale["max"]),
             integer=spec.range.integer if spec.range else True,
             criteria={c.id: self._labels(c) for c in ask.criteria} if spec.kind == "criteria" else {},
-            steps=len(case.sample.steps),
+            steps=len(ask.criteria) if self.recipe.spec.steps is not None else len(case.sample.steps),
             material=case.material,
-            readout=self.recipe.spec.readout if self.recipe.spec.signal == "expected" else None,
+            readout=self.recipe.spec.readout if self.recipe.spec.reads == "expected" else None,
         )
 
 

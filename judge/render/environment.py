@@ -42,8 +42,10 @@ VARIABLES = {
     "names": "names of the responses in the order shown",
     "options": "the recipe's options",
     "outputs": "replies of earlier turns by name (quote them)",
+    "steps": "steps of the response: .number, .name, .id and .text (quote .text)",
+    "step": "the step asked about, in recipes with `steps.ask: each`",
 }
-PROMPT_SCOPE_HIDES = frozenset({"response", "responses", "names"})
+PROMPT_SCOPE_HIDES = frozenset({"response", "responses", "names", "steps", "step"})
 
 
 class _Environment(ImmutableSandboxedEnvironment):

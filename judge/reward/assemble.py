@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from judge.recipe.model import Votes
@@ -36,6 +36,7 @@ class Cell:
 
 
 Cells = Mapping[str, Sequence[Cell]]  # component -> votes
+FoldScores = Callable[[Mapping[str, float | None]], Folded]
 
 
 def assemble(
@@ -50,17 +51,19 @@ def assemble(
     per_criterion: bool,
     votes: Votes,
     what: str = "one verdict",
+    fold: FoldScores | None = None,
 ) -> Reward:
-    """Fold votes, then criteria.
+    """FoldScores votes, then criteria.
 
     Args:
         cells: Component -> one cell a vote; criteria checked by programs have one vote.
         per_criterion: Whether components are the rubric's criteria; otherwise there is one overall component, and
             programmatic criteria take part only as vetoes.
         what: What the one overall component is, for the explanation.
+        fold: Components -> reward, where they are neither criteria nor one overall grade: steps, a program's scores.
     """
     scores = {name: fold_votes([c.score for c in column], votes.fold, votes.quorum) for name, column in cells.items()}
-    folded = _fold(scores, rubric, per_criterion, what)
+    folded = _fold(scores, rubric, per_criterion, what, fold)
     notes = list(flags)
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
@@ -81,7 +84,7 @@ def assemble(
         raw_reward=folded.value,
         failure=failure,
         components=scores,
-        uncertainty=_uncertainty(cells, rubric, per_criterion),
+        uncertainty=_uncertainty(cells, rubric, per_criterion, fold),
         flags=tuple(notes),
         calls=tuple(calls),
         explanation=folded.explanation if failure is None else _absent(failure),
@@ -89,7 +92,13 @@ def assemble(
     )
 
 
-def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criterion: bool, what: str = "one verdict") -> Folded:
+def _fold(
+    scores: Mapping[str, float | None],
+    rubric: Rubric | None,
+    per_criterion: bool,
+    what: str = "one verdict",
+    fold: FoldScores | None = None,
+) -> Folded:
     if per_criterion and rubric is not None:
         return fold_criteria(scores, rubric)
     open_vetoes = []
@@ -103,6 +112,8 @@ def _fold(scores: Mapping[str, float | None], rubric: Rubric | None, per_criteri
             return Folded(0.0, vetoed_by=criterion.id, explanation=f"veto: `{criterion.id}` failed, so the reward is 0")
     if open_vetoes:
         return Folded(None, None, tuple(open_vetoes), explanation=f"no verdict on {', '.join(open_vetoes)}, a veto")
+    if fold is not None:
+        return fold(scores)
     value = scores.get("overall")
     return Folded(value, value, () if value is not None else ("overall",), explanation=what if value is not None else "")
 
@@ -139,7 +150,7 @@ def _column_failure(column: Sequence[Cell], votes: Votes) -> NoVerdict:
     return NoVerdict(Reason.LOW_QUORUM, f"{len(column) - len(failures)} of {len(column)} votes are valid ({counts})")
 
 
-def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Uncertainty:
+def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool, fold: FoldScores | None) -> Uncertainty:
     columns = list(cells.values())
     total = sum(map(len, columns))
     if not total:
@@ -148,7 +159,7 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Un
     by_vote: list[float | None] = []
     for vote in range(most if most > 1 else 0):
         row = {n: (c[vote].score if len(c) > vote else c[-1].score) for n, c in cells.items()}
-        by_vote.append(_fold(row, rubric, per_criterion).value)
+        by_vote.append(_fold(row, rubric, per_criterion, fold=fold).value)
     programs = {c.id for c in rubric.criteria if c.check != "llm"} if rubric else set()
     heard = any(c.expected is not None for column in columns for c in column)
     expected = {
@@ -161,7 +172,7 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool) -> Un
     return Uncertainty(
         spread=spread(by_vote),
         missing=sum(c.score is None for column in columns for c in column) / total,
-        expected=_fold(expected, rubric, per_criterion).value if heard else None,
+        expected=_fold(expected, rubric, per_criterion, fold=fold).value if heard else None,
         entropy=sum(entropy) / len(entropy) if entropy else None,
         order_gap=max(gaps) if gaps else None,
         variance=sum(variance) / len(variance) if variance else None,

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from judge.rubric.model import Frozen
 
 EMBEDDED_MODEL = "smollm2-135m"
-ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted")
+ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted", "none")
 
 
 class VllmSettings(Frozen):
@@ -119,4 +119,13 @@ class ScriptedSettings(Frozen):
         return self
 
 
-EngineSettings = Annotated[VllmSettings | OpenAiSettings | TransformersSettings | ScriptedSettings, Field(discriminator="kind")]
+class NoEngineSettings(Frozen):
+    """No model at all: what a recipe has that is a program. Set by itself for such a recipe."""
+
+    kind: Literal["none"] = "none"
+    model: str = "none"
+
+
+EngineSettings = Annotated[
+    VllmSettings | OpenAiSettings | TransformersSettings | ScriptedSettings | NoEngineSettings, Field(discriminator="kind")
+]

@@ -7,7 +7,6 @@ every step are kept.
 
 from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind, is_vetoed
 from judge.shape.beside import AddStep, ShrinkStep
-from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.shape.chain import (
     KINDS,
     Shaped,
@@ -39,7 +38,6 @@ from judge.shape.views import CoRewardStep, FuseStep
 __all__ = [
     "KINDS",
     "AddStep",
-    "CalibrateStep",
     "ChainState",
     "ClipStep",
     "CoRewardStep",
@@ -84,7 +82,6 @@ __all__ = [
     "StdFloorStep",
     "StepKind",
     "StepsStep",
-    "SureStep",
     "ThoughtsStep",
     "TopStretchStep",
     "VerpoStep",

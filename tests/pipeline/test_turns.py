@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path
 
 import pytest
 
@@ -12,25 +11,9 @@ from judge import Judge, Sample, ScriptedEngine
 from judge.engine.scripted import DEFAULT_CAPABILITIES
 from judge.errors import CapabilityError, RecipeError, SettingsError
 from judge.types import Capability, Completion, Message, TokenLogprobs
+from tests.pipeline.made import folder, judged
 
-HEAD = "name: made\nsummary: For a test.\nmode: pointwise\nsource: {title: None}\n"
 SCORE = "verdict: {kind: score, form: boxed, range: {min: 0, max: 10}}\n"
-USER = '{{ response | quote("RESPONSE") }}'
-
-
-def folder(where: Path, spec: str, **templates: str) -> str:
-    """A recipe folder with these templates."""
-    where.mkdir(exist_ok=True)
-    (where / "recipe.yaml").write_text(HEAD + spec, encoding="utf-8")
-    for name, text in {"ask": USER, **templates}.items():
-        (where / f"{name}.j2").write_text(f"{text}\n", encoding="utf-8")  # the last line break of a file is no part of it
-    return str(where)
-
-
-def judged(recipe: str, engine: ScriptedEngine, sample: Sample | None = None, **settings):
-    """The reward of one response."""
-    with Judge.from_config({"recipe": recipe, "filters": "off", **settings}, engine=engine) as judge:
-        return judge.score([sample or Sample.of("2+2?", "It is 4.")])[0]
 
 
 ONE = "turns: [{name: judge, user: ask.j2, prefill: begin.j2}]\n" + SCORE

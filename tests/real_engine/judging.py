@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from judge.engine.protocol import Engine
 from judge.pipeline.build import build_pipeline, plan
-from judge.recipe.load import load_recipe
 from judge.settings import load_settings
 from judge.types import Message, Request, Reward, Sample, Sampling, Structured
 
@@ -21,8 +20,7 @@ RUBRIC = {
 
 
 async def judge_one(engine: Engine, recipe: str, sample: Sample, **settings: object) -> tuple[Reward, ...]:
-    rubric = RUBRIC if load_recipe(recipe).rubric is None else None
-    config = {"recipe": recipe, "rubric": rubric, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
+    config = {"recipe": recipe, "rubric": RUBRIC, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
     run, _ = load_settings(config)
     return await build_pipeline(plan(run), engine).judge(sample)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from judge.recipe.steps import Span
 from judge.reward.process.ask import chances_after, numbered, step_sample, step_scores
 from judge.reward.process.credit import critique_f1, information_gain, min_returns, rollout_value, sequence_chance
 from judge.reward.process.fold import NO_ERROR, StepFold, both_directions, first_error, fold_steps
 from judge.reward.process.select import select_criteria
-from judge.reward.process.spans import Span, find_spans, split_spans, token_rewards, token_spans
+from judge.reward.process.spans import find_spans, split_spans, token_rewards, token_spans
 from judge.shape.process import Thought, consistent, merge_thoughts, min_form, mix_verifiable, renorm, thought_rewards
 
 __all__ = [

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, floats
+from judge.recipe.steps import Span, locate
 
 Spread = Literal["last", "all", "even"]
 
-
-class Span(NamedTuple):
-    """Half-open range of characters or tokens."""
-
-    start: int
-    stop: int
+find_spans = locate
 
 
 def split_spans(text: str, separator: str = "\n\n") -> tuple[Span, ...]:
@@ -44,25 +40,6 @@ def split_spans(text: str, separator: str = "\n\n") -> tuple[Span, ...]:
             spans.append(Span(begin, begin + len(inner)))
         start += len(part) + len(separator)
     return tuple(spans)
-
-
-def find_spans(text: str, steps: Sequence[str]) -> tuple[Span | None, ...]:
-    """Find given steps in a text, each after the one before.
-
-    A judge that quotes steps may change them. A step that is not there word for word has no range; the search for the next
-    goes on from the last that was found.
-
-    Example:
-        >>> find_spans("x = 1. x = 1. y = 2.", ["x = 1.", "x = 1.", "z", "y = 2."])
-        (Span(start=0, stop=6), Span(start=7, stop=13), None, Span(start=14, stop=20))
-    """
-    found: list[Span | None] = []
-    cursor = 0
-    for step in steps:
-        start = text.find(step, cursor) if step else -1
-        found.append(Span(start, start + len(step)) if start >= 0 else None)
-        cursor = start + len(step) if start >= 0 else cursor
-    return tuple(found)
 
 
 def token_spans(spans: Sequence[Span | None], offsets: Sequence[tuple[int, int]]) -> tuple[Span | None, ...]:
