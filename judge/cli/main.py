@@ -39,6 +39,8 @@ COMMANDS = {
     "preflight": "preflight:preflight",
     "compare": "compare:compare",
     "show": "show:show",
+    "report": "report:report",
+    "look": "report:look",
     "call": "call:call",
     "best-of-n": "select:best_of",
     "pairs": "select:pairs",

@@ -1,4 +1,4 @@
-"""Blocks -> one HTML page that needs nothing else: no script, no font, no image, no network.
+"""Blocks -> one HTML page that needs nothing else: no font, no image, no network, and no script but one named by its hash.
 
 - A report shows attack strings, so whatever is not already `Html` is escaped here, and the page forbids scripts and
   loading (content security policy) besides.
@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import math
 from collections.abc import Iterable, Sequence
@@ -28,12 +30,22 @@ def escaped(value: object) -> Html:
     return Html("" if value is None else html.escape(str(value)))
 
 
-def page(title: str, *blocks: object, footer: object = "") -> str:
+def page(
+    title: str,
+    *blocks: object,
+    footer: object = "",
+    style: str = "",
+    script: str = "",
+    data: Sequence[tuple[str, str]] = (),
+) -> str:
     """A whole page.
 
     Args:
         blocks: `Html` from the functions below; plain text becomes a paragraph.
         footer: What made the page: command, versions, seed.
+        style: Rules besides the page's own.
+        script: The one script that may run, named in the policy by its hash; empty: none may.
+        data: Attributes and text of script elements that hold data and never run, in front of the script.
 
     Example:
         >>> page("<Report>", "1 < 2").count("&lt;")
@@ -42,12 +54,26 @@ def page(title: str, *blocks: object, footer: object = "") -> str:
     body = "\n".join(b if isinstance(b, Html) else paragraph(b) for b in blocks)
     name = html.escape(title)
     foot = f"<footer>{escaped(footer)}</footer>" if footer else ""
+    allowed = f"; script-src '{_hash(script)}'" if script else ""
+    held = "".join(f"<script {attributes}>{_inert(text)}</script>\n" for attributes, text in data)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{name}</title><style>{_STYLE}</style></head>\n<body><main><h1>{name}</h1>\n{body}\n{foot}</main></body></html>\n"
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'{allowed}\">"
+        f"<title>{name}</title><style>{_STYLE}{style}</style></head>\n<body><main><h1>{name}</h1>\n{body}\n{foot}</main>\n{held}"
+        + (f"<script>{script}</script>" if script else "")
+        + "</body></html>\n"
     )
+
+
+def _hash(script: str) -> str:
+    """What a content security policy calls this script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _inert(text: str) -> str:
+    """Text that cannot end the script element it stands in: in JSON, an escaped `<` is the same string."""
+    return text.replace("<", "\\u003c")
 
 
 def heading(text: object, level: int = 2) -> Html:

@@ -1,0 +1,147 @@
+"""`judge report` and `judge look`: what a run rewarded and why, as a page and for one item in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from judge.cli.options import notice
+from judge.errors import InputError, OutputError, Problem, did_you_mean
+from judge.report.findings import load_tables
+
+RunFolder = Annotated[str, typer.Argument(help="Run folder, as `judge run --output` made it.", metavar="RUN")]
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(help="Run folders; several are set side by side.", metavar="RUN...")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", help="File to write. [default: report.html in the first run folder]", metavar="FILE", show_default=False
+        ),
+    ] = None,
+    items: Annotated[int, typer.Option("--items", help="Responses that the page holds.", metavar="N", min=0)] = 5_000,
+    plots: Annotated[
+        str | None,
+        typer.Option(
+            "--plots", help="Also write every plot as an SVG file to this directory.", metavar="DIR", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON; write no page.")] = False,
+) -> None:
+    """Write one HTML page about one or several runs: findings, plots, failures, cost, and every response to look at.
+
+    The page needs no network and can be sent to somebody as it is. With several runs, disagreements come first.
+
+    \\b
+    Examples:
+      judge report runs/a
+      judge report runs/a runs/b --output compare.html
+      judge report runs/a --plots plots/
+
+    Exit codes: 0 done, 2 wrong input, 4 the page cannot be written.
+    """
+    from judge.report.findings import findings  # noqa: PLC0415  # numpy, only here
+    from judge.report.run_page import plot_files, run_page  # noqa: PLC0415
+
+    tables = [load_tables(run) for run in runs]
+    if as_json:
+        print(_as_json({str(t.folder): findings(t) for t in tables}))
+        return
+    path = Path(output) if output else tables[0].folder / "report.html"
+    _write(path, run_page(tables, most=items))
+    for name, text in (plot_files(tables) if plots else {}).items():
+        _write(Path(plots or "") / name, text)
+    for t in tables:
+        for found in findings(t):
+            if found.tone in ("bad", "warn"):
+                notice(f"{t.folder}: {found.text}")
+    print(path)
+
+
+def look(
+    run: RunFolder,
+    item: Annotated[str, typer.Option("--item", help="Id of the row, or its position from 0.", metavar="ID")],
+    response: Annotated[
+        int | None, typer.Option("--response", help="Only this response, from 0. [default: all]", metavar="N", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the item as JSON.")] = False,
+) -> None:
+    """Print one item of a run: prompt, response, what the judge said, the verdict and how the reward was computed.
+
+    \\b
+    Examples:
+      judge look runs/a --item q0
+      judge look runs/a --item 17 --response 1 --json
+
+    Exit codes: 0 done, 2 wrong input.
+    """
+    import json  # noqa: PLC0415
+
+    from judge.report.items import item as find  # noqa: PLC0415
+
+    tables = load_tables(run)
+    found = [d for d in find(tables, item) if response is None or d["response_index"] == response]
+    if not found:
+        ids = tables.columns(["id"])["id"].to_pylist()
+        near = did_you_mean(item, ids[:2000]) or f"; positions go from 0 to {max(0, len(set(ids)) - 1)}"
+        what = (
+            f"item `{item}` has no response {response}" if response is not None else f"no item with the id or position `{item}`"
+        )
+        raise InputError(Problem(run, f"{what}{near}"))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        print("\n".join(_lines(each)))
+
+
+def _lines(d: dict[str, Any]) -> list[str]:
+    raw = f" (raw reward {_number(d['raw_reward'])})" if d["raw_reward"] != d["reward"] else ""
+    out = [f"=== {d['id']}[{d['response_index']}]  reward {_number(d['reward'])}{raw}  {d['status']}"]
+    if d["reason"]:
+        out.append(f"    {d['reason']}: {d['detail'] or ''}")
+    if d["explanation"]:
+        out.append(f"    {d['explanation']}")
+    out += [f"    {name}: {_number(value)}" for name, value in d["components"] if name != "overall"]
+    out += [f"    after `{name}`: {_number(value)}" for name, value in d["stages"]]
+    out += [f"    flag {name}: {detail}" for name, detail in d["flags"]]
+    out += [f"    {name}: {value}" for name, value in d["data"].items()]
+    out += ["--- prompt", d["prompt"] or "(not kept)", "--- response", d["response"] or "(not kept)"]
+    for call in d["calls"]:
+        named = [f"turn {call['turn']}", *(call["criteria"] or ()), f"vote {call['vote']}"]
+        if len(call["order"] or ()) > 1:
+            named.append("order " + ", ".join(map(str, call["order"])))
+        said = (
+            f"{call['reason']}: {call['detail']}"
+            if call["reason"]
+            else f"verdict {call['value']}"
+            if call["value"]
+            else "no verdict asked for"
+        )
+        forced = ", asked for alone" if call["forced"] else ""
+        out += [f"--- judge, {', '.join(named)}: {said}{forced}", call["text"] or "(nothing)"]
+    return [*out, ""]
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _as_json(found: dict[str, Any]) -> str:
+    import json  # noqa: PLC0415
+    from dataclasses import asdict  # noqa: PLC0415
+
+    return json.dumps({run: [asdict(f) for f in each] for run, each in found.items()}, ensure_ascii=False, indent=2)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".partial")
+        beside.write_text(text, encoding="utf-8", errors="replace")
+        beside.replace(path)
+    except OSError as why:
+        raise OutputError(f"{path}: cannot be written: {why.strerror or why}; the run folder is as it was") from None
