@@ -20,7 +20,8 @@ lock: ## write requirements/*.lock anew: the newest versions that pyproject.toml
 
 demo: install ## judge real answers with a real model, and show the rewards
 	@$(BIN)/judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/demo --overwrite
-	@echo "The run is in $(CURDIR)/runs/demo (rewards.parquet, verdicts.parquet, run.json)"
+	@$(BIN)/judge report runs/demo > /dev/null 2>&1
+	@echo "Look at it: $(CURDIR)/runs/demo/report.html (the tables are beside it)"
 
 lint: install-core ## style, types, import contract
 	@$(BIN)/ruff check .

@@ -37,6 +37,7 @@ from judge.pipeline.evaluate import Item, OnError, evaluate
 from judge.pipeline.panel import FIRST, Judging
 from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
+from judge.report.findings import load_tables, warnings
 from judge.types import Flag, Reward, Sample
 
 Notice = Callable[[str], None]
@@ -142,9 +143,18 @@ async def run_batch(
             if stopped is not None:
                 stopped.add_note(_kept(run, total, output, command))
                 raise stopped
-            return RunResult(output, run, summary(store, run, output), state == "interrupted")
+            return RunResult(output, run, _said(store, run, output), state == "interrupted")
         finally:
             store.close()
+
+
+def _said(store: Store, run: dict[str, Any], output: Path) -> str:
+    """The closing text, with what speaks against the judge at its end."""
+    lines = [summary(store, run, output)]
+    for found in warnings(load_tables(output)):
+        lines.append(f"warning: {found.text}")
+        lines += [f"         What helps: {found.advice}."] if found.advice else []
+    return "\n".join(lines)
 
 
 def _note(why: JudgeError, done: int, output: Path, own: dict[str, Any] | None) -> None:

@@ -33,7 +33,8 @@ def report(
 ) -> None:
     """Write one HTML page about one or several runs: findings, plots, failures, cost, and every response to look at.
 
-    The page needs no network and can be sent to somebody as it is. With several runs, disagreements come first.
+    The page needs no network and can be sent to somebody as it is. With several runs, disagreements come first. The directory
+    that a training run wrote (`record:` in its settings) gives curves over steps.
 
     \\b
     Examples:
@@ -45,7 +46,14 @@ def report(
     """
     from judge.report.findings import findings  # noqa: PLC0415  # numpy, only here
     from judge.report.run_page import plot_files, run_page  # noqa: PLC0415
+    from judge.report.training import steps, steps_page  # noqa: PLC0415
 
+    folders = [Path(run) for run in runs]
+    if all(steps(folder) and not (folder / "rewards.parquet").exists() for folder in folders):
+        path = Path(output) if output else folders[0] / "report.html"
+        _write(path, steps_page(folders))
+        print(path)
+        return
     tables = [load_tables(run) for run in runs]
     if as_json:
         print(_as_json({str(t.folder): findings(t) for t in tables}))

@@ -27,6 +27,7 @@ from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
 from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
 from judge.pipeline.pipeline import Pipeline
+from judge.pipeline.record import StepRecord
 from judge.pipeline.watch import BatchWatch
 from judge.settings import EngineSettings, OpenAiSettings
 from judge.types import Message, NoVerdict, Reason, Reward, Sample
@@ -202,6 +203,7 @@ class Session:
         self.finish = Finish(plan.settings, plan.rubric)
         self._progress = progress
         self._steps = 0
+        self._record = StepRecord(plan.settings.record) if plan.settings.record else None
         self._begin()
 
     def _begin(self) -> None:
@@ -233,7 +235,7 @@ class Session:
         """
 
         async def ask(live: _Live) -> list[Reward]:
-            return self.finish.apply(_named(samples), rewards, step=self._step(step), count_tokens=live.count_tokens)
+            return self._finished(live, _named(samples), rewards, step)
 
         return self._here(ask)
 
@@ -300,7 +302,14 @@ class Session:
         heard = await self._heard(live, named, step, watched=watched, raise_down=raise_down)
         if heard.down:
             return heard.rewards
-        return self.finish.apply(named, heard.rewards, step=self._step(step), count_tokens=live.count_tokens)
+        return self._finished(live, named, heard.rewards, step)
+
+    def _finished(self, live: _Live, named: list[Sample], rewards: Sequence[Reward], step: int | None) -> list[Reward]:
+        number = self._step(step)
+        finished = self.finish.apply(named, rewards, step=number, count_tokens=live.count_tokens)
+        if self._record is not None:
+            self._record.add(number, named, finished, [] if self.watch is None else [str(a) for a in self.watch.last.active])
+        return finished
 
     async def _heard(self, live: _Live, samples: list[Sample], step: int | None, *, watched: bool, raise_down: bool) -> Heard:
         try:

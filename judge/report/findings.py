@@ -15,19 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from judge.arrays import Floats
 from judge.errors import InputError, Problem
 from judge.intervals import wilson
+from judge.report.html import Html, Tone, paragraph, worded
 from judge.report.text import percent
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Tone = Literal["bad", "warn", "good", "plain"]
 
 LEAST = 20  # responses, groups or calls below which no finding is made of them
 SAME_ANSWER = 0.95  # share of one reward from which the judge "always answers one thing"
@@ -118,7 +117,10 @@ class RunTables:
     def __len__(self) -> int:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        return int(pq.read_metadata(self.folder / "rewards.parquet").num_rows)
+        try:
+            return int(pq.read_metadata(self.folder / "rewards.parquet").num_rows)
+        except (OSError, ValueError) as why:
+            raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
 
     @cached_property
     def raw(self) -> Floats:
@@ -164,6 +166,15 @@ class RunTables:
         return {n.removeprefix("criterion."): self.floats(n) for n in names}
 
 
+def folder_names(folders: Sequence[Path]) -> list[str]:
+    """A short name for each folder: as much of the end of its path as tells them apart."""
+    for depth in range(1, 6):
+        names = ["/".join(folder.resolve().parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    return list(map(str, folders))
+
+
 def load_tables(folder: str | Path) -> RunTables:
     """Open a run folder.
 
@@ -194,6 +205,16 @@ def findings(tables: RunTables) -> list[Finding]:
     if not any(f.tone in ("bad", "warn") for f in found) and int(np.isfinite(tables.raw).sum()) >= LEAST:
         found.append(Finding("quiet", "good", "Nothing here speaks against this judge; whether it is right, labels must say."))
     return sorted(found, key=lambda f: worst[f.tone])
+
+
+def findings_list(found: Sequence[Finding]) -> Html:
+    """Findings for a page."""
+    if not found:
+        return paragraph("Too few responses to say anything.")
+    helps = ((f, f" <em>What helps: {worded(f.advice)}.</em>" if f.advice else "") for f in found)
+    return Html(
+        f'<ul class="findings">{"".join(f"<li class={f.tone}><p>{worded(f.text)}{more}</p></li>" for f, more in helps)}</ul>'
+    )
 
 
 def warnings(tables: RunTables) -> list[Finding]:

@@ -12,6 +12,8 @@ import hashlib
 import html
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
 from typing import Literal
 
 Tone = Literal["good", "bad", "warn", "plain"]
@@ -148,6 +150,29 @@ def bar(
 
 def _within(share: float) -> float:
     return 100 * min(1.0, max(0.0, share))
+
+
+def worded(text: str) -> Html:
+    """A sentence in which names stand between backticks."""
+    parts = text.split("`")
+    return Html("".join(code(p) if n % 2 and n < len(parts) - 1 else escaped(p) for n, p in enumerate(parts)))
+
+
+def figure_row(drawn: Iterable[Html]) -> Html:
+    """Plots side by side, each under its own title; empty ones are left out."""
+    shown = (f"<figure><figcaption>{_title(p)}</figcaption>{p}</figure>" for p in drawn if p)
+    return Html(f'<div class="plots">{"".join(shown)}</div>')
+
+
+def _title(plot: Html) -> str:
+    """The title of a plot, which is markup already."""
+    return plot.partition("<title>")[2].partition("</title>")[0]
+
+
+@cache
+def asset(name: str) -> str:
+    """A file that is put into pages: style, script or markup."""
+    return (files("judge.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], caption: object = "") -> Html:

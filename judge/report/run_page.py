@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +12,8 @@ import numpy as np
 import judge as package
 from judge.arrays import Floats
 from judge.report import plots
-from judge.report.findings import Finding, RunTables, findings, rank_correlation, spread
-from judge.report.html import Html, badge, bar, code, details, escaped, facts, heading, page, paragraph, table
+from judge.report.findings import RunTables, findings, findings_list, folder_names, rank_correlation, spread
+from judge.report.html import Html, asset, badge, bar, code, details, escaped, facts, figure_row, heading, page, paragraph, table
 from judge.report.items import CHUNK, FIELDS, Pack, pack
 from judge.report.text import percent, visible
 
@@ -34,32 +31,23 @@ def run_page(runs: Sequence[RunTables], *, most: int = 5_000, title: str = "") -
     Raises:
         InputError: A table cannot be read.
     """
-    names = run_names(runs)
+    names = folder_names([run.folder for run in runs])
     held = pack(runs, most)
     blocks: list[object] = [*_sections(runs, names), *_browser(held)]
     return page(
         title or ("Report: " + " and ".join(names)),
         *blocks,
         footer=f"judge {package.__version__}; figures over all responses, filtered ones left out where the judge is measured",
-        style=plots.STYLE + _asset("run.css"),
-        script=_asset("items.js"),
+        style=plots.STYLE + asset("run.css"),
+        script=asset("items.js"),
         data=_data(held, names),
     )
 
 
-def run_names(runs: Sequence[RunTables]) -> list[str]:
-    """A short name for each run: its folder's, with as much of the path as tells them apart."""
-    for depth in range(1, 6):
-        names = ["/".join(run.folder.resolve().parts[-depth:]) for run in runs]
-        if len(set(names)) == len(names):
-            return names
-    return [str(run.folder) for run in runs]
-
-
 def plot_files(runs: Sequence[RunTables]) -> dict[str, str]:
     """File name -> SVG of every plot of a report."""
-    names = run_names(runs)
-    drawn = [*_distribution(runs, names), *(p for run in runs for p in _behaviour(run)), *_steps(runs[0])]
+    names = folder_names([run.folder for run in runs])
+    drawn = [*_distribution(runs, names), *(p for run in runs for p in _behaviour(run))]
     return {f"{n:02d}-{slug}.svg": plots.standalone(plot) for n, (slug, plot) in enumerate(drawn, 1) if plot}
 
 
@@ -68,53 +56,25 @@ def _sections(runs: Sequence[RunTables], names: Sequence[str]) -> Iterator[objec
     for run, name in zip(runs, names, strict=True):
         if len(runs) > 1:
             yield heading(name, 3)
-        yield _findings(findings(run))
+        yield findings_list(findings(run))
     if len(runs) > 1:
         yield heading("Side by side")
         yield from _compared(runs, names)
     yield heading("Rewards")
-    yield _figures([plot for _, plot in _distribution(runs, names)])
+    yield figure_row([plot for _, plot in _distribution(runs, names)])
     for run, name in zip(runs, names, strict=True):
         if len(runs) > 1:
             yield heading(name, 3)
         yield from _one(run)
 
 
-def _findings(found: Sequence[Finding]) -> Html:
-    if not found:
-        return paragraph("Too few responses to say anything.")
-    rows = [
-        f'<li class="{f.tone}"><p>{_worded(f.text)}'
-        + (f" <em>What helps: {_worded(f.advice)}.</em>" if f.advice else "")
-        + "</p></li>"
-        for f in found
-    ]
-    return Html(f'<ul class="findings">{"".join(rows)}</ul>')
-
-
 def _one(run: RunTables) -> Iterator[object]:
     yield _criteria(run)
-    yield _figures([plot for _, plot in _behaviour(run)])
-    yield _figures([plot for _, plot in _steps(run)])
+    yield figure_row([plot for _, plot in _behaviour(run)])
     yield from _failures(run)
     yield from _cost(run)
     yield from _watched(run)
     yield details("What was run", _provenance(run))
-
-
-def _figures(drawn: Sequence[Html]) -> Html:
-    return Html('<div class="plots">' + "".join(f"<figure><figcaption>{_title(p)}</figcaption>{p}</figure>" for p in drawn if p) + "</div>")
-
-
-def _title(plot: Html) -> str:
-    """The title of a plot, which is markup already."""
-    return plot.partition("<title>")[2].partition("</title>")[0]
-
-
-def _worded(text: str) -> Html:
-    """A sentence in which names stand between backticks."""
-    parts = text.split("`")
-    return Html("".join(code(p) if n % 2 and n < len(parts) - 1 else escaped(p) for n, p in enumerate(parts)))
 
 
 def _distribution(runs: Sequence[RunTables], names: Sequence[str]) -> Iterator[tuple[str, Html]]:
@@ -127,7 +87,13 @@ def _distribution(runs: Sequence[RunTables], names: Sequence[str]) -> Iterator[t
     if groups.size >= 5:
         yield (
             "spread",
-            plots.histogram("Standard deviation of the raw reward within a group", groups, high=0.5, x_name="spread in a group", y_name="groups"),
+            plots.histogram(
+                "Standard deviation of the raw reward within a group",
+                groups,
+                high=0.5,
+                x_name="spread in a group",
+                y_name="groups",
+            ),
         )
 
 
@@ -243,39 +209,6 @@ def _watched(run: RunTables) -> Iterator[object]:
         yield table(("probe", "kind", "share rewarded", "asked"), probes, "Content-free strings judged along the way.")
 
 
-def _steps(run: RunTables) -> Iterator[tuple[str, Html]]:
-    """Curves over training steps, where the run wrote `steps.jsonl`."""
-    recorded = steps(run.folder)
-    if len(recorded) < 2:
-        return
-    at = [float(r["step"]) for r in recorded]
-    shown = (
-        ("reward", "Mean reward by step", [("mean", "reward_mean"), ("standard deviation", "reward_std")]),
-        ("missing", "Share of responses without a reward by step", [("share", "missing_share")]),
-        ("length-steps", "Mean length by step, characters", [("length", "length_mean")]),
-        ("group-steps", "Share of groups without spread by step", [("share", "flat_groups")]),
-    )
-    for slug, title, lines in shown:
-        series = [(name, [r.get(key) for r in recorded]) for name, key in lines]
-        yield slug, plots.curve(title, at, series)
-
-
-def steps(folder: Path) -> list[dict[str, Any]]:
-    """What a training run recorded, one mapping a step; a torn last line is left out."""
-    path = folder / "steps.jsonl"
-    if not path.is_file():
-        return []
-    out = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and "step" in record:
-            out.append(record)
-    return out
-
-
 def _provenance(run: RunTables) -> Html:
     r = run.run
     recipe, rubric, data = (r.get(n) or {} for n in ("recipe", "rubric", "data"))
@@ -346,7 +279,7 @@ def _pair(first: RunTables, second: RunTables, a: str, b: str) -> Iterator[objec
         + f" {int((np.isfinite(x) != np.isfinite(y)).sum()):,} have one in one run only."
     )
     yield paragraph(said)
-    yield _figures([plots.scatter(f"Rewards of {a} and {b}", x, y, x_name=a, y_name=b)])
+    yield figure_row([plots.scatter(f"Rewards of {a} and {b}", x, y, x_name=a, y_name=b)])
 
 
 def _browser(held: Pack) -> Iterator[object]:
@@ -355,7 +288,7 @@ def _browser(held: Pack) -> Iterator[object]:
         yield paragraph(
             f"This page holds {len(held.index):,} responses; {held.left_out:,} more are in the tables (`--items N` holds more)."
         )
-    yield Html(_asset("items.html"))
+    yield Html(asset("items.html"))
 
 
 def _data(held: Pack, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -363,8 +296,3 @@ def _data(held: Pack, names: Sequence[str]) -> list[tuple[str, str]]:
         {"fields": FIELDS, "items": held.index, "runs": list(names), "chunk": CHUNK}, ensure_ascii=False, separators=(",", ":")
     )
     return [('type="application/json" id="index"', index), *(('type="text/plain" data-chunk', c) for c in held.chunks)]
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("judge.report") / "assets" / name).read_text(encoding="utf-8")

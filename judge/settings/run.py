@@ -74,6 +74,8 @@ class RunSettings(Frozen):
         max_in_flight: Samples worked on at once; the engine batches their requests.
         cache: Where replies are kept, so that the same request is sent once: `memory`, `off` or a folder. `judge run` keeps its
             replies in the run folder in any case, and looks into this folder besides.
+        record: Directory to which a trainer's reward function, `judge serve` and `Judge.score` append the figures of each step
+            (`steps.jsonl`), for `judge report`. None: nothing is kept. `judge run` has its run folder.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
     """
 
@@ -102,6 +104,7 @@ class RunSettings(Frozen):
     top_logprobs: int = Field(default=0, ge=0, le=20)
     max_in_flight: int = Field(default=512, ge=1, le=100_000)
     cache: CacheSettings = CacheSettings()
+    record: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("recipe", mode="before")

@@ -1,0 +1,101 @@
+"""What a training run was paid, step by step: one line of JSON a step in `steps.jsonl`, which `judge report` draws as curves.
+
+A line is appended whole and flushed, so a run that is killed leaves what it wrote. A record that cannot be written never stops
+the training: it is said once in the log. Of several processes only the first one writes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judge.types import Reward, Sample
+
+logger = logging.getLogger("judge.record")
+FILE = "steps.jsonl"
+
+
+class StepRecord:
+    """Appends the figures of each step to `FOLDER/steps.jsonl`. Pickles."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._path = Path(folder) / FILE
+        self._failed = False
+
+    def add(self, step: int, samples: Sequence[Sample], rewards: Sequence[Reward], alarms: Sequence[str] = ()) -> None:
+        """Append one step. Never raises for the file's sake.
+
+        Args:
+            rewards: What the trainer gets, one for each response of the samples, in order.
+            alarms: Names of the monitor's alarms that are on.
+        """
+        if os.environ.get("RANK", "0") != "0" or not rewards:
+            return
+        line = (
+            json.dumps({"step": step, "time": round(time.time(), 3), **figures(samples, rewards), "alarms": list(alarms)}) + "\n"
+        )
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as out:
+                out.write(line)
+        except OSError as why:
+            if not self._failed:
+                logger.warning(
+                    "record: %s cannot be written: %s; the training goes on without it", self._path, why.strerror or why
+                )
+            self._failed = True
+
+
+def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, Any]:
+    """The figures of one step.
+
+    Returns:
+        `responses`; `reward_mean`, `reward_std`, `raw_mean` over those that have a reward (None: none has); `missing_share`,
+        `filtered_share` and `flat_groups` (groups of two and more with equal rewards) in [0, 1]; `length_mean` in characters;
+        `reasons`; `criteria` (mean of each, at most 64); `judge_calls`, `tokens`.
+    """
+    values = [r.reward for r in rewards]
+    there = np.array([v for v in values if v is not None and math.isfinite(v)], dtype=np.float64)
+    raw = [r.raw_reward for r in rewards if r.raw_reward is not None]
+    groups: dict[str, list[float]] = defaultdict(list)
+    for reward, value in zip(rewards, values, strict=True):
+        if value is not None:
+            groups[reward.group].append(value)
+    several = [g for g in groups.values() if len(g) > 1]
+    lengths = [len(text) for sample in samples for text in sample.texts]
+    return {
+        "responses": len(rewards),
+        "reward_mean": _mean(there.tolist()),
+        "reward_std": round(float(there.std()), 6) if there.size else None,
+        "raw_mean": _mean(raw),
+        "missing_share": round(sum(v is None for v in values) / len(rewards), 6),
+        "filtered_share": round(sum(not r.calls and r.raw_reward == 0 for r in rewards) / len(rewards), 6),
+        "flat_groups": round(sum(max(g) - min(g) < 1e-9 for g in several) / len(several), 6) if several else None,
+        "length_mean": _mean(lengths),
+        "reasons": dict(Counter(str(r.failure.reason) for r in rewards if r.failure is not None)),
+        "criteria": _criteria(rewards),
+        "judge_calls": sum(r.judge_calls for r in rewards),
+        "tokens": sum(r.tokens for r in rewards),
+    }
+
+
+def _criteria(rewards: Sequence[Reward]) -> Mapping[str, float | None]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for reward in rewards:
+        for name, score in reward.criteria.items():
+            if score is not None and (name in found or len(found) < 64):
+                found[name].append(score)
+    return {name: _mean(scores) for name, scores in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 6) if values else None
