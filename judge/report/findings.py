@@ -54,7 +54,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RunFinding:
     """One thing that a reader should know.
 
     Attributes:
@@ -194,7 +194,7 @@ def load_tables(folder: str | Path) -> RunTables:
     return RunTables(path, run)
 
 
-def findings(tables: RunTables) -> list[Finding]:
+def findings(tables: RunTables) -> list[RunFinding]:
     """What the tables say, the worst first.
 
     Example: `judge run` prints those of tone `bad` and `warn`; `judge report` shows all.
@@ -203,11 +203,11 @@ def findings(tables: RunTables) -> list[Finding]:
     found = [finding for rule in rules for finding in rule(tables)]
     worst = {"bad": 0, "warn": 1, "plain": 2, "good": 3}
     if not any(f.tone in ("bad", "warn") for f in found) and int(np.isfinite(tables.raw).sum()) >= LEAST:
-        found.append(Finding("quiet", "good", "Nothing here speaks against this judge; whether it is right, labels must say."))
+        found.append(RunFinding("quiet", "good", "Nothing here speaks against this judge; whether it is right, labels must say."))
     return sorted(found, key=lambda f: worst[f.tone])
 
 
-def findings_list(found: Sequence[Finding]) -> Html:
+def findings_list(found: Sequence[RunFinding]) -> Html:
     """Findings for a page."""
     if not found:
         return paragraph("Too few responses to say anything.")
@@ -217,12 +217,12 @@ def findings_list(found: Sequence[Finding]) -> Html:
     )
 
 
-def warnings(tables: RunTables) -> list[Finding]:
+def warnings(tables: RunTables) -> list[RunFinding]:
     """The findings that a user should not miss at the end of a run."""
     return [f for f in findings(tables) if f.tone in ("bad", "warn")]
 
 
-def _reasons(tables: RunTables) -> list[Finding]:
+def _reasons(tables: RunTables) -> list[RunFinding]:
     counts: Mapping[str, int] = tables.run.get("no_verdict_reasons") or {}
     total, missing = len(tables), sum(counts.values())
     if not missing:
@@ -232,10 +232,10 @@ def _reasons(tables: RunTables) -> list[Finding]:
     several = f", most often `{reason}` ({counts[reason]:,})" if len(counts) > 1 else f" (`{reason}`)"
     verb = "has" if missing == 1 else "have"
     text = f"{missing:,} of {total:,} responses {verb} no verdict, {percent(share)}{several}."
-    return [Finding("no_verdict", tone, text, _ADVICE.get(reason, ""))]
+    return [RunFinding("no_verdict", tone, text, _ADVICE.get(reason, ""))]
 
 
-def _one_answer(tables: RunTables) -> list[Finding]:
+def _one_answer(tables: RunTables) -> list[RunFinding]:
     raw = tables.raw[np.isfinite(tables.raw)]
     if raw.size < LEAST:
         return []
@@ -248,7 +248,9 @@ def _one_answer(tables: RunTables) -> list[Finding]:
         f"The judge gave {value:.3g} to {percent(share)} of the {raw.size:,} responses that it judged (at least {percent(low)})."
         " Such a reward tells almost nothing apart."
     )
-    return [Finding("one_answer", "bad", text, "read some of its replies below; try a finer scale, `signal: expected`, or pairs")]
+    return [
+        RunFinding("one_answer", "bad", text, "read some of its replies below; try a finer scale, `signal: expected`, or pairs")
+    ]
 
 
 def spread(tables: RunTables) -> Floats:
@@ -265,7 +267,7 @@ def spread(tables: RunTables) -> Floats:
     return np.sqrt(variance[count >= 2])
 
 
-def _groups(tables: RunTables) -> list[Finding]:
+def _groups(tables: RunTables) -> list[RunFinding]:
     found = spread(tables)
     if found.size < 5:
         return []
@@ -275,15 +277,15 @@ def _groups(tables: RunTables) -> list[Finding]:
         " from them."
     )
     if flat < NO_SPREAD:
-        return [Finding("group_spread", "plain", text)]
+        return [RunFinding("group_spread", "plain", text)]
     return [
-        Finding(
+        RunFinding(
             "group_spread", "bad" if flat > 0.8 else "warn", text, "a finer scale, `signal: expected`, votes or `group:` help"
         )
     ]
 
 
-def _criteria(tables: RunTables) -> list[Finding]:
+def _criteria(tables: RunTables) -> list[RunFinding]:
     if len(tables.criteria) < 2:
         return []
     out = []
@@ -297,7 +299,7 @@ def _criteria(tables: RunTables) -> list[Finding]:
     if not out:
         return []
     text = f"{len(out)} of {len(tables.criteria)} criteria get nearly the same score from every response: {', '.join(out[:5])}."
-    return [Finding("saturated_criteria", "warn", text, "they cost calls and separate nothing; sharpen or drop them")]
+    return [RunFinding("saturated_criteria", "warn", text, "they cost calls and separate nothing; sharpen or drop them")]
 
 
 def rank_correlation(first: Floats, second: Floats) -> float:
@@ -327,7 +329,7 @@ def within_groups(values: Floats, groups: np.ndarray[Any, Any]) -> Floats:
     return out
 
 
-def _length(tables: RunTables) -> list[Finding]:
+def _length(tables: RunTables) -> list[RunFinding]:
     both = np.isfinite(tables.raw) & np.isfinite(tables.lengths)
     if both.sum() < LEAST:
         return []
@@ -341,7 +343,7 @@ def _length(tables: RunTables) -> list[Finding]:
         return []
     word = "longer" if rho > 0 else "shorter"
     text = f"Rewards follow length: rank correlation {rho:+.2f} {where}, so {word} responses get more."
-    return [Finding("length", "warn", text, "look whether longer is better here; else a `length` step of `reward.shape`")]
+    return [RunFinding("length", "warn", text, "look whether longer is better here; else a `length` step of `reward.shape`")]
 
 
 def positions(tables: RunTables) -> tuple[float, int]:
@@ -362,7 +364,7 @@ def positions(tables: RunTables) -> tuple[float, int]:
     return (float(np.mean(both)), len(both)) if both else (math.nan, 0)
 
 
-def _position(tables: RunTables) -> list[Finding]:
+def _position(tables: RunTables) -> list[RunFinding]:
     gap, count = positions(tables)
     if count < LEAST or abs(gap) < POSITION:
         return []
@@ -372,7 +374,7 @@ def _position(tables: RunTables) -> list[Finding]:
         " asked in both orders."
     )
     tone: Tone = "bad" if abs(gap) >= 0.3 else "warn"
-    return [Finding("position", tone, text, "keep both orders; `order: both_agree` gives no reward where they disagree")]
+    return [RunFinding("position", tone, text, "keep both orders; `order: both_agree` gives no reward where they disagree")]
 
 
 def _flagged(tables: RunTables) -> dict[str, int]:
@@ -383,40 +385,40 @@ def _flagged(tables: RunTables) -> dict[str, int]:
     return {str(v["values"]): int(v["counts"]) for v in pc.value_counts(names).to_pylist()}
 
 
-def _orders(tables: RunTables) -> list[Finding]:
+def _orders(tables: RunTables) -> list[RunFinding]:
     count, total = _flagged(tables).get("order_inconsistent", 0), int(np.isfinite(tables.floats("order_gap")).sum())
     total = max(total, count)
     if total < LEAST or count / total < DISAGREE:
         return []
     text = f"The two orders of a pair disagree for {percent(count / total)} of {total:,} responses."
     return [
-        Finding("orders", "warn", text, "the judge cannot tell these responses apart; a stronger judge, or `signal: expected`")
+        RunFinding("orders", "warn", text, "the judge cannot tell these responses apart; a stronger judge, or `signal: expected`")
     ]
 
 
-def _forced(tables: RunTables) -> list[Finding]:
+def _forced(tables: RunTables) -> list[RunFinding]:
     counts = tables.run.get("counts") or {}
     verdicts, forced = counts.get("verdicts", 0), counts.get("forced", 0)
     if verdicts < LEAST or forced / verdicts < FORCED:
         return []
     text = f"{percent(forced / verdicts)} of the {verdicts:,} verdicts were not stated and had to be asked for alone."
-    return [Finding("forced", "warn", text, "raise `sampling.max_tokens`, or use a judge that keeps to the form")]
+    return [RunFinding("forced", "warn", text, "raise `sampling.max_tokens`, or use a judge that keeps to the form")]
 
 
-def _filtered(tables: RunTables) -> list[Finding]:
+def _filtered(tables: RunTables) -> list[RunFinding]:
     counts = tables.run.get("counts") or {}
     total, filtered = counts.get("responses", 0), counts.get("filtered", 0)
     if not filtered:
         return []
     text = f"{filtered:,} of {total:,} responses were decided by a filter without the judge ({percent(filtered / total)})."
-    return [Finding("filtered", "warn" if total >= LEAST and filtered / total >= FILTERED else "plain", text)]
+    return [RunFinding("filtered", "warn" if total >= LEAST and filtered / total >= FILTERED else "plain", text)]
 
 
-def _monitor(tables: RunTables) -> list[Finding]:
+def _monitor(tables: RunTables) -> list[RunFinding]:
     watch = tables.run.get("monitor")
     alarms = watch.get("alarms") if isinstance(watch, Mapping) else None
     return [
-        Finding(
+        RunFinding(
             "alarm",
             "bad",
             f"The monitor raised `{name}` {state['raised']} time(s)" + (", and it is on." if state["active"] else "."),

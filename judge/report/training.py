@@ -9,7 +9,7 @@ from typing import Any
 
 import judge as package
 from judge.report import plots
-from judge.report.findings import Finding, findings_list, folder_names
+from judge.report.findings import RunFinding, findings_list, folder_names
 from judge.report.html import Html, asset, figure_row, heading, page, table
 from judge.report.text import percent
 
@@ -49,7 +49,7 @@ def steps_page(folders: Sequence[Path]) -> str:
     )
 
 
-def step_findings(recorded: Sequence[dict[str, Any]]) -> list[Finding]:
+def step_findings(recorded: Sequence[dict[str, Any]]) -> list[RunFinding]:
     """What the steps say: where the reward went, and what went with it."""
     if len(recorded) < 2:
         return []
@@ -63,13 +63,13 @@ def step_findings(recorded: Sequence[dict[str, Any]]) -> list[Finding]:
     reward, length = ends("reward_mean"), ends("length_mean")
     if reward is not None:
         found.append(
-            Finding(
+            RunFinding(
                 "reward", "plain", f"The mean reward went from {reward[0]:.3f} to {reward[1]:.3f} in {len(recorded):,} steps."
             )
         )
     if length is not None and length[0] > 0 and abs(length[1] / length[0] - 1) >= 0.3:
         text = f"Responses went from {length[0]:,.0f} to {length[1]:,.0f} characters."
-        found.append(Finding("length", "warn", text, "see whether the judge pays for length: `judge audit`, or a length step"))
+        found.append(RunFinding("length", "warn", text, "see whether the judge pays for length: `judge audit`, or a length step"))
     for name, limit, what in (
         ("missing_share", 0.1, "of the responses have no reward"),
         ("flat_groups", 0.7, "of the groups have equal rewards throughout, and teach nothing"),
@@ -78,12 +78,12 @@ def step_findings(recorded: Sequence[dict[str, Any]]) -> list[Finding]:
         share = ends(name)
         if share is not None and share[1] >= limit:
             found.append(
-                Finding(
+                RunFinding(
                     name, "warn", f"In the last quarter of the steps {percent(share[1])} {what} ({percent(share[0])} at first)."
                 )
             )
     alarms = {str(a) for r in recorded for a in r.get("alarms") or ()}
-    found += [Finding("alarm", "bad", f"The monitor raised `{name}`.") for name in sorted(alarms)]
+    found += [RunFinding("alarm", "bad", f"The monitor raised `{name}`.") for name in sorted(alarms)]
     return found
 
 
