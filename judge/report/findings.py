@@ -248,9 +248,7 @@ def _one_answer(tables: RunTables) -> list[RunFinding]:
         f"The judge gave {value:.3g} to {percent(share)} of the {raw.size:,} responses that it judged (at least {percent(low)})."
         " Such a reward tells almost nothing apart."
     )
-    return [
-        RunFinding("one_answer", "bad", text, "read some of its replies below; try a finer scale, `signal: expected`, or pairs")
-    ]
+    return [RunFinding("one_answer", "bad", text, "read some of its replies; try a finer scale, `signal: expected`, or pairs")]
 
 
 def spread(tables: RunTables) -> Floats:
