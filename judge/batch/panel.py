@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from judge.arrays import Floats
 from judge.batch.labels import truth_of
 from judge.batch.store import Store
-from judge.reward.ensemble import Agreement, agreement_report
+from judge.reward.ensemble import Agreement, agreement_report, filter_peers, fit_judge_weights
 
 _LEAST = 2  # responses that two judges gave a reward, below which nothing is said
+_LEAST_PAIRS, _MOST_PAIRS = 8, 4000  # of a right and a wrong response to one prompt, to fit weights
 _SHOWN = 6  # pairs of judges in the summary
 
 
@@ -33,22 +35,46 @@ def panel_report(store: Store, judges: Sequence[str]) -> dict[str, Any]:
     """
     scores: list[list[float]] = []
     labels: list[float] = []
+    groups: list[str] = []
     rows = store.query(
-        "SELECT r.components, r.response_index, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row"
+        "SELECT r.components, r.response_index, s.kept, r.grp FROM rewards r LEFT JOIN samples s ON s.row = r.row"
         " WHERE r.status != 'filtered' ORDER BY r.row, r.response_index"
     )
-    for components, index, kept in rows:
+    for components, index, kept, group in rows:
         found = json.loads(components or "{}")
         own = [found.get(name) for name in judges]
         if sum(score is not None for score in own) >= _LEAST:
             scores.append([math.nan if score is None else score for score in own])
             truth = truth_of(json.loads(kept) if kept else {}, index)
             labels.append(math.nan if truth is None else truth)
+            groups.append(group)
     if not scores:
         return {}
     known = int((~np.isnan(labels)).sum())
     report = agreement_report(np.array(scores).T, np.array(labels) if known else None)
-    return _plain(report, judges) | {"responses": len(scores), "labels": known}
+    table = np.array(scores).T
+    odd = [judges[k] for k in filter_peers(table).removed]
+    return _plain(report, judges) | {
+        "responses": len(scores),
+        "labels": known,
+        "odd": odd,
+        "weights": _weights(table, np.array(labels), groups, judges),
+    }
+
+
+def _weights(scores: Floats, labels: Floats, groups: Sequence[str], judges: Sequence[str]) -> dict[str, float] | None:
+    """What labelled pairs of right and wrong responses to one prompt say of the judges' weights; None with too few."""
+    right: list[int] = []
+    wrong: list[int] = []
+    for group in dict.fromkeys(groups):
+        rows = [k for k, name in enumerate(groups) if name == group] if len(right) < _MOST_PAIRS else []
+        good, bad = [k for k in rows if labels[k] == 1], [k for k in rows if labels[k] == 0]
+        right += [a for a in good for _ in bad]
+        wrong += [b for _ in good for b in bad]
+    if len(right) < _LEAST_PAIRS:
+        return None
+    fitted = fit_judge_weights(scores[:, right[:_MOST_PAIRS]], scores[:, wrong[:_MOST_PAIRS]])
+    return {name: round(float(share), 3) for name, share in zip(judges, fitted.share, strict=True)}
 
 
 def _plain(report: Agreement, judges: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +100,7 @@ def panel_lines(report: Mapping[str, Any]) -> list[str]:
 
     Example:
         >>> lines = panel_lines({"judges": ["first", "other"], "agreement": [[1, 0.5], [0.5, 1]], "kappa": [[1, 0], [0, 1]],
-        ...                      "alpha": 0.25, "effective_judges": 1.6, "responses": 4, "labels": 0})
+        ...                      "alpha": 0.25, "effective_judges": 1.6, "responses": 4, "labels": 0, "odd": []})
         >>> print(*lines, sep="\\n")
         panel of 2 over 4 responses: worth 1.6 independent judges, alpha 0.25
           first and other decide alike on 50 %, kappa 0.00
@@ -90,6 +116,7 @@ def panel_lines(report: Mapping[str, Any]) -> list[str]:
         if alike is not None:
             more = "" if kappa is None else f", kappa {kappa:.2f}"
             lines.append(f"  {names[a]} and {names[b]} decide alike on {alike:.0%}{more}".replace("%", " %"))
+    lines += [f"  {name} ranks unlike all the others" for name in report["odd"]]
     if "errors" not in report:
         return [*lines, "  without labels nobody knows whether they err together (data: column `label`)"]
     errors = ", ".join(f"{n} {e:.0%}" for n, e in zip(names, report["errors"], strict=True) if e is not None).replace("%", " %")
@@ -97,4 +124,7 @@ def panel_lines(report: Mapping[str, Any]) -> list[str]:
     if report["all_wrong"] is not None:
         together = f"; all wrong on {report['all_wrong']:.1%}".replace("%", " %")
         together += f", {report['herding']:.1f} times as often as independent judges" if report["herding"] is not None else ""
-    return [*lines, f"  wrong by {report['labels']} labels: {errors}{together}"]
+    lines.append(f"  wrong by {report['labels']} labels: {errors}{together}")
+    if report.get("weights"):
+        lines.append(f"  weights that the labels speak for: {', '.join(f'{n} {w:.2f}' for n, w in report['weights'].items())}")
+    return lines

@@ -45,6 +45,7 @@ COMMANDS = {
     "best-of-n": "select:best_of",
     "pairs": "select:pairs",
     "judgements": "select:judgements",
+    "proxy": "proxy:proxy",
     "rubric": "rubric:app",
     "recipe": "recipe:app",
     "models": "models:models",

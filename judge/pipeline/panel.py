@@ -50,9 +50,10 @@ class Panel:
         s = self._settings
         values = {name: r.raw_reward for name, r in zip(self._members, rewards, strict=True)}
         valid = [v for v in values.values() if v is not None]
-        value = fold_panel(list(values.values()), s.fold, k=s.k, quorum=s.quorum)
+        weights = [s.weights[name] for name in values] if s.weights else None
+        value = fold_panel(list(values.values()), s.fold, k=s.k, quorum=s.quorum, weights=weights)
         shown = ", ".join(f"{n} {'no verdict' if v is None else format(v, '.3g')}" for n, v in values.items())
-        how = f"{s.fold} of {shown}"
+        how = f"{'weighted ' if weights else ''}{s.fold} of {shown}"
         if s.fold == "lower_bound" and valid:
             how = f"{fmean(valid):.3g} - {s.k:g} x {pstdev(valid):.3g} ({shown})"
         failure = None

@@ -6,10 +6,11 @@ A panel helps when its members differ: seven judges of mixed families bring inje
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from judge.errors import did_you_mean
 from judge.recipe.model import Order, SamplingSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Frozen, Identifier
@@ -70,12 +71,30 @@ class PanelSettings(Frozen):
             end, at least one. Never below 0.
         k: How much disagreement costs, for `lower_bound`, `variance` and `nominal_min`.
         quorum: Least share of members with a verdict, in (0, 1]; below it there is no reward (`low_quorum`).
+        weights: Of `fold: mean`: judge -> weight (the run's own is `first`); then the quorum is a share of the weight. A run over
+            data with labels says which weights they speak for.
     """
 
     members: tuple[MemberSettings, ...] = Field(min_length=1, max_length=32)
     fold: PanelFold = "lower_bound"
     k: float = Field(default=1.0, ge=0, le=10)
     quorum: float = Field(default=0.5, gt=0, le=1)
+    weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Self:
+        names = ("first", *(m.name for m in self.members))
+        if self.weights and self.fold != "mean":
+            raise ValueError(f"`weights` are for `fold: mean`, and this is `{self.fold}`")
+        for name in self.weights:
+            if name not in names:
+                near = did_you_mean(name, names) or f"; judges: {', '.join(names)}"
+                raise ValueError(f"`weights` names `{name}`, which is no judge of this panel{near}")
+        if self.weights and (missing := next((name for name in names if name not in self.weights), None)):
+            raise ValueError(f"`weights` has none for `{missing}`; write 0 to leave it out of the mean")
+        if self.weights and not any(self.weights.values()):
+            raise ValueError("all `weights` are 0")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from judge.batch.labels import preferred, truth_of
+from judge.errors import SettingsError
+from judge.settings import load_settings
 from judge.types import Request, Sample
-from tests.batch_harness import run
+from tests.batch_harness import rewards, run
 
 MEMBERS = [{"name": "twin", "sampling": {"max_tokens": 500}}, {"name": "odd", "sampling": {"temperature": 0.5}}]
 COMMON: dict[str, Any] = {
@@ -67,3 +69,39 @@ def test_labels_of_several_responses(kept, paid):
     """Each response of a row has its own truth, in the forms that data sets have."""
     whole = {**kept, "preferred": preferred(kept["label"], 2)}
     assert [truth_of(whole, index) for index in range(2)] == paid
+
+
+def test_labels_say_whom_to_trust(tmp_path: Path):
+    """Pairs of a right and a wrong answer to one prompt give the judge that knows most of the weight; the mean takes it."""
+    texts = [f"It is {word} number {k}." for k in range(10) for word in ("right", "wrong")]
+    data = [Sample.of(f"Q{k // 2}?", t, id=str(k), metadata={"label": k % 2 == 0}) for k, t in enumerate(texts)]
+    members = [MEMBERS[1]]
+
+    def judge(request: Request) -> str:
+        text = request.messages[-1].content
+        good = "It is right" in text if request.sampling.temperature == 0.5 else "number 1" in text
+        return "VERDICT: 5" if good else "VERDICT: 1"
+
+    settings = COMMON | {"panel": {"members": members, "fold": "mean"}}
+    result, _ = run(tmp_path / "a", data, judge, **settings)
+    weights = result.run["panel"]["weights"]
+    assert weights["odd"] > 0.6
+    assert "weights that the labels speak for: first" in result.summary
+    run(tmp_path / "b", data[:2], judge, **settings | {"panel": {"members": members, "fold": "mean", "weights": weights}})
+    paid = [row["raw_reward"] for row in rewards(tmp_path / "b")]
+    assert paid == pytest.approx([weights["odd"], 0.0])
+
+
+@pytest.mark.parametrize(
+    ("panel", "said"),
+    [
+        pytest.param({"fold": "min", "weights": {"first": 1, "odd": 1}}, "are for `fold: mean`", id="fold"),
+        pytest.param({"fold": "mean", "weights": {"first": 1, "od": 1}}, "did you mean `odd`?", id="name"),
+        pytest.param({"fold": "mean", "weights": {"odd": 1}}, "has none for `first`", id="missing"),
+        pytest.param({"fold": "mean", "weights": {"first": 0, "odd": 0}}, "all `weights` are 0", id="nothing"),
+    ],
+)
+def test_weights_that_mean_nothing(panel, said):
+    with pytest.raises(SettingsError) as caught:
+        load_settings(COMMON | {"panel": {"members": [MEMBERS[1]], **panel}})
+    assert said in str(caught.value)

@@ -21,13 +21,21 @@ TRIM = 0.25  # share of the judges cut from each end
 SLACK = 1e-9  # of a quorum: the shares of 5 equal judges of 6 sum to a little less than 5 / 6
 
 
-def fold_panel(values: Sequence[float | None], fold: PanelFold, *, k: float = 1.0, quorum: float = 0.5) -> float | None:
+def fold_panel(
+    values: Sequence[float | None],
+    fold: PanelFold,
+    *,
+    k: float = 1.0,
+    quorum: float = 0.5,
+    weights: Sequence[float] | None = None,
+) -> float | None:
     """Fold the rewards of a panel on one response; `fold_judges` explains the folds.
 
     Args:
         values: One reward a judge, in [0, 1]; None where a judge has no verdict.
         k: How much disagreement costs, for `lower_bound`, `variance` and `nominal_min`.
-        quorum: Least share of judges with a verdict.
+        quorum: Least share of judges with a verdict; with `weights`, of their weight.
+        weights: Of `mean`, one a judge; None: equal.
 
     Returns:
         In [0, 1]; None below the quorum.
@@ -38,7 +46,11 @@ def fold_panel(values: Sequence[float | None], fold: PanelFold, *, k: float = 1.
     """
     if not values:
         return None
-    folded = float(fold_judges(np.array([values], dtype=np.float64).T, fold, k=k, quorum=quorum, floor=0.0)[0])
+    table = np.array([values], dtype=np.float64).T
+    if weights is not None:
+        folded = float(weighted_mean(table, weights, quorum=quorum)[0])
+    else:
+        folded = float(fold_judges(table, fold, k=k, quorum=quorum, floor=0.0)[0])
     return None if np.isnan(folded) else folded
 
 
