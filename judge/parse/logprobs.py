@@ -67,14 +67,14 @@ def stated_probabilities(completion: Completion, question: Question, position: i
     Returns:
         Value -> probability, with sum 1 (renormalised over the values with any). `unclear` without log-probabilities, for
         real-valued ranges, when the values hold less of the probability than `readout.min_mass` (by default half), and when
-        over 1 % of it lies on tokens that could begin two values.
+        over 1 % of it lies on tokens that could begin two values; `abstained` when half of it lies on labels of abstaining.
     """
     allowed = value_scores(question)
     if not completion.logprobs:
         return NoVerdict(Reason.UNCLEAR, "the engine reported no log-probabilities")
     if not allowed or stated not in allowed:
         return NoVerdict(Reason.UNCLEAR, "the verdict has no finite scale")
-    shared = shared_prefix(allowed)
+    shared = shared_prefix([*allowed, *_abstaining(question)])
     at = _place(completion.text, position, stated, shared, question.spec.prefixes)
     token = None if at is None else _token_at(completion, at)
     if at is None or token is None:
@@ -200,7 +200,8 @@ def _start_of(text: str, token: str, end: int, broken: bool) -> int | None:
 
 def _probabilities(question: Question, shared: str, token: TokenLogprobs, head: str) -> dict[str, float] | NoVerdict:
     """Probability of each value with any at one token, renormalised."""
-    values = {name[len(shared) :]: name for name in value_scores(question)}
+    abstaining = _abstaining(question)
+    values = {name[len(shared) :]: name for name in (*value_scores(question), *abstaining)}
     least = (question.readout or _READOUT).min_mass
     found: dict[str, float] = {}
     unclear: dict[str, float] = {}
@@ -220,7 +221,15 @@ def _probabilities(question: Question, shared: str, token: TokenLogprobs, head: 
         likeliest = max(token.top, key=lambda text: token.top[text], default="")
         detail = f"the values hold {total:.2g} of the probability, and {least:g} is needed; likeliest: {likeliest!r}"
         return NoVerdict(Reason.UNCLEAR, detail)
-    return {name: p / total for name, p in found.items()}
+    silent = math.fsum(found.pop(name, 0.0) for name in abstaining)
+    if silent >= total / 2:
+        return NoVerdict(Reason.ABSTAINED, f"the judge says that it cannot judge with probability {silent / total:.2g}")
+    return {name: p / (total - silent) for name, p in found.items()}
+
+
+def _abstaining(question: Question) -> tuple[str, ...]:
+    """Labels of a judge that does not judge."""
+    return tuple(label for label, score in question.labels.items() if score is None)
 
 
 def _begun(token: str, head: str, names: tuple[str, ...]) -> list[str]:

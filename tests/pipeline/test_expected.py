@@ -132,6 +132,22 @@ def test_least_mass_is_settable(tmp_path):
     assert engine.requests[0].sampling.top_logprobs == 3
 
 
+@pytest.mark.parametrize(
+    ("chances", "reward"),
+    [
+        pytest.param({"Yes": 0.3, "No": 0.3, "Unsure": 0.4}, 0.5, id="left-out-of-the-mean"),
+        pytest.param({"Yes": 0.3, "No": 0.1, "Unsure": 0.6}, Reason.ABSTAINED, id="likelier-than-not"),
+    ],
+)
+def test_abstaining(tmp_path, chances, reward):
+    """A judge that mostly says that it cannot judge gives no reward; one that hardly does is read without that."""
+    config = recipe(tmp_path, "{kind: label, labels: {Yes: 1, No: 0, Unsure: null}}")
+    [found] = score(config, ScriptedEngine([first(**chances)]), Sample.of("q", "a"))
+    assert (found.failure.reason if found.failure else found.raw_reward) == (
+        reward if isinstance(reward, Reason) else pytest.approx(reward)
+    )
+
+
 def test_one_and_ten_begin_alike(tmp_path):
     """Where `1` may be 1 or the begin of 10, nothing is guessed."""
     config = recipe(tmp_path, "{kind: score, range: {min: 1, max: 10}}")
