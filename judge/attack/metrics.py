@@ -224,7 +224,7 @@ def by_item(said: Sequence[tuple[AttackTrial, float]]) -> dict[str, tuple[float,
 
 
 def clusters(trials: Iterable[AttackTrial]) -> list[list[str]]:
-    """LabelScores of the two ways in which trials belong together: text and question."""
+    """Labels of the two ways in which trials belong together: text and question."""
     listed = list(trials)
     items = [f"{t.case.attack.id}/{t.case.variant}" if t.case.attack else "" for t in listed]
     return [items, [t.case.question.id for t in listed]]

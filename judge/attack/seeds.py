@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judge.batch.read import BadRow, read_samples
+from judge.checks.final import is_value, states
 from judge.checks.match import agrees, normalise
 from judge.errors import DataError, Problem
 from judge.shipped import shipped_dir
@@ -70,13 +71,21 @@ class SeedQuestions:
 
 
 def load_seeds(
-    data: str | None, mapping: Mapping[str, str] | None = None, *, split: str = "", config: str = "", limit: int | None = None
+    data: str | None,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    split: str = "",
+    config: str = "",
+    limit: int | None = None,
+    confirm: bool = False,
 ) -> SeedQuestions:
     """Read a data set; None: the questions that come with the toolkit.
 
     Args:
         mapping: Sample field -> column. Without one, common column names are recognised.
         limit: SeedQuestions taken, in the order of the file.
+        confirm: Label rows that have no label where a program can tell whether their answer is the reference: rollouts of a
+            policy, of which only what a rule has confirmed is taken (Cooper, arXiv:2508.05613).
 
     Raises:
         DataError: The data cannot be read, or a label is neither right nor wrong.
@@ -86,7 +95,7 @@ def load_seeds(
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in rows:
         groups.setdefault((_prompt(sample), (sample.reference or ("",))[0]), []).append(sample)
-    items = [_question(prompt, reference, group, name) for (prompt, reference), group in groups.items()][:limit]
+    items = [_question(prompt, reference, group, name, confirm) for (prompt, reference), group in groups.items()][:limit]
     if not items:
         raise DataError(Problem(name, "no row could be read" + (f": {bad[0]}" if bad else "")))
     labelled = any(q.rights or q.wrongs for q in items)
@@ -118,8 +127,10 @@ def _prompt(sample: Sample) -> str:
     return sample.prompt if isinstance(sample.prompt, str) else "\n\n".join(m.text for m in sample.prompt)
 
 
-def _question(prompt: str, reference: str, group: Sequence[Sample], data: str) -> SeedQuestion:
+def _question(prompt: str, reference: str, group: Sequence[Sample], data: str, confirm: bool) -> SeedQuestion:
     labels = [_right(s.metadata.get("label"), data, s.id) for s in group]
+    if confirm:
+        labels = [_confirmed(s) if label is None else label for s, label in zip(group, labels, strict=True)]
     answers = [(s.texts[0], label) for s, label in zip(group, labels, strict=True) if len(s.responses) == 1]
     rights = [a for a, label in answers if label is True]
     wrongs = [a for a, label in answers if label is False]
@@ -145,6 +156,16 @@ def _right(label: Any, data: str, row: str) -> bool | None:
     raise DataError(
         Problem(data, f"row `{row}`: label {label!r} is neither right nor wrong; labels: {', '.join(_RIGHT + _WRONG)}")
     )
+
+
+def _confirmed(sample: Sample) -> bool | None:
+    """What a rule says of one response: it states the reference, it states another value, or the rule cannot tell."""
+    if not sample.reference or len(sample.responses) != 1:
+        return None
+    found = [states(sample.texts[0], reference) for reference in sample.reference]
+    if any(found):
+        return True
+    return False if all(f is False for f in found) and all(map(is_value, sample.reference)) else None
 
 
 def _best(answers: Sequence[str], prompt: str) -> str | None:

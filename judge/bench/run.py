@@ -166,7 +166,9 @@ def bench_plan(config: str, overrides: Sequence[str], spec: SetSpec, options: Be
     settings, base = load_settings(config, overrides)
     reward = settings.reward.model_copy(update={"shape": (), "baselines": None})
     group = settings.group if spec.kind in ("best", "styles") else None
-    settings = settings.model_copy(update={"monitor": None, "reward": reward, "on_no_verdict": "drop", "group": group})
+    settings = settings.model_copy(
+        update={"monitor": None, "reward": reward, "on_no_verdict": "drop", "group": group, "calibration": None}
+    )
     planned = plan(settings, base)
     check_judge(planned, spec.kind, spec.name)
     order = order_for(planned, options.own_order)

@@ -113,14 +113,13 @@ def check_judge(plan: Plan, kind: str, name: str) -> None:
 
 def order_for(plan: Plan, own: bool) -> str | None:
     """The order in which a pairwise judge is to be asked: both, unless its settings already say so or `own` keeps them."""
-    order = plan.settings.order or plan.recipe.spec.order
-    return "both_mean" if plan.recipe.spec.mode == "pairwise" and order == "single" and not own else None
+    return "both_mean" if plan.recipe.spec.mode == "pairwise" and plan.order == "single" and not own else None
 
 
 def make_units(items: Sequence[BenchItem], kind: str, plan: Plan) -> list[BenchUnit]:
     """The samples of a run, with the label of each in its metadata."""
     mode = plan.recipe.spec.mode
-    single = mode == "listwise" or (plan.settings.order or plan.recipe.spec.order) == "single"
+    single = mode == "listwise" or plan.order == "single"
     units: list[BenchUnit] = []
     for index, item in enumerate(items):
         if mode == "pairwise" and kind in ("best", "styles") and plan.settings.group is None:

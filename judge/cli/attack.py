@@ -95,6 +95,13 @@ def attack(
             metavar="DIR",
         ),
     ] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm",
+            help="Let a program label answers of --data that have no label (rollouts), where it can tell. [default: off]",
+        ),
+    ] = False,
     fail_above: Annotated[
         float | None,
         typer.Option(
@@ -121,6 +128,7 @@ def attack(
       judge attack my.yaml --data answers.jsonl --map prompt=q,response=a --fail-above 0.05
       judge attack my.yaml --families master-key,non-committal --trials 300 --html attack.html
       judge attack my.yaml --search 500 --output runs/attack --export data/hardening
+      judge attack my.yaml --data rollouts.jsonl --confirm --export data/refresh
       judge attack my.yaml --catalogue runs/attack/found.yaml --families found
 
     Exit codes: 0 done, 1 above --fail-above, 2 wrong input, 3 engine cannot work, 4 cannot write, 130 stopped.
@@ -129,6 +137,8 @@ def attack(
 
     settings, base = load_settings(config, overrides or ())
     own = plan(settings, base)
+    if confirm and data is None:
+        raise InputError("--confirm labels the answers of --data, which is missing")
     options = AttackOptions(
         mode=_mode(mode),
         filter_states=_filter_states(filters),
@@ -140,7 +150,7 @@ def attack(
         seed=seed,
     )
     attacks = load_catalogues(catalogue or ())
-    questions = load_seeds(data, parse_map(mapping or ()), split=split, config=subset, limit=limit)
+    questions = load_seeds(data, parse_map(mapping or ()), split=split, config=subset, limit=limit, confirm=confirm)
     if export is not None:
         check_folder(export)
     if output is not None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "audit:audit",
     "bench": "bench:bench",
     "agree": "agree:agree",
+    "calibrate": "calibrate:calibrate",
     "one": "one:one",
     "serve": "serve:serve",
     "preflight": "preflight:preflight",

@@ -14,8 +14,9 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
-from judge.parse.markup import OUTSIDE
+from judge.parse.lists import listed
 from judge.parse.objects import objects
+from judge.parse.patterns import allowed_words, value_pattern, words_pattern
 from judge.parse.values import MAX_STATEMENTS, Statement
 from judge.recipe.verdict import Question
 
@@ -127,7 +128,7 @@ def _place(text: str, at: int) -> str | None:
 def bare(text: str, question: Question) -> Iterator[Statement]:
     """Find lines that are nothing but a value. A last line of a single word is a statement, whatever the word."""
     end = 0
-    for found in _bare(_pattern(question)).finditer(text):
+    for found in _bare(value_pattern(question)).finditer(text):
         end = found.end()
         yield Statement(found.start(1), found.end(), found.start(1), found.group(1))
     rest = text[max(end, len(text) - _MAX_LINE) :].rstrip()
@@ -142,7 +143,7 @@ def sentences(text: str, question: Question) -> Iterator[Statement]:
 
     The hole takes an allowed value, or one or two words where the sentence has words before it: an invented label.
     """
-    for found in _sentence(question.spec.marker, _pattern(question)).finditer(text):
+    for found in _sentence(question.spec.marker, value_pattern(question)).finditer(text):
         line = text.rfind("\n", max(0, found.start() - 80), found.start())
         head = text[line + 1 if line >= 0 else max(0, found.start() - 80) : found.start()]
         if found.start() == found.start("value") and head.rpartition(" ")[0].rpartition(" ")[2].lower() in _OPEN_WORDS:
@@ -161,7 +162,7 @@ def _squashed(marker: str) -> str:
 
 def _either(markers: tuple[str, ...]) -> str:
     """Any of several markers, the longer ones first."""
-    return f"(?P<mark>{'|'.join(map(_words, sorted(markers, key=len, reverse=True)))})"
+    return f"(?P<mark>{'|'.join(map(words_pattern, sorted(markers, key=len, reverse=True)))})"
 
 
 @lru_cache(maxsize=256)
@@ -229,7 +230,7 @@ def _cells(text: str, at: int, column: int, by_id: bool) -> Iterator[Statement]:
 
 @lru_cache(maxsize=256)
 def _column(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"\|[ \t*_`]{{0,6}}{_words(marker)}[ \t*_`]{{0,6}}(?=\|)", re.IGNORECASE)
+    return re.compile(rf"\|[ \t*_`]{{0,6}}{words_pattern(marker)}[ \t*_`]{{0,6}}(?=\|)", re.IGNORECASE)
 
 
 def _inner_id(at: int, line: str) -> tuple[int, str, str]:
@@ -244,99 +245,12 @@ def _inner_id(at: int, line: str) -> tuple[int, str, str]:
 def _sentence(marker: str, value: str) -> re.Pattern[str]:
     before, _, after = marker.partition("{value}")
     if before.strip():
-        left = rf"(?<!\w){_words(before)}[ \t]{{0,3}}[*_`\"“']{{0,4}}"
+        left = rf"(?<!\w){words_pattern(before)}[ \t]{{0,3}}[*_`\"“']{{0,4}}"
         value += r"|[^\s.,;:!?*_]{1,40}(?:[ \t][^\s.,;:!?*_]{1,40})?"
     else:
         left = r"(?<![\w(\[])[*_`\"“']{0,4}"
-    right = rf"[*_`\"”']{{0,4}}[ \t]{{0,3}}{_words(after)}(?!\w)" if after.strip() else r"[.!*_`\"”']{0,6}[ \t]{0,3}$"
+    right = rf"[*_`\"”']{{0,4}}[ \t]{{0,3}}{words_pattern(after)}(?!\w)" if after.strip() else r"[.!*_`\"”']{0,6}[ \t]{0,3}$"
     return re.compile(rf"{left}(?P<value>{value}){right}", re.IGNORECASE | re.MULTILINE)
-
-
-def _words(marker: str) -> str:
-    return r"[ \t]{1,4}".join(re.escape(word) for word in marker.split())
-
-
-def _allowed(question: Question) -> tuple[str, ...] | None:
-    """The words a value may be; None: any number."""
-    spec = question.spec
-    if spec.kind == "first_error":
-        return None
-    if spec.kind in ("score", "scores"):
-        return tuple(question.labels) or None
-    if spec.kind == "criteria":
-        return tuple(dict.fromkeys(label for labels in question.criteria.values() for label in labels))
-    if spec.kind in ("label", "graded_choice"):
-        return tuple(question.labels)
-    return (*question.names, *([spec.tie] if spec.tie else []))
-
-
-def _pattern(question: Question) -> str:
-    """A pattern of the words a value may be."""
-    spec = question.spec
-    allowed = _allowed(question)
-    if spec.kind == "first_error":
-        return rf"{_value((spec.none,), spec.prefixes)}|{_before(spec.prefixes)}\d{{1,6}}"
-    return _value(allowed, spec.prefixes)
-
-
-def _value(allowed: tuple[str, ...] | None, prefixes: tuple[str, ...]) -> str:
-    if allowed is None:
-        return r"[+-]?\d{1,15}(?:\.\d{1,15})?(?: ?/ ?\d{1,6}| (?:out )?of \d{1,6})?"
-    names = "|".join(_words(v) for v in sorted(allowed, key=len, reverse=True))
-    return f"{_before(prefixes)}(?:{names})"
-
-
-def _before(prefixes: tuple[str, ...]) -> str:
-    return f"(?:(?:{'|'.join(_words(p) for p in prefixes)})[ \t:#_-]{{0,3}})?" if prefixes else ""
-
-
-_ROW = re.compile(r"^[^\n]*$", re.MULTILINE)
-_EDGES = ("`", "~", OUTSIDE)  # first characters of a line that ends a list: a fence, the end of the section
-_MAX_ROW = 600  # characters of a line of a list
-_MARKUP = re.compile(r"<[/!?]?\w{0,40}[^<>\n]{0,60}>")
-_WORDS = re.compile(r"[^\W\d_]{2,}")
-_OF_LISTS = frozenset(  # words beside the values of a list: heads of columns, keys, tags
-    """answer answers assignment assignments class criterion criteria id idx index item items json judgement judgements judgment
-    judgments label labels list number nugget nuggets output result results row score scores step steps value values verdict
-    verdicts yaml""".split()
-)
-
-
-def listed(text: str, question: Question) -> Iterator[Statement]:
-    """Find the values of a list in whatever format: JSON, CSV, YAML, XML, tables, numbered or comma-separated lines.
-
-    A line counts when nothing but values, numbers, punctuation and the words of a list stands on it. Prose ends the list.
-    """
-    value = _list_value(_pattern(question))
-    numbers = _allowed(question) is None
-    block: list[tuple[int, str]] = []
-    quoted = False
-    for row in _ROW.finditer(text):
-        line = row.group()
-        short = len(line) <= _MAX_ROW
-        rest = _MARKUP.sub(" ", value.sub(" ", line)) if short else ""
-        words = any(map(str.isalnum, rest)) if numbers else any(w.casefold() not in _OF_LISTS for w in _WORDS.findall(rest))
-        first = line.lstrip()[:1]
-        edge = first in _EDGES or (first != "" and (first == ">") != quoted)
-        quoted = first == ">" if first else quoted
-        if (not short or words or edge or len(block) > MAX_STATEMENTS) and block:
-            yield _block(block)
-            block = []
-        if short and not words:
-            block += [(row.start() + one.start(), one.group()) for one in value.finditer(line)]
-    if block:
-        yield _block(block)
-
-
-def _block(found: list[tuple[int, str]]) -> Statement:
-    """The values of one list as one statement."""
-    at, end = found[0][0], found[-1][0] + len(found[-1][1])
-    return Statement(at, end, at, [value for _, value in found])
-
-
-@lru_cache(maxsize=256)
-def _list_value(value: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.-])(?:{value})(?![\w-])(?!\.\d)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=256)
@@ -377,10 +291,10 @@ def _between(text: str, opens: str, closes: str) -> Iterator[tuple[int, int]]:
 
 def _holds_no_word(question: Question) -> Callable[[str], bool]:
     """Whether what stands between delimiters is a number or a formula where a word was asked for: a result, and no verdict."""
-    allowed = _allowed(question) if question.spec.kind in ("label", "graded_choice", "choice") else None
+    allowed = allowed_words(question) if question.spec.kind in ("label", "graded_choice", "choice") else None
     if allowed is None and question.spec.kind == "criteria" and question.spec.by == "place":
         allowed = tuple(label for labels in question.criteria.values() for label in labels)
-    if not allowed or any(c.isdigit() for words in allowed for c in words):
+    if not allowed or any(_FORMULA.fullmatch(words) for words in allowed):
         return lambda raw: False
     return lambda raw: _FORMULA.fullmatch(_COMMAND.sub("", raw)) is not None
 

@@ -1,6 +1,6 @@
 """The words of one statement -> a label, a name or a number on the scale, or why they are none.
 
-- LabelScores match as a whole after folding case and markup, never as a prefix or a substring: MET is not in UNMET, and
+- Labels match as a whole after folding case and markup, never as a prefix or a substring: MET is not in UNMET, and
   "Yes, mostly" is not Yes.
 - `7/10` on a scale of 1 to 5 is neither 7 nor 10. Ratings read by a trailing-number pattern turned `7/10` into 10,
   `8.5` into 5 and `-3` into 3 in released reward code.
@@ -220,7 +220,7 @@ def is_positive(score: float | None) -> bool:
 
 
 def label(words: str, labels: LabelScores, prefixes: tuple[str, ...] = ()) -> str | Bad:
-    """Read one label. LabelScores that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
+    """Read one label. Labels that are all whole numbers are read as numbers (`4.0`, `4/5`)."""
     crossed = words.strip(" \ufe0f")[-1:] in _CROSSES or words.strip(" \ufe0f")[:1] in _CROSSES
     found = _label("".join(c for c in words if c not in _CROSSES) if crossed else words, labels, prefixes)
     if crossed and not isinstance(found, Bad) and is_positive(labels[found]):

@@ -25,6 +25,7 @@ from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
 from judge.settings import MemberSettings, NoEngineSettings, RewardSettings, RunSettings
+from judge.settings.calibration import load_calibration
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
@@ -87,6 +88,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     """
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
+    settings = _with_calibration(settings, base)
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
@@ -148,6 +150,14 @@ def _engine_for(recipe: Recipe, settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"engine": NoEngineSettings()})
 
 
+def _with_calibration(settings: RunSettings, base: Path | None) -> RunSettings:
+    """The settings with the steps of their calibration file in front of the chain."""
+    if settings.calibration is None:
+        return settings
+    shape = (*load_calibration(settings.calibration, base).steps, *settings.reward.shape)
+    return settings.model_copy(update={"calibration": None, "reward": settings.reward.model_copy(update={"shape": shape})})
+
+
 def _importable(folder: Path) -> None:
     """Let `package.module:name` name a module beside the configuration. Last in line, so that it hides no installed one."""
     path = str(folder.resolve())
@@ -201,6 +211,7 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
                 "panel": None,
                 "second_opinion": None,
                 "group": None,
+                "calibration": None,
                 "reward": _own_fold(settings),
                 **_NO_POLICY,
                 **member.given,

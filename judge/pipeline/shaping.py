@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from judge.checks.match import normalise, number
@@ -32,7 +33,7 @@ from judge.shape import (
     span_of,
     step_names,
 )
-from judge.types import Reward, Sample
+from judge.types import Flag, Reward, Sample
 
 LENGTHS = "response_tokens"  # metadata field: tokens of the response as the policy counts them
 BROUGHT = ("texts", "prompts", "metadata", "lengths", "answers", "labels", "columns")  # what every batch can bring
@@ -250,7 +251,11 @@ class Shaping:
         self.notes = shaped.notes
         columns = [(name, values.tolist()) for name, values in shaped.trace[1:]]
         return [
-            replace(r, stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)))
+            replace(
+                r,
+                stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)),
+                flags=(*r.flags, *_too_unsure(columns, i)),
+            )
             for i, r in enumerate(rewards)
         ]
 
@@ -362,6 +367,14 @@ def _variance(reward: Reward) -> float | None:
         return reward.uncertainty.variance
     spread = gap / 2 if spread is None and gap is not None else spread
     return spread**2 if spread is not None else 0.0 if not reward.calls else None
+
+
+def _too_unsure(columns: Sequence[tuple[str, Sequence[float]]], row: int) -> Sequence[Flag]:
+    """A flag for a reward that a step `sure` took away."""
+    for (_, before), (name, after) in pairwise(columns):
+        if name.partition(".")[0] == "sure" and math.isnan(after[row]) and not math.isnan(before[row]):
+            return (Flag("unsure", f"calibrated reward {before[row]:.3f} is neither surely right nor surely wrong"),)
+    return ()
 
 
 def _different(rubrics: Sequence[Rubric | None]) -> list[Rubric]:

@@ -53,6 +53,8 @@ class RunSettings(Frozen):
     Attributes:
         panel: Other judges that see every sample beside this one.
         second_opinion: Another judge for rewards that look too good.
+        calibration: File of `judge calibrate`: rewards become chances of being right, in front of `reward.shape`, and those
+            that are too unsure are none. None: rewards stay as judged.
         group: How the responses of one prompt compete, for recipes that compare. None: a sample holds what one call shows.
         server: How `judge serve` listens, what it lets in, and how long it waits.
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
@@ -93,6 +95,7 @@ class RunSettings(Frozen):
     panel: PanelSettings | None = None
     second_opinion: SecondOpinionSettings | None = None
     monitor: MonitorSettings | None = None
+    calibration: str | None = None
     reward: RewardSettings = RewardSettings()
     group: GroupSettings | None = None
     server: ServerSettings = ServerSettings()

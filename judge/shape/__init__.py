@@ -7,6 +7,7 @@ every step are kept.
 
 from judge.shape.batch import ChainState, OrderKept, RewardBatch, RewardRange, StepKind, is_vetoed
 from judge.shape.beside import AddStep, ShrinkStep
+from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.shape.chain import (
     KINDS,
     Shaped,
@@ -38,6 +39,7 @@ from judge.shape.views import CoRewardStep, FuseStep
 __all__ = [
     "KINDS",
     "AddStep",
+    "CalibrateStep",
     "ChainState",
     "ClipStep",
     "CoRewardStep",
@@ -82,6 +84,7 @@ __all__ = [
     "StdFloorStep",
     "StepKind",
     "StepsStep",
+    "SureStep",
     "ThoughtsStep",
     "TopStretchStep",
     "VerpoStep",

@@ -15,6 +15,7 @@ from judge.arrays import Floats
 from judge.errors import Problem, SettingsError, did_you_mean
 from judge.shape import (
     beside,
+    calibrated,
     constrained,
     difficulty,
     form,
@@ -31,6 +32,7 @@ from judge.shape import (
 )
 from judge.shape.batch import ChainState, RewardBatch, RewardRange, Stage, StepKind
 from judge.shape.beside import AddStep, ShrinkStep
+from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.shape.constrained import ConstrainedStep
 from judge.shape.difficulty import GrpoSStep, VerpoStep
 from judge.shape.form import FormatStep
@@ -88,13 +90,15 @@ ShapeStep = Annotated[
     | MinFormStep
     | RenormStep
     | ThoughtsStep
-    | ProfStep,
+    | ProfStep
+    | CalibrateStep
+    | SureStep,
     Field(discriminator="kind"),
 ]
 
 _FILES: tuple[dict[str, StepKind], ...] = (
     *(scalar.KINDS, group.KINDS, length.KINDS, text.KINDS, difficulty.KINDS, rubric_side.KINDS, form.KINDS),
-    *(objectives.KINDS, constrained.KINDS, beside.KINDS, noise.KINDS, repair.KINDS, views.KINDS, process.KINDS),
+    *(objectives.KINDS, constrained.KINDS, beside.KINDS, noise.KINDS, repair.KINDS, views.KINDS, process.KINDS, calibrated.KINDS),
 )
 KINDS: dict[str, StepKind] = {name: kind for kinds in _FILES for name, kind in kinds.items()}
 

@@ -165,3 +165,21 @@ def test_missing_column_says_which(tmp_path):
     path.write_text('{"text": "q"}\n')
     with pytest.raises(InputError, match="no column `prompt`"):
         load_seeds(str(path))
+
+
+def test_rollouts_are_labelled_by_a_rule_where_it_can_tell(tmp_path):
+    """Only what a program has confirmed is taken for right; prose, and an answer in words to a name, stay without a label."""
+    rows = [
+        {"question": "2 + 2?", "reference": "4", "response": "2 + 2 = 4, so the answer is 4."},
+        {"question": "2 + 2?", "reference": "4", "response": "The answer is 5."},
+        {"question": "2 + 2?", "reference": "4", "response": "They add up."},
+        {"question": "2 + 2?", "reference": "4", "response": "The answer is 4.", "label": False},
+        {"question": "Capital?", "reference": "Paris", "response": "The capital would be Lyon."},
+    ]
+    path = tmp_path / "d.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    sums, capital = load_seeds(str(path), confirm=True).items
+    assert sums.rights == ("2 + 2 = 4, so the answer is 4.",)
+    assert sums.wrongs == ("The answer is 5.", "The answer is 4.")  # the label that is there stands
+    assert (capital.rights, capital.wrongs) == ((), ())
+    assert load_seeds(str(path)).items[0].rights == ()

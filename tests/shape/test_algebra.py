@@ -49,7 +49,7 @@ def test_absent_stays_absent_and_the_rest_stays_in_its_range(step, batch):
 @given(batches(absent=False))
 def test_what_is_known_gets_a_number(step, batch):
     """With everything a step needs, nobody loses a reward (what is chosen, and what may have nothing to go by, aside)."""
-    if step.kind not in ("r3", "co_reward", "prof", "min_form", "renorm", "thoughts"):
+    if step.kind not in ("r3", "co_reward", "prof", "min_form", "renorm", "thoughts", "sure"):
         assert not np.isnan(run(batch, step)).any()
 
 
