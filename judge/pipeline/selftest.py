@@ -187,12 +187,17 @@ def _form_words(spec: VerdictSpec) -> list[str]:
     return fixed.get(spec.form, [marker] if marker else [])
 
 
+def _ends(labels: list[str]) -> list[str]:
+    """Labels that must be told: all words, and of numbers the first and the last."""
+    return [labels[0], labels[-1]] if len(labels) > 2 and all(label.isdigit() for label in labels) else labels
+
+
 def _value_words(spec: VerdictSpec, rubric: Rubric | None, criteria: Sequence[str]) -> list[str]:
     """The labels, or the ends of the range."""
+    if spec.labels == "criterion" and rubric is not None:
+        return list(dict.fromkeys(word for c in rubric.criteria if c.id in criteria for word in _ends(list(c.scale.labels))))
     if isinstance(spec.labels, dict):
         return [*spec.labels, *([spec.tie] if spec.tie else [])] if len(spec.labels) <= 12 else []
-    if spec.labels == "criterion" and rubric is not None:
-        return list(dict.fromkeys(label for c in rubric.criteria if c.id in criteria for label in c.scale.labels))
     if spec.kind in ("score", "scores") and spec.range is not None:
         return [f"{spec.range.min:g}", f"{spec.range.max:g}"]
     return [spec.tie] if spec.tie else []

@@ -96,6 +96,7 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
       before clipping is kept).
     - `all_pass`: 1 when every criterion passes (score >= 0.5), else 0.
     - `min`: the lowest score.
+    - `harmonic_mean`: sum(w) / sum(w / s), 0 where a score is 0; of precision and recall with equal weights, their F1.
 
     A failed veto criterion makes the reward 0. A missing criterion makes it None, unless the rubric's partial policy
     allows the coverage; a missing veto criterion always makes it None.
@@ -164,6 +165,11 @@ def _fold(
         worst = min(criteria, key=lambda c: scores[c.id])
         value = scores[worst.id]
         return Folded(value, value, missing, coverage, "", f"min: `{worst.id}` is lowest")
+    if rubric.fold == "harmonic_mean":
+        total = math.fsum(c.importance for c in criteria)
+        zero = any(scores[c.id] == 0 for c in criteria)
+        value = 0.0 if zero else min(1.0, total / math.fsum(c.importance / scores[c.id] for c in criteria))
+        return Folded(value, value, missing, coverage, "", f"harmonic_mean of {len(criteria)} criteria, weight {total:g}")
     if rubric.effective_denominator == "positive_points":
         gained = math.fsum(c.importance * _stated(c, scores[c.id]) * (-1 if c.negative else 1) for c in criteria)
         total = math.fsum(c.importance for c in criteria if not c.negative)

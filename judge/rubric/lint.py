@@ -227,7 +227,7 @@ def _denominators(rubric: Rubric) -> Iterator[LintFinding]:
     if rubric.fold != "weighted_mean":
         if rubric.denominator is not None:
             yield LintFinding("warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`", ("denominator",))
-        if len({c.importance for c in rubric.criteria}) > 1:
+        if rubric.fold != "harmonic_mean" and len({c.importance for c in rubric.criteria}) > 1:
             yield LintFinding("warning", "unused", "fold", f"`{rubric.fold}` ignores weights and points", ("fold",))
         return
     lost, gained = sum(c.importance for c in faults), sum(c.importance for c in plain)

@@ -22,7 +22,7 @@ from judge.errors import BadRubric, BadSettings, InputError, Problem
 from judge.yamlfile import explained
 
 CriterionKind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
-Fold = Literal["weighted_mean", "all_pass", "min"]
+Fold = Literal["weighted_mean", "all_pass", "min", "harmonic_mean"]
 Denominator = Literal["all_weights", "positive_points"]
 _LARGEST = 1e100
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
@@ -212,7 +212,7 @@ class Rubric(Frozen):
 
     Attributes:
         scale: Overall scale, for recipes that give one grade to the whole response (ordinal, default 1 to 5).
-        fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), or `min`.
+        fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), `min`, or `harmonic_mean`.
         denominator: `all_weights` (default with weights) or `positive_points` (default with points).
     """
 

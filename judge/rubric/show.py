@@ -79,6 +79,8 @@ def _formula(rubric: Rubric) -> str:
     if rubric.fold == "min":
         return "the lowest criterion score, 1 best   (fold min)"
     positive, everything = _sums(rubric)
+    if rubric.fold == "harmonic_mean":
+        return f"{everything:g} / (sum of weight / score), 0 when any score is 0   (fold harmonic_mean)"
     if rubric.effective_denominator == "positive_points":
         return f"(sum of what is met, faults subtracted) / {positive:g}, clipped to 0..1   (denominator positive_points)"
     faults = ", a pitfall scoring 1 when absent" if everything > positive else ""

@@ -74,6 +74,9 @@ def test_votes(votes, how, quorum, expected):
         pytest.param(WEIGHTS, {"fold": "all_pass"}, {"a": 1.0, "b": 0.5, "fault": 1.0}, 1.0, 1.0, id="all-pass"),
         pytest.param(WEIGHTS, {"fold": "all_pass"}, {"a": 1.0, "b": 0.4, "fault": 1.0}, 0.0, 0.0, id="all-pass-one-fails"),
         pytest.param(WEIGHTS, {"fold": "min"}, {"a": 1.0, "b": 0.25, "fault": 1.0}, 0.25, 0.25, id="min"),
+        # weights 3, 1, 2: 6 / (3/1 + 1/0.25 + 2/1) = 6 / 9
+        pytest.param(WEIGHTS, {"fold": "harmonic_mean"}, {"a": 1.0, "b": 0.25, "fault": 1.0}, 6 / 9, 6 / 9, id="harmonic"),
+        pytest.param(WEIGHTS, {"fold": "harmonic_mean"}, {"a": 1.0, "b": 0.0, "fault": 1.0}, 0.0, 0.0, id="harmonic-zero"),
     ],
 )  # fmt: skip
 def test_criteria(spec, fields, scores, value, unclipped):
@@ -125,7 +128,10 @@ def test_a_share_that_is_reached_exactly_is_enough():
     assert fold_criteria(dict.fromkeys("abc", 1.0), rubric(five)).value is None
 
 
-@pytest.mark.parametrize("fold", ["weighted_mean", "all_pass", "min"])
+FOLDS = ["weighted_mean", "all_pass", "min", "harmonic_mean"]
+
+
+@pytest.mark.parametrize("fold", FOLDS)
 def test_nan_is_no_score(fold):
     """NaN came out as 1.0, since `min(1.0, nan)` is 1.0: a score that is no number is a missing one."""
     folded = fold_criteria({"a": float("nan"), "b": 1.0, "fault": 1.0}, rubric(WEIGHTS, fold=fold))
@@ -133,9 +139,7 @@ def test_nan_is_no_score(fold):
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=3, max_size=3), st.sampled_from(["weighted_mean", "all_pass", "min"])
-)
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=3, max_size=3), st.sampled_from(FOLDS))
 def test_no_fold_leaves_the_unit_interval(values, fold):
     """No verdicts, however odd, make a reward outside [0, 1] or a NaN."""
     for spec in (WEIGHTS, POINTS):

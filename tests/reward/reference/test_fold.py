@@ -103,6 +103,10 @@ def criteria_folded(scores: dict[str, float | None], spec: dict[str, dict], fold
         return 1.0 if all(score >= 0.5 for score in known.values()) else 0.0
     if fold == "min":
         return min(known.values())
+    if fold == "harmonic_mean":
+        if not all(known.values()):
+            return 0.0
+        return sum(size[name] for name in known) / sum(size[name] / score for name, score in known.items())
     if over == "all_weights":
         return sum(size[name] * score for name, score in known.items()) / sum(size[name] for name in known)
     gained = possible = 0.0
@@ -114,7 +118,7 @@ def criteria_folded(scores: dict[str, float | None], spec: dict[str, dict], fold
 
 
 @pytest.mark.parametrize("spec", [PLAIN, POINTS, VETOED], ids=["weights", "points", "vetoes"])
-@pytest.mark.parametrize("fold", ["weighted_mean", "all_pass", "min"])
+@pytest.mark.parametrize("fold", ["weighted_mean", "all_pass", "min", "harmonic_mean"])
 @pytest.mark.parametrize("over", ["all_weights", "positive_points"])
 @pytest.mark.parametrize("least", [1.0, 0.5, 0.1])
 def test_criteria(spec, fold, over, least, same):
