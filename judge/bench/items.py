@@ -14,6 +14,7 @@ from typing import Any
 from judge.batch.files import KINDS
 from judge.batch.labels import preferred
 from judge.batch.read import BadRow, read_samples
+from judge.batch.rows import NOTHING, at
 from judge.bench.spec import SetSpec
 from judge.errors import DataError, InputError, Problem
 from judge.reference import is_missing
@@ -184,7 +185,7 @@ def _named(file: Path) -> str:
 
 
 def _items(spec: SetSpec, part: str, sample: Sample) -> list[BenchItem]:
-    subset = next((str(v) for c in spec.subset if not is_missing(v := sample.metadata.get(c))), part)
+    subset = next((found for column in spec.subset if (found := _named_by(column, sample))), part)
     bare = replace(sample, metadata={}, rubric=sample.rubric if spec.kind != "criteria" else None)
     gold: Gold
     if spec.kind == "pairs":
@@ -196,7 +197,7 @@ def _items(spec: SetSpec, part: str, sample: Sample) -> list[BenchItem]:
     elif spec.kind == "criteria":
         bare, gold = _criterion(spec, sample, bare)
     elif spec.kind == "ratings":
-        gold = (_rating(spec, sample),)
+        bare, gold = _rated(spec, sample, bare), (_rating(spec, sample),)
     elif spec.kind == "steps":
         gold = (_first_error(sample),)
     else:
@@ -204,11 +205,18 @@ def _items(spec: SetSpec, part: str, sample: Sample) -> list[BenchItem]:
     return [BenchItem(bare, subset, gold, bare.group_key, sample.id)]
 
 
+def _named_by(column: str, sample: Sample) -> str:
+    """What a column says, or several (`language+source`) with a slash between them; empty where one of them is not there."""
+    values = [sample.metadata.get(name) for name in column.split("+")]
+    return "" if any(is_missing(v) for v in values) else "/".join(map(str, values))
+
+
 def _label(spec: SetSpec, sample: Sample) -> Any:
-    """The label, by the column that the set names, else the field."""
+    """The label, by the column (or a path into one) that the set names, else the field."""
     for name in spec.gold:
         for column in (f"data.{name}", name):
-            if not is_missing(value := sample.metadata.get(column)):
+            value = at(sample.metadata, column)
+            if value is not NOTHING and not is_missing(value):
                 return value
     return sample.metadata.get("label")
 
@@ -262,6 +270,16 @@ def _criterion(spec: SetSpec, sample: Sample, bare: Sample) -> tuple[Sample, Gol
         raise ValueError(f"the label {label!r} says neither met nor unmet")
     rubric = rubric_from({"name": "criterion", "criteria": [{"id": "criterion", "text": text}]}, "criterion")
     return replace(bare, rubric=rubric), tuple(said)
+
+
+def _rated(spec: SetSpec, sample: Sample, bare: Sample) -> Sample:
+    """The sample with the aspect that its rating is about as its rubric, where the set names a column of it."""
+    text = next((v for c in spec.criterion if isinstance(v := sample.metadata.get(c), str) and v.strip()), None)
+    if text is None or "criterion" not in spec.model_fields_set:
+        return bare
+    scale = {"kind": "ordinal", "min": 1, "max": 5}
+    rubric = {"name": "aspect", "scale": scale, "criteria": [{"id": "aspect", "text": text, "scale": scale}]}
+    return replace(bare, rubric=rubric_from(rubric, "aspect"))
 
 
 def _rating(spec: SetSpec, sample: Sample) -> float:

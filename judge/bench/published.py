@@ -76,6 +76,28 @@ def _pairs(spec: SetSpec, judged: Judgements) -> Metrics:
     return {"accuracy": mean_credit(values), **by_section(spec, judged, values)}
 
 
+def _mean_of_subsets(spec: SetSpec, judged: Judgements) -> Metrics:
+    values = credits(judged, pair_accuracy)
+    subsets = [j.item.subset for j in judged]
+    parts = {name: sectioned(values, subsets, {name: (name,)}) for name in dict.fromkeys(subsets)}
+    return {"mean of subsets": mean_measure(list(parts.values())), "accuracy": mean_credit(values)}
+
+
+def _mean_of_sections(spec: SetSpec, judged: Judgements) -> Metrics:
+    values = credits(judged, pair_accuracy)
+    sections = by_section(spec, judged, values)
+    return {"score": mean_measure(list(sections.values())) if sections else mean_credit(values), **sections}
+
+
+def _both_orders(spec: SetSpec, judged: Judgements) -> Metrics:
+    """Mean of both orders, as for a judge that is asked in one order drawn at random; no decision is wrong."""
+    values = credits(judged, lambda j: math.nan if j.item.gold[0] == 0 else _over_views(j, lambda v: _agrees(v, j.item.gold[0])))
+    return {
+        "accuracy": mean_credit(values),
+        "right in both": mean_credit(credits(judged, lambda j: float(all(v == j.item.gold[0] for v in j.views())))),
+    }
+
+
 def _llmbar(spec: SetSpec, judged: Judgements) -> Metrics:
     """Mean accuracy of the two orders; an unreadable verdict is wrong. Agreement: the same verdict in both, readable or not."""
     values = credits(judged, lambda j: math.nan if j.item.gold[0] == 0 else _over_views(j, lambda v: _agrees(v, j.item.gold[0])))
@@ -157,6 +179,18 @@ def _rewardbench(spec: SetSpec, judged: Judgements) -> Metrics:
     return {"score": total, **by_section(spec, judged, values)}
 
 
+def _rewardbench_languages(spec: SetSpec, judged: Judgements) -> Metrics:
+    """RewardBench's score within each language (the subset is `language/source`), and the mean of the languages."""
+    values = credits(judged, pair_accuracy)
+    languages = dict.fromkeys(j.item.subset.partition("/")[0] for j in judged)
+    parts: Metrics = {}
+    for language in languages:
+        own = [j.item.subset.partition("/")[0] == language for j in judged]
+        sources = [j.item.subset.partition("/")[2] for j in judged]
+        parts[language] = sectioned(np.where(own, values, np.nan), sources, spec.sections, spec.weights or None)
+    return {"score": mean_measure(list(parts.values())), **parts}
+
+
 # ---- several responses ---------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +225,20 @@ def shared_top(judged: JudgedItem) -> float:
 def _best(spec: SetSpec, judged: Judgements) -> Metrics:
     values = credits(judged, best_accuracy)
     pairs = credits(judged, _pair_share)
-    return {"accuracy": mean_credit(values), "pairs": mean_credit(pairs), **by_section(spec, judged, values)}
+    ranks = credits(judged, _reciprocal_rank)
+    return {
+        "accuracy": mean_credit(values),
+        "MRR": mean_credit(ranks),
+        "pairs": mean_credit(pairs),
+        **by_section(spec, judged, values),
+    }
+
+
+def _reciprocal_rank(judged: JudgedItem) -> float:
+    """1 / rank of the best-placed better response; equal rewards and no verdict place it below."""
+    gold = judged.item.gold
+    good, bad = [i for i, g in enumerate(gold) if g], [i for i, g in enumerate(gold) if not g]
+    return max(1 / (1 + sum(judged.beats(a, b) != 1 for b in bad)) for a in good)
 
 
 def _pair_share(judged: JudgedItem) -> float:
@@ -355,6 +402,30 @@ def _right(spec: SetSpec, judged: Judgements) -> Metrics:
     }
 
 
+def _right_above_wrong(spec: SetSpec, judged: Judgements) -> Metrics:
+    """PPE correctness: share of the (right, wrong) pairs of one question in which the right answer is above (ties half), and
+    what the top answer of all is worth, beside that of an answer drawn at random and of the best there is."""
+
+    def pairs(j: JudgedItem) -> float:
+        gold = j.item.gold
+        won = [j.beats(a, b) for a, b in product(range(len(gold)), repeat=2) if gold[a] and not gold[b]]
+        return sum(1.0 if w == 1 else 0.5 if w == 0 else 0.0 for w in won) / len(won) if won else math.nan
+
+    def top(j: JudgedItem) -> float:
+        known = [(r, g) for r, g in zip(j.rewards, j.item.gold, strict=True) if r is not None]
+        most = max((r for r, _ in known), default=0.0)
+        best = [g for r, g in known if compared(r, most) == 0]
+        return sum(best) / len(best) if best else 0.0
+
+    return {
+        "pairs": mean_credit(credits(judged, pairs)),
+        "best of all": mean_credit(credits(judged, top)),
+        "drawn at random": mean_credit(credits(judged, lambda j: sum(j.item.gold) / len(j.item.gold))),
+        "at most": mean_credit(credits(judged, lambda j: max(j.item.gold))),
+        **_right(spec, judged),
+    }
+
+
 def _healthbench(spec: SetSpec, judged: Judgements) -> Metrics:
     """HealthBench meta-evaluation: the judge against each physician's label, F1 of met and of unmet, and their mean."""
     plain = _right(spec, judged)
@@ -380,6 +451,11 @@ def _ratings(spec: SetSpec, judged: Judgements) -> Metrics:
         parts = {n: correlation(np.where(subsets == n, said, np.nan), gold, "spearman") for n in names}
         out = {"spearman, mean of subsets": mean_measure(list(parts.values())), **out}
     return out
+
+
+def _pearson_first(spec: SetSpec, judged: Judgements) -> Metrics:
+    plain = _ratings(spec, judged)
+    return {"pearson": plain.pop("pearson"), **plain}
 
 
 def _sample_level(spec: SetSpec, judged: Judgements) -> Metrics:
@@ -418,15 +494,32 @@ def _contrast(spec: SetSpec, judged: Judgements) -> Metrics:
 
 
 def _processbench(spec: SetSpec, judged: Judgements) -> Metrics:
-    """F1: harmonic mean of the accuracy on solutions with an error (the index must be the labelled one) and without."""
+    """F1: harmonic mean of the accuracy on solutions with an error (the labelled index) and without; mean over the parts."""
     hits = credits(judged, lambda j: float(j.rewards[0] is not None and j.rewards[0] == j.item.gold[0]))
     gold = credits(judged, lambda j: j.item.gold[0])
-    wrong, clean = mean_credit(np.where(gold >= 0, hits, np.nan)), mean_credit(np.where(gold < 0, hits, np.nan))
-    return {"F1": harmonic(wrong, clean), "with an error": wrong, "without": clean}
+    subsets = [j.item.subset for j in judged]
+
+    def f1(inside: NDArray[np.bool_]) -> tuple[WeightedMetric, WeightedMetric, WeightedMetric]:
+        wrong = mean_credit(np.where(inside & (gold >= 0), hits, np.nan))
+        clean = mean_credit(np.where(inside & (gold < 0), hits, np.nan))
+        return harmonic(wrong, clean), wrong, clean
+
+    whole = f1(np.ones(len(judged), dtype=np.bool_))
+    parts = {
+        name: f1(np.array([matches(s, patterns) for s in subsets]))[0]
+        for name, patterns in spec.sections.items()
+        if any(matches(s, patterns) for s in subsets)
+    }
+    total = mean_measure(list(parts.values())) if parts else whole[0]
+    return {"F1": total, **parts, "with an error": whole[1], "without": whole[2]}
 
 
 METRICS: Mapping[str, SetMetric] = {
     "pairs": SetMetric("pairs", "share of the pairs in which the labelled response is preferred", _pairs),
+    "mean-of-subsets": SetMetric("pairs", "accuracy, the mean of the subsets", _mean_of_subsets),
+    "mean-of-sections": SetMetric("pairs", "accuracy, the mean of the sections", _mean_of_sections),
+    "both-orders": SetMetric("pairs", "accuracy, the mean of both orders", _both_orders),
+    "rewardbench-languages": SetMetric("pairs", "RewardBench's score in each language; their mean", _rewardbench_languages),
     "llmbar": SetMetric("pairs", "LLMBar, evaluate.py: both orders, averaged; mean of the five subsets", _llmbar),
     "judgebench": SetMetric("pairs", "JudgeBench, metrics.py: +1 and -1 over both orders", _judgebench),
     "pandalm": SetMetric("pairs", "PandaLM: three classes, unweighted", _pandalm),
@@ -438,12 +531,15 @@ METRICS: Mapping[str, SetMetric] = {
     ),
     "rm-bench": SetMetric("styles", "RM-Bench, 3.3: 3 x 3 styles; mean of the domains", _rm_bench),
     "right": SetMetric("right", "accuracy over responses, F1 of the right ones", _right),
+    "right-above-wrong": SetMetric("right", "PPE, 4.2: right answers above wrong ones of the same question", _right_above_wrong),
     "right-balanced": SetMetric("right", "mean recall of right and wrong", _macro_first),
     "criteria": SetMetric("criteria", "accuracy over criteria", _right),
+    "criteria-balanced": SetMetric("criteria", "mean recall of met and unmet criteria; then accuracy and F1", _macro_first),
     "healthbench-meta": SetMetric(
         "criteria", "HealthBench, 8: F1 of met and unmet against each physician, averaged", _healthbench
     ),
     "ratings": SetMetric("ratings", "rank correlation over all items", _ratings),
+    "ratings-pearson": SetMetric("ratings", "Pearson's r over all items, then rank correlations", _pearson_first),
     "sample-level": SetMetric("ratings", "SummEval: correlation within a question, averaged", _sample_level),
     "contrast": SetMetric("contrast", "Contrast Instructions: by response and by instruction", _contrast),
     "processbench": SetMetric("steps", "ProcessBench, 3.3: harmonic mean of both accuracies", _processbench),
