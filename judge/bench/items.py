@@ -6,6 +6,7 @@ The readers and layouts of `judge run` do the reading, so a set that `judge run`
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,6 +133,32 @@ def read_items(
     return BenchItems(tuple(found), len(bad), bad[0] if bad else "", dropped)
 
 
+def with_distractors(found: BenchItems, count: int, seed: int = 0) -> BenchItems:
+    """The items with so many documents of other items among their own, in an order drawn by the item and the seed.
+
+    A judge should find the helpful document among them (RARE and NoisyBench, arXiv:2601.07226): a reward that falls with
+    irrelevant context is a reward of the retriever.
+
+    Raises:
+        DataError: No item has documents, or all have the same.
+    """
+    pool = list(dict.fromkeys(doc for item in found.items for doc in item.sample.context))
+    if len(pool) < 2:
+        raise DataError(
+            "--distractors: the items have no documents (`context`) to draw from; map their column with --map context=COLUMN"
+        )
+    noisy = []
+    for item in found.items:
+        digest = hashlib.blake2b(f"{seed}\0{item.sample.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        drawn = random.Random(digest)
+        own = set(item.sample.context)
+        others = [doc for doc in drawn.sample(pool, min(len(pool), count + len(own))) if doc not in own][:count]
+        mixed = [*item.sample.context, *others]
+        drawn.shuffle(mixed)
+        noisy.append(replace(item, sample=replace(item.sample, context=tuple(mixed))))
+    return replace(found, items=tuple(noisy))
+
+
 def _unlike(items: Sequence[BenchItem]) -> list[BenchItem]:
     """Every item under an id of its own: files of one set count their rows from 0 each."""
     seen: dict[str, int] = {}
@@ -186,7 +213,7 @@ def _named(file: Path) -> str:
 
 def _items(spec: SetSpec, part: str, sample: Sample) -> list[BenchItem]:
     subset = next((found for column in spec.subset if (found := _named_by(column, sample))), part)
-    bare = replace(sample, metadata={}, rubric=sample.rubric if spec.kind != "criteria" else None)
+    bare = replace(sample, rubric=sample.rubric if spec.kind != "criteria" else None)
     gold: Gold
     if spec.kind == "pairs":
         gold = (_side(spec, sample),)

@@ -19,7 +19,7 @@ from judge.arrays import Floats
 from judge.batch.describe import DataSource
 from judge.batch.run import run_batch
 from judge.batch.write import write_json
-from judge.bench.items import BenchItems, read_items
+from judge.bench.items import BenchItems, read_items, with_distractors
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.bench.published import (
     answers_of,
@@ -31,7 +31,18 @@ from judge.bench.published import (
 )
 from judge.bench.spec import SetSpec
 from judge.bench.teacher import TeacherFigures, teacher_figures
-from judge.bench.units import COMPARED, JudgedItem, as_line, check_judge, make_units, order_for, read_judged, reasons_of
+from judge.bench.units import (
+    COMPARED,
+    JudgedItem,
+    as_line,
+    check_judge,
+    check_needs,
+    given_steps,
+    make_units,
+    order_for,
+    read_judged,
+    reasons_of,
+)
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
 from judge.intervals import Interval
@@ -44,11 +55,13 @@ class BenchOptions:
     """How a set is judged and counted.
 
     Attributes:
+        distractors: Judge the set a second time with so many documents of other items among the documents of each.
         own_order: Ask a pairwise judge in the order of its settings; else in both.
         draws: Of the bootstrap.
         price: Dollars for a million prompt tokens, and for a million completion tokens.
     """
 
+    distractors: int = 0
     own_order: bool = False
     draws: int = 1000
     seed: int = 0
@@ -137,28 +150,24 @@ async def run_bench(
     named = list(zip(_names(configs), configs, strict=True))
     plans = [(name, config, bench_plan(config, overrides, spec, options)) for name, config in named]
     items = read_items(spec, data, mapping=mapping, split=split, config=data_config, limit=limit)
+    for _, _, planned in plans:
+        check_needs(planned, items.items, spec.name)
     if items.bad:
         notice(f"{items.bad} rows are no items of `{spec.name}` and are left out; the first: {items.first_bad}")
-    judges = []
+    source = data or spec.data or spec.hub
+    noisy = with_distractors(items, options.distractors, options.seed) if options.distractors else None
+    work = []
     for name, config, planned in plans:
-        found = await _one(
-            spec,
-            items,
-            name,
-            config,
-            planned,
-            output / name,
-            options,
-            data or spec.data or spec.hub,
-            engine,
-            notice,
-            quiet,
-            overwrite,
-        )
+        work.append((name, config, planned, items))
+        if noisy is not None:
+            work.append((f"{name}+{options.distractors}", config, planned, noisy))
+    judges = []
+    for name, config, planned, these in work:
+        found = await _one(spec, these, name, config, planned, output / name, options, source, engine, notice, quiet, overwrite)
         judges.append(found)
         if found.interrupted:
             break
-    return BenchReport(spec, data or spec.data or spec.hub, items, judges, options)
+    return BenchReport(spec, source, items, judges, options)
 
 
 def bench_plan(config: str, overrides: Sequence[str], spec: SetSpec, options: BenchOptions) -> Plan:
@@ -171,6 +180,8 @@ def bench_plan(config: str, overrides: Sequence[str], spec: SetSpec, options: Be
     )
     planned = plan(settings, base)
     check_judge(planned, spec.kind, spec.name)
+    if spec.kind == "steps":
+        return given_steps(planned)
     order = order_for(planned, options.own_order)
     return plan(settings.model_copy(update={"order": order}), base) if order else planned
 
@@ -212,7 +223,7 @@ async def _one(
         requests=False,
     )
     compares = planned.recipe.spec.mode == "pairwise" and planned.settings.group is None
-    judged = read_judged(folder, items.items, units, compares=compares)
+    judged = read_judged(folder, items.items, units, compares=compares, steps=spec.kind == "steps")
     found = measured(spec, judged, options)
     run = result.run
     tokens = run["tokens"]

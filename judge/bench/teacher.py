@@ -56,7 +56,7 @@ class TeacherFigures:
 
 def teacher_figures(spec: SetSpec, judged: Sequence[JudgedItem], seed: int = 0) -> TeacherFigures | None:
     """The figures of a judge of single responses; None where it saw responses side by side, or one a prompt."""
-    groups = groups_of(judged)
+    groups = [] if spec.kind in ("steps", "contrast") else groups_of(judged)
     if not groups:
         return None
     rewards = [np.array([r for r, _ in g]) for g in groups]

@@ -19,7 +19,8 @@ from typing import Any
 
 from judge.bench.items import BenchItem
 from judge.errors import InputError
-from judge.pipeline.build import Plan
+from judge.pipeline.build import Plan, needed_columns
+from judge.pipeline.steps import step_names
 from judge.types import Sample
 
 Preference = int | None
@@ -109,6 +110,32 @@ def check_judge(plan: Plan, kind: str, name: str) -> None:
         )
     if kind == "criteria" and mode != "checklist":
         raise InputError(f"set `{name}` has labels of single criteria, and recipe `{recipe}` is {mode}; use a checklist recipe")
+    if (kind == "steps") != (plan.recipe.spec.signal == "steps"):
+        what = "labels of single steps" if kind == "steps" else "no labels of single steps"
+        fit = "a recipe with `signal: steps`" if kind == "steps" else "a recipe that judges whole responses"
+        raise InputError(f"set `{name}` has {what}, and recipe `{recipe}` has `signal: {plan.recipe.spec.signal}`; use {fit}")
+
+
+def check_needs(plan: Plan, items: Sequence[BenchItem], name: str) -> None:
+    """Refuse a recipe that needs what no row of the set has: every sample would be invalid.
+
+    Raises:
+        InputError: Naming the field.
+    """
+    for need in needed_columns(plan):
+        if need.startswith("fields.") or any(getattr(item.sample, need, None) for item in items):
+            continue
+        also = f"; set `{need}:` in its settings" if need in ("rubric", "principle") else ""
+        raise InputError(f"recipe `{plan.recipe.spec.name}` needs `{need}`, and no row of set `{name}` has one{also}")
+
+
+def given_steps(plan: Plan) -> Plan:
+    """The plan of a recipe of steps with the steps as the set has them: labels count these, however it would cut a text."""
+    steps = plan.recipe.spec.steps
+    if steps is None or steps.split == "given":
+        return plan
+    spec = plan.recipe.spec.model_copy(update={"steps": steps.model_copy(update={"split": "given", "merge": False})})
+    return replace(plan, recipe=replace(plan.recipe, spec=spec))
 
 
 def order_for(plan: Plan, own: bool) -> str | None:
@@ -161,7 +188,7 @@ def _unit(index: int, item: BenchItem, shown: tuple[int, ...], name: str = "") -
         item.sample,
         id=name or item.sample.id,
         responses=tuple(item.sample.responses[i] for i in shown),
-        metadata={"label": _told(item, shown), "subset": item.subset, "item": item.sample.id},
+        metadata={**item.sample.metadata, "label": _told(item, shown), "subset": item.subset, "item": item.sample.id},
     )
     return BenchUnit(index, sample, shown)
 
@@ -188,18 +215,23 @@ def _told(item: BenchItem, shown: tuple[int, ...]) -> Any:
 # ---- after: what came back -----------------------------------------------------------------------------------------------
 
 
-def read_judged(folder: Path, items: Sequence[BenchItem], units: Sequence[BenchUnit], *, compares: bool) -> list[JudgedItem]:
+def read_judged(
+    folder: Path, items: Sequence[BenchItem], units: Sequence[BenchUnit], *, compares: bool, steps: bool = False
+) -> list[JudgedItem]:
     """What a finished run folder says of each item that it holds.
 
     Args:
         compares: The judge saw responses side by side, two at a time.
+        steps: Its rewards are those of steps: the reward of an item is the index of the first step below a half, -1 for none.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415  # 100 ms that `judge --help` need not pay
 
-    table = pq.read_table(folder / "rewards.parquet", columns=["row", "response_index", "raw_reward", "reason"]).to_pylist()
+    table = pq.read_table(folder / "rewards.parquet", columns=["row", "response_index", "raw_reward", "reason", "components"])
+    table = table.to_pylist()
     found: dict[int, dict[int, Mapping[str, Any]]] = {}
     for record in table:
-        found.setdefault(record["row"], {})[record["response_index"]] = record
+        wrong = first_wrong(dict(record["components"])) if steps else None
+        found.setdefault(record["row"], {})[record["response_index"]] = {**record, "raw_reward": wrong} if steps else record
     views = _views(folder) if compares else {}
     by_item: dict[int, list[tuple[int, BenchUnit]]] = {}
     for row, unit in enumerate(units):
@@ -237,6 +269,23 @@ def _judged(
             for place, value in zip(unit.shown, got, strict=True):
                 rewards[place] = value
     return JudgedItem(item, tuple(rewards), duels, tuple(reasons), swapped)
+
+
+def first_wrong(components: Mapping[str, float | None]) -> float | None:
+    """Index of the first step below a half, from 0; -1 where there is none; None where a step before it has no verdict.
+
+    Example:
+        >>> first_wrong({"step_1": 1.0, "step_2": 0.0, "step_3": None}), first_wrong({"step_1": 0.9}), first_wrong({"step_1":
+        None}) (1.0, -1.0, None)
+    """
+    names = step_names(components)
+    for place, name in enumerate(names):
+        score = components[name]
+        if score is None:
+            return None
+        if score < 0.5:
+            return float(place)
+    return -1.0 if names else None
 
 
 def _reward(record: Mapping[str, Any] | None) -> float | None:

@@ -52,6 +52,12 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    distractors: Annotated[
+        int,
+        typer.Option(
+            "--distractors", help="Judge again with N documents of other items among those of each.", metavar="N", min=0, max=1000
+        ),
+    ] = 0,
     order: Annotated[
         str,
         typer.Option(
@@ -100,6 +106,7 @@ def bench(
       judge bench llmbar judge.yaml --data LLMBar/Dataset/LLMBar
       judge bench judgebench a.yaml b.yaml --data judgebench/gpt4o.jsonl
       judge bench rewardbench judge.yaml --limit 300 --price 0.15,0.60
+      judge bench halueval-qa judge.yaml --data qa_data.json --distractors 5
       judge bench mine.yaml judge.yaml --fail-below 0.8 --json
 
     Exit codes: 0 done; 1 below --fail-below; 2 wrong input; 3 the engine cannot work, or stopped working (the same command
@@ -124,7 +131,7 @@ def bench(
             spec,
             configs,
             output or Path("runs") / "bench" / spec.name,
-            BenchOptions(order == "own", draws, seed, _price(price)),
+            BenchOptions(distractors, order == "own", draws, seed, _price(price)),
             data=data,
             mapping=parse_map(mapping or ()),
             split=split,

@@ -193,3 +193,96 @@ def test_a_metric_of_another_kind_is_refused():
 )
 def test_words_of_yes_and_no(label, said):
     assert truth(label) == said
+
+
+STEPS_RECIPE = """
+name: by-words
+summary: A step that says wrong is wrong.
+mode: pointwise
+source: {title: a test}
+signal: steps
+program: words_of_steps:judge
+steps: {fold: first_error, base: program, split: paragraphs}
+"""
+
+
+def test_first_wrong_step_by_a_program(cli, tmp_path, monkeypatch):
+    """The label counts the steps of the data, even where one of them holds a blank line; a step without a verdict is no index."""
+    folder = tmp_path / "by-words"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(STEPS_RECIPE, encoding="utf-8")
+    said = "[None if 'unclear' in s else float('wrong' not in s) for s in sample.steps]"
+    (tmp_path / "words_of_steps.py").write_text(f"def judge(sample, index, options):\n    return {said}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rows = [
+        {"id": "a", "problem": "p1", "steps": ["fine\n\nand fine", "wrong", "fine"], "label": 1},
+        {"id": "b", "problem": "p2", "steps": ["fine", "fine"], "label": -1},
+        {"id": "c", "problem": "p3", "steps": ["fine", "wrong"], "label": 0},
+        {"id": "d", "problem": "p4", "steps": ["unclear", "wrong"], "label": 1},
+    ]
+    write_rows(tmp_path / "gsm8k.jsonl", rows)
+    (tmp_path / "steps.yaml").write_text(json.dumps({"recipe": str(folder)}), encoding="utf-8")
+    ended = cli("processbench", "steps.yaml", "--data", "gsm8k.jsonl", "--json", "--quiet")
+    assert ended.code == 0, ended.err
+    found = {f["name"]: f["value"] for f in figures(ended)["published"]}
+    assert (found["with an error"], found["without"]) == (pytest.approx(1 / 3), 1.0)
+    assert found["F1"] == found["GSM8K"] == pytest.approx(2 * (1 / 3) / (4 / 3))
+
+
+def test_steps_want_a_recipe_of_steps(cli, tmp_path):
+    write_rows(tmp_path / "gsm8k.jsonl", [{"problem": "p1", "steps": ["fine"], "label": -1}])
+    ended = cli("processbench", "good.yaml", "--data", "gsm8k.jsonl")
+    assert (ended.code, "use a" in ended.err) == (2, True)
+
+
+def test_distractors_are_judged_beside_the_clean_documents(cli, tmp_path):
+    """A judge that wants to see its document alone is right without the others' and wrong with them."""
+    rows = [{"prompt": f"q{i}", "response": "yes", "context": [f"doc {i}"], "label": True, "id": str(i)} for i in range(8)]
+    write_rows(tmp_path / "docs.jsonl", rows)
+    (tmp_path / "docs.yaml").write_text("kind: right\ndata: docs.jsonl\n", encoding="utf-8")
+    write_judge(
+        tmp_path / "alone.yaml", "pointwise", {r"(?s)doc \d.*doc \d": "Crowded.\nVERDICT: 1", ".": "Fine.\nVERDICT: 5"},
+        rubric="helpfulness", filters="off",
+    )  # fmt: skip
+    ended = cli("docs.yaml", "alone.yaml", "--distractors", "2", "--json", "--quiet")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert [(j["judge"], j["published"][0]["value"]) for j in found["judges"]] == [("alone", 1.0), ("alone+2", 0.0)]
+    assert found["compared"][0]["difference"] == 1.0
+
+
+def test_distractors_want_documents(cli):
+    ended = cli("mine.yaml", "good.yaml", "--distractors", "2")
+    assert (ended.code, "no documents" in ended.err) == (2, True)
+
+
+def test_a_recipe_that_needs_what_no_row_has(cli, tmp_path):
+    (tmp_path / "right.yaml").write_text("kind: right\ndata: right.jsonl\n", encoding="utf-8")
+    write_rows(tmp_path / "right.jsonl", [{"prompt": "q", "response": "a", "label": True}])
+    write_judge(tmp_path / "check.yaml", "verifier", {".": "VERDICT: CORRECT"})
+    ended = cli("right.yaml", "check.yaml")
+    assert (ended.code, "needs `reference`, and no row" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "items"),
+    [
+        pytest.param("evalbiasbench", "evalbiasbench", 38, id="evalbiasbench"),
+        pytest.param("hhh", "hhh_alignment", 109, id="hhh"),
+        pytest.param("ifbench-rm", "ifbench_rm", 180, id="ifbench-rm"),
+        pytest.param("rmb", "rmb/pairwise.jsonl", 400, id="rmb"),
+        pytest.param("rmb-best", "rmb/bon.jsonl", 150, id="rmb-best"),
+        pytest.param("rewardbench2", "rewardbench2_style", 80, id="rewardbench2"),
+        pytest.param("halueval", "halueval_general", 500, id="halueval"),
+        pytest.param("ifeval-checked", "ifeval/checked_responses.jsonl", 10, id="ifeval"),
+        pytest.param("prometheus-absolute", "prometheus_absolute", 316, id="prometheus"),
+        pytest.param("topical-chat", "topical_chat", 720, id="topical-chat"),
+        pytest.param("math-best-of-8", "math_best_of_8", 49, id="math-best-of-8"),
+        pytest.param("processbench", "processbench", 1208, id="processbench"),
+        pytest.param("prm800k", "prm800k", 6, id="prm800k"),
+    ],
+)
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the sets are not on this machine")
+def test_more_published_rows_are_read_whole(name, data, items):
+    found = read_items(load_set(name), str(SHARED / data))
+    assert (len(found.items), found.bad) == (items, 0), found.first_bad

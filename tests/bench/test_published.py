@@ -200,3 +200,49 @@ def test_macro_f1_equals_the_textbook():
     said, gold = [1, 1, 1, 0, 0], [1, 1, 0, 1, 0]
     assert macro_f1(said, gold, (1, 0))(np.ones(5)) == pytest.approx((4 / 6 + 2 / 4) / 2)
     assert math.isnan(macro_f1([], [], (1, 0))(np.ones(0)))
+
+
+def test_languages_are_scored_apart_and_then_averaged():
+    """German 1, French 0 in the one subset that is there: mean 0.5, whatever their sizes."""
+    judged = [
+        scored([1], [0.9, 0.1], "deu/hep-cpp"),
+        scored([1], [0.1, 0.9], "fra/hep-cpp", name="1"),
+        scored([1], [0.1, 0.9], "fra/hep-cpp", name="2"),
+    ]
+    found = values(METRICS["rewardbench-languages"].build(shipped_sets()["m-rewardbench"], judged), 3)
+    assert found == {"score": 0.5, "deu": 1.0, "fra": 0.0}
+
+
+def test_right_answers_above_wrong_ones_of_one_question():
+    """Two right, one wrong: one right above, one tied: 0.75. The top is right; a draw is right in 2 of 3."""
+    found = figures_of("right-above-wrong", [scored([1, 1, 0], [0.9, 0.5, 0.5])])
+    assert (found["pairs"], found["best of all"], found["drawn at random"], found["at most"]) == (0.75, 1.0, 0.6667, 1.0)
+
+
+def test_mrr_of_one_right_solution():
+    """One of three wrong ones above and one equal: rank 3."""
+    assert figures_of("best", [scored([1, 0, 0, 0], [0.5, 0.9, 0.5, 0.1])])["MRR"] == 0.3333
+
+
+def test_mean_of_subsets_weighs_them_alike():
+    judged = [pair(1, 1, 1, subset="a"), pair(1, -1, -1, subset="b"), pair(1, -1, -1, subset="b", name="2")]
+    assert figures_of("mean-of-subsets", judged) == {"mean of subsets": 0.5, "accuracy": 0.3333}
+
+
+def test_what_a_teacher_needs():
+    """Two prompts: rewards (0, 1) with the right one on top, and (0.5, 0.5) that teach nothing."""
+    from judge.bench.teacher import picked, reward_distance, teacher_figures
+
+    judged = [scored([1, 0], [1.0, 0.0], name="a"), scored([1, 0], [0.5, 0.5], name="b")]
+    found = teacher_figures(SetSpec(kind="best"), judged)
+    assert (found.groups, found.spread, found.silent, found.ties) == (2, 0.25, 0.5, 0.5)
+    assert found.curve == {1: 0.5, 2: 0.75}
+    assert found.ceiling == {1: 0.5, 2: 1.0}
+    rng = np.random.default_rng(0)
+    rewards, labels = rng.integers(0, 4, 9) / 3, rng.integers(0, 2, 9)
+    drawn = [rng.permutation(9)[:3] for _ in range(20000)]
+    brute = np.mean([labels[d][rewards[d] == rewards[d].max()].mean() for d in drawn])
+    assert picked(rewards, labels, 3) == pytest.approx(brute, abs=0.02)
+    assert reward_distance(rewards, 1 - rewards, [0] * 9) == 1.0
+    assert 0 < reward_distance(rewards, labels, [0] * 9) < 1
+    assert math.isnan(reward_distance([1, 1], [0, 1], "aa"))
