@@ -62,10 +62,10 @@ def run_transcripts(recipe: Recipe) -> list[Result]:
 def missing_kinds(recipe: Recipe, results: Sequence[Result]) -> list[str]:
     """What the transcripts of a recipe do not show and should, in words."""
     shown = frozenset[str]().union(*(r.kinds for r in results))
-    signal = getattr(recipe.spec, "signal", "stated")
+    signal = recipe.spec.reads
     if signal in ("likelihood", "scalar", "program"):
         wanted = ["good"]
-    elif getattr(getattr(recipe.spec, "readout", None), "at", "verdict") == "first" and signal == "expected":
+    elif recipe.spec.readout.at == "first" and signal == "expected":
         wanted = ["good", "planted", "unclear"]
     else:
         wanted = ["good", "planted", "truncated", "two verdicts"]
@@ -102,7 +102,7 @@ def _run(recipe: Recipe, transcript: Transcript) -> Result:
         recipe = load_recipe(recipe.folder.resolve(), options={**recipe.options, **transcript.options})
     except RecipeError as why:
         return Result(transcript.name, str(why))
-    forward = getattr(getattr(recipe.spec, "readout", None), "at", "verdict") == "first"
+    forward = recipe.spec.readout.at == "first"
     seed = transcript.settings.get("seed", 0)
     script = Script(transcript, seed if isinstance(seed, int) else 0, forward)
     settings = {
@@ -165,7 +165,7 @@ def _kinds(recipe: Recipe, transcript: Transcript, rewards: Sequence[Reward]) ->
 
 def _unmentioned(recipe: Recipe, script: Script, rubric: Rubric | None) -> Iterator[str]:
     """What the requests of the last turn do not say about the verdict that they ask for."""
-    if getattr(recipe.spec, "exact", False) or getattr(recipe.spec, "signal", "stated") in ("likelihood", "scalar", "program"):
+    if getattr(recipe.spec, "exact", False) or recipe.spec.reads in ("likelihood", "scalar", "program"):
         return
     last = recipe.spec.turns[-1].name
     for now, request in script.asked:

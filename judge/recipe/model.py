@@ -317,11 +317,11 @@ class RecipeSpec(Frozen):
         if written and "verdict" not in self.model_fields_set:
             raise ValueError("`verdict` is missing: the grammar of the last turn's reply")
         if not written and "verdict" in self.model_fields_set:
-            raise ValueError(f"signal `{self.signal}` reads no verdict; leave `verdict` out")
+            raise ValueError(f"signal `{self.reads}` reads no verdict; leave `verdict` out")
         if not written and self.mode not in ("pointwise", "verifier"):
             raise ValueError(f"signal `{self.signal}` is about one response, so it needs `mode: pointwise` or `verifier`")
         scored = [t.name for t in self.turns if t.score]
-        if self.signal != "likelihood":
+        if self.reads != "likelihood":
             if scored:
                 raise ValueError(f"turn `{scored[0]}` has `score`, which is for `signal: likelihood`")
             return
@@ -353,6 +353,8 @@ class RecipeSpec(Frozen):
                 raise ValueError(f"a program asks no model, so `{idle[0]}` has no effect; leave it out")
         elif not self.turns:
             raise ValueError("`turns` is missing: the requests of the method")
+        if self.steps is not None and self.reads == "likelihood" and self.steps.ask == "together":
+            raise ValueError("`steps.base: likelihood` scores a text for each step; set `steps.ask: each`")
         if self.steps is not None and self.asks and (self.steps.ask == "each") == (self.verdict.kind in _OF_ALL_STEPS):
             raise ValueError(
                 "`steps.ask: each` asks about one step, so the verdict is a label or score; `together` asks about all, so it is"

@@ -34,7 +34,8 @@ class StepsSpec(Frozen):
             lines that begin with `prefix` and a number (`numbered`), behind each displayed formula (`latex`), at the
             statements of its code that are not indented (`code`), or into the assistant's messages of a conversation (`turns`).
         ask: All steps `together` in one call, or one call for `each`.
-        base: Where the number of a step comes from: its verdict as `stated`, the `expected` one, or the recipe's `program`.
+        base: Where the number of a step comes from: its verdict as `stated`, the `expected` one, the `likelihood` of
+            a scored text, or the recipe's `program`.
         backwards: Show the last step first; `both`: once in each direction, averaged (BiPRM, arXiv:2508.01682).
         prefix: What a step is called: `Step` makes `Step 1`.
         most: Steps of one response; of a longer one neighbours are joined.
@@ -48,7 +49,7 @@ class StepsSpec(Frozen):
     fold: StepsFold
     split: SplitRule = "paragraphs"
     ask: Literal["together", "each"] = "together"
-    base: Literal["stated", "expected", "program"] = "stated"
+    base: Literal["stated", "expected", "likelihood", "program"] = "stated"
     backwards: bool | Literal["both"] = False
     prefix: str = Field(default="Step", min_length=1, max_length=40)
     most: int = Field(default=64, ge=1, le=1024)
@@ -92,6 +93,26 @@ def find_steps(
         spans = list(_SPLITTERS[spec.split](text, spec.prefix))
     spans = _joined(spans, spec.most)
     return tuple(text[s.start : s.stop] for s in spans), tuple(spans)
+
+
+def beginnings(response: str | Conversation, spec: StepsSpec, given: Sequence[str] = ()) -> tuple[str | Conversation, ...]:
+    """The response up to the end of each step, and before all of them what stands before the first: nothing.
+
+    Of a conversation cut into turns, a beginning ends before the assistant's next message, so that what tools returned belongs to
+    the turn that called them. Where a step does not stand in the text word for word, its beginning is the steps joined.
+
+    Example:
+        >>> beginnings("a = 1\\n\\nb = 2", StepsSpec(fold="mean"))
+        ('', 'a = 1', 'a = 1\\n\\nb = 2')
+    """
+    steps, spans = find_steps(response, spec, given)
+    if spec.split == "turns" and not isinstance(response, str):
+        starts = [i for i, m in enumerate(response) if m.role == "assistant" and own_words((m,)).strip()]
+        if len(starts) == len(steps):
+            return ("", *(response[:end] for end in (*starts[1:], len(response))))
+    text = own_words(response)
+    joined = (("\n\n".join(steps[:k]) if s is None else text[: s.stop]) for k, s in enumerate(spans, 1))
+    return ("", *joined)
 
 
 def locate(text: str, steps: Sequence[str]) -> tuple[Span | None, ...]:

@@ -18,7 +18,7 @@ from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
-from judge.recipe.steps import STEP, find_steps
+from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
 from judge.render.environment import Templates
@@ -27,6 +27,7 @@ from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
+_READS_BEGINNINGS = re.compile(r"\bstep\.(?:before|so_far)\b")
 _DEFAULT_SCALE = Scale(kind="ordinal")
 NOTHING = "N/A"  # stands for a response without content
 _ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
@@ -62,6 +63,7 @@ class Case:
     material: tuple[str, ...]
     images: tuple[ImagePart, ...] = ()
     steps: tuple[tuple[Untrusted, ...], ...] = ()  # of each response
+    beginnings: tuple[tuple[Untrusted, ...], ...] = ()  # of each response: up to each step, the empty one before
 
 
 class Builder:
@@ -134,7 +136,12 @@ class Builder:
             "step": None,
         }
         steps = tuple(tuple(untrusted(step) for step in self.steps_of(sample, i)) for i in range(len(sample.responses)))
-        return Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images), steps)
+        case = Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images), steps)
+        rule = self.recipe.spec.steps
+        if rule is None or not _READS_BEGINNINGS.search("".join(self.recipe.templates.values())):
+            return case
+        begun = tuple(tuple(untrusted(b) for b in beginnings(r, rule, sample.steps)) for r in sample.responses)
+        return replace(case, beginnings=begun)
 
     def steps_of(self, sample: Sample, index: int) -> tuple[str, ...]:
         """The steps of a response, as the recipe cuts it; without such a rule those that came with the sample."""
@@ -242,7 +249,12 @@ class Builder:
         """The steps of the response shown, in the order of the text or from the last to the first."""
         called = self.recipe.spec.steps.prefix if self.recipe.spec.steps else "Step"
         steps = case.steps[ask.order[0]] if case.steps else ()
-        views = [{"number": n, "name": f"{called} {n}", "id": f"{STEP}{n}", "text": text} for n, text in enumerate(steps, 1)]
+        views: list[dict[str, Any]] = [
+            {"number": n, "name": f"{called} {n}", "id": f"{STEP}{n}", "text": text} for n, text in enumerate(steps, 1)
+        ]
+        if case.beginnings:
+            begun = case.beginnings[ask.order[0]]
+            views = [{**v, "before": begun[v["number"] - 1], "so_far": begun[v["number"]]} for v in views]
         return views[::-1] if ask.backwards else views
 
     def blank(self, case: Case) -> Case:
@@ -257,6 +269,7 @@ class Builder:
             material=_material(sample),
             images=tuple(media(case.sample.prompt)),
             steps=tuple((nothing,) * len(steps) for steps in case.steps),
+            beginnings=tuple((nothing,) * len(begun) for begun in case.beginnings),
         )
 
     def labels_of(self, ask: Ask) -> LabelScores:

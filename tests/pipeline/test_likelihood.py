@@ -195,6 +195,22 @@ def test_what_would_be_sent(tmp_path):
     ]
 
 
+def test_a_text_behind_each_step():
+    """IGPO: what a turn adds to the probability of the answer; what follows a turn is what precedes the next, asked once."""
+    judge = engine(Paris_it_is=0.9, the_capital_is_Paris=0.5)
+    turns = [
+        {"role": "assistant", "content": "Let me look."},
+        {"role": "tool", "content": "the capital is Paris"},
+        {"role": "assistant", "content": "Paris it is."},
+    ]
+    config = {"recipe": "igpo", "filters": "off", "engine": {"kind": "scripted"}}
+    [reward] = score(config, judge, Sample.of("Capital of France?", turns, reference="Paris"))
+    gains = [1 / (1 + math.exp(-4 * gain)) for gain in (0.5 - 0.25, 0.9 - 0.5)]
+    assert [reward.components[f"step_{n}"] for n in (1, 2)] == pytest.approx(gains)
+    assert reward.raw_reward == pytest.approx(sum(gains) / 2)
+    assert len(judge.asked) == 3  # before the first turn, and after each of the two
+
+
 # ---- a reward-model head --------------------------------------------------------------------------------------------------
 
 HEAD = "turns: [{name: rate, conversation: sample}]\n"
@@ -252,6 +268,9 @@ REFUSED = [
         "a ratio of logarithms grows", id="ratio-of-logs",
     ),
     pytest.param(ONE + "likelihood: {of: reasoned}\nverdict: {kind: score}\n", "reads no verdict", id="verdict"),
+    pytest.param(
+        ONE + "likelihood: {of: reasoned}\nsteps: {fold: mean}\n", "`steps` and `signal: steps` go together", id="steps"
+    ),
     pytest.param(ONE + "likelihood: {of: reasoned}\nscalar: {scale: 2}\n", "`scalar` is for `signal: scalar`", id="other-signal"),
 ]  # fmt: skip
 
