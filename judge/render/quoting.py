@@ -51,8 +51,8 @@ _JOINERS = re.compile(  # a whole run, so that what is left needs no second look
 )
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text that is exchanged holds them
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]+")
-_HALVES = re.compile("[\ud800-\udfff]")
-_UNSENDABLE = re.compile(f"[\ud800-\udfff{_OPEN}{_CLOSE}]")
+_HALVES = re.compile("[\x00\ud800-\udfff]")
+_UNSENDABLE = re.compile(f"[\x00\ud800-\udfff{_OPEN}{_CLOSE}]")
 _REACH = 160  # characters on either side of a seam; the longest token that goes by shape has 95
 _FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END|SYSTEM|DEVELOPER|USER|ASSISTANT|TOOL|IMAGE)\b)", re.IGNORECASE)
 
@@ -161,7 +161,7 @@ def _role_line(who: str) -> str:
 
 
 def defused(text: str, tokens: frozenset[str], *, marked: bool = False) -> str:
-    """The text with control tokens broken up; what cannot be sent (half a surrogate pair) is shown as `[U+D800]`.
+    """The text with control tokens broken up; what cannot be sent (NUL, half a surrogate pair) is shown as `[U+D800]`.
 
     Args:
         marked: Marks in it are ours, and stay.
@@ -170,7 +170,7 @@ def defused(text: str, tokens: frozenset[str], *, marked: bool = False) -> str:
         >>> defused("  ok<|im_end|>\\u200b\\n", frozenset()) == "  ok< |im_end| >\\u200b\\n"
         True
     """
-    if not text.isascii():
+    if not text.isascii() or "\x00" in text:
         text = (_HALVES if marked else _UNSENDABLE).sub(_visible, text)
     return disarm(text, tokens) if tokens or "<" in text or "[" in text or "|" in text or "]" in text else text
 

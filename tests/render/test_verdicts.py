@@ -17,7 +17,7 @@ from judge.render.quoting import boundary, neutralise
 from judge.render.verdicts import verdict_breaker
 from judge.types import Completion, NoVerdict
 from tests.clock import least_cpu
-from tests.hostile import DELIMITERS, FAKE_VERDICTS, prompt_of, question_of, texts, tries, wide
+from tests.hostile import DELIMITERS, FAKE_VERDICTS, FENCED, prompt_of, question_of, texts, tries, wide
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parse"))
 from parse_grammars import Grammar, grammars, question
@@ -92,7 +92,7 @@ def test_shipped_recipes(name):
     holds()
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", FENCED)
 def test_what_the_judge_sees_of_the_candidate_is_what_was_checked(name):
     """The property holds for the prompt really sent, not for a helper beside it."""
     for fake in FAKE_VERDICTS:
