@@ -275,8 +275,8 @@ def first_wrong(components: Mapping[str, float | None]) -> float | None:
     """Index of the first step below a half, from 0; -1 where there is none; None where a step before it has no verdict.
 
     Example:
-        >>> first_wrong({"step_1": 1.0, "step_2": 0.0, "step_3": None}), first_wrong({"step_1": 0.9}), first_wrong({"step_1":
-        None}) (1.0, -1.0, None)
+        >>> [first_wrong(c) for c in ({"step_1": 1.0, "step_2": 0.0}, {"step_1": 0.9}, {"step_1": None})]
+        [1.0, -1.0, None]
     """
     names = step_names(components)
     for place, name in enumerate(names):
