@@ -33,6 +33,7 @@ COMMANDS = {
     "attack": "attack:attack",
     "audit": "audit:audit",
     "bench": "bench:bench",
+    "check": "check:check",
     "agree": "agree:agree",
     "calibrate": "calibrate:calibrate",
     "one": "one:one",
