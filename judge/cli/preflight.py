@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -118,6 +119,7 @@ def _print(name: str, config: str, found: list[Finding], lines: list[str]) -> No
         print(f"  {f.about:<{width}}  {'PROBLEM: ' if f.problem else ''}{f.says}")
     count = sum(f.problem for f in found)
     print(f"{count} problem(s)" if count else "no problems", "\n", sep="", end="")
+    print(f"  whether this judge can judge at all: judge check {shlex.quote(config)}")
     print(*(f"  {line}" for line in lines), sep="\n")
 
 
