@@ -61,7 +61,7 @@ class CheckSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CheckFault:
     """Why a judge does not pass.
 
     Attributes:
@@ -103,7 +103,7 @@ class CheckReport:
     model: str
     recipe: str
     reasons: Mapping[str, int] = field(default_factory=dict)
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[CheckFault, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -319,30 +319,34 @@ def _mean(values: Floats) -> float:
     return float(there.mean()) if there.size else math.nan
 
 
-def _faults(found: CheckReport) -> list[Fault]:
+def _faults(found: CheckReport) -> list[CheckFault]:
     out = []
     if found.missing > MISSING:
-        out.append(Fault("no_verdict", f"{percent(found.missing)} of the judgements have no verdict"))
+        out.append(CheckFault("no_verdict", f"{percent(found.missing)} of the judgements have no verdict"))
     if found.same is not None and found.same[1] >= SAME:
         word = "yes" if found.same[0] >= 0.75 else "no" if found.same[0] <= 0.25 else "the same"
         share = f"{percent(found.same[1])} of right and wrong answers get {found.same[0]:g}"
-        out.append(Fault("always_same", f"it always says {word}: {share}"))
+        out.append(CheckFault("always_same", f"it always says {word}: {share}"))
     if found.first is not None and abs(found.first - 0.5) >= POSITION:
         place, won = ("first", found.first) if found.first > 0.5 else ("second", 1 - found.first)
-        out.append(Fault("position", f"it is bound to a position: what is shown {place} wins {percent(won)} of the comparisons"))
+        out.append(
+            CheckFault("position", f"it is bound to a position: what is shown {place} wins {percent(won)} of the comparisons")
+        )
     gap = found.long_right - found.short_right
     if abs(gap) >= LENGTH:
         wins = f"right answers win {percent(found.long_right)} when longer and {percent(found.short_right)} when shorter"
-        out.append(Fault("length", f"it follows length: {wins}"))
+        out.append(CheckFault("length", f"it follows length: {wins}"))
     if found.paid is not None and found.paid > PAID:
-        out.append(Fault("pays_nothing", f"it pays for nothing: {percent(found.paid)} of the content-free strings are accepted"))
+        out.append(
+            CheckFault("pays_nothing", f"it pays for nothing: {percent(found.paid)} of the content-free strings are accepted")
+        )
     if found.apart is not None and found.apart >= UNSTEADY and abs(gap) < LENGTH:
         text = f"it is unsteady: {percent(found.apart)} of the answers are graded apart in two wordings of one meaning"
-        out.append(Fault("unsteady", text))
+        out.append(CheckFault("unsteady", text))
     if not found.interval.low > 0.5:
         where = f"{percent(found.accuracy)} [{100 * found.interval.low:.0f}, {100 * found.interval.high:.0f}]"
         text = f"it cannot be shown to know right from wrong: {where} of the right answers win, and chance is 50 %"
-        out.append(Fault("cannot_tell", text))
+        out.append(CheckFault("cannot_tell", text))
     return out
 
 
