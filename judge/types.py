@@ -424,6 +424,7 @@ class Call:
         cached: Taken from the run's journal, not from the engine.
         again: Asked once more, because the reply before stated no single verdict on the scale.
         thinking: Continued from thinking that had not ended, which was closed for it (`force: thinking`).
+        observed: What the tool that this reply calls gave back.
         proof: Asked for the words of the response that state its answer; states no verdict.
         model: The model that was asked.
         request: What was sent, to be sent again; None in a call that came over HTTP. `key` stands for it and the model.
@@ -441,6 +442,7 @@ class Call:
     again: bool = False
     thinking: bool = False
     proof: bool = False
+    observed: str = ""
     model: str = field(default="", repr=False, compare=False)
     request: Request | None = field(default=None, repr=False, compare=False)
 
@@ -457,6 +459,7 @@ class Call:
             "finish_reason": self.completion.finish_reason,
             "verdict": self.outcome.value if isinstance(self.outcome, Verdict) else None,
             "no_verdict": str(self.outcome.reason) if isinstance(self.outcome, NoVerdict) else None,
+            **({"observed": self.observed} if self.observed else {}),
         }
 
 

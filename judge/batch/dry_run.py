@@ -31,6 +31,7 @@ _EXTRA = {
     "proofs": "that ask for the words of the response behind a positive verdict",
     "unsure": "about criteria that a program was to decide and cannot",
     "priors": "that ask what the judge leans to without a response; completions of one prompt share them",
+    "tools": "behind the results of tools",
 }
 CallCount = Callable[[tuple[Message, ...]], int]
 

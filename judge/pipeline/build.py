@@ -17,6 +17,7 @@ from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.profile import ModelProfile, profiled
 from judge.pipeline.shaping import check_shape
 from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal
+from judge.pipeline.tools import ToolBox
 from judge.recipe.load import Recipe
 from judge.recipe.model import WRITTEN, Order, SamplingSpec, Turn, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
@@ -112,6 +113,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     order = order_of(recipe, order)
     varies = votes.n > 1 or order.startswith("both") or recipe.spec.reads == "expected" or settings.top_logprobs > 0
     check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=recipe.spec.signal == "steps")
+    ToolBox(recipe.spec.turns, settings.tools)  # names a tool that there is not
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
@@ -311,15 +313,17 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
     sampling = plan.sampling
     if spec.reads == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
         sampling = (*sampling[:-1], replace(sampling[-1], top_logprobs=beside(plan.recipe, plan.settings.top_logprobs)))
+    tools = ToolBox(spec.turns, settings.tools)
     builder = Builder(
         plan.recipe,
         engine.control_tokens,
         plan.settings.seed,
         vision=Capability.VISION in engine.capabilities,
         system_role=not plan.profile.folds_system,
+        tools=tools.views,
     )
     return Pipeline(
-        Caller(builder, engine, sampling, journal, baseline),
+        Caller(builder, engine, sampling, journal, baseline, tools),
         rubric=plan.rubric,
         principle=plan.settings.principle,
         votes=plan.votes,

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from judge.engine.protocol import Engine
@@ -22,11 +23,13 @@ from judge.parse import constraint, failure, read, read_copied, read_copy, read_
 from judge.pipeline.asking import begin, follow
 from judge.pipeline.flight import Flight
 from judge.pipeline.scored import measure, sent, unmeasured
+from judge.pipeline.tools import Round, ToolBox, trace
 from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
 from judge.recipe.load import Recipe
 from judge.recipe.model import THINKING, WRITTEN, Turn
 from judge.recipe.verdict import Question
 from judge.render.build import NOTHING, Ask, Builder, Case
+from judge.settings.tools import ToolSettings
 from judge.thinking import close_thinking, strip_thinking
 from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Structured, Verdict
 
@@ -81,16 +84,20 @@ class Caller:
         sampling: Sequence[Sampling],
         journal: Journal | None = None,
         baseline: Engine | None = None,
+        tools: ToolBox | None = None,
     ) -> None:
         """Make a caller.
 
         Args:
+            tools: Of the recipe's turns.
             baseline: Another model that the baseline of a likelihood is asked of.
         """
         self.builder = builder
         self.recipe: Recipe = builder.recipe
         self.engine = engine
-        self._sampling = tuple(sampling)  # one a turn
+        self._tools = tools or ToolBox(self.recipe.spec.turns, ToolSettings())
+        pairs = zip(sampling, self.recipe.spec.turns, strict=False)
+        self._sampling = tuple(self._tools.sampling(each, turn) for each, turn in pairs)  # one a turn
         self._journal = journal
         self._baseline = None if baseline is None else Caller(builder, baseline, sampling, journal)
         self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
@@ -129,16 +136,17 @@ class Caller:
         turns = self.recipe.spec.turns
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
             messages, begun = opened(self.builder, case, turn, ask, outputs, said)
-            call = await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun, remember=prior)
-            calls.append(call)
-            if isinstance(call.outcome, NoVerdict):
-                return Asked(call.outcome, tuple(calls))
-            said = Said.after(messages, begun, call.completion)
-            outputs[turn.name] = strip_thinking(begun + call.completion.text) or ""
+            request = Request(messages, drawn_for(turn, sampling, ask.vote))
+            made, final, spoken = await self._spoken(case, request, turn, ask, begun, remember=prior)
+            calls += made
+            if isinstance(made[-1].outcome, NoVerdict):
+                return Asked(made[-1].outcome, tuple(calls))
+            said = Said.after(final.request.messages, final.begun, final.completion)
+            outputs[turn.name] = spoken
         messages, begun = opened(self.builder, case, turns[-1], ask, outputs, said)
         request = Request(messages, drawn_for(turns[-1], self._sampling[-1], ask.vote))
         question = self.builder.question(case, ask)
-        calls += await self._verdict(request, question, turns[-1], ask, begun, remember=prior)
+        calls += await self._verdict(case, request, question, turns[-1], ask, begun, remember=prior)
         copied, last = question.spec.copied, calls[-1].outcome
         if copied is not None and copied.turn is not None and isinstance(last, Verdict):
             last = replace(last, copied=read_copy(outputs[copied.turn], copied))
@@ -150,7 +158,7 @@ class Caller:
         first = asks[0]
         place = (first.order, first.shift, first.backwards)
         several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self.recipe.spec.reads in WRITTEN
-        if not several or any((a.order, a.shift, a.backwards) != place for a in asks):
+        if not several or self.recipe.spec.turns[0].tools or any((a.order, a.shift, a.backwards) != place for a in asks):
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]
         messages, begun = opened(self.builder, case, turn, first, {}, Said())
@@ -243,9 +251,49 @@ class Caller:
         self._keep(call)
         return call
 
+    async def _spoken(
+        self, case: Case, request: Request, turn: Turn, ask: Ask, begun: str, *, remember: bool
+    ) -> tuple[list[Call], Round, str]:
+        """A turn that states no verdict: its calls, the last round, and what later turns are told that it said."""
+        if not turn.tools:
+            call = await self._turn(request, turn, ask, begun, remember=remember)
+            entry = Round(request, call.key, call.completion, call.cached, begun)
+            return [call], entry, strip_thinking(begun + call.completion.text) or ""
+        rounds, wrong = await self._rounds(case, request, turn, begun, remember=remember)
+        last = rounds[-1]
+        outcome = wrong or _unusable(whole(last.completion, last.begun))
+        calls = [self._round(entry, turn, ask, outcome if entry is last else None) for entry in rounds]
+        return calls, last, trace(rounds)
+
+    async def _rounds(
+        self, case: Case, request: Request, turn: Turn, begun: str, *, remember: bool
+    ) -> tuple[list[Round], NoVerdict | None]:
+        async def send(asked: Request) -> tuple[str, Completion, bool]:
+            key = self.key(asked)
+            completion, cached = await self._complete(key, asked, remember=remember or turn.scope == "prompt")
+            return key, completion, cached
+
+        return await self._tools.loop(request, begun, turn, case.sample, partial(self.builder.quoted, case), send)
+
+    def _round(self, entry: Round, turn: Turn, ask: Ask, outcome: Outcome | None) -> Call:
+        call = self._call(entry.key, entry.request, entry.completion, outcome, turn, ask, entry.cached)
+        call = replace(call, observed=entry.observed)
+        self._keep(call)
+        return call
+
     async def _verdict(
-        self, request: Request, question: Question, turn: Turn, ask: Ask, begun: str, *, remember: bool
+        self, case: Case, request: Request, question: Question, turn: Turn, ask: Ask, begun: str, *, remember: bool
     ) -> list[Call]:
+        if turn.tools:
+            rounds, wrong = await self._rounds(case, request, turn, begun, remember=remember)
+            last = rounds[-1]
+            if wrong is not None:
+                return [self._round(entry, turn, ask, wrong if entry is last else None) for entry in rounds]
+            made = [self._round(entry, turn, ask, None) for entry in rounds[:-1]]
+            return [
+                *made,
+                *await self._read(last.request, last.key, last.completion, last.cached, question, turn, ask, last.begun),
+            ]
         key = self.key(request)
         completion, cached = await self._complete(key, request, remember=remember)
         return await self._read(request, key, completion, cached, question, turn, ask, begun)

@@ -82,6 +82,7 @@ class Outlook:
         unsure: Most calls for criteria that a program was to decide and cannot.
         again: Most calls that ask once more for a verdict that a reply does not state.
         proofs: Most calls that ask for the words of the response behind a positive verdict.
+        tools: Most calls behind the result of a tool.
         priors: Most calls that ask what the judge leans to without a response; completions of one prompt share them.
     """
 
@@ -91,6 +92,7 @@ class Outlook:
     again: int = 0
     proofs: int = 0
     priors: int = 0
+    tools: int = 0
 
 
 class Pipeline:
@@ -221,7 +223,8 @@ class Pipeline:
         )
         leaning = {(ask.criteria, ask.shift) for ask in spread} if self._expected and self._spec.readout.debias == "prior" else ()
         priors = len(leaning) * len(self._spec.turns)
-        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs, priors)
+        tools = (len(spread) + unsure) * sum(turn.rounds for turn in self._spec.turns if turn.tools)
+        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs, priors, tools)
 
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:

@@ -20,6 +20,7 @@ from judge.types import Capability, Reason
 Mode = Literal["pointwise", "checklist", "pairwise", "listwise", "verifier"]
 WRITTEN = ("stated", "expected")  # signals that are read in what the judge writes
 THINKING = "thinking"  # of `force`
+ToolForm = Literal["action", "code", "json"]
 Order = Literal["single", "both_mean", "both_agree", "shuffle_per_vote"]
 SampleField = Literal["reference", "context", "principle", "rubric", "steps", "exemplar"]
 ProofRule = Literal["suspect", "always"]
@@ -54,6 +55,9 @@ class Turn(Frozen):
         score: Template of a text whose log-probability is asked for instead of a reply, as the assistant's next words. In a turn
             on the sample's own conversation it stands in the place of the response.
         prefill: Template of the text that opens the judge's reply. The reply that is read begins with it.
+        tools: Names of tools that the judge may call in this turn (`judge.tools.registry`, or the run's `tools.functions`).
+        rounds: Most calls of tools in it.
+        tool_form: How a call is written: a line `Action: NAME[INPUT]`, a block of code, or a JSON object.
         scope: `prompt` turns see no response and run once for all completions of a prompt; `response` turns run for each.
         output: Later turns read this turn's reply as `outputs.<name>`, quoted like any untrusted text.
     """
@@ -68,9 +72,16 @@ class Turn(Frozen):
     score: str | None = None
     scope: Literal["response", "prompt"] = "response"
     sampling: SamplingSpec = SamplingSpec()
+    tools: tuple[str, ...] = ()
+    rounds: int = Field(default=4, ge=1, le=32)
+    tool_form: ToolForm = "action"
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        if not self.tools and {"rounds", "tool_form"} & self.model_fields_set:
+            raise ValueError("`rounds` and `tool_form` are of a turn with `tools`")
+        if self.tools and self.score:
+            raise ValueError("a turn with `score` writes nothing, so it calls no tools")
         if self.conversation in ("continue", "extend") and (self.system or self.scope == "prompt"):
             raise ValueError("a continued turn has no system message and no scope of its own")
         if self.conversation == "extend" and self.user:

@@ -77,18 +77,21 @@ class Builder:
         *,
         vision: bool = False,
         system_role: bool = True,
+        tools: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     ) -> None:
         """Compile the templates of a recipe.
 
         Args:
             vision: The judge can be shown images.
+            tools: Name of a turn -> what its templates may say of its tools.
             system_role: The judge has a system role; else that text goes in front of the first user message.
         """
         self.recipe = recipe
         self.vision = vision
         self._system_role = system_role
+        self._tools = tools or {}
         self.seed = seed
-        self._tokens = control_tokens
+        self._control_tokens = control_tokens
         self._kind = Bare if recipe.spec.exact else Untrusted
         self._break = verdict_breaker(recipe.spec.verdict if recipe.spec.parsed and not recipe.spec.exact else None)
         self._own = tuple(recipe.spec.verdict.own_labels) if recipe.spec.mode == "checklist" else ()  # instead of the criteria's
@@ -110,7 +113,7 @@ class Builder:
         label = boundary(self.seed, sample.prompt)
 
         def untrusted(text: str | Conversation, **more: Any) -> Untrusted:
-            return self._kind(text, label, self._tokens, self._break, **more)
+            return self._kind(text, label, self._control_tokens, self._break, **more)
 
         images = media(sample.prompt)
         responses = []
@@ -190,11 +193,15 @@ class Builder:
         if turn.conversation == "sample":
             shown = turn.scope == "response" and not (turn.prefill or turn.score)
             response = case.sample.responses[ask.order[0]] if shown else ()
-            added += _own_messages(case.sample.prompt, response, self._tokens)
+            added += _own_messages(case.sample.prompt, response, self._control_tokens)
         if turn.user:
             user = Message("user", render(turn.user, values))
             added.append(_with_images(user, case.images, case.responses[0].label) if case.images else user)
         return added if self._system_role or not turn.system else without_system(added)
+
+    def quoted(self, case: Case, text: str, title: str) -> str:
+        """A text that neither the recipe nor the judge wrote, as a block."""
+        return str(Untrusted(text, case.responses[0].label, self._control_tokens, self._break).quote(title))
 
     def prefill(self, case: Case, turn: Turn, ask: Ask, outputs: Mapping[str, str]) -> str:
         """The text that opens the judge's reply to a turn, white space kept; empty where it has none."""
@@ -216,7 +223,7 @@ class Builder:
             replace(
                 case,
                 sample=replace(case.sample, reference=(one,)),
-                values={**case.values, "reference": self._kind(one, label, self._tokens, self._break)},
+                values={**case.values, "reference": self._kind(one, label, self._control_tokens, self._break)},
             )
             for one in references
         )
@@ -225,7 +232,8 @@ class Builder:
         """What the templates of one turn may use."""
         values = dict(case.values)
         label = case.responses[0].label
-        heard = {k: self._kind(v, label, self._tokens, self._break) for k, v in outputs.items()}
+        heard = {k: self._kind(v, label, self._control_tokens, self._break) for k, v in outputs.items()}
+        values["tools"] = self._tools.get(turn.name, ())
         values["outputs"] = SimpleNamespace(**heard)  # of a mapping, a turn named `items` or `copy` would be its method
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))
@@ -259,7 +267,7 @@ class Builder:
 
     def blank(self, case: Case) -> Case:
         """The same case with nothing in the place of each response: what a judge leans to before it has read any."""
-        nothing = self._kind(NOTHING, case.responses[0].label, self._tokens, self._break, response=True)
+        nothing = self._kind(NOTHING, case.responses[0].label, self._control_tokens, self._break, response=True)
         sample = replace(case.sample, responses=(NOTHING,) * len(case.responses), steps=())
         responses = (nothing,) * len(case.responses)
         return replace(

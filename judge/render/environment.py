@@ -43,6 +43,7 @@ VARIABLES = {
     "options": "the recipe's options",
     "outputs": "replies of earlier turns by name (quote them)",
     "steps": "steps of the response: .number, .name, .id and .text (quote .text)",
+    "tools": "the tools of the turn: .name, .about and .example",
     "step": "the step asked about, in recipes with `steps.ask: each`; also .before and .so_far (quote them)",
 }
 PROMPT_SCOPE_HIDES = frozenset({"response", "responses", "names", "steps", "step"})

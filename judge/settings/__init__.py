@@ -21,6 +21,7 @@ from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import MemberSettings, PanelFold, PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.settings.run import RewardSettings, RunSettings
+from judge.settings.tools import ToolSettings
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -40,6 +41,7 @@ __all__ = [
     "RunSettings",
     "ScriptedSettings",
     "SecondOpinionSettings",
+    "ToolSettings",
     "TransformersSettings",
     "VllmSettings",
     "load_settings",

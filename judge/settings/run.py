@@ -18,6 +18,7 @@ from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.settings.server import ServerSettings
+from judge.settings.tools import ToolSettings
 from judge.shape import ShapeStep
 from judge.yamlfile import shown
 
@@ -57,6 +58,7 @@ class RunSettings(Frozen):
             that are too unsure are none. None: rewards stay as judged.
         group: How the responses of one prompt compete, for recipes that compare. None: a sample holds what one call shows.
         server: How `judge serve` listens, what it lets in, and how long it waits.
+        tools: What the tools of a recipe may take, and functions of one's own among them.
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`, in the range of rewards after `reward.shape`), `raise`.
@@ -99,6 +101,7 @@ class RunSettings(Frozen):
     reward: RewardSettings = RewardSettings()
     group: GroupSettings | None = None
     server: ServerSettings = ServerSettings()
+    tools: ToolSettings = ToolSettings()
     on_no_verdict: Literal["drop", "group_mean", "constant", "raise"] = "drop"
     no_verdict_constant: float | None = None
     engine_down: Literal["raise", "wait", "exclude"] = "raise"
