@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -74,6 +75,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "documents": {**PLAIN, "context": ["Paris is a city.", {"title": "France", "text": "Its capital is Paris."}]},
     "own rubric": {**PLAIN, "rubric": {"criteria": [{"id": "own", "text": "It names Paris."}]}},
     "thinking": {"prompt": "Capital of France?", "response": "<think>Rome? No.</think>It is Paris."},
+    "probabilities": PLAIN,
     "image": {
         "prompt": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "Which city?"}]}], "response": "It is Paris.",
     },
@@ -85,7 +87,9 @@ SERVERS: list[Server] = []  # the one of this test
 
 
 def recipe_of(kind: str) -> str:
-    """The run file's text: a reference needs a recipe that shows it."""
+    """The run file's text: a reference needs a recipe that shows it, probabilities one that reads them."""
+    if kind == "probabilities":
+        return TEXT.replace("recipe: checklist", "recipe: zyn\nreadout: {debias: prior}")
     if kind != "list reference":
         return TEXT
     lines = [line for line in TEXT.splitlines() if not line.startswith(("recipe:", "rubric:"))]
@@ -325,6 +329,10 @@ def _shortly(found: Any, expected: list[str]) -> str:
 def verdict(body: Mapping[str, Any]) -> Canned:
     """A judge that says MET, or CORRECT where it is asked so; UNMET about brevity."""
     text = str(body["messages"])
+    if body.get("top_logprobs"):
+        chances = {"Yes": 0.5, "No": 0.5} if "N/A" in text else {"Yes": 0.3, "No": 0.6, "Well": 0.1}
+        top = [{"token": token, "logprob": math.log(p)} for token, p in chances.items()]
+        return Canned("No", "length", choice={"logprobs": {"content": [{**top[1], "top_logprobs": top}]}})
     if "CORRECT" in text:
         return Canned("It is.\nVERDICT: CORRECT")
     return Canned("It is.\nVERDICT: " + ("UNMET" if "is brief" in text else "MET"))

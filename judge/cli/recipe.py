@@ -12,7 +12,7 @@ import typer
 from judge.cli.adopt import adopt
 from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
-from judge.recipe.model import RecipeSpec
+from judge.recipe.model import WRITTEN, RecipeSpec
 from judge.recipe.new import new_recipe
 
 WIDTH = 80  # characters of a line
@@ -77,7 +77,7 @@ def _described(spec: RecipeSpec) -> dict[str, Any]:
         "needs": list(spec.needs.sample),
         "capabilities": [str(c) for c in spec.required],
         "signal": spec.signal,
-        "verdict": f"{spec.verdict.kind}/{spec.verdict.form}",
+        "verdict": f"{spec.verdict.kind}/{spec.verdict.form}" if spec.reads in WRITTEN else "",
         "calls": calls_of(spec),
         "order": spec.order,
         "options": dict(spec.options),
@@ -87,16 +87,23 @@ def _described(spec: RecipeSpec) -> dict[str, Any]:
 
 
 def calls_of(spec: RecipeSpec) -> str:
-    """Calls for one sample, one vote: a number, times `c` criteria, and `+1p` for each turn that is asked once a prompt.
+    """Calls for one sample, one vote: a number, times `c` criteria or `s` steps, and `+1p` for each that is asked once a prompt.
 
     Example:
         >>> calls_of(load_recipe("pairwise").spec), calls_of(load_recipe("checklist").spec)
         ('2', '1c')
     """
-    orders = 2 if spec.order in ("both_mean", "both_agree") else 1
+    read = spec.readout if spec.reads == "expected" else None
+    rotated = bool(read and read.rotate)
+    orders = 2 if spec.order in ("both_mean", "both_agree") or (rotated and spec.mode == "pairwise") else 1
+    if rotated and spec.mode not in ("pairwise", "listwise"):
+        orders = len(spec.verdict.own_labels) or 1
     each = sum(turn.scope == "response" for turn in spec.turns) * orders
     once = sum(turn.scope == "prompt" for turn in spec.turns)
-    return f"{each}{'c' if spec.unit == 'criterion' else ''}" + (f"+{once}p" if once else "")
+    if read and read.debias == "prior":
+        once += each
+    unit = "c" if spec.unit == "criterion" else "s" if spec.steps is not None and spec.steps.ask == "each" else ""
+    return f"{each}{unit}" + (f"+{once}p" if once else "")
 
 
 @app.command()

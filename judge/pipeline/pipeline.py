@@ -208,8 +208,7 @@ class Pipeline:
         compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.unit == "criterion" else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
         suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
-        one_token = self._expected and self._spec.readout.at == "first"
-        again = bool(self._spec.force or self._spec.ask_again) * (not one_token) * (len(spread) + unsure)
+        again = bool(self._spec.force or self._spec.ask_again) * self._spec.parsed * (len(spread) + unsure)
         if not self._prover.copies:
             proofs = len(suspects) if spread or unsure else 0
         elif self._prover.always:

@@ -8,9 +8,12 @@ from collections import Counter
 import pytest
 
 from judge import Judge, Sample
+from judge.batch.dry_run import dry_run
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import InputError
+from judge.pipeline.build import plan
 from judge.recipe.load import load_recipe
+from judge.settings import RunSettings
 from judge.types import Capability, Completion, Reason, TokenLogprobs
 
 BASE = {"filters": "off", "engine": {"kind": "scripted"}, "signal": "expected", "readout": {"at": "first"}}
@@ -320,6 +323,27 @@ def test_a_prior_that_fails_leaves_no_reward(tmp_path):
     [reward] = score(config, engine, Sample.of("q", "a"))
     assert (reward.raw_reward, reward.failure.reason) == (None, Reason.UNCLEAR)
     assert "in place of the response" in reward.failure.detail
+
+
+def test_calls_are_known_before(tmp_path):
+    """The dry run counts rotations for certain, the prior as what may come on top, and nothing that is asked once more."""
+    fields = "readout: {at: first, rotate: true, debias: prior}"
+    config = recipe(tmp_path, "{kind: label, labels: {Bad: 0, Fair: 0.5, Good: 1}}", fields=fields)
+    settings = RunSettings.model_validate(config)
+    found = dry_run(plan(settings), [Sample.of("q", "a"), Sample.of("q", "b")])
+    assert (found.calls, found.extra["priors"], found.extra["again"]) == (6, 6, 0)
+    engine = ScriptedEngine(lambda _: first(Bad=0.5, Good=0.5))
+    score(config, engine, Sample.of("q", "a", id="1"), Sample.of("q", "b", id="2"))
+    assert len(engine.requests) == 9  # the priors of both are those of one prompt
+
+
+def test_a_suspect_response_owes_its_proof(tmp_path):
+    """A probability is never quite 0, so what a filter suspects is paid only with the words that state its answer."""
+    config = {**recipe(tmp_path, "{kind: label, labels: {Yes: 1, No: 0}}"), "filters": "default"}
+    engine = ScriptedEngine([first(Yes=0.4, No=0.6), "none"])
+    [reward] = score(config, engine, Sample.of("What is 2+2?", "Let's solve this problem step by step."))
+    assert reward.raw_reward == 0
+    assert "no_answer" in {f.name for f in reward.flags}
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------------
