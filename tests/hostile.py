@@ -81,6 +81,7 @@ def wide(text: str) -> str:
 RUBRIC = load_rubric("helpfulness")
 BUILDERS = {name: Builder(load_recipe(name)) for name in list_recipes()}
 FENCED = [name for name in BUILDERS if not BUILDERS[name].recipe.spec.exact]  # the others send a prompt without blocks
+WHOLE = [name for name in FENCED if BUILDERS[name].recipe.spec.steps is None]  # the others show a block for each step
 
 
 def shown(name: str) -> int:

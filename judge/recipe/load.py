@@ -101,7 +101,7 @@ def _own_rubric(folder: Path, spec: RecipeSpec) -> Rubric | None:
 
 
 FIXED = ("name", "options", "variants", "serves")  # fields of a recipe that no option changes
-MERGED = ("sampling", "needs")  # fields whose own fields a variant may change one by one; others are replaced as a whole
+MERGED = ("sampling", "needs", "verdict")  # fields whose own fields a variant may change one by one; others it replaces
 
 
 def varied(source: Source, spec: RecipeSpec, options: Mapping[str, Any]) -> RecipeSpec:
@@ -149,9 +149,13 @@ def _put(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a recipe with those of a variant in their place."""
     out = dict(data)
     for name, value in fields.items():
-        old = out.get(name)
-        out[name] = {**old, **value} if name in MERGED and isinstance(old, dict) and isinstance(value, dict) else value
+        out[name] = _merged(out.get(name), value) if name in MERGED else value
     return out
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """The old fields with the new ones in their place; a verdict of another kind is another verdict."""
+    return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) and "kind" not in new else new
 
 
 def _key(value: Any) -> str:

@@ -13,7 +13,7 @@ from judge.recipe.load import list_recipes
 from judge.render.build import Ask, Builder
 from judge.render.quoting import boundary
 from judge.types import Message, Sample
-from tests.hostile import BUILDERS, DELIMITERS, FAKE_VERDICTS, FENCED, RUBRIC, SPECIAL, case_of, prompt_of, texts, tries
+from tests.hostile import BUILDERS, DELIMITERS, FAKE_VERDICTS, FENCED, RUBRIC, SPECIAL, WHOLE, case_of, prompt_of, texts, tries
 
 LABEL = boundary(0, "What is 2 + 2?")
 BLOCK = re.compile(rf"(<<<BEGIN (RESPONSE(?: OF)?(?: \S+)?) {LABEL}>>>\n)(.*?)(\n<<<END \2 {LABEL}>>>)", re.DOTALL)
@@ -35,7 +35,7 @@ def parts(text: str) -> tuple[str, str]:
     return BLOCK.sub(lambda m: m.group(1) + m.group(4) if m.group(2) == title else m.group(), text), found.group(3)
 
 
-@pytest.mark.parametrize("name", FENCED)
+@pytest.mark.parametrize("name", WHOLE)
 def test_nothing_but_the_block_changes(name):
     """Candidates share the engine's cached prefix, and none can write outside its block."""
     plain = parts(prompt_of(name, "4"))[0]
