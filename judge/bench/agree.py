@@ -113,7 +113,7 @@ def agree_report(runs: Sequence[LabelledRun], options: AgreeOptions) -> AgreeRep
         InputError: A further run shares no labelled response with the first.
     """
     first = runs[0]
-    parts = [agree_part("all", first.whole, options)] if first.whole is not None else []
+    parts = [agree_part("all", first.whole, options, first.orders)] if first.whole is not None else []
     parts += [agree_part(name, one, options) for name, one in first.criteria.items() if len(one.labelled)]
     facts = first.facts
     return AgreeReport(
@@ -137,11 +137,13 @@ def _subsets(whole: Observations, options: AgreeOptions) -> list[AgreePart]:
     return parts
 
 
-def agree_part(name: str, observations: Observations, options: AgreeOptions) -> AgreePart:
-    """The figures of some observations."""
+def agree_part(
+    name: str, observations: Observations, options: AgreeOptions, orders: Mapping[int, tuple[float, float]] | None = None
+) -> AgreePart:
+    """The figures of some observations; `orders` as in `LabelledRun`."""
     known = observations.labelled
     build = {"yes_no": _yes_no, "number": _numbers, "better": _better}[known.kind]
-    metrics = build(known, options)
+    metrics = build(known, options) | _both_orders(known, orders or {})
     effects = _effects(known, options)
     found = figures({**metrics, **effects}, known.clusters, draws=options.draws, seed=options.seed)
     base, always = _base(known)
@@ -241,6 +243,17 @@ def _better(known: Observations, options: AgreeOptions) -> dict[str, WeightedMet
         **_people(known, known.scores, "nominal"),
         "ties of the judge": mean_credit(np.where(np.isnan(known.scores), np.nan, (known.scores == 0).astype(np.float64))),
     }
+
+
+def _both_orders(known: Observations, orders: Mapping[int, tuple[float, float]]) -> dict[str, WeightedMetric]:
+    """Of comparisons asked in both orders: how often both say the same, and how often the response shown first is preferred."""
+    seen = [orders.get(row, (math.nan, math.nan)) for row, _ in known.keys]
+    if known.kind != "better" or all(math.isnan(a) and math.isnan(b) for a, b in seen):
+        return {}
+    same = [math.nan if math.isnan(a) or math.isnan(b) else float(a == b) for a, b in seen]
+    shown = [[v for v in (a, -b) if v and not math.isnan(v)] for a, b in seen]
+    first = [sum(v > 0 for v in votes) / len(votes) if votes else math.nan for votes in shown]
+    return {"orders agree": mean_credit(same), "shown first preferred": mean_credit(first)}
 
 
 def _numbers(known: Observations, options: AgreeOptions) -> dict[str, WeightedMetric]:

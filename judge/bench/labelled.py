@@ -20,7 +20,7 @@ from judge.arrays import Floats
 from judge.batch.labels import preferred
 from judge.batch.select.folder import read_facts
 from judge.bench.items import truth
-from judge.bench.units import compared
+from judge.bench.units import compared, views_of
 from judge.errors import DataError, InputError, Problem, did_you_mean
 from judge.reference import is_missing
 
@@ -82,12 +82,18 @@ class Observations:
 
 @dataclass(frozen=True)
 class LabelledRun:
-    """Observations of a run: of the reward, and of each criterion that has labels of its own."""
+    """Observations of a run: of the reward, and of each criterion that has labels of its own.
+
+    Attributes:
+        orders: Row -> what a pairwise judge preferred when the first and when the second response was shown first (1, -1, 0,
+            NaN), as responses of the data; rows that were asked in both orders.
+    """
 
     folder: Path
     facts: Mapping[str, Any]
     whole: Observations | None
     criteria: Mapping[str, Observations]
+    orders: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_labelled(
@@ -145,7 +151,15 @@ def read_labelled(
                 f"no row has a label in column `{label}`; name its column with --label, and keep it with `judge run --keep`",
             )
         )
-    return LabelledRun(run, facts, whole, found)
+    return LabelledRun(run, facts, whole, found, _orders(run) if whole is not None and whole.kind == "better" else {})
+
+
+def _orders(run: Path) -> dict[int, tuple[float, float]]:
+    if not (run / "verdicts.parquet").is_file():
+        return {}
+    found = views_of(run)
+    both = {row: (views.get((0, 1)), views.get((1, 0))) for row, views in found.items() if len(views) == 2}
+    return {row: (math.nan if a is None else float(a), math.nan if b is None else float(b)) for row, (a, b) in both.items()}
 
 
 def _rows(run: Path, needed: Sequence[str]) -> list[dict[str, Any]]:

@@ -232,7 +232,7 @@ def read_judged(
     for record in table:
         wrong = first_wrong(dict(record["components"])) if steps else None
         found.setdefault(record["row"], {})[record["response_index"]] = {**record, "raw_reward": wrong} if steps else record
-    views = _views(folder) if compares else {}
+    views = views_of(folder) if compares else {}
     by_item: dict[int, list[tuple[int, BenchUnit]]] = {}
     for row, unit in enumerate(units):
         if row in found:
@@ -292,7 +292,7 @@ def _reward(record: Mapping[str, Any] | None) -> float | None:
     return None if record is None else record["raw_reward"]
 
 
-def _views(folder: Path) -> dict[int, dict[tuple[int, ...], Preference]]:
+def views_of(folder: Path) -> dict[int, dict[tuple[int, ...], Preference]]:
     """By row and by order shown: the preference that the verdicts of that order state, for the response first in the sample."""
     import pyarrow.parquet as pq  # noqa: PLC0415  # as above
 

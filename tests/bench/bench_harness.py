@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from judge.bench.items import BenchItem
 from judge.bench.units import Duel, JudgedItem, compared
 from judge.types import Sample
 
-SHARED = Path("/work/shared/data")  # public records that no package carries; what needs them is skipped without them
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(
+    os.environ.get("JUDGE_DATA_DIR") or _BESIDE
+)  # public records that no package carries; what needs them is skipped without
 
 
 def item(gold: Sequence[float], responses: int, subset: str = "", *, name: str = "0", note: str = "") -> BenchItem:

@@ -205,3 +205,11 @@ def test_nothing_to_say_is_no_number():
     part = agree_part("x", observed("yes_no", [math.nan, math.nan], [1, 0], [1, 2]), AgreeOptions(draws=10))
     assert part.failed == 2
     assert math.isnan(next(f for f in part.figures if f.name == "ROC AUC").value)
+
+
+def test_both_orders_of_a_pairwise_judge(cli, tmp_path):
+    """A judge that names what is shown first agrees with itself never, and prefers the first always."""
+    write_judge(tmp_path / "first.yaml", "pairwise", {".": "Short.\n[[A]]"})
+    data = [{"prompt": f"q{i}", "response_a": "one", "response_b": "two", "label": "A"} for i in range(4)]
+    found = values(agreed(cli, run(cli, data, config="first.yaml"))["parts"][0])
+    assert (found["orders agree"], found["shown first preferred"], found["accuracy"]) == (0.0, 1.0, 0.0)

@@ -286,3 +286,44 @@ def test_a_recipe_that_needs_what_no_row_has(cli, tmp_path):
 def test_more_published_rows_are_read_whole(name, data, items):
     found = read_items(load_set(name), str(SHARED / data))
     assert (len(found.items), found.bad) == (items, 0), found.first_bad
+
+
+def test_best_of_several_by_a_tournament(cli, tmp_path):
+    """With `group` the responses of an item compete, and what wins is the best."""
+    rows = [{"prompt": f"q{i}", "chosen": [f"good {i}"], "rejected": [f"bad {i}a", f"bad {i}b"]} for i in range(3)]
+    write_rows(tmp_path / "best.jsonl", rows)
+    (tmp_path / "best.yaml").write_text("kind: best\ndata: best.jsonl\n", encoding="utf-8")
+    replies = {**GOOD_FIRST, r"(?s)bad": "Alike.\n[[C]]"}
+    write_judge(tmp_path / "cup.yaml", "pairwise", replies, group={"schedule": "round_robin"})
+    found = figures(cli("best.yaml", "cup.yaml", "--json", "--quiet"))
+    assert (found["published"][0]["value"], found["failed"]) == (1.0, 0.0)
+
+
+def test_three_by_three_styles_end_to_end(cli, tmp_path):
+    """A judge that falls for Markdown is right where the chosen answer is fancier, and wrong where the rejected one is."""
+    row = {
+        "id": 1, "prompt": "q", "domain": "chat",
+        "chosen": ["style1 yes", "style2 yes", "style3 yes"], "rejected": ["style1 no", "style2 no", "style3 no"],
+    }  # fmt: skip
+    write_rows(tmp_path / "rm.jsonl", [row, {**row, "prompt": "r"}])
+    grades = {r"style3": "VERDICT: 5", r"style2": "VERDICT: 3", r"style1 yes": "VERDICT: 2", ".": "VERDICT: 1"}
+    write_judge(tmp_path / "style.yaml", "pointwise", grades, rubric="helpfulness", filters="off")
+    found = {
+        f["name"]: f["value"]
+        for f in figures(cli("rm-bench", "style.yaml", "--data", "rm.jsonl", "--json", "--quiet"))["published"]
+    }
+    assert (found["hard"], found["easy"]) == (0.0, 1.0)
+    assert found["normal"] == pytest.approx(1 / 3)  # of one style the two are told apart, of the others they tie
+
+
+def test_contrast_is_judged_under_both_instructions(cli, tmp_path):
+    rows = [
+        {"instruction_1": f"Name city {i}", "instruction_2": f"Name river {i}", "response_a": "city", "response_b": "river"}
+        for i in range(2)
+    ]
+    write_rows(tmp_path / "c.jsonl", rows)
+    grades = {r"(?s)Name city.*RESPONSE.*city": "VERDICT: 5", r"(?s)Name river.*RESPONSE.*river": "VERDICT: 5", ".": "VERDICT: 1"}
+    write_judge(tmp_path / "fits.yaml", "pointwise", grades, rubric="helpfulness", filters="off")
+    found = figures(cli("contrast-instructions", "fits.yaml", "--data", "c.jsonl", "--json", "--quiet"))
+    assert {f["name"]: f["value"] for f in found["published"]} == {"response": 1.0, "instruction": 1.0}
+    assert found["judge_calls"] == 2 * 4
