@@ -50,6 +50,7 @@ def decide(
         wrong = unknown(strange)
         return NoVerdict(wrong.reason, wrong.detail)
     stated: dict[str, str] = {}
+    at: dict[str, int] = {}
     worst: NoVerdict | None = None
     for criterion, candidates in groups.items():
         chosen = choose(candidates, Planted(untrusted, partial(_tokens, criterion, question)))
@@ -59,12 +60,14 @@ def decide(
             worst = worst or NoVerdict(chosen.reason, f"{criterion}: {chosen.detail}")
         elif chosen is not None:
             stated[criterion] = chosen.usable.value
+            at[criterion] = chosen.statement.value_at
     if not stated:
         return worst or NoVerdict(Reason.MISSING, "no criterion has a verdict")
     if question.spec.form == "line" and _stops_short(groups, stated, question):
         return NoVerdict(Reason.TRUNCATED, f"the list ends after {len(stated)} of {len(question.criteria)} criteria")
     row = tuple(question.criteria[c][stated[c]] if c in stated else None for c in question.criteria)
-    return StatedValue({c: stated[c] for c in question.criteria if c in stated}, (row,))
+    apart = len(set(at.values())) == len(at)
+    return StatedValue({c: stated[c] for c in question.criteria if c in stated}, (row,), at if apart else {})
 
 
 def _stops_short(groups: dict[str, list[ReadStatement]], stated: dict[str, str], question: Question) -> bool:

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -33,10 +33,12 @@ class StatedValue:
     Attributes:
         value: As stated; equal values are the same verdict.
         scores: Shape (responses shown, criteria asked), in [0, 1].
+        at: Criterion -> where its value stands in the text, where each has a place of its own (`criteria`).
     """
 
     value: Any
     scores: tuple[ScoreRow, ...]
+    at: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 def read_label(statement: Statement, question: Question) -> StatedValue | Bad:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from judge.lookalikes import fold
 from judge.parse import checklist, kinds, markup, scan, several
@@ -21,7 +22,7 @@ from judge.parse.context import Context
 from judge.parse.copied import read_copied
 from judge.parse.format import constraint, format_verdict, line_count, opening
 from judge.parse.kinds import StatedValue
-from judge.parse.logprobs import expectation, first_probabilities, stated_probabilities
+from judge.parse.logprobs import Expectation, expectation, first_probabilities, stated_probabilities
 from judge.parse.values import Bad, Statement
 from judge.recipe.verdict import Question
 from judge.thinking import closed_alone, ends_thinking, thinking_spans
@@ -222,12 +223,31 @@ def _read(completion: Completion, question: Question, text: str, shift: int, *, 
     verdict = Verdict(found.stated.value, found.stated.scores, copied=copied)
     wanted = question.readout is not None
     if found.statement is None:
-        return NoVerdict(Reason.UNCLEAR, "the verdict stands in several places") if wanted else verdict
+        return _each(verdict, found.stated, completion, question, shift) if wanted else verdict
     place = found.statement.value_at - shift
     probabilities = stated_probabilities(completion, question, place, str(found.stated.value))
     if isinstance(probabilities, NoVerdict):
         return probabilities if wanted else verdict
     return weighed(verdict, probabilities, question)
+
+
+def _each(verdict: Verdict, stated: StatedValue, completion: Completion, question: Question, shift: int) -> Verdict | NoVerdict:
+    """A verdict on several criteria with the expected score of each; one that is unclear leaves none."""
+    if not stated.at:
+        return NoVerdict(Reason.UNCLEAR, "the values do not stand apart, so their probabilities cannot be told apart")
+    found: dict[str, Expectation] = {}
+    for criterion, place in stated.at.items():
+        alone = replace(question, spec=question.spec.model_copy(update={"kind": "label"}), labels=question.criteria[criterion])
+        probabilities = stated_probabilities(completion, alone, place - shift, stated.value[criterion])
+        if not isinstance(probabilities, NoVerdict):
+            found[criterion] = expectation(probabilities, alone)
+        elif probabilities.reason is not Reason.ABSTAINED:
+            return NoVerdict(probabilities.reason, f"{criterion}: {probabilities.detail}")
+    row = tuple(found[c].rows[0] if c in found else None for c in question.criteria)
+    entropy, variance = ([getattr(e, name) for e in found.values()] for name in ("entropy", "variance"))
+    return replace(
+        verdict, scores=(row,), entropy=fmean(entropy) if entropy else None, variance=fmean(variance) if variance else None
+    )
 
 
 def _first(completion: Completion, question: Question) -> Verdict | NoVerdict:

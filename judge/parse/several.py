@@ -108,6 +108,9 @@ def _whole(parts: list[Statement], weighed: Weigh, question: Question) -> ReadSt
         stated = wrong
     else:
         stated = _row([(r.usable.value, r.usable.scores[0][0]) for r in read], question)
+        places = [part.value_at for part in parts]
+        if question.spec.kind == "criteria" and len(set(places)) == len(places):
+            stated = replace(stated, at=dict(zip(question.criteria, places, strict=True)))
     raw = ", ".join(str(part.raw) for part in parts)
     whole = replace(parts[0], end=parts[-1].end, raw=raw)
     taken_back = next((r.taken_back for r in read if r.taken_back), "")

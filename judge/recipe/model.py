@@ -399,11 +399,26 @@ class RecipeSpec(Frozen):
     def unreadable(self) -> str:
         """Why the verdict has no probabilities to read (`signal: expected`); empty where it has."""
         verdict = self.verdict
+        if verdict.kind == "criteria":
+            return self._unreadable_each()
         if verdict.kind not in EXPECTED_KINDS:
-            return f"the verdict must be one of {', '.join(EXPECTED_KINDS)}, which have one place to read; it is {verdict.kind}"
+            return (
+                f"the verdict must be one of {', '.join(EXPECTED_KINDS)}, which have one place to read, or criteria, which have"
+                f" one each; it is {verdict.kind}"
+            )
         span = verdict.range
         if verdict.kind == "score" and span is not None and not (span.integer and span.max - span.min <= MAX_LEVELS):
             return f"the scale must have a finite list of values: whole numbers, at most {MAX_LEVELS + 1} of them"
         if self.readout.at == "first" and verdict.copied is not None and verdict.copied.turn is None:
             return "`copied` wants a line in the reply, and of this reply only the first token is read"
+        return ""
+
+    def _unreadable_each(self) -> str:
+        """The same for a verdict on several criteria or steps."""
+        if self.verdict.form == "json":
+            return "the values of a json object do not stand apart; have each criterion on a line of its own (`form: line`)"
+        if self.readout.at == "first":
+            return "there are several criteria, and one first token; use `at: verdict`, or `unit: criterion`"
+        if self.readout.rotate or self.readout.debias != "none":
+            return "`rotate` and `debias` are for one verdict a call; leave them out, or use `unit: criterion`"
         return ""

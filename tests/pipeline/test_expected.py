@@ -177,6 +177,51 @@ def test_per_criterion_with_a_pitfall():
     assert all(r.sampling.max_tokens > 1 for r in engine.requests)
 
 
+def lines(*values):
+    """A reply of one line a criterion, from (id, {label: probability})."""
+    tokens = []
+    for name, chances in values:
+        head = f"VERDICT {name}: "
+        tokens += [TokenLogprobs(head, {head: 0.0}), token(chances), TokenLogprobs("\n", {"\n": 0.0})]
+    return Completion("".join(t.text for t in tokens), logprobs=tuple(tokens))
+
+
+ALL = {"recipe": "checklist-all", "rubric": RUBRIC, "filters": "off", "engine": {"kind": "scripted"}, "signal": "expected"}
+
+
+def test_all_criteria_in_one_call():
+    """Each line of a checklist is read where it states its own label: one call, an expectation for each."""
+    engine = ScriptedEngine([lines(("right", {"MET": 0.9, "UNMET": 0.1}), ("padded", {"UNMET": 0.8, "MET": 0.2}))])
+    [reward] = score(ALL, engine, Sample.of("q", "a"))
+    assert dict(reward.components) == pytest.approx({"right": 0.9, "padded": 0.8})
+    assert (reward.raw_reward, reward.judge_calls) == (pytest.approx(0.875), 1)
+    assert reward.uncertainty.variance == pytest.approx((0.09 + 0.16) / 2)
+
+
+def test_one_unclear_criterion_leaves_no_verdict():
+    """Half a checklist in probabilities and half in words would be on two scales."""
+    engine = ScriptedEngine([lines(("right", {"MET": 0.9, "UNMET": 0.1}), ("padded", {"UNMET": 0.3, "?": 0.7}))])
+    [reward] = score(ALL, engine, Sample.of("q", "a"))
+    assert (reward.raw_reward, reward.failure.reason) == (None, Reason.UNCLEAR)
+    assert "padded: the values hold 0.3" in reward.failure.detail
+
+
+def test_all_steps_in_one_call(tmp_path):
+    """A process reward from one call: the probability that each step is right, folded by the worst."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "ask.j2").write_text("{% for s in steps %}{{ s.text | quote(s.name) }}\n{% endfor %}VERDICT step_n: OK or BAD")
+    (folder / "recipe.yaml").write_text(
+        "name: mine\nsummary: s\nmode: pointwise\nsource: {title: t}\nsignal: steps\nsteps: {fold: min, base: expected}\n"
+        "turns: [{name: ask, user: ask.j2}]\nverdict: {kind: criteria, labels: {OK: 1, BAD: 0}}\n"
+    )
+    engine = ScriptedEngine([lines(("step_1", {"OK": 0.9, "BAD": 0.1}), ("step_2", {"BAD": 0.6, "OK": 0.4}))])
+    config = {"recipe": str(folder), "filters": "off", "engine": {"kind": "scripted"}}
+    [reward] = score(config, engine, Sample.of("q", "a = 1\n\nb = 2"))
+    assert dict(reward.components) == pytest.approx({"step_1": 0.9, "step_2": 0.4})
+    assert reward.raw_reward == pytest.approx(0.4)
+
+
 def test_both_orders_of_a_pair():
     """A judge that leans to the first place is averaged out, and said to disagree only when the winner changes."""
     engine = ScriptedEngine([stated("[[", A=0.9, B=0.1), stated("[[", A=0.4, B=0.6)])
@@ -350,7 +395,8 @@ def test_a_suspect_response_owes_its_proof(tmp_path):
 
 
 REFUSED = [
-    pytest.param({"recipe": "checklist-all", "rubric": RUBRIC}, "one place to read; it is criteria", id="several-values"),
+    pytest.param({"recipe": "principle", "principle": "p"}, "one each; it is scores", id="several-values"),
+    pytest.param({"recipe": "checklist-all", "rubric": RUBRIC}, "several criteria, and one first token", id="criteria-first"),
     pytest.param({"signal": "stated"}, "`readout` is for `signal: expected`", id="readout-without-signal"),
     pytest.param({"votes": 3}, "copies of one", id="votes-of-one-token"),
     pytest.param({"readout": {}, "votes": {"n": 3, "fold": "majority"}}, "never equal", id="majority"),
