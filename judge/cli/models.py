@@ -12,7 +12,8 @@ from judge.errors import InputError, did_you_mean
 from judge.recipe.model import Checkpoint
 from judge.recipe.serves import Served, find_served, served_models
 
-_WIDTHS = (42, 17, 10)
+WIDTH = 80  # characters of a line
+_PROMPT, _LICENCE = 9, 11  # of their columns
 
 
 def models(
@@ -54,18 +55,23 @@ def models(
 
 
 def _table(rows: list[tuple[str, Served]]) -> Iterator[str]:
-    yield _line("MODEL", "RECIPE", "PROMPT", "LICENCE")
-    for model, served in rows:
+    """The rows in 80 columns; a name that is too long for its column stands on a line of its own."""
+    recipe = max(len(served.recipe) for _, served in rows)
+    model = WIDTH - recipe - _PROMPT - _LICENCE - 3
+    yield _line(("MODEL", model), ("RECIPE", recipe), ("PROMPT", _PROMPT), ("LICENCE", _LICENCE))
+    for name, served in rows:
         checkpoint = served.checkpoint
-        if len(model) > _WIDTHS[0]:
-            yield model
-        name = "" if len(model) > _WIDTHS[0] else model
-        yield _line(name, served.recipe, _prompt(checkpoint), checkpoint.licence or "-")
+        if len(name) > model:
+            yield name
+        licence = checkpoint.licence or "-"
+        if len(licence) > _LICENCE:
+            licence = licence[: _LICENCE - 1] + "…"
+        first = "" if len(name) > model else name
+        yield _line((first, model), (served.recipe, recipe), (_prompt(checkpoint), _PROMPT), (licence, _LICENCE))
 
 
-def _line(*cells: str) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=False)]
-    return " ".join([*padded, cells[-1]])[:80].rstrip()
+def _line(*cells: tuple[str, int]) -> str:
+    return " ".join(text.ljust(width) for text, width in cells).rstrip()
 
 
 def _prompt(checkpoint: Checkpoint) -> str:

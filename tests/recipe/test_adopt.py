@@ -165,7 +165,7 @@ PUBLISHED = {  # judge -> recipe, and the placeholders in place of the words of 
     "CompassVerifier": ("compass-verifier", {
         "What is 2 + 2?": "{question}", "It is 4.": "{llm_response}", "\n4\n<": "\n{gold_answer}\n<",
     }),
-    "RewardAnything": ("reward-anything", {"user": "{input}"}),
+    "RewardAnything": ("principle", {"user": "{input}"}),
     "BRRM": ("branch-rethink", {"User: What is 2 + 2?": "{context}", "It is 4.": "{response1}", "It is 5.": "{response2}"}),
     "RM-R1 reasoning family": ("rm-r1", {"What is 2 + 2?": "{question}", "It is 4.": "{answer_a}", "It is 5.": "{answer_b}"}),
     "GRAM": ("gram", {"What is 2 + 2?": "{question}", "It is 4.": "{answer_a}", "It is 5.": "{answer_b}"}),
@@ -181,7 +181,7 @@ def test_published_prompts_byte_for_byte(data_dir, judge):
     rows = [json.loads(line) for line in (data_dir / "published_prompts" / "messages.jsonl").read_text("utf-8").splitlines()]
     mine = [[(m["role"], m["content"]) for m in row["messages"]] for row in rows if row["judge"].startswith(judge)]
     recipe, words = PUBLISHED[judge]
-    if recipe not in list_recipes():
+    if recipe not in list_recipes() or not load_recipe(recipe).spec.serves:
         pytest.skip(f"no recipe `{recipe}` yet")
     turns = len(mine) // 2
     made = adopt(recipe, tuple(tuple((role, put(role, text, words)) for role, text in turn) for turn in mine[:turns]))
