@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from judge.arrays import Floats
 from judge.batch.labels import preferred
 from judge.batch.select.folder import read_facts
 from judge.bench.items import truth
+from judge.bench.label import FILE as LABEL_FILE
+from judge.bench.label import read_labels
 from judge.bench.units import compared, views_of
 from judge.errors import DataError, InputError, Problem, did_you_mean
 from judge.reference import is_missing
@@ -108,7 +111,8 @@ def read_labelled(
     """Read a run folder with its labels.
 
     Args:
-        label: Column of rewards.parquet that holds them, kept by `judge run --keep COLUMN`.
+        label: Column of rewards.parquet that holds them, kept by `judge run --keep COLUMN`. The default, `label`, means those of
+            `judge label` where the run folder has any.
         by: Column of the judge's score: `raw_reward`, `reward` or `expected`.
         subset: Column that names the part a row belongs to, where there is one.
         positive, negative: Words of the label that mean yes and no.
@@ -117,7 +121,12 @@ def read_labelled(
         DataError: No finished run, no such column, or labels that are none of these forms.
     """
     facts = read_facts(run)
-    rows = _rows(run, (label, by))
+    by_hand = label == "label" and (run / LABEL_FILE).is_file()
+    rows = _rows(run, (by,) if by_hand else (label, by))
+    if by_hand:
+        responses = Counter(record["row"] for record in rows)
+        given_by_row = read_labels(run, responses)
+        rows = [{**record, label: given_by_row.get(record["row"])} for record in rows]
     grouped: dict[int, list[dict[str, Any]]] = {}
     for record in rows:
         grouped.setdefault(record["row"], []).append(record)

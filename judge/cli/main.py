@@ -43,6 +43,7 @@ COMMANDS = {
     "show": "show:show",
     "report": "report:report",
     "look": "report:look",
+    "label": "label:label",
     "call": "call:call",
     "best-of-n": "select:best_of",
     "pairs": "select:pairs",
