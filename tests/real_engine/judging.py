@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from judge.engine.protocol import Engine
 from judge.pipeline.build import build_pipeline, plan
+from judge.recipe.load import load_recipe
 from judge.settings import load_settings
 from judge.types import Message, Request, Reward, Sample, Sampling, Structured
 
@@ -20,8 +21,10 @@ RUBRIC = {
 
 
 async def judge_one(engine: Engine, recipe: str, sample: Sample, **settings: object) -> tuple[Reward, ...]:
-    config = {"recipe": recipe, "rubric": RUBRIC, "sampling": {"max_tokens": 48, "temperature": 0.0}, **settings}
-    run, _ = load_settings(config)
+    known = load_recipe(recipe)
+    cold = {"temperature": 0.0} if known.spec.votes.n == 1 else {}  # several votes at 0 would be copies
+    rubric = RUBRIC if known.rubric is None else None
+    run, _ = load_settings({"recipe": recipe, "rubric": rubric, "sampling": {"max_tokens": 48, **cold}, **settings})
     return await build_pipeline(plan(run), engine).judge(sample)
 
 

@@ -20,7 +20,7 @@ from judge.engine.vllm import VllmEngine
 from judge.errors import RequestFailed
 from judge.pipeline.build import build_pipeline, plan
 from judge.settings import load_settings
-from judge.types import Completion, Message, Request, Sample
+from judge.types import Completion, Message, Request, Sample, Sampling
 from tests.engine import tiny_models
 from tests.real_engine.judging import CONTEXT, MODEL, RUBRIC, choice_after_prefill, judge_one
 from tests.real_engine.serving import served
@@ -143,6 +143,21 @@ async def test_scores_agree_with_transformers(exact: Engine, url: str):
         await ways[0].score_continuation(AFTER[0], "word " * 5000)
     assert why.value.finish_reason == "over_length"
     await asyncio.gather(plain.close(), *(engine.close() for engine in ways))
+
+
+async def test_token_probabilities_agree_with_transformers(exact: Engine, remote: Engine):
+    """An expected score is the same number in process, over HTTP and from transformers itself."""
+    plain = TransformersEngine(MODEL, dtype=DTYPE, device="cpu")
+    await plain.start()
+    for messages in AFTER:
+        request = Request(messages, Sampling(max_tokens=4, top_logprobs=5))
+        right, *others = [await engine.complete(request) for engine in (plain, exact, remote)]
+        for done in others:
+            assert done.text == right.text
+            assert [token.text for token in done.logprobs] == [token.text for token in right.logprobs]
+            for token, same in zip(done.logprobs, right.logprobs, strict=True):
+                assert token.top == pytest.approx(same.top, rel=1e-3, abs=1e-4)
+    await plain.close()
 
 
 async def test_a_served_adapter_is_asked_by_its_name(url: str, adapter: str):
