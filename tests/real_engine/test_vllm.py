@@ -129,6 +129,15 @@ async def test_votes_are_seeded_one_by_one(local: Engine):
     assert len(await local.sample(ask("Hi"), 2)) == 2  # greedy, too
 
 
+async def test_long_prompts_with_drawn_replies(local: Engine):
+    """More prompt tokens at once than vLLM computes in one step, each with a seed of its own: the engine lives on."""
+    long = ask("word " * 2500 + "Name an animal.", temperature=1.0, max_tokens=2)
+    short = [ask(f"{k} " * 90 + "Name an animal.", temperature=1.0, seed=k, max_tokens=2) for k in range(30)]
+    done = await asyncio.gather(*map(local.complete, (long, *short)))
+    assert {one.error for one in done} == {""}
+    assert done[0].prompt_tokens > 2048
+
+
 async def test_a_given_text_is_scored_by_token(local: Engine):
     """Likelihood recipes read the probability of a stated verdict: that of the greedy words must match their log-probs."""
     done = await local.complete(Request(CAPITAL, Sampling(max_tokens=6, top_logprobs=1)))
