@@ -74,12 +74,22 @@ class CallOut(Out):
     no_verdict: KnownReason | None
 
 
+class StepOut(Out):
+    """One step of a response: its score, where it stands in the response's own words (characters), and what it is paid."""
+
+    score: FiniteNumber | None
+    start: Count | None
+    stop: Count | None
+    reward: FiniteNumber | None
+
+
 class RewardOut(Out):
     """What one response earned.
 
     Attributes:
         reward: What a trainer gets, after the shaping chain; null when there is none, and then `failure` says why.
         raw_reward: What the verdicts came to, in [0, 1]; null when they came to nothing.
+        steps: Of recipes that judge the steps of a response.
     """
 
     response_index: Count
@@ -92,6 +102,7 @@ class RewardOut(Out):
     explanation: Text
     judge_calls: Count
     tokens: Count
+    steps: list[StepOut] | None = None
     calls: list[CallOut] | None = None
 
 

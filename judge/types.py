@@ -500,6 +500,8 @@ class Reward:
         group: `group_key` of its sample.
         spans: Where each step stands in the policy's own words, in characters, half-open (`signal: steps`); None for a step that
             is not there word for word.
+        step_rewards: What each step of the response is paid, in order, where a shaping step pays by step (`min_form`, `renorm`,
+            `thoughts`, `steps`); for trainers that take rewards within a response.
         stages: What became of it: the name of each shaping step (or of the policy that put a number in place of a missing
             reward) and the reward after it (None: missing).
     """
@@ -517,12 +519,25 @@ class Reward:
     stages: tuple[tuple[str, float | None], ...] = ()
     not_criteria: tuple[str, ...] = ()
     spans: tuple[tuple[int, int] | None, ...] = ()
+    step_rewards: tuple[float | None, ...] = ()
 
     @property
     def steps(self) -> tuple[float | None, ...]:
         """The scores of the response's steps in order, in [0, 1]; empty where the recipe does not judge steps."""
         numbered = {n: name for name in self.components if (n := name.removeprefix("step_")) != name and n.isdecimal()}
         return tuple(self.components[numbered[n]] for n in sorted(numbered, key=int))
+
+    @property
+    def step_table(self) -> list[dict[str, Any]]:
+        """The response's steps as outputs show them: `score`, where it stands (`start`, `stop`: characters of the policy's own
+        words, None where it does not stand there word for word) and what it is paid (`reward`)."""
+        steps = self.steps
+        spans = self.spans if len(self.spans) == len(steps) else (None,) * len(steps)
+        paid = self.step_rewards if len(self.step_rewards) == len(steps) else (None,) * len(steps)
+        return [
+            {"score": s, "start": None if a is None else a[0], "stop": None if a is None else a[1], "reward": r}
+            for s, a, r in zip(steps, spans, paid, strict=True)
+        ]
 
     @property
     def criteria(self) -> Mapping[str, float | None]:

@@ -35,13 +35,13 @@ CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, variance REAL, explanation TEXT,
   judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
-  stages TEXT, whole TEXT);
+  stages TEXT, steps TEXT, whole TEXT);
 CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
   reason TEXT, detail TEXT, forced INTEGER, cached INTEGER);
 """
-_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 24)})"
+_REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 25)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 EXCERPT = 160  # characters of the response kept for the summary
@@ -121,12 +121,12 @@ class Store:
     def finish(self, rows: Iterable[tuple[int, Reward]]) -> None:
         """Enter what became of rewards (with the row of each) that were added before."""
         self.commit()
-        values = [(r.reward, _stages(r), _flags(r), _status(r, None), row, r.response_index) for row, r in rows]
+        values = [(r.reward, _stages(r), _flags(r), _step_table(r), _status(r, None), row, r.response_index) for row, r in rows]
         with self._reading():
             self._db.execute("CREATE INDEX IF NOT EXISTS places ON rewards (row, response_index)")
             self._db.execute("BEGIN")
             self._db.executemany(
-                "UPDATE rewards SET reward = ?, stages = ?, flags = ?, status = COALESCE(?, status)"
+                "UPDATE rewards SET reward = ?, stages = ?, flags = ?, steps = COALESCE(?, steps), status = COALESCE(?, status)"
                 " WHERE row = ? AND response_index = ?",
                 values,
             )
@@ -273,7 +273,12 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         clean(response[:EXCERPT]),
         reward.reward,
         _stages(reward),
+        _step_table(reward),
     )
+
+
+def _step_table(reward: Reward) -> str | None:
+    return json.dumps(table) if (table := reward.step_table) else None
 
 
 def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:

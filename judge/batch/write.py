@@ -18,7 +18,7 @@ from judge.errors import OutputError
 
 _REWARDS_SQL = """SELECT r.row, id, grp, response_index, reward, raw_reward, status, reason, detail, flags, components, spread,
   missing, expected, entropy, order_gap, variance, explanation, judge_calls, prompt_tokens, completion_tokens, stages,
-  s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
+  steps, s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
   FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
@@ -28,6 +28,7 @@ def _schemas() -> tuple[Any, Any]:
     import pyarrow as pa  # noqa: PLC0415  # 100 ms, paid once at the end of a run
 
     flag = pa.struct([("name", pa.string()), ("detail", pa.string()), ("where", pa.string())])
+    step = [("score", pa.float64()), ("start", pa.int64()), ("stop", pa.int64()), ("reward", pa.float64())]
     rewards = pa.schema(
         [
             ("row", pa.int64()),
@@ -52,6 +53,7 @@ def _schemas() -> tuple[Any, Any]:
             ("prompt_tokens", pa.int64()),
             ("completion_tokens", pa.int64()),
             ("stages", pa.list_(pa.struct([("step", pa.string()), ("reward", pa.float64())]))),
+            ("steps", pa.list_(pa.struct(step))),
             ("prompt", pa.string()),
             ("response", pa.string()),
         ]
@@ -105,10 +107,20 @@ class _RewardTable:
     def record(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         stages = [{"step": name, "reward": value} for name, value in json.loads(row[21])] if row[21] else None
         components = _loads(row[10])
-        data = json.loads(row[24]) if row[24] else {}
+        data = json.loads(row[25]) if row[25] else {}
         kept = [as_kind(data.get(name), kind) for _, name, kind in self._kept]
         criteria = [components.get(name) for _, name in self._criteria]
-        return (*row[:9], _loads(row[9]), list(components.items()), *row[11:21], stages, *row[22:24], *kept, *criteria)
+        return (
+            *row[:9],
+            _loads(row[9]),
+            list(components.items()),
+            *row[11:21],
+            stages,
+            _loads(row[22]) if row[22] else None,
+            *row[23:25],
+            *kept,
+            *criteria,
+        )
 
 
 def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -178,7 +178,7 @@ def _rows(run: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
     names = pq.read_schema(path).names
     for name in needed:
         if name not in names:
-            known = [n for n in names if n not in ("flags", "components", "stages")]
+            known = [n for n in names if n not in ("flags", "components", "stages", "steps")]
             kept = f"; keep it with `judge run --keep {name}`" if name == needed[0] else ""
             raise DataError(
                 Problem(str(path), f"no column `{name}`{did_you_mean(name, known) or kept}; columns: {', '.join(known)}")

@@ -176,6 +176,8 @@ def _record(given: RewardOut, sample: Sample, url: str) -> ServedReward:
         explanation=given.explanation,
         group=sample.group_key,
         stages=() if given.reward == given.raw_reward else (("server", given.reward),),
+        spans=tuple(None if s.start is None or s.stop is None else (s.start, s.stop) for s in given.steps or ()),
+        step_rewards=tuple(s.reward for s in given.steps or ()),
         served_calls=given.judge_calls,
         served_tokens=given.tokens,
     )

@@ -255,6 +255,7 @@ class Shaping:
                 r,
                 stages=(*r.stages, *((name, _optional(values[i])) for name, values in columns)),
                 flags=(*r.flags, *_too_unsure(columns, i)),
+                step_rewards=tuple(map(_optional, shaped.paid[i])),
             )
             for i, r in enumerate(rewards)
         ]

@@ -332,6 +332,8 @@ def reward_out(reward: Reward, *, index: int | None = None, detail: bool = False
         "judge_calls": reward.judge_calls,
         "tokens": reward.tokens,
     }  # fmt: skip
+    if steps := reward.step_table:
+        out["steps"] = steps
     if detail:
         out["calls"] = [call.plain() for call in reward.calls]
     return out

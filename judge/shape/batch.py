@@ -265,11 +265,16 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Stepped:
-    """What one step gives: values, what a person should know, and what it wants to see at the next batch."""
+    """What one step gives: values, what a person should know, and what it wants to see at the next batch.
+
+    Attributes:
+        paid: What each solution step of each response is paid, where this step pays by step; None: it does not.
+    """
 
     values: Floats
     notes: tuple[str, ...] = ()
     state: ChainState = field(default_factory=dict)
+    paid: tuple[tuple[float, ...], ...] | None = None
 
 
 def _same(step: Any, span: RewardRange) -> RewardRange:

@@ -126,12 +126,15 @@ class Shaped:
         trace: (`raw`, values), then (name of the step, values after it) for every step.
         notes: What a step reported, with its name.
         state: What the steps want to see at the next batch; plain values.
+        paid: What each solution step of each response is paid (none: empty), by the last step that pays so; where a later one
+            changed the reward of the whole, nothing.
     """
 
     values: Floats
     trace: tuple[tuple[str, Floats], ...]
     notes: tuple[str, ...] = ()
     state: ChainState = field(default_factory=dict)
+    paid: tuple[tuple[float, ...], ...] = ()
 
     def optional(self) -> list[float | None]:
         """The values with None for absent, as an adapter wants them."""
@@ -325,12 +328,14 @@ def shape(batch: RewardBatch, steps: Sequence[ShapeStep], *, seed: int, state: C
     check_chain(steps, has=batch.has, components=set(batch.components))
     values = np.array(batch.values)
     trace, notes, left = [("raw", values)], [], {}
+    paid: tuple[tuple[float, ...], ...] = ((),) * len(values)
     for name, step in zip(step_names(steps), steps, strict=True):
         memory: Any = (state or {}).get(name, {})
         stepped = KINDS[step.kind].run(step, Stage(batch, values, seed, memory))
+        paid = stepped.paid or tuple(pay if same else () for pay, same in zip(paid, stepped.values == values, strict=True))
         values = stepped.values
         trace.append((name, values))
         notes += [f"{name}: {note}" for note in stepped.notes]
         if stepped.state:
             left[name] = stepped.state
-    return Shaped(values, tuple(trace), tuple(notes), left)
+    return Shaped(values, tuple(trace), tuple(notes), left, paid)

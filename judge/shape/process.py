@@ -291,36 +291,47 @@ def _told(out: Floats, stage: Stage) -> tuple[str, ...]:
 
 def _min_form(step: MinFormStep, stage: Stage) -> Stepped:
     rows = stage.batch.steps or ()
-    found = [math.fsum(min_form(row, step.temperature)) if row else math.nan for row in rows]
-    out = np.array(found, dtype=np.float64)
+    credit = [min_form(row, step.temperature) for row in rows]
+    out = np.array([math.fsum(c) if len(c) else math.nan for c in credit], dtype=np.float64)
     if step.checked:
-        right = _outcomes(RenormStep(), stage)
+        right, process = _outcomes(RenormStep(), stage), out
         questions = [stage.key(row) for row in range(len(out))]
         out = mix_verifiable(out, right, questions, share=step.checked, seed=stage.seed)
-    out = np.where(stage.present, np.where(stage.vetoed, 0.0, out), np.nan)
-    return Stepped(out, _told(out, stage))
+        for c, bonus in zip(credit, out - process, strict=True):
+            c[-1:] += bonus  # the outcome is paid where the response ends
+    return _paid_by_step(np.where(stage.vetoed, 0.0, out), credit, stage)
+
+
+def _paid_by_step(out: Floats, credit: Sequence[Floats], stage: Stage) -> Stepped:
+    """The rewards, and what each step is paid where a response has one."""
+    out = np.where(stage.present, out, np.nan)
+    known = ~np.isnan(out) & ~stage.vetoed
+    paid = tuple(tuple(map(float, c)) if ok else () for c, ok in zip(credit, known, strict=True))
+    return Stepped(out, _told(out, stage), paid=paid)
 
 
 def _renorm(step: RenormStep, stage: Stage) -> Stepped:
-    out = np.where(stage.vetoed, -1.0, _means(stage) + _outcomes(step, stage) - 1)
-    out = np.where(stage.present, out, np.nan)
-    return Stepped(out, _told(out, stage))
+    outcomes, rows = _outcomes(step, stage), stage.batch.steps or ()
+    out = np.where(stage.vetoed, -1.0, _means(stage) + outcomes - 1)
+    credit = [np.array(row, dtype=np.float64) + outcome - 1 for row, outcome in zip(rows, outcomes, strict=True)]
+    return _paid_by_step(out, credit, stage)
 
 
 def _thoughts(step: ThoughtsStep, stage: Stage) -> Stepped:
     out, outcomes = np.full(len(stage.values), np.nan), _outcomes(step, stage)
+    credit = [np.zeros(len(row)) for row in stage.batch.steps or ()]
     for _, rows in stage.groups():
         known = rows[~np.isnan(outcomes[rows])]
         if not len(known):
             continue
         rate = float((outcomes[known] >= step.threshold).sum() / len(known))
         for row in known:
-            paid = thought_rewards(
-                merge_thoughts((stage.batch.steps or ())[row], step.threshold), bool(outcomes[row] >= step.threshold), rate
-            )
+            thoughts = merge_thoughts((stage.batch.steps or ())[row], step.threshold)
+            paid = thought_rewards(thoughts, bool(outcomes[row] >= step.threshold), rate)
             out[row] = math.fsum(paid) / len(paid) if len(paid) else math.nan
-    out = np.where(stage.vetoed & stage.present, -1.0, out)
-    return Stepped(out, _told(out, stage))
+            for thought, pay in zip(thoughts, paid, strict=True):
+                credit[row][thought.stop - 1] = pay  # once a thought, where it ends
+    return _paid_by_step(np.where(stage.vetoed, -1.0, out), credit, stage)
 
 
 def _prof(step: ProfStep, stage: Stage) -> Stepped:

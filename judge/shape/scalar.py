@@ -291,12 +291,14 @@ def _contrastive_span(step: ContrastiveStep, span: RewardRange) -> RewardRange:
 
 def _steps(step: StepsStep, stage: Stage) -> Stepped:
     out = np.full(len(stage.values), np.nan)
+    paid: list[tuple[float, ...]] = [()] * len(out)
     for row in np.flatnonzero(stage.present):
         scores = (stage.batch.steps or ())[row]
         returns = step_returns(scores, stage.values[row], refine=step.refine, eta=step.eta, weight=step.weight)
         mean = math.fsum(returns) / len(returns) if returns else stage.values[row]
         out[row] = np.fmin(mean, stage.values[row]) if stage.vetoed[row] else mean  # good steps are no way around a veto
-    return Stepped(out)
+        paid[row] = returns if not stage.vetoed[row] and not math.isnan(mean) else ()
+    return Stepped(out, paid=tuple(paid))
 
 
 def _steps_span(step: StepsStep, span: RewardRange) -> RewardRange:

@@ -40,7 +40,7 @@ _ALWAYS = frozenset({
     "row", "id", "group", "response_index", "reward", "raw_reward", "status", "reason", "detail", "flags", "components", "spread",
     "missing_votes", "expected", "entropy", "order_gap", "variance", "explanation",
     "judge_calls", "prompt_tokens", "completion_tokens",
-    "stages", "prompt", "response",
+    "stages", "steps", "prompt", "response",
 })  # fmt: skip
 
 

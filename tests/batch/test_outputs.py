@@ -37,6 +37,7 @@ def test_schemas(tmp_path):
         "entropy": "double", "order_gap": "double", "variance": "double",
         "explanation": "string", "judge_calls": "int32", "prompt_tokens": "int64",
         "completion_tokens": "int64", "stages": "list<element: struct<step: string, reward: double>>",
+        "steps": "list<element: struct<score: double, start: int64, stop: int64, reward: double>>",
         "prompt": "string", "response": "string",
         "criterion.right": "double", "criterion.short": "double",
     }  # fmt: skip
