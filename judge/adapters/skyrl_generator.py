@@ -22,6 +22,7 @@ from judge.adapters._shared.failure_policy import needs_group
 from judge.adapters._shared.lazy import base_of
 from judge.adapters._shared.process_judge import ProcessJudge
 from judge.adapters._shared.score_group import group_numbers, judge_for
+from judge.adapters._shared.step_tokens import token_credit
 from judge.adapters.skyrl import SLOT, Slot, sample_of
 from judge.errors import SettingsError
 from judge.pipeline.shaping import LENGTHS
@@ -138,9 +139,10 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
         """Those whose environment asked for it: another kind of environment has rewards of its own, and a conversation that grew
         too long ends before its last step."""
         asked = [place for place in group.places if place.said]
-        found = await group_numbers(self._judge, [self._sample(place) for place in asked])
-        for place, (score, reward) in zip(asked, found, strict=True):
-            self._fill(_steps(place.output), score, reward)
+        samples = [self._sample(place) for place in asked]
+        found = await group_numbers(self._judge, samples)
+        for place, sample, (score, reward) in zip(asked, samples, found, strict=True):
+            self._fill(_steps(place.output), score, reward, sample.texts[0])
 
     def _sample(self, place: _Place) -> Sample:
         if len(place.said) > 1:
@@ -151,10 +153,13 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
         written = sum(sum(step.loss_mask) for step in _steps(place.output))
         return replace(sample, metadata={**sample.metadata, LENGTHS: written})
 
-    def _fill(self, steps: list[Any], score: float, reward: Reward) -> None:
-        """At the last token, where the environment's own reward of the last step is."""
+    def _fill(self, steps: list[Any], score: float, reward: Reward, words: str) -> None:
+        """At the last token, where the environment's own reward of the last step is; or each step's pay at its last token."""
         last = steps[-1]
-        if isinstance(last.reward, list):
+        credit = self._credit(steps, reward, words)
+        if credit is not None:
+            last.reward = [own + paid for own, paid in zip(last.reward, credit, strict=True)]
+        elif isinstance(last.reward, list):
             last.reward[-1] += score
         else:  # with a chat template of the run's own
             last.reward += score
@@ -165,6 +170,15 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
             logger.warning("%s: a response is out of the loss: no reward: %s", self._judge.name, cause)
             for step in steps:
                 step.loss_mask = [0] * len(step.loss_mask)
+
+    def _credit(self, steps: list[Any], reward: Reward, words: str) -> list[float] | None:
+        """A reward for each token, of a trajectory of one turn whose shaping pays by step."""
+        last = steps[-1]
+        if len(steps) > 1 or not reward.step_rewards or not isinstance(last.reward, list):
+            return None
+        if len(last.reward) != len(last.response_ids):
+            return None
+        return token_credit(reward, words, last.response_ids, lambda ids: self.tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def _steps(output: Any) -> list[Any]:
