@@ -50,7 +50,7 @@ def mean_credit(credits: ArrayLike) -> WeightedMetric:
 def sectioned(
     credits: ArrayLike, subsets: Sequence[str], sections: Mapping[str, Sequence[str]], counts: Mapping[str, float] | None = None
 ) -> WeightedMetric:
-    """Mean over sections of the mean over their items, or of their subsets weighted by given counts (RewardBench, 3.3).
+    """Mean over sections of the mean over their items, or of their subsets weighted by given counts (RewardBench).
 
     A section of which nothing is there is left out.
 

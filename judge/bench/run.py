@@ -19,16 +19,13 @@ from judge.arrays import Floats
 from judge.batch.describe import DataSource
 from judge.batch.run import run_batch
 from judge.batch.write import write_json
+from judge.bench.credit import credits
 from judge.bench.items import BenchItems, read_items, with_distractors
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
-from judge.bench.published import (
-    answers_of,
-    best_accuracy,
-    credits,
-    is_decided,
-    metric_of,
-    pair_accuracy,
-)
+from judge.bench.pairs import pair_accuracy
+from judge.bench.published import metric_of
+from judge.bench.several import best_accuracy, is_decided
+from judge.bench.single import answers_of
 from judge.bench.spec import SetSpec
 from judge.bench.teacher import TeacherFigures, teacher_figures
 from judge.bench.units import (

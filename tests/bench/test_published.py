@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from judge.bench.measures import figures, macro_f1, mean_credit
-from judge.bench.published import METRICS, judgebench_score, shared_top, style_matrix, ties_score
+from judge.bench.pairs import judgebench_score
+from judge.bench.published import METRICS
+from judge.bench.several import shared_top, style_matrix, ties_score
 from judge.bench.spec import SetSpec, shipped_sets
 from judge.bench.units import Duel, JudgedItem
 from tests.bench.bench_harness import item, pair, scored, values
