@@ -287,6 +287,9 @@ def _scale(statement: Statement, stated: StatedValue, question: Question) -> Sta
     return Stated(value)
 
 
+_ENDS_PART = re.compile(r"</\w{1,30}>$")  # a part of the judge's own form ends there, and introduces nothing
+
+
 class Quoting:
     """Answers, for one text, whether a position is quoted or fenced. Work is bounded for each position asked."""
 
@@ -311,7 +314,8 @@ class Quoting:
         head = self._text[line:at]
         if head.strip(" \t*_#-•[({`>0123456789.)"):
             return introduces(head)
-        return introduces(self._line_before(line))
+        above = self._line_before(line)
+        return not _ENDS_PART.search(above) and introduces(above)
 
     def lead(self, at: int) -> tuple[str, bool]:
         """The sentence that a position continues: on its line, or (True) the end of the line above, where that one is open."""

@@ -89,7 +89,7 @@ def plain(text: str, spec: VerdictSpec) -> str:
 
     def gone(found: re.Match[str]) -> str:
         mark = found.group()
-        if own(_name(mark)):
+        if own(_name(mark)) or (mark[0] == "[" and mark.strip("[]/") in spec.marker):
             return mark
         if found.group("inline") or _opens_value(text, found.start()) or _quoted(text, found.start()):
             return " " * len(mark)

@@ -169,12 +169,22 @@ def _in_section(
     heads = markup.heads(words, sorted({*marks, *ends}))
     words, folded = (markup.blank(text, heads, last=" ") for text in (words, folded))
     found = _decide(words, folded, question, untrusted, outside)
-    if isinstance(found, Decision) and any(markup.section_marks(text, [], after) for text in untrusted.texts):
-        # the section may be the answer's, repeated by the judge
-        whole = _decide(words, folded, question, untrusted)
+    if isinstance(found, Decision) and _may_be_theirs(found, question, untrusted, after):
+        whole = _decide(words, folded, question, untrusted)  # the section may be the answer's, repeated by the judge
         if isinstance(whole, NoVerdict) or whole.stated != found.stated:
             return NoVerdict(Reason.AMBIGUOUS, f"`{after}` stands in the text under judgement")
     return found
+
+
+def _may_be_theirs(found: Decision, question: Question, untrusted: UntrustedTexts, after: str) -> bool:
+    """Whether a text under judgement holds the words that begin the section, and does not clearly state something else."""
+    alone = replace(question, material=())
+    for text in untrusted.texts:
+        if markup.section_marks(text, [], after):
+            theirs = _decide(text, text, alone, UntrustedTexts(alone))
+            if isinstance(theirs, NoVerdict) or theirs.stated == found.stated:
+                return True
+    return False
 
 
 def _decide(

@@ -282,7 +282,8 @@ class RecipeSpec(Frozen):
     @field_validator("ask_again", mode="before")
     @classmethod
     def _asked_again_after(cls, value: Any) -> Any:
-        return _listed(value, "ask again after", (Reason.AMBIGUOUS, Reason.OFF_SCALE, Reason.WRONG_COUNT))
+        listed = _listed(value, "ask again after", (Reason.AMBIGUOUS, Reason.OFF_SCALE, Reason.WRONG_COUNT))
+        return tuple(map(Reason, listed)) if isinstance(listed, tuple) else listed
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
