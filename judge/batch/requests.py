@@ -21,7 +21,8 @@ from judge.errors import DataError, InputError, OutputError, Problem, did_you_me
 from judge.types import Message, Request, Reward, Sampling, Structured
 
 FILE = "requests.parquet"
-_NAMES = ("request_hash", "model", "messages", "sampling", "structured")
+_NAMES = ("request_hash", "model", "messages", "sampling", "structured", "number")
+Row = tuple[str, str, str, str, str | None, str | None]
 _CHARS = 1_000_000  # of text held before they are written
 _RECENT = 4096  # requests that are known to be written; calls that see only the prompt are shared by many rows
 
@@ -37,7 +38,7 @@ class RequestsFile:
     def __init__(self, folder: Path, *, wanted: bool = True) -> None:
         self._path = folder / FILE
         self._wanted = wanted
-        self._rows: list[tuple[str, str, str, str, str | None]] = []
+        self._rows: list[Row] = []
         self._chars = 0
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._writer: Any = None
@@ -102,10 +103,11 @@ class RequestsFile:
         self._rows, self._chars = [], 0
 
 
-def record(key: str, model: str, request: Request) -> tuple[str, str, str, str, str | None]:
-    """A row of the table."""
+def record(key: str, model: str, request: Request) -> Row:
+    """A row of the table; `number` says what was asked for instead of a reply."""
     structured = None if request.structured is None else _fields(request.structured)
-    return key, model, _json(to_messages(request.messages)), _fields(request.sampling), structured
+    number = _json({"rated": True}) if request.rated else None if request.scored is None else _json({"scored": request.scored})
+    return key, model, _json(to_messages(request.messages)), _fields(request.sampling), structured, number
 
 
 def _json(value: Any) -> str:
@@ -175,11 +177,14 @@ def find_request(run: Path, key: str) -> KnownRequest:
 
 def request_of(row: Mapping[str, Any]) -> Request:
     """The request of a row of requests.parquet."""
+    number = json.loads(row.get("number") or "{}")  # files of earlier versions have no such column
     sampling, structured = json.loads(row["sampling"]), json.loads(row["structured"] or "null")
     return Request(
         tuple(_message(message) for message in json.loads(row["messages"])),
         Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
         None if structured is None else Structured(**structured | {"choice": tuple(structured["choice"])}),
+        number.get("scored"),
+        number.get("rated", False),
     )
 
 

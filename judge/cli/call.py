@@ -44,6 +44,8 @@ def call(
         return
     known = find_request(folder, request)
     if body:
+        if known.request.scored is not None or known.request.rated:
+            raise InputError(f"call {known.key} asked for a number, not for a reply: it has no body of a chat completion")
         print(_body(folder, known))
         return
     _print(known)
@@ -69,6 +71,9 @@ def _print(known: KnownRequest) -> None:
     for message in known.request.messages:
         print(f"--- {message.role}")
         print(message.text)
+    if known.request.scored is not None:
+        print("--- scored: how likely is this text next")
+        print(known.request.scored)
 
 
 def _list(folder: Path, item: str) -> None:

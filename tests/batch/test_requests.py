@@ -7,7 +7,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from judge.batch.requests import find_request, record, request_of
+from judge.batch.requests import _NAMES, find_request, record, request_of
 from judge.cli.main import main
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, InputError
@@ -23,6 +23,8 @@ REQUESTS = [
     ),
     pytest.param(Request((Message("user", "U"),), FULL, Structured(choice=("MET", "UNMET"))), id="choice"),
     pytest.param(Request((Message("user", "U"),), FULL, Structured(regex="[1-5]")), id="regex"),
+    pytest.param(Request((Message("user", "U"),), Sampling(max_tokens=0), scored="half \ud800"), id="scored-text"),
+    pytest.param(Request((Message("user", "U"), Message("assistant", "A")), Sampling(max_tokens=0), rated=True), id="rated"),
     pytest.param(Request((Message("user", "U"),), FULL, Structured(json_schema='{"type":"object"}')), id="schema"),
     pytest.param(
         Request((Message("user", (TextPart("See"), ImagePart("data:image/png;base64,AA==", "low"))),), FULL), id="image"
@@ -33,7 +35,7 @@ REQUESTS = [
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_a_request_comes_back_as_it_was(request_):
     """Messages, sampling, seed and output constraint: what is left out would give another reply."""
-    row = dict(zip(("request_hash", "model", "messages", "sampling", "structured"), record("k", "m", request_), strict=True))
+    row = dict(zip(_NAMES, record("k", "m", request_), strict=True))
     assert request_of(row) == request_
 
 
