@@ -30,6 +30,7 @@ from judge.bench.agreement import (
 )
 from judge.bench.labelled import LabelKind, LabelledRun, Observations
 from judge.bench.measures import Figure, WeightedMetric, correlation, figures, macro_f1, mean_credit
+from judge.bench.record import number
 from judge.errors import InputError
 from judge.reward.objectives.calibration import Calibration, calibration
 
@@ -335,7 +336,6 @@ def _common(first: LabelledRun, second: LabelledRun) -> tuple[Observations, Obse
 
 def agree_record(report: AgreeReport) -> dict[str, Any]:
     """The report as plain values."""
-    from judge.bench.run import number  # noqa: PLC0415  # which imports the batch run
 
     def figure(f: Figure) -> dict[str, Any]:
         low = number(f.interval.low)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,10 +23,11 @@ from judge.bench.items import BenchItems, read_items, with_distractors
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.bench.pairs import pair_accuracy
 from judge.bench.published import metric_of
+from judge.bench.record import JudgeFigures, as_record
 from judge.bench.several import best_accuracy, is_decided
 from judge.bench.single import answers_of
 from judge.bench.spec import SetSpec
-from judge.bench.teacher import TeacherFigures, teacher_figures
+from judge.bench.teacher import teacher_figures
 from judge.bench.units import (
     COMPARED,
     JudgedItem,
@@ -42,7 +42,6 @@ from judge.bench.units import (
 )
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
-from judge.intervals import Interval
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
 
@@ -63,47 +62,6 @@ class BenchOptions:
     draws: int = 1000
     seed: int = 0
     price: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class JudgeFigures:
-    """What one configuration comes to on a set.
-
-    Attributes:
-        published: The figures of the publication, the headline first.
-        accuracy: Of all items: no verdict and no decision are wrong. `parsed`: of those with a verdict.
-        subsets: Plain accuracy (or the headline, where there is none) of each subset, by name.
-        consistency: Share of the comparisons asked in both orders in which both say the same; None where none was.
-        first: Share of the decided views that prefer the response shown first; 0.5 is even. None as above.
-        ties, failed: Share of the comparisons (or responses) without a preference, and without a verdict.
-        reasons: Failures by reason.
-        items, of: Items with a result, and items of the set.
-        seconds: Judging alone, without loading a model.
-    """
-
-    name: str
-    config: str
-    folder: Path
-    model: str
-    recipe: str
-    published: list[Figure]
-    accuracy: list[Figure]
-    subsets: list[Figure]
-    consistency: float | None
-    first: float | None
-    ties: float
-    failed: float
-    reasons: Mapping[str, int]
-    items: int
-    of: int
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    price: float | None
-    teacher: TeacherFigures | None
-    interrupted: bool = False
-    judged: Sequence[JudgedItem] = ()
 
 
 @dataclass(frozen=True)
@@ -362,46 +320,3 @@ def _keep(folder: Path, spec: SetSpec, figures_of_judge: JudgeFigures) -> None:
         path.write_text("".join(f"{as_line(j)}\n" for j in figures_of_judge.judged), encoding="utf-8")
     except OSError as why:
         raise OutputError(f"{path}: cannot be written: {why.strerror}") from None
-
-
-def as_record(spec: SetSpec, judge: JudgeFigures) -> dict[str, Any]:
-    """The figures of one configuration as plain values; what is not known is null."""
-    return {
-        "judge": judge.name,
-        "config": judge.config,
-        "folder": str(judge.folder),
-        "model": judge.model,
-        "recipe": judge.recipe,
-        "set": spec.name,
-        "metric": metric_of(spec).source,
-        "published": [_figure(f) for f in judge.published],
-        "accuracy": [_figure(f) for f in judge.accuracy if not math.isnan(f.value)],
-        "subsets": [_figure(f) for f in judge.subsets],
-        "order_consistency": judge.consistency,
-        "first_preferred": judge.first,
-        "ties": number(judge.ties),
-        "failed": number(judge.failed),
-        "no_verdict_reasons": dict(judge.reasons),
-        "items": judge.items,
-        "of": judge.of,
-        "judge_calls": judge.calls,
-        "tokens": {"prompt": judge.prompt_tokens, "completion": judge.completion_tokens},
-        "seconds": judge.seconds,
-        "dollars": judge.price,
-        "teacher": judge.teacher.as_dict() if judge.teacher else None,
-        "interrupted": judge.interrupted,
-    }
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {"name": figure.name, "value": number(figure.value), "interval": ends(figure.interval), "items": figure.items}
-
-
-def number(value: float) -> float | None:
-    """A number, or None for NaN, which JSON has no word for."""
-    return None if math.isnan(value) else value
-
-
-def ends(interval: Interval) -> list[float] | None:
-    """Both ends, or None where nothing was measured."""
-    return None if math.isnan(interval.low) else [interval.low, interval.high]

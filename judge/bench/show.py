@@ -15,7 +15,8 @@ from rich.text import Text
 
 from judge.bench.measures import Figure
 from judge.bench.published import metric_of
-from judge.bench.run import BenchReport, JudgeFigures, as_record, number, plain_credit
+from judge.bench.record import JudgeFigures, as_record, number
+from judge.bench.run import BenchReport, plain_credit
 from judge.bench.spec import SetSpec
 from judge.bench.teacher import reward_distance
 from judge.report.stats import paired_difference
