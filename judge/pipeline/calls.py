@@ -135,6 +135,13 @@ class Caller:
         outputs: dict[str, str] = {}
         turns = self.recipe.spec.turns
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
+            if turn.passages is not None:
+                made, case = await self._passages(case, turn, sampling, ask, outputs)
+                calls += made
+                wrong = next((call.outcome for call in made if isinstance(call.outcome, NoVerdict)), None)
+                if wrong is not None:
+                    return Asked(wrong, tuple(calls))
+                continue
             messages, begun = opened(self.builder, case, turn, ask, outputs, said)
             request = Request(messages, drawn_for(turn, sampling, ask.vote))
             made, final, spoken = await self._spoken(case, request, turn, ask, begun, remember=prior)
@@ -152,6 +159,21 @@ class Caller:
             last = replace(last, copied=read_copy(outputs[copied.turn], copied))
             calls[-1] = replace(calls[-1], outcome=last)
         return _answered(calls) if prior else await self._settled(case, ask, question, calls)
+
+    async def _passages(
+        self, case: Case, turn: Turn, sampling: Sampling, ask: Ask, outputs: dict[str, str]
+    ) -> tuple[list[Call], Case]:
+        """A turn that goes through a text in passages: its calls, and the case with what they copied."""
+        assert turn.passages is not None  # noqa: S101  # the caller looked
+        cases = self.builder.by_passage(case, turn.passages, ask)
+
+        async def read_one(each: Case) -> Call:
+            messages, begun = opened(self.builder, each, turn, ask, outputs, Said())
+            return await self._turn(Request(messages, drawn_for(turn, sampling, ask.vote)), turn, ask, begun)
+
+        made = list(await asyncio.gather(*map(read_one, cases)))
+        said = [(each, strip_thinking(call.completion.text) or "") for each, call in zip(cases, made, strict=True)]
+        return made, self.builder.with_evidence(case, turn.passages, said)
 
     async def ask_votes(self, case: Case, asks: Sequence[Ask]) -> list[Asked]:
         """Ask the same question once a vote. Single-turn votes share one prefill."""

@@ -105,6 +105,14 @@ def _asked(plan: Plan, pipeline: Pipeline, case: Case, ask: Ask) -> list[Preview
     builder, out = caller.builder, list[Preview]()
     said, outputs = Said(), dict[str, str]()
     for turn, sampling in zip(spec.turns, plan.sampling, strict=True):
+        if turn.passages is not None:
+            for each in builder.by_passage(case, turn.passages, ask):
+                messages, _ = opened(builder, each, turn, ask, outputs, Said())
+                request = Request(messages, drawn_for(turn, sampling, ask.vote))
+                title = f"{_title(ask, turn.name, plan)}, passage {each.values['passage']['number']}"
+                key = caller.key(request)
+                out.append(Preview(title, caller.engine.model, messages, request.sampling, key, "none in this turn", turn.name))
+            continue
         conversation, begun = opened(builder, case, turn, ask, outputs, said)
         last = turn is spec.turns[-1]
         title, reply = _title(ask, turn.name, plan), _REPLY

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.errors import BadRecipe, did_you_mean
+from judge.recipe.passages import PassageSpec
 from judge.recipe.signal import LikelihoodSpec, Readout, ScalarSpec, Signal
 from judge.recipe.steps import StepsSpec
 from judge.recipe.verdict import EXPECTED_KINDS, MAX_LEVELS, VerdictSpec
@@ -58,6 +59,7 @@ class Turn(Frozen):
         tools: Names of tools that the judge may call in this turn (`judge.tools.registry`, or the run's `tools.functions`).
         rounds: Most calls of tools in it.
         tool_form: How a call is written: a line `Action: NAME[INPUT]`, a block of code, or a JSON object.
+        passages: The turn goes through a long text in passages, one call each; what it copies is `evidence` in later turns.
         scope: `prompt` turns see no response and run once for all completions of a prompt; `response` turns run for each.
         output: Later turns read this turn's reply as `outputs.<name>`, quoted like any untrusted text.
     """
@@ -75,11 +77,16 @@ class Turn(Frozen):
     tools: tuple[str, ...] = ()
     rounds: int = Field(default=4, ge=1, le=32)
     tool_form: ToolForm = "action"
+    passages: PassageSpec | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if not self.tools and {"rounds", "tool_form"} & self.model_fields_set:
             raise ValueError("`rounds` and `tool_form` are of a turn with `tools`")
+        if self.passages is not None and (self.conversation != "new" or self.tools or self.score or self.prefill):
+            raise ValueError("a turn with `passages` opens a conversation for each, without `tools`, `score` or `prefill`")
+        if self.passages is not None and self.passages.of == "response" and self.scope == "prompt":
+            raise ValueError("`passages.of: response` is for a turn that sees the response; leave `scope: prompt` out")
         if self.tools and self.score:
             raise ValueError("a turn with `score` writes nothing, so it calls no tools")
         if self.conversation in ("continue", "extend") and (self.system or self.scope == "prompt"):
@@ -294,6 +301,7 @@ class RecipeSpec(Frozen):
             raise ValueError("the first turn has nothing to continue")
         if self.turns[-1].scope == "prompt":
             raise ValueError("the last turn states the verdict, so it must see the response")
+        self._passages()
         if len({t.name for t in self.turns}) < len(self.turns):
             raise ValueError("two turns have the same name")
         if self.order != "single" and self.mode not in ("pairwise", "listwise"):
@@ -350,6 +358,22 @@ class RecipeSpec(Frozen):
             raise ValueError(f"turn `{idle[0]}` is scored for nothing: `likelihood` names it neither in `of` nor in `baseline`")
         if not self.turns[-1].score:
             raise ValueError("the last turn must have a `score`: what is written after it would have no effect")
+
+    def _passages(self) -> None:
+        """Refuse passages where they cannot be gone through."""
+        for turn, after in zip(self.turns, (*self.turns[1:], None), strict=True):
+            if turn.passages is None:
+                continue
+            if after is None:
+                raise ValueError(
+                    "the last turn states the verdict, so it has no `passages`; an earlier turn collects evidence for it"
+                )
+            if after.conversation in ("continue", "extend"):
+                raise ValueError(f"turn `{after.name}` cannot go on with a turn with `passages`, which has many conversations")
+            if self.reads not in WRITTEN:
+                raise ValueError(f"`passages` are for verdicts that the judge writes, not for the signal `{self.signal}`")
+            if turn.passages.of == "response" and self.mode in ("pairwise", "listwise"):
+                raise ValueError(f"`passages.of: response` needs one response; a {self.mode} recipe shows several")
 
     def _program_or_turns(self) -> None:
         """Refuse turns beside a program, a recipe without either, and steps that are asked about in a way that cannot be."""

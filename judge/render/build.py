@@ -18,6 +18,7 @@ from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
+from judge.recipe.passages import PassageSpec, passages, quoted
 from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
@@ -130,6 +131,8 @@ class Builder:
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
             "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
+            "passage": None,
+            "evidence": [],
             "fields": {n: _field(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
             "rubric": _rubric_view(rubric, self._own) if rubric else None,
             "scale": scale,
@@ -213,6 +216,36 @@ class Builder:
         text = self._templates.render(turn.score, self._values(case, turn, ask, outputs), strip=False)
         return tuple(line.strip() for line in text.split("\n") if line.strip()) if lines else (text,)
 
+    def by_passage(self, case: Case, spec: PassageSpec, ask: Ask) -> tuple[Case, ...]:
+        """The same case for each passage of the text that a turn goes through."""
+        sample = case.sample
+        texts = {"context": sample.context, "prompt": (sample.prompt_text,)}
+        whole = texts.get(spec.of) or ((sample.shown[ask.order[0]],) if spec.of == "response" else ())
+        found = [(number, piece) for number, text in enumerate(whole, 1) for piece in passages(text, spec)]
+        if len(found) > spec.most:
+            raise DataError(
+                f"sample `{sample.id}`: its {spec.of} has {len(found)} passages; at most {spec.most} (`passages.most`)"
+            )
+        label = case.responses[0].label
+        return tuple(
+            replace(case, values={**case.values, "passage": {
+                "number": number, "count": len(found), "document": document,
+                "text": self._kind(piece, label, self._control_tokens, self._break),
+            }})
+            for number, (document, piece) in enumerate(found, 1)
+        )  # fmt: skip
+
+    def with_evidence(self, case: Case, spec: PassageSpec, said: Sequence[tuple[Case, str]]) -> Case:
+        """The case with what was copied from its passages; a passage from which nothing was copied is left out."""
+        evidence, label = list(case.values["evidence"]), case.responses[0].label
+        for each, reply in said:
+            passage = each.values["passage"]
+            kept = quoted(reply, passage["text"].text()) if spec.quotes else reply.strip()
+            if kept:
+                text = self._kind(kept, label, self._control_tokens, self._break)
+                evidence.append({"number": len(evidence) + 1, "document": passage["document"], "text": text})
+        return replace(case, values={**case.values, "evidence": evidence})
+
     def by_reference(self, case: Case) -> tuple[Case, ...]:
         """The same case for each alternative of its reference, where there are several and the recipe reads one."""
         references = case.sample.reference or ()
@@ -234,6 +267,9 @@ class Builder:
         label = case.responses[0].label
         heard = {k: self._kind(v, label, self._control_tokens, self._break) for k, v in outputs.items()}
         values["tools"] = self._tools.get(turn.name, ())
+        if turn.passages is not None and values["passage"] is None:  # of a sample without such a text, and in checks of templates
+            nothing = self._kind("", label, self._control_tokens, self._break)
+            values["passage"] = {"number": 1, "count": 1, "document": 1, "text": nothing}
         values["outputs"] = SimpleNamespace(**heard)  # of a mapping, a turn named `items` or `copy` would be its method
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))

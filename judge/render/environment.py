@@ -35,6 +35,8 @@ VARIABLES = {
     "principle": "the free-text principle or none (quote it)",
     "exemplar": "a solution to look at or to compare with, or none (quote it)",
     "fields": "the row's fields that `needs.fields` names",
+    "passage": "of a turn with `passages`: .number, .count, .document, .text (quote .text)",
+    "evidence": "what earlier turns copied from passages: .number, .document, .text (quote .text)",
     "rubric": "title, description, criteria, scale",
     "criterion": "the criterion asked about, in recipes with `unit: criterion`",
     "labels": "what the verdict may say",

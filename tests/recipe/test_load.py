@@ -65,8 +65,8 @@ def message(folder: Path, **options: object) -> str:
         ),
         pytest.param(
             "plan.md.j2", "{{ prompt |", "{{ response |",
-            "plan.md.j2:1: `response` is not known to a turn with `scope: prompt`; known: context, criterion, exemplar, "
-            "fields, labels, messages, options, outputs, principle, prompt, reference, rubric, scale, tools",
+            "plan.md.j2:1: `response` is not known to a turn with `scope: prompt`; known: context, criterion, evidence, "
+            "exemplar, fields, labels, messages, options, outputs, passage, principle, prompt, reference, rubric, scale, tools",
             id="response-before-there-is-one",
         ),
         pytest.param(

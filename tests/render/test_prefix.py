@@ -84,7 +84,7 @@ def test_odd_text_in_every_field(name, text):
     spec = BUILDERS[name].recipe.spec
     size = {"pairwise": 2, "listwise": 3}.get(spec.mode, 1)
     turns = [{"role": "system", "content": text}, {"role": "user", "content": text}]
-    sample = Sample.of(turns, *[text] * size, reference=f"x{text}", context=(text,), principle=f"x{text}", id="x")
+    sample = Sample.of(turns, *[text] * size, reference=f"x{text}", context=(f"x{text}",), principle=f"x{text}", id="x")
     case = BUILDERS[name].case(sample, RUBRIC)
     ask = Ask(tuple(range(size)), case_of(name, "4")[1].criteria)
     replies = {turn.name: text for turn in spec.turns}
