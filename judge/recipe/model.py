@@ -247,6 +247,7 @@ class RecipeSpec(Frozen):
         thinking: `keep`: the judge is given each response with the policy's own thinking in it, as it was written, whatever the
             run says; filters see only what follows. None: as the run says.
         rubric: A rubric file of the folder, for runs and rows that bring none: the fixed aspects of a method.
+        draw: How many criteria of the rubric each judgement is shown, drawn by weight from the run's seed and the sample.
         proof: For which responses a positive verdict counts only with the copied words that state the answer: `suspect` (those
             that an intake filter suspects), or `always`, which needs `verdict.copied`.
     """
@@ -280,6 +281,7 @@ class RecipeSpec(Frozen):
     serves: tuple[Checkpoint, ...] = ()
     needs: Needs = Needs()
     rubric: str | None = Field(default=None, min_length=1)
+    draw: int | None = Field(default=None, ge=1, le=100)
 
     @field_validator("force", mode="before")
     @classmethod
@@ -291,6 +293,12 @@ class RecipeSpec(Frozen):
     def _asked_again_after(cls, value: Any) -> Any:
         listed = _listed(value, "ask again after", (Reason.AMBIGUOUS, Reason.OFF_SCALE, Reason.WRONG_COUNT))
         return tuple(map(Reason, listed)) if isinstance(listed, tuple) else listed
+
+    @model_validator(mode="after")
+    def _draws(self) -> Self:
+        if self.draw is not None and self.mode == "checklist":
+            raise ValueError("`draw` is for recipes of one grade or choice; a checklist asks about every criterion")
+        return self
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -22,6 +22,7 @@ from judge.recipe.passages import PassageSpec, passages, quoted
 from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
+from judge.render.draw import drawn
 from judge.render.environment import Templates
 from judge.render.quoting import Bare, Untrusted, boundary, disarm, image_line
 from judge.render.verdicts import verdict_breaker
@@ -111,6 +112,8 @@ class Builder:
         """Prepare a sample. Raises `DataError` when it lacks something that the recipe needs."""
         principle = sample.principle or principle
         self._check(sample, rubric, principle)
+        if rubric is not None and self.recipe.spec.draw is not None:
+            rubric = drawn(rubric, self.recipe.spec.draw, self.seed, sample)
         label = boundary(self.seed, sample.prompt)
 
         def untrusted(text: str | Conversation, **more: Any) -> Untrusted:
