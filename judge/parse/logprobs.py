@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from judge.parse.values import shared_prefix
 from judge.recipe.signal import Readout
 from judge.recipe.verdict import MAX_LEVELS, Question
+from judge.thinking import MARK_START
 from judge.types import Completion, NoVerdict, Reason, TokenLogprobs
 
 _MAX_UNCLEAR = 0.01  # most probability, relative to that of the values, on tokens that begin two values (`1` of 1 and 10)
@@ -220,6 +221,10 @@ def _probabilities(question: Question, shared: str, token: TokenLogprobs, head: 
     if total < least or total == 0:
         likeliest = max(token.top, key=lambda text: token.top[text], default="")
         detail = f"the values hold {total:.2g} of the probability, and {least:g} is needed; likeliest: {likeliest!r}"
+        if MARK_START.match(likeliest.strip()):
+            detail += (
+                "; the judge begins to think: turn its thinking off, as with `chat_template_kwargs: {enable_thinking: false}`"
+            )
         return NoVerdict(Reason.UNCLEAR, detail)
     silent = math.fsum(found.pop(name, 0.0) for name in abstaining)
     if silent >= total / 2:

@@ -110,6 +110,7 @@ def test_choice_among_three(tmp_path):
 
 FAILURES = [
     pytest.param(first(The=0.9, Yes=0.08, No=0.02), Reason.UNCLEAR, "likeliest: 'The'", id="too-little-on-the-labels"),
+    pytest.param(first(**{"<think>": 1.0}), Reason.UNCLEAR, "turn its thinking off", id="thinks-first"),
     pytest.param(Completion("Yes", "length"), Reason.UNCLEAR, "reported no log-probabilities", id="nothing-reported"),
     pytest.param(Completion("", "error", error="boom"), Reason.ENGINE_ERROR, "boom", id="engine"),
     pytest.param(Completion("", "over_length", error="too long"), Reason.OVER_LENGTH, "too long", id="prompt-too-long"),
