@@ -7,26 +7,20 @@ from judge.reward.ensemble.fold import (
     fit_judge_weights,
     fold_judges,
     fold_panel,
-    ordinal_reward,
     weighted_mean,
 )
 from judge.reward.ensemble.peers import PeerReport, filter_peers
-from judge.reward.ensemble.vote import borda, copeland, guided_vote, majority_vote, preference_matrix
+from judge.reward.ensemble.vote import guided_vote
 
 __all__ = [
     "Agreement",
     "PeerReport",
     "agreement_report",
-    "borda",
-    "copeland",
     "filter_peers",
     "fit_judge_weights",
     "fold_judges",
     "fold_panel",
     "guided_vote",
     "krippendorff_alpha",
-    "majority_vote",
-    "ordinal_reward",
-    "preference_matrix",
     "weighted_mean",
 ]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from judge.reward.ensemble import fold_judges, fold_panel, ordinal_reward
+from judge.reward.ensemble import fold_judges, fold_panel
 from judge.settings import PanelFold
 from judge.shape.beside import shrink_by_variance
 
@@ -122,10 +122,3 @@ def test_uncertainty_only_shrinks(rewards: list[float], spread: float):
         assert (np.abs(shrunk[present] - values.mean()) <= gap + 1e-12).all()
         if spread == 0:
             assert shrunk[present] == pytest.approx(values)
-
-
-def test_an_ordinal_judge_is_an_ensemble_of_its_grades():
-    """A judge split between best and worst is as unsure as can be; one that hides most of its distribution says nothing."""
-    mean, variance = ordinal_reward([[0.5, 0.0, 0.5], [0.0, 0.8, 0.0], [0.2, 0.1, 0.1]], [0.0, 0.5, 1.0])
-    assert mean == pytest.approx([0.5, 0.5, NAN], nan_ok=True)
-    assert variance == pytest.approx([0.25, 0.0, NAN], nan_ok=True)

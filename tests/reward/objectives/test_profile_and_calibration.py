@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.objectives import calibration, fit_profile
+from judge.reward.objectives import calibration
 
 NAN = np.nan
-
-
-def test_a_profile_recovers_what_the_user_cares_about():
-    """Forty comparisons by a user who weighs depth three times as much as brevity, and style not at all."""
-    rng = np.random.default_rng(1)
-    first, second = rng.uniform(0, 1, (2, 40, 3))
-    prefers = (first - second) @ np.array([0.25, 0.75, 0.0]) > 0
-    better = np.where(prefers[:, None], first, second)
-    worse = np.where(prefers[:, None], second, first)
-    profile = fit_profile(["brevity", "depth", "style"], better, worse, strength=0.05)
-    shares = profile.shares()
-    assert shares["depth"] > shares["brevity"] > shares["style"]
-    assert profile.weights.accuracy >= 0.9
-    assert pickle.loads(pickle.dumps(profile)).shares() == shares
-
-
-def test_one_comparison_decides_nothing():
-    """After one answer every criterion is still undecided, and the weights have hardly moved."""
-    profile = fit_profile(["a", "b"], [[1.0, 0.0]], [[0.0, 1.0]])
-    assert profile.undecided() == ("a", "b")
-    assert abs(profile.shares()["a"] - 0.5) < 0.2
-
-
-def test_a_criterion_without_weight_may_fail():
-    """Rewards by a profile are absent only where something that counts is absent."""
-    profile = fit_profile(["a", "b"], [[1.0, 0.0]] * 50, [[0.0, 1.0]] * 50, strength=0.01)
-    assert profile.shares()["b"] == 0.0
-    assert profile.apply([[0.7, NAN], [NAN, 0.7]]) == pytest.approx([0.7, NAN], nan_ok=True)
-
-
-def test_names_must_fit():
-    """A profile with another number of names would give its weights to the wrong criteria."""
-    with pytest.raises(ValueError, match="different names"):
-        fit_profile(["a"], [[1.0, 0.0]], [[0.0, 1.0]])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from judge.reward.ensemble import (
     fold_judges,
     fold_panel,
     krippendorff_alpha,
-    ordinal_reward,
     weighted_mean,
 )
 from judge.shape.beside import shrink_by_variance
@@ -132,21 +131,6 @@ def test_shrinking(same):
                 NAN if gap(r) or gap(s) else centre + (r - centre) / (1 + s / 0.05) for r, s in zip(rewards, spread, strict=True)
             ]
             same(shrink_by_variance(rewards, spread), wanted, (rewards, spread))
-
-
-def test_ordinal_rewards(same):
-    """Expectation and variance over the grades (OPRM, arXiv:2602.12660, read in notes only), over the mass that was reported."""
-    draw = random.Random(6)
-    grades = [0.0, 0.25, 0.75, 1.0]
-    rows = [[0.0] * 4, [NAN] * 4, [1.0, 0.0, 0.0, 0.0], [0.25] * 4, [0.1, 0.2, NAN, 0.2]]
-    rows += [[draw.choice([NAN, 0.0, draw.random() / 3]) for _ in grades] for _ in range(200)]
-    for row in rows:
-        mass = sum(p for p in row if not gap(p))
-        mean = square = NAN
-        if mass >= 0.5:
-            mean = sum(p / mass * g for p, g in zip(row, grades, strict=True) if not gap(p))
-            square = sum(p / mass * g * g for p, g in zip(row, grades, strict=True) if not gap(p))
-        same([v[0] for v in ordinal_reward([row], grades)], [mean, square - mean * mean], row)
 
 
 def pearson(x: list[float], y: list[float]) -> float:

@@ -6,12 +6,9 @@ import hashlib
 import math
 import random
 from statistics import NormalDist
-from typing import Any
 
 import pytest
 
-from judge.errors import InputError
-from judge.reward.noise import backward, estimate_rates, forward_weights, true_rate
 from judge.shape.noise import draws, flip_rewards, lift_low_rewards, pattern_reward, random_rewards
 from judge.shape.repair import LabelRepair, leader
 
@@ -102,41 +99,6 @@ def test_lifting(below, strength, same):
 RATES = [(0.0, 0.0), (0.1, 0.2), (0.45, 0.45), (0.0, 0.9)]
 
 
-@pytest.mark.parametrize(("positive", "negative"), RATES)
-def test_corrections(positive, negative, same):
-    """arXiv:2510.00915 was not to be had: solved here from what it is for.
-
-    Backward: the two numbers whose mean over the judge's errors is 1 for a right answer and 0 for a wrong one. Forward: the
-    weights whose mean is 0 for a right answer and -(1 - rho_0 - rho_1) for a wrong one. Rewards between 0 and 1 lie on the line.
-    """
-    left = 1 - positive - negative
-    # (1 - rho_1) x + rho_1 y = 1 and rho_0 x + (1 - rho_0) y = 0, by Cramer's rule
-    up = ((1 - positive) * 1 - negative * 0) / ((1 - negative) * (1 - positive) - negative * positive)
-    down = ((1 - negative) * 0 - positive * 1) / ((1 - negative) * (1 - positive) - negative * positive)
-    rise = ((1 - positive) * 0 - negative * -left) / ((1 - negative) * (1 - positive) - negative * positive)
-    fall = ((1 - negative) * -left - positive * 0) / ((1 - negative) * (1 - positive) - negative * positive)
-    for rewards in REWARDS:
-        same(backward(rewards, positive, negative), [down + r * (up - down) for r in rewards], rewards)
-        same(forward_weights(rewards, negative, false_positive=positive), [fall + r * (rise - fall) for r in rewards], rewards)
-
-
-def test_corrections_by_row_and_refusals(same, compared):
-    for rewards in REWARDS:
-        rates = [(0.05 * (n % 4), 0.1 * (n % 3)) for n in range(len(rewards))]
-        wanted = [(r - p) / (1 - p - n) for r, (p, n) in zip(rewards, rates, strict=True)]
-        same(backward(rewards, [p for p, _ in rates], [n for _, n in rates]), wanted, rewards)
-    for positive in (0.0, 0.5, 0.97, 1.0):
-        for negative in (0.0, 0.5, 0.97, 1.0):
-            said = "refused" if 1 - positive - negative < 0.05 else "corrected"
-            try:
-                backward([1.0], positive, negative)
-                found = "corrected"
-            except InputError:
-                found = "refused"
-            assert found == said, (positive, negative)
-            compared()
-
-
 def wilson(count: int, trials: int, level: float) -> tuple[float, float]:
     """Wilson 1927: the rates p with |count / trials - p| = z sqrt(p (1 - p) / trials), as the roots of that quadratic."""
     z, share = NormalDist().inv_cdf((1 + level) / 2), count / trials
@@ -146,42 +108,6 @@ def wilson(count: int, trials: int, level: float) -> tuple[float, float]:
 
 
 COUNTS = [(0, 0), (0, 1), (1, 1), (0, 50), (50, 50), (3, 20), (40, 200), (1, 1000)]
-
-
-@pytest.mark.parametrize("level", [0.5, 0.95])
-def test_rates(level, same):
-    for wrong in COUNTS:
-        for right in COUNTS:
-            found = estimate_rates(
-                wrong_accepted=wrong[0], wrong_probes=wrong[1], right_refused=right[0], right_probes=right[1], level=level
-            )
-            wanted: list[Any] = []
-            for count, trials in (wrong, right):
-                low, high = wilson(count, trials, level) if trials else (NAN, NAN)
-                wanted += [count / trials if trials else NAN, low, high, trials]
-            same([*found.false_positive, *found.false_negative], wanted, (wrong, right))
-            same(found.informedness, 1 - wanted[0] - wanted[4], (wrong, right))
-
-
-def test_true_rate(same):
-    """Rogan and Gladen 1978: (accepted share - rho_0) / (1 - rho_0 - rho_1), cut to [0, 1]; variances added (delta method)."""
-    for wrong in ((0, 10), (10, 100), (1, 4)):
-        for right in ((0, 10), (40, 200), (1, 3)):
-            rates = estimate_rates(wrong_accepted=wrong[0], wrong_probes=wrong[1], right_refused=right[0], right_probes=right[1])
-            a, b = wrong[0] / wrong[1], right[0] / right[1]
-            for accepted, judged in ((0, 7), (7, 7), (450, 1000), (1, 9)):
-                share = (accepted / judged - a) / (1 - a - b)
-                total = 0.0
-                for slope, (count, trials) in (
-                    (1 / (1 - a - b), (accepted, judged)),
-                    ((share - 1) / (1 - a - b), wrong),
-                    (share / (1 - a - b), right),
-                ):
-                    p = (count + 1) / (trials + 2)
-                    total += slope * slope * p * (1 - p) / (trials + 2)
-                half, value = NormalDist().inv_cdf(0.975) * math.sqrt(total), min(1.0, max(0.0, share))
-                ends = [max(0.0, min(value, share - half)), min(1.0, max(value, share + half))]
-                same(list(true_rate(accepted, judged, rates)), [value, *ends, judged], (wrong, right, accepted, judged))
 
 
 class Repairing:
