@@ -172,6 +172,10 @@ def _price(text: str | None) -> tuple[float, float] | None:
     return first, second
 
 
+def _cut(title: str, most: int = 28) -> str:
+    return title if len(title) <= most else title[: most - 1] + "…"
+
+
 def _list(as_json: bool) -> None:
     from judge.bench.published import metric_of  # noqa: PLC0415  # as above
     from judge.bench.spec import shipped_sets  # noqa: PLC0415  # as above
@@ -182,4 +186,4 @@ def _list(as_json: bool) -> None:
         return
     wide = max(map(len, sets))
     for name, spec in sets.items():
-        print(f"{name:<{wide}}  {spec.kind:<8}  {spec.title[:40]:<40}  {spec.paper}".rstrip())
+        print(f"{name:<{wide}}  {spec.kind:<8}  {_cut(spec.title):<28}  {spec.paper}".rstrip())

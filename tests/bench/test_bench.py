@@ -327,3 +327,10 @@ def test_contrast_is_judged_under_both_instructions(cli, tmp_path):
     found = figures(cli("contrast-instructions", "fits.yaml", "--data", "c.jsonl", "--json", "--quiet"))
     assert {f["name"]: f["value"] for f in found["published"]} == {"response": 1.0, "instruction": 1.0}
     assert found["judge_calls"] == 2 * 4
+
+
+def test_the_list_of_sets_fits_80_columns(cli):
+    ended = cli("--list")
+    assert ended.code == 0
+    assert max(map(len, ended.out.splitlines())) <= 80
+    assert json.loads(cli("--list", "--json").out).keys() == shipped_sets().keys()
