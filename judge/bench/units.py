@@ -209,7 +209,7 @@ def _told(item: BenchItem, shown: tuple[int, ...]) -> Any:
         return "tie" if a == b else "A" if a > b else "B"
     if len(gold) == len(item.sample.responses) and len(gold) > 1:
         return [gold[i] for i in shown]
-    return gold[0] if len(gold) == 1 else sum(gold) / len(gold) if gold else None
+    return gold[0] if len(gold) == 1 else list(gold) or None  # several people's labels of one response
 
 
 # ---- after: what came back -----------------------------------------------------------------------------------------------

@@ -126,6 +126,12 @@ def test_criteria_bring_a_rubric_of_one(cli, tmp_path):
     write_judge(tmp_path / "met.yaml", "checklist", {"names a city": "Yes.\nVERDICT: MET", ".": "No.\nVERDICT: UNMET"})
     found = figures(cli("criteria.yaml", "met.yaml", "--json", "--quiet"))
     assert found["published"][0] == {"name": "accuracy", "value": pytest.approx(5 / 6), "interval": [2 / 3, 1.0], "items": 2}
+    from tests.cli_harness import run_judge
+
+    [part] = json.loads(run_judge("agree", found["folder"], "--json", "--draws", "10").out)["parts"]
+    names = {f["name"]: f["value"] for f in part["figures"]}
+    assert (part["kind"], names["accuracy"]) == ("yes_no", 1.0)  # with what most of the three say
+    assert names["alpha, people"] is not None
 
 
 def test_shipped_sets_are_sound_and_known():
