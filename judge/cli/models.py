@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -89,17 +90,23 @@ def _record(served: Served, model: str) -> dict[str, Any]:
 def _details(served: Served, model: str) -> Iterator[str]:
     checkpoint, spec = served.checkpoint, served.spec
     yield model
-    yield f"  recipe     {served.recipe} ({spec.mode}): {spec.summary}"
-    yield f"  source     {spec.source.title}" + (f" ({spec.source.paper})" if spec.source.paper else "")
-    yield f"  prompt     {_prompt(checkpoint)}"
+    yield from _wrapped("recipe", f"{served.recipe} ({spec.mode}): {spec.summary}")
+    yield from _wrapped("source", spec.source.title + (f" ({spec.source.paper})" if spec.source.paper else ""))
+    yield from _wrapped("prompt", _prompt(checkpoint))
     if checkpoint.placeholders:
-        yield f"             judge recipe adopt {served.recipe} --prompt FILE"
-        yield f"             (placeholders: {', '.join(checkpoint.placeholders)})"
+        yield from _wrapped("adopt", f"judge recipe adopt {served.recipe} --prompt FILE")
+        yield from _wrapped("", f"(placeholders: {', '.join(checkpoint.placeholders)})")
     plain = _record(served, model)
     for key in ("options", "sampling", "order", "system_role", "thinking", "chat_template_kwargs", "licence", "note"):
         if key in plain:
             value = plain[key]
-            shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            yield f"  {key.replace('chat_template_kwargs', 'template').replace('_', ' '):<11}{shown}"
+            shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+            yield from _wrapped({"system_role": "system", "chat_template_kwargs": "template"}.get(key, key), shown)
     if not checkpoint.pick:
-        yield f"  chosen     only with `recipe: {served.recipe}` in the settings"
+        yield from _wrapped("chosen", f"only with `recipe: {served.recipe}` in the settings")
+
+
+def _wrapped(name: str, text: str) -> Iterator[str]:
+    """`  name       text`, in lines of 80 columns."""
+    for number, line in enumerate(textwrap.wrap(text, WIDTH - 13)):
+        yield f"  {name if number == 0 else '':<10} {line}"

@@ -150,6 +150,7 @@ def test_models_lists_them_in_80_columns():
     [record] = [r for r in json.loads(plain.out) if r["model"] == BRRM]
     assert (record["recipe"], record["mode"], record["prompt"]) == ("branch-rethink", "pairwise", "adoptable")
     assert "judge recipe adopt branch-rethink --prompt FILE" in one.out
+    assert max(map(len, one.out.splitlines())) <= 80
     assert (table.code, plain.code, one.code) == (0, 0, 0)
 
 

@@ -15,14 +15,16 @@ from urllib.parse import urlsplit
 
 from judge.adapters._shared.failure_policy import check_policy
 from judge.adapters._shared.metrics import served_metrics, why
-from judge.adapters._shared.sample import reference_of, shown_fields
+from judge.adapters._shared.sample import listed, reference_of, shown_fields
 from judge.client import AsyncClient
 from judge.errors import NoVerdictError
 from judge.loopthread import LoopThread
+from judge.reference import is_missing
 from judge.types import Conversation, Reward, Sample
 
 SERVER_VARIABLE = "JUDGE_SERVER"
 KEY_VARIABLE = "JUDGE_API_KEY"
+FIELDS_VARIABLE = "JUDGE_FIELDS"  # names of the columns, with commas, that the server's recipe shows (`needs.fields`)
 
 
 class RemoteJudge:
@@ -45,6 +47,7 @@ class RemoteJudge:
         self, framework: str, server: str, *, name: str = "judge", on_no_verdict: str | None = None, constant: float | None = None
     ) -> None:
         self.name, self.framework, self.constant = name, framework, constant
+        self._fields = [name.strip() for name in os.environ.get(FIELDS_VARIABLE, "").split(",") if name.strip()]
         self.policy = check_policy(framework, on_no_verdict, constant)
         key = None if "@" in urlsplit(server).netloc else os.environ.get(KEY_VARIABLE) or None
         AsyncClient(server, key)  # for its errors: here, and not at the first question
@@ -69,10 +72,14 @@ class RemoteJudge:
         return served_metrics(reward, score, self.name)
 
     def sample(self, prompt: str | Conversation, response: str | Conversation, reference: Any, row: Mapping[str, Any]) -> Sample:
-        """One sample; `row` may hold `context`, `principle` and `rubric`. Raises DataError, RubricError."""
+        """One sample; `row` may hold `context`, `principle`, `rubric`, `exemplar`, and the columns named in JUDGE_FIELDS.
+
+        Raises DataError, RubricError.
+        """
         known = reference_of(reference)
         shown = shown_fields(row, self.name)
-        return Sample(prompt, (response,), reference=known, id="0", **shown)
+        metadata = {name: listed(row[name]) for name in self._fields if not is_missing(row.get(name))}
+        return Sample(prompt, (response,), reference=known, id="0", metadata=metadata, **shown)
 
     def close(self) -> None:
         """End the connections; whoever waits is told."""
