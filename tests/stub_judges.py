@@ -49,7 +49,9 @@ def _openings() -> dict[str, str]:
     out = {}
     for name in list_recipes():
         recipe = load_recipe(name)
-        out[recipe.templates[recipe.spec.turns[0].system or ""].splitlines()[0]] = name
+        opening = recipe.templates[recipe.spec.turns[0].system] if recipe.spec.turns and recipe.spec.turns[0].system else ""
+        if opening:
+            out[opening.splitlines()[0]] = name
     return out
 
 

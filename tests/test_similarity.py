@@ -13,6 +13,7 @@ from judge.similarity import bert_score, cosine, rescaled, sentence_similarity, 
 from judge.types import Sample
 
 HASHING = {"encoder": "hashing"}
+of_a_model = pytest.mark.vllm  # needs torch and a small model
 
 
 def encoded(*vectors: tuple[float, float], words: tuple[bool, ...] | None = None) -> Encoded:
@@ -110,34 +111,37 @@ def test_parts():
     assert recall < 0.8
 
 
-@pytest.mark.vllm  # needs torch and a small model
+@of_a_model
 @pytest.mark.filterwarnings("ignore")  # of torch's own making
-class TestModel:
-    """The encoder with a model."""
+def test_it_is_the_published_model():
+    """Cosines that its authors print for these sentences, and a paraphrase that spelling would not find."""
+    pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
+    encode = find_encoder("minilm-l6").encode
+    food = encode("A man is eating food.")
+    assert cosine(food, encode("A man is eating a piece of bread.")) == pytest.approx(0.7553, abs=1e-3)
+    boils, same = (
+        encode("Water boils at 100 degrees Celsius at sea level."),
+        encode("At sea level the boiling point of water is 100 °C."),
+    )
+    assert cosine(boils, same) > 0.85 > 0.2 > cosine(boils, food)
 
-    def test_it_is_the_published_model(self):
-        """Cosines that its authors print for these sentences, and a paraphrase that spelling would not find."""
-        pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
-        encode = find_encoder("minilm-l6").encode
-        food = encode("A man is eating food.")
-        assert cosine(food, encode("A man is eating a piece of bread.")) == pytest.approx(0.7553, abs=1e-3)
-        boils, same = (
-            encode("Water boils at 100 degrees Celsius at sea level."),
-            encode("At sea level the boiling point of water is 100 °C."),
-        )
-        assert cosine(boils, same) > 0.85 > 0.2 > cosine(boils, food)
 
-    def test_no_part_of_a_long_text_is_left_out(self):
-        """The end of a long explanation counts as its beginning does."""
-        pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
-        encode = find_encoder("minilm-l6").encode
-        news = encode("Stock markets fell sharply on Monday.")
-        short, long = (encode("A man is eating food. " * 60 + end) for end in ("", "Stock markets fell sharply on Monday."))
-        assert int(long.words.sum()) == 60 * 6 + 7
-        assert bert_score(news, long)[0] > 0.6 > 0.4 > bert_score(news, short)[0]
+@of_a_model
+@pytest.mark.filterwarnings("ignore")  # of torch's own making
+def test_no_part_of_a_long_text_is_left_out():
+    """The end of a long explanation counts as its beginning does."""
+    pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
+    encode = find_encoder("minilm-l6").encode
+    news = encode("Stock markets fell sharply on Monday.")
+    short, long = (encode("A man is eating food. " * 60 + end) for end in ("", "Stock markets fell sharply on Monday."))
+    assert int(long.words.sum()) == 60 * 6 + 7
+    assert bert_score(news, long)[0] > 0.6 > 0.4 > bert_score(news, short)[0]
 
-    def test_no_such_encoder(self):
-        """A slip is told from a missing network."""
-        pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
-        with pytest.raises(EngineError, match="did you mean `minilm-l6`"):
-            find_encoder("minilm-16")
+
+@of_a_model
+@pytest.mark.filterwarnings("ignore")  # of torch's own making
+def test_no_such_encoder():
+    """A slip is told from a missing network."""
+    pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
+    with pytest.raises(EngineError, match="did you mean `minilm-l6`"):
+        find_encoder("minilm-16")

@@ -94,7 +94,7 @@ def variants() -> Iterator[tuple[str, str, object]]:
                     yield name, option, chosen
 
 
-CASES = {name: lambda name=name: recipe_text(name) for name in list_recipes()}
+CASES = {name: lambda name=name: recipe_text(name) for name in list_recipes() if load_recipe(name).spec.turns}
 CASES |= {
     f"{name}-{option}-{value}": lambda name=name, option=option, value=value: recipe_text(name, **{option: value})
     for name, option, value in variants()
