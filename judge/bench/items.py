@@ -222,7 +222,7 @@ def _items(spec: SetSpec, part: str, sample: Sample) -> list[BenchItem]:
     elif spec.kind == "right":
         bare, gold = _right(spec, sample, bare)
     elif spec.kind == "criteria":
-        bare, gold = _criterion(spec, sample, bare)
+        return _criteria(spec, sample, bare, subset)
     elif spec.kind == "ratings":
         bare, gold = _rated(spec, sample, bare), (_rating(spec, sample),)
     elif spec.kind == "steps":
@@ -284,19 +284,31 @@ def _right(spec: SetSpec, sample: Sample, bare: Sample) -> tuple[Sample, Gold]:
     return replace(bare, responses=tuple(sample.responses[i] for i, _ in known)), tuple(said for _, said in known)
 
 
-def _criterion(spec: SetSpec, sample: Sample, bare: Sample) -> tuple[Sample, Gold]:
+def _criteria(spec: SetSpec, sample: Sample, bare: Sample, subset: str) -> list[BenchItem]:
+    """One item a criterion: a row may have one with a label (or several people's), or a list of them with a label each."""
     if len(sample.responses) != 1:
         raise ValueError(f"a criterion is about one response, and this row has {len(sample.responses)}")
-    text = next((v for c in spec.criterion if isinstance(v := sample.metadata.get(c), str) and v.strip()), None)
-    if text is None:
+    found = next((v for c in spec.criterion if (v := at(sample.metadata, c)) is not NOTHING and not is_missing(v)), None)
+    texts = [found] if isinstance(found, str) else list(found) if isinstance(found, list | tuple) else []
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise ValueError(f"no column of {', '.join(spec.criterion)} holds the text of the criterion")
     label = _label(spec, sample)
-    labels = label if isinstance(label, list | tuple) else [label]
-    said = [one for x in labels if (one := truth(x, spec.positive, spec.negative)) is not None]
-    if not said:
-        raise ValueError(f"the label {label!r} says neither met nor unmet")
-    rubric = rubric_from({"name": "criterion", "criteria": [{"id": "criterion", "text": text}]}, "criterion")
-    return replace(bare, rubric=rubric), tuple(said)
+    labels = [label] if isinstance(found, str) else label if isinstance(label, list | tuple) else [label]
+    if len(labels) != len(texts):
+        raise ValueError(f"{len(texts)} criteria and {len(labels)} labels")
+    items = []
+    for number, (text, said) in enumerate(zip(texts, labels, strict=True), 1):
+        people = [
+            one
+            for x in (said if isinstance(said, list | tuple) else [said])
+            if (one := truth(x, spec.positive, spec.negative)) is not None
+        ]
+        if not people:
+            raise ValueError(f"the label {said!r} says neither met nor unmet")
+        rubric = rubric_from({"name": "criterion", "criteria": [{"id": "criterion", "text": text}]}, "criterion")
+        name = sample.id if len(texts) == 1 else f"{sample.id}:{number}"
+        items.append(BenchItem(replace(bare, rubric=rubric, id=name), subset, tuple(people), bare.group_key, sample.id))
+    return items
 
 
 def _rated(spec: SetSpec, sample: Sample, bare: Sample) -> Sample:

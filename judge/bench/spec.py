@@ -39,8 +39,8 @@ class SetSpec(Frozen):
         label: How a number in the label names the better response; `from 1`: 1 is the first. See docs/data.md.
         subset: Column that names the part of the set a row belongs to; the first one that is there. None of them: the file's
             name.
-        criterion: Column of the criterion's text (`criteria`), or of the aspect that is rated (`ratings`); the first one there
-            is.
+        criterion: Column (or path) of the criterion's text or texts (`criteria`), or of the aspect rated (`ratings`); the first
+            one.
         gold: Column (or path) of the label where it is no field of a sample: booleans or numbers, one or several people's.
         positive, negative: Words of the label that mean yes and no; none: true, yes, correct, met and 1, and their opposites.
         drop: Column -> value of rows that the authors leave out.

@@ -286,6 +286,7 @@ def test_a_recipe_that_needs_what_no_row_has(cli, tmp_path):
         pytest.param("math-best-of-8", "math_best_of_8", 49, id="math-best-of-8"),
         pytest.param("processbench", "processbench", 1208, id="processbench"),
         pytest.param("prm800k", "prm800k", 6, id="prm800k"),
+        pytest.param("healthbench-graded", "healthbench/m42_graded_responses.jsonl", 552, id="healthbench-graded"),
     ],
 )
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the sets are not on this machine")
@@ -340,3 +341,12 @@ def test_the_list_of_sets_fits_80_columns(cli):
     assert ended.code == 0
     assert max(map(len, ended.out.splitlines())) <= 80
     assert json.loads(cli("--list", "--json").out).keys() == shipped_sets().keys()
+
+
+def test_a_list_of_criteria_is_an_item_each(tmp_path):
+    """One criterion at a time, with its own label; the interval draws whole responses."""
+    row = {"prompt": "q", "response": "a", "rubrics": [{"criterion": "one"}, {"criterion": "two"}], "met": [True, False]}
+    spec = SetSpec(kind="criteria", name="x", criterion=("rubrics.*.criterion",), gold=("met",))
+    found = read_items(spec, str(write_rows(tmp_path / "rows.jsonl", [row])))
+    assert [(i.sample.rubric.criteria[0].text, i.gold) for i in found.items] == [("one", (1.0,)), ("two", (0.0,))]
+    assert len({i.cluster for i in found.items}) == 1
