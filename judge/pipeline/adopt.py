@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +63,10 @@ class Adopted:
             (folder / "recipe.yaml").write_text(text, encoding="utf-8", newline="\n")
             for name, template in self.templates.items():
                 (folder / name).write_text(template, encoding="utf-8", newline="\n")
-            tests = self.base / "transcripts.yaml"
-            if tests.is_file():
-                shutil.copyfile(tests, folder / tests.name)
+            tests = _transcripts(self.base, self.checkpoint, self.recipe.spec)
+            if tests:
+                text = yaml.safe_dump({"transcripts": tests}, sort_keys=False, allow_unicode=True, width=120)
+                (folder / "transcripts.yaml").write_text(text, encoding="utf-8", newline="\n")
         except OSError as why:
             raise RecipeError(Problem(str(folder), f"cannot be written: {why.strerror or why}")) from None
 
@@ -189,6 +189,30 @@ def _data(base: Recipe, checkpoint: Checkpoint, name: str) -> dict[str, Any]:
     if not data["options"]:
         del data["options"]
     return data
+
+
+def _transcripts(folder: Path, checkpoint: Checkpoint, spec: RecipeSpec) -> list[dict[str, Any]]:
+    """The transcripts of the old recipe that hold for the new one, without what they say about its own words."""
+    path = folder / "transcripts.yaml"
+    if not path.is_file():
+        return []
+    old = load_recipe(folder).spec
+    chosen = {**old.options, **checkpoint.options}
+    out = []
+    for each in read_yaml(path, RecipeError).data["transcripts"]:
+        options = {**old.options, **each.get("options", {})}
+        if any(options[name] != chosen[name] for name in old.options if name not in spec.options):
+            continue
+        kept = {key: value for key, value in each.items() if key != "options"}
+        kept |= {key: [_replied(call) for call in each[key]] for key in ("calls",) if each.get(key)}
+        own = {name: value for name, value in each.get("options", {}).items() if name in spec.options}
+        out.append(kept | ({"options": own} if own else {}))
+    return out
+
+
+def _replied(call: Any) -> Any:
+    """A recorded reply without its checks of the request."""
+    return {key: value for key, value in call.items() if key != "request"} if isinstance(call, dict) else call
 
 
 def _why_not(spec: RecipeSpec, wanted: list[Checkpoint], published: Turns, *, made_any: bool) -> str:

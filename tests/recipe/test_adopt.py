@@ -9,6 +9,7 @@ import pytest
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.adopt import adopt, hashes, messages_of
 from judge.pipeline.judge import Judge
+from judge.pipeline.selftest import run_transcripts
 from judge.recipe.load import Recipe, load_recipe
 from judge.recipe.published import CHECKS, messages_hash
 from judge.types import Sample
@@ -176,14 +177,21 @@ PUBLISHED = {  # judge -> recipe, and the placeholders in place of the words of 
 
 
 @pytest.mark.parametrize("judge", sorted(PUBLISHED))
-def test_published_prompts_byte_for_byte(data_dir, judge):
-    """All messages of both samples are those of the published code; the second sample was not used to make the recipe."""
+def test_published_prompts_byte_for_byte(data_dir, tmp_path, judge):
+    """All messages of both samples are those of the published code; the second sample was not used to make the recipe.
+
+    The new folder reads replies as the old one does: the transcripts that hold for it come along.
+    """
     rows = [json.loads(line) for line in (data_dir / "published_prompts" / "messages.jsonl").read_text("utf-8").splitlines()]
     mine = [[(m["role"], m["content"]) for m in row["messages"]] for row in rows if row["judge"].startswith(judge)]
     recipe, words = PUBLISHED[judge]
     turns = len(mine) // 2
     made = adopt(recipe, tuple(tuple((role, put(role, text, words)) for role, text in turn) for turn in mine[:turns]))
     assert made.checked
+    made.write(tmp_path / "exact")
+    results = run_transcripts(load_recipe(tmp_path / "exact"))
+    assert [r for r in results if r.problem] == []
+    assert results
     assert rendered(made.recipe) == [mine[:turns], mine[turns:]]
 
 
