@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from judge.checks.execution import code_tests, sql_execution
 from judge.checks.final import matches, repeats_question, states
+from judge.checks.toolcalls import calls_match, toolrl
 from judge.errors import RecipeError, RubricError, did_you_mean
 from judge.imported import imported
 from judge.rubric.model import PASSED, Criterion, Rubric
@@ -112,7 +114,15 @@ CHECKS: dict[str, Program] = {
     "max_words": Program(max_words, {"n": int}),
     "min_words": Program(min_words, {"n": int}),
     "valid_json": Program(valid_json),
+    "toolrl": Program(toolrl, {"think": bool}, frozenset({"think"})),
+    "calls_match": Program(calls_match, {"exact": bool}, frozenset({"exact"})),
+    "code_tests": Program(code_tests, {"all": bool, "seconds": float}, frozenset({"all", "seconds"})),
+    "sql_execution": Program(sql_execution, {"seconds": float}, frozenset({"seconds"})),
 }
+
+
+SLOW = frozenset({"code_tests", "sql_execution"})
+"""Checks that run code in another process, and wait for it."""
 
 
 COMPARISONS = frozenset({"matches_reference", "final_answer"})
@@ -137,7 +147,7 @@ def _wrong_args(program: Program, args: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in program.args.items():
         if name not in args and name not in program.optional:
             yield f"needs `args: {{{name}: ...}}`"
-        elif name in args and type(args[name]) is not kind:  # `n: true` is no number
+        elif name in args and type(args[name]) not in ((int, float) if kind is float else (kind,)):  # `n: true` is no number
             yield f"takes {_KINDS[kind]} as `{name}`, not {shown(args[name])}"
     for name in args:
         if name not in program.args:
@@ -145,7 +155,7 @@ def _wrong_args(program: Program, args: Mapping[str, Any]) -> Iterator[str]:
             yield f"has no argument `{name}`{did_you_mean(name, program.args) or known}"
 
 
-_KINDS = {str: "text", bool: "true or false", int: "a whole number"}
+_KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def _imported(criterion: Criterion) -> Check:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from judge.checks.match import agrees
-from judge.checks.programs import COMPARISONS, Check, prepare, total
+from judge.checks.programs import COMPARISONS, SLOW, Check, prepare, total
 from judge.conversation import opened_thinking, thinking_apart, without_opening, without_thinking
 from judge.errors import DataError, JudgeError
 from judge.reward.assemble import Cell
@@ -74,7 +74,7 @@ async def run_programs(
 ) -> dict[int, tuple[Criterion, ...]]:
     """Enter what programs say into the cells; gives the criteria, by response, that a judge has to decide instead.
 
-    A comparison of formulas may wait for another process, so it is done in a thread.
+    A comparison of formulas and a run of code wait for another process, so they are done in a thread.
 
     Args:
         alive: Places of the responses that no filter has decided.
@@ -88,7 +88,7 @@ async def run_programs(
                 continue
             compares = criterion.check in COMPARISONS
             run = partial(_program_cell, programs[criterion.id], sample, i, criterion)
-            cell = await asyncio.to_thread(run) if compares else run()
+            cell = await asyncio.to_thread(run) if compares or criterion.check in SLOW else run()
             told = not (isinstance(cell.failure, NoVerdict) and cell.failure.reason is Reason.MISSING)
             if told or not compares or sample.reference is None or not asks_criteria:
                 cells[i][criterion.id] = [cell]
