@@ -350,3 +350,85 @@ def test_a_list_of_criteria_is_an_item_each(tmp_path):
     found = read_items(spec, str(write_rows(tmp_path / "rows.jsonl", [row])))
     assert [(i.sample.rubric.criteria[0].text, i.gold) for i in found.items] == [("one", (1.0,)), ("two", (0.0,))]
     assert len({i.cluster for i in found.items}) == 1
+
+
+ASKED = [{"role": "user", "content": "q"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "responses", "gold", "subset"),
+    [
+        pytest.param(
+            "rewardbench2",
+            {"id": "tied:3", "prompt": "q", "chosen": ["a", "b"], "rejected": ["c"], "num_correct": 2, "subset": "Ties"},
+            ("a", "b", "c"), (1, 1, 0), "Ties", id="rewardbench2",
+        ),
+        pytest.param(
+            "m-rewardbench",
+            {"id": 1, "prompt": "q", "chosen": "a", "rejected": "b", "language": "deu_Latn", "source": "hep-cpp"},
+            ("a", "b"), (1,), "deu_Latn/hep-cpp", id="m-rewardbench",
+        ),
+        pytest.param(
+            "helpsteer3",
+            {"domain": "code", "context": ASKED, "response1": "a", "response2": "b", "overall_preference": 2},
+            ("a", "b"), (-1,), "code", id="helpsteer3",
+        ),
+        pytest.param(
+            "ppe-human",
+            {"prompt": "q", "response_1": "a", "response_2": "b", "winner": "tie (bothbad)", "language": "English"},
+            ("a", "b"), (0,), "English", id="ppe-human",
+        ),
+        pytest.param(
+            "ppe-correctness",
+            {"prompt": "q", **{f"response_{i}": f"a{i}" for i in range(1, 33)}, "scores": [i % 2 == 0 for i in range(32)]},
+            tuple(f"a{i}" for i in range(1, 33)), tuple(float(i % 2 == 0) for i in range(32)), "rows", id="ppe-correctness",
+        ),
+        pytest.param(
+            "verifierbench",
+            {"question": "q", "gold_answer": "4", "llm_response": "a", "gold_judgment": "C", "domain": "math"},
+            ("a",), (0,), "math", id="verifierbench",
+        ),
+        pytest.param(
+            "verifybench",
+            {"question": "q", "answer": "4", "completion": "a", "gold_correct": True, "answer_type": "numeric"},
+            ("a",), (1,), "numeric", id="verifybench",
+        ),
+        pytest.param(
+            "healthbench-meta",
+            {"prompt": ASKED, "completion": "a", "rubric": "It names a doctor.", "category": "c", "binary_labels": [True, False]},
+            ("a",), (1, 0), "c", id="healthbench-meta",
+        ),
+        pytest.param(
+            "fc-rewardbench",
+            {"conversation": ASKED, "tools": ["add(a, b)"], "chosen_output": "add(1, 2)", "rejected_output": "sub(1, 2)"},
+            ("add(1, 2)", "sub(1, 2)"), (1,), "rows", id="fc-rewardbench",
+        ),
+        pytest.param(
+            "ruverbench",
+            {"query": "q", "response": "a", "rubric": "It cites a source.", "label": 0, "domain": "research"},
+            ("a",), (0,), "research", id="ruverbench",
+        ),
+        pytest.param(
+            "rubricbench",
+            {"instruction": "q", "chosen": "a", "rejected": "b", "rubric": ["It is short."], "domain": "chat"},
+            ("a", "b"), (1,), "chat", id="rubricbench",
+        ),
+        pytest.param(
+            "halueval-qa",
+            {"knowledge": "a passage", "question": "q", "right_answer": "a", "hallucinated_answer": "b"},
+            ("a", "b"), (1,), "rows", id="halueval-qa",
+        ),
+        pytest.param(
+            "summeval",
+            {"aspect": "Fluency: is it fluent?", "source": "q", "target": "a", "human_rating": 4.5},
+            ("a",), (4.5,), "rows", id="summeval",
+        ),
+    ],
+)  # fmt: skip
+def test_columns_as_the_cards_name_them(tmp_path, name, row, responses, gold, subset):
+    [item] = read_items(load_set(name), str(write_rows(tmp_path / "rows.jsonl", [row]))).items
+    assert (item.sample.responses, item.gold, item.subset, item.sample.prompt_text) == (responses, gold, subset, "q")
+    if "rubric" in row or "aspect" in row:
+        assert item.sample.rubric is not None
+    if "tools" in row or "knowledge" in row:
+        assert item.sample.context
