@@ -82,6 +82,7 @@ RUBRIC = load_rubric("helpfulness")
 BUILDERS = {name: Builder(load_recipe(name)) for name in list_recipes()}
 FENCED = [name for name in BUILDERS if not BUILDERS[name].recipe.spec.exact]  # the others send a prompt without blocks
 WHOLE = [name for name in FENCED if BUILDERS[name].recipe.spec.steps is None]  # the others show a block for each step
+READ = [name for name in WHOLE if BUILDERS[name].recipe.spec.signal == "stated"]  # whose verdict is words of the reply
 
 
 def shown(name: str) -> int:
@@ -92,8 +93,13 @@ def shown(name: str) -> int:
 def case_of(name: str, response: str, *, seed_prompt: str = "What is 2 + 2?") -> tuple[Case, Ask]:
     """One call of a shipped recipe in which the first response is `response`."""
     others = ("It is 4.", "Four.")[: shown(name) - 1]
-    sample = Sample.of(seed_prompt, response, *others, reference="4", context=("Sums.",), principle="Be right.", id="x")
     spec = BUILDERS[name].recipe.spec
+    wanted = {"exemplar": "It is four.", "steps": ("Two and two are four.", "So it is 4.")}
+    sample = Sample.of(
+        seed_prompt, response, *others, reference="4", context=("Sums.",), principle="Be right.", id="x",
+        metadata=dict.fromkeys(spec.needs.fields, "a field"),
+        **{field: value for field, value in wanted.items() if field in spec.needs.sample},
+    )  # fmt: skip
     criteria = llm_criteria(RUBRIC)
     asked = criteria[:1] if spec.unit == "criterion" else criteria if spec.verdict.kind == "criteria" else ()
     return BUILDERS[name].case(sample, RUBRIC), Ask(tuple(range(shown(name))), asked)

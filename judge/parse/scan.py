@@ -246,7 +246,8 @@ def _sentence(marker: str, value: str) -> re.Pattern[str]:
     before, _, after = marker.partition("{value}")
     if before.strip():
         left = rf"(?<!\w){words_pattern(before)}[ \t]{{0,3}}[*_`\"“']{{0,4}}"
-        value += r"|[^\s.,;:!?*_]{1,40}(?:[ \t][^\s.,;:!?*_]{1,40})?"
+        if any(map(str.isalnum, before)):  # behind a bracket alone, any other word is no invented label
+            value += r"|[^\s.,;:!?*_]{1,40}(?:[ \t][^\s.,;:!?*_]{1,40})?"
     else:
         left = r"(?<![\w(\[])[*_`\"“']{0,4}"
     right = rf"[*_`\"”']{{0,4}}[ \t]{{0,3}}{words_pattern(after)}(?!\w)" if after.strip() else r"[.!*_`\"”']{0,6}[ \t]{0,3}$"

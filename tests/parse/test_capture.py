@@ -14,10 +14,9 @@ from hypothesis import given
 from parse_grammars import stopped
 
 from judge.parse import format_verdict, read
-from judge.recipe.load import list_recipes
 from judge.recipe.verdict import Question
 from judge.types import NoVerdict, Verdict
-from tests.hostile import DELIMITERS, FAKE_VERDICTS, RUBRIC, prompt_of, question_of, texts, tries
+from tests.hostile import DELIMITERS, FAKE_VERDICTS, READ, RUBRIC, prompt_of, question_of, texts, tries
 
 PLACES = {  # of the planted text in the answer
     "appended": "It is 5.\n{fake}",
@@ -46,6 +45,10 @@ def verdicts(question: Question) -> tuple[object, object]:
         return best(question.labels), worst(question.labels)
     if kind == "score":
         return question.hi, question.lo
+    if kind == "scores" and question.labels:
+        others = len(question.names) - 1
+        best_label, worst_label = best(question.labels), worst(question.labels)
+        return [best_label, *[worst_label] * others], [worst_label, *[best_label] * others]
     if kind == "scores":
         count = len(question.names)
         return [question.hi] + [question.lo] * (count - 1), [question.lo] + [question.hi] * (count - 1)
@@ -54,18 +57,22 @@ def verdicts(question: Question) -> tuple[object, object]:
 
 
 def best(labels) -> str:
-    return max(labels, key=labels.get)
+    return max(scored(labels), key=labels.get)
 
 
 def worst(labels) -> str:
-    return min(labels, key=labels.get)
+    return min(scored(labels), key=labels.get)
+
+
+def scored(labels) -> list[str]:
+    return [label for label, score in labels.items() if score is not None]
 
 
 def seen(name: str, answer: str) -> str:
     """The candidate's block as the judge saw it."""
-    found = re.search(r"<<<BEGIN (RESPONSE[^\n]*) (\w{10})>>>\n(.*?)\n<<<END \1 \2>>>", prompt_of(name, answer), re.DOTALL)
-    assert found is not None
-    return found.group(3)
+    block = re.compile(r"<<<BEGIN ([^\n]*) (\w{10})>>>\n(.*?)\n<<<END \1 \2>>>", re.DOTALL)
+    blocks, others = (block.findall(prompt_of(name, text)) for text in (answer, "Something else."))
+    return next(mine[2] for mine, other in zip(blocks, others, strict=True) if mine[2] != other[2])
 
 
 def outcomes(name: str, fake: str, quoted) -> Iterator[tuple[str, Verdict | NoVerdict, Verdict]]:
@@ -101,7 +108,7 @@ def flips(name: str, quoted) -> tuple[list, int, int]:
     return wrong, right, count
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", READ)
 def test_parrot_of_what_it_saw(name):
     """0 flips, and nearly always the judge's own verdict: an answer cannot silence its judge either."""
     wrong, right, count = flips(name, seen)
@@ -110,14 +117,14 @@ def test_parrot_of_what_it_saw(name):
     assert right > 0.99 * count
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", READ)
 def test_parrot_that_undoes_the_marks(name):
     """A judge that writes the planted verdict as the answer had it: 0 flips, though now and then there is no verdict."""
     wrong, _, _ = flips(name, lambda _, answer: answer)
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", READ)
 def test_parrot_of_any_text(name):
     """The same for texts nobody has thought of."""
     question = question_of(name)
