@@ -16,7 +16,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, TextIO
+from typing import Annotated, Literal, TextIO
+
+import typer
 
 from judge.engine.models import EMBEDDED, cache_dir, embedded_dir
 from judge.shipped import install_command
@@ -69,6 +71,19 @@ def doctor(json: bool = False, *, machine: Machine | None = None, out: TextIO | 
     else:
         _plain(findings, ready, stream)
     return 0 if ready else 3
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON. [default: off]")] = False,
+) -> None:
+    """Say what this machine has, what is missing, and the command that fixes it.
+
+    \b
+    Example: judge doctor
+
+    Exit codes: 0 at least one engine can judge here; 3 none can.
+    """
+    raise typer.Exit(doctor(as_json))
 
 
 def engines(findings: list[Diagnosis]) -> list[str]:

@@ -3,24 +3,81 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import judge
-from judge.errors import InputError, JudgeError
+from judge.errors import InputError, JudgeError, did_you_mean
+
+COMPLETE = "_JUDGE_COMPLETE"  # set by the shell that wants a word completed
 
 EXIT_CODES = """
-Exit codes: 0 done · 1 other failure · 2 wrong input (settings, rubric, recipe, data, arguments) ·
+Exit codes: 0 done · 1 other failure, or a check that did not pass · 2 wrong input (settings, rubric, recipe, data, arguments) ·
 3 the engine cannot work, or stopped working · 4 results cannot be written · 5 a response has no reward under `raise` ·
 6 the monitor stopped the run · 130 stopped by Ctrl-C.
 """
+GROUPS = {
+    "Begin": {
+        "init": ("init:init", "Write a starter configuration, rubric and data."),
+        "doctor": ("doctor:doctor_command", "Say what this machine has, lacks, and how to fix it."),
+        "models": ("models:models", "List the trained judges that a recipe is for."),
+        "recipe": ("recipe:app", "Judging methods: list, show, new, test, adopt."),
+        "rubric": ("rubric:app", "Rubrics: list, show, lint, import, generate."),
+    },
+    "Judge": {
+        "run": ("run:run", "Judge every row of a data set."),
+        "one": ("one:one", "Judge one response, and see why."),
+        "serve": ("serve:serve", "Serve rewards over HTTP."),
+        "show": ("show:show", "Print the exact prompt of an item; no model."),
+        "call": ("call:call", "Print or repeat one call of a run."),
+        "cache": ("cache:app", "The folder of kept replies: stats, prune."),
+    },
+    "Know your judge": {
+        "check": ("check:check", "Can this judge judge? Two minutes."),
+        "bench": ("bench:bench", "How often is it right, on published sets?"),
+        "agree": ("agree:agree", "A run beside its labels."),
+        "calibrate": ("calibrate:calibrate", "Rewards as chances, with promised errors."),
+        "label": ("label:label", "Label a run by hand, on a local page."),
+        "compare": ("compare:compare", "Two judges on the same data, or two runs."),
+        "attack": ("attack:attack", "Try to be paid for texts without an answer."),
+        "audit": ("audit:audit", "Biases: length, style, rewording, authority."),
+    },
+    "Look at a run": {
+        "report": ("report:report", "One HTML page: findings, plots, every item."),
+        "look": ("report:look", "One item in the terminal."),
+    },
+    "Train": {
+        "preflight": ("preflight:preflight", "Check a configuration against a trainer."),
+        "best-of-n": ("select:best_of", "Keep the best response of every prompt."),
+        "pairs": ("select:pairs", "Preference pairs for DPO."),
+        "judgements": ("select:judgements", "Pairs of judgements, to train a judge."),
+        "proxy": ("proxy:proxy", "Where more reward stops meaning better."),
+    },
+}
+"""Heading -> command -> where it is in `judge.cli`, and its line in `judge --help`."""
+COMMANDS = {name: where for group in GROUPS.values() for name, (where, _) in group.items()}
+
+
+class Grouped(TyperGroup):
+    """The commands under their headings, each with its whole line; none of them is imported for that."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # typer brings a click of its own, or takes the installed one
+        """Write the headings and lines of `GROUPS`."""
+        width = max(map(len, COMMANDS))
+        for heading, group in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), line) for name, (_, line) in group.items()])
+
 
 app = typer.Typer(
-    help="Turn a language model into a reward you can train on.",
+    cls=Grouped,
+    help="Turn a language model into a reward you can train on. `judge COMMAND --help` says more, with examples to paste.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -28,37 +85,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = {
-    "run": "run:run",
-    "attack": "attack:attack",
-    "audit": "audit:audit",
-    "bench": "bench:bench",
-    "check": "check:check",
-    "agree": "agree:agree",
-    "calibrate": "calibrate:calibrate",
-    "one": "one:one",
-    "serve": "serve:serve",
-    "preflight": "preflight:preflight",
-    "compare": "compare:compare",
-    "show": "show:show",
-    "report": "report:report",
-    "look": "report:look",
-    "label": "label:label",
-    "call": "call:call",
-    "best-of-n": "select:best_of",
-    "pairs": "select:pairs",
-    "judgements": "select:judgements",
-    "proxy": "proxy:proxy",
-    "rubric": "rubric:app",
-    "recipe": "recipe:app",
-    "models": "models:models",
-    "cache": "cache:app",
-}
-"""Name of a command -> its module in `judge.cli`, and what there is mounted."""
 
 
 def _mount(first: str | None) -> None:
-    """Mount the command that was named; all of them where none was (for `--help`, and for the hint at a typing error).
+    """Mount the command that was named; all of them where none was.
 
     A command imports half of the toolkit, so that mounting all of them would make each a second slower.
     """
@@ -74,19 +104,49 @@ def _mount(first: str | None) -> None:
             app.command(name)(found)
 
 
-@app.command("doctor")
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Say what this machine has, what is missing, and the command that fixes it."""
-    from judge.cli.doctor import doctor as examine  # noqa: PLC0415  # only here
-
-    raise typer.Exit(examine(as_json))
-
-
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    completion: Annotated[
+        str | None,
+        typer.Option(
+            "--completion",
+            help="Print what completes commands and options: `judge --completion bash >> ~/.bashrc`.",
+            metavar="bash|zsh|fish",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     if version:
         print(judge.__version__)
         raise typer.Exit
+    if completion is not None:
+        print(_completion(completion))
+        raise typer.Exit
+
+
+def _completion(shell: str) -> str:
+    """The shell's own script for completing `judge`."""
+    if shell not in ("bash", "zsh", "fish"):
+        raise InputError(f"--completion {shell}: must be bash, zsh or fish")
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # noqa: PLC0415  # only here
+
+    script: str = get_completion_script(prog_name="judge", complete_var=COMPLETE, shell=shell)
+    return script
+
+
+def _prepare(given: Sequence[str]) -> None:
+    """Mount what this call needs: the command that is named, nothing for the list of commands, all to complete a word."""
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415  # only here
+
+        completion_init()
+        _mount(None)
+        return
+    named = next((word for word in given if not word.startswith("-")), None)
+    if given and given[0] == named and named not in COMMANDS:
+        raise InputError(f"no command `{named}`{did_you_mean(named, COMMANDS) or '; `judge --help` lists them'}")
+    _mount(named if named in COMMANDS else "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,8 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        _mount(given[0] if given else None)
-        app(given, prog_name="judge")
+        _prepare(given)
+        app(given, prog_name="judge", complete_var=COMPLETE)
     except JudgeError as why:
         print(why, file=sys.stderr)
         notes = getattr(why, "__notes__", [])

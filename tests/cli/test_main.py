@@ -1,0 +1,96 @@
+"""The list of commands, mistyped ones, completion and a beginner's first files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+import typer
+
+from judge.cli.main import COMMANDS, EXIT_CODES, GROUPS
+from judge.pipeline.build import plan
+from judge.recipe.load import list_recipes
+from judge.settings import load_settings
+from tests.cli_harness import run_judge
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_there(name):
+    """A command that is listed can be run, and says what it does with an example and exit codes."""
+    module, _, attribute = COMMANDS[name].partition(":")
+    found = getattr(import_module(f"judge.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        assert found.info.help
+    else:
+        assert "Exit code" in found.__doc__
+        assert "Example" in found.__doc__
+
+
+def test_help_has_whole_lines_in_80_columns():
+    """Nothing is cut off with dots, every command stands under a heading, and all exit codes are there."""
+    out = run_judge("--help").out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert not any(line.endswith("...") for line in out.splitlines()[1:])
+    assert all(f"{heading}:" in out for heading in GROUPS)
+    assert all(line in out for group in GROUPS.values() for _, line in group.values())
+    assert all(f" {code} " in " ".join(out.split()) for code in ("0", "1", "2", "3", "4", "5", "6", "130"))
+    assert EXIT_CODES
+
+
+def test_help_imports_none_of_it():
+    """`judge --help` answers at once: no numpy, no pydantic models of the settings, no commands."""
+    code = (
+        "import sys, judge.cli.main as m\n"
+        "try: m.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(n for n in sys.modules if n in ('numpy','pyarrow','pydantic','scipy','judge.pipeline')), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        pytest.param("rnu", "no command `rnu`; did you mean `run`?", id="near"),
+        pytest.param("frobnicate", "no command `frobnicate`; `judge --help` lists them", id="far"),
+    ],
+)
+def test_a_mistyped_command(typed, said):
+    """One line and exit code 2."""
+    ended = run_judge(typed)
+    assert (ended.code, said in ended.err) == (2, True)
+
+
+def test_completion(monkeypatch):
+    """A script for each shell, and the words of one press of the key."""
+    for shell in ("bash", "zsh", "fish"):
+        assert "judge" in run_judge("--completion", shell).out
+    assert run_judge("--completion", "tcsh").code == 2
+    for name, value in {"_JUDGE_COMPLETE": "complete_bash", "COMP_WORDS": "judge re", "COMP_CWORD": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert run_judge().out.split() == ["report", "recipe"]
+
+
+@pytest.mark.parametrize("recipe", list_recipes())
+def test_first_files_of_any_recipe(tmp_path, recipe):
+    """What `judge init` writes is a configuration that loads, whatever the recipe, or says what is missing."""
+    ended = run_judge("init", str(tmp_path), "--recipe", recipe, "--engine", "scripted")
+    assert ended.code == 0, ended.err
+    settings, base = load_settings(str(tmp_path / "judge.yaml"), ())
+    assert plan(settings, base).recipe.spec.name == recipe
+
+
+def test_first_files_run(tmp_path):
+    """From nothing to rewards in two commands; a second `init` replaces nothing unasked."""
+    for attempt in ("new", "again"):
+        ended = run_judge("init", str(tmp_path), "--engine", "scripted")
+        assert (ended.code, "is there already" in ended.err) == ((0, False) if attempt == "new" else (2, True))
+    ended = run_judge(
+        "run", str(tmp_path / "judge.yaml"), "--data", str(tmp_path / "data.jsonl"), "--output", str(tmp_path / "run"), "--quiet"
+    )
+    assert (ended.code, "6 judge calls" in ended.out) == (0, True)
+    assert run_judge("init", str(tmp_path), "--engine", "vlm").code == 2
+    assert "did you mean `pairwise`" in run_judge("init", str(tmp_path / "x"), "--recipe", "pairwize").err
