@@ -179,7 +179,8 @@ async def _one(
     )
     compares = planned.recipe.spec.mode == "pairwise" and planned.settings.group is None
     judged = read_judged(folder, items.items, units, compares=compares, steps=spec.kind == "steps")
-    found = measured(spec, judged, options)
+    singly = planned.recipe.spec.mode not in ("pairwise", "listwise")
+    found = measured(spec, judged, options, singly=singly)
     run = result.run
     tokens = run["tokens"]
     figures_of_judge = replace(
@@ -206,8 +207,12 @@ def _price(tokens: Mapping[str, int], price: tuple[float, float] | None) -> floa
     return None if price is None else (tokens["prompt"] * price[0] + tokens["completion"] * price[1]) / 1e6
 
 
-def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions) -> JudgeFigures:
-    """The figures of what a judge said, without those that only a run knows."""
+def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions, *, singly: bool = True) -> JudgeFigures:
+    """The figures of what a judge said, without those that only a run knows.
+
+    Args:
+        singly: The judge saw each response by itself, so its rewards can be compared across prompts.
+    """
     metrics = metric_of(spec).build(spec, judged)
     every = plain_credit(spec, judged)
     wanted, counted = {**metrics}, {}
@@ -237,7 +242,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions)
         completion_tokens=0,
         seconds=0.0,
         price=None,
-        teacher=teacher_figures(spec, judged, options.seed),
+        teacher=teacher_figures(spec, judged) if singly else None,
     )
 
 

@@ -130,13 +130,13 @@ def _parts(spec: SetSpec, judge: JudgeFigures) -> Iterable[RenderableType]:
     )
     table = _table("", "figure [95 %]", "items")
     for figure in judge.published[1:]:
-        table.add_row(figure.name, _with_ends(spec, figure), "")
+        table.add_row(_cut(figure.name), _with_ends(spec, figure), "")
     named = {f.name for f in judge.published}
     small = len(judge.subsets) - MOST_SUBSETS
     shown = judge.subsets if small <= 0 else sorted(judge.subsets, key=lambda f: -f.items)[:MOST_SUBSETS]
     for figure in shown:
         if figure.name not in named:
-            table.add_row(f"  {figure.name}", _with_ends(spec, figure), str(figure.items))
+            table.add_row(f"  {_cut(figure.name)}", _with_ends(spec, figure), str(figure.items))
     if table.row_count:
         yield table
     if small > 0:
@@ -147,6 +147,11 @@ def _parts(spec: SetSpec, judge: JudgeFigures) -> Iterable[RenderableType]:
         yield Text("no verdict: " + ", ".join(f"{n:,} {reason}" for reason, n in judge.reasons.items()))
     if judge.interrupted:
         yield Text("stopped before the end: run the same command again to go on", style="yellow")
+
+
+def _cut(name: str, most: int = 40) -> str:
+    """A name that leaves room for its figure; the end of a path says more than its beginning."""
+    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def _cost(judge: JudgeFigures) -> str:

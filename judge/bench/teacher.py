@@ -54,8 +54,8 @@ class TeacherFigures:
         }
 
 
-def teacher_figures(spec: SetSpec, judged: Sequence[JudgedItem], seed: int = 0) -> TeacherFigures | None:
-    """The figures of a judge of single responses; None where it saw responses side by side, or one a prompt."""
+def teacher_figures(spec: SetSpec, judged: Sequence[JudgedItem]) -> TeacherFigures | None:
+    """The figures of a judge of single responses; None where no prompt has two rewards."""
     groups = [] if spec.kind in ("steps", "contrast") else groups_of(judged)
     if not groups:
         return None

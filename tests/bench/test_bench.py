@@ -432,3 +432,24 @@ def test_columns_as_the_cards_name_them(tmp_path, name, row, responses, gold, su
         assert item.sample.rubric is not None
     if "tools" in row or "knowledge" in row:
         assert item.sample.context
+
+
+def test_a_listwise_judge_sees_all_in_an_order_of_the_item(cli, tmp_path):
+    """The right answer stands first in the data; a judge that always names the first of a list is right by chance only."""
+    rows = [
+        {"prompt": f"q{i}", "chosen": [f"good {i}"], "rejected": [f"bad {i}{c}" for c in "abc"], "subset": "Math"}
+        for i in range(40)
+    ]
+    write_rows(tmp_path / "rb2.jsonl", rows)
+    write_judge(tmp_path / "first4.yaml", "rewardbench2", {".": "Fine.\n[[A]]"}, filters="off")
+    found = figures(cli("rewardbench2", "first4.yaml", "--data", "rb2.jsonl", "--json", "--quiet"))
+    assert (found["judge_calls"], found["teacher"]) == (40, None)
+    assert 0.05 < found["published"][0]["value"] < 0.5
+
+
+def test_long_names_of_subsets_leave_room_for_the_figure(cli, tmp_path):
+    rows = [{**row, "subset": f"a/very/long/path/of/many/words/that/goes/on/{row['subset']}"} for row in PAIRS]
+    write_rows(tmp_path / "pairs.jsonl", rows)
+    ended = cli("mine.yaml", "good.yaml", "--quiet")
+    assert "goes/on/a  100.0 [100.0, 100.0]" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
