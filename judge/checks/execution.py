@@ -64,7 +64,8 @@ def code_of(text: str, languages: Sequence[str] = ("python", "py", "python3")) -
 
 
 def code_tests(sample: Sample, index: int, args: Mapping[str, Any]) -> Mapping[str, float | None] | NoVerdict | None:
-    """The share of the reference's tests that the response's Python program passes; with `all: true` 1 for all and else 0.
+    """The share of the reference's tests that the response's Python program passes; with `all: true` 1 for all and else 0. Each
+    test by itself is `test_1`, `test_2` and so on.
 
     The reference holds the tests: Python with `assert`s (also inside `def check(candidate)`), or a JSON list of
     `{"input": text on standard input, "output": text expected}`. `seconds` (default 5) is for all of them, or for each input.
@@ -88,7 +89,8 @@ def code_tests(sample: Sample, index: int, args: Mapping[str, Any]) -> Mapping[s
     if not passed:
         return NoVerdict(Reason.CHECK_ERROR, "the reference holds no test")
     share = sum(passed) / len(passed)
-    return {"overall": float(share == 1) if args.get("all") is True else share, "passed": share}
+    each = {f"test_{n}": float(ok) for n, ok in enumerate(passed, 1)}
+    return {"overall": float(share == 1) if args.get("all") is True else share, "passed": share, **each}
 
 
 def _input_pairs(tests: str) -> list[tuple[str, str]] | None:

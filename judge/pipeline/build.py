@@ -112,7 +112,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _check_group(settings, recipe)
     order = order_of(recipe, order)
     varies = votes.n > 1 or order.startswith("both") or recipe.spec.reads == "expected" or settings.top_logprobs > 0
-    check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=recipe.spec.signal == "steps")
+    signal = recipe.spec.signal
+    check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=signal == "steps", program=signal == "program")
     ToolBox(recipe.spec.turns, settings.tools)  # names a tool that there is not
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)

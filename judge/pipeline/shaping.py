@@ -57,11 +57,14 @@ def carried_columns(settings: RunSettings) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(dict.fromkeys([*([settings.reward.baselines] if settings.reward.baselines else []), *must])), tuple(may)
 
 
-def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, *, varies: bool = False, steps: bool = False) -> None:
+def check_shape(
+    settings: RunSettings, rubric: Rubric | None, mode: str, *, varies: bool = False, steps: bool = False, program: bool = False
+) -> None:
     """Refuse a chain that could not work on this run's rewards.
 
     Args:
         steps: Whether the judge scores solution steps.
+        program: Whether a program gives the scores, under names that are known once it has run.
         varies: Whether the judge's rewards have a variance: over votes, orders, or its own probabilities.
 
     Raises:
@@ -72,9 +75,9 @@ def check_shape(settings: RunSettings, rubric: Rubric | None, mode: str, *, vari
         problems = [Problem(place, f"takes scores of criteria, and {why}") for place, _ in _taken(chain)]
         if problems:
             raise SettingsError(problems)
-    if mode != "checklist" and (idle := next((place for place, names in _taken(chain) if names is None), None)):
+    if mode != "checklist" and not program and (idle := next((place for place, names in _taken(chain) if names is None), None)):
         raise SettingsError(f"{idle}: takes the scores of all criteria, and this recipe gives one grade; use a checklist recipe")
-    known = _components(rubric, mode) if rubric is not None or mode != "checklist" else None
+    known = None if program else _components(rubric, mode) if rubric is not None or mode != "checklist" else None
     without = {f"without {name}" for name in known} if known is not None and mode == "checklist" and len(known) > 1 else set()
     without |= {need for need in needs(chain) if need.startswith("without ")} if known is None else set()
     without |= {"variances"} if settings.panel is not None or varies else set()
@@ -300,6 +303,8 @@ class Shaping:
         if not named and "components" not in wanted:
             return {}
         ids = {c.id for rubric in _different(rubrics) for c in rubric.criteria} if "components" in wanted else set()
+        if "components" in wanted and not ids:  # a program's own names
+            ids = {name for reward in rewards for name in reward.criteria}
         weights = {id(rubric): {c.id: c.importance for c in rubric.criteria} for rubric in _different(rubrics)}
         importance = {
             name: [math.nan if rubric is None else weights[id(rubric)].get(name, math.nan) for rubric in rubrics]

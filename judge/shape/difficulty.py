@@ -20,7 +20,7 @@ class VerpoStep(Frozen):
     """Mix in a weighted share of the criteria passed, where what few of the group pass counts more.
 
     Attributes:
-        criteria: Components that are the tests; empty: all.
+        criteria: Components that are the tests; empty: `test_1`, `test_2`... of a program that runs tests, else all.
         power: Weight of a criterion is (1 - its pass rate in the group) to this power.
         equalise: Divide the weight by the number of criteria with the same pass rate, so that many easy ones are no majority.
         mix: Share of the dense reward; the rest is the reward as it was.
@@ -120,6 +120,8 @@ def responsiveness(gaps: Floats, outlier: float = 0.25) -> float:
 
 def _verpo(step: VerpoStep, stage: Stage) -> Stepped:
     names, out = chosen(step.criteria, stage), stage.values.copy()
+    tests = [name for name in names if name.startswith("test_") and name.removeprefix("test_").isdecimal()]
+    names = names if step.criteria else tests or names  # of a program that runs tests: those, and not what they come to
     for _, rows in stage.groups():
         table = np.array([stage.batch.components[name][rows] for name in names])  # (criteria, responses)
         asked = ~np.isnan(table).all(axis=1)

@@ -282,3 +282,15 @@ def test_sound_reasoning_lifts_what_a_judge_marked_down():
     with Judge.from_config(config, engine=ScriptedEngine(lambda r: "VERDICT: 1")) as judging:
         rewards = judging.score(batch("First, I need two. Let me check it.", "It is two."))
     assert [r.reward for r in rewards] == [0.125, 0.0]
+
+
+def test_hard_unit_tests_count_more():
+    """Three programs, two tests: what only one of three passes has weight 2/3, what two pass 1/3."""
+    tests = "assert add(2, 2) == 4\nassert add(1, 2) == 3"
+    programs = ["def add(a, b):\n    return a + b", "def add(a, b):\n    return 4", "def add(a, b):\n    return 0"]
+    samples = [Sample.of("Add.", f"```python\n{code}\n```", reference=tests, id=str(k)) for k, code in enumerate(programs)]
+    config = {"recipe": "code", "reward": {"shape": [{"kind": "verpo", "mix": 1.0}]}}
+    with Judge.from_config(config) as judging:
+        rewards = judging.score(samples)
+    assert [dict(r.components)["test_1"] for r in rewards] == [1.0, 1.0, 0.0]
+    assert [r.reward for r in rewards] == pytest.approx([1.0, 1 / 3, 0.0])
