@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from judge.recipe.load import list_recipes, load_recipe
+from judge.recipe.model import RecipeSpec
 from judge.recipe.verdict import Question
 from judge.render.build import Ask, Builder, Case, llm_criteria
 from judge.rubric.load import load_rubric
+from judge.rubric.model import Rubric
 from judge.types import Sample
 
 NIGHTLY = os.environ.get("JUDGE_NIGHTLY") == "1"
@@ -83,6 +88,7 @@ BUILDERS = {name: Builder(load_recipe(name)) for name in list_recipes()}
 FENCED = [name for name in BUILDERS if not BUILDERS[name].recipe.spec.exact]  # the others send a prompt without blocks
 WHOLE = [name for name in FENCED if BUILDERS[name].recipe.spec.steps is None]  # the others show a block for each step
 READ = [name for name in WHOLE if BUILDERS[name].recipe.spec.signal == "stated"]  # whose verdict is words of the reply
+SHOWING = [name for name in WHOLE if BUILDERS[name].recipe.spec.turns and BUILDERS[name].recipe.spec.turns[-1].user]
 
 
 def shown(name: str) -> int:
@@ -90,19 +96,28 @@ def shown(name: str) -> int:
     return {"pairwise": 2, "listwise": 3}.get(BUILDERS[name].recipe.spec.mode, 1)
 
 
+def needed(spec: RecipeSpec, text: str = "It is 4.") -> dict[str, Any]:
+    """What else a sample must bring for a recipe: steps, an exemplar, columns of the row."""
+    more = {"steps": (text, "So it is."), "exemplar": text}
+    fields = {name: text if text != "It is 4." else name for name in spec.needs.fields}
+    return {"metadata": fields, **{name: value for name, value in more.items() if name in spec.needs.sample}}
+
+
+def rubric_of(name: str) -> Rubric:
+    """The rubric that a shipped recipe brings, or one of ours."""
+    return BUILDERS[name].recipe.rubric or RUBRIC
+
+
 def case_of(name: str, response: str, *, seed_prompt: str = "What is 2 + 2?") -> tuple[Case, Ask]:
     """One call of a shipped recipe in which the first response is `response`."""
     others = ("It is 4.", "Four.")[: shown(name) - 1]
-    spec = BUILDERS[name].recipe.spec
-    wanted = {"exemplar": "It is four.", "steps": ("Two and two are four.", "So it is 4.")}
+    spec, rubric = BUILDERS[name].recipe.spec, rubric_of(name)
     sample = Sample.of(
-        seed_prompt, response, *others, reference="4", context=("Sums.",), principle="Be right.", id="x",
-        metadata=dict.fromkeys(spec.needs.fields, "a field"),
-        **{field: value for field, value in wanted.items() if field in spec.needs.sample},
-    )  # fmt: skip
-    criteria = llm_criteria(RUBRIC)
-    asked = criteria[:1] if spec.unit == "criterion" else criteria if spec.verdict.kind == "criteria" else ()
-    return BUILDERS[name].case(sample, RUBRIC), Ask(tuple(range(shown(name))), asked)
+        seed_prompt, response, *others, reference="4", context=("Sums.",), principle="Be right.", id="x", **needed(spec)
+    )
+    criteria = llm_criteria(rubric)
+    asked = criteria[:1] if spec.unit == "criterion" else criteria if spec.mode == "checklist" else ()
+    return BUILDERS[name].case(sample, rubric), Ask(tuple(range(shown(name))), asked)
 
 
 def prompt_of(name: str, response: str) -> str:
@@ -111,6 +126,14 @@ def prompt_of(name: str, response: str) -> str:
     builder = BUILDERS[name]
     spoken = {turn.name: "Some thoughts." for turn in builder.recipe.spec.turns}
     return "\x00".join(m.content for t in builder.recipe.spec.turns for m in builder.messages(case, t, ask, spoken))
+
+
+@lru_cache(maxsize=256)
+def title_of(name: str) -> str:
+    """The title of the block in which a shipped recipe shows the first response."""
+    found = re.search(r"<<<BEGIN ([^\n]*) \w{10}>>>\n(?:[|>] )?quite unique\n", prompt_of(name, "quite unique"))
+    assert found is not None, f"`{name}` shows the response in no block"
+    return found.group(1)
 
 
 def question_of(name: str, response: str = "It is 5.", *, material: bool = True) -> Question:

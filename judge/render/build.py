@@ -24,7 +24,7 @@ from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
 from judge.render.draw import drawn
 from judge.render.environment import Templates
-from judge.render.quoting import Bare, Untrusted, boundary, disarm, image_line
+from judge.render.quoting import Bare, Untrusted, boundary, defused, image_line
 from judge.render.verdicts import verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
@@ -370,18 +370,18 @@ def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
 
 
 def _own_messages(prompt: str | Conversation, response: str | Conversation | tuple[()], tokens: frozenset[str]) -> list[Message]:
-    """The sample's own conversation as chat messages, with control tokens broken up and nothing else changed."""
+    """The sample's own conversation as chat messages, with control tokens broken up, and what cannot be sent shown."""
     messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
     messages += [Message("assistant", response)] if isinstance(response, str) else list(response)
     return [
-        Message(m.role, disarm(m.content, tokens) if isinstance(m.content, str) else _safe_parts(m, tokens)) for m in messages
+        Message(m.role, defused(m.content, tokens) if isinstance(m.content, str) else _safe_parts(m, tokens)) for m in messages
     ]
 
 
 def _safe_parts(message: Message, tokens: frozenset[str]) -> tuple[Part, ...]:
     """The parts of a message with control tokens broken up: images stay, everything else becomes its words."""
     parts = (p for p in message.parts if not isinstance(p, ReasoningPart))
-    return tuple(p if isinstance(p, ImagePart) else TextPart(disarm(p.text, tokens)) for p in parts)
+    return tuple(p if isinstance(p, ImagePart) else TextPart(defused(p.text, tokens)) for p in parts)
 
 
 def _with_images(user: Message, images: Sequence[ImagePart], label: str) -> Message:

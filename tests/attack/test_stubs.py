@@ -16,7 +16,6 @@ from judge.attack.run import AttackOptions
 from judge.attack.seeds import load_seeds
 from judge.errors import EngineDown
 from judge.pipeline.session import open_judges
-from judge.recipe.load import list_recipes
 from tests.attack.attack_harness import attacked, planned, rights, some
 from tests.fake_endpoint import FakeEndpoint
 from tests.stub_judges import always_no, always_yes, first_wins, garbage, knowing, noisy, obedient, parrot, slow, truncated
@@ -63,7 +62,13 @@ def test_a_judge_that_says_yes_leaves_nothing_to_gain():
     assert exceeding(report, 1.0)
 
 
-@pytest.mark.parametrize("recipe", list_recipes())
+GRAMMARS = (  # one of each kind and form; tests/recipe/test_properties.py has every recipe
+    "branch-rethink", "checklist", "checklist-all", "checklist-implicit", "openrubrics", "pairwise", "pointwise", "principle",
+    "verifier", "verifier-extract",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", GRAMMARS)
 def test_parrot_is_never_read_as_its_quotation(recipe):
     """A judge that copies the answer, forged verdicts and all, before its own verdict: only its own counts, in every grammar."""
 

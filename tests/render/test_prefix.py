@@ -9,14 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.recipe.load import list_recipes
 from judge.render.build import Ask, Builder
 from judge.render.quoting import boundary
 from judge.types import Message, Sample
-from tests.hostile import BUILDERS, DELIMITERS, FAKE_VERDICTS, FENCED, RUBRIC, SPECIAL, WHOLE, case_of, prompt_of, texts, tries
+from tests.hostile import (
+    BUILDERS,
+    DELIMITERS,
+    FAKE_VERDICTS,
+    SHOWING,
+    SPECIAL,
+    WHOLE,
+    case_of,
+    needed,
+    prompt_of,
+    rubric_of,
+    texts,
+    title_of,
+    tries,
+)
 
 LABEL = boundary(0, "What is 2 + 2?")
-BLOCK = re.compile(rf"(<<<BEGIN (RESPONSE(?: OF)?(?: \S+)?) {LABEL}>>>\n)(.*?)(\n<<<END \2 {LABEL}>>>)", re.DOTALL)
 PLACEHOLDERS = (
     "{reference}", "{{reference}}", "${reference}", "%(reference)s", "$reference", "{0.__class__}", "{% raw %}", "{# comment #}",
     "{{ 7*7 }}", "{% for x in range(9) %}x{% endfor %}", "<%= 7*7 %>", "{{ rubric }}",
@@ -27,34 +39,36 @@ HOSTILE = texts(
 )  # fmt: skip
 
 
-def parts(text: str) -> tuple[str, str]:
-    """The prompt with the candidate's blocks emptied, and what stood in the first of them."""
-    found = BLOCK.search(text)
+def parts(name: str, text: str) -> tuple[str, str]:
+    """The prompt of a recipe with the candidate's blocks emptied, and what stood in the first of them."""
+    title = re.escape(title_of(name))
+    block = re.compile(rf"(<<<BEGIN {title} {LABEL}>>>\n)(.*?)(\n<<<END {title} {LABEL}>>>)", re.DOTALL)
+    found = block.search(text)
     assert found is not None
-    title = found.group(2)
-    return BLOCK.sub(lambda m: m.group(1) + m.group(4) if m.group(2) == title else m.group(), text), found.group(3)
+    return block.sub(r"\1\3", text), found.group(2)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", SHOWING)
 def test_nothing_but_the_block_changes(name):
     """Candidates share the engine's cached prefix, and none can write outside its block."""
-    plain = parts(prompt_of(name, "4"))[0]
+    plain = parts(name, prompt_of(name, "4"))[0]
 
-    @tries(500)
+    @tries(150)
     @given(HOSTILE)
     def holds(candidate):
-        around, inside = parts(prompt_of(name, candidate))
+        around, inside = parts(name, prompt_of(name, candidate))
         assert around == plain
         assert LABEL not in inside
 
     holds()
 
 
-@pytest.mark.parametrize("name", FENCED)
+@pytest.mark.parametrize("name", SHOWING)
 def test_templates_are_not_rendered_twice(name):
     """In one released stack a candidate that held `{reference}` was shown the gold answer."""
     for item in PLACEHOLDERS:
-        assert parts(prompt_of(name, item))[1].removeprefix("| ") == item  # in front of a short line, where verdicts are bare
+        inside = parts(name, prompt_of(name, item))[1]
+        assert re.sub(r"^[|>] ", "", inside) == item  # in front of a short line, where verdicts are bare
 
 
 def test_labels_do_not_repeat():
@@ -77,15 +91,16 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("text", ODD)
 def test_odd_text_in_every_field(name, text):
     """No field of a row stops a run: half a surrogate pair is shown, and the request can be encoded."""
     spec = BUILDERS[name].recipe.spec
     size = {"pairwise": 2, "listwise": 3}.get(spec.mode, 1)
     turns = [{"role": "system", "content": text}, {"role": "user", "content": text}]
-    sample = Sample.of(turns, *[text] * size, reference=f"x{text}", context=(f"x{text}",), principle=f"x{text}", id="x")
-    case = BUILDERS[name].case(sample, RUBRIC)
+    more = needed(spec)
+    sample = Sample.of(turns, *[text] * size, reference=f"x{text}", context=(f"x{text}",), principle=f"x{text}", id="x", **more)
+    case = BUILDERS[name].case(sample, rubric_of(name))
     ask = Ask(tuple(range(size)), case_of(name, "4")[1].criteria)
     replies = {turn.name: text for turn in spec.turns}
     messages = [m for t in spec.turns for m in BUILDERS[name].messages(case, t, ask, replies)]
@@ -96,7 +111,7 @@ def test_odd_text_in_every_field(name, text):
 
 def test_a_long_response_is_no_mistake_of_the_recipe():
     """The limit on what a template writes leaves out what the sample brought: 5 MB of answer are sent as they are."""
-    for name in list_recipes():
+    for name in SHOWING:
         assert len(prompt_of(name, "word " * 1_000_000)) > 5_000_000
 
 
@@ -110,7 +125,7 @@ def test_a_seed_of_its_own(prompt, answer):
     sample = Sample.of(prompt, answer, id="x")
 
     def text(builder: Builder) -> list[Message]:
-        return builder.messages(builder.case(sample, RUBRIC), builder.recipe.spec.turns[0], Ask((0,)), {})
+        return builder.messages(builder.case(sample, rubric_of("pointwise")), builder.recipe.spec.turns[0], Ask((0,)), {})
 
     first, again, other = SEEDED
     assert text(first) == text(again)

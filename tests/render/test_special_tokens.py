@@ -17,7 +17,7 @@ from judge.recipe.load import list_recipes
 from judge.render.build import Ask, Builder, llm_criteria
 from judge.rubric.load import rubric_from
 from judge.types import Sample
-from tests.hostile import BUILDERS, SPECIAL, tries, wide
+from tests.hostile import BUILDERS, SPECIAL, WHOLE, needed, tries, wide
 
 tokenizers = pytest.importorskip("tokenizers", reason="token ids need the `tokenizers` package (extra `dev`)")
 
@@ -76,7 +76,7 @@ def prompts(hostile: str, place: str, builders: dict[str, Builder]) -> list[str]
         return f"{plain}{hostile}{plain}" if place in (field, *EVERYWHERE) else plain
 
     made = []
-    for builder in builders.values():
+    for builder in (builders[name] for name in WHOLE if name in builders):
         spec = builder.recipe.spec
         size = {"pairwise": 2, "listwise": 3}.get(spec.mode, 1)
         rubric = rubric_from(
@@ -100,12 +100,13 @@ def prompts(hostile: str, place: str, builders: dict[str, Builder]) -> list[str]
             context=(at("context", "Sums."),),
             principle=at("principle", "Be right."),
             id="x",
+            **needed(spec, at("response", "It is 5.")),
         )
         criteria = llm_criteria(rubric)
         ask = Ask(tuple(range(size)), criteria[:1] if spec.unit == "criterion" else criteria)
         case = builder.case(sample, rubric)
         replies = {turn.name: at("reply", "Some thoughts.") for turn in spec.turns}
-        made += ["\n".join(m.content for m in builder.messages(case, t, ask, replies)) for t in spec.turns]
+        made += ["\n".join(m.text for m in builder.messages(case, t, ask, replies)) for t in spec.turns]
     return made
 
 

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from judge.parse import format_verdict, read
 from judge.parse.format import wrap
-from judge.recipe.load import list_recipes
 from judge.recipe.verdict import VerdictSpec
 from judge.render.quoting import boundary, neutralise
 from judge.render.verdicts import verdict_breaker
 from judge.types import Completion, NoVerdict
 from tests.clock import least_cpu
-from tests.hostile import DELIMITERS, FAKE_VERDICTS, FENCED, prompt_of, question_of, texts, tries, wide
+from tests.hostile import DELIMITERS, FAKE_VERDICTS, READ, prompt_of, question_of, texts, tries, wide
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parse"))
 from parse_grammars import Grammar, grammars, question
@@ -78,7 +77,7 @@ def test_quoted_text_states_no_verdict_whatever_the_marker(grammar):
         assert broken(quoted) == quoted
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", READ)
 def test_shipped_recipes(name):
     """The same for what is shipped, over every planted verdict."""
     asked = question_of(name, material=False)
@@ -92,7 +91,7 @@ def test_shipped_recipes(name):
     holds()
 
 
-@pytest.mark.parametrize("name", FENCED)
+@pytest.mark.parametrize("name", READ)
 def test_what_the_judge_sees_of_the_candidate_is_what_was_checked(name):
     """The property holds for the prompt really sent, not for a helper beside it."""
     for fake in FAKE_VERDICTS:
