@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from judge.arrays import Floats
 from judge.bench.credit import Judgements, Metrics, agrees, by_section, credits
 from judge.bench.measures import macro_f1, matches, mean_credit, mean_measure, sectioned
 from judge.bench.spec import SetSpec
@@ -140,4 +142,18 @@ def rewardbench_languages(spec: SetSpec, judged: Judgements) -> Metrics:
         own = [j.item.subset.partition("/")[0] == language for j in judged]
         sources = [j.item.subset.partition("/")[2] for j in judged]
         parts[language] = sectioned(np.where(own, values, np.nan), sources, spec.sections, spec.weights or None)
-    return {"score": mean_measure(list(parts.values())), **parts}
+    return {"score": mean_measure(list(parts.values())), "same in two languages": mean_credit(_same_elsewhere(judged)), **parts}
+
+
+def _same_elsewhere(judged: Judgements) -> Floats:
+    """Of each item, the share of its translations on which the judge says the same (no verdict is not); NaN where it has none."""
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, j in enumerate(judged):
+        groups[j.item.subset.partition("/")[2], j.item.note].append(place)
+    out = np.full(len(judged), np.nan)
+    for places in groups.values():
+        said = [judged[p].beats(0, 1) for p in places]
+        for p, own in zip(places, said, strict=True):
+            others = len(places) - 1
+            out[p] = (sum(s == own for s in said) - 1) / others if others and own is not None else 0.0 if others else np.nan
+    return out

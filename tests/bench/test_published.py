@@ -207,12 +207,21 @@ def test_macro_f1_equals_the_textbook():
 def test_languages_are_scored_apart_and_then_averaged():
     """German 1, French 0 in the one subset that is there: mean 0.5, whatever their sizes."""
     judged = [
-        scored([1], [0.9, 0.1], "deu/hep-cpp"),
-        scored([1], [0.1, 0.9], "fra/hep-cpp", name="1"),
-        scored([1], [0.1, 0.9], "fra/hep-cpp", name="2"),
+        scored([1], [0.9, 0.1], "deu/hep-cpp", note="7"),
+        scored([1], [0.1, 0.9], "fra/hep-cpp", name="1", note="7"),
+        scored([1], [0.1, 0.9], "fra/hep-cpp", name="2", note="8"),
     ]
     found = values(METRICS["rewardbench-languages"].build(shipped_sets()["m-rewardbench"], judged), 3)
-    assert found == {"score": 0.5, "deu": 1.0, "fra": 0.0}
+    assert found == {"score": 0.5, "same in two languages": 0.0, "deu": 1.0, "fra": 0.0}
+
+
+def test_verdicts_on_translations_of_one_pair():
+    """Item 7 in three languages: two verdicts are alike, so each of these has half of the others, and the third none."""
+    judged = [
+        scored([1], r, f"{lang}/hep-cpp", name=lang, note="7") for lang, r in [("a", [1, 0]), ("b", [0.8, 0]), ("c", [0, 1])]
+    ]
+    found = values(METRICS["rewardbench-languages"].build(shipped_sets()["m-rewardbench"], judged), 3)
+    assert found["same in two languages"] == round((0.5 + 0.5 + 0) / 3, 4)
 
 
 def test_right_answers_above_wrong_ones_of_one_question():
