@@ -209,13 +209,27 @@ def _print_call(call: Call) -> None:
     forced = isinstance(call.outcome, Verdict) and call.outcome.forced
     if call.proof:
         print("    asked for the words of the response that state its answer:")
+    if call.request is not None and call.request.scored is not None:
+        tokens = len(call.completion.logprobs)
+        print(f"    scored, {tokens} token{'s' * (tokens != 1)}:")
     if not forced:
         for line in call.completion.text.strip().splitlines():
             print(f"    | {line}")
     if isinstance(call.outcome, Verdict):
-        print(f"    verdict {call.outcome.value}" + (" (forced: the text above states none)" if forced else ""))
+        print(f"    verdict {_shown(call.outcome)}" + (" (forced: the text above states none)" if forced else ""))
+        likely = sorted(call.outcome.probabilities.items(), key=lambda pair: -pair[1])[:5]
+        if likely:
+            print("    probabilities: " + ", ".join(f"{value} {chance:.3f}" for value, chance in likely))
     elif isinstance(call.outcome, NoVerdict):
         print(f"    no verdict: {call.outcome.reason}" + (f" ({call.outcome.detail})" if call.outcome.detail else ""))
+
+
+def _shown(verdict: Verdict) -> str:
+    """The value; of scored texts, what each turn came to."""
+    value = verdict.value
+    if isinstance(value, dict) and value and all(isinstance(v, float) for v in value.values()):
+        return ", ".join(f"{name} {number:.4g}" for name, number in value.items())
+    return str(value)
 
 
 def _print_components(reward: Reward, rubric: Rubric | None) -> None:

@@ -353,7 +353,7 @@ def check_logprobs(plan: Plan, engine: Engine) -> None:
 
 _WHO = {
     Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
-    Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers.",
+    Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
     Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
     Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
     Capability.VISION: "Engines with it: vllm with a model that sees, and openai endpoints with `vision: true`.",
