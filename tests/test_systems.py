@@ -167,7 +167,7 @@ def _help(*command: str) -> str:
 
 def _command(words: list[str]) -> bool:
     """The command is in the help, and so are its subcommand and options; recipes, probes and families are known."""
-    known = re.findall(r"^  (\w+)  ", _help().partition("Commands:")[2], re.MULTILINE)
+    known = re.findall(r"^  ([\w-]+)  ", _help(), re.MULTILINE)
     if words[0] not in known:
         return False
     command, rest = [words[0]], words[1:]
@@ -189,9 +189,9 @@ def _command(words: list[str]) -> bool:
 
 
 def _settings(span: str) -> bool:
-    """Anything else is a piece of a run file."""
+    """Anything else is a run file, down to what its recipe and the steps of its chain need."""
     settings, _ = load_settings(parse_yaml(span, "docs/systems.md").data)
-    return settings.recipe.name in list_recipes()
+    return plan(settings).recipe.spec.name in list_recipes()
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", REWARDS, re.DOTALL))

@@ -22,8 +22,9 @@ from judge.recipe.steps import STEP, Span, StepsSpec, find_steps, locate
 from judge.render.build import Ask
 from judge.reward.assemble import Cell, FoldScores
 from judge.reward.fold import Folded
-from judge.reward.process import fold_steps, merge_thoughts
+from judge.reward.process import fold_steps
 from judge.rubric.model import Criterion
+from judge.shape.process import merge_thoughts
 from judge.types import NoVerdict, Reason, Sample
 from judge.yamlfile import shown
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from judge.reward.process import Span, token_rewards, token_spans
+from judge.recipe.steps import Span
+from judge.reward.process import token_rewards, token_spans
 from judge.types import Reward
 
 Decode = Callable[[Sequence[int]], str]

@@ -76,27 +76,3 @@ def first_error(steps: ArrayLike, threshold: float = 0.5) -> int | None:
         if score < threshold:
             return position
     return NO_ERROR
-
-
-def both_directions(forward: ArrayLike, backward: ArrayLike, *, gate: float = 0.5) -> Floats:
-    """Mix the scores of a judge that read the steps in order with those of one that read them last to first.
-
-    BiPRM (Zhang et al. 2025, "The Bidirectional Process Reward Model", arXiv:2508.01682): later steps show errors in
-    earlier ones. The second version of the paper learns the gate; ours is a constant.
-
-    Args:
-        forward: Shape (steps,).
-        backward: Shape (steps,), in the order that it was read: the last step's score comes first.
-        gate: Share of the forward scores, in [0, 1].
-
-    Returns:
-        Shape (steps,), in the order of the text; NaN where one direction has no verdict.
-
-    Example:
-        >>> both_directions([1.0, 1.0, 0.5], [0.5, 0.0, 1.0])
-        array([1. , 0.5, 0.5])
-    """
-    first, second = unit(forward), unit(backward)
-    if first.shape != second.shape or not 0 <= gate <= 1:
-        raise ValueError(f"{len(first)} steps forward and {len(second)} backward; gate is {gate:g}")
-    return np.asarray(gate * first + (1 - gate) * second[::-1], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where a step is in the text, and which tokens its reward goes to."""
+"""Which tokens a step is, and which of them its reward goes to."""
 
 from __future__ import annotations
 
@@ -9,37 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import Floats, floats
-from judge.recipe.steps import Span, locate
+from judge.recipe.steps import Span
 
 Spread = Literal["last", "all", "even"]
-
-find_spans = locate
-
-
-def split_spans(text: str, separator: str = "\n\n") -> tuple[Span, ...]:
-    """Cut a text into steps; white space around a step, and steps of nothing else, are left out.
-
-    Args:
-        text: The response.
-        separator: Exact text between two steps, not empty.
-
-    Returns:
-        Ranges of characters, in order, that do not overlap.
-
-    Example:
-        >>> split_spans("a = 1\\n\\n\\n\\nb = 2\\n")
-        (Span(start=0, stop=5), Span(start=9, stop=14))
-    """
-    if not separator:
-        raise ValueError("separator must not be empty")
-    spans, start = [], 0
-    for part in text.split(separator):
-        inner = part.strip()
-        if inner:
-            begin = start + len(part) - len(part.lstrip())
-            spans.append(Span(begin, begin + len(inner)))
-        start += len(part) + len(separator)
-    return tuple(spans)
 
 
 def token_spans(spans: Sequence[Span | None], offsets: Sequence[tuple[int, int]]) -> tuple[Span | None, ...]:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.process import Span, consistent, find_spans, split_spans, token_rewards, token_spans
+from judge.recipe.steps import Span
+from judge.reward.process import token_rewards, token_spans
+from judge.shape.process import consistent
 
 NAN = math.nan
 ROWS = st.lists(st.tuples(st.sampled_from([0.0, 1.0, NAN]), st.sampled_from([0.1, 0.3, 0.5, 0.7, NAN])), max_size=10)
@@ -45,22 +47,6 @@ def test_prof_keeps_the_balance(rows: list[tuple[float, float]], keep: int):
     assert right + wrong == kept.sum() == min(keep, len(usable))
     if abs(right - wrong) > 1:  # then the smaller side is exhausted
         assert min(right, wrong) == (usable.count(1.0) if right < wrong else usable.count(0.0))
-
-
-@settings(deadline=None)
-@given(text=st.text(alphabet="ab \n", max_size=40))
-def test_spans_are_the_text(text: str):
-    """Every character that is not white space is in exactly one step, and no step starts or ends with white space."""
-    spans = split_spans(text)
-    assert "".join("".join(text[s.start : s.stop].split()) for s in spans) == "".join(text.split())
-    assert all(a.stop <= b.start for a, b in itertools.pairwise(spans))
-    assert all(text[s.start : s.stop] == text[s.start : s.stop].strip() != "" for s in spans)
-    assert find_spans(text, [text[s.start : s.stop] for s in spans]) == spans
-
-
-def test_a_changed_quote_is_not_guessed():
-    """A step that the judge reworded has no place; those after it still have theirs."""
-    assert find_spans("one two three", ["one", "2", "three"]) == (Span(0, 3), None, Span(8, 13))
 
 
 @settings(deadline=None)

@@ -12,23 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.process import (
-    NO_ERROR,
-    StepFold,
-    both_directions,
-    critique_f1,
-    first_error,
-    fold_steps,
-    information_gain,
-    merge_thoughts,
-    min_form,
-    min_returns,
-    renorm,
-    rollout_value,
-    sequence_chance,
-    thought_rewards,
-)
+from judge.reward.process import NO_ERROR, StepFold, first_error, fold_steps
 from judge.shape import RewardBatch, StepsStep, shape
+from judge.shape.process import merge_thoughts, min_form, renorm, thought_rewards
 from judge.shape.scalar import step_returns
 
 NAN = math.nan
@@ -169,16 +155,6 @@ def test_clip_and_delta_pay_each_step(steps: list[float], refine: str, returns: 
 def test_min_form_with_a_gap():
     """The ungraded step might be the worst one, so no step's share is known."""
     assert np.isnan(min_form([0.9, NAN])).all()
-    assert np.isnan(min_returns([0.9, NAN, 0.5])[:2]).all()
-
-
-@settings(deadline=None)
-@given(steps=STEPS)
-def test_min_returns_never_fall(steps: list[float]):
-    """The value of a step is the worst that is still to come."""
-    values = min_returns(steps)
-    assert (np.diff(values) >= 0).all()
-    assert values[0] == min(steps)
 
 
 @settings(deadline=None)
@@ -190,44 +166,3 @@ def test_renorm_pays_a_step_only_with_its_outcome(steps: list[float], outcome: f
     assert (renorm(steps, 0.0) <= 0).all()
     assert (renorm(steps, 1.0) >= 0).all()
     assert np.isnan(renorm(steps, None)).all()
-
-
-@settings(deadline=None)
-@given(chance=STEPS)
-def test_information_gain_telescopes(chance: list[float]):
-    """Turns earn together what the answer's probability rose, so going in circles earns nothing."""
-    gains = information_gain(chance, outcome=1.0)
-    assert gains[:-1].sum() == pytest.approx(chance[-1] - chance[0])
-    assert gains[-1] == 1.0
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param(sequence_chance([math.log(0.5)] * 3), 0.5, id="length-normalised"),
-        pytest.param(sequence_chance([-math.inf, -1.0]), 0.0, id="forbidden-token"),
-        pytest.param(sequence_chance([]), NAN, id="no-tokens"),
-        pytest.param(sequence_chance([NAN, -1.0]), NAN, id="a-token-is-absent"),
-        pytest.param(rollout_value([1, 1, 1], 1), 1.0, id="all-right"),  # (1 + 2/3 + 1/3 + 1) / 3
-        pytest.param(rollout_value([-1, -1, -1], -1), -1.0, id="all-wrong"),
-        pytest.param(rollout_value([], 1), 1.0, id="the-answer-alone"),
-        pytest.param(rollout_value([], -1), -1.0, id="a-wrong-answer-alone"),
-        pytest.param(rollout_value([1, NAN], 1), NAN, id="a-step-is-absent"),
-        pytest.param(rollout_value([1], None), NAN, id="no-outcome"),
-        pytest.param(critique_f1([[1, 0], [0, 1]]), 1.0, id="same-points"),
-        pytest.param(critique_f1([[0.0]]), 0.0, id="another-point"),
-        pytest.param(critique_f1(np.zeros((0, 2))), 0.0, id="an-empty-critique-covers-nothing"),
-        pytest.param(critique_f1(np.zeros((0, 0))), NAN, id="nothing-to-compare"),
-        pytest.param(critique_f1([[NAN]]), NAN, id="match-absent"),
-    ],
-)
-def test_step_values(value: float, expected: float):
-    """The worked numbers, and what is absent stays absent."""
-    assert value == pytest.approx(expected, nan_ok=True)
-
-
-def test_reading_backwards_is_turned_round():
-    """The backward judge's first score is about the last step."""
-    assert both_directions([1.0, 0.0], [0.0, 1.0]) == pytest.approx([1.0, 0.0])
-    with pytest.raises(ValueError, match="2 steps forward and 1 backward"):
-        both_directions([1.0, 0.0], [0.0])

@@ -9,38 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.reward.process import min_form, mix_verifiable, select_criteria
+from judge.shape.process import min_form, mix_verifiable
 
 TREE = {"facts": "", "sums": "", "carry": "sums", "units": "sums", "metric": "units"}
-
-
-@pytest.mark.parametrize(
-    ("relevance", "expected"),
-    [
-        pytest.param({"sums": 0.9, "carry": 0.8, "units": 0.6, "metric": 0.7}, ("carry", "metric"), id="the-finest"),
-        pytest.param({"sums": 0.9, "carry": 0.1}, ("sums",), id="the-coarse-one-stands-for-itself"),
-        pytest.param({"carry": 0.9, "metric": 1.0}, (), id="nothing-above-is-relevant"),
-        pytest.param({"sums": None, "carry": 0.9}, (), id="an-unknown-is-not-relevant"),
-        pytest.param({"sums": math.nan, "facts": 0.5}, ("facts",), id="nan"),
-        pytest.param({}, (), id="nothing-known"),
-    ],
-)
-def test_criteria_of_a_step(relevance: dict[str, float | None], expected: tuple[str, ...]):
-    """A step about units is not graded on carrying, which would pay it for nothing."""
-    assert select_criteria(TREE, relevance) == expected
-
-
-def test_at_most_so_many():
-    """Ties go by name, so that the same step always has the same criteria."""
-    flat = dict.fromkeys("dcba", "")
-    assert select_criteria(flat, dict.fromkeys("dcba", 1.0), most=2) == ("a", "b")
-
-
-@pytest.mark.parametrize("tree", [{"a": "b", "b": "a"}, {"a": "gone"}, {"a": "a"}])
-def test_a_tree_that_is_none(tree: dict[str, str]):
-    """A wrong tree is named, and does not hang."""
-    with pytest.raises(ValueError, match=r"tree|ancestor"):
-        select_criteria(tree, dict.fromkeys(tree, 1.0))
 
 
 @settings(deadline=None)

@@ -6,25 +6,11 @@ import math
 import random
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from judge.reward.process import (
-    both_directions,
-    critique_f1,
-    first_error,
-    fold_steps,
-    information_gain,
-    merge_thoughts,
-    min_form,
-    min_returns,
-    mix_verifiable,
-    renorm,
-    rollout_value,
-    sequence_chance,
-    thought_rewards,
-)
+from judge.reward.process import first_error, fold_steps
 from judge.shape import RewardBatch, StepsStep, shape
+from judge.shape.process import merge_thoughts, min_form, mix_verifiable, renorm, thought_rewards
 from judge.shape.scalar import step_returns
 
 NAN = math.nan
@@ -101,13 +87,6 @@ def test_min_form(same):
         same(min_form(steps, 0.0), [w / steps.count(min(steps)) for w in worst], steps)
 
 
-def test_min_returns(same):
-    """PURE's value of a state: the minimum of the rewards from there on."""
-    for steps in STEPS:
-        wanted = [NAN if any(map(gap, steps[k:])) else min(steps[k:]) for k in range(len(steps))]
-        same(min_returns(steps), wanted, steps)
-
-
 def refined(steps: list[float], refine: str, eta: float) -> list[float]:
     """Clip and Delta (arXiv:2410.15115; only its abstract could be read again, the rest is from memory): min(s - eta, 0);
     s_k - s_(k+1), where the last but one keeps its own and the last has 0."""
@@ -152,52 +131,6 @@ def test_renorm(same):
             same(renorm(steps, outcome), wanted, steps)
 
 
-def test_information_gain(same):
-    """IGPO (arXiv:2510.14967; GuoqingWang1/IGPO bdceb82, info_gain.py): each turn but the last is paid what the chance of the
-    answer rose, the last one the score of the answer."""
-    for chances in STEPS:
-        gains = [chances[k + 1] - chances[k] for k in range(len(chances) - 1)]
-        same(information_gain(chances, 0.6), [*gains, 0.6], chances)
-        same(information_gain(chances), [*gains, NAN], chances)
-
-
-def test_chance_of_a_text(same):
-    """exp of the mean log-probability: the geometric mean of the tokens' probabilities (IGPO, section 3)."""
-    for chances in STEPS:
-        wanted = math.prod(chances) ** (1 / len(chances)) if chances else NAN
-        with np.errstate(divide="ignore"):
-            same(sequence_chance(np.log(chances)), wanted, chances)
-
-
-def grounded(verdicts: list[float], final: float) -> float:
-    """GroundedPRM (arXiv:2510.14942; JerryPlain/GroundedPRMCode d908314, MCTS/mcts.py, backpropagate): the sum of
-    1/N x v_i x (N - i)/N, and the final answer times 1/N, or times 1 where there is no step before it."""
-    n, value, factor = len(verdicts), 0.0, 1.0
-    if n >= 1:
-        factor = 1 / n
-        for i in range(n):
-            value += factor * verdicts[i] * (n - i) / n
-    return value + factor * final
-
-
-def test_rollout_values(same):
-    draw = random.Random(2)
-    for n in range(7):
-        for _ in range(30):
-            verdicts, final = [draw.choice([1.0, -1.0]) for _ in range(n)], draw.choice([1.0, -1.0])
-            same(rollout_value(verdicts, final), grounded(verdicts, final), (verdicts, final))
-            same(rollout_value(verdicts, None), NAN)
-
-
-def test_both_directions(same):
-    """BiPRM (arXiv:2508.01682; its repository is empty): a mix of two readings of each step, the second one backwards."""
-    for steps in STEPS:
-        back = [(0.3 + s) % 1 for s in steps]
-        for gate in (0.0, 0.5, 0.8, 1.0):
-            wanted = [gate * s + (1 - gate) * back[len(back) - 1 - k] for k, s in enumerate(steps)]
-            same(both_directions(steps, back, gate=gate), wanted, steps)
-
-
 def test_thoughts(same):
     """TP-GRPO (arXiv:2507.23317): neighbours of one verdict are one thought. What a thought is paid is the project's own: right
     beside wrong of the outcome and of the thought, by the pass rate."""
@@ -215,19 +148,6 @@ def test_thoughts(same):
             price = {(True, True): 1.0, (True, False): -0.25, (False, True): 0.75, (False, False): -1.0}
             paid = [NAN if right is None else price[solved, right] for _, _, right in wanted]
             same(thought_rewards(thoughts, solved, 0.25), paid, steps)
-
-
-def test_critiques(same):
-    """F1 over matched points. The project's own measure for RM-NLHF (arXiv:2601.07349), whose text could not be read."""
-    draw = random.Random(3)
-    for rows, columns in [(1, 1), (1, 3), (3, 1), (2, 4), (4, 2)]:
-        for _ in range(40):
-            values = [0.0, 1.0, draw.random(), draw.random(), NAN if draw.random() < 0.3 else 0.5]
-            table = [[draw.choice(values) for _ in range(columns)] for _ in range(rows)]
-            precision = sum(max(row) for row in table) / rows
-            recall = sum(max(row[c] for row in table) for c in range(columns)) / columns
-            wanted = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-            same(critique_f1(table), NAN if any(gap(v) for row in table for v in row) else wanted, table)
 
 
 def test_verified_share(same, compared: Callable[..., None]):
