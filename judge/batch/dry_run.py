@@ -32,6 +32,7 @@ _EXTRA = {
     "unsure": "about criteria that a program was to decide and cannot",
     "priors": "that ask what the judge leans to without a response; completions of one prompt share them",
     "tools": "behind the results of tools",
+    "meta": "that judge the votes",
 }
 CallCount = Callable[[tuple[Message, ...]], int]
 

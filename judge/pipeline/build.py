@@ -25,7 +25,7 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
-from judge.settings import MemberSettings, NoEngineSettings, RewardSettings, RunSettings
+from judge.settings import FilterSettings, MemberSettings, NoEngineSettings, RecipeSettings, RewardSettings, RunSettings
 from judge.settings.calibration import load_calibration
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
@@ -48,6 +48,7 @@ class Plan:
     sampling: tuple[Sampling, ...]  # one a turn
     members: Mapping[str, Plan] = field(default_factory=dict)  # of the panel, besides this one
     second: Plan | None = None  # the judge of second opinions
+    meta: Plan | None = None  # the judge of judgements that chooses which votes count
     profile: ModelProfile = field(default_factory=ModelProfile)
 
     @property
@@ -135,6 +136,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         sampling,
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
+        _meta(settings, votes, base),
         profile,
     )
 
@@ -159,6 +161,24 @@ def _with_calibration(settings: RunSettings, base: Path | None) -> RunSettings:
         return settings
     shape = (*load_calibration(settings.calibration, base).steps, *settings.reward.shape)
     return settings.model_copy(update={"calibration": None, "reward": settings.reward.model_copy(update={"shape": shape})})
+
+
+def _meta(settings: RunSettings, votes: Votes, base: Path | None) -> Plan | None:
+    """The plan of the judge of judgements."""
+    if votes.filter is None:
+        return None
+    none = dict.fromkeys(
+        ("order", "panel", "second_opinion", "group", "rubric", "signal", "readout", "monitor", "baseline_engine"), None
+    )
+    changes = {"recipe": RecipeSettings(name=votes.filter.recipe), "votes": None, "filters": FilterSettings(level="off"), **none}
+    made = plan(settings.model_copy(update={**changes, "reward": _own_fold(settings), **_NO_POLICY}), base)
+    spec = made.recipe.spec
+    if spec.mode != "pointwise" or not spec.asks or spec.steps is not None or spec.needs.sample:
+        raise SettingsError(
+            f"votes.filter: recipe `{spec.name}` must be pointwise, ask a model, and need nothing beside prompt, response and"
+            " documents"
+        )
+    return made
 
 
 def _importable(folder: Path) -> None:
@@ -333,6 +353,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
         on_over_length=plan.settings.on_over_length,
         thinking=plan.settings.thinking,
         fold_fields=settings.reward.fold_fields,
+        meta=build_pipeline(plan.meta, engine, journal) if plan.meta is not None else None,
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from judge.checks.match import agrees
 from judge.checks.programs import COMPARISONS, OVERALL, Check, find_program, prepare
 from judge.conversation import mapped, own_words
@@ -22,6 +24,7 @@ from judge.filters.intake import FilterResult, Intake
 from judge.pipeline.before import cut, kept_share, prepared, row_programs, run_programs
 from judge.pipeline.calls import Asked, Caller
 from judge.pipeline.cells import calls_in_order, cell_of, combine, in_rubric_order, is_positive, unfounded
+from judge.pipeline.judged import graded_vote
 from judge.pipeline.proof import BY_RULE, RULE_FIRST, Prover, equal_by_rule, explained
 from judge.pipeline.steps import (
     NO_STEPS,
@@ -38,6 +41,7 @@ from judge.recipe.model import Order, Votes
 from judge.recipe.steps import STEP
 from judge.render.build import Ask, Case, lacking, llm_criteria
 from judge.reward.assemble import Cell, FoldScores, assemble
+from judge.reward.ensemble.vote import kept_votes
 from judge.reward.fold import decided, own_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import FilterSettings
@@ -83,6 +87,7 @@ class Outlook:
         again: Most calls that ask once more for a verdict that a reply does not state.
         proofs: Most calls that ask for the words of the response behind a positive verdict.
         tools: Most calls behind the result of a tool.
+        meta: Most calls that judge the votes.
         priors: Most calls that ask what the judge leans to without a response; completions of one prompt share them.
     """
 
@@ -93,6 +98,7 @@ class Outlook:
     proofs: int = 0
     priors: int = 0
     tools: int = 0
+    meta: int = 0
 
 
 class Pipeline:
@@ -110,6 +116,7 @@ class Pipeline:
         on_over_length: str = "no_verdict",
         thinking: str = "strip",
         fold_fields: Mapping[str, Any] | None = None,
+        meta: Pipeline | None = None,
     ) -> None:
         self.caller = caller
         self.rubric = rubric
@@ -125,6 +132,7 @@ class Pipeline:
         self._expected = self._spec.reads == "expected"
         self._intake = Intake(filters, self._spec.mode)
         self._prover = Prover(caller)
+        self._meta = meta
         self._steps = self._spec.steps
         self._program = find_program(self._spec.program, caller.recipe.options, self._spec.name) if self._spec.program else None
         self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
@@ -222,8 +230,9 @@ class Pipeline:
         )
         leaning = {(ask.criteria, ask.shift) for ask in spread} if self._expected and self._spec.readout.debias == "prior" else ()
         priors = len(leaning) * len(self._spec.turns)
+        meta = (len(spread) + unsure) * len(self._meta._spec.turns) if self._meta is not None else 0
         tools = (len(spread) + unsure) * sum(turn.rounds for turn in self._spec.turns if turn.tools)
-        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs, priors, tools)
+        return Outlook(tuple(spread), fates, unsure * len(self._spec.turns), again, proofs, priors, tools, meta)
 
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
@@ -318,8 +327,29 @@ class Pipeline:
         answers = await asyncio.gather(*(self.caller.ask_votes(case, column) for column in columns))
         if self._prover.copies:
             answers = [list(await asyncio.gather(*(self._proved(case, ask, a, work) for a in column))) for column in answers]
-        for vote in range(self.votes.n):
-            self._record(case, ask, [column[vote] for column in answers], work)
+        votes = [[column[vote] for column in answers] for vote in range(self.votes.n)]
+        if self._meta is not None and self.votes.filter is not None:
+            votes = await self._trusted(case, ask, votes, work, self._meta, self.votes.filter.keep)
+        for vote in votes:
+            self._record(case, ask, vote, work)
+
+    async def _trusted(
+        self, case: Case, ask: Ask, votes: Sequence[Sequence[Asked]], work: _Work, meta: Pipeline, keep: int
+    ) -> list[list[Asked]]:
+        """The votes that the judge of judgements grades highest; the calls of the others are kept on record."""
+        graded = await asyncio.gather(*(graded_vote(meta, case.sample, vote) for vote in votes))
+        kept = kept_votes([np.nan if grade is None else grade for grade, _ in graded], keep)
+        told = [
+            [replace(one, calls=(*calls, *one.calls)) for one, calls in zip(vote, made, strict=True)]
+            for vote, (_, made) in zip(votes, graded, strict=True)
+        ]
+        recorded = kept or (0,)
+        left = [call for vote, each in enumerate(told) if vote not in recorded for one in each for call in one.calls]
+        for index in ask.order:
+            self._flag(work, index, Flag("votes_filtered", f"{len(kept)} of {len(votes)} votes count", str(index)))
+            work.calls.setdefault(index, []).extend(left)
+        failed = NoVerdict(Reason.LOW_QUORUM, "the judge of judgements gave no verdict on any vote")
+        return [told[vote] for vote in kept] or [[replace(one, outcome=failed) for one in told[0]]]
 
     async def _ask_until_decided(self, case: Case, ask: Ask, work: _Work) -> None:
         seen: list[float | None] = []

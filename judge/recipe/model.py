@@ -105,6 +105,20 @@ class Turn(Frozen):
         return tuple(t for t in (self.system, self.user, self.prefill, self.score) if t)
 
 
+class VoteFilter(Frozen):
+    """A judge of judgements that chooses which votes count (DeepSeek-GRM's meta reward model, arXiv:2504.02495).
+
+    Attributes:
+        recipe: A pointwise recipe: the judgement is its response, what was judged stands in its documents. Same engine.
+        keep: The votes it grades highest, so many (more where the last of them tie); one without a grade is never kept.
+    """
+
+    bad_value = BadRecipe
+
+    recipe: str = "meta-judge"
+    keep: int = Field(ge=1)
+
+
 class Votes(Frozen):
     """How many times each question is asked, and how the answers become one. `votes: 5` is short for `votes: {n: 5}`.
 
@@ -112,6 +126,7 @@ class Votes(Frozen):
         n: Votes a question.
         fold: `mean`, `median` or `majority` (most common score; a tie between scores gives no verdict).
         quorum: Least share of valid votes, in (0, 1]; below it there is no verdict.
+        filter: Which votes count, by a judge of judgements. None: all.
         stop_when_decided: Ask one by one, and stop when the rest cannot change a majority (makes `fold: majority` the default).
     """
 
@@ -119,6 +134,7 @@ class Votes(Frozen):
     fold: Literal["mean", "median", "majority"] = "mean"
     quorum: float = Field(default=0.5, gt=0, le=1)
     stop_when_decided: bool = False
+    filter: VoteFilter | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -133,6 +149,10 @@ class Votes(Frozen):
     def _sound(self) -> Self:
         if self.stop_when_decided and self.fold != "majority":
             raise ValueError(f"`stop_when_decided` goes with `fold: majority`: a {self.fold} is never decided early")
+        if self.filter is not None and self.filter.keep >= self.n:
+            raise ValueError(f"`filter.keep` must be below `n`: of {self.n} votes {self.filter.keep} are all")
+        if self.filter is not None and self.stop_when_decided:
+            raise ValueError("`filter` compares all votes, and `stop_when_decided` does not ask all; leave one of them out")
         return self
 
 

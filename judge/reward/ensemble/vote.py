@@ -32,9 +32,27 @@ def guided_vote(scores: ArrayLike, meta: ArrayLike, keep: int) -> Floats:
         array([0.7, 0.3])
     """
     table, trust = floats(scores, 2, "scores"), floats(meta, 1, "meta")
-    if len(table) != len(trust) or keep < 1:
-        raise ValueError(f"{len(trust)} meta scores for {len(table)} votes; keep is {keep}")
+    if len(table) != len(trust):
+        raise ValueError(f"{len(trust)} meta scores for {len(table)} votes")
+    kept = kept_votes(trust, keep)
+    return mean_of(table[list(kept)], 0) if kept else np.full(table.shape[1], np.nan)
+
+
+def kept_votes(meta: ArrayLike, keep: int) -> tuple[int, ...]:
+    """The votes that a meta-judge grades highest, in order; ties at the border are all kept.
+
+    Args:
+        meta: Shape (votes,); NaN for a vote without a grade, which is never kept.
+        keep: At least 1.
+
+    Example:
+        >>> kept_votes([0.9, 0.1, np.nan, 0.9, 0.5], 1)
+        (0, 3)
+    """
+    trust = floats(meta, 1, "meta")
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; at least 1 vote is kept")
     known = np.sort(trust[~np.isnan(trust)])[::-1]
     if not known.size:
-        return np.full(table.shape[1], np.nan)
-    return mean_of(table[trust >= known[min(keep, known.size) - 1]], 0)
+        return ()
+    return tuple(int(i) for i in np.flatnonzero(trust >= known[min(keep, known.size) - 1]))
