@@ -10,6 +10,10 @@ from judge.errors import JudgeError
 FILTER = {"n": 3, "filter": {"keep": 1}}
 
 
+def judges_votes(request) -> bool:
+    return any("BEGIN JUDGEMENT" in m.text for m in request.messages)
+
+
 def reply(request):
     """Three votes with three grades, and a judge of judgements that trusts whoever counted."""
     text = request.messages[-1].text
@@ -31,22 +35,20 @@ def test_only_the_votes_that_are_trusted_count():
     assert reward.raw_reward == 1.0
     assert [f.detail for f in reward.flags if f.name == "votes_filtered"] == ["1 of 3 votes count"]
     asked = [r for r in engine.requests if "BEGIN JUDGEMENT" in r.messages[-1].text]
-    assert len(asked) == 3
+    assert len(asked) == 2  # two votes said the same, and are judged once
     assert all("It is 4." in r.messages[-1].text for r in asked)  # what was judged stands in the documents
     assert len(reward.calls) == 6
 
 
 def test_ties_are_all_kept():
     """Two equally good votes are two votes, whichever came first."""
-    engine = ScriptedEngine(
-        lambda r: "VERDICT: 7" if "JUDGEMENT" in r.messages[-1].text else f"VERDICT: {1 + 2 * r.sampling.seed}"
-    )
+    engine = ScriptedEngine(lambda r: "VERDICT: 7" if judges_votes(r) else f"VERDICT: {1 + 2 * r.sampling.seed}")
     assert judged(engine).raw_reward == 0.5
 
 
 def test_without_any_grade_there_is_no_reward():
     """A judge of judgements that says nothing has not approved of anything."""
-    engine = ScriptedEngine(lambda r: "Hm." if "JUDGEMENT" in r.messages[-1].text else "VERDICT: 5")
+    engine = ScriptedEngine(lambda r: "Hm." if judges_votes(r) else "VERDICT: 5")
     reward = judged(engine)
     assert (reward.raw_reward, str(reward.failure.reason)) == (None, "low_quorum")
 
