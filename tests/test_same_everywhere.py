@@ -76,6 +76,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "own rubric": {**PLAIN, "rubric": {"criteria": [{"id": "own", "text": "It names Paris."}]}},
     "thinking": {"prompt": "Capital of France?", "response": "<think>Rome? No.</think>It is Paris."},
     "probabilities": PLAIN,
+    "steps": {**PLAIN, "response": "France has one capital.\n\nIt is Paris."},
+    "program": {
+        "prompt": "Add 2 and 2.",
+        "response": '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</tool_call>',
+        "reference": '[{"name": "add", "arguments": {"a": 2, "b": 2}}]',
+    },
     "image": {
         "prompt": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "Which city?"}]}], "response": "It is Paris.",
     },
@@ -90,10 +96,11 @@ def recipe_of(kind: str) -> str:
     """The run file's text: a reference needs a recipe that shows it, probabilities one that reads them."""
     if kind == "probabilities":
         return TEXT.replace("recipe: checklist", "recipe: zyn\nreadout: {debias: prior}")
-    if kind != "list reference":
+    if kind not in ("list reference", "steps", "program"):
         return TEXT
     lines = [line for line in TEXT.splitlines() if not line.startswith(("recipe:", "rubric:"))]
-    return "\n".join(["recipe: {name: verifier, options: {include_question: true}}", *lines, ""])
+    named = {"steps": "first-error", "program": "tool-rm"}.get(kind, "{name: verifier, options: {include_question: true}}")
+    return "\n".join([f"recipe: {named}", *lines, ""])
 
 
 def columns_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -333,6 +340,8 @@ def verdict(body: Mapping[str, Any]) -> Canned:
         chances = {"Yes": 0.5, "No": 0.5} if "N/A" in text else {"Yes": 0.3, "No": 0.6, "Well": 0.1}
         top = [{"token": token, "logprob": math.log(p)} for token, p in chances.items()]
         return Canned("No", "length", choice={"logprobs": {"content": [{**top[1], "top_logprobs": top}]}})
+    if "first wrong step" in text:
+        return Canned(r"It does not follow. \boxed{2}")
     if "CORRECT" in text:
         return Canned("It is.\nVERDICT: CORRECT")
     return Canned("It is.\nVERDICT: " + ("UNMET" if "is brief" in text else "MET"))
@@ -351,7 +360,7 @@ def test_every_entry_asks_and_pays_the_same(kind, endpoint, tmp_path, monkeypatc
     reward, raw = python(str(path), row, tmp_path)
     assert reward is not None
     expected = asked(endpoint)
-    assert expected
+    assert bool(expected) == (kind != "program")  # which asks nobody
     differs: dict[str, Any] = {}
     for name, entry in ENTRIES.items():
         if (name, kind) in CANNOT:
