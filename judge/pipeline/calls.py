@@ -295,7 +295,8 @@ class Caller:
             completion, cached = await self._complete(key, asked, remember=remember or turn.scope == "prompt")
             return key, completion, cached
 
-        return await self._tools.loop(request, begun, turn, case.sample, partial(self.builder.quoted, case), send)
+        sample = case.sample if turn.scope == "response" else replace(case.sample, responses=())
+        return await self._tools.loop(request, begun, turn, sample, partial(self.builder.quoted, case), send)
 
     def _round(self, entry: Round, turn: Turn, ask: Ask, outcome: Outcome | None) -> Call:
         call = self._call(entry.key, entry.request, entry.completion, outcome, turn, ask, entry.cached)

@@ -327,6 +327,7 @@ class RecipeSpec(Frozen):
             return self
         if self.turns[0].conversation in ("continue", "extend"):
             raise ValueError("the first turn has nothing to continue")
+        self._every_turn_asks()
         if self.turns[-1].scope == "prompt":
             raise ValueError("the last turn states the verdict, so it must see the response")
         self._passages()
@@ -402,6 +403,15 @@ class RecipeSpec(Frozen):
                 raise ValueError(f"`passages` are for verdicts that the judge writes, not for the signal `{self.signal}`")
             if turn.passages.of == "response" and self.mode in ("pairwise", "listwise"):
                 raise ValueError(f"`passages.of: response` needs one response; a {self.mode} recipe shows several")
+
+    def _every_turn_asks(self) -> None:
+        rated = self.turns[-1].name if self.signal == "scalar" else None
+        for turn in self.turns:
+            asks = turn.user or turn.prefill or turn.score or turn.name == rated
+            if turn.conversation == "sample" and not asks:
+                raise ValueError(
+                    f"turn `{turn.name}` stands on the sample's conversation and asks nothing; add `user` or `prefill`"
+                )
 
     def _program_or_turns(self) -> None:
         """Refuse turns beside a program, a recipe without either, and steps that are asked about in a way that cannot be."""

@@ -25,7 +25,7 @@ from judge.reference import is_missing, reference_text
 from judge.render.draw import drawn
 from judge.render.environment import Templates
 from judge.render.quoting import Bare, Untrusted, boundary, defused, image_line
-from judge.render.verdicts import verdict_breaker
+from judge.render.verdicts import Break, verdict_breaker
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
@@ -96,6 +96,8 @@ class Builder:
         self._control_tokens = control_tokens
         self._kind = Bare if recipe.spec.exact else Untrusted
         self._break = verdict_breaker(recipe.spec.verdict if recipe.spec.parsed and not recipe.spec.exact else None)
+        if any(turn.tools and turn.tool_form == "action" for turn in recipe.spec.turns):
+            self._break = without_actions(self._break)
         self._own = tuple(recipe.spec.verdict.own_labels) if recipe.spec.mode == "checklist" else ()  # instead of the criteria's
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}
@@ -362,6 +364,14 @@ class Builder:
             material=case.material,
             readout=self.recipe.spec.readout if self.recipe.spec.reads == "expected" else None,
         )
+
+
+_ACTION = re.compile(r"^([ \t*]{0,4}Action)(?=[ \t*]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+
+
+def without_actions(breaker: Break) -> Break:
+    """A breaker that breaks up calls of tools as well: a judge that quotes a planted call has not made it."""
+    return lambda text: _ACTION.sub(r"\1_", breaker(text))
 
 
 def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:

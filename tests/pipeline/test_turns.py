@@ -110,6 +110,7 @@ def test_an_engine_that_cannot_continue_is_refused(tmp_path, spec):
         pytest.param("{name: a, conversation: extend, prefill: ask.j2}", "nothing to continue", id="first-extends"),
         pytest.param("{name: b, user: ask.j2}, {name: a, conversation: extend, user: ask.j2}", "no `user` message", id="user"),
         pytest.param("{name: a}", "needs `user`", id="no-message"),
+        pytest.param("{name: a, conversation: sample}", "asks nothing", id="nothing-asked"),
         pytest.param("{name: a, user: ask.j2, prefill: gone.j2}", "no template `gone.j2`", id="no-such-template"),
     ],
 )
