@@ -17,6 +17,7 @@ from typing import Any
 
 from judge.checks.execution import code_tests, sql_execution
 from judge.checks.final import matches, repeats_question, states
+from judge.checks.protocols import protocol_score
 from judge.checks.toolcalls import calls_match, toolrl
 from judge.errors import RecipeError, RubricError, did_you_mean
 from judge.imported import imported
@@ -116,6 +117,7 @@ CHECKS: dict[str, Program] = {
     "valid_json": Program(valid_json),
     "toolrl": Program(toolrl, {"think": bool}, frozenset({"think"})),
     "calls_match": Program(calls_match, {"exact": bool}, frozenset({"exact"})),
+    "protocol_score": Program(protocol_score),
     "code_tests": Program(code_tests, {"all": bool, "seconds": float}, frozenset({"all", "seconds"})),
     "sql_execution": Program(sql_execution, {"seconds": float}, frozenset({"seconds"})),
 }
