@@ -52,7 +52,7 @@ def list_(
             ", ".join((*each["needs"], *(c for c in each["capabilities"] if c not in _BY_SIGNAL))) or "-",
             each["signal"],
             each["calls"],
-            each["source"]["paper"].removeprefix("arXiv:") or "-",
+            _paper(each["source"]["paper"]),
             str(len(each["serves"])) if each["serves"] else "-",
         )
         for each in found
@@ -65,6 +65,18 @@ def list_(
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
         for more in needs[1:]:
             print(" " * (widths[0] + widths[1] + 4) + more)
+
+
+def _paper(source: str) -> str:
+    """A paper's number, or the host of a page, as it fits into a table.
+
+    Example:
+        >>> _paper("arXiv:2306.05685"), _paper("https://huggingface.co/org/model"), _paper("")
+        ('2306.05685', 'huggingface.co', '-')
+    """
+    if source.startswith("http"):
+        return source.split("/")[2]
+    return source.removeprefix("arXiv:") or "-"
 
 
 def _described(spec: RecipeSpec) -> dict[str, Any]:
