@@ -76,6 +76,17 @@ def test_the_count_at_the_top():
     assert tuple(map(int, by_reach.groups())) == tuple(sum(row[0] == reach for row in ROWS.values()) for reach in REACHES)
 
 
+def test_what_does_not_work_is_named_first():
+    """Whoever reads only the top of the page knows what is missing."""
+    lacking = [
+        n for n, (reach, where, differs, _) in ROWS.items() if where.startswith(LATER) or LATER in differs or reach == "Python"
+    ]
+    told = re.search(r"\*Not working\*, .*?(?=\n- )", SYSTEMS, re.DOTALL)
+    assert told is not None
+    named = re.findall(r"\*\*(.+?)\*\*", told.group())
+    assert sorted(re.split(r" \(| / ", name)[0] for name in lacking) == sorted(named)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_reach_is_one_of_four_words_and_is_shown(name):
     """A row that says `run file` names a setting or recipe that exists, one that says `command` a command."""
