@@ -185,11 +185,13 @@ def sample(question: SeedQuestion, responses: tuple[str, ...]) -> Sample:
 
 
 def messages_of(pipeline: Pipeline, of: Sample) -> list[Message]:
-    """The messages of the first call that shows the response, as a judge gets them, whatever the filters say."""
+    """The messages of the first call that shows the response, as a judge gets them, filters or not; none of a program."""
     rubric = of.rubric or pipeline.rubric
     builder = pipeline.caller.builder
     case = builder.case(of, rubric, pipeline.principle)
     turns = [t for t in builder.recipe.spec.turns if t.scope == "response"]
+    if not turns:
+        return []
     outputs = {t.name: "(an earlier turn)" for t in builder.recipe.spec.turns if t is not turns[0]}
     return builder.messages(case, turns[0], first_ask(pipeline, of), outputs)
 

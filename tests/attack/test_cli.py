@@ -120,3 +120,14 @@ def test_attack_text_cannot_paint_the_terminal(judge, config, endpoint, tmp_path
     assert "\u202e" not in done.out
     assert "[red]" in done.out
     assert "<b>[red]" not in (tmp_path / "p.html").read_text()
+
+
+def test_a_program_can_be_attacked(judge, tmp_path):
+    """A reward without a judge has its own gaps: what is like the reference is paid, whatever it says."""
+    path = tmp_path / "likeness.yaml"
+    path.write_text("recipe: {name: semantic, options: {encoder: hashing}}\nengine: {kind: none}\n")
+    done = judge("attack", str(path), *SMALL, "--families", "fake-verdict,delimiter", "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["cost"]["judge_calls"] == 0
+    assert report["modes"][0]["filters"]["off"]["families"]
