@@ -36,10 +36,11 @@ _NEEDED_WHOLE = ("numpy", "sympy")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def _limit(kind: int, most: int) -> None:
+def _limit(kind: int, most: int, spare: int = 0) -> None:
+    """Limit something; with `spare` the system warns first (of processor time: with a signal that says why the process ended)."""
     hard = resource.getrlimit(kind)[1]
-    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (value, value))
+    value = most + spare if hard == resource.RLIM_INFINITY else min(most + spare, hard)
+    resource.setrlimit(kind, (min(most, value), value))
 
 
 def _no_network() -> None:
@@ -101,7 +102,7 @@ def main() -> int:
     os.chdir(job["folder"])
     _no_network()
     _limit(resource.RLIMIT_AS, job["memory"])
-    _limit(resource.RLIMIT_CPU, int(job["seconds"]) + 1)
+    _limit(resource.RLIMIT_CPU, int(job["seconds"]) + 1, spare=1)
     _limit(resource.RLIMIT_FSIZE, 1 << 24)
     _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_NOFILE, 64)
