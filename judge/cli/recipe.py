@@ -68,14 +68,16 @@ def list_(
 
 
 def _paper(source: str) -> str:
-    """A paper's number, or the host of a page, as it fits into a table.
+    """A paper's number, or what kind of page, as it fits into a table.
 
     Example:
         >>> _paper("arXiv:2306.05685"), _paper("https://huggingface.co/org/model"), _paper("")
-        ('2306.05685', 'huggingface.co', '-')
+        ('2306.05685', 'model card', '-')
     """
+    if source.startswith("https://huggingface.co/"):
+        return "model card"
     if source.startswith("http"):
-        return source.split("/")[2]
+        return "web page"
     return source.removeprefix("arXiv:") or "-"
 
 
