@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from judge.shipped import install_command
 from judge.types import Sampling
 
 _HEADS = ("ForSequenceClassification", "ForRewardModel", "RewardModel")  # ends of the architecture's name
+
+_LOADING = threading.Lock()  # transformers builds a model on a device that stands for nothing, set for the whole process
 
 
 def load_model(
@@ -51,10 +54,11 @@ def load_model(
         if rates and config.num_labels != 1:
             raise EngineError(f"{name}: its head gives {config.num_labels} numbers, and a reward model's gives one")
         kind = AutoModelForSequenceClassification if rates else AutoModelForCausalLM
-        lm = kind.from_pretrained(path, dtype=wanted, revision=revision, trust_remote_code=trust_remote_code)
-        if adapter is not None:
-            lm = _adapted(lm, adapter)
-        lm = lm.to(place).eval()
+        with _LOADING:
+            lm = kind.from_pretrained(path, dtype=wanted, revision=revision, trust_remote_code=trust_remote_code)
+            if adapter is not None:
+                lm = _adapted(lm, adapter)
+            lm = lm.to(place).eval()
     except (OSError, ValueError, RuntimeError, AttributeError, ImportError, AssertionError, KeyError, TypeError) as why:
         raise EngineError(f"transformers cannot load {name}: {first_line(why)}") from why
     return lm, "rate" if rates else "text"
