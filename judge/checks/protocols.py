@@ -17,7 +17,7 @@ from judge.types import NoVerdict, Reason, Sample
 MOST_STEPS = 256
 _KEYED = re.compile(r"<key>(.*?)</key>", re.DOTALL | re.IGNORECASE)
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n```", re.DOTALL)
-_WORD = re.compile(r"\w+(?:[.,]\d+)*", re.UNICODE)
+_WORD = re.compile(r"\w++(?:[.,]\d++)*+", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)

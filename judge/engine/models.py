@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ from judge.errors import EngineError, did_you_mean
 from judge.shipped import install_command
 
 Progress = Callable[[str], None]
+LOADING = threading.Lock()
+"""Held while a model is built: vLLM and transformers set torch's default device and type for the whole process."""
 
 
 @dataclass(frozen=True, slots=True)

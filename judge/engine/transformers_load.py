@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
 from dataclasses import replace
 from typing import Any, Literal
 
 from judge.engine.chat_template import first_line
 from judge.engine.lora import LoraAdapter
+from judge.engine.models import LOADING
 from judge.errors import EngineError
 from judge.shipped import install_command
 from judge.types import Sampling
 
 _HEADS = ("ForSequenceClassification", "ForRewardModel", "RewardModel")  # ends of the architecture's name
-
-_LOADING = threading.Lock()  # transformers builds a model on a device that stands for nothing, set for the whole process
 
 
 def load_model(
@@ -54,7 +52,7 @@ def load_model(
         if rates and config.num_labels != 1:
             raise EngineError(f"{name}: its head gives {config.num_labels} numbers, and a reward model's gives one")
         kind = AutoModelForSequenceClassification if rates else AutoModelForCausalLM
-        with _LOADING:
+        with LOADING:
             lm = kind.from_pretrained(path, dtype=wanted, revision=revision, trust_remote_code=trust_remote_code)
             if adapter is not None:
                 lm = _adapted(lm, adapter)

@@ -18,7 +18,7 @@ from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
 from judge.engine.lora import LoraAdapter, find_adapter
-from judge.engine.models import fingerprint, resolve_model
+from judge.engine.models import LOADING, fingerprint, resolve_model
 from judge.engine.protocol import NO_HEAD, NO_WORDS
 from judge.engine.vllm_convert import completion_of, pictures, request_errors, sampling_params
 from judge.engine.vllm_start import QUIET, engine_arguments, innermost, preflight, starting
@@ -160,7 +160,7 @@ class VllmEngine:
         arguments = self._arguments(path, AsyncEngineArgs, on_cpu=current_platform.is_cpu(), adapter=adapter)
         try:
             cores = len(os.sched_getaffinity(0)) if current_platform.is_cpu() else 0
-            with starting(cores, eager=bool(arguments.get("enforce_eager"))):
+            with LOADING, starting(cores, eager=bool(arguments.get("enforce_eager"))):
                 llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except (OSError, RuntimeError, ValueError, TypeError, AssertionError, ImportError) as why:
             raise EngineError(f"vLLM cannot load {self.model}: {innermost(why)}") from why
