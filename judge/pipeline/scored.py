@@ -29,6 +29,8 @@ from judge.types import Call, Completion, Message, NoVerdict, Outcome, Reason, R
 
 UNDRAWN = Sampling(max_tokens=0)  # nothing is generated
 
+ROUNDING = 1e-3  # how far above 0 a log-probability may be by rounding
+
 
 class Measuring(Protocol):
     """What sends requests for one recipe."""
@@ -122,7 +124,10 @@ async def _one(asker: Measuring, case: Case, ask: Ask) -> Measured:
 def unmeasured(completion: Completion, request: Request) -> NoVerdict | None:
     """Why a scored text or a rated conversation came to no number; None when it did."""
     if request.scored is not None and completion.finish_reason == "stop":
-        return None if completion.logprobs else NoVerdict(Reason.EMPTY, "the text to score has no tokens")
+        logs = [token.top[""] for token in completion.logprobs]
+        if any(log > ROUNDING for log in logs):
+            return NoVerdict(Reason.ENGINE_ERROR, f"the engine gives a log-probability of {max(logs):g}, and none is above 0")
+        return None if logs else NoVerdict(Reason.EMPTY, "the text to score has no tokens")
     return failure(completion)
 
 
@@ -141,8 +146,8 @@ def _likelihood(values: Mapping[str, float], spec: LikelihoodSpec) -> Outcome:
 
 
 def _scalar(number: float, spec: ScalarSpec) -> Outcome:
-    if math.isnan(number):
-        return NoVerdict(Reason.UNCLEAR, "the reward model gives no number")
+    if not math.isfinite(number):
+        return NoVerdict(Reason.UNCLEAR, f"the reward model gives {number:g}, which is no finite number")
     score = squashed(number * spec.scale + spec.offset, spec.squash)
     if not 0 <= score <= 1:
         return NoVerdict(Reason.OFF_SCALE, f"the reward model gives {number:g}, which comes to {score:g}; set `scalar.squash`")

@@ -104,7 +104,9 @@ async def run_program(name: str, check: Check, sample: Sample, index: int, optio
         if inspect.iscoroutinefunction(check):
             given = await check(sample, index, options)
         else:
-            given = await asyncio.to_thread(check, sample, index, options)
+            given = await asyncio.to_thread(_called, check, sample, index, options)
+            if inspect.isawaitable(given):  # an async function behind a wrapper
+                given = await given
     except JudgeError:
         raise
     except Exception as why:  # noqa: BLE001  # a user's program may raise anything, and one response must not stop the run
@@ -121,6 +123,16 @@ async def run_program(name: str, check: Check, sample: Sample, index: int, optio
         return {part: [Cell(None, failed) if score is None else Cell(float(score))] for part, score in given.items()}
     counted = total(given)
     return {OVERALL: [Cell(None, counted) if isinstance(counted, NoVerdict) else Cell(counted)]}
+
+
+def _called(check: Check, sample: Sample, index: int, options: Mapping[str, Any]) -> Any:
+    """What the program gives. `StopIteration` cannot leave a thread: the one that awaits it would wait for ever."""
+    try:
+        return check(sample, index, options)
+    except StopIteration as why:
+        raise RuntimeError("StopIteration: `next(...)` found nothing; give it a default") from why
+    except SystemExit as why:
+        raise RuntimeError(f"it called sys.exit({why.code!r})") from why
 
 
 def program_fold(names: Sequence[str]) -> FoldScores:

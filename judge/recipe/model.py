@@ -6,6 +6,7 @@ for a verdict grammar that does not exist yet.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -248,6 +249,8 @@ _ABOUT_CALLS = (
     "likelihood", "scalar",
 )  # fmt: skip
 
+_COMPARES = ("choice", "graded_choice", "scores", "ranking")  # kinds of verdict that are about several responses
+
 
 class RecipeSpec(Frozen):
     """The contents of `recipe.yaml`.
@@ -320,6 +323,20 @@ class RecipeSpec(Frozen):
             raise ValueError("`draw` is for recipes of one grade or choice; a checklist asks about every criterion")
         return self
 
+    def _fits_mode(self) -> None:
+        """A verdict that compares needs several responses, and several responses need one that compares."""
+        if self.steps is not None:
+            return
+        kind, several = self.verdict.kind, self.mode in ("pairwise", "listwise")
+        if several and kind not in _COMPARES:
+            names = ", ".join(k for k in _COMPARES if self.mode == "pairwise" or k != "graded_choice")
+            raise ValueError(f"a {self.mode} recipe shows several responses, so its verdict is {names}; not {kind}")
+        if not several and kind in (*_COMPARES, "first_error"):
+            needs = "`steps`" if kind == "first_error" else "several responses (mode pairwise or listwise)"
+            raise ValueError(f"a {kind} verdict needs {needs}; a {self.mode} recipe sees one response")
+        if several and kind != "graded_choice" and not {"{i}", "{L}"} & set(re.findall(r"\{[iL]\}", self.verdict.names)):
+            raise ValueError("`verdict.names` must hold {i} or {L}, or all responses have one name")
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
         self._program_or_turns()
@@ -342,6 +359,7 @@ class RecipeSpec(Frozen):
         by_step = self.steps is not None and self.steps.ask == "together" and self.verdict.kind == "criteria"
         if (self.verdict.kind == "criteria" or self.verdict.labels == "criterion") and self.mode != "checklist" and not by_step:
             raise ValueError("verdicts per criterion are for checklist recipes")
+        self._fits_mode()
         if self.verdict.copied is not None and self.mode in ("pairwise", "listwise"):
             raise ValueError(f"`copied` holds the words of one response; a {self.mode} recipe shows several")
         copies = self.verdict.copied.turn if self.verdict.copied is not None else None

@@ -76,6 +76,8 @@ def _quoting(control_tokens: frozenset[str]) -> Callable[..., Quoted]:
     def quote(context: limits.Spending, value: Any, title: str = "TEXT") -> Quoted:
         if not isinstance(value, Untrusted):
             raise TypeError(f"`quote` is for the sample's texts, not for {type(value).__name__}")
+        if not isinstance(title, str):
+            raise TypeError(f'the title of `quote` must be text, as in quote("RESPONSE"); got {title!r}')
         quoted = value.quote(safe(title))
         context.grant(value, len(quoted))
         return quoted
