@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import encodings.utf_8_sig  # noqa: F401  # looked up by name later, when the process may be out of files
 import json
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError, Problem
@@ -109,3 +111,21 @@ def _check(reader: _Reader, data: Any, *, halves: bool) -> None:
             waiting += [(child, depth + 1) for child in (value.values() if isinstance(value, dict) else value)]
             if isinstance(value, dict) and not halves:
                 waiting += [(key, depth + 1) for key in value if not key.isascii()]
+
+
+def appended_records(path: Path, needed: Collection[str]) -> list[dict[str, Any]]:
+    """The mappings of a file that a program appends to, one a line; none where there is no file.
+
+    Lines that are torn (the program was killed) and those that lack a needed key are left out.
+    """
+    if not path.is_file():
+        return []
+    out = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.keys() >= set(needed):
+            out.append(record)
+    return out

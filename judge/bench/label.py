@@ -23,12 +23,14 @@ from threading import Lock
 from typing import Any, Literal
 
 from judge.errors import InputError, OutputError, Problem
+from judge.jsonfile import appended_records
 from judge.report.findings import RunTables
 
 LabelMode = Literal["yes_no", "scale", "pairs", "criteria"]
 FILE = "labels.jsonl"
 MOST_BODY = 65_536  # bytes of one answer
 PAIR_LABELS = ("A", "B", "tie")
+_KEYS = ("key", "row", "label", "by", "criterion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class LabelFile:
     def given(self) -> dict[str, Any]:
         """Key of a task -> this person's label; taken back ones are left out."""
         out: dict[str, Any] = {}
-        for record in _records(self._path):
+        for record in appended_records(self._path, _KEYS):
             if record["by"] == self._person:
                 out[record["key"]] = record["label"]
         return {key: label for key, label in out.items() if label is not None}
@@ -142,21 +144,6 @@ class LabelFile:
             raise OutputError(f"{self._path}: cannot be written: {why.strerror or why}; labels given before are kept") from None
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The lines of a label file; a torn one is left out."""
-    if not path.is_file():
-        return []
-    out = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and {"key", "row", "label", "by", "criterion"} <= record.keys():
-            out.append(record)
-    return out
-
-
 def read_labels(folder: Path, responses: Mapping[int, int]) -> dict[int, Any]:
     """Row -> its label as a column of the data would hold it: see `judge.bench.labelled`.
 
@@ -168,7 +155,7 @@ def read_labels(folder: Path, responses: Mapping[int, int]) -> dict[int, Any]:
         response; a list with one a response for others; with criteria a mapping of such.
     """
     latest: dict[tuple[int, int | None, str, str], Any] = {}
-    for r in _records(folder / FILE):
+    for r in appended_records(folder / FILE, _KEYS):
         latest[r["row"], r.get("response"), r["criterion"], r["by"]] = r["label"]
     people: dict[tuple[int, int | None, str], list[Any]] = {}
     for (row, response, criterion, _), label in latest.items():

@@ -97,7 +97,10 @@ def cell_of(raw: Any, question: Question) -> tuple[Any, float] | Bad:
     """What a raw value states about one response, and its score: a label where the grammar has labels, else a number."""
     if question.labels:
         stated = label_of(raw, question)
-        return stated if isinstance(stated, Bad) else (stated, question.labels[stated] or 0.0)  # none of them is null
+        if isinstance(stated, Bad):
+            return stated
+        score = question.labels[stated]
+        return Bad(Reason.ABSTAINED, f"the judge says {stated}") if score is None else (stated, score)
     number = number_of(raw, question)
     return number if isinstance(number, Bad) else (tidy(number), scaled(number, question))
 

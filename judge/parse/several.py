@@ -36,7 +36,7 @@ def by_response(found: list[Statement], weighed: Weigh, question: Question, untr
         if isinstance(chosen, NoVerdict):
             return NoVerdict(chosen.reason, f"{name}: {chosen.detail}")
         if chosen is not None:
-            cells[name] = (chosen.usable.value, chosen.usable.scores[0][0] or 0.0)
+            cells[name] = (chosen.usable.value, _known(chosen.usable.scores[0][0]))
     if not cells:
         return NoVerdict(Reason.MISSING, "no response has a verdict")
     missing = [name for name in question.names if name not in cells]
@@ -117,9 +117,15 @@ def _whole(parts: list[Statement], weighed: Weigh, question: Question) -> ReadSt
     return ReadStatement(whole, stated, any(r.fenced for r in read), any(r.quoted for r in read), "", taken_back)
 
 
+def _known(score: float | None) -> float:
+    """The score of one response of kind `scores`, which `cell_of` never leaves open: a null label is no statement there."""
+    assert score is not None  # noqa: S101  # see above
+    return score
+
+
 def _row(cells: list[tuple[Any, float | None]], question: Question) -> StatedValue:
     if question.spec.kind == "scores":
-        return scores_of([(stated, score or 0.0) for stated, score in cells], question)
+        return scores_of([(stated, _known(score)) for stated, score in cells], question)
     stated = {criterion: cell[0] for criterion, cell in zip(question.criteria, cells, strict=True)}
     return StatedValue(stated, (tuple(score for _, score in cells),))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import judge as package
+from judge.jsonfile import appended_records
 from judge.report import plots
 from judge.report.findings import RunFinding, findings_list, folder_names
 from judge.report.html import Html, asset, figure_row, heading, page, table
@@ -16,18 +16,7 @@ from judge.report.text import percent
 
 def steps(folder: Path) -> list[dict[str, Any]]:
     """What a training run recorded, one mapping a step; a torn last line is left out."""
-    path = folder / "steps.jsonl"
-    if not path.is_file():
-        return []
-    out = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and "step" in record:
-            out.append(record)
-    return out
+    return appended_records(folder / "steps.jsonl", ("step",))
 
 
 def steps_page(folders: Sequence[Path]) -> str:
