@@ -110,7 +110,7 @@ install_cpu() {
 }
 
 install_gpu() {
-  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" --constraint requirements/core.lock -e '.[dev,vllm,trl,report]'
+  must "vLLM for NVIDIA GPUs (several GB)" "${pip[@]}" --constraint requirements/core.lock -e '.[dev,vllm,trl,report,ray,docs]'
 }
 
 printf 'installing into %s (%s); output in %s\n' "$venv" "$([[ $engine == none ]] && echo "no engine" || echo "vLLM, $engine")" "$log" >&2

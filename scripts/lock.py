@@ -63,7 +63,7 @@ def main() -> None:
         pip = [str(Path(folder, "bin", "python")), "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "-qq", "--upgrade", "pip"], check=True)
         print("resolving; about 3 minutes", file=sys.stderr)
-        cpu = resolve(pip, "dev,cpu,trl,report", [TORCH])
+        cpu = resolve(pip, "dev,cpu,trl,report,ray,docs", [TORCH])
         core = resolve(pip, "dev", [f"{name}=={version}" for name, version in cpu.items()])
     write("cpu.lock", "install", cpu)
     write("core.lock", "install-core", core)
