@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from judge.engine.encoder import Encoded, find_encoder
+from judge.engine.models import resolve_encoder
 from judge.errors import EngineError, RecipeError
 from judge.similarity import bert_score, cosine, rescaled, sentence_similarity, token_similarity
 from judge.types import Sample
@@ -109,6 +112,22 @@ def test_parts():
     precision, recall = (token_similarity(sample, 0, HASHING | {"part": part}) for part in ("precision", "recall"))
     assert precision == pytest.approx(1.0)
     assert recall < 0.8
+
+
+@of_a_model
+@pytest.mark.filterwarnings("ignore")  # of torch's own making
+def test_threads_load_one_encoder(tmp_path: Path):
+    """Samples are judged in threads: two loads at once would leave the models loaded after them without tied weights."""
+    pytest.importorskip("torch", reason="needs the extra `transformers`, `cpu` or `vllm`")
+    from transformers import PreTrainedModel
+
+    tying = PreTrainedModel.tie_weights
+    again = tmp_path / "again"  # another name of the same model, which no test before this one has loaded
+    again.symlink_to(resolve_encoder("minilm-l6"))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(find_encoder, [str(again)] * 8))
+    assert len(set(map(id, found))) == 1
+    assert PreTrainedModel.tie_weights is tying
 
 
 @of_a_model

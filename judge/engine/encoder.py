@@ -20,7 +20,7 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.engine.chat_template import first_line
-from judge.engine.models import ENCODERS, resolve_encoder
+from judge.engine.models import ENCODERS, LOADING, resolve_encoder
 from judge.errors import EngineError, did_you_mean
 from judge.shipped import install_command
 
@@ -28,6 +28,7 @@ HASHING = "hashing"
 _DIMENSIONS = 1024
 _WINDOW = 256  # tokens: what all-MiniLM-L6-v2 was trained on, and enough for others
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")  # a character where words are not spaced
+_FINDING = threading.Lock()
 _KEPT = 512  # texts whose vectors are kept: the references of a group are asked for again and again
 
 
@@ -63,13 +64,20 @@ def unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(norms > 0, norms, 1.0), dtype=np.float64)
 
 
-@lru_cache(maxsize=4)
 def find_encoder(name: str) -> Encoder:
     """An encoder by name: `minilm-l6` (English, fetched at first use), `hashing`, or a folder or Hugging Face name.
+
+    Each is loaded once: programs ask from several threads, and all but the first wait.
 
     Raises:
         EngineError: There is none of that name, or what it needs is not installed.
     """
+    with _FINDING:
+        return _find(name)
+
+
+@lru_cache(maxsize=4)
+def _find(name: str) -> Encoder:
     if name == HASHING:
         return HashingEncoder()
     missing = [need for need in ("torch", "transformers") if importlib.util.find_spec(need) is None]
@@ -100,8 +108,9 @@ class ModelEncoder:
 
         logging.disable_progress_bar()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(path)
-            self._model = AutoModel.from_pretrained(path, dtype="float32").eval()
+            with LOADING:
+                self._tokenizer = AutoTokenizer.from_pretrained(path)
+                self._model = AutoModel.from_pretrained(path, dtype="float32").eval()
         except (OSError, ValueError, RuntimeError, KeyError) as why:
             raise EngineError(f"transformers cannot load {name}: {first_line(why)}") from why
         made_for = getattr(self._model.config, "max_position_embeddings", _WINDOW)

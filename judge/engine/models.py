@@ -36,7 +36,8 @@ from judge.shipped import install_command
 
 Progress = Callable[[str], None]
 LOADING = threading.Lock()
-"""Held while a model is built: vLLM and transformers set torch's default device and type for the whole process."""
+"""Held while a model is built: vLLM and transformers set torch's default device and type for the whole process, and two loads of
+transformers at once can leave its tying of weights switched off for all models that are loaded later."""
 
 
 @dataclass(frozen=True, slots=True)
