@@ -207,6 +207,30 @@ class Partial(Frozen):
     min_coverage: float = Field(default=1.0, gt=0, le=1)
 
 
+class Lineage(Frozen):
+    """Where a rubric comes from. No judge sees it, and it changes neither the rubric's hash nor any request.
+
+    Attributes:
+        parents: Hashes of the rubrics that this one was made from.
+        generator: Method that wrote it, such as `rar`.
+        model: Model that wrote it.
+        prompt_hash: Content hash of the method's templates.
+        data_hash: Content hash of what it was written from (prompt, responses, reference, documents).
+        scores: What it came to when it was tried, by the metric's name, such as `agreement: 0.83`.
+        created_by: Program and version, such as `judge 0.1.0`.
+    """
+
+    bad_value = BadRubric
+
+    parents: tuple[str, ...] = ()
+    generator: str = ""
+    model: str = ""
+    prompt_hash: str = ""
+    data_hash: str = ""
+    scores: dict[str, float] = Field(default_factory=dict)
+    created_by: str = ""
+
+
 class Rubric(Frozen):
     """A named set of criteria, and how their scores become one number.
 
@@ -214,6 +238,7 @@ class Rubric(Frozen):
         scale: Overall scale, for recipes that give one grade to the whole response (ordinal, default 1 to 5).
         fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), `min`, or `harmonic_mean`.
         denominator: `all_weights` (default with weights) or `positive_points` (default with points).
+        lineage: Where it comes from, for a rubric that a program wrote.
     """
 
     bad_value = BadRubric
@@ -228,6 +253,7 @@ class Rubric(Frozen):
     fold: Fold = "weighted_mean"
     denominator: Denominator | None = None
     partial: Partial = Partial()
+    lineage: Lineage | None = None
 
     @field_validator("scale", mode="before")
     @classmethod
@@ -268,7 +294,7 @@ class Rubric(Frozen):
     @cached_property
     def hash(self) -> str:
         """Content hash (16 hex digits): changes with every word that a judge could see and every number of the fold."""
-        return content_hash(self.model_dump(mode="json"))
+        return content_hash(self.model_dump(mode="json", exclude={"lineage"}))
 
 
 def content_hash(value: Any) -> str:

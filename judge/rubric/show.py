@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from judge.rubric.model import Criterion, Rubric, Scale
+from judge.rubric.model import Criterion, Lineage, Rubric, Scale
 
 _ID_LIMIT = 40
 
@@ -22,11 +22,20 @@ def rubric_text(rubric: Rubric, width: int = 100) -> str:
     lines = [f"{rubric.name}: {rubric.title}" if rubric.title else rubric.name]
     lines += [*_wrapped(rubric.description, width), *([f"source: {rubric.source}"] if rubric.source else [])]
     lines += [f"version: {rubric.version}"] if rubric.version else []
+    lines += _wrapped(_lineage(rubric.lineage), width) if rubric.lineage else []
     lines += [f"hash: {rubric.hash}", "", f"{len(rubric.criteria)} criteria"]
     for criterion in rubric.criteria:
         lines += ["", *criterion_lines(criterion, width)]
     lines += ["", f"overall scale: {scale_words(rubric.scale)}", *_anchor_lines(rubric.scale, width), ""]
     return "\n".join([*lines, *_wrapped_all(reward_lines(rubric), width)]) + "\n"
+
+
+def _lineage(lineage: Lineage) -> str:
+    """Who wrote it, from what, and what it came to when it was tried."""
+    facts = {"by": lineage.generator, "model": lineage.model, "prompts": lineage.prompt_hash, "data": lineage.data_hash}
+    facts |= {"parents": ", ".join(lineage.parents), "made with": lineage.created_by}
+    facts |= {name: f"{value:.3g}" for name, value in lineage.scores.items()}
+    return "written: " + "; ".join(f"{name} {value}" for name, value in facts.items() if value)
 
 
 def criterion_lines(criterion: Criterion, width: int) -> list[str]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from judge.errors import BadRubric
 from judge.reward.fold import fold_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.importers import import_rubric
@@ -113,3 +114,13 @@ def test_the_sheet_shows_polarity_veto_and_anchors():
     assert "      3  the right city" in text
     assert "  b  (pitfall, weight 1, binary, UNMET is best)" in text
     assert max(map(len, text.splitlines())) <= 60
+
+
+def test_lineage_is_kept_shown_and_changes_nothing():
+    """Scores written into a file after it was tried must not make every judgement under it a new one."""
+    bare = Rubric(criteria=({"id": "a", "text": "It names a city."},))
+    traced = bare.changed(lineage={"parents": ["0f"], "generator": "rar", "model": "m", "scores": {"agreement": 0.75}})
+    assert (traced.hash, back(traced).lineage) == (bare.hash, traced.lineage)
+    assert "written: by rar; model m; parents 0f; agreement 0.75" in rubric_text(traced)
+    with pytest.raises(BadRubric, match="no field `generater`; did you mean `generator`"):
+        bare.changed(lineage={"generater": "rar"})
