@@ -19,27 +19,22 @@ from functools import partial
 from typing import Protocol
 
 from judge.engine.protocol import Engine
-from judge.parse import constraint, failure, read, read_copied, read_copy, read_forced, weighed, without_prior
+from judge.parse import failure, read, read_copied, read_copy, read_forced, weighed, without_prior
+from judge.pipeline.again import again_request, forced_request, only_thought
 from judge.pipeline.asking import begin, follow
 from judge.pipeline.flight import Flight
 from judge.pipeline.scored import measure, sent, unmeasured
 from judge.pipeline.tools import Round, ToolBox, trace
-from judge.pipeline.turns import Said, apart, drawn_for, opened, whole
+from judge.pipeline.turns import Said, drawn_for, opened, whole
 from judge.recipe.load import Recipe
-from judge.recipe.model import THINKING, WRITTEN, Turn
+from judge.recipe.model import WRITTEN, Turn
 from judge.recipe.verdict import Question
 from judge.render.build import NOTHING, Ask, Builder, Case
 from judge.settings.tools import ToolSettings
-from judge.thinking import close_thinking, strip_thinking
+from judge.thinking import strip_thinking
 from judge.types import Call, Capability, Completion, Message, NoVerdict, Outcome, Reason, Request, Sampling, Structured, Verdict
 
 MEMO_SIZE = 4096  # prompt-scoped replies kept at hand
-FORCED_TOKENS = 256  # room for a constrained verdict; a label takes one to five
-_AGAIN = (
-    "Your reply does not state exactly one verdict on the scale that was asked for. State your verdict now, once, "
-    "in the form that was asked for, and nothing else."
-)
-
 COPY_TOKENS = 128  # room for the copied words
 _COPY = (
     "Copy the words of the response that state its answer, exactly as they stand there, and write nothing else. "
@@ -341,10 +336,10 @@ class Caller:
         completion = whole(generated, begun)
         outcome = read(completion, question)
         call = self._call(key, request, generated, outcome, turn, ask, cached)
-        again = self._forced_request(request, completion, outcome, question, begun)
+        again = forced_request(self.recipe.spec, self.engine.capabilities, request, completion, outcome, question, begun)
         unreadable = again is None
         if unreadable:
-            again = self._again_request(request, completion, outcome, question, begun)
+            again = again_request(self.recipe.spec, self.engine.capabilities, request, completion, outcome, question, begun)
         if again is None:
             self._keep(call)
             return [call]
@@ -361,57 +356,9 @@ class Caller:
                 verdict = replace(verdict, copied=read_copied(completion.text, question.spec.copied))
                 second = replace(second, outcome=verdict)
         self._keep(call)
-        second = replace(second, again=unreadable, thinking=not unreadable and _only_thought(completion))
+        second = replace(second, again=unreadable, thinking=not unreadable and only_thought(completion))
         self._keep(second)
         return [call, second]
-
-    def _forced_request(
-        self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
-    ) -> Request | None:
-        """The constrained continuation, when the recipe allows one and the engine can do it."""
-        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.force or _one_token(question):
-            return None
-        if Capability.STRUCTURED not in self.engine.capabilities:
-            return None
-        shape = constraint(question)
-        if shape is None:
-            return None
-        opening, structured = shape
-        said = strip_thinking(completion.text)
-        thought = _only_thought(completion)
-        prefill = Capability.PREFILL in self.engine.capabilities
-        if thought:  # a verdict without the thinking that was to lead to it would be a guess
-            closed = close_thinking(completion.text or f"<think>\n{completion.reasoning}")
-            if THINKING not in self.recipe.spec.force or not prefill or closed is None:
-                return None
-            reasoning, opening = closed, opening.lstrip("\n")
-        else:
-            reasoning, opening = (said or "").rstrip(), "\n" + opening.lstrip("\n")
-        sampling = replace(
-            request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=(), top_logprobs=request.sampling.top_logprobs
-        )
-        before, kept = apart(request.messages, begun)
-        if prefill:
-            messages = (*before, Message("assistant", kept + reasoning + opening))
-        else:
-            ask_again = Message("user", "Your verdict is missing. State it now, and nothing else.")
-            messages = (*before, Message("assistant", kept + reasoning or "(no verdict)"), ask_again)
-        return Request(messages, sampling, structured)
-
-    def _again_request(
-        self, request: Request, completion: Completion, outcome: Outcome, question: Question, begun: str
-    ) -> Request | None:
-        """The same question once more, with the unreadable reply before it; None where the recipe does not ask again."""
-        if isinstance(outcome, Verdict) or outcome.reason not in self.recipe.spec.ask_again or _one_token(question):
-            return None
-        said = strip_thinking(completion.text)
-        shape = constraint(question) if Capability.STRUCTURED in self.engine.capabilities else None
-        before, kept = apart(request.messages, begun)
-        messages = (*before, Message("assistant", kept + (said or "") or "(no verdict)"), Message("user", _AGAIN))
-        if shape is None:
-            return Request(messages, request.sampling)
-        sampling = replace(request.sampling, temperature=0.0, max_tokens=FORCED_TOKENS, stop=())
-        return Request(messages, sampling, shape[1])
 
     async def _complete(self, key: str, request: Request, *, remember: bool = False) -> tuple[Completion, bool]:
         """The reply, and whether it came without a request of this call's own."""
@@ -450,20 +397,9 @@ class Caller:
             self._journal.keep(call)
 
 
-def _one_token(question: Question) -> bool:
-    """Whether only the first token is read: then nothing is asked for once more."""
-    return question.readout is not None and question.readout.at == "first"
-
-
 def _answered(calls: Sequence[Call]) -> Asked:
     last = calls[-1].outcome
     return Asked(last if last is not None else NoVerdict(Reason.MISSING), tuple(calls))
-
-
-def _only_thought(completion: Completion) -> bool:
-    """Whether the reply was cut off inside its thinking."""
-    said = strip_thinking(completion.text)
-    return said is None or bool(completion.reasoning and not said.strip())
 
 
 def _with_reply(call: Call) -> tuple[Message, ...]:
