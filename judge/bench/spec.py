@@ -47,6 +47,8 @@ class SetSpec(Frozen):
         sections: Name -> subsets that are averaged under it; `*` and `?` stand for any text.
         weights: Subset -> weight in its section, in place of its number of items.
         licence: As its authors state it.
+        checked: Whether the columns were seen in published rows: True, a test reads them; False, they could not be looked at and
+            may have other names (`--map`); None, they are as the data card names them.
         note: What a reader must know about the figure.
     """
 
@@ -70,6 +72,7 @@ class SetSpec(Frozen):
     sections: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict)
     licence: str = "not stated"
+    checked: bool | None = None
     note: str = ""
 
     @field_validator("config", "split", "subset", "criterion", "gold", "positive", "negative", mode="before")

@@ -172,7 +172,10 @@ def _price(text: str | None) -> tuple[float, float] | None:
     return first, second
 
 
-def _cut(title: str, most: int = 28) -> str:
+_CHECKED = {True: "yes", None: "card", False: "no"}  # `SetSpec.checked`
+
+
+def _cut(title: str, most: int = 20) -> str:
     return title if len(title) <= most else title[: most - 1] + "…"
 
 
@@ -185,5 +188,7 @@ def _list(as_json: bool) -> None:
         print(json.dumps({name: {**s.model_dump(mode="json"), "figure": metric_of(s).source} for name, s in sets.items()}))
         return
     wide = max(map(len, sets))
+    print(f"{'name':<{wide}}  {'kind':<8}  {'checked':<7}  {'title':<20}  paper")
     for name, spec in sets.items():
-        print(f"{name:<{wide}}  {spec.kind:<8}  {_cut(spec.title):<28}  {spec.paper}".rstrip())
+        print(f"{name:<{wide}}  {spec.kind:<8}  {_CHECKED[spec.checked]:<7}  {_cut(spec.title):<20}  {spec.paper}".rstrip())
+    notice("checked: yes, a test reads published rows; card, columns as the data card names them; no, not looked at: see --map")

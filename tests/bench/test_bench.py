@@ -343,6 +343,16 @@ def test_the_list_of_sets_fits_80_columns(cli):
     assert json.loads(cli("--list", "--json").out).keys() == shipped_sets().keys()
 
 
+def test_checked_sets_are_those_that_a_test_reads(cli):
+    """`checked: yes` is earned by a test over published rows, and the list says which sets were never looked at."""
+    read = {p.values[0] for test in (test_published_rows_are_read_whole, test_more_published_rows_are_read_whole)
+            for mark in test.pytestmark if mark.name == "parametrize" for p in mark.args[1]} | {"evouna"}  # fmt: skip
+    read.remove("rewardbench2")  # its rows are those of another set in its columns
+    assert {name for name, spec in shipped_sets().items() if spec.checked} == read
+    listed = {line.split()[0]: line.split()[2] for line in cli("--list").out.splitlines()}
+    assert (listed["llmbar"], listed["helpsteer3"], listed["rubricbench"]) == ("yes", "card", "no")
+
+
 def test_a_list_of_criteria_is_an_item_each(tmp_path):
     """One criterion at a time, with its own label; the interval draws whole responses."""
     row = {"prompt": "q", "response": "a", "rubrics": [{"criterion": "one"}, {"criterion": "two"}], "met": [True, False]}
