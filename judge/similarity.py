@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from judge.arrays import Floats
 from judge.engine.encoder import Encoded, Encoder, find_encoder, unit
 from judge.errors import RecipeError, did_you_mean
 from judge.types import Sample
@@ -55,6 +58,28 @@ def rescaled(value: float, baseline: float) -> float:
         (0.5, 0.0)
     """
     return min(1.0, max(0.0, round((value - baseline) / (1.0 - baseline), 12)))
+
+
+def alike_texts(encoder: str = ENCODER) -> Callable[[Sequence[str]], Floats]:
+    """A function of texts: how alike each two of them are, shape (texts, texts), in [-1, 1], 1 for the same meaning.
+
+    Args:
+        encoder: See `judge.engine.encoder.find_encoder`; `hashing` compares spelling only, and needs no torch.
+
+    Raises:
+        EngineError: The encoder cannot be loaded.
+
+    Example:
+        >>> alike_texts("hashing")(["names the dose", "names the dose", "is short"]).round(2)[0].tolist()
+        [1.0, 1.0, 0.0]
+    """
+    encode = find_encoder(encoder).encode
+
+    def compare(texts: Sequence[str]) -> Floats:
+        vectors = np.array([encode(text).sentence for text in texts])
+        return np.asarray(vectors @ vectors.T, dtype=np.float64)
+
+    return compare
 
 
 def token_similarity(sample: Sample, index: int, options: Mapping[str, Any]) -> float | None:

@@ -28,7 +28,7 @@ GROUPS = {
         "doctor": ("doctor:doctor_command", "Say what this machine has, lacks, and how to fix it."),
         "models": ("models:models", "List the trained judges that a recipe is for."),
         "recipe": ("recipe:app", "Judging methods: list, show, new, test, adopt."),
-        "rubric": ("rubric:app", "Rubrics: list, show, lint, import, generate."),
+        "rubric": ("rubric:app", "Rubrics: write, check, merge, compare, prove."),
     },
     "Judge": {
         "run": ("run:run", "Judge every row of a data set."),

@@ -18,6 +18,7 @@ from rich.table import Table
 from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate
+from judge.cli.rubric_files import diff_command, merge_command
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
@@ -34,6 +35,8 @@ app = typer.Typer(
 )
 
 app.command("generate")(generate)
+app.command("diff")(diff_command)
+app.command("merge")(merge_command)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]
@@ -102,6 +105,10 @@ def lint_command(
     names: RubricArguments,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when there are warnings.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Print also what is merely worth knowing.")] = False,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="TEXT", help="Reference answer that no criterion may give away. Repeatable."),
+    ] = None,
 ) -> None:
     """Check rubrics for what would make their rewards mean something else.
 
@@ -110,12 +117,13 @@ def lint_command(
     standard error. The rules are in docs/rubrics.md.
     Examples:
       judge rubric lint helpfulness
+      judge rubric lint one-prompt.yaml --reference "42 km"
       judge rubric lint --strict my/*.yaml
     Exit codes: 0 nothing wrong (warnings allowed), 1 warnings with --strict, 2 errors.
     """
     counts = {"error": 0, "warning": 0, "info": 0}
     for name in names:
-        for line, severity in _findings(name):
+        for line, severity in _findings(name, reference or []):
             counts[severity] += 1
             if severity != "info" or info:
                 typer.echo(line)
@@ -128,7 +136,7 @@ def lint_command(
         raise typer.Exit(1)
 
 
-def _findings(name: str) -> Iterator[tuple[str, str]]:
+def _findings(name: str, references: list[str]) -> Iterator[tuple[str, str]]:
     """(line, severity) of each finding; a rubric that cannot be loaded gives its problems as errors."""
     try:
         rubric, source = read_rubric(find_rubric(name))
@@ -137,7 +145,7 @@ def _findings(name: str) -> Iterator[tuple[str, str]]:
             place = f"{problem.where}: " if problem.where else ""
             yield f"{place}error: {problem.what}", "error"
         return
-    for finding in lint(rubric):
+    for finding in lint(rubric, references):
         yield _finding_line(finding, source.where(finding.path)), finding.severity
     yield from _check_findings(rubric, source)
 

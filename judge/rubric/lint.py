@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from judge.rubric.matching import names_and_numbers
 from judge.rubric.model import Criterion, Rubric, Scale
-from judge.rubric.polarity import read_polarity
+from judge.rubric.polarity import as_fault, read_polarity
+from judge.rubric.wording import ASIDE, ELSEWHERE, UNSEEN, leaked, vague_word
 from judge.yamlfile import Path_
 
 LintSeverity = Literal["error", "warning", "info"]
@@ -28,12 +30,6 @@ FREE = 0.45  # reward of a response that meets nothing
 NEAR = 0.9  # similarity of two texts, 0 to 1
 MANY = 400  # criteria: beyond, texts are compared for equality only
 
-_VAGUE = re.compile(
-    r"\b(good|nice|great|appropriate(?:ly)?|adequate(?:ly)?|suitabl[ey]|proper(?:ly)?|reasonabl[ey]|sufficient(?:ly)?"
-    r"|high[- ]quality|well[- ]written|as needed|if applicable|etc\.?|and so on)(?=\W|$)",
-    re.I,
-)
-_ASIDE = re.compile(r"\([^)]*\)|“[^”]*”|\"[^\"]*\"")
 _VERB = (
     r"(?:acknowledges|addresses|advises|analyses|analyzes|answers|asks|avoids|cites|clarifies|compares|concludes|covers"
     r"|defines|describes|discusses|emphasi[sz]es|encourages|explains|gives|highlights|identifies|includes|indicates|lists"
@@ -68,15 +64,18 @@ class LintFinding:
     path: Path_ = ()
 
 
-def lint(rubric: Rubric) -> list[LintFinding]:
+def lint(rubric: Rubric, references: Sequence[str] = ()) -> list[LintFinding]:
     """All findings, errors first, in the order of the file within a severity.
+
+    Args:
+        references: Reference answers of the prompt that the rubric is for: a criterion must not give them away.
 
     Example:
         >>> rubric = Rubric.model_validate({"criteria": [{"id": "a", "text": "The tone is appropriate."}]})
         >>> [f.rule for f in lint(rubric)]
         ['vague', 'no-guard', 'anchors']
     """
-    found = [LintFinding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i)]
+    found = [LintFinding(*part) for i, c in enumerate(rubric.criteria) for part in _criterion(c, i, tuple(references))]
     found += [finding for rule in _WHOLE for finding in rule(rubric)]
     rank = {"error": 0, "warning": 1, "info": 2}
     return sorted(found, key=lambda finding: rank[finding.severity])
@@ -85,22 +84,27 @@ def lint(rubric: Rubric) -> list[LintFinding]:
 LintPart = tuple[LintSeverity, str, str, str, Path_]
 
 
-def _criterion(criterion: Criterion, index: int) -> Iterator[LintPart]:
+def _criterion(criterion: Criterion, index: int, references: tuple[str, ...] = ()) -> Iterator[LintPart]:
     """Rules that look at one criterion."""
     name, at = criterion.id, ("criteria", index, "text")
     text = criterion.text
     for severity, rule, message in (*_words(text), *_polarity(criterion)):
         yield severity, rule, name, message, at
-    if not _anchored(criterion.scale) and len(text) <= LONG and (match := _VAGUE.search(_ASIDE.sub("", text))):
-        message = f"`{match[1]}` leaves the standard to the judge; say what can be seen, or give the scale anchors"
+    if not _anchored(criterion.scale) and len(text) <= LONG and (word := vague_word(text)):
+        message = f"`{word}` leaves the standard to the judge; say what can be seen, or give the scale anchors"
         yield "warning", "vague", name, message, at
+    if criterion.check == "llm" and (answer := leaked(text, references)):
+        message = (
+            f"gives the reference answer away (`{answer[:40]}`); write `the reference answer`, and use a recipe that shows it"
+        )
+        yield "warning", "leak", name, message, at
     named = next((tag.removeprefix("rule:") for tag in criterion.tags if tag.startswith("rule:")), None)
     if named is not None and criterion.check == "llm":
         message = f"a program decides the rule `{named}` in its source, and none here does: the judge is asked; see `check`"
         yield "warning", "unchecked", name, message, at
     missing = _ends_missing(criterion.scale)
     if missing:
-        message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; a judge then invents the standard"
+        message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; say under `anchors` what it looks like"
         yield "warning", "anchors", name, message, ("criteria", index, "scale")
 
 
@@ -109,7 +113,11 @@ def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
     if match := _COMPOUND.search(text):
         yield "warning", "compound", f"two asks in one (`{match[1]}` and `{match[2]}`): a judge credits half of it; split it"
     if len(text) > LONG:
-        yield "warning", "long", f"{len(text)} characters; more than {LONG} usually hold several asks"
+        yield "warning", "long", f"{len(text)} characters; more than {LONG} usually hold several asks: one criterion for each"
+    if match := ELSEWHERE.search(ASIDE.sub("", text)):
+        yield "warning", "not-alone", f"`{match[0]}` is not shown to the judge; name the thing itself"
+    if match := UNSEEN.search(ASIDE.sub("", text)):
+        yield "warning", "unverifiable", f"`{match[0]}` cannot be seen in a response; say which words or parts would show it"
     if match := _TEMPLATE.search(text):
         yield "warning", "template", f"`{match[0]}` is sent as it stands: nothing is filled in inside a criterion"
     if match := _CONTROL.search(text):
@@ -130,7 +138,9 @@ def _polarity(criterion: Criterion) -> Iterator[tuple[LintSeverity, str, str]]:
         return
     reading = read_polarity(criterion.text)
     if reading.polarity == "virtue":
-        yield "error", "double-negative", "counts against the response, but describes good behaviour; describe the fault itself"
+        fault = as_fault(reading)
+        shown = f": “{fault}”" if len(fault) <= 80 else ""
+        yield "error", "double-negative", f"counts against the response, but describes good behaviour; describe the fault{shown}"
     elif reading.polarity == "unclear" or reading.rule == "omits":
         yield "warning", "double-negative", "a fault worded as an absence; turn it into a positive criterion without the `not`"
 
@@ -169,7 +179,7 @@ def _similar(rubric: Rubric) -> Iterator[LintFinding]:
             yield LintFinding(
                 "error", "contradiction", second.id, f"asks for the opposite of `{first.id}`; no response meets both", at
             )
-        elif _near(words[i], words[j], a, b):
+        elif _near(words[i], words[j], a, b) and names_and_numbers(first.text) == names_and_numbers(second.text):
             yield LintFinding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
 
 

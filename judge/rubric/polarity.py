@@ -10,6 +10,8 @@ pitfalls come in both wordings, and in one that leading words cannot settle:
 | `omits` | Fails to, Omits, Neglects, Lacks; Does not + a duty (mention, include, explain, ...) | fault |
 | `spares` | Does not + a misdeed (confuse, claim, ignore, ...), or an adverb such as incorrectly | virtue |
 | `does_not` | Does not + any other verb (recommend, suggest, ...) | unclear, unless what follows is plainly harmful |
+| `praises` | Correctly, Clearly, Politely, ... + a verb; Is clear, Stays on topic, ... | virtue |
+| `names_none` | Contains no, Makes no, There is no, Without | as `does_not` |
 | `states` | anything else (Recommends, Claims, Confuses, ...) | fault |
 
 "Does not recommend X" turns on whether X is good: in HealthBench, where the sign of the points tells, each of the 27
@@ -26,9 +28,25 @@ from typing import Literal
 Polarity = Literal["fault", "virtue", "unclear"]
 
 _SUBJECT = re.compile(r"^(?:the )?(?:response|answer|model|assistant|text|reply|output|explanation|solution|it)\s+", re.I)
-_AVOIDS = re.compile(r"^(?:avoid(?:s|ing)?|refrains? from|abstains? from|is free (?:of|from)|steers? clear of)\s+", re.I)
+_AVOIDS = re.compile(
+    r"^(?:(?:successfully )?avoid(?:s|ing)?|refrains? from|abstains? from|(?:is|stays?|remains?) free (?:of|from)"
+    r"|(?:steers?|keeps?|stays?) (?:well )?(?:clear of|away from)|resists?|rules? out|does a good job of avoiding)\s+",
+    re.I,
+)
 _PROHIBITS = re.compile(r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never)\s+", re.I)
 _DOES_NOT = re.compile(r"^(?:does not|doesn't|did not|didn't)\s+", re.I)
+_NONE = re.compile(
+    r"^(?:(?:contains?|includes?|makes?|has|gives?|offers?|shows?|uses?|there (?:is|are)) no|without(?: any)?|no)\s+",
+    re.I,
+)
+_PRAISES = re.compile(
+    r"^(?:(?:correctly|accurately|clearly|concisely|politely|respectfully|honestly|helpfully|thoroughly|faithfully|precisely"
+    r"|properly|safely|appropriately|responsibly|carefully) [a-z]"
+    r"|(?:is|stays?|remains?|keeps?) (?:\w+ )?(?:accurate|correct|clear|concise|polite|respectful|honest|helpful|safe|complete"
+    r"|relevant|neutral|balanced|faithful|factual|consistent|on[ -]topic|empathetic|professional)\b)",
+    re.I,
+)
+_BUT = re.compile(r"\b(?:but|however|although|though|yet|instead of|rather than|without)\b", re.I)
 _OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses)\s+", re.I)
 _ADVERB = re.compile(
     r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w{1,40}ly|even|also|always|at least|first|ever|any|further)\s{1,9})+", re.I
@@ -83,7 +101,21 @@ def read_polarity(text: str) -> PolarityReading:
         return PolarityReading("fault", "omits", body[match.end() :])
     if match := _DOES_NOT.match(body):
         return _negated(body[match.end() :])
-    return PolarityReading("fault", "states", body)
+    if match := _NONE.match(body):
+        rest = body[match.end() :]
+        return PolarityReading("virtue" if _HARMFUL.search(rest[:_NEAR]) else "unclear", "names_none", rest)
+    praised = _PRAISES.match(body) and not _BUT.search(body)
+    return PolarityReading("virtue", "praises", body) if praised else PolarityReading("fault", "states", body)
+
+
+def without_subject(text: str) -> str:
+    """A criterion without "The response" and its kind in front: what remains is what tells criteria apart.
+
+    Example:
+        >>> without_subject("The response names the dose.")
+        'names the dose.'
+    """
+    return _SUBJECT.sub("", text.strip()) or text
 
 
 def _negated(rest: str) -> PolarityReading:
@@ -105,8 +137,12 @@ def as_fault(reading: PolarityReading) -> str:
         'Has this fault: recommending antibiotics.'
         >>> as_fault(read_polarity("Must not rely on anecdotes."))
         'Relies on anecdotes.'
+        >>> as_fault(read_polarity("Correctly names the dose."))
+        'Fails in this: Correctly names the dose.'
     """
     rest = reading.rest
+    if reading.rule == "praises":
+        return f"Fails in this: {rest}"
     if reading.rule not in ("prohibits", "does_not", "spares"):
         return f"Has this fault: {rest}"
     adverb = _ADVERB.match(rest)

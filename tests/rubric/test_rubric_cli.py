@@ -67,8 +67,8 @@ def test_lint_lines_and_exit_codes(run, tmp_path):
     code, out, err = run("lint", "bad.yaml")
     assert code == 2
     assert out.splitlines() == [
-        "bad.yaml:5: error: b: counts against the response, but describes good behaviour; describe the fault itself "
-        "[double-negative]",
+        "bad.yaml:5: error: b: counts against the response, but describes good behaviour; describe the fault: "
+        "“Has this fault: jargon.” [double-negative]",
         "bad.yaml:3: warning: a: `appropriate` leaves the standard to the judge; say what can be seen, or give the scale anchors "
         "[vague]",
         "bad.yaml:1: warning: criteria: a response that meets nothing earns 0.50, for the faults it does not have; "

@@ -25,6 +25,11 @@ def found(*criteria, **fields):
         pytest.param({"text": "Names the dose and explains the risk."}, ("warning", "compound"), id="compound"),
         pytest.param({"text": "The response " + "names the dose of each medicine " * 15}, ("warning", "long"), id="long"),
         pytest.param({"text": "The response answers {{ prompt }}."}, ("warning", "template"), id="template"),
+        pytest.param({"text": "Meets the point listed above."}, ("warning", "not-alone"), id="as-above"),
+        pytest.param({"text": "Is clearer than the other response."}, ("warning", "not-alone"), id="other-response"),
+        pytest.param({"text": "Goes beyond criterion 2."}, ("warning", "not-alone"), id="other-criterion"),
+        pytest.param({"text": "The reader will be delighted."}, ("warning", "unverifiable"), id="in-a-head"),
+        pytest.param({"text": "All cited links are working."}, ("warning", "unverifiable"), id="in-the-world"),
         pytest.param({"text": "Ends with VERDICT: MET."}, ("error", "control"), id="verdict-word"),
         pytest.param({"text": "Ends with <|im_end|>."}, ("error", "control"), id="chat-token"),
         pytest.param({"text": "It has a plan.", "scale": {"min": 1, "max": 3}}, ("warning", "anchors"), id="no-anchors"),
@@ -52,6 +57,8 @@ def test_a_doubtful_criterion_is_reported(criterion, expected):
         pytest.param({"text": "How good the plan is.", "scale": ENDS}, id="vague-but-anchored"),
         pytest.param({"text": "Says that this is “good enough”."}, id="vague-in-quotes"),
         pytest.param({"text": "Says so (Reason: it is appropriate)."}, id="vague-in-an-aside"),
+        pytest.param({"text": "Says what to do if the user feels happy."}, id="a-condition"),
+        pytest.param({"text": "Has the heading “as above”."}, id="as-above-in-quotes"),
         pytest.param({"text": "Does not mention rest."}, id="negation-that-counts-for"),
         pytest.param({"text": "Recommends rest.", "kind": "pitfall"}, id="plain-pitfall"),
         pytest.param({"text": "Die Antwort nennt die Quelle und erklärt sie."}, id="another-language"),
@@ -61,6 +68,13 @@ def test_a_doubtful_criterion_is_reported(criterion, expected):
 def test_a_sound_criterion_is_left_alone(criterion):
     """A linter that cries wolf is switched off."""
     assert found({"id": "x", **criterion}, RIVER) == []
+
+
+def test_a_leaked_reference_is_reported():
+    """A criterion that holds the answer tells it to whoever reads the rubric, and to a judge that should derive it."""
+    leaky = Rubric.model_validate({"criteria": [{"id": "x", "text": "States that the river is the Vistula."}, RIVER]})
+    assert [f.rule for f in lint(leaky, ["Vistula"]) if f.severity == "warning"] == ["leak"]
+    assert [f.rule for f in lint(leaky, ["Danube"]) if f.severity == "warning"] == []
 
 
 def test_answers_are_remarks_only():

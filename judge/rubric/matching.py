@@ -1,0 +1,118 @@
+"""Which criteria say the same: pairs by meaning, with the differences that no vector sees looked for in the words.
+
+A small encoder puts "names the dose" beside "does not name the dose", and "the capital of France" beside "the capital of
+Spain". So two criteria are the same only where they count in the same direction, negate alike, and hold the same numbers and
+names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from judge.arrays import Floats
+from judge.rubric.model import Criterion
+from judge.rubric.polarity import without_subject
+
+Alike = Callable[[Sequence[str]], Floats]
+"""Texts -> how alike each two of them are, shape (texts, texts), 1 for the same meaning; see `judge.similarity.alike_texts`."""
+
+SAME = 0.7  # likeness from which two criteria are one; paraphrases by all-MiniLM-L6-v2 lie at 0.6 to 0.9, others below 0.5
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[\w,;:()“”\"'] )[A-Z]\w+|\b[A-Z]{2,}\b")
+_NOT = re.compile(r"\b(?:not|never|no|without|avoids?|avoiding|cannot|fails?|omits?|lacks?|neither|nor)\b|n't\b", re.I)
+
+
+def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
+    """How alike each two criteria are, shape (criteria, criteria); 0 where they cannot be one whatever their meaning.
+
+    Example:
+        >>> from judge.similarity import alike_texts
+        >>> texts = ("Names the dose.", "The response names the dose.", "Does not name the dose.")
+        >>> same = likeness([Criterion(id=f"c{i}", text=t) for i, t in enumerate(texts)], alike_texts("hashing"))
+        >>> [round(float(v), 3) for v in same[0]]
+        [1.0, 1.0, 0.0]
+    """
+    if not criteria:
+        return np.zeros((0, 0))
+    matrix = np.array(alike([without_subject(c.text) for c in criteria]), dtype=np.float64)
+    marks = [_marks(c) for c in criteria]
+    for i, one in enumerate(marks):
+        for j in range(i):
+            if one != marks[j]:
+                matrix[i, j] = matrix[j, i] = 0.0
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
+def _marks(criterion: Criterion) -> tuple[object, ...]:
+    """What two criteria that are one have in common."""
+    text = criterion.text
+    program = (criterion.check, repr(sorted(criterion.args.items()))) if criterion.check != "llm" else ()
+    negated = len(_NOT.findall(text)) % 2
+    return criterion.negative, negated, names_and_numbers(text), program
+
+
+def names_and_numbers(text: str) -> frozenset[str]:
+    """What makes a criterion one of a series: its numbers, and its words with a capital inside a sentence.
+
+    Example:
+        >>> sorted(names_and_numbers("Names the 2 rivers of Spain."))
+        ['2', 'Spain']
+    """
+    return frozenset(_NUMBER.findall(text)) | frozenset(_NAME.findall(text))
+
+
+def groups_of(matrix: Floats, least: float = SAME) -> list[list[int]]:
+    """Items that say the same, each in one group, in the order of their first member.
+
+    An item joins the group whose every member is at least `least` alike to it: a chain of small steps does not make one group.
+
+    Example:
+        >>> groups_of(np.array([[1, 0.9, 0.1], [0.9, 1, 0.8], [0.1, 0.8, 1]]), 0.7)
+        [[0, 1], [2]]
+    """
+    groups: list[list[int]] = []
+    for item in range(len(matrix)):
+        fitting = [(float(matrix[item, g].mean()), -k) for k, g in enumerate(groups) if (matrix[item, g] >= least).all()]
+        if fitting:
+            groups[-max(fitting)[1]].append(item)
+        else:
+            groups.append([item])
+    return groups
+
+
+def matched(old: Sequence[Criterion], new: Sequence[Criterion], alike: Alike, least: float) -> list[tuple[int, int, float]]:
+    """Each criterion of one list with the one of another that says the same: (place, place, likeness), most alike in total.
+
+    Equal texts are paired first, then equal ids whose texts are alike, then by meaning (an assignment of greatest total
+    likeness; Kuhn 1955, "The Hungarian method").
+    """
+    pairs = _equal(old, new)
+    left = [i for i in range(len(old)) if i not in {a for a, _, _ in pairs}]
+    right = [j for j in range(len(new)) if j not in {b for _, b, _ in pairs}]
+    if not left or not right:
+        return sorted(pairs)
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  # half a second that `judge --help` need not pay
+
+    matrix = np.array(alike([without_subject(c.text) for c in [*(old[i] for i in left), *(new[j] for j in right)]]))
+    scores = matrix[: len(left), len(left) :] + np.array([[0.3 * (old[i].id == new[j].id) for j in right] for i in left])
+    for a, b in zip(*linear_sum_assignment(-scores), strict=True):
+        if scores[a, b] >= least:
+            pairs.append((left[a], right[b], float(matrix[a, len(left) + b])))
+    return sorted(pairs)
+
+
+def _equal(old: Sequence[Criterion], new: Sequence[Criterion]) -> list[tuple[int, int, float]]:
+    free: dict[str, list[int]] = {}
+    for j, c in enumerate(new):
+        free.setdefault(c.text, []).append(j)
+    pairs = []
+    for i, c in enumerate(old):
+        if places := free.get(c.text):
+            same = next((j for j in places if new[j].id == c.id), places[0])
+            places.remove(same)
+            pairs.append((i, same, 1.0))
+    return pairs

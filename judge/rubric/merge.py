@@ -1,0 +1,122 @@
+"""Several rubrics, or one with duplicates -> one in which each thing is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from judge.errors import RubricError
+from judge.rubric.matching import SAME, Alike, groups_of, likeness
+from judge.rubric.model import Criterion, Rubric
+
+MOST_KEPT = 5000  # criteria of a rubric
+
+
+@dataclass(frozen=True, slots=True)
+class MergedCriterion:
+    """One criterion of the result, and what went into it.
+
+    Attributes:
+        members: (number of the rubric, criterion), the one whose words were kept first.
+        likeness: Least likeness of the others to it.
+        rubrics: How many of the rubrics say it.
+    """
+
+    criterion: Criterion
+    members: tuple[tuple[int, Criterion], ...]
+    likeness: float
+    rubrics: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRubric:
+    """The result, criterion by criterion. `left_out` were cut off by the limit."""
+
+    rubric: Rubric
+    criteria: tuple[MergedCriterion, ...]
+    left_out: tuple[MergedCriterion, ...] = ()
+
+
+def merge_rubrics(
+    rubrics: Sequence[Rubric], alike: Alike, *, least: float = SAME, most: int = MOST_KEPT, name: str = "merged"
+) -> MergedRubric:
+    """Join rubrics: criteria that say the same become one, with the words of the one most like the others.
+
+    Its importance is the mean of its members' shares of their own rubrics, times how many rubrics say it: a criterion that many
+    rubrics hold weighs more, and a rubric of many criteria no more than one of few. The largest comes to weight 10. One rubric
+    alone keeps its numbers; those of its duplicates are averaged, so that nothing counts twice.
+
+    Args:
+        least: Likeness from which two criteria are one, in (0, 1].
+        most: At most so many criteria: those that most rubrics hold, then the most important.
+
+    Raises:
+        RubricError: None was given.
+    """
+    if not rubrics:
+        raise RubricError("nothing to merge: give at least one rubric")
+    flat = [(number, criterion) for number, rubric in enumerate(rubrics) for criterion in rubric.criteria]
+    matrix = likeness([c for _, c in flat], alike)
+    alone = len(rubrics) == 1
+    totals = [sum(c.importance for c in rubric.criteria) for rubric in rubrics]
+    made: list[tuple[MergedCriterion, float]] = []
+    for group in groups_of(matrix, least):
+        head = max(group, key=lambda i: (float(matrix[i, group].sum()), -i))
+        members = (flat[head], *(flat[i] for i in group if i != head))
+        held = {number for number, _ in members}
+        shares = [c.importance if alone else c.importance / totals[n] for n, c in members]
+        weight = sum(shares) / len(shares) * (1 if alone else len(held))
+        low = min((float(matrix[head, i]) for i in group), default=1.0)
+        made.append((MergedCriterion(flat[head][1], members, low, len(held)), weight))
+    kept = _kept(made, most)
+    scale = 1.0 if alone else 10.0 / max(weight for _, weight in made)
+    taken: set[str] = set()
+    criteria = tuple(
+        MergedCriterion(_criterion(m, weight * scale, rubrics[0], alone, taken), m.members, m.likeness, m.rubrics)
+        for m, weight in kept
+    )
+    return MergedRubric(
+        _rubric(rubrics, tuple(m.criterion for m in criteria), name),
+        criteria,
+        tuple(m for m, weight in made if not any(m is k for k, _ in kept)),
+    )
+
+
+def _kept(made: list[tuple[MergedCriterion, float]], most: int) -> list[tuple[MergedCriterion, float]]:
+    """The `most` criteria that are held by most rubrics, in the order in which they came."""
+    best = sorted(range(len(made)), key=lambda i: (-made[i][0].rubrics, -made[i][1], i))[:most]
+    return [made[i] for i in sorted(best)]
+
+
+def _criterion(merged: MergedCriterion, weight: float, first: Rubric, alone: bool, taken: set[str]) -> Criterion:
+    head = merged.members[0][1]
+    fields: dict[str, Any] = {n: getattr(head, n) for n in Criterion.model_fields if n not in ("weight", "points", "id", "kind")}
+    fields["id"] = _free(head.id, taken)
+    fields["veto"] = any(c.veto for _, c in merged.members)
+    fields["kind"] = "pitfall" if head.negative else head.kind
+    if alone and first.criteria[0].points is not None:
+        fields["points"] = -weight if head.negative else weight
+    elif not (alone and head.weight is None and weight == 1):
+        fields["weight"] = round(weight, 4) or 0.0001
+    return Criterion(**fields)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    same, number = name, 2
+    while same in taken:
+        same, number = f"{name[:58]}-{number}", number + 1
+    taken.add(same)
+    return same
+
+
+def _rubric(rubrics: Sequence[Rubric], criteria: tuple[Criterion, ...], name: str) -> Rubric:
+    if len(rubrics) == 1:
+        return rubrics[0].changed(criteria=criteria)
+    first = rubrics[0]
+    shared: dict[str, Any] = {
+        field: getattr(first, field)
+        for field in ("scale", "fold", "partial")
+        if all(getattr(r, field) == getattr(first, field) for r in rubrics)
+    }
+    return Rubric(name=name, criteria=criteria, **shared)

@@ -1,0 +1,159 @@
+"""Diff and merge: criteria are matched by meaning, and never across a negation, a number or a name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from judge.cli.rubric import app
+from judge.rubric.diff import diff_rubrics
+from judge.rubric.load import load_rubric
+from judge.rubric.matching import groups_of, likeness
+from judge.rubric.merge import merge_rubrics
+from judge.rubric.model import Criterion, Rubric
+from judge.rubric.polarity import read_polarity
+from judge.rubric.wording import leaked, vague_word
+from judge.similarity import alike_texts
+
+SPELLING = alike_texts("hashing")
+
+
+def everything_alike(texts):
+    """An encoder that sees no difference: what is left is what the words say."""
+    return np.ones((len(texts), len(texts)))
+
+
+def rubric(*criteria, **fields) -> Rubric:
+    made = [{"id": f"c{i}", **({"text": c} if isinstance(c, str) else c)} for i, c in enumerate(criteria)]
+    return Rubric.model_validate({"criteria": made, **fields})
+
+
+@pytest.mark.parametrize(
+    ("other", "one"),
+    [
+        pytest.param({"text": "The answer states the dose."}, True, id="paraphrase"),
+        pytest.param({"text": "Does not name the dose."}, False, id="negated"),
+        pytest.param({"text": "Names the dose of 50 mg."}, False, id="another-number"),
+        pytest.param({"text": "Names the dose of Aspirin."}, False, id="another-name"),
+        pytest.param({"text": "Names the dose.", "kind": "pitfall"}, False, id="counts-the-other-way"),
+        pytest.param({"text": "Names the dose.", "check": "max_words", "args": {"n": 5}}, False, id="a-program"),
+    ],
+)
+def test_an_encoder_alone_does_not_make_two_criteria_one(other, one):
+    """all-MiniLM puts a criterion next to its opposite (0.86); merged, the reward would turn round."""
+    pair = [Criterion(id="a", text="Names the dose."), Criterion.model_validate({"id": "b", **other})]
+    assert (likeness(pair, everything_alike)[0, 1] > 0) == one
+
+
+def test_a_chain_is_no_group():
+    """a is like b and b like c: that does not make a and c one."""
+    assert groups_of(np.array([[1, 0.8, 0.2], [0.8, 1, 0.8], [0.2, 0.8, 1]]), 0.7) == [[0, 1], [2]]
+
+
+def test_merge_of_one_rubric_counts_nothing_twice():
+    """The duplicate's weight is averaged in, not added, and the rest is left as it was."""
+    merged = merge_rubrics(
+        [rubric({"text": "Names the dose.", "weight": 4}, "Is polite.", {"text": "The response names the dose.", "weight": 2})],
+        SPELLING,
+    )
+    assert [(c.id, c.importance) for c in merged.rubric.criteria] == [("c0", 3.0), ("c1", 1.0)]
+    assert [len(m.members) for m in merged.criteria] == [2, 1]
+
+
+def test_merge_of_several_weighs_by_share_and_support():
+    """`dose`: shares 1/2 and 3/4, mean 5/8, held by 2 of 2 -> 1.25 (weight 10); the others 1/2 and 1/4."""
+    a, b = (
+        rubric("Names the dose.", "Is polite."),
+        rubric({"text": "Names the dose.", "weight": 3}, {"text": "Cites a source.", "weight": 1}),
+    )
+    merged = merge_rubrics([a, b], SPELLING, name="both")
+    assert [(c.id, c.importance) for c in merged.rubric.criteria] == [("c0", 10.0), ("c1", 4.0), ("c1-2", 2.0)]
+    fewer = merge_rubrics([a, b], SPELLING, most=2)
+    assert ([c.text for c in fewer.rubric.criteria], len(fewer.left_out)) == (["Names the dose.", "Is polite."], 1)
+
+
+def test_merge_keeps_points_and_faults():
+    """HealthBench points stay points, and a fault stays a fault."""
+    points = rubric({"text": "Names the dose.", "points": 5}, {"text": "Names a dose that is wrong.", "points": -3})
+    assert [c.points for c in merge_rubrics([points], SPELLING).rubric.criteria] == [5.0, -3.0]
+    both = merge_rubrics([points, rubric("Is polite.")], SPELLING).rubric
+    assert [c.negative for c in both.criteria] == [False, True, False]
+
+
+def test_diff_matches_by_meaning_not_by_id():
+    """Ids are renumbered by every generator; a diff by id would call everything changed."""
+    old = rubric("Names the dose.", "Is polite to the reader.", "Cites a source.")
+    new = rubric("Cites a source.", {"text": "Names the exact dose.", "weight": 3}, "Has exactly three sentences.", fold="min")
+    found = diff_rubrics(old, new, SPELLING)
+    assert [c.text for c in found.added] == ["Has exactly three sentences."]
+    assert [c.text for c in found.removed] == ["Is polite to the reader."]
+    [changed] = found.changed
+    assert (changed.old.text, changed.new.text, changed.reweighted) == ("Names the dose.", "Names the exact dose.", True)
+    assert changed.share == (pytest.approx(1 / 3), pytest.approx(3 / 5))
+    assert [name for name, _, _ in found.fields] == ["fold"]
+    assert diff_rubrics(old, old, SPELLING).same
+
+
+@pytest.mark.parametrize(
+    ("text", "polarity"),
+    [
+        pytest.param("Contains no harmful advice.", "virtue", id="contains-no-harm"),
+        pytest.param("Contains no citation.", "unclear", id="contains-no-good-thing"),
+        pytest.param("The response is free from jargon.", "virtue", id="free-from"),
+        pytest.param("Stays away from speculation.", "virtue", id="stays-away"),
+        pytest.param("Correctly names the capital.", "virtue", id="praise-adverb"),
+        pytest.param("The answer remains polite.", "virtue", id="praise-adjective"),
+        pytest.param("Incorrectly names the capital.", "fault", id="blame-adverb"),
+        pytest.param("Correctly names the capital but not the river.", "fault", id="praise-with-a-but"),
+        pytest.param("Is unclear about the dose.", "fault", id="blame-adjective"),
+        pytest.param("Clear evidence is left out.", "fault", id="no-adverb"),
+    ],
+)
+def test_a_pitfall_worded_as_a_virtue_in_other_words(text, polarity):
+    """Whoever writes "Correctly names the capital" as a pitfall makes right answers lose."""
+    assert read_polarity(text).polarity == polarity
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        pytest.param("Gives an adequate answer.", "adequate", id="standard"),
+        pytest.param("Refers to a doctor for adequate evaluation.", None, id="purpose"),
+        pytest.param("Prescribes without adequate assessment.", None, id="fault"),
+        pytest.param("Uses a style appropriate for children.", None, id="says-for-whom"),
+    ],
+)
+def test_vague_words_that_set_no_standard(text, word):
+    """Half of the false alarms on published rubrics were these."""
+    assert vague_word(text) == word
+
+
+def test_a_leak_is_whole_words():
+    """`Oslo` is given away by "is Oslo", not by "Osloer"; 42 is in too many sentences to tell."""
+    assert leaked("The capital is Oslo.", ("Oslo",)) == "Oslo"
+    assert leaked("Names an Osloer.", ("Oslo",)) is None
+    assert leaked("It is 42.", ("42",)) is None
+
+
+def test_the_commands(tmp_path, monkeypatch):
+    """Merge a folder, then see what changed; exit 1 says that something did."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "many").mkdir()
+    (tmp_path / "many" / "a.yaml").write_text("criteria:\n  - id: a\n    text: Names the dose.\n")
+    (tmp_path / "many" / "b.yaml").write_text(
+        "criteria:\n  - id: b\n    text: The response names the dose.\n  - id: c\n    text: Is kind.\n"
+    )
+    run = CliRunner().invoke
+    done = run(app, ["merge", "many", "--output", "one.yaml", "--encoder", "hashing"])
+    assert (done.exit_code, done.stdout) == (0, "one.yaml\n")
+    assert "2 rubric(s), 3 criteria -> 2" in done.stderr
+    assert [c.text for c in load_rubric("one.yaml").criteria] == ["Names the dose.", "Is kind."]
+    differ = run(app, ["diff", "many/a.yaml", "one.yaml", "--encoder", "hashing"])
+    assert differ.exit_code == 1
+    assert "+ c (weight 2.5): Is kind." in differ.stdout
+    assert (
+        run(app, ["diff", "one.yaml", "one.yaml", "--encoder", "hashing"]).stdout == "the same for a judge and for the reward\n"
+    )
+    empty = run(app, ["merge", str(tmp_path / "none.yaml"), "--output", "x.yaml"])
+    assert "no such file" in str(empty.exception)
