@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := # where it is set, every process would compile the project anew
 FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/*.txt)))
 BENCHES := benchmarks/client_cost.py benchmarks/vs_vllm.py
-.PHONY: help install install-core lock demo test test-rest test-engine test-fast test-newest test-frameworks $(FRAMEWORKS:%=test-%) lint mutants bench clean
+.PHONY: help install install-core lock demo test test-rest test-engine test-fast test-newest test-frameworks $(FRAMEWORKS:%=test-%) lint mutants bench docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ test-newest: ## the same on the newest versions that pyproject.toml allows, in .
 	@bash scripts/install.sh newest
 	@.venv-newest/bin/pytest -m "not vllm and not gpu and not slow" -n logical
 
+docs: install ## build the documentation into site/, and stop at any warning
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Read it: $(CURDIR)/site/index.html (with search: $(BIN)/mkdocs serve)"
+
 mutants: install-core ## change the heart of the code a little and list what no test notices (hours; MODULES=judge.reward.fold: a part)
 	@$(BIN)/python scripts/mutants.py $(MODULES)
 
@@ -57,5 +61,5 @@ bench: install ## speed, as ratios against raw vLLM and against a fake endpoint
 	@for script in $(BENCHES); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what the tools made, .venv included; cached models stay
-	rm -rf .venv .venv-newest mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/demo build dist
+	rm -rf .venv .venv-newest mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/demo site build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

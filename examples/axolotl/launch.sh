@@ -4,5 +4,5 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
 export JUDGE_NUM_GENERATIONS=8   # trl.num_generations of run.yaml
-judge preflight --framework axolotl --config "$JUDGE_CONFIG" --num-generations "$JUDGE_NUM_GENERATIONS"
+judge preflight "$JUDGE_CONFIG" --framework axolotl --num-generations "$JUDGE_NUM_GENERATIONS"
 axolotl train "${1:-$here/run.yaml}"

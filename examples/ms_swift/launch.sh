@@ -3,5 +3,5 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
-judge preflight --framework ms-swift --config "$JUDGE_CONFIG" --num-generations 8
+judge preflight "$JUDGE_CONFIG" --framework ms-swift --num-generations 8
 swift rlhf --rlhf_type grpo --num_generations 8 --external_plugins "$here/plugin.py" --reward_funcs judge "$@"

@@ -10,5 +10,5 @@ case ${FORM:-file} in
   file) framework=openrlhf reward=(--reward.remote_url "$adapters/openrlhf.py") ;;
   agent) framework=openrlhf-agent reward=(--train.agent_func_path "$adapters/openrlhf_agent.py") ;;
 esac
-judge preflight --framework "$framework" --config "$JUDGE_CONFIG"
+judge preflight "$JUDGE_CONFIG" --framework "$framework"
 python3 -m openrlhf.cli.train_ppo_ray "${reward[@]}" "$@"

@@ -4,5 +4,5 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
-judge preflight --framework slime-group --config "$JUDGE_CONFIG"
+judge preflight "$JUDGE_CONFIG" --framework slime-group
 python3 train.py --group-rm --custom-rm-path judge.adapters.slime.custom_group_rm "$@"

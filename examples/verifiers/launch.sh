@@ -4,5 +4,5 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JUDGE_CONFIG="$here/judge.yaml"
-judge preflight --framework verifiers --config "$JUDGE_CONFIG"
+judge preflight "$JUDGE_CONFIG" --framework verifiers
 "$@" --env.taskset.task.rewards.judge.fn judge.adapters.verifiers:reward

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # GRPO in verl with judge.yaml as the reward. Data, model and the rest of verl's settings are yours: ./launch.sh data.train_files=...
 # The data set needs extra_info.question (text or messages); check with
-#   judge preflight --framework verl --config judge.yaml --data train.parquet
+#   judge preflight judge.yaml --framework verl --data train.parquet
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python3 -m verl.trainer.main_ppo \

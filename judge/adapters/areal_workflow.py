@@ -48,7 +48,8 @@ class JudgeWorkflow(_Base):  # type: ignore[misc]  # known only where AReaL is
         gconfig: AReaL's generation settings; `n_samples` has to be 1.
         tokenizer: Of the policy, or its path.
         group_size: Responses to a prompt; what needs whole groups needs more than 1.
-        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+        config: Run settings. None: JUDGE_CONFIG names them.
+        server: URL of `judge serve`. None: JUDGE_SERVER.
         name: Prefix of the metrics.
         on_no_verdict: `exclude` (the whole group), `impute_group_mean` or `constant`; None: what the run file says.
         constant: For `constant`.

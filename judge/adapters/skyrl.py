@@ -63,7 +63,8 @@ def judged_step(
         prompt: What the environment's `init` got, copied there: the generator may go on writing into its list.
         extras: What its `__init__` got: the data set's row. The reference is `reward_spec.ground_truth`, else a known column;
             `context`, `principle` and `rubric` reach the judge, too. Under `JudgeGenerator` its slot is in there.
-        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER. Under `JudgeGenerator` these and the policy are its own.
+        config: Run settings. None: JUDGE_CONFIG names them. Under `JudgeGenerator` these and the policy are its own.
+        server: URL of `judge serve`. None: JUDGE_SERVER.
         on_no_verdict: `raise` or `constant`; None: what the run file says.
 
     Returns:

@@ -61,8 +61,10 @@ class JudgeGenerator(_Base):  # type: ignore[misc]  # known only where SkyRL is
     """`SkyRLGymGenerator`, whose trajectories are judged as soon as all of their group have ended.
 
     Args:
-        arguments, more: Those of `SkyRLGymGenerator`.
-        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+        arguments: Those of `SkyRLGymGenerator`.
+        more: Its named ones.
+        config: Run settings. None: JUDGE_CONFIG names them.
+        server: URL of `judge serve`. None: JUDGE_SERVER.
         name: Prefix of the metrics.
         on_no_verdict: `impute_group_mean` (and out of the loss), `constant` or `raise`; None: what the run file says.
         constant: For `constant`.

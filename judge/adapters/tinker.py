@@ -43,7 +43,8 @@ async def group_rewards(
         responses: Of all trajectories of the group: text, or the assistant's messages with what tools said between them.
         prompt: The question that all of them answer: text or messages.
         row: May hold the reference (`answer`, `reference`...), `context`, `principle`, `rubric`.
-        config, server: None: JUDGE_CONFIG, or JUDGE_SERVER.
+        config: Run settings. None: JUDGE_CONFIG names them.
+        server: URL of `judge serve`. None: JUDGE_SERVER.
         on_no_verdict: `raise`, `impute_group_mean` or `constant`; None: what the run file says.
 
     Raises:

@@ -46,7 +46,8 @@ def adopt(
     \b
     Examples:
       judge recipe adopt branch-rethink --prompt brrm.yaml
-      judge recipe adopt prometheus --prompt prompts.py:ABSOLUTE_PROMPT --system prompts.py:ABS_SYSTEM_PROMPT --output prom
+      judge recipe adopt prometheus --prompt prompts.py:ABSOLUTE_PROMPT \\
+          --system prompts.py:ABS_SYSTEM_PROMPT --output prom
 
     Exit codes: 0 written, 2 the file is not the published prompt, or something in it is wrong.
     """

@@ -14,7 +14,7 @@ from judge.attack.evaluator import FILTER_STATES, FilterState
 from judge.attack.run import AttackOptions, AttackReport, run_attack
 from judge.attack.seeds import load_seeds
 from judge.batch.read import parse_map
-from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, notice
+from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, notice
 from judge.errors import InputError, OutputError, did_you_mean
 from judge.pipeline.build import plan
 from judge.settings import load_settings
@@ -37,7 +37,7 @@ def attack(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     limit: Annotated[int, typer.Option("--limit", help="Use the first N questions.", metavar="N", min=1)] = QUESTIONS,
     mode: Annotated[
         str,
@@ -125,9 +125,12 @@ def attack(
     \b
     Examples:
       judge attack examples/verifier.yaml
-      judge attack my.yaml --data answers.jsonl --map prompt=q,response=a --fail-above 0.05
-      judge attack my.yaml --families master-key,non-committal --trials 300 --html attack.html
-      judge attack my.yaml --search 500 --output runs/attack --export data/hardening
+      judge attack my.yaml --data answers.jsonl --map prompt=q,response=a \\
+          --fail-above 0.05
+      judge attack my.yaml --families master-key,non-committal --trials 300 \\
+          --html attack.html
+      judge attack my.yaml --search 500 --output runs/attack \\
+          --export data/hardening
       judge attack my.yaml --data rollouts.jsonl --confirm --export data/refresh
       judge attack my.yaml --catalogue runs/attack/found.yaml --families found
 

@@ -16,7 +16,7 @@ from judge.audit.data import load_cases
 from judge.audit.report import html, listing, record, text
 from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
-from judge.cli.options import Config, ConfigName, Map, Set, SplitOption, load_plan, notice
+from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, load_plan, notice
 from judge.errors import OutputError
 from judge.pipeline.build import needed_columns
 
@@ -41,7 +41,7 @@ def audit(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     limit: Annotated[
         int | None, typer.Option("--limit", help="Use the first N questions. [default: all]", metavar="N", min=1)
     ] = None,
@@ -86,7 +86,8 @@ def audit(
     \b
     Examples:
       judge audit my.yaml
-      judge audit my.yaml --data answers.jsonl --map prompt=q,response=a --limit 50 --html audit.html
+      judge audit my.yaml --data answers.jsonl --map prompt=q,response=a \\
+          --limit 50 --html audit.html
       judge audit my.yaml --probes causal,contrast,cue --json
       judge audit my.yaml --fail-below 0.9
 

@@ -59,7 +59,8 @@ def calibrate(
     Examples:
       judge calibrate runs/a
       judge calibrate runs/a --error 0.05 --output calibration.yaml
-      judge run judge.yaml --set calibration=calibration.yaml --data new.jsonl --output runs/b
+      judge run judge.yaml --set calibration=calibration.yaml --data new.jsonl \\
+          --output runs/b
       judge calibrate runs/a --width 0.04 --next 20
 
     Exit codes: 0 done; 1 the share of --error cannot be promised (nothing is written); 2 wrong input; 4 results cannot be

@@ -35,7 +35,9 @@ def call(
       judge call runs/quickstart
       judge call runs/quickstart --item 3
       judge call runs/quickstart 5f0c2a
-      judge call runs/quickstart 5f0c2a --json | curl $URL/v1/chat/completions -H 'Content-Type: application/json' -d @-
+      judge call runs/quickstart 5f0c2a --json \\
+          | curl $URL/v1/chat/completions -d @- \\
+          -H 'Content-Type: application/json'
 
     Exit codes: 0 done, 2 no such call, or no requests in the directory.
     """

@@ -13,7 +13,7 @@ import typer
 from judge.batch.comparison import facts_of, text_of
 from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.sides import TwoJudges, judge_both, read_both
-from judge.cli.options import ConfigName, Limit, Map, SplitOption, load_plan, notice, wanted_columns
+from judge.cli.options import DataConfigName, Limit, Map, SplitOption, load_plan, notice, wanted_columns
 from judge.errors import InputError, JudgeError
 from judge.pipeline.build import needed_columns
 
@@ -32,7 +32,7 @@ def compare(
         typer.Option("--set", help="Override one setting of both: engine.model=NAME. Repeatable.", metavar="PATH=VALUE"),
     ] = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     limit: Limit = None,
     show: Annotated[int, typer.Option("--show", help="Disagreements to print.", metavar="N", min=0)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as one JSON object. [default: a table]")] = False,
@@ -47,7 +47,8 @@ def compare(
     \b
     Examples:
       judge compare pointwise.yaml pairwise.yaml --data pairs.jsonl
-      judge compare small.yaml large.yaml --data answers.parquet --limit 200 --json
+      judge compare small.yaml large.yaml --data answers.parquet --limit 200 \\
+          --json
       judge compare runs/a runs/b --show 10
 
     Exit codes: 0 done; 2 wrong input, or two runs over other data; 3 an engine cannot work, or stopped working; 5 no response

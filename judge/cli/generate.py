@@ -51,12 +51,16 @@ def generate(
     judges. `engine`, `sampling`, `seed`, `max_in_flight` and `filters.max_response_chars` of the settings count; recipe,
     rubric, votes and order do not. Running the same command again asks only for what is new or failed.
 
-    \b
     Writes rubrics.jsonl (every rubric, kept or not, with its lineage and reason), kept/*.yaml and generate.json.
+
+    \b
     Examples:
-      judge rubric generate --method contrastive --pairs pairs.jsonl --output rubrics/
-      judge rubric generate --method contrastive --pairs pairs.parquet --output out --config my.yaml --limit 100
-      judge rubric generate --method contrastive --pairs p.jsonl --output out --set engine.model=Qwen/Qwen3-8B
+      judge rubric generate --method contrastive --pairs pairs.jsonl \\
+          --output rubrics/
+      judge rubric generate --method contrastive --pairs pairs.parquet \\
+          --output out --config my.yaml --limit 100
+      judge rubric generate --method contrastive --pairs p.jsonl --output out \\
+          --set engine.model=Qwen/Qwen3-8B
 
     Exit codes: 0 done (none kept included), 2 wrong input, 3 engine cannot work, 4 cannot write, 130 stopped.
     """

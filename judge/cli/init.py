@@ -70,7 +70,8 @@ def init(
     Examples:
       judge init
       judge init myjudge --engine openai --model gpt-4o-mini
-      judge init try --engine scripted && judge run try/judge.yaml --data try/data.jsonl --output try/run
+      judge init try --engine scripted && judge run try/judge.yaml \\
+          --data try/data.jsonl --output try/run
 
     Exit codes: 0 done, 2 wrong input, 4 a file cannot be written.
     """

@@ -70,10 +70,14 @@ def one(
 
     \b
     Examples:
-      judge one --rubric helpfulness --prompt "What is the capital of France?" --response "Paris."
-      judge one --recipe verifier --prompt "2+2?" --response "It is 4." --reference 4
-      judge one --recipe pairwise --prompt "Say hi" --response "Hi!" --response "No." --url http://127.0.0.1:8000/v1 --model NAME
-      judge one --server http://127.0.0.1:8421 --prompt "2+2?" --response "It is 4."
+      judge one --rubric helpfulness --prompt "What is the capital of France?" \\
+          --response "Paris."
+      judge one --recipe verifier --prompt "2+2?" --response "It is 4." \\
+          --reference 4
+      judge one --recipe pairwise --prompt "Say hi" --response "Hi!" \\
+          --response "No." --url http://127.0.0.1:8000/v1 --model NAME
+      judge one --server http://127.0.0.1:8421 --prompt "2+2?" \\
+          --response "It is 4."
       echo '{"prompt": "2+2?", "response": "4"}' | judge one
 
     Exit codes: 0 judged, 2 wrong input, 3 engine or server cannot work, 5 no reward under `on_no_verdict: raise`, 6 the server's

@@ -46,17 +46,7 @@ SplitOption = Annotated[
         metavar="NAME",
     ),
 ]
-ConfigName = Annotated[
-    str,
-    typer.Option(
-        "--config",
-        "--data-config",
-        show_default=False,
-        help="Configuration of a hub data set that has several. [default: the only one]",
-        metavar="NAME",
-    ),
-]
-DataConfigName = Annotated[  # of commands whose --config is the run settings
+DataConfigName = Annotated[
     str,
     typer.Option(
         "--data-config",

@@ -16,11 +16,13 @@ from judge.adapters.preflight import Finding, Layout, examine, launch_lines
 from judge.adapters.preflight_data import DataReport, Names, examine_data
 from judge.batch.read import read_rows
 from judge.cli.options import DataConfigName, Set, SplitOption, load_plan
+from judge.errors import InputError
 
 
 def preflight(
     name: Annotated[str, typer.Option("--framework", help=f"One of {', '.join(FRAMEWORKS)}.", metavar="NAME")],
-    config: Annotated[str, typer.Option("--config", help="Run settings (a YAML file).", metavar="FILE")],
+    given: Annotated[str | None, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG", show_default=False)] = None,
+    as_option: Annotated[str | None, typer.Option("--config", hidden=True)] = None,  # the older form
     num_generations: Annotated[
         int | None, typer.Option("--num-generations", help="Completions a prompt. [default: not known]", metavar="N", min=1)
     ] = None,
@@ -81,14 +83,19 @@ def preflight(
 
     \b
     Examples:
-      judge preflight --framework trl --config judge.yaml --num-generations 8 --processes 4 --per-device-batch 2
-      judge preflight --framework verl --config judge.yaml --data train.parquet
-      judge preflight --framework openrlhf --config judge.yaml --data train.jsonl --prompt input --reference label
-      judge preflight --framework ms-swift --config judge.yaml --num-generations 8
+      judge preflight judge.yaml --framework trl --num-generations 8 \\
+          --processes 4 --per-device-batch 2
+      judge preflight judge.yaml --framework verl --data train.parquet
+      judge preflight judge.yaml --framework openrlhf --data train.jsonl \\
+          --prompt input --reference label
+      judge preflight judge.yaml --framework ms-swift --num-generations 8
 
     Exit codes: 0 fine, 1 problems found, 2 wrong input.
     """
     framework(name)
+    config = given or as_option
+    if config is None or (given and as_option):
+        raise InputError(f"name one file of run settings: judge preflight judge.yaml --framework {name}")
     plan = load_plan(config, overrides)
     layout = Layout(num_generations, processes, per_device_batch, steps_per_generation)
     first, report = None, None

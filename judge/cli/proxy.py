@@ -34,7 +34,8 @@ def proxy(
     \b
     Examples:
       judge proxy log.jsonl --reward brevity --evaluation win_rate
-      judge proxy log.csv --reward judge/raw_reward --evaluation gold --window 9 --json
+      judge proxy log.csv --reward judge/raw_reward --evaluation gold --window 9 \\
+          --json
 
     Exit codes: 0 done, 2 wrong input, or too few checkpoints.
     """

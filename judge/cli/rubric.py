@@ -112,13 +112,15 @@ def lint_command(
 ) -> None:
     """Check rubrics for what would make their rewards mean something else.
 
-    \b
     Prints `file:line: severity: criterion: message [rule]` on standard output, one line a finding; a summary on
     standard error. The rules are in docs/rubrics.md.
+
+    \b
     Examples:
       judge rubric lint helpfulness
       judge rubric lint one-prompt.yaml --reference "42 km"
       judge rubric lint --strict my/*.yaml
+
     Exit codes: 0 nothing wrong (warnings allowed), 1 warnings with --strict, 2 errors.
     """
     counts = {"error": 0, "warning": 0, "info": 0}
@@ -183,13 +185,16 @@ def import_command(
 ) -> None:
     """Import published rubrics, in any form of docs/rubrics.md -> one YAML file each.
 
-    \b
     Prints the path of each file written on standard output. What was changed or dropped on the way stands as a comment
     at the top of the file. Nothing is written when a record is wrong.
+
+    \b
     Examples:
       judge rubric import healthbench.jsonl --output rubrics/
       judge rubric import rubrics.parquet --output rubrics/
-      judge rubric import rar.json --format rar --pitfall-polarity virtue --output rubrics/
+      judge rubric import rar.json --format rar --pitfall-polarity virtue \\
+          --output rubrics/
+
     Exit codes: 0 written, 2 a record is wrong or a file is in the way, 4 cannot be written.
     """
     if pitfall_polarity not in ("auto", "fault", "virtue"):

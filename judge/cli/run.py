@@ -20,8 +20,8 @@ from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.run import RunResult, run_batch
 from judge.cli.options import (
     Config,
-    ConfigName,
     Data,
+    DataConfigName,
     Limit,
     Map,
     Set,
@@ -44,7 +44,7 @@ def run(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     limit: Limit = None,
     keep: Annotated[
         list[str] | None,
@@ -103,11 +103,16 @@ def run(
 
     \b
     Examples:
-      judge run examples/quickstart.yaml --data examples/quickstart.jsonl --output runs/quickstart
-      judge run my.yaml --data answers.parquet --map prompt=question,response=answer --output runs/a
-      judge run my.yaml --data answers.jsonl --output runs/b --set engine.model=Qwen/Qwen3-8B --set votes.n=5
-      judge run my.yaml --data train.parquet --map reference=reward_model.ground_truth,context= --output runs/c
-      judge run my.yaml --data answers.parquet --output runs/d --keep source,extra_info.index
+      judge run examples/quickstart.yaml --data examples/quickstart.jsonl \\
+          --output runs/quickstart
+      judge run my.yaml --data answers.parquet \\
+          --map prompt=question,response=answer --output runs/a
+      judge run my.yaml --data answers.jsonl --output runs/b \\
+          --set engine.model=Qwen/Qwen3-8B --set votes.n=5
+      judge run my.yaml --data train.parquet \\
+          --map reference=reward_model.ground_truth,context= --output runs/c
+      judge run my.yaml --data answers.parquet --output runs/d \\
+          --keep source,extra_info.index
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is

@@ -27,7 +27,7 @@ from judge.batch.select.pairs import PairTies, Strategy
 from judge.batch.select.read import GroupBy, RunCandidates
 from judge.batch.select.report import best_facts, best_text, judgement_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
-from judge.cli.options import ConfigName, Map, SplitOption, notice
+from judge.cli.options import DataConfigName, Map, SplitOption, notice
 from judge.errors import InputError
 from judge.reward.consistency import Measure
 
@@ -90,7 +90,7 @@ def best_of(
     data: RunData = "",
     mapping: Map = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     as_json: AsJson = False,
 ) -> None:
     """Keep the best response of every prompt, from a run folder; or every response that is good enough.
@@ -167,7 +167,7 @@ def pairs(
     data: RunData = "",
     mapping: Map = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     as_json: AsJson = False,
 ) -> None:
     """Make preference pairs for DPO trainers, from a run folder.
@@ -180,8 +180,10 @@ def pairs(
     \b
     Examples:
       judge pairs runs/a --output pairs.jsonl
-      judge pairs runs/a --strategy all --min-margin 0.25 --max-pairs 4 --output pairs.parquet
-      judge pairs runs/a --strategy best_each --no-filtered --messages --output pairs
+      judge pairs runs/a --strategy all --min-margin 0.25 --max-pairs 4 \\
+          --output pairs.parquet
+      judge pairs runs/a --strategy best_each --no-filtered --messages \\
+          --output pairs
       judge pairs runs/b --snapshot runs/a --output pairs.jsonl
 
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
@@ -219,7 +221,8 @@ def judgements(
 
     \b
     Examples:
-      judge run pairwise.yaml --data labelled.jsonl --output runs/a --set votes.n=8
+      judge run pairwise.yaml --data labelled.jsonl --output runs/a \\
+          --set votes.n=8
       judge judgements runs/a --output judgements.jsonl
 
     Exit codes: 0 done, 2 wrong input, no label, or there is no pair, 4 cannot write.

@@ -38,8 +38,10 @@ def serve(
     \b
     Examples:
       judge serve examples/quickstart.yaml
-      JUDGE_API_KEYS=$(openssl rand -hex 24) judge serve my.yaml --host 0.0.0.0 --port 8421
-      judge serve my.yaml --set server.max_concurrency=64 --set server.item_timeout_s=30
+      JUDGE_API_KEYS=$(openssl rand -hex 24) judge serve my.yaml --host 0.0.0.0 \\
+          --port 8421
+      judge serve my.yaml --set server.max_concurrency=64 \\
+          --set server.item_timeout_s=30
 
     Exit codes: 0 stopped by a signal, 2 wrong input, 3 engine cannot work.
     """

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judge.cli.options import Config, ConfigName, Data, Map, Set, SplitOption, find_item, load_plan
+from judge.cli.options import Config, Data, DataConfigName, Map, Set, SplitOption, find_item, load_plan
 from judge.pipeline.preview import Preview, previews
 from judge.types import Message
 
@@ -20,7 +20,7 @@ def show(
     mapping: Map = None,
     overrides: Set = None,
     split: SplitOption = "",
-    subset: ConfigName = "",
+    subset: DataConfigName = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every call of the item; by default the first, and what differs in the others.")
     ] = False,
@@ -34,8 +34,10 @@ def show(
 
     \b
     Examples:
-      judge show examples/quickstart.yaml --data examples/quickstart.jsonl --item 0
-      judge show examples/quickstart.yaml --data examples/quickstart.jsonl --item 0 --all --tokens
+      judge show examples/quickstart.yaml --data examples/quickstart.jsonl \\
+          --item 0
+      judge show examples/quickstart.yaml --data examples/quickstart.jsonl \\
+          --item 0 --all --tokens
 
     Exit codes: 0 done, 2 wrong input, 3 tokenizer cannot be loaded.
     """

@@ -33,6 +33,16 @@ class SamplingSpec(Frozen):
     """Sampling values a recipe, or the run settings, may set; unset ones come from the level below.
 
     `max_tokens` is room for reasoning and verdict together, in tokens. The others are those of `judge.types.Sampling`.
+
+    Attributes:
+        temperature: 0: the most likely token each time.
+        top_p: Draw from the most likely tokens with this total probability.
+        top_k: Draw from this many most likely tokens; 0 from all.
+        max_tokens: Room for reasoning and verdict together, in tokens.
+        stop: Texts at which the reply ends.
+        min_p: Leave out tokens below this share of the likeliest one's probability.
+        repetition_penalty: Above 1: tokens seen before become less likely (prompt included).
+        presence_penalty: Above 0: tokens already in the reply become less likely.
     """
 
     temperature: float | None = Field(default=None, ge=0, le=5)

@@ -68,6 +68,12 @@ class Scale(Frozen):
 
     `binary` (MET / UNMET), `ternary` (MET / PARTIAL / UNMET), or `ordinal`: whole numbers from `min` to `max`, with
     `anchors` saying what each level looks like.
+
+    Attributes:
+        kind: `binary`, `ternary` or `ordinal`.
+        min: Lowest level of an ordinal scale.
+        max: Highest level of an ordinal scale.
+        anchors: Level -> what it looks like.
     """
 
     bad_value = BadRubric
@@ -134,6 +140,11 @@ class Criterion(Frozen):
         check: `llm`, or the name of a programmatic check (see `judge/checks`), or `package.module:function`; in Python also the
             function itself, which is then known by that name in this process.
         args: Arguments of the programmatic check.
+        id: Name, unique in the rubric: a letter, then letters, digits, `_`, `.` or `-`, at most 64.
+        text: What the judge is asked.
+        title: For people; changes nothing.
+        kind: Sets the weight and the polarity where none are given.
+        tags: Labels of your own, carried through.
     """
 
     bad_value = BadRubric
@@ -200,6 +211,9 @@ class Partial(Frozen):
 
     With `min_coverage` below 1, the reward is folded over the criteria that have one, provided they carry at least
     that share of the total importance, in (0, 1]; such a reward is flagged `partial`.
+
+    Attributes:
+        min_coverage: Least share of the total importance that needs a verdict, in (0, 1].
     """
 
     bad_value = BadRubric
@@ -239,6 +253,13 @@ class Rubric(Frozen):
         fold: `weighted_mean`, `all_pass` (1 if every criterion passes, else 0), `min`, or `harmonic_mean`.
         denominator: `all_weights` (default with weights) or `positive_points` (default with points).
         lineage: Where it comes from, for a rubric that a program wrote.
+        name: What the rubric is called.
+        title: For people; changes nothing.
+        description: For people; changes nothing.
+        source: Where it is from; changes nothing.
+        version: For people; changes nothing.
+        criteria: What is looked at, 1 to 5000 criteria.
+        partial: What is done where some criteria have no verdict.
     """
 
     bad_value = BadRubric

@@ -17,6 +17,19 @@ class VllmSettings(Frozen):
 
     Attributes:
         adapter: LoRA adapter that answers in place of the bare model: a folder, or a Hugging Face name.
+        model: Hugging Face name, local folder, or `smollm2-135m` (embedded).
+        revision: Commit, branch or tag of a hub model. None: the newest.
+        max_model_len: Context in tokens, prompt and reply together. None: the model's own.
+        dtype: Number format of the weights; `auto` is that of the checkpoint.
+        tensor_parallel_size: GPUs that one copy of the model is split over.
+        data_parallel_size: Copies of the model.
+        gpu_memory_utilization: Share of the GPU's memory that vLLM may take. None: vLLM's default.
+        max_num_seqs: Requests that vLLM works on at once. None: vLLM's default.
+        enable_prefix_caching: Keep the shared beginnings of prompts.
+        cpu_kv_cache_gib: Size of the cache on a CPU in GiB. None: what the machine has room for.
+        chat_template_kwargs: Arguments of the chat template (`enable_thinking: false`).
+        trust_remote_code: Run code that comes with the checkpoint.
+        extra: Further engine arguments, passed to vLLM as they are.
     """
 
     kind: Literal["vllm"] = "vllm"
@@ -52,6 +65,16 @@ class OpenAiSettings(Frozen):
         vision: The model can be shown images, as `image_url` parts. Without it a row with an image is refused.
         system_role: Where the system text goes: a message of its own (`system`), or in front of the first user message (`user`).
             `auto`: its own, until the server says that the model has no such role.
+        model: Name under which the endpoint knows the model.
+        base_url: Address of the API, with `/v1`; several addresses share the requests.
+        transport: `aiohttp` (0.1 ms of processor time a request), or `openai`, the official client (ten times that),
+            for hosted APIs.
+        api_key_env: Environment variable that holds the key; unset means no key.
+        dialect: Which extensions the endpoint knows; `auto` asks it.
+        concurrency: Requests in flight to each address.
+        max_retries: Further tries of a request that failed in a way that may pass.
+        headers: Headers sent with every request.
+        extra_body: Fields added to the body of every request.
     """
 
     kind: Literal["openai"] = "openai"
@@ -81,6 +104,14 @@ class TransformersSettings(Frozen):
 
     Attributes:
         adapter: As for vLLM; needs peft.
+        model: Hugging Face name, local folder, or `smollm2-135m` (embedded).
+        revision: Commit, branch or tag of a hub model. None: the newest.
+        dtype: Number format of the weights; `auto` is that of the checkpoint.
+        device: `cpu`, `cuda`, `cuda:1`...; `auto` takes a GPU where there is one.
+        max_batch_size: Requests generated together.
+        max_model_len: Context in tokens, prompt and reply together. None: the model's own.
+        chat_template_kwargs: Arguments of the chat template (`enable_thinking: false`).
+        trust_remote_code: Run code that comes with the checkpoint.
     """
 
     kind: Literal["transformers"] = "transformers"
@@ -104,6 +135,7 @@ class ScriptedSettings(Frozen):
             again; or a mapping from a regular expression to the reply (the first one found in the request's messages counts).
             Relative to the settings file. Without all three, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
         rate: What the scalar head of a reward model says of every conversation (recipes with `signal: scalar`).
+        model: Name shown in the run.
     """
 
     kind: Literal["scripted"] = "scripted"
@@ -120,7 +152,11 @@ class ScriptedSettings(Frozen):
 
 
 class NoEngineSettings(Frozen):
-    """No model at all: what a recipe has that is a program. Set by itself for such a recipe."""
+    """No model at all: what a recipe has that is a program. Set by itself for such a recipe.
+
+    Attributes:
+        model: Always `none`.
+    """
 
     kind: Literal["none"] = "none"
     model: str = "none"

@@ -135,6 +135,8 @@ class MonitorSettings(Frozen):
         least_responses: Smaller batches are collected until there are as many.
         on_alarm: A function (Alarm) -> None as `package.module:name`, called with each alarm whose action is not `off`; it
             needs no Python of its own in `judge run`, the server or a trainer.
+        canaries: Probe texts mixed into the batches.
+        alarms: What each alarm does, and its limits.
     """
 
     canaries: CanarySettings = CanarySettings()

@@ -25,6 +25,14 @@ class MemberSettings(Frozen):
 
     Attributes:
         name: What the member is called in components and calls.
+        engine: The member's model. None: that of the run.
+        recipe: None: the run's.
+        rubric: None: the run's.
+        sampling: None: the run's.
+        votes: None: the run's.
+        order: None: the run's.
+        signal: None: the run's.
+        readout: None: the run's.
     """
 
     name: Identifier

@@ -33,6 +33,9 @@ class RewardSettings(Frozen):
             references of steps that need some.
         state: File that holds what the steps remember from batch to batch; a run that starts again goes on from there. None: the
             memory ends with the process.
+        fold: How criteria become one number, over each rubric's own.
+        denominator: What the sum is divided by, over each rubric's own.
+        partial: What is done where some criteria have no verdict.
     """
 
     fold: Fold | None = None
@@ -81,6 +84,18 @@ class RunSettings(Frozen):
         record: Directory to which a trainer's reward function, `judge serve` and `Judge.score` append the figures of each step
             (`steps.jsonl`), for `judge report`. None: nothing is kept. `judge run` has its run folder.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
+        rubric: What to judge by: a shipped name, a path, or the rubric itself.
+        recipe: How to judge: a shipped name, a folder, or a mapping with `name` and `options`.
+        principle: Text that the recipe `principle` judges by, unless the data has a column of that name.
+        engine: Which model judges, and how it is reached.
+        sampling: Sampling values, over the recipe's own.
+        order: How the responses of a pair or list are ordered, over the recipe's own: one order (`single`), both
+            orders and their mean (`both_mean`), both orders that must agree (`both_agree`), another order for each
+            vote (`shuffle_per_vote`).
+        reward: Overrides of each rubric's fold, and the steps between the judge and the trainer.
+        no_verdict_constant: The number of `on_no_verdict: constant`.
+        filters: What is done with responses that hold nothing to judge: `default`, `strict`, `off`, or a mapping.
+        votes: How often each question is asked, and how the answers are joined.
     """
 
     rubric: str | dict[str, Any] | list[Any] | InstanceOf[Rubric] | None = None

@@ -67,6 +67,7 @@ class ServerSettings(Frozen):
             these frameworks ask again.
         docs: Serve /openapi.json and /docs.
         page_texts: Show the beginnings of responses, explanations and failure details on the live page, to whoever has a key.
+        group: How responses that arrive one by one meet.
     """
 
     host: str = "127.0.0.1"

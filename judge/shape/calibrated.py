@@ -25,7 +25,8 @@ class CalibrateStep(Frozen):
 
     Attributes:
         points: Reward and chance, in ascending order of reward; beyond the ends the end counts.
-        slope, offset: Of sigmoid(slope x logit(reward) + offset) (Platt 1999, on the log odds of the reward).
+        slope: Of sigmoid(slope x logit(reward) + offset) (Platt 1999, on the log odds of the reward).
+        offset: Of the same.
     """
 
     kind: Literal["calibrate"] = "calibrate"
@@ -60,6 +61,8 @@ class SureStep(Frozen):
 
     Attributes:
         low, high: Rewards at most `low` and at least `high` stay.
+        low: Lower end of the rewards that count as unsure.
+        high: Upper end.
     """
 
     kind: Literal["sure"] = "sure"

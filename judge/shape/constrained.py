@@ -28,6 +28,8 @@ class ConstraintSpec(Frozen):
     Attributes:
         component: A criterion of the rubric.
         equal: Where more of it stops being useful: kept there from both sides.
+        at_least: Least mean.
+        at_most: Largest mean.
     """
 
     component: str
@@ -56,6 +58,7 @@ class ConstrainedStep(Frozen):
         rate: What a weight moves by for each batch that misses its threshold by 1.
         limit: Largest weight.
         start: Weights at the first batch.
+        constraints: Components and the means that they have to reach.
     """
 
     kind: Literal["constrained"] = "constrained"

@@ -24,6 +24,7 @@ class FormatStep(Frozen):
 
     Attributes:
         formats: `boxed`, `think`, `answer`, `json`, or `package.module:name` of a function text -> true, false or None (unclear).
+        failed: Reward of a response in the wrong form.
     """
 
     kind: Literal["format"] = "format"

@@ -17,7 +17,12 @@ from judge.shape.batch import OrderKept, Over, RewardRange, Sees, Stage, StepKin
 
 
 class MinmaxStep(Frozen):
-    """(reward - lowest) / (highest - lowest); `flat` where all are equal."""
+    """(reward - lowest) / (highest - lowest); `flat` where all are equal.
+
+    Attributes:
+        over: Whose rewards are compared.
+        flat: Reward of all where all are equal.
+    """
 
     kind: Literal["minmax"] = "minmax"
     over: Over = "group"
@@ -25,7 +30,12 @@ class MinmaxStep(Frozen):
 
 
 class ZStep(Frozen):
-    """(reward - mean) / standard deviation (population), which is not taken below `floor`."""
+    """(reward - mean) / standard deviation (population), which is not taken below `floor`.
+
+    Attributes:
+        over: Whose rewards are compared.
+        floor: Least standard deviation that is divided by.
+    """
 
     kind: Literal["z"] = "z"
     over: Over = "group"
@@ -33,14 +43,23 @@ class ZStep(Frozen):
 
 
 class RankStep(Frozen):
-    """Rank as a share: worst 0, best 1, ties averaged, a response alone 0.5."""
+    """Rank as a share: worst 0, best 1, ties averaged, a response alone 0.5.
+
+    Attributes:
+        over: Whose rewards are compared.
+    """
 
     kind: Literal["rank"] = "rank"
     over: Over = "group"
 
 
 class QuantileStep(Frozen):
-    """Which of `buckets` equally filled buckets a reward falls in: worst 0, best 1, ties share one."""
+    """Which of `buckets` equally filled buckets a reward falls in: worst 0, best 1, ties share one.
+
+    Attributes:
+        over: Whose rewards are compared.
+        buckets: Number of buckets.
+    """
 
     kind: Literal["quantile"] = "quantile"
     over: Over = "batch"
@@ -48,14 +67,23 @@ class QuantileStep(Frozen):
 
 
 class StdFloorStep(Frozen):
-    """Groups whose rewards differ less than `floor` (standard deviation) become equal: their differences are noise."""
+    """Groups whose rewards differ less than `floor` (standard deviation) become equal: their differences are noise.
+
+    Attributes:
+        floor: Least standard deviation of a group that counts as different.
+    """
 
     kind: Literal["std_floor"] = "std_floor"
     floor: float = Field(default=0.02, gt=0, le=1e6)
 
 
 class DitherStep(Frozen):
-    """Add zero-mean noise that follows from seed, prompt and text. `width`: half width (uniform) or standard deviation."""
+    """Add zero-mean noise that follows from seed, prompt and text. `width`: half width (uniform) or standard deviation.
+
+    Attributes:
+        noise: Shape of the noise.
+        width: Half width (uniform) or standard deviation (gauss).
+    """
 
     kind: Literal["dither"] = "dither"
     noise: Literal["uniform", "gauss"] = "uniform"

@@ -47,6 +47,7 @@ class CrfStep(_Outcome):
         base: `others`: the reward by the other criteria, since conciseness is one of the rubric and would be paid for a wrong
             answer too; `reward`: what enters the step, where conciseness is no part of it.
         difficulty: Add exp(share correct in the group).
+        weight: Of the conciseness.
     """
 
     kind: Literal["crf"] = "crf"
@@ -72,7 +73,12 @@ class GrpoLambdaStep(_Outcome):
 
 
 class LaserStep(_Outcome):
-    """Correct responses of at most `target` tokens earn `bonus`."""
+    """Correct responses of at most `target` tokens earn `bonus`.
+
+    Attributes:
+        target: Most tokens for the bonus.
+        bonus: What a short correct response earns more.
+    """
 
     kind: Literal["laser"] = "laser"
     target: Tokens
@@ -87,6 +93,7 @@ class LaserDStep(_Outcome):
         upper: Longest target, tokens; used until lengths have been seen.
         interval: Targets are `lower`, `lower + interval`, ... `upper`.
         memory: Weight of the earlier batches when a new one comes, in [0, 1].
+        bonus: What a short correct response earns more.
     """
 
     kind: Literal["laser_d"] = "laser_d"
@@ -106,7 +113,13 @@ class LaserDStep(_Outcome):
 
 
 class OverlongStep(Frozen):
-    """Lose up to `weight` in the last `cache` tokens before `limit`, and all of it beyond."""
+    """Lose up to `weight` in the last `cache` tokens before `limit`, and all of it beyond.
+
+    Attributes:
+        limit: Tokens from which on all of `weight` is lost.
+        cache: Tokens before `limit` over which the penalty grows.
+        weight: Largest penalty.
+    """
 
     kind: Literal["overlong"] = "overlong"
     limit: Tokens

@@ -43,7 +43,11 @@ class FlipStep(Frozen):
 
 
 class RandomStep(Frozen):
-    """The control: 0 or 1 by a coin that knows nothing of the response. `rate`: share of ones, the mean of the compared run."""
+    """The control: 0 or 1 by a coin that knows nothing of the response. `rate`: share of ones, the mean of the compared run.
+
+    Attributes:
+        rate: Share of ones.
+    """
 
     kind: Literal["random"] = "random"
     rate: UnitFloat = 0.5

@@ -47,7 +47,13 @@ class ContrastStep(Frozen):
 
 
 class SaturationStep(Frozen):
-    """Weighted mean of the criteria, each with diminishing returns; it replaces the reward. `rate`: how fast they diminish."""
+    """Weighted mean of the criteria, each with diminishing returns; it replaces the reward. `rate`: how fast they diminish.
+
+    Attributes:
+        rate: How early more of a criterion stops to count.
+        criteria: Which criteria. Empty: all.
+        weights: Criterion -> weight, over those of the rubric.
+    """
 
     kind: Literal["saturation"] = "saturation"
     criteria: tuple[str, ...] = ()
@@ -56,7 +62,13 @@ class SaturationStep(Frozen):
 
 
 class InteractionStep(Frozen):
-    """Add `weight` x the two criteria together (negative: they count less together), cut to [0, 1]."""
+    """Add `weight` x the two criteria together (negative: they count less together), cut to [0, 1].
+
+    Attributes:
+        pair: Two criteria.
+        together: How the two are joined.
+        weight: Of the part that is added; negative: the two count less together.
+    """
 
     kind: Literal["interaction"] = "interaction"
     pair: tuple[str, str]
@@ -65,7 +77,13 @@ class InteractionStep(Frozen):
 
 
 class VetoStep(Frozen):
-    """Where one of the criteria is below `below`, the reward is `failed`."""
+    """Where one of the criteria is below `below`, the reward is `failed`.
+
+    Attributes:
+        below: Score under which a criterion vetoes.
+        failed: Reward after a veto.
+        criteria: Which criteria veto.
+    """
 
     kind: Literal["veto"] = "veto"
     criteria: tuple[str, ...] = Field(min_length=1)

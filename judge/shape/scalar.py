@@ -33,7 +33,12 @@ Refine = Literal["clip", "delta", "clip_delta"]
 
 
 class _Centred(Frozen):
-    """A step that needs a reference reward: a constant, the group's mean, or rewards of reference responses by group."""
+    """A step that needs a reference reward: a constant, the group's mean, or rewards of reference responses by group.
+
+    Attributes:
+        centre: What a reward is measured against: the rewards of baseline responses, or the mean of the group.
+        reference: A number to measure against, in place of the rewards of baseline responses.
+    """
 
     reference: Finite | None = None
     centre: Literal["references", "group_mean"] = "references"
@@ -46,7 +51,11 @@ class _Centred(Frozen):
 
 
 class ParStep(_Centred):
-    """Mean of sigmoid(scale x (reward - reference)). `scale` 1 is for reward models; about 8 suits rewards in [0, 1]."""
+    """Mean of sigmoid(scale x (reward - reference)). `scale` 1 is for reward models; about 8 suits rewards in [0, 1].
+
+    Attributes:
+        scale: Steepness; 8 suits rewards in [0, 1].
+    """
 
     kind: Literal["par"] = "par"
     scale: float = Field(default=1.0, gt=0, le=1000)
@@ -57,6 +66,8 @@ class LscStep(_Centred):
 
     Attributes:
         ddof: Of the standard deviation in the quantile: 0 population, 1 sample (as in PAR's code).
+        quantile: Which quantile of the reference rewards is the reference.
+        scale: Steepness.
     """
 
     kind: Literal["lsc"] = "lsc"
@@ -72,7 +83,12 @@ class ContrastiveStep(_Centred):
 
 
 class ClipStep(Frozen):
-    """Cut rewards to [low, high]."""
+    """Cut rewards to [low, high].
+
+    Attributes:
+        low: Least reward.
+        high: Largest reward.
+    """
 
     kind: Literal["clip"] = "clip"
     low: Finite = 0.0
@@ -86,7 +102,13 @@ class ClipStep(Frozen):
 
 
 class StepsStep(Frozen):
-    """Add the mean return of the solution steps, bounded however many there are. With Clip, steps of at least `eta` earn 0."""
+    """Add the mean return of the solution steps, bounded however many there are. With Clip, steps of at least `eta` earn 0.
+
+    Attributes:
+        refine: What is summed: steps cut to at most 0 (`clip`), differences of neighbours (`delta`), or both.
+        eta: A step at or above this earns 0 under `clip`.
+        weight: Of the part that is added.
+    """
 
     kind: Literal["steps"] = "steps"
     refine: Refine = "clip_delta"
@@ -95,14 +117,23 @@ class StepsStep(Frozen):
 
 
 class QuantiseStep(Frozen):
-    """Round to multiples of 2 to the power -bits (6: 1/64)."""
+    """Round to multiples of 2 to the power -bits (6: 1/64).
+
+    Attributes:
+        bits: Fractions kept: multiples of 2 to the power -bits.
+    """
 
     kind: Literal["quantise"] = "quantise"
     bits: int = Field(default=6, ge=1, le=20)
 
 
 class TopStretchStep(Frozen):
-    """Rewards above `knee` get `share` of the range [0, 1], those below get the rest."""
+    """Rewards above `knee` get `share` of the range [0, 1], those below get the rest.
+
+    Attributes:
+        knee: The reward above which the range is stretched.
+        share: Share of the range [0, 1] that goes to rewards above `knee`.
+    """
 
     kind: Literal["top_stretch"] = "top_stretch"
     knee: float = Field(default=0.75, gt=0, lt=1)

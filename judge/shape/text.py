@@ -19,7 +19,12 @@ from judge.shape.batch import RewardRange, Stage, StepKind, Stepped, UnitFloat, 
 
 
 class RepetitionStep(Frozen):
-    """Lose `weight` x the share of n-grams that repeat an earlier one."""
+    """Lose `weight` x the share of n-grams that repeat an earlier one.
+
+    Attributes:
+        n: Words of an n-gram.
+        weight: Of the share of repeated n-grams.
+    """
 
     kind: Literal["repetition"] = "repetition"
     n: int = Field(default=3, ge=1, le=100)

@@ -35,7 +35,7 @@ def test_the_run_file_works_there(folder):
     """Whoever copies it starts from something that is right for this framework."""
     config = str(EXAMPLES / folder / "judge.yaml")
     numbers = ("--num-generations", "8", "--per-device-batch", "8")
-    ended = run_judge("preflight", "--framework", FRAMEWORKS[folder], "--config", config, *numbers)
+    ended = run_judge("preflight", config, "--framework", FRAMEWORKS[folder], *numbers)
     assert ended.code == 0, ended.out + ended.err
 
 

@@ -165,7 +165,7 @@ def test_the_command(files, arguments, code, says):
 @pytest.mark.parametrize("framework", list(FRAMEWORKS))
 def test_lines_to_paste(files, framework):
     """They name the run file by an absolute path, since workers run in folders of their own."""
-    ended = run_judge("preflight", "--framework", framework, "--config", "judge.yaml", "--json")
+    ended = run_judge("preflight", "judge.yaml", "--framework", framework, "--json")
     facts = json.loads(ended.out)
     assert any(str(files / "judge.yaml") in line for line in facts["use"])
     assert facts["framework"] == framework
@@ -177,6 +177,6 @@ def test_parquet(files):
     import pyarrow.parquet as pq
 
     pq.write_table(pa.Table.from_pylist([{"extra_info": {"question": "q"}}]), "train.parquet")
-    assert run_judge("preflight", "--framework", "verl", "--config", "judge.yaml", "--data", "train.parquet").code == 0
+    assert run_judge("preflight", "judge.yaml", "--framework", "verl", "--data", "train.parquet").code == 0
     Path("not.parquet").write_text("no")
-    assert run_judge("preflight", "--framework", "verl", "--config", "judge.yaml", "--data", "not.parquet").code == 2
+    assert run_judge("preflight", "judge.yaml", "--framework", "verl", "--data", "not.parquet").code == 2

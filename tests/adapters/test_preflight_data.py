@@ -179,7 +179,7 @@ def test_the_command(tmp_path, monkeypatch):
     Path("judge.yaml").write_text("rubric: helpfulness\nrecipe: pointwise\nengine: {kind: openai, model: m}\n")
     rows = [{"prompt": ASK, "answer": "Paris", "source": "a"}, {"question": TEXT, "answer": "Paris"}]
     Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ended = run_judge("preflight", "--framework", "trl", "--config", "judge.yaml", "--data", "train.jsonl")
+    ended = run_judge("preflight", "judge.yaml", "--framework", "trl", "--data", "train.jsonl")
     assert ended.code == 1
     for line in (
         "  prompt     `prompt` in 1 rows",
@@ -190,6 +190,6 @@ def test_the_command(tmp_path, monkeypatch):
         SAID,
     ):
         assert line in ended.out
-    facts = json.loads(run_judge(*"preflight --framework trl --config judge.yaml --data train.jsonl --json".split()).out)
+    facts = json.loads(run_judge(*"preflight judge.yaml --framework trl --data train.jsonl --json".split()).out)
     assert facts["data"]["fields"]["prompt"] == {"`prompt`": 1}
     assert facts["data"]["refused"][0]["row"] == "train.jsonl:2"

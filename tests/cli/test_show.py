@@ -46,8 +46,7 @@ def test_a_configuration_of_the_data(judge, show):
     show("a")  # writes c.yaml
     data = str(Path(__file__).parents[1] / "cases" / "28h_two_configs")
     assert judge("show", "c.yaml", "--data", data, "--item", "0").code == 2
-    for option in ("--config", "--data-config"):
-        assert judge("show", "c.yaml", "--data", data, option, "socratic", "--item", "0").code == 0
+    assert judge("show", "c.yaml", "--data", data, "--data-config", "socratic", "--item", "0").code == 0
 
 
 @pytest.mark.parametrize("command", ["run", "show", "audit", "attack", "preflight", "best-of-n", "pairs", "rubric generate"])
@@ -58,7 +57,7 @@ def test_one_name_for_it(command):
     for name in command.split():
         found = found.commands[name]
     [option] = [p for p in found.params if "--data-config" in p.opts]
-    assert ("--config" in option.opts) == (command not in ("preflight", "rubric generate"))
+    assert option.opts == ["--data-config"]
 
 
 def test_by_position_and_by_id(show):
