@@ -1,6 +1,7 @@
 """One question, asked as often as the settings say: votes, orders, proofs, and what came back as cells.
 
-All votes and orders of a question are in flight together, except where `stop_when_decided` asks them one after the other.
+All votes and orders of a question are in flight together, except where `votes.stop` ends the voting early: then they are
+asked in waves, each as small as may be enough.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from judge.recipe.model import Order, Votes
 from judge.recipe.steps import STEP
 from judge.render.build import Ask, Case
 from judge.reward.assemble import Cell, FoldScores
+from judge.reward.ensemble.sequential import next_wave
 from judge.reward.ensemble.vote import kept_votes
-from judge.reward.fold import decided
 from judge.rubric.model import Criterion
 from judge.types import Call, Flag, NoVerdict, Reason
 
@@ -51,10 +52,6 @@ class Work:
         flags = self.flags.setdefault(index, [])
         if flag.name not in {f.name for f in flags}:
             flags.append(flag)
-
-    def column(self, ask: Ask) -> list[Cell]:
-        """The votes so far on the first thing that a question is about."""
-        return self.cells[ask.order[0]][ask.criteria[0].id if ask.criteria else OVERALL]
 
     def note_positive(self, ask: Ask, answer: Asked) -> None:
         """Keep the first positive verdict on a suspected response, whichever came in first."""
@@ -96,7 +93,7 @@ class Voting:
 
     async def ask(self, case: Case, ask: Ask, work: Work) -> None:
         """Ask one question in all its votes and orders, and enter the answers into `work`."""
-        if self.votes.stop_when_decided:
+        if self.votes.stop is not None:
             await self._until_decided(case, ask, work)
             return
         spread = [self.orders(case, replace(ask, vote=v) if v else ask) for v in range(self.votes.n)]
@@ -104,15 +101,19 @@ class Voting:
             answer = await self._caller.ask(case, spread[0][0])
             self._record(case, ask, [await self.proved(case, ask, answer, work)], work)
             return
-        columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]  # one order at a time shares its prefill
-        answers = await asyncio.gather(*(self._caller.ask_votes(case, column) for column in columns))
-        if self._prover.copies:
-            answers = [list(await asyncio.gather(*(self.proved(case, ask, a, work) for a in column))) for column in answers]
-        votes = [[column[vote] for column in answers] for vote in range(self.votes.n)]
+        votes = await self._wave(case, ask, spread, work)
         if self._meta is not None and self.votes.filter is not None:
             votes = await self._trusted(case, ask, votes, work, self._meta, self.votes.filter.keep)
         for vote in votes:
             self._record(case, ask, vote, work)
+
+    async def _wave(self, case: Case, ask: Ask, spread: Sequence[Sequence[Ask]], work: Work) -> list[list[Asked]]:
+        """The answers of some votes, each in its orders; one order at a time shares its prefill."""
+        columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]
+        answers = await asyncio.gather(*(self._caller.ask_votes(case, column) for column in columns))
+        if self._prover.copies:
+            answers = [list(await asyncio.gather(*(self.proved(case, ask, a, work) for a in column))) for column in answers]
+        return [[column[vote] for column in answers] for vote in range(len(spread))]
 
     async def _trusted(
         self, case: Case, ask: Ask, votes: Sequence[Sequence[Asked]], work: Work, meta: JudgesSample, keep: int
@@ -133,17 +134,17 @@ class Voting:
         return [told[vote] for vote in kept] or [[replace(one, outcome=failed) for one in told[0]]]
 
     async def _until_decided(self, case: Case, ask: Ask, work: Work) -> None:
-        seen: list[float | None] = []
-        for vote in range(self.votes.n):
-            orders = self.orders(case, replace(ask, vote=vote))
-            answers = await asyncio.gather(*(self._caller.ask(case, o) for o in orders))
-            if self._prover.copies:
-                answers = [await self.proved(case, ask, a, work) for a in answers]
-            cells = self._record(case, ask, list(answers), work)
-            seen.append(cells[0].score if len(cells) == 1 else None)
-            several = len(cells) > 1 and (self._spec.mode == "checklist" or self._steps is not None)
-            if not several and decided([c.score for c in work.column(ask)], self.votes.n):
-                return
+        asked = 0
+        while wave := max(next_wave([c.score for c in column], self.votes) for column in self._voted(ask, work)):
+            spread = [self.orders(case, replace(ask, vote=vote)) for vote in range(asked, asked + wave)]
+            for vote in await self._wave(case, ask, spread, work):
+                self._record(case, ask, vote, work)
+            asked += wave
+
+    def _voted(self, ask: Ask, work: Work) -> list[list[Cell]]:
+        """The votes so far on everything that a question is about; responses that are compared share theirs."""
+        names = [c.id for c in ask.criteria] or [OVERALL]
+        return [work.cells[ask.order[0]].get(name, []) for name in names]
 
     async def proved(self, case: Case, ask: Ask, answer: Asked, work: Work) -> Asked:
         """A verdict of a recipe that copies words, with these words checked where it is positive and needs proof."""

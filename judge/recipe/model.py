@@ -138,13 +138,21 @@ class Votes(Frozen):
         fold: `mean`, `median` or `majority` (most common score; a tie between scores gives no verdict).
         quorum: Least share of valid votes, in (0, 1]; below it there is no verdict.
         filter: Which votes count, by a judge of judgements. None: all.
-        stop_when_decided: Ask one by one, and stop when the rest cannot change a majority (makes `fold: majority` the default).
+        stop_when_decided: Short for `stop: decided`.
+        stop: Ask in small waves, and end before the last vote (makes `fold: majority` the default): `decided`, when the rest
+            cannot change the majority; `sprt` or `beta`, when they will hardly do so (`judge.reward.ensemble.sequential`).
+        error: Of `sprt` and `beta`: chance that the full vote would have come out otherwise, in (0, 0.5).
+        margin: Of `sprt`: the judge is taken to say one thing in at least 0.5 + margin of its votes; in (0, 0.5). On closer
+            questions `error` is no bound.
     """
 
     n: int = Field(default=1, ge=1, le=1024)
     fold: Literal["mean", "median", "majority"] = "mean"
     quorum: float = Field(default=0.5, gt=0, le=1)
     stop_when_decided: bool = False
+    stop: Literal["decided", "sprt", "beta"] | None = None
+    error: float = Field(default=0.02, gt=0, lt=0.5)
+    margin: float = Field(default=0.2, gt=0, lt=0.5)
     filter: VoteFilter | None = None
 
     @model_validator(mode="before")
@@ -152,18 +160,28 @@ class Votes(Frozen):
     def _majority(cls, data: Any) -> Any:
         if isinstance(data, int) and not isinstance(data, bool):
             return {"n": data}
-        if isinstance(data, dict) and data.get("stop_when_decided") is True:
-            return {"fold": "majority", **data}
-        return data
+        if not isinstance(data, dict):
+            return data
+        if data.get("stop_when_decided") is True:
+            if data.get("stop", "decided") != "decided":
+                raise ValueError("`stop_when_decided` is short for `stop: decided`; leave one of them out")
+            data = {**data, "stop": "decided"}
+        return {"fold": "majority", **data} if data.get("stop") is not None else data
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.stop_when_decided and self.fold != "majority":
-            raise ValueError(f"`stop_when_decided` goes with `fold: majority`: a {self.fold} is never decided early")
+        if self.stop is not None and self.fold != "majority":
+            name = "stop_when_decided" if self.stop_when_decided else "stop"
+            raise ValueError(f"`{name}` goes with `fold: majority`: a {self.fold} is never decided early")
+        if "error" in self.model_fields_set and self.stop not in ("sprt", "beta"):
+            raise ValueError("`error` is for `stop: sprt` and `stop: beta`; the other ways to vote make none")
+        if "margin" in self.model_fields_set and self.stop != "sprt":
+            raise ValueError("`margin` is for `stop: sprt`")
         if self.filter is not None and self.filter.keep >= self.n:
             raise ValueError(f"`filter.keep` must be below `n`: of {self.n} votes {self.filter.keep} are all")
-        if self.filter is not None and self.stop_when_decided:
-            raise ValueError("`filter` compares all votes, and `stop_when_decided` does not ask all; leave one of them out")
+        if self.filter is not None and self.stop is not None:
+            name = "stop_when_decided" if self.stop_when_decided else "stop"
+            raise ValueError(f"`filter` compares all votes, and `{name}` does not ask all; leave one of them out")
         return self
 
 

@@ -126,6 +126,32 @@ def test_stop_when_decided_saves_calls(replies, calls, value):
     assert (len(engine.requests), reward.raw_reward) == (calls, value)
 
 
+def test_votes_stop_by_a_stated_error():
+    """Six votes of 32 are enough for a judge that always says the same; they share waves, and seeds go on from vote to vote."""
+    engine = ScriptedEngine(["VERDICT: 5"], repeat_last=True)
+    votes = {"n": 32, "stop": "sprt", "error": 0.02, "margin": 0.15}
+    [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="pointwise", votes=votes)
+    assert [r.sampling.seed for r in engine.requests] == list(range(7))  # ln 49 / ln (0.65 / 0.35) = 6.29
+    assert reward.raw_reward == 1.0
+
+
+def test_votes_on_several_criteria_stop_when_all_are_decided():
+    """One call on all criteria goes on as long as one of them is open."""
+    said = (
+        ["VERDICT a: MET\nVERDICT b: MET"] * 2 + ["VERDICT a: MET\nVERDICT b: UNMET"] * 2 + ["VERDICT a: UNMET\nVERDICT b: MET"]
+    )
+    engine = ScriptedEngine(said)
+    rubric = [{"id": "a", "text": "one"}, {"id": "b", "text": "two"}]
+    votes = {"n": 5, "stop": "decided"}
+    [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="checklist-all", rubric=rubric, votes=votes)
+    assert len(engine.requests) == 5
+    assert reward.components == {"a": 1.0, "b": 1.0}
+    engine = ScriptedEngine(said[:3])
+    votes = {"n": 3, "stop": "decided"}
+    [reward] = rewards_of(engine, Sample.of("2+2?", "It is 4."), recipe="checklist-all", rubric=rubric, votes=votes)
+    assert len(engine.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("failing", "quorum", "value"),
     [
