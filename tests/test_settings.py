@@ -30,7 +30,7 @@ def test_short_forms(tmp_path):
 
 BAD = [
     pytest.param("rubrik: x\n", "run.yaml:1: no field `rubrik`; did you mean `rubric`?", id="unknown-field"),
-    pytest.param("rubric: x\nvotes: {m: 3}\n", "run.yaml:2: no field `m`; known: filter, fold", id="unknown-field-below"),
+    pytest.param("rubric: x\nvotes: {m: 3}\n", "run.yaml:2: no field `m`; known: error, filter, fold", id="unknown-field-below"),
     pytest.param("engine: {kind: openai, modl: x}\n", "did you mean `model`?", id="unknown-field-of-a-kind"),
     pytest.param("engine: {kind: openai}\n", "`engine.model` is missing", id="missing-field"),
     pytest.param("engine: {kind: vlm}\n", "no kind `vlm`; did you mean `vllm`?", id="unknown-kind"),
