@@ -11,7 +11,6 @@ samples in processes of their own and prints the peak of each.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import cProfile
 import json
@@ -28,10 +27,12 @@ from pathlib import Path
 
 from judge import Sample
 from judge.batch.run import run_batch
+from judge.loops import run as run_loop
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 
 RUBRIC = {"name": "bench", "criteria": [{"id": "names", "text": "The response names the capital of France."}]}
+TEXT = "Response ######## names Paris, which is the capital of France, and says why.\nVERDICT: MET"  # no two are the same
 ANSWER = "The capital is Paris, which has been the seat of government for most of the country's history. " * 4
 
 
@@ -54,7 +55,7 @@ def run(url: str, count: int, in_flight: int) -> tuple[float, float]:
     settings, _ = load_settings({"recipe": "checklist", "rubric": RUBRIC, "max_in_flight": in_flight, "engine": engine})
     with tempfile.TemporaryDirectory() as folder:
         began, cpu = time.perf_counter(), cpu_s()
-        result = asyncio.run(run_batch(plan(settings), samples(count), Path(folder), quiet=True))
+        result = run_loop(run_batch(plan(settings), samples(count), Path(folder), quiet=True))
         seconds, spent = time.perf_counter() - began, cpu_s() - cpu
     assert result.run["counts"]["judged"] == count, result.run["counts"]
     return spent / count * 1000, count / seconds
@@ -70,7 +71,14 @@ def look(url: str) -> dict[str, int]:
 def server() -> Iterator[str]:
     """A fake endpoint in a process of its own."""
     script = Path(__file__).with_name("fake_server.py")
-    command = [sys.executable, script, "--port", "0", "--text", "It does.\nVERDICT: MET"]
+    command = [
+        sys.executable,
+        script,
+        "--port",
+        "0",
+        "--text",
+        TEXT,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

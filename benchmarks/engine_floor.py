@@ -28,6 +28,7 @@ import aiohttp
 from judge.engine.http import HttpEngine
 from judge.engine.openai_sdk import OpenAiSdkEngine
 from judge.engine.wire import Dialect, Wire
+from judge.loops import run as run_loop
 from judge.types import Message, Request, Sampling
 
 QUESTION = "Which city is the capital of France, and since when? Answer in two sentences. " * 12
@@ -100,7 +101,7 @@ def measure(url: str, arguments: argparse.Namespace) -> None:
         seen = dict.fromkeys(clients, "")
         for _, name in itertools.product(range(arguments.repeats), clients):
             look(url)
-            figures[name].append(asyncio.run(clients[name](in_flight)))  # type: ignore[arg-type]  # an awaitable is enough
+            figures[name].append(run_loop(clients[name](in_flight)))  # type: ignore[arg-type]  # an awaitable is enough
             seen[name] = look(url)
         for name, runs in figures.items():
             cpu, rate = (statistics.median(column) for column in zip(*runs, strict=True))
@@ -110,7 +111,7 @@ def measure(url: str, arguments: argparse.Namespace) -> None:
 def profile_engine(url: str, arguments: argparse.Namespace) -> None:
     """Print the forty functions that take most of the time."""
     with cProfile.Profile() as profile:
-        asyncio.run(engine(url, arguments.requests, arguments.in_flight[0], HttpEngine))
+        run_loop(engine(url, arguments.requests, arguments.in_flight[0], HttpEngine))
     pstats.Stats(profile).sort_stats("tottime").print_stats(40)
 
 

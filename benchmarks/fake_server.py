@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 
+NUMBER = b"########"  # in --text: the number of the reply, so that no two are the same
 REPLY = "The answer names the right city and says why.\nVERDICT: 4"
 
 
@@ -35,6 +37,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.numbers = itertools.count(1)
         self.reset()
 
     def reset(self) -> None:
@@ -54,6 +57,7 @@ class FakeServer(asyncio.Protocol):
 
     def __init__(self, counts: Counts, chat: bytes, latency_s: float) -> None:
         self._counts, self._chat, self._latency_s = counts, chat, latency_s
+        self._numbered = NUMBER in chat
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,7 +93,10 @@ class FakeServer(asyncio.Protocol):
     def _reply(self) -> None:
         self._counts.in_flight -= 1
         if not self._transport.is_closing():
-            self._transport.write(self._chat)
+            chat = self._chat
+            if self._numbered:
+                chat = chat.replace(NUMBER, b"%08d" % (next(self._counts.numbers) % 10**8))
+            self._transport.write(chat)
 
 
 async def serve(port: int, latency_s: float, max_seconds: float, text: str) -> None:
@@ -108,7 +115,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8123, help="0 takes a free one [default: 8123]")
     parser.add_argument("--latency-ms", type=float, default=20, help="before each completion [default: 20]")
     parser.add_argument("--max-seconds", type=float, default=600, help="then it stops [default: 600]")
-    parser.add_argument("--text", default=REPLY, help="what the judge says")
+    parser.add_argument("--text", default=REPLY, help="what the judge says; ######## in it is the number of the reply")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.port, arguments.latency_ms / 1000, arguments.max_seconds, arguments.text))
 

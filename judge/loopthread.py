@@ -17,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from judge.loops import new_loop
+
 S = TypeVar("S")
 T = TypeVar("T")
 _END_S = 5.0  # how long cancelled work may take to end
@@ -100,7 +102,7 @@ class LoopThread(Generic[S]):
     def _started(self) -> _Running[S]:
         with self._lock:
             if self._running is None or self._running.closing:
-                loop = asyncio.new_event_loop()
+                loop = new_loop()
                 thread = threading.Thread(target=_live, args=(loop,), name=self._name, daemon=True)
                 self._running = _Running(loop, thread, self._make())
                 thread.start()

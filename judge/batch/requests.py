@@ -18,6 +18,7 @@ from typing import Any
 
 from judge.conversation import read_conversation, to_messages
 from judge.errors import DataError, InputError, OutputError, Problem, did_you_mean
+from judge.jsontext import encoded
 from judge.types import Message, Request, Reward, Sampling, Structured
 
 FILE = "requests.parquet"
@@ -112,13 +113,7 @@ def record(key: str, model: str, request: Request) -> Row:
 
 def _json(value: Any) -> str:
     """JSON text that UTF-8 can hold: half a surrogate pair is written as an escape, and read back as it was."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        if not text.isascii():
-            text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
+    return encoded(value).decode()
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -16,6 +15,7 @@ from judge.attack.seeds import load_seeds
 from judge.batch.read import parse_map
 from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, notice
 from judge.errors import InputError, OutputError, did_you_mean
+from judge.loops import run as run_loop
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 
@@ -158,7 +158,7 @@ def attack(
         check_folder(export)
     if output is not None:
         _made(output)
-    report = asyncio.run(
+    report = run_loop(
         run_attack(
             own,
             attacks,

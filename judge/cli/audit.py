@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import sys
@@ -18,6 +17,7 @@ from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
 from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, load_plan, notice
 from judge.errors import OutputError
+from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
 
 
@@ -106,7 +106,7 @@ def audit(
         rubric=plan.rubric,
     )
     talk = (lambda _: None) if quiet else notice
-    done = asyncio.run(run_audit(plan, loaded, chosen, data=data, seed=seed, notice=talk, quiet=quiet))
+    done = run_loop(run_audit(plan, loaded, chosen, data=data, seed=seed, notice=talk, quiet=quiet))
     print(json.dumps(record(done), ensure_ascii=False, allow_nan=False) if as_json else text(done))
     if page is not None:
         _write(page, html(done, f"judge audit {config}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from judge.batch.read import parse_map
 from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
 from judge.errors import InputError
+from judge.loops import run as run_loop
 
 DRAWS = 1000  # default of --draws
 
@@ -126,7 +126,7 @@ def bench(
     if order not in ("both", "own"):
         raise InputError(f"--order {order}: both or own")
     spec = load_set(name)
-    report = asyncio.run(
+    report = run_loop(
         run_bench(
             spec,
             configs,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
 import typer
 
 from judge.cli.options import Config, Set, load_plan, notice
+from judge.loops import run as run_loop
 from judge.report.text import percent
 
 
@@ -43,7 +43,7 @@ def check(
 
     plan = load_plan(config, overrides)
     notice(f"asking {plan.settings.engine.model} about {limit or 24} questions, 5 judgements each")
-    found = asyncio.run(run_check(plan, own_rubric=own_rubric, limit=limit))
+    found = run_loop(run_check(plan, own_rubric=own_rubric, limit=limit))
     if as_json:
         print(json.dumps(found.plain(), ensure_ascii=False))
         raise typer.Exit(0 if found.passes else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.sides import TwoJudges, judge_both, read_both
 from judge.cli.options import DataConfigName, Limit, Map, SplitOption, load_plan, notice, wanted_columns
 from judge.errors import InputError, JudgeError
+from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
 
 _NONE = 5  # exit code: nothing to compare
@@ -96,4 +96,4 @@ def _judged(
     next(rows())  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)
     total = total if total is None or limit is None else min(total, limit)
-    return asyncio.run(judge_both(plans, names, rows, total=total, notice=notice, quiet=quiet))
+    return run_loop(judge_both(plans, names, rows, total=total, notice=notice, quiet=quiet))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from judge.errors import OutputError
 from judge.generators.model import Generator, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from, write_all
 from judge.generators.write import write_folder
+from judge.loops import run as run_loop
 from judge.settings import RunSettings, load_settings, settings_dict
 
 LINE_EVERY_S = 10.0
@@ -68,7 +68,7 @@ def generate(
     generator = load_generator(method)
     rows = rows_from(read_samples(pairs, parse_map(mapping or ()), split=split, config=subset, limit=limit))
     engine = build_engine(settings.engine, None if quiet else notice)
-    summary = asyncio.run(run_generator(generator, settings, rows, output, engine, data=pairs, quiet=quiet))
+    summary = run_loop(run_generator(generator, settings, rows, output, engine, data=pairs, quiet=quiet))
     counts = summary["counts"]
     print(f"{counts['kept']} of {counts['rows']} rubrics kept, in {output / 'kept'}")
     for reason, number in counts["by_reason"].items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import shlex
 import sys
@@ -31,6 +30,7 @@ from judge.cli.options import (
     wanted_columns,
 )
 from judge.errors import InputError
+from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
 from judge.pipeline.shaping import LENGTHS, carried_columns
 
@@ -135,7 +135,7 @@ def run(
         return
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
-    result = asyncio.run(
+    result = run_loop(
         run_batch(
             plan,
             rows,

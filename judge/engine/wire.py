@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from judge.conversation import to_messages, without_system
 from judge.engine.faults import error_message, is_over_length, shorten
 from judge.errors import Problem, SettingsError
+from judge.jsontext import decoded, encoded
 from judge.types import Completion, FinishReason, Request, TokenLogprobs
 
 OWN_FIELDS = frozenset(
@@ -61,7 +62,6 @@ _ASKED_FOR = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_pen
 # Where servers of that dialect say which stop string they met: vLLM, SGLang, llama.cpp, Anthropic.
 _STOPPED_BY = ("stop_reason", "matched_stop", "stopping_word", "stop_sequence")
 _MAX_ENDS = 3  # tokens behind the text: the end of the turn
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class CannotSay(Exception):
@@ -113,7 +113,7 @@ class Wire:
         body.update(self.extra_body)
         for name in self.omit:
             body.pop(name, None)
-        return _encode(body).encode()
+        return encoded(body)
 
     def template_fields(self) -> dict[str, Any]:
         """What shapes the prompt besides the messages: other routes are told the same, or they would speak of another prompt."""
@@ -186,7 +186,7 @@ class Wire:
         texts (the sum is exact), and the prompt counts as cached for all samples but the first.
         """
         try:
-            reply = json.loads(raw)
+            reply = decoded(raw)
         except (ValueError, RecursionError):
             return [_failed(f"the reply is not JSON: {shorten(raw)!r}", latency_s)] * n
         choices = reply.get("choices") if isinstance(reply, dict) else None

@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 
 from judge.errors import InputError, JudgeError
+from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, needed_columns
 from judge.pipeline.judge import Judge
 from judge.server.app import make_app
@@ -53,7 +54,7 @@ def serve(judge: Judge, settings: ServerSettings, *, say: Callable[[str], object
             server_config(app, settings), app.state.judge, lambda: say(f"ready: {curl(url, bool(keys), settings, judge.plan)}")
         )
         log("listening", url=url)
-        asyncio.run(server.serve(sockets=[listener]))
+        run_loop(server.serve(sockets=[listener]))
         log("stopped_while_loading" if judge.session.loading else "stopped")
     if failures:
         raise failures[0]
