@@ -6,6 +6,7 @@ Shared by quoting and parsing: what a reader of verdicts takes for a colon or a 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 FOLD: dict[int, str] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
@@ -29,3 +30,18 @@ def fold(text: str) -> str:
         return text
     text = text.replace("\r\n", " \n").replace("\r", "\n")
     return text.translate(FOLD)
+
+
+def composed(text: str) -> str:
+    """Letters and their accents as one character each (Unicode form NFC): keyboards and models write either.
+
+    Example:
+        >>> composed("re\u0301ussi") == "r\u00e9ussi"
+        True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """A word with its accents in both Unicode forms, for patterns; one form where they are equal."""
+    return (word,) if word.isascii() else tuple(dict.fromkeys(unicodedata.normalize(form, word) for form in ("NFC", "NFD")))

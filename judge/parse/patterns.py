@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from judge.lookalikes import spellings
 from judge.recipe.verdict import Question
 
 
@@ -38,7 +39,7 @@ def value_pattern(question: Question) -> str:
 def _value(allowed: tuple[str, ...] | None, prefixes: tuple[str, ...]) -> str:
     if allowed is None:
         return r"[+-]?\d{1,15}(?:\.\d{1,15})?(?: ?/ ?\d{1,6}| (?:out )?of \d{1,6})?"
-    names = "|".join(words_pattern(v) for v in sorted(allowed, key=len, reverse=True))
+    names = "|".join(words_pattern(form) for v in sorted(allowed, key=len, reverse=True) for form in spellings(v))
     return f"{_before(prefixes)}(?:{names})"
 
 

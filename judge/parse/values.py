@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from judge.lookalikes import composed
 from judge.parse.retraction import Stated, is_confidence, names_any, rescales, takes_back
 from judge.recipe.verdict import LabelScores
 from judge.types import Reason
@@ -165,8 +166,9 @@ def match(words: str, allowed: Iterable[str], prefixes: tuple[str, ...] = ()) ->
 
 
 def _unprefixed(words: str, prefixes: tuple[str, ...]) -> Iterable[str]:
+    words = composed(words)
     low = words.casefold()
-    for prefix in prefixes:
+    for prefix in map(composed, prefixes):
         rest = words[len(prefix) :]
         if low.startswith(prefix.casefold()) and rest and not rest[0].isalnum():
             yield from peel(rest.lstrip(" \t:#-_"))
@@ -183,7 +185,7 @@ def unprefixed(words: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _squash(words: str) -> str:
-    return " ".join(words.split())
+    return composed(" ".join(words.split()))
 
 
 def _tail_cut(words: str) -> _Cut | None:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from judge.errors import JudgeError, Problem, RecipeError, did_you_mean
-from judge.recipe.load import Recipe, load_recipe, varied_data
+from judge.recipe.load import READ_BY_CODE, Recipe, load_recipe, varied_data
 from judge.recipe.model import Checkpoint, RecipeSpec, Turn
 from judge.recipe.published import (
     CHECKS,
@@ -19,6 +19,7 @@ from judge.recipe.published import (
     RUBRIC,
     Reading,
     Turns,
+    left_over,
     messages_hash,
     readings,
     template_of,
@@ -31,7 +32,6 @@ from judge.types import Sample
 from judge.yamlfile import parse_yaml, read_yaml, validate
 
 _JOINS = (None, "\n", "\n\n", " ", "")  # between system and user text where the model has no system role; None: two messages
-_KEPT = ("rule_first", "include_question")  # options that do something beside the templates
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,39 @@ def adopt(name: str, published: Turns, *, model: str = "", new_name: str = "", u
     """
     base = load_recipe(name)
     wanted = _checkpoints(base.spec, model)
-    likeliest: Adopted | None = None
+    likeliest: tuple[Adopted, Reading] | None = None
     most = -1
+    unusable: str = ""
     for checkpoint, join, reading in itertools.product(wanted, _JOINS, readings()):
         made = _made(base, checkpoint, _joined(published, join), reading, new_name or f"{base.spec.name}-exact")
         if made is None:
+            continue
+        if isinstance(made, JudgeError):
+            unusable = unusable or str(made)
             continue
         found, used = made
         if checkpoint.sha256 and hashes(found.recipe) == checkpoint.sha256:
             return Adopted(found.recipe, base.folder, found.data, found.templates, checkpoint, True)
         if used > most:
-            most, likeliest = used, Adopted(found.recipe, base.folder, found.data, found.templates, checkpoint, False)
+            most = used
+            likeliest = Adopted(found.recipe, base.folder, found.data, found.templates, checkpoint, False), reading
     if likeliest is not None and unchecked:
-        return likeliest
-    raise RecipeError(_why_not(base.spec, wanted, published, made_any=likeliest is not None))
+        _nothing_left(published, *likeliest)
+        return likeliest[0]
+    raise RecipeError(_why_not(base.spec, wanted, published, unusable if likeliest is None else ""))
+
+
+def _nothing_left(published: Turns, made: Adopted, reading: Reading) -> None:
+    """Refuse a prompt in which placeholders would stay as they are: the judge would be shown `{answer}`."""
+    known = made.checkpoint.placeholders
+    left = left_over(published, known, reading)
+    if left:
+        near = did_you_mean(left[0].strip("{}<>$ "), known)
+        raise RecipeError(
+            f"the prompt has {'placeholders' if len(left) > 1 else 'a placeholder'} that recipe `{made.recipe.spec.name}` would"
+            f" leave as it stands: {', '.join(left[:5])}{near}; known: {', '.join(sorted(known))}."
+            " Braces that are text, and not a placeholder, are written twice: {{name}}"
+        )
 
 
 def hashes(recipe: Recipe) -> tuple[str, ...]:
@@ -145,8 +164,10 @@ class _Candidate:
     templates: Mapping[str, str]
 
 
-def _made(base: Recipe, checkpoint: Checkpoint, published: Turns, reading: Reading, name: str) -> tuple[_Candidate, int] | None:
-    """One candidate and how many placeholders it uses; None where its turns are not those of the recipe."""
+def _made(
+    base: Recipe, checkpoint: Checkpoint, published: Turns, reading: Reading, name: str
+) -> tuple[_Candidate, int] | JudgeError | None:
+    """One candidate and how many placeholders it uses; why it is no recipe; None where its turns are not those of the old one."""
     data = _data(base, checkpoint, name)
     turns = data["turns"]
     if len(turns) != len(published) or any([r for r, _ in turn] not in (["user"], ["system", "user"]) for turn in published):
@@ -163,9 +184,9 @@ def _made(base: Recipe, checkpoint: Checkpoint, published: Turns, reading: Readi
     try:
         spec = validate(RecipeSpec, parse_yaml(yaml.safe_dump(data), "the new recipe", RecipeError), error=RecipeError)
         recipe = Recipe(spec, templates, spec.options, Path(name))
-        Builder(recipe)
-    except JudgeError:  # this reading makes no template
-        return None
+        Builder(recipe).checked()
+    except JudgeError as why:
+        return why
     return _Candidate(recipe, data, templates), len(used)
 
 
@@ -183,7 +204,7 @@ def _data(base: Recipe, checkpoint: Checkpoint, name: str) -> dict[str, Any]:
         "deviations": ["The prompt is the published text."],
         "turns": [{key: value for key, value in turn.items() if key != "output"} for turn in own],
         "serves": [{**served, "prompt": "exact"}],
-        "options": {key: value for key, value in options.items() if key in _KEPT},
+        "options": {key: value for key, value in options.items() if key in READ_BY_CODE},
     }
     data.pop("variants", None)
     if not data["options"]:
@@ -215,10 +236,15 @@ def _replied(call: Any) -> Any:
     return {key: value for key, value in call.items() if key != "request"} if isinstance(call, dict) else call
 
 
-def _why_not(spec: RecipeSpec, wanted: list[Checkpoint], published: Turns, *, made_any: bool) -> str:
+def _why_not(spec: RecipeSpec, wanted: list[Checkpoint], published: Turns, unusable: str) -> str:
+    """Why a file is not taken.
+
+    Args:
+        unusable: What is wrong with the recipe that it would make; empty where that is one.
+    """
     checked = any(c.sha256 for c in wanted)
     turns = len(spec.turns)
-    if not made_any and len(published) != turns:
+    if len(published) != turns:
         return (
             f"recipe `{spec.name}` has {turns} turns, and the file has {len(published)}; give a YAML file with `turns:`, a list"
             f" of {turns} texts"
@@ -226,6 +252,8 @@ def _why_not(spec: RecipeSpec, wanted: list[Checkpoint], published: Turns, *, ma
     known = {name for c in wanted for name in c.placeholders}
     odd = unknown_placeholders(published, dict.fromkeys(known, ""))
     hint = f"; not known: {', '.join(odd[:5])}" if odd else ""
+    if unusable:
+        return f"the file makes no recipe: {unusable}. Placeholders are {', '.join(sorted(known))}{hint}"
     if not checked:
         return f"recipe `{spec.name}` keeps no hash of the published prompt; --unchecked takes the file as it is{hint}"
     return (

@@ -342,7 +342,7 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
         vision=Capability.VISION in engine.capabilities,
         system_role=not plan.profile.folds_system,
         tools=tools.views,
-    )
+    ).checked()
     return Pipeline(
         Caller(builder, engine, sampling, journal, baseline, tools),
         rubric=plan.rubric,

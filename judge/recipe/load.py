@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import Problem, RecipeError, did_you_mean
-from judge.recipe.model import RecipeSpec
+from judge.recipe.model import RecipeSpec, Turn
 from judge.rubric.load import read_rubric
 from judge.rubric.model import Rubric, content_hash
 from judge.shipped import shipped_dir
@@ -84,7 +84,32 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     chosen = _options(spec, options or {})
     spec = varied(source, spec, chosen)
     templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in turn.templates))
+    _options_read(source, folder, templates)
     return Recipe(spec, templates, chosen, folder, _own_rubric(folder, spec))
+
+
+READ_BY_CODE = ("rule_first", "include_question")  # options that do something beside the templates
+_OPTION = re.compile(r"""\boptions\s*(?:\.\s*(\w+)|\[\s*['"]([^'"]+)['"])""")
+_ALL_OPTIONS = re.compile(r"\{[{%][^{}%]*\boptions\b(?!\s*[.\[])")  # `options | tojson`
+
+
+def _options_read(source: Source, folder: Path, templates: Mapping[str, str]) -> None:
+    """Refuse an option that changes nothing: no template reads it, no variant goes by it, and it is no argument of a program."""
+    data = source.data
+    options, variants = data.get("options") or {}, data.get("variants") or {}
+    idle = [name for name in options if name not in variants and name not in READ_BY_CODE]
+    if not idle or data.get("program") is not None:
+        return
+    others = [fields for values in variants.values() for fields in values.values()]
+    turns = [Turn.model_validate(turn) for fields in others for turn in fields.get("turns") or ()]
+    texts = {**templates, **read_templates(folder, "recipe.yaml", (t for turn in turns for t in turn.templates))}.values()
+    if any("program" in fields for fields in others) or any(_ALL_OPTIONS.search(text) for text in texts):
+        return
+    read = {found[1] or found[2] for text in texts for found in _OPTION.finditer(text)}
+    for name in idle:
+        if name not in read:
+            tail = did_you_mean(name, read - set(options)) or f"; read it as `options.{name}`, or leave it out"
+            raise RecipeError(Problem(source.where(("options", name)), f"option `{name}`: no template reads it{tail}"))
 
 
 def _own_rubric(folder: Path, spec: RecipeSpec) -> Rubric | None:

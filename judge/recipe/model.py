@@ -415,6 +415,7 @@ class RecipeSpec(Frozen):
             raise ValueError(f"signal `{self.reads}` reads no verdict; leave `verdict` out")
         if not written and self.mode not in ("pointwise", "verifier"):
             raise ValueError(f"signal `{self.signal}` is about one response, so it needs `mode: pointwise` or `verifier`")
+        self._idle_about_replies()
         scored = [t.name for t in self.turns if t.score]
         if self.reads != "likelihood":
             if scored:
@@ -433,6 +434,20 @@ class RecipeSpec(Frozen):
             raise ValueError(f"turn `{idle[0]}` is scored for nothing: `likelihood` names it neither in `of` nor in `baseline`")
         if not self.turns[-1].score:
             raise ValueError("the last turn must have a `score`: what is written after it would have no effect")
+
+    def _idle_about_replies(self) -> None:
+        """Refuse what is about replies where none is read, or none is written."""
+        if self.reads in WRITTEN:
+            return
+        idle = sorted(self.model_fields_set & {"force", "ask_again"})
+        if idle:
+            raise ValueError(f"signal `{self.reads}` reads no verdict, so `{idle[0]}` has no effect; leave it out")
+        silent = [t for t in self.turns if t.score or (self.reads == "scalar" and t is self.turns[-1])]
+        for turn in silent:
+            if turn.model_fields_set & {"sampling"}:
+                raise ValueError(f"turn `{turn.name}` writes nothing, so its `sampling` has no effect; leave it out")
+        if len(silent) == len(self.turns) and "sampling" in self.model_fields_set:
+            raise ValueError(f"no turn writes anything (signal `{self.reads}`), so `sampling` has no effect; leave it out")
 
     def _passages(self) -> None:
         """Refuse passages where they cannot be gone through."""

@@ -75,14 +75,21 @@ def read_prompt_file(name: str, role: str = "user") -> Turns:
     except UnicodeDecodeError:
         raise RecipeError(Problem(str(path), "not UTF-8; save the file as UTF-8")) from None
     if path.suffix == ".py":
-        return (((role, _python(path, text, variable)),),)
+        return _filled(path, (((role, _python(path, text, variable)),),))
     if path.suffix not in (".yaml", ".yml", ".json"):
-        return (((role, text),),)
+        return _filled(path, (((role, text),),))
     data = parse_yaml(text, str(path), RecipeError).data
     turns = data.get("turns") if isinstance(data, dict) else None
     if turns is not None and not isinstance(turns, list):
         raise RecipeError(Problem(str(path), f"`turns` must be a list, one item a turn, not {shown(turns)}"))
-    return tuple(_turn(path, part, role) for part in (turns if turns is not None else [data]))
+    return _filled(path, tuple(_turn(path, part, role) for part in (turns if turns is not None else [data])))
+
+
+def _filled(path: Path, turns: Turns) -> Turns:
+    """The turns, each message of which says something."""
+    if not turns or any(not text.strip() for turn in turns for _, text in turn):
+        raise RecipeError(Problem(str(path), "a text is empty; expected the prompt as its authors published it"))
+    return turns
 
 
 def _parted(name: str) -> tuple[Path, str]:
@@ -187,6 +194,25 @@ def _printed(expression: str) -> str:
     if "{{" not in expression and "{%" not in expression:
         return f"{{{{ {expression} }}}}"
     return f'{{{{ "" }}}}{expression}{{{{ "" }}}}'  # Jinja takes white space off around block tags, not around expressions
+
+
+def left_over(turns: Turns, placeholders: Mapping[str, str], reading: Reading) -> list[str]:
+    """Placeholders of a reading that the recipe does not know, as they stand in the text. (`\\boxed{x}` holds none.)
+
+    Example:
+        >>> turn = (("user", "Q: {question} A: {answer} {{is}} \\\\boxed{x}"),)
+        >>> left_over((turn,), {"question": "prompt"}, Reading(r"\\{NAME\\}", doubled=True))
+        ['{answer}']
+    """
+    name = r"([A-Za-z_]\w{0,40})"
+    if "$" in reading.pattern:
+        pattern = r"(?<![\w$])\$\{?([A-Za-z_]\w{2,40})\}?(?![\w$])"  # `$x$` is a formula
+    elif "{{" in reading.pattern.replace("\\", ""):
+        pattern = reading.pattern.replace("NAME", name)
+    else:
+        pattern = r"(?<![\w{}])" + reading.pattern.replace("NAME", name) + r"(?!\})"
+    found = (match for turn in turns for _, text in turn for match in re.finditer(pattern, text))
+    return list(dict.fromkeys(match[0] for match in found if match[1] not in placeholders))
 
 
 def unknown_placeholders(turns: Turns, placeholders: Mapping[str, str]) -> list[str]:

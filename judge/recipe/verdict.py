@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from judge.errors import BadRecipe
 from judge.recipe.signal import Readout
 from judge.rubric.model import Frozen, Identifier
+from judge.yamlfile import shown
 
 VerdictKind = Literal["label", "score", "scores", "choice", "graded_choice", "ranking", "criteria", "first_error"]
 Form = Literal["line", "brackets", "boxed", "tag", "json", "bare", "sentence", "angles"]
@@ -129,18 +130,17 @@ class VerdictSpec(Frozen):
     @classmethod
     def _floats(cls, value: Any) -> Any:
         """Numbers as floats; `true` and `false` as JSON writes them."""
-        if isinstance(value, dict):
-            return {
-                (str(k).lower() if isinstance(k, bool) else str(k)): float(v)
-                if isinstance(v, int) and not isinstance(v, bool)
-                else v
-                for k, v in value.items()
-            }
-        return value
+        if value is None or value == "criterion":
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(  # pydantic turns only ValueError into a message with its line
+                f"must be a mapping of labels to scores, for example {{Yes: 1, No: 0}}, or `criterion`; not {shown(value)}"
+            )
+        return {(str(k).lower() if isinstance(k, bool) else str(k)): _label_score(k, v) for k, v in value.items()}
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        for wrong in (_labels_wrong, _form_wrong, _marker_wrong, _section_wrong):
+        for wrong in (_without_effect, _labels_wrong, _form_wrong, _marker_wrong, _section_wrong):
             why = wrong(self)
             if why:
                 raise ValueError(why)
@@ -166,19 +166,54 @@ class VerdictSpec(Frozen):
         return _names(self.names, count)
 
 
-def _labels_wrong(spec: VerdictSpec) -> str:
-    if spec.kind in ("label", "graded_choice") and not spec.labels:
-        return f"a {spec.kind} verdict needs `labels`"
-    scores = [score for score in spec.own_labels.values() if score is not None]
-    if any(not 0 <= score <= 1 for score in scores):
-        return "label scores lie in [0, 1]"
-    if spec.own_labels and not scores:
-        return "at least one label needs a score; null is for a judge that abstains"
-    if len(scores) < len(spec.own_labels) and spec.kind == "scores":
-        return "`scores` takes no abstaining label (null): what one response is worth says nothing without the others"
-    if spec.own_labels and spec.range is not None:
-        return "`labels` and `range` exclude each other"
+def _label_score(label: object, score: object) -> float | None:
+    if isinstance(score, int | float) and not isinstance(score, bool):
+        return float(score)
+    if score is not None:
+        raise ValueError(f"label `{label}`: a score is a number in [0, 1], or null where the judge abstains; not {shown(score)}")
+    return None
+
+
+_COMPARES = ("scores", "choice", "graded_choice", "ranking")
+_READ_BY: dict[str, tuple[str, ...]] = {
+    "labels": ("label", "graded_choice", "scores", "criteria"),
+    "range": ("score", "scores"),
+    "names": _COMPARES,
+    "tie": ("choice",),
+    "prefixes": ("label", "criteria", "first_error", *_COMPARES),
+    "none": ("first_error",),
+    "base": ("first_error",),
+}
+"""Fields that only some kinds of verdict read."""
+_WITHOUT_MARKER = ("brackets", "boxed", "bare", "angles")  # forms in which no marker is written
+
+
+def _without_effect(spec: VerdictSpec) -> str:
+    """Why a field that is given would change nothing; empty where all have an effect."""
+    for name, kinds in _READ_BY.items():
+        if name in spec.model_fields_set and getattr(spec, name) is not None and spec.kind not in kinds:
+            *most, last = kinds
+            which = f"{', '.join(most)} and {last}" if most else last
+            return f"`{name}` has no effect on a {spec.kind} verdict (it is for {which}); leave it out"
+    if "marker" in spec.model_fields_set and spec.form in _WITHOUT_MARKER:
+        return f"`marker` has no effect with form `{spec.form}`, which writes none; leave it out"
     return ""
+
+
+def _labels_wrong(spec: VerdictSpec) -> str:
+    own = spec.own_labels
+    scores = [score for score in own.values() if score is not None]
+    return _first((
+        (spec.kind in ("label", "graded_choice") and not spec.labels, f"a {spec.kind} verdict needs `labels`"),
+        (any(not 0 <= score <= 1 for score in scores), "label scores lie in [0, 1]"),
+        (bool(own) and not scores, "at least one label needs a score; null is for a judge that abstains"),
+        (bool(own) and len(set(scores)) == 1,
+         f"every label has the score {scores[0] if scores else 0:g}, so all responses would be worth the same; give the labels"
+         " different scores"),
+        (len(scores) < len(own) and spec.kind == "scores",
+         "`scores` takes no abstaining label (null): what one response is worth says nothing without the others"),
+        (bool(own) and spec.range is not None, "`labels` and `range` exclude each other"),
+    ))  # fmt: skip
 
 
 def _first(rules: tuple[tuple[bool, str], ...]) -> str:

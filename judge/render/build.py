@@ -22,6 +22,7 @@ from judge.recipe.passages import PassageSpec, passages, quoted
 from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
 from judge.reference import is_missing, reference_text
+from judge.render.check import check_shown, earlier_turns
 from judge.render.draw import drawn
 from judge.render.environment import Templates
 from judge.render.quoting import Bare, Untrusted, boundary, defused, image_line
@@ -108,7 +109,13 @@ class Builder:
             prompt_scoped=frozenset(early - late),
             exact=recipe.spec.exact,
             fields=recipe.spec.needs.fields,
+            outputs=earlier_turns(recipe.spec),
         )
+
+    def checked(self) -> Builder:
+        """This builder, if its turns say something and show what is judged; else `RecipeError`, with the file."""
+        check_shown(self.recipe, self._templates)
+        return self
 
     def case(self, sample: Sample, rubric: Rubric | None, principle: str | None = None) -> Case:
         """Prepare a sample. Raises `DataError` when it lacks something that the recipe needs."""

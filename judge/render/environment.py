@@ -123,6 +123,7 @@ class Templates:
         prompt_scoped: Names of those that are rendered before any response is known.
         exact: Print the sample's texts as they are, control tokens broken up, and keep white space at both ends.
         fields: The row's fields that may be read (`needs.fields`); None: not checked.
+        outputs: Template -> names of the turns before it, whose replies it may read; None: not checked.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Templates:
         prompt_scoped: frozenset[str] = frozenset(),
         exact: bool = False,
         fields: Collection[str] | None = None,
+        outputs: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._folder = folder
         self._sources = templates
@@ -157,9 +159,12 @@ class Templates:
         self._env.globals = {}
         for name in templates:
             self._check(name)
+        self._check_outputs(outputs)
         whole = {name: self._whole(name) for name in templates}
         self._compiled = {name: self._env.from_string(text) for name, text in whole.items()}
-        self._reads = {name: meta.find_undeclared_variables(self._env.parse(text)) for name, text in whole.items()}
+        trees = {name: self._env.parse(text) for name, text in whole.items()}
+        self._reads = {name: meta.find_undeclared_variables(tree) for name, tree in trees.items()}
+        self._prints = {name: frozenset(lint.printed_names(tree)) for name, tree in trees.items()}
         self._same: dict[tuple[str, int], tuple[Any, str]] = {}
 
     def _where(self, name: str, line: int | None = None) -> str:
@@ -215,6 +220,24 @@ class Templates:
         if field not in (self._fields or ()):
             near = did_you_mean(str(field), self._fields or ()) or f"; add it: `needs: {{fields: [{field}]}}`"
             raise RecipeError(Problem(self._where(name, node.lineno), f"`fields.{field}` is not in `needs.fields`{near}"))
+
+    def _check_outputs(self, outputs: Mapping[str, Collection[str]] | None) -> None:
+        """Whether templates read replies of earlier turns only. An included file is checked by each template that includes it."""
+        for name, turns in (outputs or {}).items():
+            for part in _included(name, self._sources):
+                for line, turn in lint.members(self._parsed(part, self._sources[part]), "outputs"):
+                    if turn not in turns:
+                        known = f"; earlier turns: {', '.join(turns)}" if turns else "; it is the first"
+                        why = f"`outputs.{turn}` is the reply of no turn before this one{did_you_mean(turn, turns) or known}"
+                        raise RecipeError(Problem(self._where(part, line), why))
+
+    def prints(self, name: str) -> frozenset[str]:
+        """The variables whose values a template prints or goes through; one that only a condition reads is none of them."""
+        return self._prints[name]
+
+    def blank(self, name: str) -> bool:
+        """Whether a template can only render white space."""
+        return lint.is_blank(self._env.parse(_inlined(name, self._sources)))
 
     def _line_of(self, name: str, variable: str) -> int:
         word = re.compile(rf"\b{re.escape(variable)}\b")
@@ -299,6 +322,17 @@ def _inlined(name: str, templates: Mapping[str, str], depth: int = 0) -> str:
         return text
 
     return _INCLUDE.sub(put_in, templates[name])
+
+
+def _included(name: str, templates: Mapping[str, str]) -> dict[str, None]:
+    """A template and the files that it includes, at any depth, each once."""
+    found, waiting = dict[str, None](), [name]
+    while waiting:
+        at = waiting.pop()
+        if at not in found and at in templates:
+            found[at] = None
+            waiting += [match[1] for match in _INCLUDE.finditer(templates[at])]
+    return found
 
 
 def _line(error: BaseException) -> int | None:

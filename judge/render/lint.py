@@ -117,3 +117,35 @@ def _known(what: str, name: str, known: Iterable[str], line: int) -> None:
     if name not in names:
         near = did_you_mean(name, names) or f"; known: {', '.join(names)}"
         raise Refused(line, f"not a valid template: No {what} named '{name}'{near}")
+
+
+def printed_names(tree: nodes.Template) -> Iterator[str]:
+    """Variables whose values a template prints, sets aside or goes through; what only a condition reads is left out."""
+    waiting: list[nodes.Node] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, nodes.Name) and node.ctx == "load":
+            yield node.name
+        for field, value in node.iter_fields():
+            if field != "test" or not isinstance(node, nodes.If | nodes.CondExpr | nodes.For):
+                waiting += [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, nodes.Node)]
+
+
+def members(tree: nodes.Template, variable: str) -> Iterator[tuple[int, str]]:
+    """Line and name of each member of a variable that a template reads: `variable.name` or `variable["name"]`."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        assert isinstance(node, nodes.Getattr | nodes.Getitem)  # noqa: S101  # what was searched for
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if isinstance(node.node, nodes.Name) and node.node.name == variable and isinstance(name, str):
+            yield node.lineno, name
+
+
+def is_blank(tree: nodes.Template) -> bool:
+    """Whether a template prints nothing but white space, whatever its variables are."""
+    printed = [part for node in tree.find_all(nodes.Output) for part in node.nodes]
+    return all(_white(part) for part in printed)
+
+
+def _white(part: nodes.Expr) -> bool:
+    text = part.data if isinstance(part, nodes.TemplateData) else part.value if isinstance(part, nodes.Const) else "x"
+    return isinstance(text, str) and not text.strip()

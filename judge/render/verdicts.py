@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from judge.lookalikes import fold
+from judge.lookalikes import fold, spellings
 from judge.recipe.verdict import VerdictSpec
 from judge.thinking import MARK_START
 
@@ -84,9 +84,10 @@ def _line(spec: VerdictSpec) -> _Form:
 def _values(spec: VerdictSpec) -> str:
     """What a reader may take for a value right behind a marker."""
     words = {*(spec.labels if isinstance(spec.labels, dict) else ()), *spec.prefixes, *((spec.tie,) if spec.tie else ())}
+    written = [form for word in words for form in spellings(word)]
     names = re.escape(spec.names).replace(re.escape("{L}"), "[A-Za-z]") if "{L}" in spec.names else re.escape(spec.names)
     return "|".join(
-        [r"\d{1,9}", "[A-Za-z]", *([names] if spec.names else []), *sorted(map(re.escape, words), key=len, reverse=True)]
+        [r"\d{1,9}", "[A-Za-z]", *([names] if spec.names else []), *sorted(map(re.escape, written), key=len, reverse=True)]
     )
 
 

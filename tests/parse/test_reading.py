@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from parse_grammars import BINARY, question, said, stopped
 
-from judge.parse import read
+from judge.parse import format_verdict, read
+from judge.recipe.verdict import Question, VerdictSpec
 from judge.thinking import strip_thinking
-from judge.types import Reason
+from judge.types import Completion, Reason
 
 
 @pytest.mark.parametrize(
@@ -181,3 +184,16 @@ def test_strip_thinking_between_turns():
     assert strip_thinking("a</think>b</think>c") == "c"
     assert strip_thinking("Good.") == "Good."
     assert strip_thinking("<think>x") is None
+
+
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+@pytest.mark.parametrize("given", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["line", "bare", "brackets", "json", "tag"])
+def test_labels_with_accents_match_in_both_unicode_forms(form, given, written):
+    """Editors and models write é as one character or as two; a label is the same label."""
+    labels = {unicodedata.normalize(given, "r\u00e9ussi"): 1.0, unicodedata.normalize(given, "\u00e9chou\u00e9"): 0.0}
+    question = Question(VerdictSpec(kind="label", form=form, labels=labels), labels=labels)
+    for label, score in labels.items():
+        stated = unicodedata.normalize(written, format_verdict(question, label))
+        found = read(Completion(f"Lu.\n{stated}"), question)
+        assert (found.value, found.scores) == (label, ((score,),))

@@ -125,7 +125,7 @@ def test_what_is_not_the_published_prompt_is_refused(ours, tmp_path, user, more,
 
 def test_an_unchecked_file_is_taken_where_the_user_says_so(ours, tmp_path):
     """And the command says that nobody knows whether it is the published prompt."""
-    (tmp_path / "p.yaml").write_text(json.dumps({"system": SYSTEM, "user": USER[:-1]}))
+    (tmp_path / "p.yaml").write_text(json.dumps({"system": doubled(SYSTEM), "user": doubled(USER[:-1])}))
     ended = run_judge("recipe", "adopt", "./ours", "--prompt", "p.yaml", "--unchecked")
     assert (ended.code, "was not checked" in ended.err) == (0, True)
     again = run_judge("recipe", "adopt", "./ours", "--prompt", "p.yaml", "--unchecked")
@@ -133,8 +133,30 @@ def test_an_unchecked_file_is_taken_where_the_user_says_so(ours, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        pytest.param(USER + "{answer}", "leave as it stands: {fairly}, {answer}; known: a, b, question", id="unknown"),
+        pytest.param(
+            doubled(USER).replace("{question}", "{questoin}"), "{questoin}; did you mean `question`?", id="misspelt"
+        ),
+        pytest.param("Which is better?", "no turn shows the responses", id="none-at-all"),
+        pytest.param("  \n", "p.yaml: a text is empty", id="empty"),
+    ],
+)  # fmt: skip
+def test_unchecked_is_not_unfit(ours, tmp_path, user, expected):
+    """A judge that is shown `{answer}`, or nothing, replies all the same, so no check of the replies would find it."""
+    system = SYSTEM if "{answer}" in user else doubled(SYSTEM)
+    (tmp_path / "p.yaml").write_text(json.dumps({"system": system, "user": user}))
+    ended = run_judge("recipe", "adopt", "./ours", "--prompt", "p.yaml", "--unchecked")
+    assert (ended.code, "Traceback" in ended.err) == (2, False)
+    assert expected in " ".join(ended.err.split())
+    assert not (tmp_path / "ours-exact").exists()
+
+
+@pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
+        pytest.param("p.txt", "\n", "p.txt: a text is empty", id="empty"),
         pytest.param("p.py", "A = 'x'\nB = 'y'\n", "name the text: --prompt p.py:NAME (there are: A, B)", id="two-texts"),
         pytest.param("p.py:C", "A = 'x'\n", "no text `C` (there are: A)", id="no-such-text"),
         pytest.param("p.py", "A = (", "p.py: not valid Python", id="not-python"),

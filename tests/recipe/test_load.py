@@ -34,7 +34,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def message(folder: Path, **options: object) -> str:
     with pytest.raises(RecipeError) as caught:
-        Builder(load_recipe(folder, options=options))
+        Builder(load_recipe(folder, options=options)).checked()
     return str(caught.value).replace(f"{folder}/", "").replace(f"{folder}:", "")
 
 
@@ -94,6 +94,67 @@ def message(folder: Path, **options: object) -> str:
             "recipe.yaml", "kind: score, form: line", "kind: score, form: line, copied: {marker: SAYS, turn: plan}",
             "recipe.yaml:1: `copied.turn` must be an earlier turn that sees the response, and there is none; got `plan`",
             id="copied-by-a-turn-that-sees-no-response",
+        ),
+        pytest.param(
+            "judge.md.j2", '{{ response | quote("RESPONSE") }}', "{% if response %}It is there.{% endif %}",
+            "recipe.yaml: no turn shows the response, so the judge would grade nothing; print it (or its `steps`): "
+            '{{ response | quote("RESPONSE") }}', id="response-never-shown",
+        ),
+        pytest.param(
+            "plan.md.j2", '{{ prompt | quote("PROMPT") }}\nWhat does a good answer need?', "{# later #} {{ '' }}",
+            "plan.md.j2: empty: turn `plan` would say nothing", id="empty-template",
+        ),
+        pytest.param(
+            "judge.md.j2", "outputs.plan", "outputs.plam",
+            "judge.md.j2:1: `outputs.plam` is the reply of no turn before this one; did you mean `plan`?", id="no-such-turn",
+        ),
+        pytest.param(
+            "plan.md.j2", "{{ prompt |", "{{ outputs.judge |",
+            "plan.md.j2:1: `outputs.judge` is the reply of no turn before this one; it is the first", id="reply-of-a-later-turn",
+        ),
+        pytest.param(
+            "judge.md.j2", "options.strict", "options.stric",
+            "recipe.yaml:9: option `strict`: no template reads it; did you mean `stric`?", id="option-never-read",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: score, form: line, labels: {A: 1, B: 0}",
+            "recipe.yaml:8: `verdict`: `labels` has no effect on a score verdict (it is for label, graded_choice, scores and"
+            " criteria); leave it out", id="labels-of-a-score",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: score, form: line, tie: C",
+            "recipe.yaml:8: `verdict`: `tie` has no effect on a score verdict (it is for choice); leave it out",
+            id="tie-of-a-score",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: score, form: bare, marker: GRADE",
+            "recipe.yaml:8: `verdict`: `marker` has no effect with form `bare`, which writes none; leave it out",
+            id="marker-of-none",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: label, form: line, labels: {Good: 1, Fine: 1, Unsure: null}",
+            "recipe.yaml:8: `verdict`: every label has the score 1, so all responses would be worth the same; give the labels"
+            " different scores", id="labels-of-one-value",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: label, form: line, labels: {Good: high, Bad: 0}",
+            "recipe.yaml:8: `verdict.labels`: label `Good`: a score is a number in [0, 1], or null where the judge abstains; not"
+            " 'high'", id="score-of-a-label",
+        ),
+        pytest.param(
+            "recipe.yaml", "kind: score, form: line", "kind: label, form: line, labels: [Good, Bad]",
+            "recipe.yaml:8: `verdict.labels`: must be a mapping of labels to scores, for example {Yes: 1, No: 0}, or `criterion`;"
+            " not ['Good', 'Bad']", id="labels-without-scores",
+        ),
+        pytest.param(
+            "recipe.yaml", "verdict: {kind: score, form: line}", "signal: scalar\nask_again: []",
+            "recipe.yaml:1: signal `scalar` reads no verdict, so `ask_again` has no effect; leave it out",
+            id="scalar-asked-again",
+        ),
+        pytest.param(
+            "recipe.yaml", "  - {name: judge, user: judge.md.j2}\nverdict: {kind: score, form: line}",
+            "  - {name: judge, user: judge.md.j2, sampling: {top_p: 0.5}}\nsignal: scalar",
+            "recipe.yaml:1: turn `judge` writes nothing, so its `sampling` has no effect; leave it out", id="rated-turn-samples",
         ),
         pytest.param(
             "recipe.yaml", "sampling: {temperature: 0}", "needs: {capabilities: [telepathy]}",
