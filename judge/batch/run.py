@@ -241,7 +241,7 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
     """What a run came to, for `run.json`."""
     tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
     return {
-        "counts": counts(store, proving(plan.settings.filters, plan.recipe.spec.mode)),
+        "counts": counts(store, proving(plan.settings.filters, plan.recipe.spec)),
         "no_verdict_reasons": reasons(store),
         "invalid_rows": invalid_rows(store),
         **({"panel": panel_report(store, [FIRST, *plan.members])} if plan.members else {}),

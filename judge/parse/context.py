@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 
 from judge.parse.kinds import StatedValue, rescaled_beside
@@ -100,16 +100,25 @@ class Context:
     """What the words around the statements of one reply make of them. Work is bounded for each statement."""
 
     def __init__(
-        self, text: str, original: str, found: list[Statement], question: Question, theirs: Callable[[str], bool]
+        self,
+        text: str,
+        original: str,
+        found: list[Statement],
+        question: Question,
+        theirs: Callable[[str], bool],
+        guesses: Collection[int] = (),
     ) -> None:
         """Take the text with its thinking blanked, the same text before that (a cue may stand in front of a stray tag), the
         statements found in it, in order, and how to tell whether words stand in the texts under judgement.
+
+        Args:
+            guesses: Where statements begin that state no value: words about a verdict ("VERDICT should be NO").
         """
         self._theirs = theirs
         self._text = text
         self._question = question
         self._quoting = Quoting(text, original)
-        self._starts = [s.start for s in found]
+        self._starts = [s.start for s in found if s.start not in guesses]
         self._by_place = question.spec.by == "place"
         self._longest = max(len(question.criteria), len(question.names)) if self._by_place else len(found) + 1  # of a list
         self.foreign = self._foreign(found)
@@ -130,7 +139,7 @@ class Context:
         own, *later = BLANK.split(tail, maxsplit=1)  # behind a blank line something else may be told
         scale = _scale(statement, stated, self._question)
         taken = takes_back(_continued(own), scale, self._theirs)
-        taken = taken or any(takes_back(_continued(part), None, self._theirs) for part in later)
+        taken = taken or any(takes_back(_continued(part), scale, self._theirs, apart=True) for part in later)
         return "taken back by the words behind it" if taken else ""
 
     def _foreign(self, found: list[Statement]) -> list[bool]:

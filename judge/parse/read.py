@@ -195,7 +195,7 @@ def _decide(
     found = scan.statements(markup.blank(words, outside, markup.OUTSIDE) if outside else words, question)
     if len(found) > scan.limit(question):
         return NoVerdict(Reason.AMBIGUOUS, f"more than {scan.limit(question)} statements: the reply is a loop")
-    context = Context(words, folded, found, question, untrusted.holds)
+    context = Context(words, folded, found, question, untrusted.holds, _guesses(found, question))
     if all(context.foreign):
         return _nothing(words, len(found))
     foreign = {s.start for s, is_foreign in zip(found, context.foreign, strict=True) if is_foreign}
@@ -222,6 +222,14 @@ def _decide(
     if isinstance(picked, ReadStatement) and picked.usable.scores[0] == (None,):
         return NoVerdict(Reason.ABSTAINED, f"the judge says {picked.usable.value}")
     return picked if isinstance(picked, NoVerdict) else Decision(picked.usable, picked.statement)
+
+
+def _guesses(found: list[Statement], question: Question) -> frozenset[int]:
+    """Where words that look like a statement of one value state none."""
+    reader = None if question.spec.marked_each else READERS.get(question.spec.kind)
+    if reader is None or question.spec.form != "line":
+        return frozenset()
+    return frozenset(s.start for s in found if s.weak and isinstance(reader(s, question), Bad))
 
 
 def _read(completion: Completion, question: Question, text: str, shift: int, *, anywhere: bool = False) -> Verdict | NoVerdict:

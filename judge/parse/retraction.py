@@ -1,8 +1,8 @@
 """What follows a verdict: does it take the verdict back, negate it, or give it another scale?
 
-"VERDICT: CORRECT. Actually incorrect.", "Winner: Response A. Scratch that: Response B.", "4. No, 2.", "4 (out of ten)". Only the
-next two sentences are looked at. In doubt there is no verdict: the judge is asked again, and nobody is paid by mistake.
-The words are English; another value named by itself counts in every language.
+"VERDICT: CORRECT. Actually incorrect.", "Winner: Response A. Scratch that: Response B.", "4. No, 2.", "4 (out of ten)", "VERDICT:
+YES. The verdict should be NO". Only the next two sentences are looked at. In doubt there is no verdict: the judge is asked again,
+and nobody is paid by mistake. The words are English; another value named by itself counts in every language.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _START = re.compile(  # whatever follows
     r"|in fact )?the opposite\b|on the contrary\b"
     r"|but no\b|but not\b|i (?:was|am) (?:just |only )?(?:joking|kidding|wrong|mistaken|lying)|i (?:misspoke|erred|lied)\b"
     r"|(?:that|this|it)(?:['’]s| is| was) (?:just |only )?(?:a |an )?(?:joke|lie|mistake|error|typo|wrong verdict)|typo\b"
-    r"|(?:it |that |this )?should (?:be|read|have been|say) (?:an? )?(?:\d|[A-Z]\b|\w+ed\b|the other)|vice versa|the other way"
+    r"|(?:it |that |this )?should (?:be|read|have been|say) (?:an? )?(?:\d|[A-Z]\b"
+    r"|(?!(?:not|mention|add|emphasi[sz]|stress|point|credit|acknowledg|prais|explain)ed\b)\w+ed\b|the other)"
+    r"|vice versa|the other way"
     r")",
     re.IGNORECASE,
 )
@@ -56,16 +58,20 @@ _ANYWHERE = re.compile(
     r"|my words?) back|changed my mind"
     r"|\bi (?:misspoke|was (?:joking|kidding|wrong|mistaken))|no,? wait\b|wait,? no\b|(?:disregard"
     r"|ignore) (?:that|this|my) (?:verdict|line|score|grade)"
+    r"|\bi(?:['’]m|['’]ve|['’]ll| am| have| will| must| need to| have to| should)? (?:now |hereby |therefore |thus |also )?"
+    r"(?:chang(?:e|ed|ing)|revis(?:e|ed|ing)|correct(?:ed|ing)?|amend(?:ed|ing)?|switch(?:ed|ing)?"
+    r"|revers(?:e|ed|ing)) (?:my|the|this|that) (?:final )?(?:verdict|score|grade|rating|vote|choice|decision|judge?ment)\b"
     r"|opposite is (?:true|the case|correct|right)|\bi meant\b|only joking|\bnot really\b[.!?]*$",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
     r"\b(?:not|never|no|nothing|none|nobody|neither|nor|without|cannot|hardly|\w+n['’]t|anything but|far from)\b", re.IGNORECASE
 )
-_NUMBERS = frozenset(
-    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred""".split()
-)
+_SPELT = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+    " nineteen twenty"
+).split()
+_NUMBERS = frozenset((*_SPELT, "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"))
 _RESCALED = re.compile(
     r"percent|per cent|%|‰|\bout of\b|\bof (?:an? )?(?:\d|ten\b|twenty\b|hundred\b|five\b)|\bscale\b|\bminus\b"
     r"|\bplus\b|\btimes\b|\bhal(?:f|ves)\b"
@@ -80,6 +86,16 @@ _SURE = re.compile(
     r"|with) ){0,8}(?:confiden(?:t|ce)|certain(?:ty)?|sure|probability|likelihood)\b[^\n]{0,30}",
     re.IGNORECASE,
 )
+_RESTATED = re.compile(  # "The verdict should be", "My grade is now", "The correct label is"
+    r"\b(?:(?P<new>correct|right|proper|true|new|revised|corrected|better|actual|real|fair|fairer)\s{1,3})?"
+    r"(?:verdict|score|grade|rating|mark|label|judge?ment|decision|choice|winner|vote)\b[*_`\"”’:]{0,4}\s{1,3}"
+    r"(?:(?P<ought>should|ought to|must|has to|needs to|had better|would rather|is now|becomes"
+    r"|(?:is |was |has |now )?chang(?:es|ed)|drops|falls|rises|flips|switches|moves)|is|was|would be)\b(?P<rest>[^\n]{0,80})",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(r"\b(?:if|unless|had|were|whether|otherwise)\b", re.IGNORECASE)
+_ANOTHER = re.compile(r"\b(?:lower|higher|revers(?:ed|al)|swapped|flipped|different|the other|the opposite)\b", re.IGNORECASE)
+_A_NUMBER = re.compile(r"(?<![\w.])\d{1,6}(?:\.\d{1,6})?(?!\w)")
 _BETTER = r"(?:better|best|wins?|won|winner|superior|stronger|preferred|preferable|chosen)"
 
 
@@ -100,11 +116,14 @@ class Stated:
     names: bool = False
 
 
-def takes_back(tail: str, scale: Stated | None, theirs: Callable[[str], bool] = lambda words: False) -> bool:
+def takes_back(
+    tail: str, scale: Stated | None, theirs: Callable[[str], bool] = lambda words: False, *, apart: bool = False
+) -> bool:
     """Whether the words behind a value take it back.
 
     Args:
         scale: What the value might have been. None: only words that take something back in so many words count.
+        apart: The words stand in a paragraph of their own, so that only those count that speak of a verdict.
         theirs: Tells whether words stand in the texts under judgement: those are repeated, and take nothing back.
 
     Example:
@@ -114,23 +133,59 @@ def takes_back(tail: str, scale: Stated | None, theirs: Callable[[str], bool] = 
     parts = [part for part in _CUT.split(tail[:_WINDOW]) if part and part.strip(_EDGES)]
     for part in parts[:_SENTENCES]:
         words = part.strip(" \t*_`~([\"'“‘-–—:,")
-        if _sentence_takes_back(words, scale) and not theirs(words.strip(_EDGES)):
+        if _sentence_takes_back(words, scale, apart) and not theirs(words.strip(_EDGES)):
             return True
         if part.rstrip(" *_`").endswith(":"):  # what follows is introduced: a list, a quotation
             break
     return False
 
 
-def _sentence_takes_back(words: str, scale: Stated | None) -> bool:
+def _sentence_takes_back(words: str, scale: Stated | None, apart: bool) -> bool:
     if _START.match(words) or _ANYWHERE.search(words):
         return True
     if scale is None:
         return False
+    return _states_another(words, scale) or (not apart and _goes_on_otherwise(words, scale))
+
+
+def _goes_on_otherwise(words: str, scale: Stated) -> bool:
+    """Whether the sentence right behind a value says something that does not go with it."""
     if scale.positive and _IF_POSITIVE.match(words):
         return True
     if _HEDGE.match(words) and (len(words.split()) <= 4 or _mentions(words, scale)):
         return True
     return _only_values(words, scale) or _contradicts(words, scale)
+
+
+def _states_another(words: str, scale: Stated) -> bool:
+    """Whether a sentence says that the verdict is to be another one: "The verdict should be NO", "The correct score is 2"."""
+    found = _RESTATED.search(words)
+    if found is None or not (found["new"] or found["ought"]) or _SUPPOSED.search(words):
+        return False
+    rest = found["rest"]
+    if _NEGATION.search(words[: found.start()]) or _NEGATION.match(rest.lstrip()):
+        return False
+    if scale.others:
+        return any(_states(rest, other) for other in scale.others)
+    number = _first_number(rest)
+    if number is not None and _A_NUMBER.fullmatch(scale.stated):
+        return number != float(scale.stated)
+    return bool(scale.stated) and _ANOTHER.search(rest) is not None
+
+
+def _first_number(words: str) -> float | None:
+    """The first number, in digits or as a word ("one" is seldom a number)."""
+    found = _A_NUMBER.search(words)
+    spelt = next((word for word in _WORD.findall(words.casefold()) if word in _SPELT and word != "one"), None)
+    if found is not None:
+        return float(found[0])
+    return None if spelt is None else float(_SPELT.index(spelt))
+
+
+def _states(rest: str, other: str) -> bool:
+    """Whether a value stands in the words behind "should", not denied; a single letter and a short word in its own case."""
+    at = _finds(other.casefold(), rest.casefold()) if len(other) > 3 else _finds(other, rest)
+    return at is not None and not _NEGATION.search(rest[max(0, at - 30) : at])
 
 
 def _mentions(words: str, scale: Stated) -> bool:
@@ -180,7 +235,8 @@ def _prefers(words: str, other: str) -> bool:
         return not _NEGATION.search(before)
     return (
         re.search(
-            r"\b(?:winner(?: is)?|i (?:prefer|choose|pick|favou?r)|verdict(?: is)?|go with)\W{1,3}(?:\w+ )?$",
+            r"\b(?:winner(?: is)?|i (?:now |would |rather |actually ){0,2}(?:prefer|choose|pick|favou?r)|verdict(?: is)?|go with)"
+            r"\W{1,3}(?:\w+ )?$",
             before,
             re.IGNORECASE,
         )

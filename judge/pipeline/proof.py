@@ -21,7 +21,7 @@ from judge.filters.intake import Intake
 from judge.filters.proof import Proof, prove, spans
 from judge.filters.surface import ResponseView
 from judge.pipeline.calls import NONE, Asked, Caller
-from judge.recipe.model import WRITTEN
+from judge.recipe.model import WRITTEN, RecipeSpec
 from judge.settings.filters import FilterSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Verdict
 
@@ -38,7 +38,7 @@ class Prover:
         self._none = NONE if copied is None else copied.none
         self.copies = copied is not None
         self.always = spec.proof == "always"
-        self.possible = spec.mode not in COMPARING and spec.reads in WRITTEN
+        self.possible = can_prove(spec)
 
     async def proved(self, asked: Asked, view: ResponseView, *, suspect: bool) -> Asked:
         """A positive verdict with its proof checked: itself, or what it comes to without one.
@@ -69,9 +69,14 @@ class Prover:
         return prove(copied, view, compare=compare_values, none=self._none)
 
 
-def proving(settings: FilterSettings, mode: str) -> frozenset[str]:
-    """The filters behind which a positive verdict needs proof; comparisons of several responses have none to give."""
-    actions = {} if mode in COMPARING else Intake(settings, mode).actions
+def can_prove(spec: RecipeSpec) -> bool:
+    """Whether positive verdicts of a recipe can be proved with words of the response: of one response, and written by a judge."""
+    return spec.mode not in COMPARING and spec.reads in WRITTEN
+
+
+def proving(settings: FilterSettings, spec: RecipeSpec) -> frozenset[str]:
+    """The filters behind which a positive verdict needs proof; none where the recipe has none to give (`can_prove`)."""
+    actions = Intake(settings, spec.mode).actions if can_prove(spec) else {}
     return frozenset(name for name, action in actions.items() if action == "prove")
 
 

@@ -139,6 +139,10 @@ TAILS = [
     ". On reflection, {other}.", ". Wait, {other}.", "\nActually {other}.", "\nActually, no.", "\nScratch that: {other}.",
     " or {other}",
     "?", ". Or not.", ". I take that back.", ". Never mind that.", " (not)", " (just kidding)", "\nI changed my mind: {other}.",
+    "\nVERDICT should be {other}", "\nThe verdict should be {other}.", "\n\nThe VERDICT should be: {other}",
+    "\nMy verdict is now {other}.", "\nI change my verdict to {other}.", "\n\nSo I am changing the verdict: {other}.",
+    "\nactually {other}", "\nVerdict changed to {other}.", "\nThe correct verdict is {other}.",
+    "\nThe verdict ought to be {other} instead.", ". The right verdict should have been {other}.",
 ]  # fmt: skip
 
 
@@ -159,8 +163,11 @@ def test_what_is_taken_back_is_no_verdict(q, words, other, tail):
 
 
 @pytest.mark.parametrize(
-    "tail", ["It names the capital.", "Nothing is missing.", "It is not perfect, but right.", "The year, 1889, is given."]
-)
+    "tail",
+    ["It names the capital.", "Nothing is missing.", "It is not perfect, but right.", "The year, 1889, is given.",
+     "It should be noted that no source is given.", "The verdict should be no surprise.",
+     "My verdict would be another if it erred."],
+)  # fmt: skip
 @pytest.mark.parametrize("words", ["MET", "UNMET"])
 def test_a_reason_takes_nothing_back(words, tail):
     """Judges explain: an explanation costs them nothing."""
