@@ -38,6 +38,7 @@ from judge.pipeline.panel import FIRST, Judging
 from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
 from judge.report.findings import load_tables, warnings
+from judge.track.run import track_run
 from judge.types import Flag, Reward, Sample
 
 Notice = Callable[[str], None]
@@ -143,9 +144,17 @@ async def run_batch(
             if stopped is not None:
                 stopped.add_note(_kept(run, total, output, command))
                 raise stopped
-            return RunResult(output, run, _said(store, run, output), state == "interrupted")
+            return await _told(RunResult(output, run, _said(store, run, output), state == "interrupted"), plan, notice)
         finally:
             store.close()
+
+
+async def _told(result: RunResult, plan: Plan, notice: Notice) -> RunResult:
+    """The result of a run, after the trackers of its settings got it; one that was stopped goes on and is not sent."""
+    if plan.settings.track is not None and not result.interrupted:
+        # on a thread: W&B refuses to work on that of an event loop
+        await asyncio.to_thread(track_run, plan.settings.track, result.folder, result.summary, notice=notice)
+    return result
 
 
 def _said(store: Store, run: dict[str, Any], output: Path) -> str:

@@ -6,6 +6,7 @@ answers what was asked before.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from judge.engine.protocol import Engine
 from judge.errors import OutputError
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
+from judge.track.run import bench_figures, track_run
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,9 @@ async def _one(
 ) -> JudgeFigures:
     units = make_units(items.items, spec.kind, planned)
     notice(f"{name}: {len(items.items):,} items of `{spec.name}` in {len(units):,} samples")
+    untracked = replace(planned, settings=planned.settings.model_copy(update={"track": None}))  # with its figures, below
     result = await run_batch(
-        planned,
+        untracked,
         [unit.sample for unit in units],
         folder,
         data=DataSource(f"set {spec.name}: {data}", {"items": str(len(items.items)), "digest": items.digest}),
@@ -200,6 +203,12 @@ async def _one(
         judged=judged,
     )
     _keep(folder, spec, figures_of_judge)
+    if planned.settings.track is not None and not result.interrupted:
+        more = bench_figures(as_record(spec, figures_of_judge))
+        files = [folder / "bench.json"]
+        await asyncio.to_thread(  # W&B refuses to work on the thread of an event loop
+            track_run, planned.settings.track, folder, result.summary, notice=notice, more=more, files=files
+        )
     return figures_of_judge
 
 

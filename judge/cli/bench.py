@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from judge.batch.read import parse_map
-from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
+from judge.cli.options import DataConfigName, Map, Set, SplitOption, Track, notice, with_track
 from judge.errors import InputError
 from judge.loops import run as run_loop
 
@@ -91,6 +91,7 @@ def bench(
         typer.Option("--overwrite", help="Replace results of other settings in the output directory. [default: off; refused]"),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")] = False,
+    track: Track = None,
     known: Annotated[bool, typer.Option("--list", help="Print the sets that are known by name, and stop.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
 ) -> None:
@@ -137,7 +138,7 @@ def bench(
             split=split,
             data_config=subset,
             limit=limit,
-            overrides=overrides or (),
+            overrides=with_track(overrides, track),
             notice=lambda text: None if quiet else notice(text),
             quiet=quiet,
             overwrite=overwrite,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from judge.batch.read import BadRow, parse_map, read_samples
-from judge.errors import DataError, Problem, did_you_mean
+from judge.errors import DataError, InputError, Problem, did_you_mean
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
+from judge.settings.track import TrackTo
 from judge.types import Sample
 
 Config = Annotated[str, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG")]
@@ -36,6 +37,16 @@ Map = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override one setting: engine.model=Qwen/Qwen3-8B. Repeatable.", metavar="PATH=VALUE"),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="Send figures, summary and report to wandb, mlflow, trackio, or write an inspect log. Repeatable."
+        " [default: as `track` in the settings says]",
+        metavar="NAME",
+        show_default=False,
+    ),
 ]
 SplitOption = Annotated[
     str,
@@ -63,6 +74,15 @@ NEAR = 2_000  # ids searched for one that resembles a mistyped one
 def notice(text: str) -> None:
     """One line of talk, on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def with_track(overrides: list[str] | None, track: list[str] | None) -> list[str]:
+    """The overrides with what `--track` says; it goes over the names in the settings, and keeps their project."""
+    known = get_args(TrackTo)
+    for name in track or ():
+        if name not in known:
+            raise InputError(f"--track {name}: {did_you_mean(name, known).strip('; ') or 'must be one of ' + ', '.join(known)}")
+    return [*(overrides or ()), *([f"track.to=[{', '.join(track)}]"] if track else [])]
 
 
 def load_plan(config: str, overrides: list[str] | None) -> Plan:

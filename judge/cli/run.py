@@ -25,9 +25,11 @@ from judge.cli.options import (
     Map,
     Set,
     SplitOption,
+    Track,
     load_plan,
     notice,
     wanted_columns,
+    with_track,
 )
 from judge.errors import InputError
 from judge.loops import run as run_loop
@@ -91,6 +93,7 @@ def run(
             "--dry-run", help="Print the calls and tokens the run would take; start no engine, write nothing. [default: off]"
         ),
     ] = False,
+    track: Track = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error. [default: off]")] = False,
 ) -> None:
     """Judge every row of a data set; write rewards.parquet, verdicts.parquet and run.json to a run folder.
@@ -113,6 +116,8 @@ def run(
           --map reference=reward_model.ground_truth,context= --output runs/c
       judge run my.yaml --data answers.parquet --output runs/d \\
           --keep source,extra_info.index
+      judge run my.yaml --data answers.jsonl --output runs/e \\
+          --track wandb --track inspect
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
@@ -120,7 +125,7 @@ def run(
     rows failed than --max-failures, or a response has no reward under `on_no_verdict: raise`; 6 the monitor stopped the run;
     130 stopped by Ctrl-C.
     """
-    plan = load_plan(config, overrides)
+    plan = load_plan(config, with_track(overrides, track))
     needs, kept, carry = needed_columns(plan), carried_columns(plan.settings), parse_keep(keep or ())
     columns = parse_map(mapping or ())
     source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)

@@ -27,6 +27,7 @@ from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
 from judge.settings import FilterSettings, MemberSettings, NoEngineSettings, RecipeSettings, RewardSettings, RunSettings
 from judge.settings.calibration import load_calibration
+from judge.track.trackers import check_installed
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
 
@@ -88,6 +89,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     Raises:
         SettingsError, RecipeError, RubricError: With file and line where there is one.
     """
+    check_installed(settings.track)
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
     settings = _with_calibration(settings, base)

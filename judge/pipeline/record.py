@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from judge.track.trackers import StepTrack, step_figures
 from judge.types import Reward, Sample
 
 logger = logging.getLogger("judge.record")
@@ -25,10 +26,16 @@ FILE = "steps.jsonl"
 
 
 class StepRecord:
-    """Appends the figures of each step to `FOLDER/steps.jsonl`. Pickles."""
+    """Appends the figures of each step to `FOLDER/steps.jsonl`, and sends them to trackers. Pickles.
 
-    def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / FILE
+    Args:
+        folder: None: nothing is appended.
+        track: None: nothing is sent.
+    """
+
+    def __init__(self, folder: str | Path | None, track: StepTrack | None = None) -> None:
+        self._path = None if folder is None else Path(folder) / FILE
+        self._track = track
         self._failed = False
 
     def add(self, step: int, samples: Sequence[Sample], rewards: Sequence[Reward], alarms: Sequence[str] = ()) -> None:
@@ -40,19 +47,26 @@ class StepRecord:
         """
         if os.environ.get("RANK", "0") != "0" or not rewards:
             return
-        line = (
-            json.dumps({"step": step, "time": round(time.time(), 3), **figures(samples, rewards), "alarms": list(alarms)}) + "\n"
-        )
+        found = figures(samples, rewards)
+        if self._path is not None:
+            self._append(self._path, {"step": step, "time": round(time.time(), 3), **found, "alarms": list(alarms)})
+        if self._track is not None:
+            self._track.add(step, {**step_figures(found), "judge/alarms": float(len(alarms))})
+
+    def _append(self, path: Path, line: Mapping[str, Any]) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as out:
-                out.write(line)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
         except OSError as why:
             if not self._failed:
-                logger.warning(
-                    "record: %s cannot be written: %s; the training goes on without it", self._path, why.strerror or why
-                )
+                logger.warning("record: %s cannot be written: %s; the training goes on without it", path, why.strerror or why)
             self._failed = True
+
+    def close(self) -> None:
+        """End what was opened to send steps to."""
+        if self._track is not None:
+            self._track.close()
 
 
 def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.record import StepRecord
 from judge.pipeline.watch import BatchWatch
 from judge.settings import EngineSettings, OpenAiSettings
+from judge.track.trackers import StepTrack
 from judge.types import Message, NoVerdict, Reason, Reward, Sample
 
 T = TypeVar("T")
@@ -203,7 +204,9 @@ class Session:
         self.finish = Finish(plan.settings, plan.rubric)
         self._progress = progress
         self._steps = 0
-        self._record = StepRecord(plan.settings.record) if plan.settings.record else None
+        track = plan.settings.track
+        sent = StepTrack(track, {"recipe": plan.recipe.spec.name, "recipe_hash": plan.recipe.hash}) if track else None
+        self._record = StepRecord(plan.settings.record, sent) if plan.settings.record or sent else None
         self._begin()
 
     def _begin(self) -> None:
@@ -293,6 +296,8 @@ class Session:
 
     def close(self) -> None:
         """Free the engines and stop the loop; idempotent. The next call starts anew."""
+        if self._record is not None:
+            self._record.close()
         self._home.close(first=_Live.close)
 
     async def _score(

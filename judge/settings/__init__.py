@@ -22,6 +22,7 @@ from judge.settings.panel import MemberSettings, PanelFold, PanelSettings, Secon
 from judge.settings.recipe import RecipeSettings
 from judge.settings.run import RewardSettings, RunSettings
 from judge.settings.tools import ToolSettings
+from judge.settings.track import TrackSettings
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -42,6 +43,7 @@ __all__ = [
     "ScriptedSettings",
     "SecondOpinionSettings",
     "ToolSettings",
+    "TrackSettings",
     "TransformersSettings",
     "VllmSettings",
     "load_settings",

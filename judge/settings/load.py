@@ -78,6 +78,8 @@ def _group(value: Any, path: str) -> Any:
         return {"name": value if isinstance(value, str) else RunSettings.model_fields["recipe"].default.name}
     if path == "filters" and not isinstance(value, dict):
         return {} if value in (None, "default") else {"level": "off" if value is False else value}
+    if path == "track" and not isinstance(value, dict):
+        return {"to": value} if value not in (None, "off", False) else {}
     return {} if value is None else value
 
 

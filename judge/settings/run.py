@@ -19,6 +19,7 @@ from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
 from judge.settings.server import ServerSettings
 from judge.settings.tools import ToolSettings
+from judge.settings.track import TrackSettings
 from judge.shape import ShapeStep
 from judge.yamlfile import shown
 
@@ -83,6 +84,8 @@ class RunSettings(Frozen):
             replies in the run folder in any case, and looks into this folder besides.
         record: Directory to which a trainer's reward function, `judge serve` and `Judge.score` append the figures of each step
             (`steps.jsonl`), for `judge report`. None: nothing is kept. `judge run` has its run folder.
+        track: Where figures are sent besides: `wandb`, `mlflow`, `trackio` (a run's figures, summary and report; a trainer's or
+            server's figures of each step), `inspect` (a run as an eval log). None: nowhere.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
         rubric: What to judge by: a shipped name, a path, or the rubric itself.
         recipe: How to judge: a shipped name, a folder, or a mapping with `name` and `options`.
@@ -126,6 +129,7 @@ class RunSettings(Frozen):
     max_in_flight: int = Field(default=512, ge=1, le=100_000)
     cache: CacheSettings = CacheSettings()
     record: str | None = None
+    track: TrackSettings | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("recipe", mode="before")
@@ -134,6 +138,11 @@ class RunSettings(Frozen):
         if isinstance(value, Recipe):
             return {"name": str(value.folder.resolve()), "options": dict(value.options)}
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("track", mode="before")
+    @classmethod
+    def _track(cls, value: Any) -> Any:
+        return None if value in ("off", False, [], ()) else value
 
     @field_validator("monitor", mode="before")
     @classmethod
