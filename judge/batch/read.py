@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +70,7 @@ def read_samples(
     keep: Iterable[str] = (),
     wants: Iterable[str] | None = None,
     carry: Iterable[str] = (),
+    answered: bool = True,
 ) -> Iterator[Sample | BadRow]:
     """Read a data set.
 
@@ -86,6 +87,7 @@ def read_samples(
             decoded. None: all.
         carry: Columns (or paths into them) that are carried along as metadata as they stand and must be there;
             `("all",)`: every column, and `("none",)` none.
+        answered: False: a row may hold a prompt and no response.
 
     Raises:
         DataError: The file cannot be read, is empty, or lacks a column.
@@ -94,10 +96,11 @@ def read_samples(
     carry = () if carry == ("none",) else carry
     keep = (*keep, *(name for name in needs if name.startswith(ROW)))
     wants = None if wants is None else frozenset(wants) | frozenset(needs)
-    columns = _Columns(data, mapping, needs, () if carry == ALL else carry)
+    columns = _Columns(data, mapping, needs, () if carry == ALL else carry, answered=answered)
     path = Path(data)
     cells = path.is_file() and path.stat().st_size > 0 and kind_of(path) in (".csv", ".tsv")
     count = 0
+    make = partial(to_sample, mapping=mapping, keep=keep, wants=wants, carry=carry, cells=cells, answered=answered)
 
     def choose(names: Sequence[str]) -> set[str] | None:
         columns.named(names)
@@ -111,7 +114,7 @@ def read_samples(
             sample: Sample | BadRow = BadRow(str(count - 1), f"{where}: {row}")
         else:
             columns.see(row)
-            sample = to_sample(row, mapping, index=count - 1, where=where, keep=keep, wants=wants, carry=carry, cells=cells)
+            sample = make(row, index=count - 1, where=where)
         yield from columns.release(sample)
     if count == 0:
         raise DataError(Problem(data, "the data set is empty"))
@@ -147,11 +150,12 @@ def to_sample(
     wants: Collection[str] | None = None,
     carry: tuple[str, ...] = (),
     cells: bool = False,
+    answered: bool = True,
 ) -> Sample | BadRow:
     """One row as a sample, or why it is none.
 
     Args:
-        wants, carry: As in `read_samples`.
+        wants, carry, answered: As in `read_samples`.
         cells: The row comes from a table of text, where a cell may hold JSON.
     """
     fields = Fields(row, mapping, cells=cells)
@@ -172,7 +176,7 @@ def to_sample(
     try:
         given = fields.get("id")
         name = str(index) if is_missing(given) else written(given) if isinstance(given, str | int | float) else str(index)
-        asked = question_of(fields)
+        asked = question_of(fields, answered=answered)
         said = {k: v for k, v in (("label", asked.label), ("preferred", asked.preferred)) if v is not None} | _kept(fields, keep)
         sample = Sample(
             prompt=asked.prompt,
@@ -271,8 +275,11 @@ def _known_rubric(text: str) -> Rubric:
 class _Columns:
     """Holds rows back until every needed column was seen in some row, and says what is missing when none has it."""
 
-    def __init__(self, data: str, mapping: Mapping[str, str], needs: tuple[str, ...], carry: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, data: str, mapping: Mapping[str, str], needs: tuple[str, ...], carry: tuple[str, ...] = (), *, answered: bool = True
+    ) -> None:
         self._data = data
+        self._answered = answered
         self._carry = dict.fromkeys(name for name in carry if name not in LABELS)  # not found yet, in their order
         self._mapping = mapping
         self._needs = needs
@@ -330,7 +337,7 @@ class _Columns:
             if column and field not in self._found:
                 near = did_you_mean(column, [*seen, *_paths(self._last, column)])
                 return f"no column `{column}` (mapped to {field}){near}; columns: {_list(seen)}"
-        answered = bool(self._found & set(ANSWERS))
+        answered = bool(self._found & set(ANSWERS)) or not self._answered
         for field in ("prompt", *self._needs):
             if self._mapping.get(field) == "":
                 return f"the recipe needs `{field}`, and --map {field}= leaves it out"
@@ -378,6 +385,18 @@ def _is_conversation(fields: Fields) -> bool:
         if isinstance(value, list | tuple) and len(value) > 1 and isinstance(value[0], Mapping):
             return True
     return False
+
+
+def likely_prompt(columns: Collection[str]) -> dict[str, str]:
+    """The mapping of a set of questions whose prompt has another usual name: a reader says so, and `--map` overrides it.
+
+    Example:
+        >>> likely_prompt(["question", "answer"]), likely_prompt(["prompt", "question"])
+        ({'prompt': 'question'}, {})
+    """
+    known = layout_of(frozenset(columns)) is not None or not frozenset(columns).isdisjoint(("prompt", *MESSAGES))
+    found = None if known else next((name for name in _LIKELY["prompt"] if name in columns), None)
+    return {} if found is None else {"prompt": found}
 
 
 def _list(columns: list[str]) -> str:

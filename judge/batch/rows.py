@@ -182,8 +182,11 @@ class AskedRow:
     preferred: Any = None
 
 
-def question_of(fields: Fields) -> AskedRow:
+def question_of(fields: Fields, *, answered: bool = True) -> AskedRow:
     """Prompt, responses and label of a row.
+
+    Args:
+        answered: False: a row may hold a prompt and no response.
 
     Raises:
         DataError, ValueError: They are not there, or neither text nor messages.
@@ -196,6 +199,8 @@ def question_of(fields: Fields) -> AskedRow:
     values, names, better = _values(fields, allowed)
     if better is not None and label is None:
         label = better
+    if values is None and prompt is not None and not answered:
+        return AskedRow(prompt, (), label, None)
     if values is None:
         found = None if prompt is not None and "messages" not in fields.mapping else fields.get("messages")
         if found is None and "messages" in allowed:

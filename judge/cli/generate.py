@@ -1,42 +1,57 @@
-"""`judge rubric generate`: write rubrics from data."""
+"""`judge rubric generate` and `judge rubric methods`: write rubrics from data."""
 
 from __future__ import annotations
 
+import json
+import textwrap
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from judge.batch.read import parse_map, read_samples
+from judge.batch.read import likely_prompt, parse_map, read_rows, read_samples
 from judge.batch.store import Store
 from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
-from judge.errors import OutputError
-from judge.generators.model import Generator, load_generator
-from judge.generators.run import SourceRow, Writer, Written, rows_from, write_all
-from judge.generators.write import write_folder
+from judge.errors import JudgeError, OutputError, SettingsError
+from judge.generators.drive import merged_lines, write_rubrics
+from judge.generators.model import Generator, list_generators, load_generator
+from judge.generators.run import SourceRow, Writer, Written, rows_from
+from judge.generators.write import RubricFolder
 from judge.loops import run as run_loop
 from judge.settings import RunSettings, load_settings, settings_dict
+from judge.yamlfile import parse_yaml
 
 LINE_EVERY_S = 10.0
+_WIDTH = 80
 
 
 def generate(
-    method: Annotated[str, typer.Option("--method", help="Shipped generator, or a generator folder.", metavar="NAME")],
-    pairs: Annotated[
+    method: Annotated[
         str,
-        typer.Option(
-            "--pairs",
-            help="Preference pairs: JSONL, JSON, CSV, TSV or Parquet file, `datasets` folder, or hub name.",
-            metavar="FILE",
-        ),
+        typer.Option("--method", help="A method of `judge rubric methods`, or a generator folder.", metavar="NAME"),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Output folder; made when it is not there.", metavar="DIR")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "--pairs",
+            help="Prompts, pairs or responses: JSONL, JSON, CSV, TSV or Parquet file, `datasets` folder, or hub name.",
+            metavar="FILE",
+        ),
+    ] = None,
     config: Annotated[
         str | None,
         typer.Option("--config", help="Run settings: engine, sampling, seed. [default: the embedded model]", metavar="CONFIG"),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="Override a field of the method: items.max=12. Repeatable.", metavar="PATH=VALUE"),
     ] = None,
     mapping: Map = None,
     overrides: Set = None,
@@ -45,48 +60,110 @@ def generate(
     limit: Limit = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
-    """Write a rubric for every preference pair, and keep those under which a judge prefers the chosen response in both orders.
+    """Write a rubric for every row of a data set: from prompts, preference pairs or several responses.
 
-    A row has prompt, chosen and rejected, or prompt, response_a, response_b and label (A or B). The same engine writes and
-    judges. `engine`, `sampling`, `seed`, `max_in_flight` and `filters.max_response_chars` of the settings count; recipe,
-    rubric, votes and order do not. Running the same command again asks only for what is new or failed.
+    What a row must have depends on the method: see `judge rubric methods`. A pair has prompt, chosen and rejected, or prompt,
+    response_a, response_b and label (A or B). The same engine writes and judges. `engine`, `sampling`, `seed`, `max_in_flight`
+    and `filters.max_response_chars` of the settings count; recipe, rubric, votes and order do not. Running the same command
+    again asks only for what is new or failed.
 
-    Writes rubrics.jsonl (every rubric, kept or not, with its lineage and reason), kept/*.yaml and generate.json.
+    Writes rubrics.jsonl (every rubric, kept or not, with its lineage and reason), kept/*.yaml, generate.json, and
+    merged.yaml for methods that make one rubric of all rows. `judge run CONFIG --data FILE --rubrics DIR` judges each
+    prompt by its own; `--set rubric=DIR/merged.yaml` all by one.
 
     \b
     Examples:
       judge rubric generate --method contrastive --pairs pairs.jsonl \\
           --output rubrics/
-      judge rubric generate --method contrastive --pairs pairs.parquet \\
-          --output out --config my.yaml --limit 100
+      judge rubric generate --method rar --data prompts.jsonl --output out
+      judge rubric generate --method rrd --data many.jsonl --output out \\
+          --option decompose.weights=uniform
       judge rubric generate --method contrastive --pairs p.jsonl --output out \\
           --set engine.model=Qwen/Qwen3-8B
 
     Exit codes: 0 done (none kept included), 2 wrong input, 3 engine cannot work, 4 cannot write, 130 stopped.
     """
+    if data is None:
+        raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
     settings, _ = load_settings(config if config is not None else {}, overrides or ())
-    generator = load_generator(method)
-    rows = rows_from(read_samples(pairs, parse_map(mapping or ()), split=split, config=subset, limit=limit))
+    generator = load_generator(method, _options(option or ()))
+    columns = _mapping(data, parse_map(mapping or ()), split, subset)
+    rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
     engine = build_engine(settings.engine, None if quiet else notice)
-    summary = run_loop(run_generator(generator, settings, rows, output, engine, data=pairs, quiet=quiet))
+    summary = run_loop(run_generator(generator, settings, rows, output, engine, data=data, quiet=quiet, total=limit))
     counts = summary["counts"]
     print(f"{counts['kept']} of {counts['rows']} rubrics kept, in {output / 'kept'}")
     for reason, number in counts["by_reason"].items():
         print(f"  {number:>6}  {reason}")
+        print(textwrap.fill(summary["examples"][reason], _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
+    for line in merged_lines(summary):
+        print(line)
     print(
         f"{counts['calls']} model calls, {counts['calls_from_journal']} from the journal; lineage in {output / 'rubrics.jsonl'}"
     )
 
 
+def methods(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with every method, its needs and source.")] = False,
+) -> None:
+    """List the methods of `judge rubric generate`: what each needs, what it makes, where it is from.
+
+    Example: judge rubric methods --json
+    Exit codes: 0 listed.
+    """
+    loaded = [load_generator(name) for name in list_generators()]
+    if as_json:
+        typer.echo(json.dumps({"methods": [method_facts(generator) for generator in loaded]}, indent=2, ensure_ascii=False))
+        return
+    for generator in loaded:
+        facts = method_facts(generator)
+        typer.echo(f"{facts['method']}  (needs: {', '.join(facts['needs'])}; makes: {facts['makes']})")
+        for text in (facts["summary"], f"{facts['title']}, {facts['paper']}"):
+            typer.echo(textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+
+
+def method_facts(generator: Generator) -> dict[str, Any]:
+    """One method as plain values."""
+    spec = generator.spec
+    return {
+        "method": generator.method,
+        "summary": spec.summary,
+        "needs": ["prompt", *spec.needs],
+        "may_use": _may_use(generator),
+        "makes": "one rubric of all rows" if spec.closing else "a rubric for each row",
+        "tries": _tries(generator),
+        "title": spec.source.title,
+        "paper": spec.source.paper,
+        "section": spec.source.section,
+        "deviations": list(spec.deviations),
+        "folder": str(generator.folder),
+    }
+
+
+def _may_use(generator: Generator) -> list[str]:
+    """What a row may bring besides what it must: the fields that the templates read."""
+    text = "\n".join(generator.templates.values())
+    wanted = {"reference": "reference", "responses": "responses", "context": "context", "existing": "rubric"}
+    return [name for word, name in wanted.items() if word in text and name not in generator.spec.needs]
+
+
+def _tries(generator: Generator) -> str:
+    """The recipe by which what is written is tried; empty where nothing is."""
+    spec = generator.spec
+    programs = (spec.validation, spec.revise, spec.tail, spec.decompose, spec.mine)
+    return next((program.recipe for program in programs if program is not None), "")
+
+
 async def run_generator(
     generator: Generator,
     settings: RunSettings,
-    rows: list[SourceRow],
+    rows: Iterable[SourceRow],
     output: Path,
     engine: Engine,
     *,
     data: str = "",
     quiet: bool = True,
+    total: int | None = None,
 ) -> dict[str, Any]:
     """Write rubrics into a folder and return what `generate.json` holds. The engine is started and closed here."""
     store = Store(_made(output) / "journal.sqlite")
@@ -95,16 +172,41 @@ async def run_generator(
         await engine.start()
         writer = Writer(generator, settings, engine, store)
         ready = time.monotonic()
-        results = await write_all(writer, rows, settings.max_in_flight, _progress(len(rows), quiet))
-        facts = {
-            "data": data,
-            "settings": settings_dict(settings),
-            "seconds": {"loading": round(ready - started, 3), "writing": round(time.monotonic() - ready, 3)},
-        }
-        return write_folder(output, writer, results, facts)
+        with RubricFolder(output, writer) as out:
+            merged = await write_rubrics(writer, rows, out, settings.max_in_flight, _progress(total, quiet))
+            facts = {
+                "data": data,
+                "settings": settings_dict(settings),
+                "seconds": {"loading": round(ready - started, 3), "writing": round(time.monotonic() - ready, 3)},
+            }
+            return out.finish(facts, merged)
     finally:
         await engine.close()
         store.close()
+
+
+def _options(pairs: Iterable[str]) -> dict[str, Any]:
+    """`items.max=12` as a field and its value, which is read as YAML."""
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals or not path:
+            raise SettingsError(f"--option {pair}: expected PATH=VALUE, for example items.max=12")
+        out[path.strip()] = parse_yaml(text, f"--option {path}").data
+    return out
+
+
+def _mapping(data: str, given: dict[str, str], split: str, subset: str) -> dict[str, str]:
+    """`--map`, and the prompt's usual other name where there is no column `prompt`; said aloud."""
+    if "prompt" in given:
+        return given
+    with suppress(StopIteration, JudgeError):  # what is wrong with the data is said when they are read
+        _, row = next(iter(read_rows(data, split, config=subset)))
+        found = likely_prompt([str(name) for name in row]) if not isinstance(row, str) else {}
+        if found:
+            notice(f"no column `prompt`: the prompts are read from `{found['prompt']}` (--map prompt=COLUMN for another)")
+        return found | given
+    return given
 
 
 def _made(folder: Path) -> Path:
@@ -115,15 +217,24 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _progress(total: int, quiet: bool) -> Any:
-    """A callback that says every few seconds how far it is."""
-    state = {"done": 0, "kept": 0, "shown": time.monotonic()}
+def _progress(total: int | None, quiet: bool) -> Any:
+    """A callback that says every few seconds how far it is, and why rows came to nothing."""
+    state = {"done": 0, "kept": 0}
+    lost: dict[str, int] = {}
+    began = shown = time.monotonic()
 
     def done(written: Written) -> None:
+        nonlocal shown
         state["done"] += 1
         state["kept"] += written.kept
-        if not quiet and (time.monotonic() - state["shown"] > LINE_EVERY_S or state["done"] == total):
-            state["shown"] = time.monotonic()
-            notice(f"{state['done']} of {total} rows done, {state['kept']} rubrics kept")
+        if not written.kept:
+            lost[written.reason] = lost.get(written.reason, 0) + 1
+        now = time.monotonic()
+        if not quiet and now - shown > LINE_EVERY_S:
+            shown = now
+            of = f" of {total}" if total else ""
+            reasons = "".join(f", {number} {reason}" for reason, number in sorted(lost.items(), key=lambda each: -each[1])[:3])
+            rate = state["done"] / (now - began)
+            notice(f"{state['done']}{of} rows done ({rate:.3g} a second), {state['kept']} rubrics kept{reasons}")
 
     return done

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from judge.batch.files import read_rows
 from judge.checks.programs import find_check
-from judge.cli.generate import generate
+from judge.cli.generate import generate, methods
 from judge.cli.rubric_files import diff_command, merge_command
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.command("generate")(generate)
 app.command("diff")(diff_command)
 app.command("merge")(merge_command)
+app.command("methods")(methods)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]

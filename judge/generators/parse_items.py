@@ -4,23 +4,32 @@
   tokens, forged fences and hidden characters neutralised before it can reach a judge's prompt. Nothing is evaluated.
 - Models forget tags, bold them, put them in round brackets, or wrap a long item over two lines. All of that is read; a
   list that is empty or endless is not cut to size, because nobody knows which part was meant.
+- A fault must be worded as a fault, since a judge says MET when it is there: "avoids X" is turned round, and on record.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from judge.generators.model import ItemSpec
+from judge.generators.tags import Tagged, default_weight, ends_with_tag, plain, split_tag
 from judge.render.quoting import neutralise
 from judge.rubric.model import CriterionKind
+from judge.rubric.polarity import as_fault, read_polarity
 from judge.thinking import strip_thinking
 
 _NUMBERED = re.compile(r"[ \t>*_#-]{0,8}\(?(\d{1,4})[.):]\)?[*_]{0,3}[ \t]{1,4}(?=\S)")
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
-_TAG = re.compile(r"[ \t]*[*_`]{0,3}[\[(]([A-Za-z][A-Za-z _-]{0,30})[\])][*_`]{0,3}[.;]?[*_`]{0,3}[ \t]*$")
+_LEVEL = re.compile(r"[ \t>*_-]{0,8}(?:level|score)[ \t]{1,3}(\d{1,3})[*_]{0,3}[:.)][*_]{0,3}[ \t]{1,4}(?=\S)", re.IGNORECASE)
 _MARKUP = re.compile(r"\*\*|__|`")
+_EVALUATION = re.compile(r"\bEVALUATION[*_`>]{0,4}[ \t]{0,3}[:>][ \t*_`\[(]{0,6}(YES|NO)\b", re.IGNORECASE)
+_TITLE = 60  # characters of the longest title
+_MAX_TITLE_WORDS = 8
 
 
 class Unreadable(StrEnum):
@@ -35,16 +44,31 @@ class Unreadable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """One requirement. `tagged` tells whether its kind was stated."""
+    """One requirement.
+
+    Attributes:
+        tagged: Whether its kind (and its weight, where one is asked for) was stated.
+        weight, points: As in `judge.rubric.model.Criterion`; at most one of them.
+        check, args: A program in place of a judge.
+        levels: Level -> what it looks like.
+        reworded: A fault that was worded as good behaviour, turned round.
+    """
 
     text: str
     kind: CriterionKind
     tagged: bool = True
+    title: str = ""
+    weight: float | None = None
+    points: float | None = None
+    check: str = "llm"
+    args: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[int, str] = field(default_factory=dict)
+    reworded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What was read: the items, and those dropped for a forbidden phrase (`dropped`) or as a repetition (`merged`)."""
+    """What was read: the items; those dropped (empty, a forbidden phrase, no points); those merged as a repetition."""
 
     items: tuple[ListedItem, ...]
     dropped: tuple[str, ...] = ()
@@ -70,52 +94,120 @@ def parse_items(text: str, spec: ItemSpec) -> Items | NoItems:
     words = strip_thinking(text)
     if words is None:
         return NoItems(Unreadable.THINKING_ONLY, "the thinking never ends")
-    lines = _items(words)
+    lines = _items(words, levels=spec.levels is not None)
     if not lines:
         return NoItems(Unreadable.NO_ITEMS, "no numbered line")
     if len(lines) > 4 * spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"more than {4 * spec.max} numbered lines: the reply is a loop")
-    found = _sift([_item(line, spec) for line in lines], spec)
-    return _wrong_size(found, spec) or found
+    found = _sift([_item(line, levels, spec) for line, levels in lines], spec)
+    return list_problem(found, spec) or found
 
 
-def _wrong_size(found: Items, spec: ItemSpec) -> NoItems | None:
+def parse_yes_no(text: str) -> bool | None:
+    """Read `EVALUATION: YES` or `NO`; None where it states neither, or both.
+
+    Example:
+        >>> parse_yes_no("They say the same.\\nEVALUATION: YES"), parse_yes_no("Evaluation: **no**")
+        (True, False)
+        >>> parse_yes_no("EVALUATION: YES. EVALUATION: NO"), parse_yes_no("Yes.")
+        (None, None)
+    """
+    words = strip_thinking(text)
+    said = {word.upper() for word in _EVALUATION.findall(words or "")}
+    return None if len(said) != 1 else said == {"YES"}
+
+
+def join_items(lists: list[Items], spec: ItemSpec) -> Items:
+    """Several lists as one: what is said twice is merged."""
+    found = _sift([item for each in lists for item in each.items], spec)
+    dropped = tuple(text for each in lists for text in each.dropped)
+    return replace(found, dropped=dropped + found.dropped, merged=tuple(t for each in lists for t in each.merged) + found.merged)
+
+
+def list_problem(found: Items, spec: ItemSpec) -> NoItems | None:
+    """Why a list has the wrong size, or None."""
     longest = max((len(item.text) for item in found.items), default=0)
     if longest > spec.max_chars:
         return NoItems(Unreadable.ITEM_TOO_LONG, f"an item has {longest} characters; at most {spec.max_chars}")
     if len(found.items) < spec.min:
-        also = f" ({len(found.dropped)} more are empty or hold a forbidden phrase)" if found.dropped else ""
+        also = f" ({len(found.dropped)} more are empty, lack their points or hold a forbidden phrase)" if found.dropped else ""
         return NoItems(Unreadable.TOO_FEW_ITEMS, f"{len(found.items)} item(s){also}; at least {spec.min}")
     if len(found.items) > spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"{len(found.items)} items; at most {spec.max}")
     return None
 
 
-def _items(text: str) -> list[str]:
-    """The items as one line each: numbered ones, or bullets where nothing is numbered; wrapped lines joined."""
-    start = _NUMBERED if any(_NUMBERED.match(line) for line in text.splitlines()) else _BULLET
-    out: list[str] = []
+def _items(text: str, *, levels: bool) -> list[tuple[str, dict[int, str]]]:
+    """The items as one line each, with the levels below them: numbered lines, or bullets where nothing is numbered; wrapped
+    lines joined.
+    """
+    all_lines = text.splitlines()
+    start = _NUMBERED if any(_NUMBERED.match(line) for line in all_lines) else _BULLET
+    out: list[tuple[str, dict[int, str]]] = []
     open_ = False
-    for line in text.splitlines():
-        found = start.match(line)
-        if found:
-            out.append(line[found.end() :].strip())
-            open_ = _TAG.search(out[-1]) is None
-        elif open_ and line.strip() and (line[:1] in " \t" or _TAG.fullmatch(line.strip())):
-            out[-1] += " " + line.strip()
-            open_ = _TAG.search(line) is None
+    for line in all_lines:
+        level = _LEVEL.match(line) if levels and out else None
+        found = None if level else start.match(line)
+        if level:
+            out[-1][1].setdefault(int(level.group(1)), line[level.end() :].strip())
+            open_ = False
+        elif found:
+            out.append((line[found.end() :].strip(), {}))
+            open_ = not ends_with_tag(out[-1][0])
+        elif open_ and line.strip() and (line[:1] in " \t" or _only_a_tag(line)):
+            out[-1] = (f"{out[-1][0]} {line.strip()}", out[-1][1])
+            open_ = not ends_with_tag(line)
         else:
             open_ = False
     return out
 
 
-def _item(line: str, spec: ItemSpec) -> ListedItem:
-    tags = {_plain(name): kind for name, kind in spec.tags.items()}
-    found = _TAG.search(line)
-    kind = tags.get(_plain(found.group(1))) if found else None
-    text = line[: found.start()] if found and kind else line
-    text = neutralise(" ".join(_MARKUP.sub("", text).split())).strip(" -–—")
-    return ListedItem(text, kind or spec.untagged, kind is not None)
+def _only_a_tag(line: str) -> bool:
+    bare = line.strip(" \t*_`.;")
+    return bare[:1] in ("[", "(") and bare[-1:] in ("]", ")") and not any(mark in bare[1:-1] for mark in "[]()")
+
+
+def _item(line: str, levels: dict[int, str], spec: ItemSpec) -> ListedItem:
+    sentence, tag = split_tag(line, spec)
+    tag = tag or Tagged()
+    text = _clean(sentence)
+    title, text = _titled(text) if spec.titles else ("", text)
+    kind = tag.kind or ("pitfall" if spec.points and tag.number and tag.number < 0 else spec.untagged)
+    stated = tag.check != "llm" or (tag.number is not None if spec.points or spec.weights else tag.kind is not None)
+    points = tag.number if spec.points else None
+    weight = None if spec.points else (tag.number if tag.number and tag.number > 0 else default_weight(kind, spec))
+    negative = points < 0 if points is not None else kind == "pitfall"
+    reading = read_polarity(text) if negative and text else None
+    turned = reading is not None and reading.polarity == "virtue"
+    return ListedItem(
+        as_fault(reading) if reading is not None and turned else text,
+        kind,
+        stated,
+        title,
+        weight,
+        points,
+        tag.check,
+        tag.args,
+        _bounded(levels, spec),
+        turned,
+    )
+
+
+def _bounded(levels: dict[int, str], spec: ItemSpec) -> dict[int, str]:
+    if spec.levels is None:
+        return {}
+    low, high = spec.levels.min, spec.levels.max
+    return {level: _clean(text)[: spec.max_chars] for level, text in levels.items() if low <= level <= high and _clean(text)}
+
+
+def _clean(text: str) -> str:
+    return neutralise(" ".join(_MARKUP.sub("", text).split())).strip(" -–—")
+
+
+def _titled(text: str) -> tuple[str, str]:
+    title, colon, rest = text.partition(":")
+    short = colon and len(title) <= _TITLE and len(title.split()) <= _MAX_TITLE_WORDS and rest.strip()
+    return (title.strip(), rest.strip()) if short else ("", text)
 
 
 def _sift(items: list[ListedItem], spec: ItemSpec) -> Items:
@@ -123,9 +215,10 @@ def _sift(items: list[ListedItem], spec: ItemSpec) -> Items:
     kept: dict[str, ListedItem] = {}
     dropped: list[str] = []
     merged: list[str] = []
+    forbidden = _forbidden(spec.forbid)
     for item in items:
-        key = _plain(item.text)
-        if not key or any(_holds(item.text, phrase) for phrase in spec.forbid):
+        key = plain(item.text)
+        if not key or (forbidden and forbidden(item.text)) or (spec.points and item.points is None):
             dropped.append(item.text)
         elif key in kept:
             merged.append(item.text)
@@ -136,11 +229,11 @@ def _sift(items: list[ListedItem], spec: ItemSpec) -> Items:
     return Items(tuple(kept.values()), tuple(dropped), tuple(merged))
 
 
-def _holds(text: str, phrase: str) -> bool:
-    """Whether a phrase occurs as whole words; case counts only where the phrase has capitals."""
-    case = re.NOFLAG if phrase != phrase.lower() else re.IGNORECASE
-    return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, case) is not None
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+@lru_cache(maxsize=64)
+def _forbidden(phrases: tuple[str, ...]) -> Any:
+    """Whether one of the phrases occurs as whole words; case counts only where a phrase has capitals."""
+    if not phrases:
+        return None
+    exact = [re.escape(p) for p in phrases if p != p.lower()]
+    loose = [f"(?i:{re.escape(p)})" for p in phrases if p == p.lower()]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(exact + loose)})(?!\w)").search

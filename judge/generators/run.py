@@ -1,7 +1,7 @@
 """Rows -> rubrics: write one for each row, try it on the pair it came from, keep the lineage of every one.
 
 - One engine has both roles. All rows are in flight together, and a row's validation starts as soon as its rubric is
-  written: there is no barrier between the two phases.
+  written: there is no barrier between the two phases. Rows are taken as there is room, so memory does not grow with them.
 - Requests go through the journal of the run, so a second run asks only for what is new or failed.
 - A rubric that does not reproduce the label in both orders is not a bad rubric with a low score: it is not kept, and
   the reason is written down.
@@ -9,55 +9,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from judge.engine.protocol import Engine
 from judge.errors import SettingsError
-from judge.generators.model import Generator
-from judge.generators.parse_items import Items, NoItems, parse_items
+from judge.generators.decompose import decompose
+from judge.generators.model import Generator, WritingTurn
+from judge.generators.revise import revise
+from judge.generators.tail import tail
+from judge.generators.work import KEPT, VARIABLES, Drop, RejectedItem, SourceRow, Unwritten, Work, has, judgement, labelled_pair
 from judge.parse import failure
-from judge.pipeline.build import build_pipeline, plan
-from judge.pipeline.calls import Journal
+from judge.pipeline.build import Plan, build_pipeline, plan
+from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.evaluate import run_each
 from judge.pipeline.pipeline import Pipeline
-from judge.reference import reference_text
 from judge.render.environment import Templates
-from judge.render.quoting import Untrusted, boundary
-from judge.rubric.load import rubric_from
 from judge.rubric.model import Rubric
 from judge.settings import FilterSettings, RecipeSettings, RunSettings
-from judge.types import Call, Completion, Flag, Message, NoVerdict, Reason, Request, Reward, Sample, Sampling, Verdict
+from judge.types import Call, Message, Reason, Request, Reward, Sample, Sampling, Verdict
 
-VARIABLES = {
-    "prompt": "the prompt (quote it)",
-    "chosen": "the preferred response, or none (quote it)",
-    "rejected": "the other response, or none (quote it)",
-    "reference": "the reference answer, or none (quote it)",
-    "context": "list of documents (quote each)",
-    "items": "min and max number of items",
-}
 TURN = "generate"
-
-
-class Drop(StrEnum):
-    """Why a rubric that could be read is not kept. Other reasons: `judge.types.Reason` and `Unreadable`."""
-
-    LABEL_NOT_REPRODUCED = "label_not_reproduced"  # both orders prefer the rejected response
-    ORDERS_DISAGREE = "orders_disagree"
-    NO_VERDICT = "no_verdict"  # the judge gave none in one order or both
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """What a rubric is written from. `problem` says why nothing can be, for a row that could not be read."""
-
-    id: str
-    sample: Sample | None = None
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +53,12 @@ class Written:
     Attributes:
         reason: `kept`, or why not: a `Drop`, an `Unreadable`, or a `judge.types.Reason`.
         rubric: The rubric, kept or not; None where none could be read.
-        calls: Every request made, generation first.
+        untagged: Items whose kind or number was not stated.
+        dropped, merged: Items that could not be used, and repetitions.
+        rejected: Items that a filter took out, and why.
+        unchecked: Items that named a program with a value that is not in the prompt; a judge decides them.
+        generation: The call whose reply holds the items.
+        calls: Every request made.
     """
 
     id: str
@@ -90,6 +69,10 @@ class Written:
     untagged: int = 0
     dropped: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
+    reworded: int = 0
+    rejected: tuple[RejectedItem, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    lost: int = 0
     trials: tuple[OrderTrial, ...] = ()
     generation: Call | None = None
     calls: tuple[Call, ...] = ()
@@ -105,153 +88,153 @@ class Writer:
     def __init__(self, generator: Generator, settings: RunSettings, engine: Engine, journal: Journal | None = None) -> None:
         self.generator = generator
         self.engine = engine
+        self.settings = settings
         self.seed = settings.seed
+        self.model = engine.model
+        self.control_tokens = engine.control_tokens
         self.sampling = _sampling(generator, settings)
+        self.sampling_plain = asdict(self.sampling)
+        self._sampling = {turn.name: _sampling(generator, settings, turn) for turn in generator.spec.steps}
         self._journal = journal
         self._templates = Templates(generator.folder, generator.templates, engine.control_tokens, variables=VARIABLES)
+        self._pipelines: dict[tuple[str, bool], tuple[Plan, Pipeline]] = {}
         recipe = generator.spec.validation.recipe if generator.spec.validation else "pairwise"
-        self.trial_plan = plan(_trial_settings(settings, recipe))
-        self.pipeline: Pipeline = build_pipeline(self.trial_plan, engine, journal)
+        self.trial_plan = self._bound(recipe, pair=True)[0]
+        self._caller: Caller = self._bound(recipe, pair=True)[1].caller
+        for program in (generator.spec.tail, generator.spec.decompose, generator.spec.support):
+            if program is not None:  # a wrong recipe is told of before the first request
+                self._bound(program.recipe, pair=False)
 
     async def write(self, row: SourceRow) -> Written:
         """Write and try one rubric. Raises only errors that end the run."""
-        problem = row.problem or _problem(row, self.generator)
+        problem = row_problem(row, self.generator)
         if row.sample is None or problem:
             return Written(row.id, False, str(Reason.INVALID), problem)
-        call = await self._generate(row.sample)
-        if isinstance(call.outcome, NoVerdict):
-            return Written(row.id, False, str(call.outcome.reason), call.outcome.detail, generation=call, calls=(call,))
-        found = parse_items(call.completion.text, self.generator.spec.items)
-        if isinstance(found, NoItems):
-            return Written(row.id, False, str(found.reason), found.detail, generation=call, calls=(call,))
-        written = Written(
-            row.id,
-            True,
-            "kept",
-            rubric=self._rubric(row, found),
-            untagged=sum(not item.tagged for item in found.items),
-            dropped=found.dropped,
-            merged=found.merged,
-            generation=call,
-            calls=(call,),
-        )
+        work = Work(self, row, row.sample)
+        try:
+            await self._go(work)
+            rubric = work.rubric()
+        except Unwritten as why:
+            return _written(work, why.reason, why.detail, work.tried)
+        written = _written(work, KEPT, rubric=rubric)
         return await self._try(written, row.sample) if self.generator.spec.validation else written
 
-    def request(self, sample: Sample) -> Request:
-        """The exact request for one row."""
-        label = boundary(self.seed, sample.prompt)
-
-        def untrusted(text: str | tuple[Message, ...] | None) -> Untrusted | None:
-            return None if text is None else Untrusted(text, label, self.engine.control_tokens)
-
-        chosen, rejected = _pair(sample) or (None, None)
+    async def _go(self, work: Work) -> None:
         spec = self.generator.spec
-        values: dict[str, Any] = {
-            "prompt": untrusted(sample.prompt),
-            "chosen": untrusted(chosen),
-            "rejected": untrusted(rejected),
-            "reference": untrusted(reference_text(sample.reference)),
-            "context": [untrusted(document) for document in sample.context],
-            "items": {"min": spec.items.min, "max": spec.items.max},
-        }
-        user = Message("user", self._templates.render(spec.user, values))
-        system = [Message("system", self._templates.render(spec.system, values))] if spec.system else []
-        return Request((*system, user), self.sampling)
+        for turn in spec.steps:
+            await work.turn(turn)
+        if spec.revise is not None:
+            await revise(work, spec.revise)
+        elif spec.tail is not None:
+            await tail(work, spec.tail)
+        elif spec.decompose is not None:
+            await decompose(work, spec.decompose)
 
-    async def _generate(self, sample: Sample) -> Call:
-        """The generator's reply; one that stopped of itself is never asked for again, whatever it says."""
-        request = self.request(sample)
-        key = self.pipeline.caller.key(request)
+    def request(self, sample: Sample, turn: WritingTurn | None = None) -> Request:
+        """The exact request of a turn (the first) for one row, before anything was replied."""
+        work = Work(self, SourceRow(sample.id, sample), sample)
+        return self.compose(turn or self.generator.spec.steps[0], work.values())
+
+    def compose(self, turn: WritingTurn, values: Mapping[str, Any], draw: int = 0) -> Request:
+        """The exact request of a turn with these values; draw k has the seed + k."""
+        system = turn.system or self.generator.spec.system
+        messages = [Message("system", self._templates.render(system, values))] if system else []
+        user = Message("user", self._templates.render(turn.user, values))
+        sampling = self._sampling.get(turn.name, self.sampling)
+        return Request((*messages, user), replace(sampling, seed=sampling.seed + draw) if draw else sampling)
+
+    async def ask(self, turn: WritingTurn, values: Mapping[str, Any], draw: int = 0) -> Call:
+        """One request of a turn; a reply that stopped of itself is never asked for again, whatever it says."""
+        request = self.compose(turn, values, draw)
+        key = self._caller.key(request)
         found = self._journal.find(key) if self._journal is not None else None
-        completion: Completion = found or await self.engine.complete(request)
-        call = Call(key, TURN, (0, 1), (), 0, request.sampling.seed, completion, failure(completion), found is not None)
+        completion = found or await self.engine.complete(request)
+        call = Call(key, turn.name, (0, 1), (), draw, request.sampling.seed, completion, failure(completion), found is not None)
         if self._journal is not None and not call.cached:
             self._journal.keep(call)
         return call
 
-    def _rubric(self, row: SourceRow, found: Items) -> Rubric:
-        prefix = {"hard_rule": "rule"}
-        counts: dict[str, int] = {}
-        criteria = []
-        for item in found.items:
-            counts[item.kind] = counts.get(item.kind, 0) + 1
-            name = f"{prefix.get(item.kind, item.kind)}-{counts[item.kind]}"
-            criteria.append({"id": name, "text": item.text, "kind": item.kind})
-        source = f"{self.generator.spec.name} {self.generator.hash}, model {self.engine.model}, row {row.id}"
-        value = {"name": "generated", "source": source, "criteria": criteria}
-        return rubric_from(value, f"rubric written for row {row.id}")
+    async def judge(self, recipe: str, sample: Sample, *, pair: bool = False) -> tuple[Reward, ...]:
+        """Judge a sample by a recipe with this model: a pair in both orders, which must agree; without filters."""
+        return await self._bound(recipe, pair=pair)[1].judge(sample)
+
+    def _bound(self, recipe: str, *, pair: bool) -> tuple[Plan, Pipeline]:
+        if (recipe, pair) not in self._pipelines:
+            made = plan(_trial_settings(self.settings, recipe, pair=pair))
+            self._pipelines[recipe, pair] = (made, build_pipeline(made, self.engine, self._journal))
+        return self._pipelines[recipe, pair]
 
     async def _try(self, written: Written, sample: Sample) -> Written:
         """Judge the pair under the rubric in both orders."""
-        pair = replace(sample, responses=_pair(sample) or (), rubric=written.rubric)
-        rewards = await self.pipeline.judge(pair)
-        reason, detail = _judgement(rewards[0])
+        assert self.generator.spec.validation is not None  # noqa: S101  # the caller looked
+        pair = replace(sample, responses=labelled_pair(sample) or (), rubric=written.rubric)
+        rewards = await self.judge(self.generator.spec.validation.recipe, pair, pair=True)
+        reason, detail = judgement(rewards[0])
         calls = (*written.calls, *rewards[0].calls)
-        trials = _trials(rewards[0].calls)
-        return replace(written, kept=reason == "kept", reason=reason, detail=detail, trials=trials, calls=calls)
+        return replace(written, kept=reason == KEPT, reason=reason, detail=detail, trials=_trials(rewards[0].calls), calls=calls)
 
 
-async def write_all(
-    writer: Writer, rows: Sequence[SourceRow], in_flight: int = 512, done: Callable[[Written], None] = lambda _: None
-) -> list[Written]:
-    """Write a rubric for every row, at most `in_flight` rows at once; results in the rows' order.
+async def write_each(
+    writer: Writer, rows: Iterable[SourceRow], in_flight: int = 512
+) -> AsyncGenerator[tuple[int, SourceRow, Written]]:
+    """Write a rubric for every row, at most `in_flight` at once: (position, row, what it came to), as each is done."""
 
-    Args:
-        done: Called with each result as soon as it is there.
-    """
+    async def one(unit: tuple[int, SourceRow]) -> Written:
+        return await writer.write(unit[1])
+
+    async with aclosing(run_each(one, enumerate(rows), in_flight=in_flight)) as finished:
+        async for (place, row), written in finished:
+            yield place, row, written
+
+
+async def write_all(writer: Writer, rows: Sequence[SourceRow], in_flight: int = 512) -> list[Written]:
+    """The same, in the order of the rows."""
     out: dict[int, Written] = {}
-
-    async def one(index: int) -> Written:
-        return await writer.write(rows[index])
-
-    async with aclosing(run_each(one, range(len(rows)), in_flight=in_flight)) as finished:
-        async for index, written in finished:
-            out[index] = written
-            done(written)
-    return [out[index] for index in range(len(rows))]
+    async with aclosing(write_each(writer, rows, in_flight)) as finished:
+        async for place, _, written in finished:
+            out[place] = written
+    return [out[place] for place in range(len(rows))]
 
 
-def rows_from(samples: Iterable[Sample | Any]) -> list[SourceRow]:
-    """Samples, and rows that are none (anything with `id` and `problem`), as rows."""
-    return [SourceRow(s.id, s) if isinstance(s, Sample) else SourceRow(s.id, problem=s.problem) for s in samples]
+def rows_from(samples: Iterable[Sample | Any]) -> Iterator[SourceRow]:
+    """Samples, and rows that are none (anything with `id` and `problem`), as rows, one by one."""
+    for s in samples:
+        yield SourceRow(s.id, s) if isinstance(s, Sample) else SourceRow(s.id, problem=s.problem)
 
 
-def _pair(sample: Sample) -> tuple[str, str] | None:
-    """(chosen, rejected); None when the sample is no labelled pair."""
-    label = str(sample.metadata.get("preferred", sample.metadata.get("label", ""))).strip().upper()
-    if len(sample.responses) != 2 or label not in ("A", "B"):
-        return None
-    first, second = sample.shown
-    return (first, second) if label == "A" else (second, first)
+def _written(work: Work, reason: str, detail: str = "", rubric: Rubric | None = None) -> Written:
+    found = work.found
+    return Written(
+        work.row.id,
+        reason == KEPT,
+        reason,
+        detail,
+        rubric=rubric,
+        untagged=sum(not item.tagged for item in work.items),
+        dropped=found.dropped if found else (),
+        merged=found.merged if found else (),
+        reworded=sum(item.reworded for item in work.items),
+        rejected=tuple(work.rejected),
+        unchecked=work.unchecked,
+        lost=work.lost,
+        generation=work.listed or (work.calls[0] if work.calls else None),
+        calls=tuple(work.calls),
+    )
 
 
-def _problem(row: SourceRow, generator: Generator) -> str:
+def row_problem(row: SourceRow, generator: Generator) -> str:
+    """Why nothing can be written from a row; empty where something can."""
     sample = row.sample
-    have: Mapping[str, bool] = {
-        "chosen": sample is not None and _pair(sample) is not None,
-        "rejected": sample is not None and _pair(sample) is not None,
-        "reference": sample is not None and sample.reference is not None,
-        "context": sample is not None and bool(sample.context),
-    }
-    missing = [name for name in generator.spec.needs if not have[name]]
-    if not missing:
-        return "" if _pair(sample) is None or len(set(sample.responses)) == 2 else "the two responses are equal"  # type: ignore[arg-type,union-attr]  # the row was read
-    if missing[0] in ("chosen", "rejected"):
+    if sample is None or row.problem:
+        return row.problem or "the row could not be read"
+    missing = [name for name in generator.spec.needs if not has(sample, name)]
+    if missing and missing[0] in ("chosen", "rejected"):
         return f"row `{row.id}` is no labelled pair: it needs chosen and rejected, or response_a, response_b and label A or B"
-    return f"row `{row.id}` has no {missing[0]}"
-
-
-def _judgement(reward: Reward) -> tuple[str, str]:
-    """(`kept` or why not, detail) out of the reward of the chosen response."""
-    if reward.raw_reward == 1.0:
-        return "kept", ""
-    if reward.raw_reward == 0.0:
-        return Drop.LABEL_NOT_REPRODUCED, "both orders prefer the rejected response"
-    failed: NoVerdict | None = reward.failure
-    disagree: list[Flag] = [flag for flag in reward.flags if flag.name == "order_inconsistent"]
-    if disagree or failed is None:
-        return Drop.ORDERS_DISAGREE, disagree[0].detail if disagree else reward.explanation
-    return Drop.NO_VERDICT, f"{failed.reason}: {failed.detail}"
+    if missing:
+        return f"row `{row.id}` has no {missing[0]}"
+    if "responses" in generator.spec.needs and len(set(sample.shown)) < 2:
+        return f"row `{row.id}` has one response; method {generator.method} compares two or more different ones"
+    return "the two responses are equal" if labelled_pair(sample) and len(set(sample.shown)) == 1 else ""
 
 
 def _trials(calls: Sequence[Call]) -> tuple[OrderTrial, ...]:
@@ -275,25 +258,25 @@ def _trial(call: Call) -> OrderTrial:
     return OrderTrial(shown, winner, reason, call.key, call.seed, call.completion.text)
 
 
-def _sampling(generator: Generator, settings: RunSettings) -> Sampling:
-    """The settings' values over the generator's."""
-    layers = (generator.spec.sampling, settings.sampling)
+def _sampling(generator: Generator, settings: RunSettings, turn: WritingTurn | None = None) -> Sampling:
+    """The settings' values over the turn's, over the generator's."""
+    layers = (generator.spec.sampling, *((turn.sampling,) if turn else ()), settings.sampling)
     merged = {k: v for layer in layers for k, v in layer.model_dump().items() if v is not None}
     return replace(Sampling(seed=settings.seed), **merged)
 
 
-def _trial_settings(settings: RunSettings, recipe: str) -> RunSettings:
-    """The run's settings for the validation: both orders, one vote, and no filters (they would decide without the rubric)."""
+def _trial_settings(settings: RunSettings, recipe: str, *, pair: bool) -> RunSettings:
+    """The run's settings for a judgement: both orders of a pair, one vote, no filters (they would decide without the rubric)."""
     if settings.on_over_length == "truncate":
         raise SettingsError("`on_over_length: truncate` would try a rubric on other texts than it was written from; leave it out")
     fields = {
         "recipe": RecipeSettings(name=recipe),
         "rubric": None,
-        "order": "both_agree",
+        "order": "both_agree" if pair else None,
         "votes": None,
         "filters": FilterSettings(level="off", max_response_chars=settings.filters.max_response_chars),
     }
     return settings.model_copy(update=fields)
 
 
-__all__ = ["Drop", "OrderTrial", "SourceRow", "Writer", "Written", "rows_from", "write_all"]
+__all__ = ["Drop", "OrderTrial", "SourceRow", "Writer", "Written", "rows_from", "write_all", "write_each"]

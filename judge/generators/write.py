@@ -1,58 +1,170 @@
-"""Written rubrics -> the output folder.
+"""Written rubrics -> the output folder, one by one as they come.
 
-- `rubrics.jsonl`: one line a row, kept or not, with everything needed to trace and to repeat it.
+- `rubrics.jsonl`: one line a row, kept or not, with everything needed to trace and to repeat it; in the rows' order.
 - `kept/*.yaml`: the kept rubrics, each loadable by path.
-- `generate.json`: settings, counts by reason, seconds.
+- `merged.yaml`: the one rubric of all rows, of methods that make one.
+- `generate.json`: settings, counts by reason with the first example of each, seconds.
+
+Lines are written as rows end, into a file beside the final one, and put into the rows' order at the end; what is held in memory
+is where each begins. A run that is killed leaves the files of the run before it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from judge.errors import OutputError
+from judge.generators.closing import Merged
 from judge.generators.run import Writer, Written
 from judge.rubric.model import Rubric
 from judge.rubric.show import rubric_yaml
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
+EXAMPLE = 160  # characters of the first example of a reason
+LINES, PART, MERGED, SUMMARY = "rubrics.jsonl", "rubrics.jsonl.part", "merged.yaml", "generate.json"
 
 
-def write_folder(folder: Path, writer: Writer, results: Sequence[Written], facts: dict[str, Any]) -> dict[str, Any]:
-    """Write the three outputs and return the contents of `generate.json`.
+class RubricFolder:
+    """The output folder, open for writing.
 
     Args:
-        facts: What the caller knows and the writer does not: data, settings, seconds.
+        folder: Made with its parents.
+
+    Raises:
+        OutputError: Disk full, no permission; of every method.
+    """
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
+        self.folder = folder
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, tuple[int, str]] = {}
+        self._writer = writer
+        self._places: dict[int, tuple[int, int]] = {}  # row -> where its line begins, and its length
+        self._calls: Counter[bool] = Counter()
+        self._lines: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            kept = self.folder / "kept"
+            kept.mkdir(parents=True, exist_ok=True)
+            for old in [*kept.glob("*.yaml"), self.folder / MERGED]:
+                old.unlink(missing_ok=True)
+            self._lines = (self.folder / PART).open("wb+")
+        except OSError as why:
+            raise self._failed(why) from None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None) -> None:
+        if self._lines is not None:
+            self._lines.close()
+
+    def add(self, place: int, written: Written, name: str) -> None:
+        """Write one result. `place` is the row's position, `name` its file's stem (see `FileNames`)."""
+        assert self._lines is not None  # noqa: S101  # it is open
+        self.counts[written.reason] += 1
+        self._calls.update(call.cached for call in written.calls)
+        self._note(place, written)
+        file = f"{name}.yaml" if written.kept and written.rubric is not None else None
+        line = json.dumps(record(written, self._writer, file), ensure_ascii=True).encode() + b"\n"
+        try:
+            self._places[place] = (self._lines.tell(), len(line))
+            self._lines.write(line)
+            if file and written.rubric is not None:
+                (self.folder / "kept" / file).write_text(rubric_yaml(written.rubric), encoding="utf-8")
+        except OSError as why:
+            raise self._failed(why) from None
+
+    def finish(self, facts: dict[str, Any], merged: Merged | None = None) -> dict[str, Any]:
+        """Put the lines in order, write the merged rubric and the summary, and return the summary.
+
+        Args:
+            facts: What the caller knows and the writer does not: data, settings, seconds.
+        """
+        assert self._lines is not None  # noqa: S101  # it is open
+        summary = describe(self._writer, self.counts, self._calls, self.examples) | facts
+        if merged is not None:
+            summary["merged"] = _merged(merged)
+            summary["counts"]["calls"] += sum(not call.cached for call in merged.calls)
+            summary["counts"]["calls_from_journal"] += sum(call.cached for call in merged.calls)
+        try:
+            self._in_order()
+            if merged is not None and merged.rubric is not None:
+                (self.folder / MERGED).write_text(rubric_yaml(merged.rubric), encoding="utf-8")
+            (self.folder / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
+        except OSError as why:
+            raise self._failed(why) from None
+        return summary
+
+    def _in_order(self) -> None:
+        assert self._lines is not None  # noqa: S101  # it is open
+        places = [self._places[row] for row in sorted(self._places)]
+        if any(after[0] < before[0] for before, after in itertools.pairwise(places)):
+            ordered = self.folder / f"{PART}.ordered"
+            with ordered.open("wb") as out:
+                for start, length in places:
+                    self._lines.seek(start)
+                    out.write(self._lines.read(length))
+            self._lines.close()
+            (self.folder / PART).unlink()
+            ordered.rename(self.folder / LINES)
+        else:
+            self._lines.close()
+            (self.folder / PART).rename(self.folder / LINES)
+
+    def _note(self, place: int, written: Written) -> None:
+        """Keep the first row of each reason as its example."""
+        known = self.examples.get(written.reason)
+        if known is None or place < known[0]:
+            self.examples[written.reason] = (place, _example(written))
+
+    def _failed(self, why: OSError) -> OutputError:
+        return OutputError(f"{self.folder}: cannot be written: {why.strerror}; the replies so far are in its journal")
+
+
+class FileNames:
+    """File names made of the rows' ids, given in the rows' order: equal ones are told apart by the row's position."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def name(self, place: int, row_id: str) -> str:
+        """The stem of one row's file.
+
+        Example:
+            >>> names = FileNames()
+            >>> [names.name(i, row) for i, row in enumerate(["a", "A", "../b"])]
+            ['a', 'A-1', 'b-2']
+        """
+        stem = _SAFE.sub("-", row_id).strip("-")[:80] or "row"
+        stem = f"{stem}-{place}" if stem.casefold() in self._taken or stem != row_id else stem
+        self._taken.add(stem.casefold())
+        return stem
+
+
+def write_folder(folder: Path, writer: Writer, results: Iterable[Written], facts: dict[str, Any]) -> dict[str, Any]:
+    """Write results that are there already, in their order, and return the contents of `generate.json`.
 
     Raises:
         OutputError: Disk full, no permission.
     """
-    try:
-        kept = folder / "kept"
-        kept.mkdir(parents=True, exist_ok=True)
-        for old in kept.glob("*.yaml"):
-            old.unlink()
-        files = _files(results)
-        with (folder / "rubrics.jsonl").open("w", encoding="utf-8") as lines:
-            for result, name in zip(results, files, strict=True):
-                lines.write(json.dumps(record(result, writer, name), ensure_ascii=True) + "\n")
-                if name and result.rubric is not None:
-                    (kept / name).write_text(rubric_yaml(result.rubric), encoding="utf-8")
-        summary = describe(writer, results) | facts
-        (folder / "generate.json").write_text(json.dumps(summary, indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
-    except OSError as why:
-        raise OutputError(f"{folder}: cannot be written: {why.strerror}; the replies so far are in its journal") from None
-    return summary
+    names = FileNames()
+    with RubricFolder(folder, writer) as out:
+        for place, written in enumerate(results):
+            out.add(place, written, names.name(place, written.id))
+        return out.finish(facts)
 
 
 def record(result: Written, writer: Writer, file: str | None = None) -> dict[str, Any]:
     """One line of `rubrics.jsonl`."""
-    s = writer.sampling
+    first, s = result.generation, writer.sampling
     return {
         "id": result.id,
         "kept": result.kept,
@@ -61,17 +173,22 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
         "rubric": rubric_dict(result.rubric) if result.rubric else None,
         "file": f"kept/{file}" if file else None,
         "untagged_items": result.untagged,
+        "reworded_items": result.reworded,
         "dropped_items": list(result.dropped),
         "merged_items": list(result.merged),
-        "raw": result.generation.completion.text if result.generation else None,
-        "finish_reason": result.generation.completion.finish_reason if result.generation else None,
-        "request": result.generation.key if result.generation else None,
+        "rejected_items": [asdict(item) for item in result.rejected],
+        "unchecked_items": list(result.unchecked),
+        "lost_replies": result.lost,
+        "raw": first.completion.text if first else None,
+        "finish_reason": first.completion.finish_reason if first else None,
+        "request": first.key if first else None,
+        "other_requests": [{"turn": c.turn, "request": c.key} for c in result.calls if c is not first],
         "verdicts": [
             {"order": list(t.order), "winner": t.winner, "reason": t.reason, "request": t.key, "seed": t.seed, "raw": t.text}
             for t in result.trials
         ],
         "model": writer.engine.model,
-        "sampling": asdict(s),
+        "sampling": writer.sampling_plain,
         "seed": s.seed,
         "generator": writer.generator.spec.name,
         "prompt_hash": writer.generator.template_hash,
@@ -83,39 +200,44 @@ def rubric_dict(rubric: Rubric) -> dict[str, Any]:
     return {"name": rubric.name, **rubric.model_dump(mode="json", exclude_defaults=True)}
 
 
-def describe(writer: Writer, results: Sequence[Written]) -> dict[str, Any]:
+def describe(writer: Writer, counts: Counter[str], calls: Counter[bool], examples: dict[str, tuple[int, str]]) -> dict[str, Any]:
     """Counts, and what decided the rubrics."""
-    calls = [call for result in results for call in result.calls]
     trial = writer.trial_plan
+    ordered = dict(counts.most_common())
     return {
         "generator": {
             "name": writer.generator.spec.name,
             "hash": writer.generator.hash,
             "templates": writer.generator.template_hash,
+            "options": dict(writer.generator.options),
         },
         "validation": {"recipe": trial.recipe.spec.name, "hash": trial.recipe.hash} if writer.generator.spec.validation else None,
         "model": writer.engine.model,
         "engine": dict(writer.engine.identity),
         "counts": {
-            "rows": len(results),
-            "kept": sum(result.kept for result in results),
-            "by_reason": dict(Counter(result.reason for result in results).most_common()),
-            "calls": sum(not call.cached for call in calls),
-            "calls_from_journal": sum(call.cached for call in calls),
+            "rows": counts.total(),
+            "kept": counts["kept"],
+            "by_reason": ordered,
+            "calls": calls[False],
+            "calls_from_journal": calls[True],
         },
+        "examples": {reason: examples[reason][1] for reason in ordered if reason in examples},
     }
 
 
-def _files(results: Sequence[Written]) -> list[str | None]:
-    """A file name for each kept rubric, made of its id; equal ones are told apart by the row's position."""
-    taken: set[str] = set()
-    names: list[str | None] = []
-    for position, result in enumerate(results):
-        if not result.kept:
-            names.append(None)
-            continue
-        stem = _SAFE.sub("-", result.id).strip("-")[:80] or "row"
-        stem = f"{stem}-{position}" if stem.casefold() in taken or stem != result.id else stem
-        taken.add(stem.casefold())
-        names.append(f"{stem}.yaml")
-    return names
+def _merged(merged: Merged) -> dict[str, Any]:
+    return {
+        "file": MERGED if merged.rubric else None,
+        "reason": merged.reason,
+        "detail": merged.detail,
+        "items": merged.items,
+        "criteria": len(merged.rubric.criteria) if merged.rubric else 0,
+        "rejected_items": [asdict(item) for item in merged.rejected],
+    }
+
+
+def _example(written: Written) -> str:
+    """One line that shows what a reason means: the row, and the first criterion or why there is none."""
+    said = written.rubric.criteria[0].text if written.kept and written.rubric else written.detail
+    text = " ".join(f"{written.id}: {said}".split())
+    return text if len(text) <= EXAMPLE else text[: EXAMPLE - 1] + "…"

@@ -15,12 +15,15 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import RecipeError, SettingsError
 from judge.generators.model import list_generators, load_generator
 from judge.generators.run import Writer, rows_from
+from judge.generators.work import data_hash_of
 from judge.rubric.load import load_rubric, rubric_from
 from judge.settings import RunSettings
 from judge.types import Completion, Request, Sample
 
 RUBRIC = "1. The response has exactly one sentence. [Hard Rule]\n2. The response gives its reason. [Principle]"
 PLAIN = "name: plain\nsummary: From the prompt.\nsource: {title: Ours}\nuser: u.md.j2\nitems: {tags: {Rule: hard_rule}}\n"
+METHODS = """auto-rubric autorule carmo chasing-tail coarse-to-fine constraints contrastive healthbench mine nuggets
+online rar rlcf rrd spct support-vectors""".split()
 GOOD, BAD = "Water, since it has no sugar.", "There are many drinks. I like most. Who knows."
 
 
@@ -92,6 +95,10 @@ async def test_lineage(tmp_path):
     assert [(c.id, c.kind) for c in rubric.criteria] == [("rule-1", "hard_rule"), ("principle-1", "principle")]
     summary = json.loads((tmp_path / "generate.json").read_text())
     assert summary["counts"] == {"rows": 1, "kept": 1, "by_reason": {"kept": 1}, "calls": 3, "calls_from_journal": 0}
+    lineage = rubric.lineage
+    assert lineage is not None
+    assert (lineage.generator, lineage.model, lineage.prompt_hash) == ("contrastive", "scripted", line["prompt_hash"])
+    assert lineage.data_hash == data_hash_of(pair("p0"))
 
 
 async def test_second_run_asks_nothing(tmp_path):
@@ -193,7 +200,7 @@ def test_truncation_is_refused(tmp_path):
 
 def test_generator_folders(tmp_path):
     """A new way to write rubrics is a folder, and mistakes in it are found before the first request."""
-    assert list_generators() == ["contrastive"]
+    assert list_generators() == sorted(METHODS)
     with pytest.raises(RecipeError, match="no rubric generator `contrastiv`; did you mean `contrastive`"):
         load_generator("contrastiv")
     (tmp_path / "generator.yaml").write_text(PLAIN.replace("}}", "}, mim: 2}"))
@@ -224,4 +231,4 @@ def test_help_and_errors_of_the_command(tmp_path):
     """The help has examples to paste; a scripted engine cannot be asked for from the command line."""
     result = CliRunner().invoke(app, ["generate", "--help"])
     assert result.exit_code == 0
-    assert "judge rubric generate --method contrastive --pairs pairs.jsonl --output rubrics/" in result.output
+    assert "judge rubric generate --method rar --data prompts.jsonl --output out" in result.output

@@ -1,0 +1,71 @@
+"""One method over all rows, into a folder: the rows' rubrics, and the one rubric of all where the method makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from judge.generators.closing import Closing, Merged
+from judge.generators.pairs import PlacedRow, deciding, mine
+from judge.generators.run import Writer, Written, write_each
+from judge.generators.work import SourceRow
+from judge.generators.write import FileNames, RubricFolder
+
+
+async def write_rubrics(
+    writer: Writer,
+    rows: Iterable[SourceRow],
+    out: RubricFolder,
+    in_flight: int = 512,
+    done: Callable[[Written], None] = lambda _: None,
+) -> Merged | None:
+    """Write a rubric for every row into an open folder, and what all rows come to.
+
+    Rows are taken as there is room and written as they end: memory does not grow with their number, except for methods with
+    `closing` (their different items) and `mine` (its rows).
+
+    Args:
+        done: Called with each result.
+
+    Returns:
+        The one rubric of all rows, or why there is none; None for a method that makes none.
+    """
+    spec = writer.generator.spec
+    closing = Closing(writer, spec.closing) if spec.closing is not None else None
+    names = FileNames()
+    stems: dict[int, str] = {}
+
+    def named(source: Iterable[SourceRow]) -> Iterator[SourceRow]:
+        for place, row in enumerate(source):
+            stems[place] = names.name(place, row.id)
+            yield row
+
+    def emit(place: int, _: SourceRow, written: Written) -> None:
+        out.add(place, written, stems.pop(place))
+        done(written)
+
+    if spec.mine is not None and closing is not None:
+        return await mine(writer, named(rows), spec.mine, in_flight, emit, closing)
+    if spec.support is not None:
+        chosen: list[PlacedRow] = await deciding(writer, named(rows), spec.support, in_flight, emit)
+    else:
+        chosen = []
+    source = (row for _, row in chosen) if spec.support is not None else named(rows)
+    async with aclosing(write_each(writer, source, in_flight)) as finished:
+        async for at, row, written in finished:
+            place = chosen[at][0] if spec.support is not None else at
+            emit(place, row, written)
+            if closing is not None:
+                closing.add(place, written)
+    return await closing.finish() if closing is not None else None
+
+
+def merged_lines(summary: dict[str, Any]) -> list[str]:
+    """What to tell a person about the rubric of all rows, out of `generate.json`."""
+    merged = summary.get("merged")
+    if merged is None:
+        return []
+    if merged["file"] is None:
+        return [f"no merged rubric: {merged['reason']}: {merged['detail']}"]
+    return [f"merged rubric: {merged['criteria']} criteria out of {merged['items']} different items, in {merged['file']}"]

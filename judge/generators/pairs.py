@@ -1,0 +1,160 @@
+"""Programs that look at the pairs of all rows: which of them to write from, and which the rubric fails to explain.
+
+Both hold rows: `support` those it may choose (`most` of them), `mine` all of them. Bound `mine` with `--limit`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from judge.generators.closing import Closing, Merged
+from judge.generators.refine import MineSpec, SupportSpec
+from judge.generators.run import Writer, Written, row_problem, write_each
+from judge.generators.work import KEPT, Drop, SourceRow, judgement, labelled_pair
+from judge.pipeline.evaluate import run_each
+from judge.rubric.load import load_rubric
+from judge.rubric.model import Rubric
+from judge.types import Call, Reason
+
+Emit = Callable[[int, SourceRow, Written], None]
+PlacedRow = tuple[int, SourceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Margin:
+    """How far a plain judge puts the chosen response above the rejected one, in [-1, 1]; None where it gave no grade."""
+
+    value: float | None
+    why: str
+    calls: tuple[Call, ...]
+
+
+async def deciding(writer: Writer, rows: Iterable[SourceRow], spec: SupportSpec, in_flight: int, emit: Emit) -> list[PlacedRow]:
+    """The rows whose pairs decide, by position: smallest margins first chosen, as a support-vector machine keeps them.
+
+    Support Vector Rubrics (arXiv:2606.08077, known to us by its abstract): pairs on or over the boundary define it, and the
+    others repeat what these say. The margin, the plain judge and the number are ours. Rows that are not chosen are emitted.
+    """
+    held: list[tuple[float, int, SourceRow, _Margin]] = []
+
+    async def margin(unit: PlacedRow) -> _Margin | str:
+        problem = row_problem(unit[1], writer.generator)
+        return problem or await _margin(writer, unit[1], spec)
+
+    async with aclosing(run_each(margin, enumerate(rows), in_flight=in_flight)) as finished:
+        async for (place, row), found in finished:
+            if isinstance(found, str):
+                emit(place, row, Written(row.id, False, str(Reason.INVALID), found))
+            elif found.value is None:
+                emit(place, row, Written(row.id, False, str(Drop.NO_VERDICT), found.why, calls=found.calls))
+            else:
+                held.append((found.value, place, row, found))
+                held.sort(key=lambda each: each[:2])
+                for value, left, other, its in held[spec.most :]:
+                    detail = f"margin {value:.3g}: {spec.most} pairs have smaller ones"
+                    emit(left, other, Written(other.id, False, str(Drop.NOT_CHOSEN), detail, calls=its.calls))
+                del held[spec.most :]
+    return sorted((place, row) for _, place, row, _ in held)
+
+
+async def _margin(writer: Writer, row: SourceRow, spec: SupportSpec) -> _Margin:
+    assert row.sample is not None  # noqa: S101  # the caller looked
+    rubric = load_rubric(spec.rubric)  # a few milliseconds, beside two requests
+    grades: list[float] = []
+    calls: list[Call] = []
+    for text in labelled_pair(row.sample) or ():
+        (reward,) = await writer.judge(spec.recipe, replace(row.sample, responses=(text,), rubric=rubric, metadata={}))
+        calls += reward.calls
+        if reward.raw_reward is None:
+            return _Margin(None, f"{reward.failure and reward.failure.reason}: no grade", tuple(calls))
+        grades.append(reward.raw_reward)
+    return _Margin(grades[0] - grades[1], "", tuple(calls))
+
+
+async def mine(writer: Writer, rows: Iterable[SourceRow], spec: MineSpec, in_flight: int, emit: Emit, closing: Closing) -> Merged:
+    """Write from some pairs, judge all under the merged rubric, and write again from those it fails to explain.
+
+    Hypothesis mining in rounds; the rubric of the round that explains most is taken (ours: a later one may explain less).
+    """
+    valid: list[PlacedRow] = []
+    for place, row in enumerate(rows):
+        problem = row_problem(row, writer.generator)
+        if problem:
+            emit(place, row, Written(row.id, False, str(Reason.INVALID), problem))
+        else:
+            valid.append((place, row))
+    written: dict[int, Written] = {}
+    calls: dict[int, list[Call]] = {place: [] for place, _ in valid}
+    merging: list[Call] = []
+    best, best_reasons, left = Merged(None, "no_items", "no pair to write from"), dict[int, str](), valid
+    for round_ in range(spec.rounds):
+        fresh = [each for each in left if each[0] not in written]
+        batch = _drawn(fresh, spec.batch, writer.seed + round_)
+        if not batch:
+            break
+        async with aclosing(write_each(writer, (row for _, row in batch), in_flight)) as finished:
+            async for at, _, result in finished:
+                place = batch[at][0]
+                written[place] = result
+                closing.add(place, result)
+        merged = await closing.finish()
+        merging += merged.calls
+        if merged.rubric is None:
+            best = best if best.rubric else merged
+            continue
+        reasons = await _explained(writer, valid, merged.rubric, spec, in_flight, calls)
+        if best.rubric is None or _share(reasons) > _share(best_reasons):
+            best, best_reasons = _scored(merged, _share(reasons)), reasons
+        left = [(place, row) for place, row in valid if reasons[place] != KEPT]
+    for place, row in valid:
+        emit(place, row, _outcome(row, written.get(place), best_reasons.get(place), tuple(calls[place])))
+    return replace(best, calls=tuple(merging))
+
+
+def _drawn(rows: list[PlacedRow], count: int, seed: int) -> list[PlacedRow]:
+    """Some of the rows, in their order; the same under the same seed."""
+    return rows if len(rows) <= count else sorted(random.Random(seed).sample(rows, count), key=lambda each: each[0])
+
+
+async def _explained(
+    writer: Writer, rows: list[PlacedRow], rubric: Rubric, spec: MineSpec, in_flight: int, calls: dict[int, list[Call]]
+) -> dict[int, str]:
+    """For each row, `kept` where both orders under the rubric prefer the chosen response; else why not."""
+
+    async def one(unit: PlacedRow) -> str:
+        sample = unit[1].sample
+        assert sample is not None  # noqa: S101  # only valid rows come here
+        pair = replace(sample, responses=labelled_pair(sample) or (), rubric=rubric)
+        rewards = await writer.judge(spec.recipe, pair, pair=True)
+        calls[unit[0]] += rewards[0].calls
+        return judgement(rewards[0])[0]
+
+    out: dict[int, str] = {}
+    async with aclosing(run_each(one, rows, in_flight=in_flight)) as finished:
+        async for (place, _), reason in finished:
+            out[place] = reason
+    return out
+
+
+def _share(reasons: dict[int, str]) -> float:
+    return sum(reason == KEPT for reason in reasons.values()) / len(reasons) if reasons else 0.0
+
+
+def _scored(merged: Merged, explained: float) -> Merged:
+    if merged.rubric is None or merged.rubric.lineage is None:
+        return merged
+    lineage = merged.rubric.lineage.model_copy(update={"scores": {"explained": round(explained, 6)}})
+    return replace(merged, rubric=merged.rubric.changed(lineage=lineage))
+
+
+def _outcome(row: SourceRow, written: Written | None, reason: str | None, calls: tuple[Call, ...]) -> Written:
+    """What one pair came to: what was written from it, and whether the merged rubric explains it."""
+    if reason is None:
+        return written or Written(row.id, False, str(Drop.UNEXPLAINED), "there is no merged rubric", calls=calls)
+    told = "the merged rubric reproduces its label" if reason == KEPT else f"under the merged rubric: {reason}"
+    if written is not None:
+        return replace(written, detail=written.detail or told, calls=(*written.calls, *calls))
+    return Written(row.id, False, str(Drop.EXPLAINED if reason == KEPT else Drop.UNEXPLAINED), told, calls=calls)
