@@ -18,7 +18,7 @@ from judge.generators.model import ClosingSpec, WritingTurn
 from judge.generators.parse_items import ListedItem
 from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
-from judge.generators.work import RejectedItem, SourceRow, Unwritten, Work, item_views, read_list, rubric_of
+from judge.generators.work import RejectedItem, SourceRow, Unwritten, RowWork, item_views, read_list, rubric_of
 from judge.rubric.model import Rubric, content_hash
 from judge.types import Call, Sample
 
@@ -136,7 +136,7 @@ class Closing:
         grammar = self.writer.generator.spec.items.model_copy(
             update={"min": 1, "max": self.spec.max, "titles": self.spec.themes or self.writer.generator.spec.items.titles}
         )
-        work = Work(self.writer, SourceRow("merge"), Sample("", ()))
+        work = RowWork(self.writer, SourceRow("merge"), Sample("", ()))
         turn = WritingTurn(name=TURN, user=self.spec.user or "", system=self.spec.system)
         call = await work.ask(turn, rules=item_views(items, grammar), items={"min": 1, "max": self.spec.max})
         calls.append(call)

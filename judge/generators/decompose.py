@@ -22,7 +22,7 @@ from judge.generators.parse_items import Items, ListedItem, parse_yes_no
 from judge.generators.refine import DecomposeSpec
 from judge.generators.tags import plain
 from judge.generators.weigh import whitened_weights
-from judge.generators.work import Drop, RejectedItem, Unwritten, Work, item_views, read_list, rubric_of, unusable
+from judge.generators.work import Drop, RejectedItem, Unwritten, RowWork, item_views, read_list, rubric_of, unusable
 from judge.types import NoVerdict
 
 WEIGHTS = NumberSpec(min=1, max=10)
@@ -42,7 +42,7 @@ class _Tried:
         return sum((s or 0.0) >= 0.5 for s in self.scores) / len(self.scores)
 
 
-async def decompose(work: Work, spec: DecomposeSpec) -> None:
+async def decompose(work: RowWork, spec: DecomposeSpec) -> None:
     """Refine and weigh the items of one row. Raises `Unwritten` where the filters leave none."""
     kept: list[_Tried] = []
     for tried in await _try(work, spec, work.items):
@@ -69,7 +69,7 @@ async def decompose(work: Work, spec: DecomposeSpec) -> None:
     work.found = replace(work.found, items=tuple(t.item for t in kept))
 
 
-async def _try(work: Work, spec: DecomposeSpec, items: tuple[ListedItem, ...]) -> list[_Tried]:
+async def _try(work: RowWork, spec: DecomposeSpec, items: tuple[ListedItem, ...]) -> list[_Tried]:
     """The score of each item on each response."""
     rubric = rubric_of(items, work.writer.generator, work.writer.model, row=work.row)
     samples = [replace(work.sample, responses=(r,), rubric=rubric) for r in work.sample.responses]
@@ -78,7 +78,7 @@ async def _try(work: Work, spec: DecomposeSpec, items: tuple[ListedItem, ...]) -
     return [_Tried(item, tuple(r.components.get(name) for (r,) in rewards)) for item, name in zip(items, ids, strict=True)]
 
 
-async def _passes(work: Work, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> bool:
+async def _passes(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> bool:
     """Whether an item passes the filters; if not, why is on record."""
     reason, detail = await _fault(work, spec, tried, kept)
     if reason:
@@ -86,7 +86,7 @@ async def _passes(work: Work, spec: DecomposeSpec, tried: _Tried, kept: list[_Tr
     return not reason
 
 
-async def _fault(work: Work, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> tuple[str, str]:
+async def _fault(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> tuple[str, str]:
     """Why an item does not pass, and more for a person; empty where it does. Programs first, then the model."""
     if None in tried.scores:
         return "no_verdict", "the judge gave none on some response"
@@ -106,7 +106,7 @@ def _misaligned(tried: _Tried, preferred: int | None) -> bool:
     return own is not None and bool(others) and own < sum(others) / len(others)
 
 
-async def _by_the_model(work: Work, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> tuple[str, str]:
+async def _by_the_model(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> tuple[str, str]:
     shown = {"item": _view(work, tried), "others": item_views((k.item for k in kept), work.spec)}
     for reason in ("overlap", "conflict"):
         call = await work.ask_more(reason, **shown, overlap=round(100 * spec.overlap))
@@ -118,7 +118,7 @@ async def _by_the_model(work: Work, spec: DecomposeSpec, tried: _Tried, kept: li
     return "", ""
 
 
-async def _parts(work: Work, spec: DecomposeSpec, parent: _Tried, kept: list[_Tried]) -> list[_Tried]:
+async def _parts(work: RowWork, spec: DecomposeSpec, parent: _Tried, kept: list[_Tried]) -> list[_Tried]:
     """The finer items that pass the filters, beside those kept; none where the reply holds no two."""
     others = [k for k in kept if k is not parent]
     call = await work.ask_more("decompose", item=_view(work, parent), others=item_views((k.item for k in others), work.spec))
@@ -133,7 +133,7 @@ async def _parts(work: Work, spec: DecomposeSpec, parent: _Tried, kept: list[_Tr
     return parts
 
 
-async def _weighed(work: Work, spec: DecomposeSpec, kept: list[_Tried]) -> list[_Tried]:
+async def _weighed(work: RowWork, spec: DecomposeSpec, kept: list[_Tried]) -> list[_Tried]:
     """Set the weights; an item whose weight comes to 0 is left out, and on record."""
     if spec.weights == "uniform":
         return kept
@@ -148,7 +148,7 @@ async def _weighed(work: Work, spec: DecomposeSpec, kept: list[_Tried]) -> list[
     return [replace(t, item=replace(t.item, weight=round(w, 6))) for t, w in pairs]
 
 
-async def _assigned(work: Work, kept: list[_Tried]) -> list[_Tried]:
+async def _assigned(work: RowWork, kept: list[_Tried]) -> list[_Tried]:
     """Have the model weigh the items: the same list, with a number behind each."""
     call = await work.ask_more("weigh", current=item_views((t.item for t in kept), work.spec))
     if isinstance(call.outcome, NoVerdict):
@@ -163,17 +163,17 @@ async def _assigned(work: Work, kept: list[_Tried]) -> list[_Tried]:
     return [replace(t, item=replace(t.item, weight=given[plain(t.item.text)])) for t in kept]
 
 
-def _preferred(work: Work) -> int | None:
+def _preferred(work: RowWork) -> int | None:
     """Position of the response that the row's label prefers."""
     label = str(work.sample.metadata.get("preferred", "")).strip().upper()
     place = ord(label) - 65 if len(label) == 1 else -1
     return place if 0 <= place < len(work.sample.responses) else None
 
 
-def _view(work: Work, tried: _Tried) -> dict[str, object]:
+def _view(work: RowWork, tried: _Tried) -> dict[str, object]:
     return item_views([tried.item], work.spec)[0]
 
 
-def _why(work: Work) -> str:
+def _why(work: RowWork) -> str:
     first = work.rejected[0]
     return f"{len(work.rejected)} items rejected; the first as {first.reason}: {first.text}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from judge.generators.refine import ReviseSpec
-from judge.generators.work import KEPT, RejectedItem, Unwritten, Work, judgement, labelled_pair, read_list
+from judge.generators.work import KEPT, RejectedItem, Unwritten, RowWork, judgement, labelled_pair, read_list
 
 
-async def revise(work: Work, spec: ReviseSpec) -> None:
+async def revise(work: RowWork, spec: ReviseSpec) -> None:
     """Revise the items of one row. Raises `Unwritten` with the last judgement where no revision reproduces the label."""
     for round_ in range(spec.rounds + 1):
         pair = replace(work.sample, responses=labelled_pair(work.sample) or (), rubric=work.rubric())

@@ -20,7 +20,18 @@ from judge.generators.decompose import decompose
 from judge.generators.model import Generator, WritingTurn
 from judge.generators.revise import revise
 from judge.generators.tail import tail
-from judge.generators.work import KEPT, VARIABLES, Drop, RejectedItem, SourceRow, Unwritten, Work, has, judgement, labelled_pair
+from judge.generators.work import (
+    KEPT,
+    VARIABLES,
+    Drop,
+    RejectedItem,
+    SourceRow,
+    Unwritten,
+    RowWork,
+    has,
+    judgement,
+    labelled_pair,
+)
 from judge.parse import failure
 from judge.pipeline.build import Plan, build_pipeline, plan
 from judge.pipeline.calls import Caller, Journal
@@ -110,7 +121,7 @@ class Writer:
         problem = row_problem(row, self.generator)
         if row.sample is None or problem:
             return Written(row.id, False, str(Reason.INVALID), problem)
-        work = Work(self, row, row.sample)
+        work = RowWork(self, row, row.sample)
         try:
             await self._go(work)
             rubric = work.rubric()
@@ -119,7 +130,7 @@ class Writer:
         written = _written(work, KEPT, rubric=rubric)
         return await self._try(written, row.sample) if self.generator.spec.validation else written
 
-    async def _go(self, work: Work) -> None:
+    async def _go(self, work: RowWork) -> None:
         spec = self.generator.spec
         for turn in spec.steps:
             await work.turn(turn)
@@ -132,7 +143,7 @@ class Writer:
 
     def request(self, sample: Sample, turn: WritingTurn | None = None) -> Request:
         """The exact request of a turn (the first) for one row, before anything was replied."""
-        work = Work(self, SourceRow(sample.id, sample), sample)
+        work = RowWork(self, SourceRow(sample.id, sample), sample)
         return self.compose(turn or self.generator.spec.steps[0], work.values())
 
     def compose(self, turn: WritingTurn, values: Mapping[str, Any], draw: int = 0) -> Request:
@@ -202,7 +213,7 @@ def rows_from(samples: Iterable[Sample | Any]) -> Iterator[SourceRow]:
         yield SourceRow(s.id, s) if isinstance(s, Sample) else SourceRow(s.id, problem=s.problem)
 
 
-def _written(work: Work, reason: str, detail: str = "", rubric: Rubric | None = None) -> Written:
+def _written(work: RowWork, reason: str, detail: str = "", rubric: Rubric | None = None) -> Written:
     found = work.found
     return Written(
         work.row.id,

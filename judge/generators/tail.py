@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from judge.generators.refine import TailSpec
-from judge.generators.work import Drop, RejectedItem, Unwritten, Work, read_list
+from judge.generators.work import Drop, RejectedItem, Unwritten, RowWork, read_list
 
 
-async def tail(work: Work, spec: TailSpec) -> None:
+async def tail(work: RowWork, spec: TailSpec) -> None:
     """Refine the items of one row. Raises `Unwritten` where they never tell the two best apart."""
     best_lead, best = -1.0, work.found
     for round_ in range(spec.rounds + 1):
@@ -38,7 +38,7 @@ async def tail(work: Work, spec: TailSpec) -> None:
         raise Unwritten(str(Drop.NOT_SEPARATED), "the two best responses meet the same share of the items")
 
 
-async def _two_best(work: Work, spec: TailSpec) -> tuple[float, list[dict[str, Any]]]:
+async def _two_best(work: RowWork, spec: TailSpec) -> tuple[float, list[dict[str, Any]]]:
     """By how much the best response leads the second, and both for the refining template."""
     rubric = work.rubric()
     samples = [replace(work.sample, responses=(r,), rubric=rubric) for r in dict.fromkeys(work.sample.responses)]

@@ -107,7 +107,7 @@ class RowWriter(Protocol):
 
 
 @dataclass
-class Work:
+class RowWork:
     """The state of one row.
 
     Attributes:

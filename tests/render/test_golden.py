@@ -15,7 +15,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.generators.model import WritingTurn, list_generators, load_generator
 from judge.generators.parse_items import Items, ListedItem
 from judge.generators.run import Writer
-from judge.generators.work import SourceRow, Work, item_views
+from judge.generators.work import SourceRow, RowWork, item_views
 from judge.pipeline.build import plan
 from judge.pipeline.preview import preview
 from judge.recipe.load import list_recipes, load_recipe
@@ -91,7 +91,7 @@ def generator_text(method: str) -> str:
     spec = writer.generator.spec
     more = [WritingTurn(name=name, user=user) for name, user in spec.more.items()]
     closing = [WritingTurn(name="merge", user=spec.closing.user)] if spec.closing and spec.closing.user else []
-    work = Work(writer, SourceRow("golden", pair), pair)
+    work = RowWork(writer, SourceRow("golden", pair), pair)
     texts = []
     for turn in (*spec.steps, *more, *closing):
         texts.append(written(turn.name, writer.compose(turn, shown_to(work, turn)).messages))
@@ -102,7 +102,7 @@ def generator_text(method: str) -> str:
     return "\n".join(texts)
 
 
-def shown_to(work: Work, turn: WritingTurn) -> dict[str, object]:
+def shown_to(work: RowWork, turn: WritingTurn) -> dict[str, object]:
     """The values of a turn, those of its own kind included."""
     views = item_views(ITEMS.items, work.spec)
     values = work.values(item=views[0], others=views[1:], rules=views, overlap=70)
