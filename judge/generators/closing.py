@@ -18,7 +18,7 @@ from judge.generators.model import ClosingSpec, WritingTurn
 from judge.generators.parse_items import ListedItem
 from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
-from judge.generators.work import RejectedItem, SourceRow, Unwritten, RowWork, item_views, read_list, rubric_of
+from judge.generators.work import RejectedItem, RowWork, SourceRow, Unwritten, item_views, read_list, rubric_of
 from judge.rubric.model import Rubric, content_hash
 from judge.types import Call, Sample
 

@@ -22,7 +22,7 @@ from judge.generators.parse_items import Items, ListedItem, parse_yes_no
 from judge.generators.refine import DecomposeSpec
 from judge.generators.tags import plain
 from judge.generators.weigh import whitened_weights
-from judge.generators.work import Drop, RejectedItem, Unwritten, RowWork, item_views, read_list, rubric_of, unusable
+from judge.generators.work import Drop, RejectedItem, RowWork, Unwritten, item_views, read_list, rubric_of, unusable
 from judge.types import NoVerdict
 
 WEIGHTS = NumberSpec(min=1, max=10)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from judge.generators.refine import ReviseSpec
-from judge.generators.work import KEPT, RejectedItem, Unwritten, RowWork, judgement, labelled_pair, read_list
+from judge.generators.work import KEPT, RejectedItem, RowWork, Unwritten, judgement, labelled_pair, read_list
 
 
 async def revise(work: RowWork, spec: ReviseSpec) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from judge.generators.refine import TailSpec
-from judge.generators.work import Drop, RejectedItem, Unwritten, RowWork, read_list
+from judge.generators.work import Drop, RejectedItem, RowWork, Unwritten, read_list
 
 
 async def tail(work: RowWork, spec: TailSpec) -> None:

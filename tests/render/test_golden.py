@@ -15,7 +15,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.generators.model import WritingTurn, list_generators, load_generator
 from judge.generators.parse_items import Items, ListedItem
 from judge.generators.run import Writer
-from judge.generators.work import SourceRow, RowWork, item_views
+from judge.generators.work import RowWork, SourceRow, item_views
 from judge.pipeline.build import plan
 from judge.pipeline.preview import preview
 from judge.recipe.load import list_recipes, load_recipe
