@@ -116,7 +116,8 @@ def calls_of(spec: RecipeSpec) -> str:
     once = sum(turn.scope == "prompt" for turn in spec.turns)
     if read and read.debias == "prior":
         once += each
-    unit = "c" if spec.unit == "criterion" else "s" if spec.steps is not None and spec.steps.ask == "each" else ""
+    criteria = "" if spec.per_call is None else "c" if spec.per_call == 1 else f"c/{spec.per_call}"
+    unit = criteria or ("s" if spec.steps is not None and spec.steps.ask == "each" else "")
     return f"{each}{unit}" + (f"+{once}p" if once else "")
 
 

@@ -1,6 +1,7 @@
 """Statements -> one value per criterion: lines with ids, pairs between delimiters, JSON objects and lists.
 
 - A judge that forgets a criterion has not failed the answer on it: the cell is None, and the rubric's partial policy decides.
+- With `Question.salvage` the same goes for a list that stops short and for a criterion on which the reply contradicts itself.
 - A label under an id nobody asked about is a sign that the ids got mixed up: `wrong_count`, not a silent drop.
 """
 
@@ -55,7 +56,7 @@ def decide(
     for criterion, candidates in groups.items():
         chosen = choose(candidates, Planted(untrusted, partial(_tokens, criterion, question)))
         if isinstance(chosen, NoVerdict):
-            if chosen.reason is Reason.AMBIGUOUS:
+            if chosen.reason is Reason.AMBIGUOUS and not question.salvage:
                 return NoVerdict(Reason.AMBIGUOUS, f"{criterion}: {chosen.detail}")
             worst = worst or NoVerdict(chosen.reason, f"{criterion}: {chosen.detail}")
         elif chosen is not None:
@@ -63,7 +64,7 @@ def decide(
             at[criterion] = chosen.statement.value_at
     if not stated:
         return worst or NoVerdict(Reason.MISSING, "no criterion has a verdict")
-    if question.spec.form == "line" and _stops_short(groups, stated, question):
+    if question.spec.form == "line" and not question.salvage and _stops_short(groups, stated, question):
         return NoVerdict(Reason.TRUNCATED, f"the list ends after {len(stated)} of {len(question.criteria)} criteria")
     row = tuple(question.criteria[c][stated[c]] if c in stated else None for c in question.criteria)
     apart = len(set(at.values())) == len(at)

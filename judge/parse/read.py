@@ -69,7 +69,18 @@ def read(completion: Completion, question: Question, *, again: bool = False) -> 
     """
     if question.readout is not None and question.readout.at == "first":
         return _first(completion, question)
-    return failure(completion) or _read(completion, question, completion.text, 0, anywhere=again)
+    stopped = failure(completion)
+    if stopped is None:
+        return _read(completion, question, completion.text, 0, anywhere=again)
+    if stopped.reason is not Reason.TRUNCATED or not question.salvage:
+        return stopped
+    found = _read(completion, question, _whole_lines(completion.text), 0, anywhere=again)
+    return stopped if isinstance(found, NoVerdict) else found
+
+
+def _whole_lines(text: str) -> str:
+    """A reply that ran out of tokens without its last line, which may have been going to say more: `VERDICT a: UN`."""
+    return text[: text.rfind("\n") + 1]
 
 
 def read_forced(completion: Completion, question: Question) -> Verdict | NoVerdict:

@@ -131,7 +131,7 @@ def messages_of(recipe: Recipe, turn: Turn, check: Mapping[str, Any]) -> list[tu
     spec, rubric = recipe.spec, rubric_from(dict(RUBRIC), "the check")
     responses = check["responses"] if spec.mode in ("pairwise", "listwise") else check["responses"][:1]
     sample = Sample.of(check["prompt"], *responses, **COMMON)
-    criteria = llm_criteria(rubric)[-1:] if spec.unit == "criterion" else llm_criteria(rubric)
+    criteria = llm_criteria(rubric)[-1:] if spec.per_call == 1 else llm_criteria(rubric)
     ask = Ask(tuple(range(len(responses))), criteria if spec.mode == "checklist" else ())
     builder = Builder(recipe)
     return [(m.role, m.text) for m in builder.messages(builder.case(sample, rubric), turn, ask, {})]

@@ -16,7 +16,7 @@ from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.profile import ModelProfile, profiled
 from judge.pipeline.shaping import check_shape
-from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal
+from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal, with_unit
 from judge.pipeline.tools import ToolBox
 from judge.recipe.load import Recipe
 from judge.recipe.model import WRITTEN, Order, SamplingSpec, Turn, Votes
@@ -98,7 +98,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     settings, recipe, profile = profiled(settings, base)
     settings = _engine_for(recipe, settings)
     rubric = _rubric(settings, base, recipe.rubric)
-    recipe = with_signal(recipe, settings)
+    recipe = with_unit(with_signal(recipe, settings), settings)
     votes = settings.votes or recipe.spec.votes
     order = settings.order or recipe.spec.order
     if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):

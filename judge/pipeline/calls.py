@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -62,11 +62,13 @@ class Asked:
 
     Attributes:
         lowest: Why the response gets the lowest grade whatever the verdict says; empty where it does not.
+        open: Criterion -> why it has no score, where one reply left it open and the next request failed.
     """
 
     outcome: Outcome
     calls: tuple[Call, ...]
     lowest: str = ""
+    open: Mapping[str, NoVerdict] = field(default_factory=dict)
 
 
 class Caller:

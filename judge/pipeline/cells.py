@@ -28,7 +28,8 @@ def cell_of(asked: Asked, index: int, column: int, criterion: Criterion | None, 
     row = asked.calls[-1].order.index(index)
     score = outcome.scores[row][column]
     if score is None:
-        return Cell(None, _no_score(outcome, criterion))
+        known = asked.open.get(criterion.id) if criterion is not None else None
+        return Cell(None, known or _no_score(outcome, criterion))
     expected = score if graded else outcome.expected
     if expected is not None and row and not graded:
         expected = 1.0 - expected if len(outcome.scores) == 2 else None

@@ -31,10 +31,10 @@ from judge.pipeline.steps import (
     step_names,
 )
 from judge.pipeline.voting import Voting, Work
-from judge.recipe.model import Order, Votes
+from judge.recipe.model import Order, UnitSpec, Votes
 from judge.render.build import Ask, Case, lacking, llm_criteria
 from judge.reward.assemble import Cell, assemble
-from judge.reward.fold import own_rubric
+from judge.reward.fold import decisive, fold_votes, own_rubric
 from judge.rubric.model import Rubric
 from judge.settings import FilterSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Sample, Verdict
@@ -115,6 +115,7 @@ class Pipeline:
             check_evidence=filters.evidence == "flag",
         )
         self._lengths = Lengths(caller, filters, principle, cuts=on_over_length == "truncate")
+        self._stops = isinstance(self._spec.unit, UnitSpec) and self._spec.unit.stop_when_decided
         self._steps = self._spec.steps
         self._program = find_program(self._spec.program, caller.recipe.options, self._spec.name) if self._spec.program else None
         self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
@@ -145,7 +146,7 @@ class Pipeline:
         suspects = frozenset(i for i in alive if entries[i].suspect) if self._prover.possible else frozenset()
         work = Work({i: {} for i in alive}, suspects)
         unsure = (
-            await run_programs(sample, alive, rubric, programs, work.cells, asks_criteria=self._spec.unit == "criterion")
+            await run_programs(sample, alive, rubric, programs, work.cells, asks_criteria=self._spec.per_call is not None)
             if programs
             else {}
         )
@@ -195,7 +196,7 @@ class Pipeline:
         case = Case(sample, rubric, {}, (), ())
         asks = self._asks([i for i in alive if i not in ruled], rubric, sample) if self._spec.asks else []
         spread = [o for ask in asks for vote in range(self.votes.n) for o in self._voting.orders(case, replace(ask, vote=vote))]
-        compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.unit == "criterion" else []
+        compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.per_call is not None else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
         suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
         again = bool(self._spec.force or self._spec.ask_again) * self._spec.parsed * (len(spread) + unsure)
@@ -264,15 +265,30 @@ class Pipeline:
             return [Ask(tuple(alive))] if alive else []
         if mode != "checklist":
             return [Ask((i,)) for i in alive]
-        if self._spec.unit == "criterion":
-            return [Ask((i,), (c,)) for i in alive for c in criteria]
-        return [Ask((i,), criteria) for i in alive] if criteria else []
+        if self._stops:
+            criteria = tuple(sorted(criteria, key=lambda c: not c.veto))
+        size = self._spec.per_call or max(1, len(criteria))
+        return [Ask((i,), criteria[at : at + size]) for i in alive for at in range(0, len(criteria), size)]
 
     async def _ask_all(self, case: Case, asks: Sequence[Ask], work: Work) -> None:
+        if self._stops and case.rubric is not None:
+            own = {i: [ask for ask in asks if ask.order == (i,)] for i in dict.fromkeys(ask.order[0] for ask in asks)}
+            await asyncio.gather(*(self._until_decided(case, i, each, case.rubric, work) for i, each in own.items()))
+            return
         if len(asks) == 1:
             await self._voting.ask(case, asks[0], work)
         else:
             await asyncio.gather(*(self._voting.ask(case, ask, work) for ask in asks))
+
+    async def _until_decided(self, case: Case, index: int, asks: Sequence[Ask], rubric: Rubric, work: Work) -> None:
+        """Ask about one response until a criterion decides its reward."""
+        for place, ask in enumerate(asks):
+            columns = {name: [c.score for c in cells] for name, cells in work.cells[index].items()}
+            scores = {name: fold_votes(column, self.votes.fold, self.votes.quorum) for name, column in columns.items()}
+            if decisive(scores, rubric):
+                work.skipped[index] = tuple(c.id for rest in asks[place:] for c in rest.criteria)
+                return
+            await self._voting.ask(case, ask, work)
 
     # ---- proof -------------------------------------------------------------------------------------------------
 
@@ -309,6 +325,7 @@ class Pipeline:
             per_criterion=self._spec.mode == "checklist",
             votes=self.votes,
             what=WHAT[self._spec.signal],
+            skipped=work.skipped.get(index, ()),
             fold=work.folds.get(index) or (fold_of(self._steps) if self._steps else None),
         )
         if self._program is not None and OVERALL in reward.components and len(reward.components) > 1:

@@ -111,6 +111,8 @@ def _no_criteria(settings: RunSettings) -> str:
     """Why rewards of this run have no components that a step may take; empty where they have."""
     if settings.panel is not None:
         return "with `panel` a reward's components are its judges, and no criteria"
+    if settings.unit is not None and settings.unit.stop_when_decided:
+        return "with `unit.stop_when_decided` some criteria have none"
     if settings.group is not None:
         return "with `group` a reward's components are its comparisons, and no criteria"
     return ""

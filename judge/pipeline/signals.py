@@ -39,6 +39,15 @@ def with_signal(recipe: Recipe, settings: RunSettings) -> Recipe:
     return recipe
 
 
+def with_unit(recipe: Recipe, settings: RunSettings) -> Recipe:
+    """The recipe with as many criteria a call as the run says. Raises SettingsError where it cannot ask so."""
+    if settings.unit is None:
+        return recipe
+    if why := recipe.spec.wrong_unit(settings.unit):
+        raise SettingsError(why)
+    return replace(recipe, spec=recipe.spec.model_copy(update={"unit": settings.unit}))
+
+
 def _stated_again(spec: RecipeSpec, settings: RunSettings) -> None:
     if spec.readout.at == "first" and settings.sampling.max_tokens is None:
         raise SettingsError(

@@ -19,9 +19,10 @@ from judge.filters.intake import Intake
 from judge.pipeline.calls import Asked, Caller
 from judge.pipeline.cells import cell_of, combine, is_positive, unfounded
 from judge.pipeline.judged import JudgesSample, graded_vote
+from judge.pipeline.parts import completed
 from judge.pipeline.proof import Prover
 from judge.pipeline.steps import turned
-from judge.recipe.model import Order, Votes
+from judge.recipe.model import Order, UnitSpec, Votes
 from judge.recipe.steps import STEP
 from judge.render.build import Ask, Case
 from judge.reward.assemble import Cell, FoldScores
@@ -46,6 +47,7 @@ class Work:
     flags: dict[int, list[Flag]] = field(default_factory=dict)
     positive: dict[int, tuple[tuple[str, int], Asked]] = field(default_factory=dict)
     folds: dict[int, FoldScores] = field(default_factory=dict)  # of a program's scores
+    skipped: dict[int, tuple[str, ...]] = field(default_factory=dict)  # criteria that could not change the reward any more
 
     def flag(self, index: int, flag: Flag) -> None:
         """Note once what was noticed about a response."""
@@ -88,6 +90,8 @@ class Voting:
         self._spec = caller.recipe.spec
         self._steps = self._spec.steps
         self._expected = self._spec.reads == "expected"
+        unit = self._spec.unit
+        self._again = unit.again if isinstance(unit, UnitSpec) and self._spec.salvages else 0
         self.votes = votes
         self.order = order
 
@@ -98,7 +102,7 @@ class Voting:
             return
         spread = [self.orders(case, replace(ask, vote=v) if v else ask) for v in range(self.votes.n)]
         if self.votes.n == 1 and len(spread[0]) == 1:
-            answer = await self._caller.ask(case, spread[0][0])
+            answer = await self._whole(case, spread[0][0], await self._caller.ask(case, spread[0][0]))
             self._record(case, ask, [await self.proved(case, ask, answer, work)], work)
             return
         votes = await self._wave(case, ask, spread, work)
@@ -111,9 +115,19 @@ class Voting:
         """The answers of some votes, each in its orders; one order at a time shares its prefill."""
         columns = [[orders[k] for orders in spread] for k in range(len(spread[0]))]
         answers = await asyncio.gather(*(self._caller.ask_votes(case, column) for column in columns))
+        if self._again:
+            wholes = (
+                asyncio.gather(*(self._whole(case, a, b) for a, b in zip(column, answered, strict=True)))
+                for column, answered in zip(columns, answers, strict=True)
+            )
+            answers = [list(column) for column in await asyncio.gather(*wholes)]
         if self._prover.copies:
             answers = [list(await asyncio.gather(*(self.proved(case, ask, a, work) for a in column))) for column in answers]
         return [[column[vote] for column in answers] for vote in range(len(spread))]
+
+    async def _whole(self, case: Case, ask: Ask, answer: Asked) -> Asked:
+        """An answer with the criteria that it leaves open asked about again, where the recipe or the run says so."""
+        return await completed(self._caller, case, ask, answer, self._again) if self._again else answer
 
     async def _trusted(
         self, case: Case, ask: Ask, votes: Sequence[Sequence[Asked]], work: Work, meta: JudgesSample, keep: int

@@ -185,6 +185,24 @@ class Votes(Frozen):
         return self
 
 
+class UnitSpec(Frozen):
+    """How many criteria one call asks about, and when a response needs no further ones.
+
+    Attributes:
+        criteria: Criteria in a call, in the rubric's order, or `all`. More than one needs a recipe whose verdict is `criteria`.
+        again: How many more times the criteria that a reply left open are asked about, by themselves: what it did state counts.
+            When it states nothing at all, they are asked in two halves.
+        stop_when_decided: Calls are made one after the other, vetoes first, until a failed veto, or the first failed criterion
+            under `fold: all_pass`, decides the reward. The criteria that were not asked about have no score.
+    """
+
+    bad_value = BadRecipe
+
+    criteria: Annotated[int, Field(ge=1, le=1000)] | Literal["all"] = "all"
+    again: int = Field(default=1, ge=0, le=5)
+    stop_when_decided: bool = False
+
+
 class Needs(Frozen):
     """What the recipe cannot work without.
 
@@ -317,7 +335,7 @@ class RecipeSpec(Frozen):
     steps: StepsSpec | None = None
     source: SourceRef
     deviations: tuple[str, ...] = ()
-    unit: Literal["rubric", "criterion"] = "rubric"
+    unit: Literal["rubric", "criterion"] | UnitSpec = "rubric"
     thinking: Literal["keep"] | None = None
     turns: tuple[Turn, ...] = ()
     verdict: VerdictSpec = VerdictSpec(kind="score")
@@ -382,8 +400,8 @@ class RecipeSpec(Frozen):
             raise ValueError(f"order `{self.order}` needs several responses; a {self.mode} recipe sees one")
         if self.order in ("both_mean", "both_agree") and self.mode != "pairwise":
             raise ValueError(f"order `{self.order}` is for pairwise recipes; a listwise recipe uses `shuffle_per_vote`")
-        if self.unit == "criterion" and self.mode != "checklist":
-            raise ValueError("`unit: criterion` is for checklist recipes")
+        if why := self.wrong_unit(self.unit):
+            raise ValueError(why)
         by_step = self.steps is not None and self.steps.ask == "together" and self.verdict.kind == "criteria"
         if (self.verdict.kind == "criteria" or self.verdict.labels == "criterion") and self.mode != "checklist" and not by_step:
             raise ValueError("verdicts per criterion are for checklist recipes")
@@ -500,6 +518,32 @@ class RecipeSpec(Frozen):
     def reads(self) -> str:
         """The signal of one call: of a recipe of steps, that of a step."""
         return self.steps.base if self.steps is not None and self.signal == "steps" else self.signal
+
+    def wrong_unit(self, unit: Literal["rubric", "criterion"] | UnitSpec) -> str:
+        """Why criteria cannot be asked about in this way; empty where they can."""
+        if unit != "rubric" and self.mode != "checklist":
+            shown = "criterion" if unit == "criterion" else "{criteria: ...}"
+            return f"`unit: {shown}` is for checklist recipes"
+        if isinstance(unit, UnitSpec) and self.verdict.kind != "criteria" and unit.criteria != 1:
+            return (
+                f"`unit.criteria: {unit.criteria}` needs a recipe that can ask about several criteria in one call, such as"
+                f" `checklist-all`; the verdict of `{self.name}` is one {self.verdict.kind}, so `criteria` must be 1"
+            )
+        if isinstance(unit, UnitSpec) and unit.criteria == "all" and unit.stop_when_decided:
+            return "`unit.stop_when_decided` has no effect with `criteria: all`: there is one call"
+        return ""
+
+    @property
+    def per_call(self) -> int | None:
+        """Criteria that one call of a checklist asks about; None: all."""
+        if isinstance(self.unit, UnitSpec):
+            return None if self.unit.criteria == "all" else self.unit.criteria
+        return 1 if self.unit == "criterion" else None
+
+    @property
+    def salvages(self) -> bool:
+        """Whether a reply that says something about some criteria only is kept for those."""
+        return isinstance(self.unit, UnitSpec) and self.verdict.kind == "criteria"
 
     @property
     def asks(self) -> bool:

@@ -19,7 +19,8 @@ MEANING = {
     "mode": "pointwise, checklist, pairwise, listwise, verifier: how many responses a call shows; whether criteria are asked.",
     "source": "Where the method was published: title, paper, section.",
     "deviations": "What differs from the source, and why. Whoever compares figures reads this first.",
-    "unit": "Checklists only: `rubric` asks about all criteria in one call, `criterion` makes one call for each.",
+    "unit": "Checklists only: `rubric` asks about all criteria in one call, `criterion` makes one call for each,\n"
+    "`{criteria: 5}` asks about five at a time, and again about those that a reply leaves open.",
     "turns": "The requests, in order; the last one states the verdict. Each has a name (later turns read its reply as\n"
     "`outputs.NAME`), `user` and `system` templates, `conversation` (new, continue, extend, sample), `scope` (response, or\n"
     "prompt: asked once for all completions of a prompt), `prefill` and `sampling`.",

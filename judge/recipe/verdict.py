@@ -283,6 +283,7 @@ class Question:
         steps: How many steps are shown (`first_error`).
         material: The untrusted texts that the prompt quotes, so that a planted verdict can be told from the judge's own.
         readout: How the judge's probabilities are read, where they are the score; None: the stated verdict is.
+        salvage: What a reply says about some criteria counts, although it is cut off or contradicts itself on others.
     """
 
     spec: VerdictSpec
@@ -295,6 +296,7 @@ class Question:
     steps: int = 0
     material: tuple[str, ...] = ()
     readout: Readout | None = None
+    salvage: bool = False
 
     @property
     def markers(self) -> tuple[tuple[str, str], ...]:

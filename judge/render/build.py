@@ -292,7 +292,9 @@ class Builder:
             values["steps"] = self._step_views(case, ask)
             if len(ask.criteria) == 1 and self.recipe.spec.steps is not None:
                 values["step"] = next(view for view in values["steps"] if view["id"] == ask.criteria[0].id)
-        if len(ask.criteria) == 1 and self.recipe.spec.unit == "criterion":
+        if case.rubric is not None and self.recipe.spec.salvages and turn.scope == "response":
+            values["rubric"] = {**values["rubric"], "criteria": [_criterion_view(c, self._own) for c in ask.criteria]}
+        if len(ask.criteria) == 1 and self.recipe.spec.per_call == 1:
             values["criterion"] = _criterion_view(ask.criteria[0], self._own)
             values["labels"] = list(self._labels(ask.criteria[0]))
         if ask.shift:
@@ -370,6 +372,7 @@ class Builder:
             steps=len(ask.criteria) if self.recipe.spec.steps is not None else len(case.sample.steps),
             material=case.material,
             readout=self.recipe.spec.readout if self.recipe.spec.reads == "expected" else None,
+            salvage=self.recipe.spec.salvages,
         )
 
 

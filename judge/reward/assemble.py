@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from judge.recipe.model import Votes
-from judge.reward.fold import PASS, Folded, fold_criteria, fold_votes, spread
+from judge.reward.fold import PASS, Folded, decisive, fold_criteria, fold_votes, spread
 from judge.rubric.model import Rubric
 from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty, Verdict
 
@@ -52,6 +52,7 @@ def assemble(
     votes: Votes,
     what: str = "one verdict",
     fold: FoldScores | None = None,
+    skipped: Sequence[str] = (),
 ) -> Reward:
     """FoldScores votes, then criteria.
 
@@ -60,11 +61,15 @@ def assemble(
         per_criterion: Whether components are the rubric's criteria; otherwise there is one overall component, and
             programmatic criteria take part only as vetoes.
         what: What the one overall component is, for the explanation.
+        skipped: Criteria that were not asked about, because one that was decides the reward.
         fold: Components -> reward, where they are neither criteria nor one overall grade: steps, a program's scores.
     """
     scores = {name: fold_votes([c.score for c in column], votes.fold, votes.quorum) for name, column in cells.items()}
     folded = _fold(scores, rubric, per_criterion, what, fold)
     notes = list(flags)
+    if skipped and rubric is not None:
+        folded = _without(scores, skipped, rubric, folded)
+        notes.append(Flag("decided_early", f"{len(skipped)} criteria were not asked about: {', '.join(skipped)}"))
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
     if any(call.thinking and isinstance(call.outcome, Verdict) for call in calls):
@@ -90,6 +95,13 @@ def assemble(
         explanation=folded.explanation if failure is None else _absent(failure),
         group=group,
     )
+
+
+def _without(scores: Mapping[str, float | None], skipped: Sequence[str], rubric: Rubric, folded: Folded) -> Folded:
+    """The fold of criteria of which some were left out, since one decides the reward."""
+    text = f"`{decisive(scores, rubric)}` failed, so the reward is 0; {len(skipped)} criteria were not asked about"
+    how = "veto" if folded.vetoed_by else rubric.fold
+    return Folded(0.0, 0.0, (), folded.coverage, folded.vetoed_by, f"{how}: {text}")
 
 
 def _fold(

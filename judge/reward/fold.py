@@ -127,6 +127,19 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
     return _fold(present, valid, rubric, missing, coverage)
 
 
+def decisive(scores: Mapping[str, float | None], rubric: Rubric) -> str:
+    """The criterion that decides the reward, whatever the others would come to: a failed veto, or a failed one of `all_pass`.
+
+    Example:
+        >>> rubric = Rubric.model_validate({"fold": "all_pass", "criteria": [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]})
+        >>> decisive({"a": 1.0}, rubric), decisive({"b": 0.0}, rubric)
+        ('', 'b')
+    """
+    failed = [c for c in rubric.criteria if (s := scores.get(c.id)) is not None and s < PASS]
+    veto = next((c.id for c in failed if c.veto), "")
+    return veto or (failed[0].id if failed and rubric.fold == "all_pass" else "")
+
+
 def strict_completion(components: Sequence[Mapping[str, float | None]], required: Sequence[str] = ()) -> float | None:
     """Share of the responses that meet every required criterion: what a rising mean can hide.
 

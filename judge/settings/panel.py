@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.errors import did_you_mean
-from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.recipe.model import Order, SamplingSpec, UnitSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Frozen, Identifier
 from judge.settings.engine import EngineSettings
@@ -42,6 +42,7 @@ class MemberSettings(Frozen):
     sampling: SamplingSpec | None = None
     votes: Votes | None = None
     order: Order | None = None
+    unit: UnitSpec | None = None
     signal: RunSignal | None = None
     readout: Readout | None = None
 
@@ -64,7 +65,7 @@ class MemberSettings(Frozen):
     @property
     def given(self) -> dict[str, Any]:
         """The settings that this member sets itself."""
-        names = ("recipe", "rubric", "engine", "sampling", "votes", "order", "signal", "readout")
+        names = ("recipe", "rubric", "engine", "sampling", "votes", "order", "unit", "signal", "readout")
         return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
 

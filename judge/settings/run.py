@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, InstanceOf, field_validator
 
 from judge.recipe.load import Recipe
-from judge.recipe.model import Order, SamplingSpec, Votes
+from judge.recipe.model import Order, SamplingSpec, UnitSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings
@@ -66,6 +66,7 @@ class RunSettings(Frozen):
         monitor: What is watched over the batches, and the canaries mixed into them. None: nothing.
         on_no_verdict: What a response without a reward becomes: `drop` (null), `group_mean` (of its group's rewards),
             `constant` (`no_verdict_constant`, in the range of rewards after `reward.shape`), `raise`.
+        unit: How many criteria one call of a checklist asks about, over the recipe's own.
         signal: Where the number of a call comes from, over the recipe's own: `stated`, or `expected` where
             the verdict has a finite scale.
         readout: How probabilities are read with `signal: expected`, field by field over the recipe's own.
@@ -109,6 +110,7 @@ class RunSettings(Frozen):
     sampling: SamplingSpec = SamplingSpec()
     votes: Votes | None = None
     order: Order | None = None
+    unit: UnitSpec | None = None
     signal: RunSignal | None = None
     readout: Readout | None = None
     filters: FilterSettings = FilterSettings()
