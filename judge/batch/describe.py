@@ -47,6 +47,7 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> d
         **({"other_engines": [{"model": e.model, **e.identity} for e in engines[1:]]} if len(engines) > 1 else {}),
         **({"panel": {name: method(member) for name, member in plan.members.items()}} if plan.members else {}),
         **({"second_opinion": method(plan.second)} if plan.second else {}),
+        **({"cascade_judge": method(plan.cheap)} if plan.cheap else {}),
         "notes": list(plan.notes),
         "settings": settings_dict(plan.settings),
     }

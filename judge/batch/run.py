@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from judge.batch.cascade import cascade_report
 from judge.batch.describe import DataSource, describe
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity
@@ -254,6 +255,7 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
         "no_verdict_reasons": reasons(store),
         "invalid_rows": invalid_rows(store),
         **({"panel": panel_report(store, [FIRST, *plan.members])} if plan.members else {}),
+        **({"cascade": cascade_report(store, plan.settings.cascade.first.name)} if plan.settings.cascade else {}),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,

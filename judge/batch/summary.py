@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from judge.batch.cascade import cascade_lines
 from judge.batch.panel import panel_lines
 from judge.batch.read import problem_kind
 from judge.batch.store import Store
@@ -53,6 +54,7 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
         lines += [f"after shaping: mean {after:.3f}, from {low:.3f} to {high:.3f}", ""] if shaped and after is not None else [""]
     lines += [*(f"  {note}" for note in run["shaping"]), ""] if run.get("shaping") else []
     lines += [*panel_lines(run["panel"]), ""] if run.get("panel") else []
+    lines += [*cascade_lines(run["cascade"]), ""] if "decided" in (run.get("cascade") or {}) else []
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""

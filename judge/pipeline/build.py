@@ -25,8 +25,17 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
-from judge.settings import FilterSettings, MemberSettings, NoEngineSettings, RecipeSettings, RewardSettings, RunSettings
+from judge.settings import (
+    CascadeSettings,
+    FilterSettings,
+    MemberSettings,
+    NoEngineSettings,
+    RecipeSettings,
+    RewardSettings,
+    RunSettings,
+)
 from judge.settings.calibration import load_calibration
+from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
 from judge.types import Capability, Sampling
 from judge.yamlfile import Source
@@ -49,6 +58,8 @@ class Plan:
     sampling: tuple[Sampling, ...]  # one a turn
     members: Mapping[str, Plan] = field(default_factory=dict)  # of the panel, besides this one
     second: Plan | None = None  # the judge of second opinions
+    cheap: Plan | None = None  # the judge in front of this one, in a cascade
+    cheap_calibration: tuple[CalibrateStep, SureStep] | None = None  # when it is too unsure
     meta: Plan | None = None  # the judge of judgements that chooses which votes count
     profile: ModelProfile = field(default_factory=ModelProfile)
 
@@ -79,7 +90,7 @@ def needed_columns(plan: Plan) -> tuple[str, ...]:
 
 def needed_fields(plan: Plan) -> tuple[str, ...]:
     """Further columns that a judge of this run is shown (`needs.fields`), each once."""
-    plans = (plan, *plan.members.values(), *((plan.second,) if plan.second else ()))
+    plans = (plan, *plan.members.values(), *(one for one in (plan.second, plan.cheap) if one))
     return tuple(dict.fromkeys(name for one in plans for name in one.recipe.spec.needs.fields))
 
 
@@ -128,7 +139,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
             " set `sampling.temperature` above 0"
         )
     sampling = (*sampling[:-1], *(read_out(s, recipe, settings.top_logprobs) for s in sampling[-1:]))
-    panel, second = settings.panel, settings.second_opinion
+    panel, second, cascade = settings.panel, settings.second_opinion, settings.cascade
     return Plan(
         settings,
         recipe,
@@ -138,6 +149,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         sampling,
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
+        _cheap(settings, cascade, recipe, base) if cascade else None,
+        _cheap_calibration(cascade.calibration, base) if cascade and cascade.calibration else None,
         _meta(settings, votes, base),
         profile,
     )
@@ -169,9 +182,8 @@ def _meta(settings: RunSettings, votes: Votes, base: Path | None) -> Plan | None
     """The plan of the judge of judgements."""
     if votes.filter is None:
         return None
-    none = dict.fromkeys(
-        ("order", "panel", "second_opinion", "group", "rubric", "signal", "readout", "monitor", "baseline_engine"), None
-    )
+    judges = ("panel", "second_opinion", "cascade", "baseline_engine")
+    none = dict.fromkeys((*judges, "order", "unit", "group", "rubric", "signal", "readout", "monitor"), None)
     changes = {"recipe": RecipeSettings(name=votes.filter.recipe), "votes": None, "filters": FilterSettings(level="off"), **none}
     made = plan(settings.model_copy(update={**changes, "reward": _own_fold(settings), **_NO_POLICY}), base)
     spec = made.recipe.spec
@@ -235,6 +247,7 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
             update={
                 "panel": None,
                 "second_opinion": None,
+                "cascade": None,
                 "group": None,
                 "calibration": None,
                 "reward": _own_fold(settings),
@@ -250,6 +263,29 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
             f" `{first.spec.name}` ({first.spec.mode})"
         )
     return made
+
+
+def _cheap(settings: RunSettings, cascade: CascadeSettings, full: Recipe, base: Path | None) -> Plan:
+    """The plan of the cheap judge, which must be able to say what the cascade asks of it."""
+    made = _member(settings, cascade.first, full, base)
+    varies = made.recipe.spec.reads == "expected" or made.settings.top_logprobs > 0
+    varies |= Capability.TOP_LOGPROBS in made.recipe.spec.needs.capabilities
+    wanted = next((name for name in ("entropy", "variance") if getattr(cascade, name) is not None), None)
+    if wanted is not None and not varies:
+        raise SettingsError(
+            f"cascade: `{wanted}` is of the judge's probabilities, and recipe `{made.recipe.spec.name}` states its verdict; give"
+            " the cheap judge `signal: expected`, or use `margin`"
+        )
+    return made
+
+
+def _cheap_calibration(name: str, base: Path | None) -> tuple[CalibrateStep, SureStep]:
+    found = load_calibration(name, base)
+    if found.unsure is None:
+        raise SettingsError(
+            f"cascade.calibration: {name} calls no reward too unsure; make it with `judge calibrate ... --error 0.05`"
+        )
+    return found.map, found.unsure
 
 
 _NO_POLICY = {"on_no_verdict": "drop", "no_verdict_constant": None}  # what stands in is decided once, after all judges

@@ -42,6 +42,8 @@ class Previewer:
         parts = {"": plan, **{f"panel `{name}`": member for name, member in plan.members.items()}}
         if plan.second is not None and plan.settings.second_opinion is not None:
             parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for"] = plan.second
+        if plan.cheap is not None and plan.settings.cascade is not None:
+            parts[f"cascade `{plan.settings.cascade.first.name}`, asked first"] = plan.cheap
         self._parts = {
             who: (part, build_pipeline(part, _stand_in(part.settings.engine), baseline=_other(part)))
             for who, part in parts.items()

@@ -25,9 +25,10 @@ from judge.pipeline.calls import Journal
 from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
-from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
+from judge.pipeline.panel import FIRST, Judging, Panel
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.record import StepRecord
+from judge.pipeline.second import Cascade, SecondOpinion
 from judge.pipeline.watch import BatchWatch
 from judge.settings import EngineSettings, OpenAiSettings
 from judge.track.trackers import StepTrack
@@ -109,6 +110,9 @@ async def open_judges(
             judging = Panel(members, plan.settings.panel)
         if plan.settings.second_opinion is not None and plan.second is not None:
             judging = SecondOpinion(judging, await pipeline(plan.second), plan.settings.second_opinion, plan.settings.seed)
+        if plan.settings.cascade is not None and plan.cheap is not None:
+            cheap = await pipeline(plan.cheap)
+            judging = Cascade(cheap, judging, plan.settings.cascade, plan.settings.seed, plan.cheap_calibration)
         if plan.settings.group is not None:
             single = first.order in ("single", "shuffle_per_vote")
             judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, stopped=first.stopped, single_order=single)

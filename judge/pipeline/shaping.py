@@ -113,6 +113,8 @@ def _no_criteria(settings: RunSettings) -> str:
         return "with `panel` a reward's components are its judges, and no criteria"
     if settings.unit is not None and settings.unit.stop_when_decided:
         return "with `unit.stop_when_decided` some criteria have none"
+    if settings.cascade is not None:
+        return "with `cascade` the rewards of two judges have different ones"
     if settings.group is not None:
         return "with `group` a reward's components are its comparisons, and no criteria"
     return ""

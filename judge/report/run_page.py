@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -185,6 +185,7 @@ def _cost(run: RunTables) -> Iterator[object]:
             ),
             ("seconds", f"{seconds.get('judging', 0):,.1f} judging, {seconds.get('loading', 0):,.1f} loading"),
             ("tokens a second", f"{run.run.get('tokens_per_s', 0):,.0f}"),
+            *_cascade(run.run.get("cascade")),
         ]
     )
     latency = run.floats("latency_s", "verdicts") if counts.get("judge_calls") else np.zeros(0)
@@ -192,6 +193,19 @@ def _cost(run: RunTables) -> Iterator[object]:
     if there.size:
         low, middle, high = np.quantile(there, [0.05, 0.5, 0.95])
         yield paragraph(f"Latency of a call: median {middle:.2f} s, 5 % below {low:.2f} s, 5 % above {high:.2f} s.")
+
+
+def _cascade(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the cheap judge of a cascade decided, and how often the full one would have said the same."""
+    if not found:
+        return []
+    total = max(1, found["decided"] + found["unsure"])
+    saved = "" if found["saved_calls"] is None else f"; about {found['saved_calls']:,} calls saved"
+    shown = [("decided by the cheap judge", f"{found['decided']:,} of {total:,}{saved}")]
+    if found["agree"] is not None:
+        agree = f"{100 * found['agree']:.3g} % of {found['audited']:,} asked in full as well, on the same side of 0.5"
+        shown.append(("the full judge agrees", f"{agree}; mean difference {found['mean_difference']:.2g}"))
+    return shown
 
 
 def _watched(run: RunTables) -> Iterator[object]:

@@ -5,6 +5,7 @@ Unknown fields are errors with file, line and a suggestion. Any value can be ove
 """
 
 from judge.settings.cache import CacheSettings
+from judge.settings.cascade import CascadeSettings
 from judge.settings.engine import (
     EMBEDDED_MODEL,
     ENGINE_KINDS,
@@ -29,6 +30,7 @@ __all__ = [
     "ENGINE_KINDS",
     "Action",
     "CacheSettings",
+    "CascadeSettings",
     "EngineSettings",
     "FilterSettings",
     "MemberSettings",

@@ -11,6 +11,7 @@ from judge.recipe.model import Order, SamplingSpec, UnitSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings
+from judge.settings.cascade import CascadeSettings
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
 from judge.settings.group import GroupSettings
@@ -58,6 +59,7 @@ class RunSettings(Frozen):
     Attributes:
         panel: Other judges that see every sample beside this one.
         second_opinion: Another judge for rewards that look too good.
+        cascade: A cheap judge in front, so that this run's judge is asked only where that one is unsure.
         calibration: File of `judge calibrate`: rewards become chances of being right, in front of `reward.shape`, and those
             that are too unsure are none. None: rewards stay as judged.
         group: How the responses of one prompt compete, for recipes that compare. None: a sample holds what one call shows.
@@ -116,6 +118,7 @@ class RunSettings(Frozen):
     filters: FilterSettings = FilterSettings()
     panel: PanelSettings | None = None
     second_opinion: SecondOpinionSettings | None = None
+    cascade: CascadeSettings | None = None
     monitor: MonitorSettings | None = None
     calibration: str | None = None
     reward: RewardSettings = RewardSettings()
