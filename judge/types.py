@@ -360,6 +360,7 @@ class Reason(StrEnum):
     DROPPED = "dropped"  # a filter took the response out
     UNPROVED = "unproved"  # a positive verdict without the words of the response that would prove it
     CHECK_ERROR = "check_error"  # a programmatic check raised
+    DEADLINE = "deadline"  # the sample took longer than `item_deadline_s` or `step_deadline_s` in all
     NO_STEPS = "no_steps"  # the response has no step to judge
     TOOL_ERROR = "tool_error"  # a tool that the judge called failed, and the recipe does not go on
     INVALID = "invalid"  # the row of the data set could not be read as a sample

@@ -34,8 +34,9 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, OnError, evaluate
-from judge.pipeline.panel import FIRST, Judging
+from judge.pipeline.panel import FIRST
 from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
 from judge.report.findings import load_tables, warnings
@@ -118,7 +119,7 @@ async def run_batch(
             state, ready = "running", time.monotonic()
             rows.progress.engines = judges.engines
             finish.count_tokens = judges.count_text
-            interrupted = await _judge_all(plan, judges.judging, rows, strict, watch, finish)
+            interrupted = await _judge_all(plan, judges, rows, strict, watch, finish)
             store.commit()
             if not interrupted:
                 await finish.finish(store, judges)
@@ -264,7 +265,7 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
 
 async def _judge_all(
     plan: Plan,
-    judging: Judging,
+    judges: Opened,
     rows: _Rows,
     strict: bool,
     watch: RunWatch,
@@ -277,8 +278,10 @@ async def _judge_all(
     with rows.progress, _on_interrupt(stop), _rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
         items, limit = _items(watch.feed(rows), strict, bad), plan.settings.max_in_flight
+        late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
         try:
-            async with aclosing(evaluate(judging, items, in_flight=limit, on_error=on_error, stop=stop)) as judged:
+            found = evaluate(judges.judging, items, in_flight=limit, on_error=on_error, stop=stop, deadlines=late)
+            async with aclosing(found) as judged:
                 async for each in judged:
                     fed: Fed = each.item.tag
                     if fed.row is not None:

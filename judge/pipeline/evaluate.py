@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from judge.errors import DataError
+from judge.pipeline.deadline import NONE, Deadlines, Late, in_time
 from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.panel import Judging
 from judge.types import NoVerdict, Reason, Reward, Sample
@@ -138,6 +139,7 @@ async def evaluate(
     in_flight: int,
     on_error: OnError = "invalid",
     stop: asyncio.Event | None = None,
+    deadlines: Deadlines = NONE,
 ) -> AsyncGenerator[Judged]:
     """Judge samples; each comes back as soon as it is done.
 
@@ -149,15 +151,20 @@ async def evaluate(
         on_error: A sample that lacks something the recipe needs (`DataError`): `invalid`, it gets no reward with that reason;
             `raise`, it ends everything.
         stop: As in `run_each`.
+        deadlines: What takes longer has no reward (`deadline`).
 
     Raises:
         EngineError: The engine cannot work at all.
         DataError: Under `on_error: raise`.
     """
 
+    step_at = None if deadlines.step_s is None else asyncio.get_running_loop().time() + deadlines.step_s
+
     async def one(unit: list[tuple[int, Item]]) -> list[tuple[Reward, ...]]:
         try:
-            return await _judge(judging, [item for _, item in unit])
+            return await in_time(_judge(judging, [item for _, item in unit]), deadlines.item_s, step_at, deadlines.down)
+        except Late as late:
+            return [_late(item.sample, str(late), deadlines) for _, item in unit]
         except DataError as why:
             if on_error == "raise":
                 raise
@@ -171,14 +178,26 @@ async def evaluate(
 
 
 async def evaluate_all(
-    judging: Judging, items: Sequence[Item | Sample], *, in_flight: int, on_error: OnError = "invalid"
+    judging: Judging,
+    items: Sequence[Item | Sample],
+    *,
+    in_flight: int,
+    on_error: OnError = "invalid",
+    deadlines: Deadlines = NONE,
 ) -> list[tuple[Reward, ...]]:
     """The same, in the order of the input."""
     out: list[tuple[Reward, ...]] = [()] * len(items)
-    async with aclosing(evaluate(judging, items, in_flight=in_flight, on_error=on_error)) as judged:
+    async with aclosing(evaluate(judging, items, in_flight=in_flight, on_error=on_error, deadlines=deadlines)) as judged:
         async for each in judged:
             out[each.place] = each.rewards
     return out
+
+
+def _late(sample: Sample, setting: str, deadlines: Deadlines) -> tuple[Reward, ...]:
+    """The rewards of a sample whose time is up: none."""
+    seconds = deadlines.item_s if setting == "item_deadline_s" else deadlines.step_s
+    failure = NoVerdict(Reason.DEADLINE, f"not done within {seconds:g} s (`{setting}`)")
+    return tuple(Reward(sample.id, index, None, failure, group=sample.group_key) for index in range(len(sample.responses)))
 
 
 def invalid(sample: Sample, problem: str) -> tuple[Reward, ...]:

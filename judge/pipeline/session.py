@@ -22,6 +22,7 @@ from judge.monitor import Alarm
 from judge.pipeline.build import Plan, build_pipeline, check_logprobs
 from judge.pipeline.cache import Cache
 from judge.pipeline.calls import Journal
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
@@ -138,11 +139,14 @@ class _Live:
         self.cache: Cache | None = None
 
     async def judging(self) -> Judging:
+        return (await self.opened()).judging
+
+    async def opened(self) -> Opened:
         if self.opening is None:  # one task: whoever comes while it loads waits for the same engine
             self.cache = self.cache or Cache.of(self._plan.settings.cache)
             self.opening = asyncio.create_task(open_judges(self._plan, self._engine, self.cache, self._notice))
         try:
-            return (await asyncio.shield(self.opening)).judging
+            return await asyncio.shield(self.opening)
         except Exception:  # whatever it was is raised again; cancelling a caller is none, and leaves the load alone
             self.opening = None  # the next call tries again
             raise
@@ -151,7 +155,9 @@ class _Live:
         if not samples:
             return []
         items = [Item(sample, filters=sample.id not in past_filters) for sample in samples]
-        found = await evaluate_all(await self.judging(), items, in_flight=self._plan.settings.max_in_flight)
+        settings, opened = self._plan.settings, await self.opened()
+        deadlines = Deadlines.of(settings, opened.engines)
+        found = await evaluate_all(opened.judging, items, in_flight=settings.max_in_flight, deadlines=deadlines)
         return [reward for rewards in found for reward in rewards]
 
     def count_tokens(self, text: str) -> int | None:
@@ -276,8 +282,10 @@ class Session:
 
         async def judge_them(live: _Live) -> None:
             try:
-                judging, limit = await live.judging(), self.plan.settings.max_in_flight
-                async with aclosing(evaluate(judging, named, in_flight=limit)) as judged:
+                opened, limit = await live.opened(), self.plan.settings.max_in_flight
+                deadlines = replace(Deadlines.of(self.plan.settings, opened.engines), step_s=None)
+                judging = evaluate(opened.judging, named, in_flight=limit, deadlines=deadlines)
+                async with aclosing(judging) as judged:
                     async for each in judged:
                         hand_over(each.rewards)
             finally:

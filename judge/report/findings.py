@@ -47,6 +47,7 @@ _ADVICE = {
     "off_scale": "the judge leaves the scale; see the replies below",
     "over_length": "raise `engine.max_model_len`, or set `on_over_length: truncate`",
     "timeout": "raise `engine.deadline_s`, or lower `engine.concurrency`",
+    "deadline": "raise `item_deadline_s` or `step_deadline_s`, or lower `max_in_flight`",
     "engine_error": "see the server's log",
     "invalid": "the rows could not be read; see `--map`",
     "unproved": "the judge rewarded suspected answers without words of theirs that prove it; read some, or use a larger judge",

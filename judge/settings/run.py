@@ -82,6 +82,10 @@ class RunSettings(Frozen):
             `thinking_stripped`, or shown to the judge as thinking. Thinking that never ends is flagged `thinking_unclosed`.
         top_logprobs: Log-probabilities to ask for at each token (0: none); with them a reward has an expected score
             and an entropy.
+        item_deadline_s: Seconds that one sample (or group that competes) may take over all its calls and retries; then it has
+            no reward (`deadline`), and its requests are cancelled. None: as long as it takes. An outage does not count.
+        step_deadline_s: Seconds that one call of a trainer's reward function, or of `Judge.score`, may take; samples that are not
+            done then have no reward (`deadline`).
         max_in_flight: Samples worked on at once; the engine batches their requests.
         cache: Where replies are kept, so that the same request is sent once: `memory`, `off` or a folder. `judge run` keeps its
             replies in the run folder in any case, and looks into this folder besides.
@@ -131,6 +135,8 @@ class RunSettings(Frozen):
     on_over_length: Literal["no_verdict", "truncate"] = "no_verdict"
     thinking: Literal["strip", "show"] = "strip"
     top_logprobs: int = Field(default=0, ge=0, le=20)
+    item_deadline_s: float | None = Field(default=None, gt=0, le=86_400)
+    step_deadline_s: float | None = Field(default=None, gt=0, le=86_400)
     max_in_flight: int = Field(default=512, ge=1, le=100_000)
     cache: CacheSettings = CacheSettings()
     record: str | None = None

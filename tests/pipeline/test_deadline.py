@@ -1,0 +1,98 @@
+"""One sample that never ends holds up nobody: it is cut, with its own reason, in every entry."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from judge import Judge, Sample, ScriptedEngine
+from judge.engine.protocol import Outage
+from judge.pipeline.deadline import Late, in_time
+from judge.types import Completion, Reason, Request
+from tests import batch_harness
+
+CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}}
+
+
+class Hanging(ScriptedEngine):
+    """Never answers a request that holds the word "endless"; notes that it was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(["Seen.\nVERDICT: 5"], repeat_last=True)
+        self.cancelled = 0
+        self.outage: Outage | None = None
+
+    async def complete(self, request: Request) -> Completion:
+        if "endless" in request.messages[-1].text:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        return await super().complete(request)
+
+
+SAMPLES = [Sample.of("2+2?", text) for text in ("It is 4.", "It is an endless four.", "It is 5.")]
+
+
+@pytest.mark.parametrize("setting", ["item_deadline_s", "step_deadline_s"])
+def test_an_endless_sample_costs_only_itself(setting):
+    """A training step goes on after the deadline, with the two rewards that there are."""
+    engine = Hanging()
+    with Judge.from_config({**CONFIG, setting: 0.3}, engine=engine) as judge:
+        began = time.monotonic()
+        rewards = judge.score(SAMPLES)
+        assert time.monotonic() - began < 3
+        assert [r.reward for r in rewards] == [1.0, None, 1.0]
+        failure = rewards[1].failure
+        assert failure is not None
+        assert (failure.reason, failure.detail) == (Reason.DEADLINE, f"not done within 0.3 s (`{setting}`)")
+        assert engine.cancelled == 1
+        assert judge.score(SAMPLES[:1])[0].reward == 1.0  # the next step is none the worse
+
+
+def test_a_batch_run_ends(tmp_path: Path):
+    """`judge run` writes its tables, the late row with its reason."""
+    result, _ = batch_harness.run(tmp_path, SAMPLES, Hanging(), **{**CONFIG, "item_deadline_s": 0.3})
+    assert result.run["no_verdict_reasons"] == {"deadline": 1}
+    assert result.run["state"] == "finished"
+
+
+def test_a_group_that_competes_is_one_item():
+    """All its pairs share one deadline; the group has no rewards, and the next group its own."""
+    config = {"recipe": "pairwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}, "group": {}, "item_deadline_s": 2}
+    engine = Hanging()
+    groups = [Sample.of("q", "endless one", "two", "three", id="a"), Sample.of("p", "one", "two", id="b")]
+    with Judge.from_config(config, engine=engine) as judge:
+        rewards = judge.score(groups)
+    assert {str(r.failure.reason) for r in rewards[:3] if r.failure is not None} == {"deadline"}
+    assert all(r.failure is None or r.failure.reason is not Reason.DEADLINE for r in rewards[3:])
+
+
+def test_samples_that_wait_behind_a_step_are_cut_with_it():
+    """With one sample in flight, those behind the endless one are late as well, and none is graded."""
+    with Judge.from_config({**CONFIG, "step_deadline_s": 0.3, "max_in_flight": 1}, engine=Hanging()) as judge:
+        rewards = judge.score(SAMPLES)
+    assert rewards[0].reward == 1.0
+    assert [str(r.failure.reason) for r in rewards[1:] if r.failure is not None] == ["deadline", "deadline"]
+
+
+async def test_an_outage_stops_the_clock():
+    """What waits for an engine that is down is not late: an outage must not become failed samples."""
+    down = [True]
+    asyncio.get_running_loop().call_later(0.3, down.clear)
+    assert await in_time(asyncio.sleep(0.25, "done"), 0.1, None, lambda: bool(down)) == "done"
+    down.append(True)
+    asyncio.get_running_loop().call_later(0.1, down.clear)
+    with pytest.raises(Late, match="item_deadline_s"):  # and once it is over, the clock runs again
+        await in_time(asyncio.sleep(20), 0.1, None, lambda: bool(down))
+
+
+@pytest.mark.parametrize("value", [0, -1, "soon"])
+def test_a_deadline_is_a_time(value):
+    """A deadline of nothing would fail every sample."""
+    with pytest.raises(Exception, match="item_deadline_s"):
+        Judge.from_config({**CONFIG, "item_deadline_s": value}, engine=ScriptedEngine([""]))
