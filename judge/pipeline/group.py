@@ -274,6 +274,8 @@ def _explain(
         return ""
     ranking, scale = settings.ranked
     how = ranking if scale == "strength" and ranking != "places" else f"rank by {ranking}"
+    if settings.top is not None:
+        how = f"among the best {settings.top}"
     parts = [f"won {won:.4g} of {met} comparisons", f"{settings.schedule}, {how}: {value:.4g}"]
     parts += [f"{silent} without a verdict"] if silent else []
     parts += [f"{played.cycle_count} cycles in the group"] if played.cycle_count else []

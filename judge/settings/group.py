@@ -57,6 +57,8 @@ class GroupSettings(Frozen):
         join: How the two orders of one pair become one win: `mean` of what the judge stated, or `log_odds`: its probabilities at
             the verdict (`top_logprobs`), joined so that a constant preference for a place cancels (Pairwise-RL,
             arXiv:2504.04950; `win_probability`).
+        top: Only who is among the best so many matters: they get 1, the others 0, and those who tie for the last places share
+            them. Pairs that can no longer change that are not compared (`round_robin`). None: everyone's rank matters.
         max_comparisons: Most comparisons in a group; each schedule then plays less, in a declared way. None: no limit.
         anchors: Responses that all others meet (`anchor`, and the seeding of `single_elimination`).
         seeding: Of brackets and Swiss: `anchor` (a first pass against the anchors), `prior` (scores given by the caller),
@@ -75,6 +77,7 @@ class GroupSettings(Frozen):
     ranking: RankingMethod | None = None
     scale: GroupScale | None = None
     join: OrderJoin = "mean"
+    top: int | None = Field(default=None, ge=1, le=1024)
     max_comparisons: int | None = Field(default=None, ge=1)
     anchors: int = Field(default=1, ge=1, le=64)
     seeding: Literal["anchor", "prior", "drawn"] = "anchor"
@@ -92,6 +95,14 @@ class GroupSettings(Frozen):
         idle = next((name for name, used in _ONLY.items() if self._given(name) and self.schedule not in used), None)
         if idle is not None:
             raise ValueError(f"`{idle}` has no effect with schedule `{self.schedule}`; it is for {', '.join(_ONLY[idle])}")
+        if self.top is not None:
+            if self.schedule != "round_robin":
+                raise ValueError(f"`top` is for schedule `round_robin`, not `{self.schedule}`")
+            beside = [name for name in ("ranking", "scale", "published", "max_comparisons") if self._given(name)]
+            if beside:
+                raise ValueError(
+                    f"`top` decides who gets a reward by wins, so `{beside[0]}` has no effect; leave one of them out"
+                )
         if self.published:
             self._as_published()
         return self

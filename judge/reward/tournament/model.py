@@ -80,6 +80,7 @@ class Table:
         places: The schedule's own standing, shape (n,), higher is better; None when it has none.
         undecided: Matches of the schedule that were played on without a winner: ties of a bracket, matches without a verdict, and
             those that the budget left out. With any of them `places` are partly a draw.
+        top: Share of each player in the best places, shape (n,), in [0, 1]; None where no schedule asks for that alone.
         reference: The one that all others were measured against, if there is one (`random_reference`).
     """
 
@@ -93,6 +94,7 @@ class Table:
         self.places: Floats | None = None
         self.undecided = 0
         self.reference: int | None = None
+        self.top: Floats | None = None
         self.notes: list[str] = []
         self._compare = compare
         self._limit = limit

@@ -64,7 +64,10 @@ async def play(
         return await ask(players[a][0], players[b][0])
 
     table = Table(len(players), meet, settings.max_comparisons)
-    await _run(table, settings, None if prior is None else _prior(players, prior))
+    if settings.top is not None and table.n > 1:
+        table.top = await schedules.top(table, [len(positions) for positions in players], settings.top)
+    else:
+        await _run(table, settings, None if prior is None else _prior(players, prior))
     return _close(table, players, len(keys), settings, lost, len(table.asked))
 
 
@@ -174,7 +177,10 @@ def _close(
     unknown = _unknown(table, players)
     kept = [p for p in range(n) if of.get(p) not in unknown]  # who has no comparison takes no part in the others' ranks
     scores = np.full(n, np.nan)
-    scores[kept] = _scores(_ranked_on(wins, counts, players, settings), kept, places, table, players, settings)
+    if table.top is not None:
+        scores[alive] = table.top[index]
+    else:
+        scores[kept] = _scores(_ranked_on(wins, counts, players, settings), kept, places, table, players, settings)
     rewards: list[float | None] = [None if np.isnan(s) else min(1.0, max(0.0, float(s))) for s in scores]
     for position in range(n):
         if position in lost:

@@ -28,6 +28,76 @@ async def round_robin(table: Table) -> None:
     await table.meet_all(pairs)
 
 
+async def top(table: Table, sizes: Sequence[int], k: int) -> Floats:
+    """Everyone meets everyone, as long as it matters for who is among the best k: at most n (n - 1) / 2 comparisons.
+
+    Those with the best prospects (the most wins that they may still end with) meet first, and waves of games wait for each
+    other; nobody plays on who is settled: even the worst (best) outcome of the games to come leaves them among the best k
+    (outside). A game without a verdict is half a win each.
+
+    Args:
+        sizes: Responses that say the same, for each player: they tie with each other, and take as many places.
+        k: Places, at least 1.
+
+    Returns:
+        Shape (n,): 1 for those among the best k, 0 for the others; those who tie for the last places share them.
+    """
+    while pairs := _that_matter(table, sizes, k):
+        await table.meet_all(pairs)
+    total = table.n * (table.n - 1) // 2
+    if len(table.asked) < total:
+        table.notes.append(f"{total - len(table.asked)} of {total} pairs are not compared: the best {k} are settled without them")
+    low, high = _bounds(table, sizes)
+    counts = np.asarray(sizes)
+    above = np.array([counts[low > high[p]].sum() for p in range(table.n)])  # certainly better
+    level = np.array([counts[(high >= low[p]) & (low <= high[p])].sum() for p in range(table.n)])  # may be equal, itself included
+    return np.asarray(np.clip((k - above) / level, 0.0, 1.0))
+
+
+def _that_matter(table: Table, sizes: Sequence[int], k: int) -> list[IndexPair]:
+    """The next games: those among the best prospects, or, where they have all met, all that these still have to play."""
+    low, high = _bounds(table, sizes)
+    done = _settled(low, high, sizes, k)
+    unmet = {p: [q for q in range(table.n) if q != p and not table.met(p, q)] for p in range(table.n) if not done[p]}
+    able = sorted((p for p, others in unmet.items() if others), key=lambda p: (-high[p], -low[p], p))
+    if not able:
+        return []
+    leaders = [p for p in able if high[p] >= high[able[min(k, len(able)) - 1]]]
+    pairs, busy = list[IndexPair](), set[int]()
+    for p in leaders:
+        rival = next((q for q in leaders if q in unmet[p] and q not in busy and p not in busy), None)
+        if rival is not None:
+            pairs.append((min(p, rival), max(p, rival)))
+            busy |= {p, rival}
+    return pairs or sorted({(min(p, q), max(p, q)) for p in leaders for q in unmet[p]})
+
+
+def _bounds(table: Table, sizes: Sequence[int]) -> tuple[Floats, Floats]:
+    """The fewest and the most wins that each player may end with."""
+    low, high = np.zeros(table.n), np.zeros(table.n)
+    for a in range(table.n):
+        for b in range(table.n):
+            if a != b:
+                win = table.wins[a, b]
+                known = table.met(a, b) or not np.isnan(win)
+                value = 0.5 if np.isnan(win) else float(win)
+                low[a] += sizes[b] * (value if known else 0.0)
+                high[a] += sizes[b] * (value if known else 1.0)
+        low[a] += 0.5 * (sizes[a] - 1)
+        high[a] += 0.5 * (sizes[a] - 1)
+    return np.round(low, 9), np.round(high, 9)
+
+
+def _settled(low: Floats, high: Floats, sizes: Sequence[int], k: int) -> list[bool]:
+    """Whether it is certain of each player that they are among the best k, or not."""
+    counts = np.asarray(sizes)
+    if k >= counts.sum():
+        return [False] * len(low)
+    rivals = [counts[high >= low[p]].sum() for p in range(len(low))]  # who may come level or higher, itself included
+    better = [counts[low > high[p]].sum() for p in range(len(low))]
+    return [bool(r <= k or b >= k) for r, b in zip(rivals, better, strict=True)]
+
+
 def circle(n: int) -> list[IndexPair]:
     """All pairs of n players, ordered in rounds of disjoint pairs.
 
