@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from judge.batch.run import RunResult, run_batch
+from judge.batch.shards import Shard
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import plan
 from judge.settings import load_settings
@@ -51,6 +52,7 @@ def run(
     strict: bool = False,
     keep: Sequence[str] = ("all",),
     requests: bool = True,
+    shard: Shard | None = None,
     **settings: Any,
 ) -> tuple[RunResult, ScriptedEngine]:
     """Run a batch; gives how it ended, and the engine with the requests it got."""
@@ -67,6 +69,7 @@ def run(
             strict=strict,
             keep=keep,
             requests=requests,
+            shard=shard,
         )
     )
     return result, engine

@@ -17,6 +17,10 @@ from judge.pipeline.cache import clean
 from judge.types import Reward, Sample
 
 Kind = Literal["bool", "int", "float", "text"]
+FirstSeen = tuple[int, int]
+"""Row of the data and position in it: where a column was seen first."""
+ColumnRecord = tuple[str, str, Kind | None, int, int]
+"""`kept` or `criterion`, name, kind, and its place."""
 LABELS = ("label", "preferred")  # kept unless `none` is
 MOST_CRITERIA = 256  # columns; rows with rubrics of their own may have any number of ids between them
 _INT64 = 2**63
@@ -48,43 +52,66 @@ class KeptColumns:
     def __init__(self, keep: Sequence[str] = ()) -> None:
         self._all = tuple(keep) == ("all",)
         self._names = () if tuple(keep) == ("none",) else tuple(dict.fromkeys((*LABELS, *keep)))
-        self._kinds: dict[str, Kind] = {} if self._all else dict.fromkeys(self._names[len(LABELS) :], "text")
+        asked = () if self._all else self._names[len(LABELS) :]
+        self._kinds: dict[str, Kind] = dict.fromkeys(asked, "text")
+        self._places: dict[str, FirstSeen] = {name: (-1, place) for place, name in enumerate(asked)}
         self._seen: set[str] = set()
-        self._criteria: dict[str, None] = {}
+        self._criteria: dict[str, FirstSeen] = {}
 
-    def of(self, sample: Sample) -> str | None:
+    def of(self, sample: Sample, row: int = 0) -> str | None:
         """What is kept of one sample, as JSON text; None where that is nothing."""
         kept: dict[str, Any] = {}
-        for name in sample.metadata if self._all else self._names:
+        for place, name in enumerate(sample.metadata if self._all else self._names):
             value = plain_value(sample.metadata.get(name))
             if value is not None:
                 kept[str(name)] = value
-                self._learn(str(name), value)
+                self._learn(str(name), _kind(value), (row, place))
         return json.dumps(kept) if kept else None
 
-    def _learn(self, name: str, value: Any) -> None:
-        kind = _kind(value)
+    def _learn(self, name: str, kind: Kind, at: FirstSeen) -> None:
         known = self._kinds.get(name) if name in self._seen else None
         self._seen.add(name)
         if known is None or known == kind:
             self._kinds[name] = kind
         else:
             self._kinds[name] = "float" if {known, kind} == {"int", "float"} else "text"
+        if name not in self._places or at < self._places[name]:
+            self._places[name] = at
 
-    def note(self, rewards: Iterable[Reward]) -> None:
+    def note(self, rewards: Iterable[Reward], row: int = 0) -> None:
         """Take note of the criteria that have a column."""
         for reward in rewards:
-            for name in reward.criteria:
-                if name not in self._criteria and len(self._criteria) < MOST_CRITERIA:
-                    self._criteria[name] = None
+            for place, name in enumerate(reward.criteria):
+                self._note(name, (row, place))
+
+    def _note(self, name: str, at: FirstSeen) -> None:
+        known = self._criteria.get(name)
+        if (known is None and len(self._criteria) < MOST_CRITERIA) or (known is not None and at < known):
+            self._criteria[name] = at
+
+    def state(self) -> list[ColumnRecord]:
+        """What was learned, for another process to `learn`."""
+        kept = [("kept", name, self._kinds[name], *self._places[name]) for name in self._kinds if name in self._seen]
+        return [*kept, *(("criterion", name, None, *at) for name, at in self._criteria.items())]
+
+    def learn(self, state: Iterable[ColumnRecord]) -> None:
+        """Take over what was learned of other rows."""
+        for what, name, kind, row, place in state:
+            if what == "criterion":
+                self._note(name, (row, place))
+            elif kind is not None:
+                self._learn(name, kind, (row, place))
 
     def columns(self, taken: Collection[str]) -> tuple[list[tuple[str, str, Kind]], list[tuple[str, str]]]:
-        """(column, name, kind) of what is kept, and (column, id) of the criteria; no column is called as one of `taken`."""
-        criteria = [(f"criterion.{name}", name) for name in self._criteria]
+        """(column, name, kind) of what is kept, and (column, id) of the criteria; no column is called as one of `taken`.
+
+        They come as the rows have them, whichever row was finished first.
+        """
+        criteria = [(f"criterion.{name}", name) for name in sorted(self._criteria, key=self._criteria.__getitem__)]
         used = {*taken, *(column for column, _ in criteria)}
         kept = []
-        for name, kind in self._kinds.items():
-            column = name
+        for name in sorted(self._kinds, key=self._places.__getitem__):
+            column, kind = name, self._kinds[name]
             while column in used:
                 column = f"data.{column}"
             used.add(column)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.describe import DataSource, method, source_record
+from judge.batch.shards import Shard, shard_of
 from judge.batch.write import write_json
 from judge.errors import InputError, Problem
 from judge.pipeline.build import Plan
@@ -29,9 +30,10 @@ _NO_MATTER = frozenset(  # settings that decide how fast and how stubbornly is a
 )
 
 
-def identity(plan: Plan, data: str | DataSource) -> dict[str, Any]:
+def identity(plan: Plan, data: str | DataSource, shard: Shard | None = None) -> dict[str, Any]:
     """What makes a run this run, known before an engine is."""
-    return {"data": source_record(data), **method(plan), "settings": settings_dict(plan.settings)}
+    own = {"data": source_record(data), **method(plan), "settings": settings_dict(plan.settings)}
+    return own if shard is None else own | {"shard": shard.plain()}
 
 
 def check_folder(folder: Path, own: Mapping[str, Any]) -> None:
@@ -47,7 +49,7 @@ def check_folder(folder: Path, own: Mapping[str, Any]) -> None:
         old = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as why:
         raise InputError(Problem(str(path), f"cannot be read ({why}); --overwrite replaces the results in this folder")) from None
-    found = list(_differences(old, own))
+    found = list(differences(old, own))
     if found:
         more = [f"and {len(found) - MOST_DIFFERENCES} more"] if len(found) > MOST_DIFFERENCES else []
         raise InputError(
@@ -71,13 +73,22 @@ def fail(folder: Path, own: Mapping[str, Any], why: BaseException) -> None:
     write_json(folder / "run.json", {"state": "failed", "error": str(why), **own})
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What sets two runs apart, a line each; settings that only decide how fast is asked do not count."""
     before, now = old.get("data") or {}, new["data"]
     for name in ("source", "split", "map"):
         if name in before and before[name] != now[name]:
             yield f"data, {name}: {_short(before[name])} there, {_short(now[name])} now"
     if before.get("source") == now["source"] and before.get("sha256") not in (None, now["sha256"]):
         yield f"data: the content of {now['source']} has changed since"
+    was, is_ = shard_of(old), shard_of(new)
+    if was != is_:
+        yield f"shard: {was or 'the whole data set'} there, {is_ or 'the whole data set'} now"
+    yield from method_differences(old, new)
+
+
+def method_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What sets the judges of two runs apart: recipe, rubric and settings."""
     for name in ("recipe", "rubric"):
         was, is_ = old.get(name) or {}, new[name] or {}
         if name in old and was != is_:

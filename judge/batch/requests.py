@@ -49,16 +49,39 @@ class RequestsFile:
         if not self._wanted:
             return
         for call in (call for reward in rewards for call in reward.calls):
-            if call.request is None or call.key in self._recent:
-                continue
-            self._recent[call.key] = None
-            if len(self._recent) > _RECENT:
-                self._recent.popitem(last=False)
-            row = record(call.key, call.model, call.request)
-            self._rows.append(row)
-            self._chars += len(row[2])
+            if call.request is not None and self._is_new(call.key):
+                self._add(record(call.key, call.model, call.request))
+
+    def absorb(self, part: Path) -> None:
+        """Take over the requests of another run folder, a thousand at a time. Raises OutputError when it has none."""
+        import pyarrow as pa  # noqa: PLC0415  # see _flush
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        if not self._wanted:
+            return
+        try:
+            with pq.ParquetFile(part / FILE) as file:
+                for batch in file.iter_batches(batch_size=1024, columns=list(_NAMES)):
+                    for row in batch.to_pylist():
+                        if self._is_new(row["request_hash"]):
+                            self._add(tuple(row[name] for name in _NAMES))
+        except (pa.ArrowException, OSError) as why:
+            raise OutputError(f"{part / FILE}: cannot be read: {why}") from None
+
+    def _add(self, row: Row) -> None:
+        self._rows.append(row)
+        self._chars += len(row[2])
         if self._chars > _CHARS:
             self._flush()
+
+    def _is_new(self, key: str) -> bool:
+        """Whether a request is not known to be written already; from now on it is."""
+        if key in self._recent:
+            return False
+        self._recent[key] = None
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return True
 
     def finish(self) -> None:
         """Put the file in its place. Raises OutputError or OSError when the disk does not take it."""

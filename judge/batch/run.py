@@ -13,9 +13,9 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from judge.batch.folder import begin, check_folder, fail, identity
 from judge.batch.panel import panel_report
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
+from judge.batch.shards import Shard
 from judge.batch.store import Store
+from judge.batch.stream import NumberedRows, RunRows
 from judge.batch.summary import counts, invalid_rows, reasons, summary
 from judge.batch.watch import Fed, RunWatch
-from judge.batch.write import write_json, write_tables
+from judge.batch.write import JOURNAL, write_json, write_tables
 from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
@@ -41,7 +43,7 @@ from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
 from judge.report.findings import load_tables, warnings
 from judge.track.run import track_run
-from judge.types import Flag, Reward, Sample
+from judge.types import Sample
 
 Notice = Callable[[str], None]
 
@@ -75,6 +77,7 @@ async def run_batch(
     command: str = "",
     keep: Sequence[str] = ("all",),
     requests: bool = True,
+    shard: Shard | None = None,
 ) -> RunResult:
     """Judge a data set into a run folder.
 
@@ -91,6 +94,7 @@ async def run_batch(
         command: What continues this run, for the message when it stops.
         keep: Names in the samples' metadata that become columns of the rewards, beside the label; `("none",)`: not even that.
         requests: Write requests.parquet, from which every call can be repeated.
+        shard: Judge only these rows of the data; `judge.batch.merge` puts the shards together.
 
     Raises:
         InputError: The folder holds the results of another run.
@@ -101,15 +105,16 @@ async def run_batch(
         NoVerdictError: The settings say `on_no_verdict: raise`, or more rows failed than `max_failures`.
         MonitorStop: An alarm of the monitor stops the run; what was judged before is kept.
     """
-    own = identity(plan, data)
-    with _locked(output):
+    own = identity(plan, data, shard)
+    with locked(output):
         if not overwrite:
             check_folder(output, own)
-        store = Store(output / "journal.sqlite", _cache(plan), keep=keep, requests=requests)
+        store = Store(output / JOURNAL, run_cache(plan), keep=keep, requests=requests)
         started = time.monotonic()
         watch = RunWatch(plan.settings.monitor, plan.settings.seed)
         finish = RunFinish(plan)
-        rows = _Rows(samples, store, ProgressLine(total, quiet=quiet), max_failures)
+        numbered = NumberedRows(samples, shard)
+        rows = RunRows(numbered, numbered.renamed, store, ProgressLine(total, quiet=quiet), max_failures)
         judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
         stopped: JudgeError | None = None
         state = "starting"
@@ -119,7 +124,7 @@ async def run_batch(
             state, ready = "running", time.monotonic()
             rows.progress.engines = judges.engines
             finish.count_tokens = judges.count_text
-            interrupted = await _judge_all(plan, judges, rows, strict, watch, finish)
+            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, plan.settings.max_in_flight)
             store.commit()
             if not interrupted:
                 await finish.finish(store, judges)
@@ -139,14 +144,12 @@ async def run_batch(
         try:
             write_tables(store, output, jsonl=jsonl)
             run = describe(plan, judges.engines, data) | {"state": state} | _figures(plan, store, rows.progress, ready - started)
-            run["notes"] += rows.notes
-            run |= {"shaping": list(finish.notes)} | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
-            run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
-            write_json(output / "run.json", run)
-            if stopped is not None:
-                stopped.add_note(_kept(run, total, output, command))
-                raise stopped
-            return await _told(RunResult(output, run, _said(store, run, output), state == "interrupted"), plan, notice)
+            run["notes"] += numbered.notes
+            run |= ({} if shard is None else {"shard": {**shard.plain(), "rows": numbered.rows, **asked_of(plan)}}) | {
+                "shaping": list(finish.notes)
+            }
+            run |= {} if watch.monitor is None else {"monitor": watch.as_dict()}
+            return await _told(conclude(store, output, run, stopped, total=total, command=command), plan, notice)
         finally:
             store.close()
 
@@ -159,7 +162,24 @@ async def _told(result: RunResult, plan: Plan, notice: Notice) -> RunResult:
     return result
 
 
-def _said(store: Store, run: dict[str, Any], output: Path) -> str:
+def conclude(
+    store: Store, output: Path, run: dict[str, Any], stopped: JudgeError | None, *, total: int | None, command: str
+) -> RunResult:
+    """Write `run.json` beside the tables, and end the run: with its result, or with the error that stopped it.
+
+    Raises:
+        JudgeError: `stopped`, with a note on what is kept.
+        OutputError: The file cannot be written.
+    """
+    run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
+    write_json(output / "run.json", run)
+    if stopped is not None:
+        stopped.add_note(_kept(run, total, output, command))
+        raise stopped
+    return RunResult(output, run, closing_text(store, run, output), run["state"] == "interrupted")
+
+
+def closing_text(store: Store, run: dict[str, Any], output: Path) -> str:
     """The closing text, with what speaks against the judge at its end."""
     lines = [summary(store, run, output)]
     for found in warnings(load_tables(output)):
@@ -187,100 +207,61 @@ def _kept(run: dict[str, Any], total: int | None, output: Path, command: str) ->
     return f"{done} samples are judged and kept in {output}{lacking} (state `{run['state']}`); {works}{again}"
 
 
-class _Rows:
-    """The rows of a run, each under an id of its own, and what came of them.
-
-    Attributes:
-        renamed: Rows that had the id of another row, by their new one.
-    """
-
-    def __init__(
-        self, samples: Iterable[Sample | BadRow], store: Store, progress: ProgressLine, max_failures: int | None
-    ) -> None:
-        self._samples = samples
-        self._store = store
-        self.progress = progress
-        self._most = max_failures
-        self._failed = 0
-        self._seen: set[int] = set()
-        self.renamed: set[str] = set()
-
-    def __iter__(self) -> Iterator[Sample | BadRow]:
-        for sample in self._samples:
-            name, number = sample.id, 2
-            while hash(name) in self._seen:
-                name, number = f"{sample.id}#{number}", number + 1
-            self._seen.add(hash(name))
-            if name != sample.id and isinstance(sample, Sample):
-                self.renamed.add(name)
-                yield replace(sample, id=name)
-            else:
-                yield sample
-
-    def flagged(self, sample: Sample, rewards: tuple[Reward, ...]) -> tuple[Reward, ...]:
-        """The rewards, flagged where the row had to be renamed."""
-        if sample.id not in self.renamed:
-            return rewards
-        flag = Flag("duplicate_id", f"an earlier row has the id `{sample.id.rpartition('#')[0]}`")
-        return tuple(replace(reward, flags=(*reward.flags, flag)) for reward in rewards)
-
-    def enter(
-        self, row: int, rewards: tuple[Reward, ...], finished: tuple[Reward, ...] | None = None, sample: Sample | None = None
-    ) -> None:
-        """Enter what came of one row: `rewards` as judged, `finished` as they go into the tables.
-
-        Raises:
-            NoVerdictError: Too many rows have no reward.
-        """
-        self._store.add(row, rewards if finished is None else finished, sample)
-        self.progress.add(rewards)
-        failure = next((reward.failure for reward in rewards if reward.failure is not None), None)
-        self._failed += failure is not None
-        if self._most is not None and self._failed > self._most:
-            said = f"{failure.reason}: {failure.detail}" if failure and failure.detail else str(failure and failure.reason)
-            raise NoVerdictError(f"{self._failed:,} rows have no reward, and at most {self._most:,} may fail; the last: {said}")
-
-    @property
-    def notes(self) -> list[str]:
-        """What `run.json` says about the ids."""
-        if not self.renamed:
-            return []
-        return [f"{len(self.renamed)} rows have the id of an earlier row; they are called `{min(self.renamed)}` and so on"]
-
-
 def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:
     """What a run came to, for `run.json`."""
     tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
     return {
-        "counts": counts(store, proving(plan.settings.filters, plan.recipe.spec)),
-        "no_verdict_reasons": reasons(store),
-        "invalid_rows": invalid_rows(store),
-        **({"panel": panel_report(store, [FIRST, *plan.members])} if plan.members else {}),
-        **({"cascade": cascade_report(store, plan.settings.cascade.first.name)} if plan.settings.cascade else {}),
+        **table_figures(store, asked_of(plan)),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,
     }
 
 
-async def _judge_all(
+def asked_of(plan: Plan) -> dict[str, Any]:
+    """What `table_figures` has to know of a run, as plain values."""
+    return {
+        "proving": sorted(proving(plan.settings.filters, plan.recipe.spec)),
+        "judges": [FIRST, *plan.members] if plan.members else [],
+        "cascade": plan.settings.cascade.first.name if plan.settings.cascade else None,
+    }
+
+
+def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of `run.json` that follow from the tables.
+
+    Args:
+        asked: `proving`: the filters behind which a positive verdict needs proof; `judges`: members of the panel, the run's
+            own first; `cascade`: its first judge.
+    """
+    return {
+        "counts": counts(store, asked["proving"]),
+        "no_verdict_reasons": reasons(store),
+        "invalid_rows": invalid_rows(store),
+        **({"panel": panel_report(store, asked["judges"])} if asked["judges"] else {}),
+        **({"cascade": cascade_report(store, asked["cascade"])} if asked["cascade"] else {}),
+    }
+
+
+async def judge_rows(
     plan: Plan,
     judges: Opened,
-    rows: _Rows,
+    rows: RunRows,
     strict: bool,
     watch: RunWatch,
     finish: RunFinish,
+    in_flight: int,
 ) -> bool:
-    """Feed samples, at most `max_in_flight` at once. True when a person stopped it."""
+    """Feed samples, at most `in_flight` at once. True when a person stopped it."""
     stop = asyncio.Event()
     on_error: OnError = "raise" if strict else "invalid"
     bad: list[str] = []
     with rows.progress, _on_interrupt(stop), _rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
-        items, limit = _items(watch.feed(rows), strict, bad), plan.settings.max_in_flight
+        items = _items(watch.feed(rows), strict, bad)
         late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
         try:
-            found = evaluate(judges.judging, items, in_flight=limit, on_error=on_error, stop=stop, deadlines=late)
+            found = evaluate(judges.judging, items, in_flight=in_flight, on_error=on_error, stop=stop, deadlines=late)
             async with aclosing(found) as judged:
                 async for each in judged:
                     fed: Fed = each.item.tag
@@ -307,7 +288,7 @@ def _known(item: Item) -> Sample | None:
     return None if item.problem else item.sample
 
 
-def _cache(plan: Plan) -> Cache | None:
+def run_cache(plan: Plan) -> Cache | None:
     """The folder besides the run's own journal, where the settings name one."""
     return None if plan.settings.cache.where == "memory" else Cache.of(plan.settings.cache)
 
@@ -360,7 +341,7 @@ def _rare_collections() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """The run folder, made and held by this process alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

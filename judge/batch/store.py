@@ -19,9 +19,10 @@ from typing import Any
 
 from judge.batch.columns import KeptColumns
 from judge.batch.requests import RequestsFile
+from judge.batch.seen import MaybeSeen
 from judge.conversation.write import plain_json
 from judge.errors import OutputError
-from judge.pipeline.cache import INSERT, TABLE, Cache, clean, completion_of, record, usable
+from judge.pipeline.cache import COPY, INSERT, TABLE, Cache, clean, completion_of, record, usable
 from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict
 
 COMMIT_EVERY_S = 0.25
@@ -31,11 +32,13 @@ _TABLES = """
 DROP TABLE IF EXISTS rewards;
 DROP TABLE IF EXISTS verdicts;
 DROP TABLE IF EXISTS samples;
+DROP TABLE IF EXISTS columns;
 CREATE TABLE rewards (
   row INTEGER, response_index INTEGER, id TEXT, grp TEXT, raw_reward REAL, status TEXT, reason TEXT, detail TEXT, flags TEXT,
   components TEXT, spread REAL, missing REAL, expected REAL, entropy REAL, order_gap REAL, variance REAL, explanation TEXT,
   judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
   stages TEXT, steps TEXT, whole TEXT);
+CREATE TABLE columns (what TEXT, name TEXT, kind TEXT, row INTEGER, place INTEGER);
 CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
@@ -55,24 +58,36 @@ class Store:
         cache: Looked into for what the journal does not hold, and closed with it.
         keep: Columns of the data that go into the tables, see `KeptColumns`.
         requests: Write requests.parquet beside the journal.
+        prior: Another journal, looked into where it is there.
     """
 
-    def __init__(self, path: Path, cache: Cache | None = None, *, keep: Sequence[str] = (), requests: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        cache: Cache | None = None,
+        *,
+        keep: Sequence[str] = (),
+        requests: bool = False,
+        prior: Path | None = None,
+    ) -> None:
         self.path = path
         self.kept = KeptColumns(keep)
         self.requests = RequestsFile(path.parent, wanted=requests)
         self._cache = cache
+        self._prior = None if prior is None else PriorJournal(prior)
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: [], _SAMPLE: []}
         self._size = 0
         self._committed = time.monotonic()
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path.resolve().as_uri(), isolation_level=None, uri=True)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(TABLE)
             self._db.executescript(_TABLES)
-            self._known = {key for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1")}
+            self._known = MaybeSeen()
+            for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1"):
+                self._known.add(key)
         except sqlite3.Error as why:
             raise OutputError(f"{path}: cannot be used as the run's journal: {why}; {_remedy(why)}") from None
 
@@ -80,11 +95,11 @@ class Store:
 
     def find(self, key: str) -> Completion | None:
         """The usable reply kept under this key, if there is one."""
-        if key not in self._known:  # some 100 bytes a call kept, against 20 us a query for each new one
+        if key not in self._known:  # a query for each new call would take 20 us
             return self._known_elsewhere(key)
         with self._reading():
-            row = self._db.execute("SELECT * FROM calls WHERE key = ?", (key,)).fetchone()
-        return completion_of(row)
+            row = self._db.execute("SELECT * FROM calls WHERE key = ? AND usable = 1", (key,)).fetchone()
+        return self._known_elsewhere(key) if row is None else completion_of(row)
 
     def keep(self, call: Call) -> None:
         """Keep one finished call; usable unless it ended without a verdict, or without one on some criterion."""
@@ -95,6 +110,8 @@ class Store:
     def _known_elsewhere(self, key: str) -> Completion | None:
         """A reply of the cache, entered here as well: the journal holds every reply of its run."""
         found = None if self._cache is None else self._cache.find(key)
+        if found is None and self._prior is not None:
+            found = self._prior.find(key)
         if found is not None:
             self._put(INSERT, record(key, found, True))
         return found
@@ -104,11 +121,11 @@ class Store:
     def add(self, row: int, rewards: tuple[Reward, ...], sample: Sample | None = None) -> None:
         """Enter the rewards of one sample, what was judged, and the calls they rest on. No sample: the row could not be read."""
         seen: set[int] = set()
-        self.kept.note(rewards)
+        self.kept.note(rewards, row)
         self.requests.add(rewards)
         texts = sample.texts if sample is not None else ()
         if sample is not None:
-            self._put(_SAMPLE, (row, clean(plain_json(sample.prompt)), self.kept.of(sample)))
+            self._put(_SAMPLE, (row, clean(plain_json(sample.prompt)), self.kept.of(sample, row)))
         for reward in rewards:
             index = reward.response_index
             whole = clean(plain_json(sample.responses[index])) if sample is not None and texts else None
@@ -168,7 +185,9 @@ class Store:
                 f"{self.path}: cannot be written: {why} (is the disk full?); the records of the last moments ({lost}) are not"
                 " saved, all earlier ones are: make room and run the same command again to go on"
             ) from None
-        self._known.update(row[0] for row in self._buffers[INSERT] if row[1])
+        for row in self._buffers[INSERT]:
+            if row[1]:
+                self._known.add(row[0])
         self._forget()
         self._committed = time.monotonic()
 
@@ -188,6 +207,49 @@ class Store:
             self._db.close()
             if self._cache is not None:
                 self._cache.close()
+            if self._prior is not None:
+                self._prior.close()
+
+    # ---- parts of a run --------------------------------------------------------------------------------------------------
+
+    def note_columns(self) -> None:
+        """Enter which columns the tables have, for `absorb`."""
+        self.commit()
+        with self._reading():
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM columns")
+            self._db.executemany("INSERT INTO columns VALUES (?, ?, ?, ?, ?)", self.kept.state())
+            self._db.execute("COMMIT")
+
+    def absorb_calls(self, part: Path) -> None:
+        """Take over the calls of another journal, so that they are not asked again. Raises as `absorb`."""
+        self._absorb(part, ())
+
+    def absorb(self, part: Path) -> None:
+        """Take over all that another journal holds: its calls, rewards, verdicts and columns.
+
+        Raises:
+            OutputError: It cannot be read, or this one cannot be written.
+        """
+        self._absorb(part, ("rewards", "samples", "verdicts"))
+
+    def _absorb(self, part: Path, tables: Sequence[str]) -> None:
+        self.commit()
+        uri = f"{part.resolve().as_uri()}?mode=ro"
+        with self._reading(part):
+            self._db.execute("ATTACH DATABASE ? AS part", (uri,))
+            try:
+                self._db.execute("BEGIN")
+                self._db.execute(COPY)
+                for table in tables:
+                    self._db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM part.{table} ORDER BY rowid")
+                if tables:
+                    self.kept.learn(self._db.execute("SELECT * FROM part.columns").fetchall())
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._db.execute("DETACH DATABASE part")
 
     # ---- reading back ------------------------------------------------------------------------------------------------
 
@@ -218,11 +280,37 @@ class Store:
                 return
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self, path: Path | None = None) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as why:
-            raise OutputError(f"{self.path}: {why} (is the disk full, or the file damaged?)") from None
+            raise OutputError(f"{path or self.path}: {why} (is the disk full, or the file damaged?)") from None
+
+
+class PriorJournal:
+    """The calls of another journal, to look into. Where it cannot be read, nothing is found."""
+
+    def __init__(self, path: Path) -> None:
+        self._db: sqlite3.Connection | None = None
+        with contextlib.suppress(sqlite3.Error):
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+    def find(self, key: str) -> Completion | None:
+        """The usable reply kept under this key, if there is one."""
+        if self._db is None:
+            return None
+        try:
+            row = self._db.execute("SELECT * FROM calls WHERE key = ? AND usable = 1", (key,)).fetchone()
+        except sqlite3.Error:  # on another machine there is no such file
+            self._db = None
+            return None
+        return None if row is None else completion_of(row)
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
 
 def _remedy(why: sqlite3.Error) -> str:

@@ -45,10 +45,10 @@ class RunWatch:
         self._open: dict[int, _Chunk] = {}
         self._count = 0
 
-    def feed(self, samples: Iterable[Sample | BadRow]) -> Iterator[Fed]:
-        """Rows of the data set in order, each chunk followed by its canaries."""
+    def feed(self, rows: Iterable[tuple[int, Sample | BadRow]]) -> Iterator[Fed]:
+        """Rows of the data set, with their numbers, in order; each chunk followed by its canaries."""
         held: list[tuple[int, Sample]] = []
-        for row, sample in enumerate(samples):
+        for row, sample in rows:
             if isinstance(sample, BadRow) or self.monitor is None:
                 yield Fed(row, sample)
                 continue

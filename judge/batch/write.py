@@ -24,6 +24,23 @@ _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vot
   FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
 
 
+JOURNAL = "journal.sqlite"
+
+
+def put_in_place(beside: Path, path: Path) -> None:
+    """Move a finished file or folder to its name: what it holds is on the disk first, and after a crash the name is the old or
+    the new one. Raises OSError."""
+    inside = [*beside.iterdir(), beside] if beside.is_dir() else [beside]
+    for each in [*inside, None]:
+        handle = os.open(path.parent if each is None else each, os.O_RDONLY)
+        try:
+            if each is None:
+                os.replace(beside, path)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _schemas() -> tuple[Any, Any]:
     import pyarrow as pa  # noqa: PLC0415  # 100 ms, paid once at the end of a run
 
@@ -144,6 +161,7 @@ def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
     Raises:
         OutputError: The disk does not take them; the journal still holds everything.
     """
+    store.note_columns()
     always, verdicts = _schemas()
     rewards = _RewardTable(always, store.kept)
     try:
@@ -178,7 +196,7 @@ def _parquet(path: Path, schema: Any, pages: Iterator[list[tuple[Any, ...]]]) ->
             columns = zip(*page, strict=True)
             arrays = [pa.array(list(c), type=f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    os.replace(beside, path)
+    put_in_place(beside, path)
 
 
 def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]]) -> None:
@@ -189,7 +207,7 @@ def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]])
                 record = dict(zip(names, row, strict=True))
                 record["components"] = dict(record["components"])
                 out.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-    os.replace(beside, path)
+    put_in_place(beside, path)
 
 
 def write_json(path: Path, value: Mapping[str, Any], left: str = "the tables beside it are complete") -> None:

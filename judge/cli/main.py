@@ -32,6 +32,7 @@ GROUPS = {
     },
     "Judge": {
         "run": ("run:run", "Judge every row of a data set."),
+        "merge": ("merge:merge", "Put the shards of a run together."),
         "one": ("one:one", "Judge one response, and see why."),
         "serve": ("serve:serve", "Serve rewards over HTTP."),
         "show": ("show:show", "Print the exact prompt of an item; no model."),

@@ -8,15 +8,17 @@ import sys
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from judge.batch.columns import parse_keep
 from judge.batch.describe import DataSource
 from judge.batch.dry_run import dry_run
+from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.run import RunResult, run_batch
+from judge.batch.shards import parse_shard
 from judge.cli.options import (
     Config,
     Data,
@@ -87,6 +89,36 @@ def run(
             show_default=False,
         ),
     ] = None,
+    shard: Annotated[
+        str,
+        typer.Option(
+            "--shard",
+            help="Judge only part I of N of the rows (I from 0), for N machines; `judge merge` puts the folders together. Groups"
+            " stay whole where the settings compare or shape them. [default: all rows]",
+            metavar="I/N",
+            show_default=False,
+        ),
+    ] = "",
+    ray: Annotated[
+        str,
+        typer.Option(
+            "--ray",
+            help="Judge on the workers of a Ray cluster: `local` starts one on this machine, else its address (`auto`,"
+            " HOST:6379). Each worker starts the engine. [default: off]",
+            metavar="local|ADDRESS",
+            show_default=False,
+        ),
+    ] = "",
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers",
+            help="Of --ray: how many, or from how few to how many. [default: as many as there are GPUs for; without GPUs one a"
+            " machine]",
+            metavar="N|N-M",
+            show_default=False,
+        ),
+    ] = "",
     dry: Annotated[
         bool,
         typer.Option(
@@ -118,6 +150,8 @@ def run(
           --keep source,extra_info.index
       judge run my.yaml --data answers.jsonl --output runs/e \\
           --track wandb --track inspect
+      judge run my.yaml --data big.parquet --shard 0/8 --output runs/part0
+      judge run my.yaml --data big.parquet --ray auto --workers 1-8 --output runs/big
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
@@ -128,8 +162,12 @@ def run(
     plan = load_plan(config, with_track(overrides, track))
     needs, kept, carry = needed_columns(plan), carried_columns(plan.settings), parse_keep(keep or ())
     columns = parse_map(mapping or ())
+    part = parse_shard(shard, plan) if shard else None
     source = partial(read_samples, data, columns, split=split, config=subset, limit=limit)
-    rows = source(needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(plan), carry=carry)
+    judged = partial(
+        source, needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(plan), carry=carry
+    )
+    rows = judged()
     rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)
     total = total if total is None or limit is None else min(total, limit)
@@ -138,26 +176,32 @@ def run(
     if dry:
         print(dry_run(plan, rows, total))
         return
+    if part is not None:
+        total = None if total is None else part.rows_of(total)
+        notice(str(part))
+    if ray and shard:
+        raise InputError("--ray and --shard: give one of them; Ray shares out the rows by itself")
+    if workers and not ray:
+        raise InputError("--workers: is about --ray, which is missing")
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
-    result = run_loop(
-        run_batch(
-            plan,
-            rows,
-            output,
-            data=DataSource(data, columns, split, subset),
-            total=total,
-            notice=lambda t: None if quiet else notice(t),
-            quiet=quiet,
-            jsonl=jsonl,
-            strict=strict,
-            overwrite=overwrite,
-            keep=carry,
-            requests=requests,
-            max_failures=_most(max_failures, total or 0),
-            command=shlex.join(["judge", *sys.argv[1:]]),
-        )
-    )
+    options: dict[str, Any] = {
+        "data": DataSource(data, columns, split, subset),
+        "total": total,
+        "notice": lambda t: None if quiet else notice(t),
+        "quiet": quiet,
+        "jsonl": jsonl,
+        "strict": strict,
+        "overwrite": overwrite,
+        "keep": carry,
+        "requests": requests,
+        "max_failures": _most(max_failures, total or 0),
+        "command": shlex.join(["judge", *sys.argv[1:]]),
+    }
+    if ray:
+        result = run_on_ray(plan, judged, output, RayWorkers.parse(ray, workers), **options)
+    else:
+        result = run_loop(run_batch(plan, rows, output, shard=part, **options))
     print(result.summary)
     if result.interrupted:
         done = result.run["counts"]["samples"]

@@ -31,11 +31,14 @@ _OVERHEAD = 600  # bytes that a kept reply takes besides its texts
 TABLE = """CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, usable INTEGER, text TEXT, finish_reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
   cached_tokens INTEGER, latency_s REAL, reasoning TEXT, refusal TEXT, error TEXT, logprobs TEXT) WITHOUT ROWID"""
-INSERT = f"""INSERT INTO calls VALUES ({",".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET
+_OR_UPDATE = """ON CONFLICT (key) DO UPDATE SET
   usable = excluded.usable, text = excluded.text, finish_reason = excluded.finish_reason, prompt_tokens = excluded.prompt_tokens,
   completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens, latency_s = excluded.latency_s,
   reasoning = excluded.reasoning, refusal = excluded.refusal, error = excluded.error, logprobs = excluded.logprobs
   WHERE excluded.usable OR NOT usable"""  # two rows may ask the same: a failure never takes the place of a good reply
+INSERT = f"INSERT INTO calls VALUES ({','.join('?' * 12)}) {_OR_UPDATE}"
+COPY = f"INSERT INTO calls SELECT * FROM part.calls WHERE true {_OR_UPDATE}"
+"""From the table of an attached database `part`; `WHERE true` tells the upsert from a join."""
 _AGES = "CREATE TABLE IF NOT EXISTS ages (number INTEGER PRIMARY KEY, key TEXT, at REAL, bytes INTEGER)"
 
 T = TypeVar("T")

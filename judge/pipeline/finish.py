@@ -55,7 +55,7 @@ class Finish:
         self, samples: Sequence[Sample], rewards: list[Reward], step: int, count_tokens: CountTokens | None
     ) -> list[Reward]:
         left = iter(rewards)
-        rows = [(sample, [next(left) for _ in sample.responses]) for sample in samples]
+        rows = [(sample, [next(left) for _ in sample.responses or (None,)]) for sample in samples]  # unreadable: one reward
         valid = [(sample, own) for sample, own in rows if not any(_invalid(r) for r in own)]
         flat = [reward for _, own in valid for reward in own]
         shaped = iter(self.shaping.apply([sample for sample, _ in valid], flat, step=step, count_tokens=count_tokens))

@@ -1,0 +1,395 @@
+"""`judge run --ray`: blocks of rows stream through Ray Data to workers that hold engines, and come back as journals.
+
+- One worker reads the data set and cuts it into blocks. Each block is judged by the loop of any other run
+  (`judge.batch.block`), and put into the run's journal when it is done: what `judge merge` does with shards. So the tables
+  are those of one machine.
+- A worker that dies takes at most two blocks along; Ray starts another one and gives it the same blocks.
+- Only this process writes into the run folder, so the workers need not see it. They must see the data under the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from judge.batch.block import AT_ONCE, BlockFolders, BlockWorker, JudgedBlock, RowBlock, block_size, blocks_of
+from judge.batch.describe import DataSource, source_record
+from judge.batch.folder import begin, check_folder, identity
+from judge.batch.progress import ProgressLine
+from judge.batch.read import BadRow
+from judge.batch.run import Notice, RunResult, asked_of, conclude, locked, run_cache, table_figures
+from judge.batch.shards import SplitBy, splits_by
+from judge.batch.store import Store
+from judge.batch.stream import NumberedRows, renamed_note
+from judge.batch.write import JOURNAL, write_tables
+from judge.errors import EngineError, InputError, JudgeError, NoVerdictError, SettingsError
+from judge.pipeline.build import Plan
+from judge.settings import TransformersSettings, VllmSettings
+from judge.track.run import track_run
+from judge.types import Sample
+
+LOCAL = "local"
+OBJECT_STORE = 256 * 1024 * 1024  # bytes, of a cluster that is started here; blocks are small and stream
+BLOCKS = "blocks"
+
+ReadSamples = Callable[[], Iterable[Sample | BadRow]]
+
+
+class BlockStream(Protocol):
+    """Judges blocks somewhere; gives each when it is done, in any order."""
+
+    def __call__(self, done: frozenset[int]) -> Iterator[JudgedBlock]:
+        """All blocks but those that are done."""
+
+
+@dataclass(frozen=True)
+class RayWorkers:
+    """Where blocks are judged.
+
+    Attributes:
+        address: `local`: a cluster of this machine alone, for this run; else where a Ray cluster is (`auto`, `HOST:6379`).
+        least, most: Workers at once; Ray starts more when blocks wait, and ends them when none do. `most` None: as many as
+            there are GPUs for, else one a machine.
+    """
+
+    address: str = LOCAL
+    least: int = 1
+    most: int | None = None
+
+    @classmethod
+    def parse(cls, address: str, workers: str) -> RayWorkers:
+        """`--ray` and `--workers` -> where to judge. Raises InputError.
+
+        Example:
+            >>> RayWorkers.parse("local", "2"), RayWorkers.parse("auto", "1-8").most
+            (RayWorkers(address='local', least=2, most=2), 8)
+        """
+        if not workers:
+            return cls(address)
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", workers.strip(), re.ASCII)
+        least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 1 <= least <= most:
+            raise InputError(f"--workers {workers}: must be a number such as 4, or a range such as 1-8")
+        return cls(address, least, most)
+
+
+def run_on_ray(
+    plan: Plan,
+    read: ReadSamples,
+    output: Path,
+    workers: RayWorkers,
+    *,
+    data: str | DataSource = "",
+    total: int | None = None,
+    notice: Notice = lambda _: None,
+    quiet: bool = False,
+    jsonl: bool = False,
+    strict: bool = False,
+    overwrite: bool = True,
+    max_failures: int | None = None,
+    command: str = "",
+    keep: Sequence[str] = ("all",),
+    requests: bool = True,
+) -> RunResult:
+    """Judge a data set on Ray workers into a run folder. Arguments and errors as those of `judge.batch.run.run_batch`.
+
+    Args:
+        read: Gives the rows from the beginning; called on a worker, and again when that one dies.
+
+    Raises:
+        SettingsError: Rewards of these settings depend on more rows than a block holds.
+        InputError: Ray is not installed, or there is no cluster at the address.
+    """
+    by = splits_by(plan, "--ray")
+    if plan.settings.monitor is not None:
+        raise SettingsError("monitor: is not supported with --ray: it watches batches in their order; add --set monitor=off")
+    own = identity(plan, data)
+    with locked(output):
+        if not overwrite:
+            check_folder(output, own)
+        store = Store(output / JOURNAL, run_cache(plan), keep=("none",), requests=requests)
+        try:
+            folders = BlockFolders(output / BLOCKS, own)
+            for left in folders.begin():
+                store.absorb_calls(left / JOURNAL)
+            begin(output, own)
+            worker = BlockWorker(plan, keep=tuple(keep), requests=requests, strict=strict, prior=(output / JOURNAL).resolve())
+            stream = _RayStream(worker, read, block_size(plan), by, workers, notice)
+            run = _BlockRun(plan, store, folders, ProgressLine(total, quiet=quiet), max_failures, requests=requests)
+            state, stopped = run.judge(stream)
+            write_tables(store, output, jsonl=jsonl)
+            result = conclude(store, output, run.described(own, data, state), stopped, total=total, command=command)
+            if state == "finished":
+                folders.clear()
+            if plan.settings.track is not None and not result.interrupted:
+                track_run(plan.settings.track, output, result.summary, notice=notice)
+            return result
+        finally:
+            store.close()
+
+
+class _BlockRun:
+    """Blocks on their way into one journal."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        folders: BlockFolders,
+        progress: ProgressLine,
+        max_failures: int | None,
+        *,
+        requests: bool,
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._folders = folders
+        self._progress = progress
+        self._most = max_failures
+        self._requests = requests
+        self._failed = 0
+        self._facts: dict[int, Mapping[str, Any]] = {}
+        self._first: Mapping[str, Any] = {}
+        self._began = time.monotonic()
+        self._loading = 0.0
+
+    def judge(self, stream: BlockStream) -> tuple[str, JudgeError | None]:
+        """Take in all blocks; gives the state of the run and the error that stopped it."""
+        try:
+            with self._progress, _terminated():
+                for number, facts in sorted(self._folders.done.items()):
+                    self._enter(facts, self._folders.place(number))
+                for block in stream(frozenset(self._folders.done)):
+                    if block.error:
+                        raise pickle.loads(block.error)  # noqa: S301  # of a worker of this run
+                    if block.number not in self._facts:
+                        self._enter(block.facts, self._folders.put(block))
+        except KeyboardInterrupt:
+            return "interrupted", None
+        except (EngineError, NoVerdictError) as why:
+            if not self._facts:
+                raise
+            return ("incomplete" if isinstance(why, EngineError) else "stopped"), why
+        return "finished", None
+
+    def _enter(self, facts: Mapping[str, Any], folder: Path) -> None:
+        if not self._facts:
+            self._loading = max(time.monotonic() - self._began - facts["seconds"], 0.0)
+        self._store.absorb(folder / JOURNAL)
+        if self._requests:
+            self._store.requests.absorb(folder)
+        self._facts[facts["number"]] = {name: facts[name] for name in ("tokens", "seconds", "shaping")}
+        self._first = self._first or facts["described"]
+        shown = self._progress
+        shown.responses += facts["responses"]
+        shown.judged += facts["judged"]
+        shown.calls += facts["calls"]
+        shown.cached_calls += facts["cached_calls"]
+        shown.prompt_tokens += facts["tokens"]["prompt"]
+        shown.completion_tokens += facts["tokens"]["completion"]
+        shown.samples += facts["samples"] - 1
+        shown.count(Counter(facts["failures"]).elements())
+        self._failed += facts["failed_rows"]
+        if self._most is not None and self._failed > self._most:
+            raise NoVerdictError(f"{self._failed:,} rows have no reward, and at most {self._most:,} may fail")
+
+    def described(self, own: Mapping[str, Any], data: str | DataSource, state: str) -> dict[str, Any]:
+        """`run.json`."""
+        parts = [self._facts[number] for number in sorted(self._facts)]
+        tokens = {kind: sum(part["tokens"][kind] for part in parts) for kind in ("prompt", "completion")}
+        seconds = max(self._progress.seconds - self._loading, 0.0)
+        first = {**(self._first or own)}
+        return {
+            **first,
+            "notes": [*first.get("notes", ()), *_renamed(self._store)],
+            "data": source_record(data),
+            "state": state,
+            **table_figures(self._store, asked_of(self._plan)),
+            "seconds": {"loading": round(self._loading, 3), "judging": round(seconds, 3)},
+            "tokens": tokens,
+            "tokens_per_s": round(sum(tokens.values()) / seconds, 1) if seconds > 0 else 0.0,
+            "shaping": list(dict.fromkeys(note for part in parts for note in part["shaping"])),
+            "blocks": len(parts),
+        }
+
+
+def _renamed(store: Store) -> list[str]:
+    found = store.query("SELECT COUNT(DISTINCT row), MIN(id) FROM rewards WHERE flags LIKE '%\"duplicate_id\"%'")
+    return [renamed_note(*found[0])] if found[0][0] else []
+
+
+@contextlib.contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not on the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# ---- Ray -------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _RayStream:
+    """Blocks judged by actors of Ray Data."""
+
+    worker: BlockWorker
+    read: ReadSamples
+    size: int
+    by: SplitBy
+    where: RayWorkers
+    notice: Notice
+
+    def __call__(self, done: frozenset[int]) -> Iterator[JudgedBlock]:
+        """Start or find the cluster, and stream. Raises InputError where there is none."""
+        ray = _ray()
+        with _cluster(ray, self.where, self.notice):
+            yield from self._judged(ray, done)
+
+    def _judged(self, ray: Any, done: frozenset[int]) -> Iterator[JudgedBlock]:
+        import ray.data  # noqa: PLC0415  # seconds that other runs need not pay
+
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = context.target_min_block_size = 1  # one of our blocks is one of theirs
+        gpus = _gpus(ray, self.worker.plan)
+        most = self.where.most or _room(ray, gpus)
+        self.notice(f"ray: up to {most} worker{'s' if most > 1 else ''}" + (f", {gpus} GPU each" if gpus else ""))
+        blocks = ray.data.read_datasource(
+            _source(_Reading(self.read, self.size, self.by, done, os.getcwd())), override_num_blocks=1, num_cpus=0
+        )
+        judged = blocks.map_batches(
+            _actor(self.worker),
+            batch_size=1,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(
+                min_size=min(self.where.least, most), max_size=most, max_tasks_in_flight_per_actor=AT_ONCE + 1
+            ),
+            num_gpus=gpus or None,
+            num_cpus=None if gpus else min(1.0, ray.cluster_resources().get("CPU", 1.0) / most),
+            max_concurrency=AT_ONCE,
+        )
+        for row in judged.iter_rows():
+            yield pickle.loads(row["judged"])  # noqa: S301  # of a worker of this run
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the reading worker does: rows -> blocks, pickled."""
+
+    read: ReadSamples
+    size: int
+    by: SplitBy
+    done: frozenset[int]
+    folder: str
+
+    def blocks(self) -> Iterator[RowBlock]:
+        with contextlib.suppress(OSError):
+            os.chdir(self.folder)  # a relative path of the data, and what its errors say
+        return (block for block in blocks_of(NumberedRows(self.read()), self.size, self.by) if block.number not in self.done)
+
+
+def _source(reading: _Reading) -> Any:
+    import pyarrow as pa  # noqa: PLC0415  # as ray
+    from ray.data.block import BlockMetadata  # noqa: PLC0415
+    from ray.data.datasource import Datasource, ReadTask  # noqa: PLC0415
+
+    def read() -> Iterator[Any]:
+        for block in reading.blocks():
+            yield pa.table({"block": pa.array([pickle.dumps(block)], pa.large_binary())})
+
+    class Blocks(Datasource):
+        def estimate_inmemory_data_size(self) -> None:
+            return None
+
+        def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:
+            unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+            return [ReadTask(read, unknown)]
+
+    return Blocks()  # type: ignore[no-untyped-call]  # the base's
+
+
+def _actor(worker: BlockWorker) -> type:
+    """A class for Ray whose instances hold a copy of the worker."""
+
+    class Judges:
+        def __init__(self) -> None:
+            logging.getLogger("judge").setLevel(logging.WARNING)
+            self._worker = worker
+
+        async def __call__(self, batch: dict[str, Any]) -> AsyncIterator[dict[str, list[bytes]]]:
+            for block in batch["block"]:
+                judged = await self._worker.judge(pickle.loads(block))  # noqa: S301  # of this run
+                yield {"judged": [pickle.dumps(judged)]}
+
+    return Judges
+
+
+def _gpus(ray: Any, plan: Plan) -> int:
+    """GPUs that the engines of one worker take; none in a cluster that has none."""
+    if not ray.cluster_resources().get("GPU"):
+        return 0
+    plans = [plan, *plan.members.values(), *([plan.second] if plan.second else [])]
+    engines = list(dict.fromkeys(one.settings.engine for one in plans))  # those with the same settings are one
+    split = sum(engine.tensor_parallel_size for engine in engines if isinstance(engine, VllmSettings))
+    return split + sum(isinstance(engine, TransformersSettings) for engine in engines)
+
+
+def _room(ray: Any, gpus: int) -> int:
+    """Workers that the cluster has room for."""
+    if gpus:
+        return max(1, int(ray.cluster_resources().get("GPU", 0) // gpus))
+    return max(1, sum(1 for node in ray.nodes() if node["Alive"]))
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what it does itself
+    try:
+        import ray  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise InputError("--ray: Ray is not installed; pip install 'judge-rewards[ray]'") from None
+    return ray
+
+
+@contextlib.contextmanager
+def _cluster(ray: Any, where: RayWorkers, notice: Notice) -> Iterator[None]:
+    """A cluster of this machine, or the one at the address; the one that this process is connected to, if it is."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    if ray.is_initialized():
+        yield
+        return
+    notice("ray: starting on this machine" if where.address == LOCAL else f"ray: connecting to {where.address}")
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if where.address == LOCAL:
+            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+        else:
+            ray.init(address=where.address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as why:
+        first = str(why).strip().splitlines()[:1]
+        raise InputError(f"--ray {where.address}: no Ray cluster can be reached or started: {' '.join(first)}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()

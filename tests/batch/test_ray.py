@@ -1,0 +1,201 @@
+"""`judge run --ray`: blocks on workers, the tables of one process; a worker that is killed changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import pyarrow.parquet as pq
+import pytest
+
+from judge.batch.block import BlockFolders, BlockWorker, JudgedBlock, blocks_of
+from judge.batch.ray import RayWorkers, run_on_ray
+from judge.batch.read import BadRow
+from judge.batch.store import Store
+from judge.batch.stream import NumberedRows
+from judge.batch.write import write_tables
+from judge.engine.build import build_engine
+from judge.errors import EngineDown, InputError, SettingsError
+from judge.pipeline.build import plan
+from judge.settings import load_settings
+from judge.types import Sample
+from tests.batch.test_merge import tables
+from tests.batch_harness import SETTINGS, run
+
+REPLIES = '"It is 1?[36]": "VERDICT: UNMET"\n"It is 22.": "I cannot say."\n"": "VERDICT: MET"\n'
+
+
+def settings(folder, **more):
+    path = folder / "replies.yaml"
+    path.write_text(REPLIES)
+    return {"engine": {"kind": "scripted", "replies": str(path)}, "max_in_flight": 16, **more}
+
+
+def data(count):
+    rows = [Sample.of(f"What is {i}?", f"It is {i}.", id=f"s{i % (count - 3)}", metadata={"n": i}) for i in range(count)]
+    return [*rows[:9], BadRow("9", "data.jsonl:10: no JSON"), *rows[9:]]
+
+
+class Rows:
+    """Reads the rows anew at each call; pickles."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __call__(self):
+        return iter(data(self.count))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two CPUs and little memory, for all tests of this file."""
+    ray = pytest.importorskip("ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
+    ray.init(address="local", num_cpus=2, object_store_memory=100_000_000, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+def kill_first_worker(blocks, killed):
+    """Wait for the first block that is done, and kill the process that judged it."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not killed:
+        for facts in blocks.glob("*/block.json"):
+            pid = int(json.loads(facts.read_text())["worker"].rpartition(":")[2])
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+            return
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_two_workers_of_which_one_is_killed_write_the_tables_of_one_process(tmp_path, cluster):
+    """A machine of the cluster is lost at noon; the rewards in the evening are those of a laptop over night."""
+    given = settings(tmp_path)
+    made = plan(load_settings(SETTINGS | given)[0])
+    one, _ = run(tmp_path / "one", data(1500), build_engine(made.settings.engine), **given)
+    killed = []
+    killer = threading.Thread(target=kill_first_worker, args=(tmp_path / "many" / "blocks", killed))
+    killer.start()
+    many = run_on_ray(made, Rows(1500), tmp_path / "many", RayWorkers("auto", 2, 2), quiet=True)
+    killer.join()
+    assert len(killed) == 1
+    assert tables(tmp_path / "many") == tables(tmp_path / "one")
+    requests = [sorted(map(str, pq.read_table(tmp_path / d / "requests.parquet").to_pylist())) for d in ("one", "many")]
+    assert requests[0] == requests[1]
+    for name in ("counts", "tokens", "notes", "engine", "model", "no_verdict_reasons", "invalid_rows"):
+        assert many.run[name] == one.run[name], name
+    assert many.run["blocks"] == -(-1501 // 64)
+    assert not (tmp_path / "many" / "blocks").exists()
+
+
+GROUPED = [Sample.of(f"q{i % 10}", f"a{i}", id=str(i)) for i in range(100)]
+CUTS = [
+    pytest.param("row", 30, [30, 30, 30, 10], id="as-they-come"),
+    pytest.param("group", 25, [30, 30, 30, 10], id="whole-groups"),
+    pytest.param("group", 1000, [100], id="one-block"),
+]
+
+
+@pytest.mark.parametrize(("by", "size", "sizes"), CUTS)
+def test_blocks_hold_every_row_once(by, size, sizes):
+    """Whatever the order of the data, a group is judged in one place where the settings need it."""
+    blocks = list(blocks_of(NumberedRows(GROUPED), size, by))
+    assert [len(block.rows) for block in blocks] == sizes
+    assert sorted(row for block in blocks for row, _ in block.rows) == list(range(100))
+    if by == "group":
+        owners = {(sample.prompt, block.number) for block in blocks for _, sample in block.rows}
+        assert len(owners) == 10
+
+
+def test_a_block_takes_its_new_ids_along():
+    """A row that had an earlier one's id is flagged on whatever machine it is judged."""
+    rows = NumberedRows([Sample.of("q", "a", id="x") for _ in range(4)])
+    blocks = list(blocks_of(rows, 2, "row"))
+    assert [sorted(block.renamed) for block in blocks] == [["x#2"], ["x#3", "x#4"]]
+    assert rows.renamed == set()
+
+
+def test_an_interrupted_run_goes_on_with_the_blocks_it_has(tmp_path):
+    """Blocks that are done are not judged again, unless a row of theirs failed or the settings are others."""
+    own = {"settings": {"seed": 0}}
+    folders = BlockFolders(tmp_path / "blocks", own)
+    assert list(folders.begin()) == []
+    for number, failed in ((0, 0), (1, 2), (2, 0)):
+        folders.put(JudgedBlock(number, {"number": number, "failed_rows": failed}, b"journal"))
+    (tmp_path / "blocks" / "000003.partial").mkdir()
+    again = BlockFolders(tmp_path / "blocks", own)
+    assert [part.name for part in again.begin()] == ["000001"]
+    assert sorted(again.done) == [0, 2]
+    assert sorted(p.name for p in (tmp_path / "blocks").iterdir()) == ["000000", "000002", "run.json"]
+    other = BlockFolders(tmp_path / "blocks", {"settings": {"seed": 1}})
+    assert [part.name for part in other.begin()] == ["000000", "000002"]
+    assert other.done == {}
+
+
+def test_an_engine_that_is_down_comes_back_as_its_own_error():
+    """Exit code 3 and not a traceback of Ray: the error keeps its type and its notes on the way."""
+    why = EngineDown("http://judge: refused")
+    why.add_note("look at its log")
+    back = pickle.loads(pickle.dumps(why))
+    assert (type(back), str(back), back.__notes__) == (EngineDown, "http://judge: refused", ["look at its log"])
+
+
+REFUSED = [
+    pytest.param({"monitor": "default"}, SettingsError, "monitor: is not supported with --ray", id="monitor"),
+    pytest.param({"reward": {"shape": [{"kind": "rank", "over": "batch"}]}}, SettingsError, "whole run", id="whole-run"),
+]
+
+
+@pytest.mark.parametrize(("more", "error", "message"), REFUSED)
+def test_what_needs_the_whole_run_is_refused(tmp_path, more, error, message):
+    """Before a cluster is started, and with the setting named."""
+    made = plan(load_settings(SETTINGS | more)[0])
+    with pytest.raises(error, match=message):
+        run_on_ray(made, Rows(5), tmp_path, RayWorkers())
+
+
+@pytest.mark.parametrize("text", ["0", "3-1", "a", "1-", "-1", "1-2-3"])
+def test_what_is_no_number_of_workers_is_said(text):
+    """A typing error does not start ten thousand engines."""
+    with pytest.raises(InputError, match=f"--workers {text}: must be a number such as 4"):
+        RayWorkers.parse("local", text)
+
+
+def test_a_worker_judges_two_blocks_at_once_with_one_engine(tmp_path):
+    """Each block's journal holds its own calls, though the engine and the pipeline are shared; the tables are one run's."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    worker = BlockWorker(made, keep=("all",), requests=True, strict=False)
+    blocks = list(blocks_of(NumberedRows(data(40)), 20, "row"))
+
+    async def both():
+        return await asyncio.gather(*map(worker.judge, blocks))
+
+    found = asyncio.run(both())
+    assert [block.facts["samples"] for block in found] == [20, 20, 1]
+    folders = BlockFolders(tmp_path / "blocks", {})
+    list(folders.begin())
+    store = Store(tmp_path / "journal.sqlite", keep=("none",))
+    for block in found:
+        part = folders.put(block)
+        assert calls_in(part / "journal.sqlite") == block.facts["calls"] > 0
+        store.absorb(part / "journal.sqlite")
+    write_tables(store, tmp_path)
+    store.close()
+    run(tmp_path / "one", data(40), build_engine(made.settings.engine), **settings(tmp_path))
+    assert tables(tmp_path) == tables(tmp_path / "one")
+
+
+def calls_in(journal):
+    with closing(sqlite3.connect(journal)) as db:
+        return db.execute("SELECT COUNT(*) FROM calls").fetchone()[0]
