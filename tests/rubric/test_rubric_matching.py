@@ -151,7 +151,7 @@ def test_the_commands(tmp_path, monkeypatch):
     assert [c.text for c in load_rubric("one.yaml").criteria] == ["Names the dose.", "Is kind."]
     differ = run(app, ["diff", "many/a.yaml", "one.yaml", "--encoder", "hashing"])
     assert differ.exit_code == 1
-    assert "+ c (weight 2.5): Is kind." in differ.stdout
+    assert "+ c (weight 3.3333): Is kind." in differ.stdout
     assert (
         run(app, ["diff", "one.yaml", "one.yaml", "--encoder", "hashing"]).stdout == "the same for a judge and for the reward\n"
     )
