@@ -296,20 +296,32 @@ def views_of(folder: Path) -> dict[int, dict[tuple[int, ...], Preference]]:
     """By row and by order shown: the preference that the verdicts of that order state, for the response first in the sample."""
     import pyarrow.parquet as pq  # noqa: PLC0415  # as above
 
-    sums: dict[int, dict[tuple[int, ...], list[float]]] = {}
+    found: dict[int, list[tuple[tuple[int, ...], Sequence[Sequence[float | None]] | None]]] = {}
     table = pq.read_table(folder / "verdicts.parquet", columns=["row", "order", "scores", "reason"]).to_pylist()
     for record in table:
-        order = tuple(record["order"] or ())
-        if len(order) != 2 or (record["scores"] is None and record["reason"] is None):
+        if record["scores"] is not None or record["reason"] is not None:
+            found.setdefault(record["row"], []).append((tuple(record["order"] or ()), record["scores"]))
+    return {row: views_from(verdicts) for row, verdicts in found.items()}
+
+
+def views_from(
+    verdicts: Iterable[tuple[tuple[int, ...], Sequence[Sequence[float | None]] | None]],
+) -> dict[tuple[int, ...], Preference]:
+    """By order shown: the preference that the verdicts of that order state, for the response first in the sample.
+
+    Args:
+        verdicts: (order shown, scores in that order) of each call about two responses; None where it gave no verdict.
+    """
+    margins: dict[tuple[int, ...], list[float]] = {}
+    for order, rows in verdicts:
+        if len(order) != 2:
             continue
-        margins = sums.setdefault(record["row"], {}).setdefault(order, [])
-        rows = record["scores"] or []
-        if len(rows) == 2 and (shown := [_mean(row) for row in rows]) and None not in shown:
+        own = margins.setdefault(order, [])
+        shown = [mean for row in rows or () if (mean := _mean(row)) is not None]
+        if rows is not None and len(rows) == len(shown) == 2:
             by_place = dict(zip(order, shown, strict=True))
-            margins.append(by_place[0] - by_place[1])
-    return {
-        row: {order: compared(sum(m) / len(m), 0.0) if m else None for order, m in orders.items()} for row, orders in sums.items()
-    }
+            own.append(by_place[0] - by_place[1])
+    return {order: compared(sum(m) / len(m), 0.0) if m else None for order, m in margins.items()}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -19,6 +19,7 @@ from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate, methods
 from judge.cli.rubric_files import diff_command, merge_command
+from judge.cli.rubric_prove import validate_command
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
 from judge.rubric.importers.rar import PitfallPolarity
@@ -38,6 +39,7 @@ app.command("generate")(generate)
 app.command("diff")(diff_command)
 app.command("merge")(merge_command)
 app.command("methods")(methods)
+app.command("validate")(validate_command)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]

@@ -1,0 +1,182 @@
+"""`judge rubric validate`: what a rubric does to judging, on labelled items."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from judge.batch.read import parse_map
+from judge.batch.write import write_json
+from judge.bench.items import BenchItem, read_items
+from judge.bench.spec import SetSpec
+from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
+from judge.cli.rubric_files import write_rubric
+from judge.errors import InputError, OutputError, RubricError
+from judge.improve.show import print_blocks, proof_blocks, proof_record
+from judge.improve.validate import ProofOptions, RubricProof, Validator
+from judge.pipeline.cache import Cache
+from judge.rubric.load import find_rubric, load_rubric, read_json, rubric_from
+from judge.rubric.model import Lineage, Rubric
+from judge.settings import load_settings
+
+DRAWS = 1000
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", help="Run settings: judge and recipe. [default: the embedded model, checklist]", metavar="CONFIG"),
+]
+PairsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        help="Labelled pairs: prompt, chosen, rejected; or response_a, response_b, label. File, folder or hub name.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+GradedOption = Annotated[
+    str | None,
+    typer.Option("--graded", help="Labelled grades: prompt, response, label (a number).", metavar="FILE", show_default=False),
+]
+ItemsLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="Use N items, drawn evenly over the data. [default: all]", metavar="N", min=1, show_default=False
+    ),
+]
+BaselineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="Recipe of the judge without a rubric. [default: the same; self-rewarding where it needs one]",
+        metavar="RECIPE",
+        show_default=False,
+    ),
+]
+Draws = Annotated[int, typer.Option("--draws", help="Draws of the bootstrap.", metavar="N", min=1)]
+
+
+def validate_command(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUBRIC...", help="Rubrics for all items; or an output folder of `generate`, one for each item."),
+    ],
+    pairs: PairsOption = None,
+    graded: GradedOption = None,
+    config: ConfigOption = None,
+    baseline: BaselineOption = None,
+    mapping: Map = None,
+    overrides: Set = None,
+    split: SplitOption = "",
+    subset: DataConfigName = "",
+    limit: ItemsLimit = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep the scores in each rubric's file (`lineage.scores`). [default: off]")
+    ] = False,
+    draws: Draws = DRAWS,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.", metavar="N", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No talk on standard error. [default: off]")] = False,
+) -> None:
+    """Say what rubrics do to judging: agreement with labels beside the same judge without a rubric, and why.
+
+    Agreement (a tie and a missing verdict are wrong), precision of decided pairs, coverage, consistency over both orders,
+    length, share without a verdict and cost, each with an interval. With a recipe that asks about each criterion: how far it
+    tells preferred responses from others, how often it is met, what it repeats, and whether it is reversed.
+
+    \b
+    Examples:
+      judge rubric validate mine.yaml --pairs pairs.jsonl --config judge.yaml
+      judge rubric validate v1.yaml v2.yaml --pairs pairs.jsonl --limit 200 --json
+      judge rubric validate rubrics/ --pairs pairs.jsonl --set recipe=pairwise
+      judge rubric validate mine.yaml --graded grades.jsonl --write
+
+    Exit codes: 0 done; 1 a rubric agrees less often with the labels than no rubric does; 2 wrong input; 3 the engine cannot
+    work, or stopped working; 4 scores cannot be written.
+    """
+    settings, base = load_settings(config if config is not None else {}, overrides or ())
+    items, kind = read_labelled_items(pairs, graded, mapping, split, subset, limit)
+    options = ProofOptions(kind, baseline, draws, seed)
+    validator = Validator(settings, items, options, base=base, journal=Cache.of(settings.cache), notice=None if quiet else notice)
+    if not quiet:
+        notice(f"{len(items):,} items; {len(names)} rubric(s) and the judge without one")
+    found = asyncio.run(_each(validator, names))
+    if write:
+        for name, one in zip(names, found, strict=True):
+            keep_scores(name, one)
+    if as_json:
+        print(json.dumps({"rubrics": [proof_record(one) for one in found]}, ensure_ascii=False, allow_nan=False))
+    else:
+        for one in found:
+            print_blocks(proof_blocks(one, draws))
+    if any(one.worse for one in found):
+        raise typer.Exit(1)
+
+
+def read_labelled_items(
+    pairs: str | None, graded: str | None, mapping: list[str] | None, split: str, subset: str, limit: int | None
+) -> tuple[list[BenchItem], str]:
+    """The labelled items and their kind.
+
+    Raises:
+        InputError: Neither or both are given. DataError: They cannot be read.
+    """
+    if (pairs is None) == (graded is None):
+        raise InputError("give --pairs FILE (which of two is better) or --graded FILE (a grade of one response)")
+    kind = "pairs" if pairs is not None else "ratings"
+    spec = SetSpec(name="labels", kind="pairs" if pairs is not None else "ratings")
+    fields = {"rubric": "", **parse_map(mapping or ())}
+    read = read_items(spec, str(pairs or graded), mapping=fields, split=split, config=subset, limit=limit)
+    if read.bad:
+        notice(f"{read.bad} rows are no labelled items and are left out; the first: {read.first_bad}")
+    return list(read.items), kind
+
+
+async def _each(validator: Validator, names: list[str]) -> list[RubricProof]:
+    read = [(name, _read(name)) for name in names]  # all of them, before the first request
+    async with validator:
+        found = []
+        for name, rubrics in read:
+            if isinstance(rubrics, Rubric):
+                found.append(await validator.one(rubrics, name))
+            else:
+                found.append(await validator.each(lambda item, own=rubrics: own.get(item.note), name))  # type: ignore[misc]
+        return found
+
+
+def _read(name: str) -> Rubric | dict[str, Rubric]:
+    """One rubric, or one for each item."""
+    folder = Path(name)
+    if (folder / "rubrics.jsonl").is_file():
+        return per_prompt(folder)
+    if folder.is_dir():
+        raise RubricError(f"{name}: no rubrics.jsonl in it; give the files, or the output folder of `judge rubric generate`")
+    return load_rubric(name)
+
+
+def per_prompt(folder: Path) -> dict[str, Rubric]:
+    """The kept rubrics of a generator's output folder, by the id of their row. Raises RubricError."""
+    path = folder / "rubrics.jsonl"
+    out: dict[str, Rubric] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            record: Any = read_json(line, f"{path}:{number}")
+            if isinstance(record, dict) and record.get("kept") and record.get("rubric"):
+                out[str(record.get("id"))] = rubric_from(record["rubric"], f"{path}:{number}")
+    return out
+
+
+def keep_scores(name: str, found: RubricProof) -> None:
+    """Write what a rubric came to into its file, or beside the rubrics of a folder (`validation.json`). Raises OutputError."""
+    if found.rubric is None:
+        write_json(Path(name) / "validation.json", proof_record(found))
+        return
+    path = find_rubric(name)
+    if path.suffix not in (".yaml", ".yml") or not Path(name).suffix:
+        raise OutputError(f"{name}: scores are kept in rubric files of your own (.yaml); `judge rubric show --yaml` copies one")
+    rubric = found.rubric
+    lineage = rubric.lineage or Lineage()
+    write_rubric(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **found.scores}})))

@@ -1,0 +1,1 @@
+"""Rubrics and prompts tried on labels, and bettered: validate, select, refine, optimize."""

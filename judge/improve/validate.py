@@ -1,0 +1,349 @@
+"""Rubrics on labelled items -> what they do to judging: agreement beside the same judge without a rubric, and why.
+
+Naive rubrics can make a judge worse (on JudgeBench 55.6 to 42.9 in RRD, arXiv:2602.05125), so every figure stands beside the
+figure without a rubric on the same items, with an interval from a bootstrap over prompts.
+
+- `coverage`, `precision` and contribution are Auto-Rubric's (arXiv:2510.17314, section 4): how often a rubric decides, how often
+  it is then right.
+- A criterion's `discrimination` is its mean score of preferred responses less that of the others: 0 tells nothing, below 0 it is
+  reversed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from judge.arrays import Floats
+from judge.bench.agreement import difference
+from judge.bench.credit import credits
+from judge.bench.items import BenchItem
+from judge.bench.measures import Figure, WeightedMetric, correlation, figures, mean_credit
+from judge.bench.pairs import pair_accuracy
+from judge.bench.units import reasons_of
+from judge.engine.build import build_engine
+from judge.engine.protocol import Engine
+from judge.engine.scripted import located
+from judge.errors import InputError
+from judge.improve.tried import RubricOf, TriedItem, bare_settings, criterion_scores, judge_plan, try_items
+from judge.pipeline.calls import Journal
+from judge.rubric.model import Rubric
+from judge.settings import RunSettings
+
+SATURATED = 0.9  # share of responses that meet a criterion, from which it hardly tells them apart
+REPEATED = 0.9  # correlation of two criteria's scores, from which they are one
+OFTEN = 0.2  # share of responses without a verdict
+
+
+@dataclass(frozen=True)
+class CriterionProof:
+    """What one criterion did.
+
+    Attributes:
+        discrimination: Mean score of preferred responses less that of the others, in [-1, 1]; of graded ones Spearman's rho.
+        met: Share of the responses that it is best for (a pitfall: that do not have the fault).
+        decides: Share of the pairs that it scores differently.
+        missing: Share of the responses without a verdict.
+        repeats: The earlier criterion that it is most correlated with, and how much.
+        faults: What speaks against it: `reversed`, `saturated`, `never met`, `tells nothing`, `repeats ID`, `no verdict`.
+    """
+
+    id: str
+    discrimination: Figure
+    met: float
+    decides: float
+    missing: float
+    repeats: tuple[str, float] = ("", math.nan)
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RubricProof:
+    """One rubric (or one for each prompt) beside no rubric.
+
+    Attributes:
+        rubric: None where each item has its own.
+        items: Judged; `without` more have no rubric of their own and are left out.
+        figures, bare: With the rubric, and without one on the same items: `agreement` first.
+        gap: Agreement with it less agreement without.
+        criteria: One by one, where the recipe asks about each and one rubric serves all items.
+        pooled: Over all criteria of all items: how many tell responses apart, and how many the wrong way round.
+        reasons: Why there was no verdict.
+    """
+
+    name: str
+    rubric: Rubric | None
+    items: int
+    without: int
+    figures: tuple[Figure, ...]
+    bare: tuple[Figure, ...]
+    gap: Figure
+    criteria: tuple[CriterionProof, ...] = ()
+    pooled: tuple[Figure, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the judge agrees less often with the labels than without a rubric (or nothing can be said)."""
+        return not self.gap.value >= 0
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What `lineage.scores` keeps of it."""
+        kept = {f.name.replace(" ", "_"): f.value for f in self.figures}
+        kept |= {"agreement_without": self.bare[0].value, "gap": self.gap.value, "gap_low": self.gap.interval.low,
+                 "gap_high": self.gap.interval.high, "items": float(self.items)}  # fmt: skip
+        return {name: round(value, 4) for name, value in kept.items() if not math.isnan(value)}
+
+
+@dataclass(frozen=True)
+class ProofOptions:
+    """How it is judged and counted.
+
+    Attributes:
+        kind: `pairs` (which of two is better) or `ratings` (a grade of one).
+        baseline: Recipe of the judge without a rubric, where the settings' own needs one.
+        draws, seed: Of the bootstrap.
+    """
+
+    kind: str = "pairs"
+    baseline: str | None = None
+    draws: int = 1000
+    seed: int = 0
+
+
+class Validator:
+    """Tries rubrics on the same labelled items; the judge without a rubric is asked once.
+
+    Args:
+        settings: Judge and recipe; their rubric is not looked at.
+        base: Folder of the settings' file.
+        engine: Used instead of the one in the settings, which `async with` closes; the caller closes this one.
+        journal: Where replies are kept.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        items: Sequence[BenchItem],
+        options: ProofOptions,
+        *,
+        base: Path | None = None,
+        engine: Engine | None = None,
+        journal: Journal | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings, self.items, self.options, self.base = settings, items, options, base
+        self.engine = build_engine(located(settings.engine, base), notice) if engine is None else engine
+        self._owned, self._journal, self._notice = engine is None, journal, notice
+        self._bare: list[TriedItem] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        if self._owned:
+            await self.engine.close()
+
+    async def bare(self) -> list[TriedItem]:
+        """What the judge says without a rubric."""
+        if self._bare is None:
+            made = judge_plan(bare_settings(self.settings, self.options.baseline), self.base, self.options.kind, None)
+            self._bare = await try_items(made, self.items, self.engine, self._journal, notice=self._notice)
+        return self._bare
+
+    async def tried(self, rubric: Rubric, items: Sequence[BenchItem] | None = None) -> list[TriedItem]:
+        """What it says under one rubric."""
+        made = judge_plan(self.settings, self.base, self.options.kind, rubric)
+        return await try_items(made, self.items if items is None else items, self.engine, self._journal, notice=self._notice)
+
+    async def one(self, rubric: Rubric, name: str = "") -> RubricProof:
+        """One rubric for all items."""
+        found = await self.tried(rubric)
+        return proof(name or rubric.name, rubric, found, await self.bare(), self.options)
+
+    async def each(self, rubric_of: RubricOf, name: str) -> RubricProof:
+        """A rubric for each item; items without one are left out.
+
+        Raises:
+            InputError: No item has one.
+        """
+        mine = [i for i, item in enumerate(self.items) if rubric_of(item) is not None]
+        if not mine:
+            raise InputError(f"{name}: none of its rubrics is for an item of the data (they are matched by id)")
+        first = rubric_of(self.items[mine[0]])
+        made = judge_plan(self.settings, self.base, self.options.kind, first)
+        picked = [self.items[i] for i in mine]
+        found = await try_items(made, picked, self.engine, self._journal, rubric_of=rubric_of, notice=self._notice)
+        bare = await self.bare()
+        return proof(name, None, found, [bare[i] for i in mine], self.options, without=len(self.items) - len(mine))
+
+
+def proof(
+    name: str,
+    rubric: Rubric | None,
+    tried: Sequence[TriedItem],
+    bare: Sequence[TriedItem],
+    options: ProofOptions,
+    *,
+    without: int = 0,
+) -> RubricProof:
+    """The figures of judgements that have been made. `bare` are the same items in the same order."""
+    clusters = [t.item.cluster for t in tried]
+
+    def count(metrics: Mapping[str, WeightedMetric]) -> tuple[Figure, ...]:
+        return tuple(figures(metrics, clusters, draws=options.draws, seed=options.seed))
+
+    measure = _pair_measures if options.kind == "pairs" else _graded_measures
+    own, other = measure(tried), measure(bare)
+    [gap] = count({"difference": difference(own["agreement"], other["agreement"])})
+    return RubricProof(
+        name,
+        rubric,
+        len(tried),
+        without,
+        count(own),
+        count(other),
+        gap,
+        _criteria(rubric, tried, clusters, options) if rubric is not None else (),
+        count(_pooled(tried)) if options.kind == "pairs" and any(row for t in tried for row in t.components) else (),
+        reasons_of([t.judged for t in tried]),
+    )
+
+
+# ---- of the whole --------------------------------------------------------------------------------------------------------
+
+
+def pair_credit(tried: Sequence[TriedItem], tie: float = 0.0) -> Floats:
+    """1 where the preferred response is the labelled one, `tie` where neither is, 0 without a verdict; NaN: label ties."""
+    plain = credits([t.judged for t in tried], pair_accuracy)
+    tied = np.array([t.judged.beats(0, 1) == 0 for t in tried], dtype=np.bool_)
+    return np.where(tied & ~np.isnan(plain), tie, plain)
+
+
+def _pair_measures(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
+    right, decisions = pair_credit(tried), [t.judged.beats(0, 1) for t in tried]
+    decided = np.array([d not in (0, None) for d in decisions], dtype=np.bool_)
+    views = [t.judged.views() for t in tried]
+    twice = [len(v) > 1 for v in views]
+    longer = np.sign([_longer(t) for t in tried])
+    margin = np.array([math.nan if d is None else float(d) for d in decisions])
+    gold = np.array([t.item.gold[0] for t in tried])
+    measures = {
+        "agreement": mean_credit(right),
+        "agreement, ties half": mean_credit(pair_credit(tried, 0.5)),
+        "precision": mean_credit(np.where(decided, right, np.nan)),
+        "coverage": mean_credit(decided.astype(np.float64)),
+        "no verdict": mean_credit([float(d is None) for d in decisions]),
+    }
+    if any(twice):
+        agree = [float(len(set(v)) == 1 and None not in v) if two else math.nan for v, two in zip(views, twice, strict=True)]
+        measures["orders agree"] = mean_credit(agree)
+    known = decided & (longer != 0)
+    measures["prefers longer"] = mean_credit(np.where(known, margin == longer, np.nan))
+    measures["labels prefer longer"] = mean_credit(np.where((longer != 0) & (gold != 0), gold == longer, np.nan))
+    return measures | _cost(tried)
+
+
+def _longer(tried: TriedItem) -> float:
+    a, b = (len(text) for text in tried.item.sample.texts)
+    return float(a - b)
+
+
+def _graded_measures(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
+    rewards = np.array([math.nan if (r := t.judged.rewards[0]) is None else r for t in tried])
+    gold = np.array([t.item.gold[0] for t in tried])
+    lengths = [math.log1p(len(t.item.sample.texts[0])) for t in tried]
+    return {
+        "agreement": correlation(rewards, gold, "spearman"),
+        "Kendall tau": correlation(rewards, gold, "kendall"),
+        "no verdict": mean_credit(np.isnan(rewards).astype(np.float64)),
+        "length correlation": correlation(rewards, lengths, "spearman"),
+        "labels' length correlation": correlation(gold, lengths, "spearman"),
+        **_cost(tried),
+    }
+
+
+def _cost(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
+    return {
+        "calls an item": mean_credit([float(t.calls) for t in tried]),
+        "tokens an item": mean_credit([float(t.tokens) for t in tried]),
+    }
+
+
+# ---- of the criteria -----------------------------------------------------------------------------------------------------
+
+
+def _pooled(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
+    """Of each item, the share of its criteria that score the two responses differently, and that do so the wrong way round."""
+    rows = [_gaps(one) for one in tried]
+    names = ("criteria that decide", "criteria reversed", "discrimination", "criteria an item")
+    return {name: mean_credit([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def _gaps(one: TriedItem) -> tuple[float, float, float, float]:
+    sign, (first, second) = one.item.gold[0], one.components
+    both = [(a, b) for name, a in first.items() if (b := second.get(name)) is not None and a is not None]
+    gaps = [sign * (a - b) for a, b in both]
+    if not gaps or not sign:
+        return math.nan, math.nan, math.nan, float(len(first))
+    count = len(gaps)
+    return sum(g != 0 for g in gaps) / count, sum(g < 0 for g in gaps) / count, sum(gaps) / count, float(len(first))
+
+
+def _criteria(
+    rubric: Rubric, tried: Sequence[TriedItem], clusters: Sequence[str], options: ProofOptions
+) -> tuple[CriterionProof, ...]:
+    """Each criterion by itself; none where the recipe gives no scores of criteria."""
+    names = [c.id for c in rubric.criteria]
+    if not any(name in row for t in tried for row in t.components for name in names):
+        return ()
+    scores = criterion_scores(tried, names)
+    gold = np.array([t.item.gold[0] for t in tried])
+    measures: dict[str, WeightedMetric] = {}
+    for k, name in enumerate(names):
+        if options.kind == "pairs":
+            gaps = np.where(gold == 0, np.nan, gold * (scores[:, 0, k] - scores[:, 1, k]))
+            measures[name] = mean_credit(gaps)
+        else:
+            measures[name] = correlation(scores[:, 0, k], gold, "spearman")
+    found = figures(measures, clusters, draws=options.draws, seed=options.seed)
+    return tuple(_criterion(k, found[k], names, scores, options.kind) for k in range(len(names)))
+
+
+def _criterion(k: int, figure: Figure, names: Sequence[str], scores: Floats, kind: str) -> CriterionProof:
+    own = scores[:, :, k].ravel()
+    known = own[~np.isnan(own)]
+    met = float((known >= 0.5).mean()) if known.size else math.nan
+    gaps = scores[:, 0, k] - scores[:, 1, k] if kind == "pairs" else known - (known.mean() if known.size else 0.0)
+    gaps = gaps[~np.isnan(gaps)]
+    decides = float((gaps != 0).mean()) if gaps.size else math.nan
+    missing = float(np.isnan(own).mean()) if own.size else math.nan
+    repeats = _repeated(k, names, scores)
+    faults = [
+        ("reversed", figure.interval.high < 0),
+        ("saturated", met >= SATURATED),
+        ("never met", met <= 1 - SATURATED),
+        ("tells nothing", decides == 0),
+        (f"repeats {repeats[0]}", repeats[1] >= REPEATED),
+        ("no verdict", missing >= OFTEN),
+    ]
+    return CriterionProof(names[k], figure, met, decides, missing, repeats, tuple(word for word, so in faults if so))
+
+
+def _repeated(k: int, names: Sequence[str], scores: Floats) -> tuple[str, float]:
+    """The earlier criterion whose scores go most with this one's."""
+    best = ("", math.nan)
+    for j in range(k):
+        a, b = scores[:, :, k].ravel(), scores[:, :, j].ravel()
+        both = ~(np.isnan(a) | np.isnan(b))
+        if both.sum() >= 3 and np.ptp(a[both]) > 0 and np.ptp(b[both]) > 0:
+            value = float(np.corrcoef(a[both], b[both])[0, 1])
+            if math.isnan(best[1]) or value > best[1]:
+                best = (names[j], value)
+    return best

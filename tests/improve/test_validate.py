@@ -1,0 +1,183 @@
+"""What a rubric does to judging: every figure against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import yaml
+
+from judge.engine.scripted import ScriptedEngine
+from judge.improve.show import conclusion, proof_record
+from judge.improve.validate import ProofOptions, Validator
+from judge.rubric.load import load_rubric
+from tests.cli_harness import judge  # noqa: F401  # a fixture
+from tests.improve.made import asked, criterion_judge, pair, pairs_file, rubric, settings
+
+FOUR = {"It says right.": "right", "Is long.": "", "Has words.": "*", "Says bad.": "bad"}
+
+
+def by_name(figures):
+    return {f.name: round(f.value, 4) for f in figures}
+
+
+async def proved(engine, *texts, items=None, **fields):
+    given = [pair(i) for i in range(4)] if items is None else items
+    async with Validator(settings(**fields), given, ProofOptions(draws=50), engine=engine) as validator:
+        return await validator.one(rubric(*texts), "mine")
+
+
+async def test_each_criterion_is_told_by_its_fault():
+    """One criterion that works, one that everything meets, one that nothing meets, and one that is reversed."""
+    found = await proved(criterion_judge(FOUR), *FOUR)
+    assert [(c.id, c.discrimination.value, c.met, c.faults) for c in found.criteria] == [
+        ("c0", 1.0, 0.5, ()),
+        ("c1", 0.0, 0.0, ("never met", "tells nothing")),
+        ("c2", 0.0, 1.0, ("saturated", "tells nothing")),
+        ("c3", -1.0, 0.5, ("reversed",)),
+    ]
+    pooled = by_name(found.pooled)
+    assert (pooled["criteria that decide"], pooled["criteria reversed"], pooled["discrimination"]) == (0.5, 0.25, 0.0)
+
+
+async def test_a_criterion_said_twice_is_named():
+    """Two criteria with the same scores count twice whatever their words are."""
+    found = await proved(criterion_judge({"Says right.": "right", "Is correct.": "right"}), "Says right.", "Is correct.")
+    assert [c.faults for c in found.criteria] == [(), ("repeats c0",)]
+
+
+async def test_agreement_beside_no_rubric():
+    """Three of four pairs right with it (one label the other way), and the same grade for all without: 75 % against 0 %."""
+    items = [pair(i, gold=-1.0 if i == 3 else 1.0) for i in range(4)]
+    found = await proved(criterion_judge({"It says right.": "right"}), "It says right.", items=items)
+    own, bare = by_name(found.figures), by_name(found.bare)
+    assert (own["agreement"], own["precision"], own["coverage"]) == (0.75, 0.75, 1.0)
+    assert (bare["agreement"], bare["agreement, ties half"], bare["coverage"]) == (0.0, 0.5, 0.0)
+    assert found.gap.value == 0.75
+    assert found.gap.interval.low < 0.75 < found.gap.interval.high
+    assert (own["calls an item"], bare["calls an item"]) == (2.0, 2.0)
+    assert own["labels prefer longer"] == 0.75  # "right" is longer than "bad", and one label says "bad"
+    assert not found.worse
+
+
+async def test_a_rubric_that_turns_the_judge_round_is_worse():
+    """The plain judge grades right answers higher; the rubric rewards bad ones."""
+
+    def reply(request):
+        text = asked(request)
+        if "Says bad." in text:
+            return f"VERDICT: {'MET' if 'is bad' in text else 'UNMET'}"
+        return f"Score: {4 if 'is right' in text else 2}"
+
+    found = await proved(ScriptedEngine(reply), "Says bad.")
+    assert (by_name(found.figures)["agreement"], by_name(found.bare)["agreement"], found.worse) == (0.0, 1.0, True)
+    assert conclusion(found).startswith("worse than no rubric: -100.0 points")
+
+
+async def test_a_judge_without_verdicts_proves_nothing():
+    """No verdict is no agreement, and its reasons are told; it is never a tie that half counts."""
+    found = await proved(ScriptedEngine(lambda r: "I cannot say."), "Says right.")
+    own = by_name(found.figures)
+    assert (own["agreement"], own["agreement, ties half"], own["no verdict"]) == (0.0, 0.0, 1.0)
+    assert found.criteria[0].faults == ("no verdict",)
+    assert sum(found.reasons.values()) == 8
+    assert json.dumps(proof_record(found), allow_nan=False)
+
+
+async def test_both_orders_of_a_judge_that_compares():
+    """A judge that always names the first is consistent in no pair, and prefers nothing."""
+    found = await proved(ScriptedEngine(lambda r: "[[A]]"), "Says right.", recipe="pairwise")
+    own = by_name(found.figures)
+    assert (own["orders agree"], own["agreement"], own["calls an item"]) == (0.0, 0.0, 2.0)
+    assert found.criteria == ()
+
+
+async def test_the_judge_without_a_rubric_is_asked_once():
+    """Three candidates on the same items: the baseline is not paid for three times."""
+    engine = criterion_judge({"Says right.": "right", "Has words.": "*"})
+    async with Validator(settings(), [pair(0)], ProofOptions(draws=5), engine=engine) as validator:
+        await validator.one(rubric("Says right."))
+        before = len(engine.requests)
+        await validator.one(rubric("Has words."))
+    assert len(engine.requests) - before == 2
+
+
+def script(folder, **settings_):
+    """A judge as a settings file: it says MET where a response is right, and the same grade for all."""
+    replies = {r"Criterion: Says right\.[\s\S]*": "VERDICT: UNMET", "Score:": "Score: 3"}
+    replies = {r"RESPONSE \w+>>>\nIt is right[\s\S]*Criterion: Says right\.": "VERDICT: MET", **replies}
+    (folder / "replies.yaml").write_text(yaml.safe_dump(replies, sort_keys=False))
+    config = {"engine": {"kind": "scripted", "replies": "replies.yaml"}, "recipe": "checklist", **settings_}
+    (folder / "judge.yaml").write_text(yaml.safe_dump(config))
+    (folder / "good.yaml").write_text("criteria:\n  - {id: right, text: Says right.}\n")
+
+
+def test_the_command(judge, tmp_path):  # noqa: F811
+    """A table, the scores in the file, and a run of it that needs no eyes."""
+    script(tmp_path)
+    pairs = pairs_file(tmp_path)
+    ended = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs), "--config", "judge.yaml", "--write")
+    assert ended.code == 0, ended.err
+    assert "no worse than no rubric: +100.0 points [+100.0, +100.0]" in " ".join(ended.out.split())
+    assert max(map(len, ended.out.splitlines())) <= 80
+    scores = load_rubric("good.yaml").lineage.scores
+    assert (scores["agreement"], scores["agreement_without"], scores["gap"], scores["items"]) == (1.0, 0.0, 1.0, 8.0)
+    as_json = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs), "--config", "judge.yaml", "--json", "--quiet")
+    [record] = json.loads(as_json.out)["rubrics"]
+    assert (record["worse"], record["figures"]["agreement"]["value"], record["criteria"][0]["id"]) == (False, 1.0, "right")
+
+
+def test_a_folder_with_a_rubric_for_each_prompt(judge, tmp_path):  # noqa: F811
+    """The output of `generate`: kept rubrics are matched by id, what was not kept is left out and counted."""
+    script(tmp_path)
+    folder = tmp_path / "written"
+    folder.mkdir()
+    lines = [
+        {"id": f"q{i}", "kept": i < 5, "rubric": {"name": "r", "criteria": [{"id": "x", "text": "Says right."}]}}
+        for i in range(6)
+    ]
+    (folder / "rubrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ended = judge("rubric", "validate", "written", "--pairs", str(pairs_file(tmp_path)), "--config", "judge.yaml", "--write")
+    assert ended.code == 0, ended.err
+    assert "written: 5 items, 3 more without a rubric of their own" in ended.out
+    assert json.loads((folder / "validation.json").read_text())["gap"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["good.yaml"], "--pairs FILE", id="no-labels"),
+        pytest.param(["good.yaml", "--pairs", "a.jsonl", "--graded", "b.jsonl"], "--pairs FILE", id="two-kinds"),
+        pytest.param(["none.yaml", "--pairs", "pairs.jsonl"], "no such file", id="no-rubric"),
+        pytest.param(["empty", "--pairs", "pairs.jsonl"], "no rubrics.jsonl", id="a-folder-of-something"),
+        pytest.param(["good.yaml", "--pairs", "pairs.jsonl", "--baseline", "checklist"], "needs a rubric", id="baseline"),
+        pytest.param(["helpfulness", "--pairs", "pairs.jsonl", "--write"], "rubric files of your own", id="shipped"),
+    ],
+)
+def test_wrong_input_is_told(judge, tmp_path, arguments, said):  # noqa: F811
+    """Before a model is asked for anything that cannot be used."""
+    script(tmp_path, engine={"kind": "scripted", "reply": "VERDICT: MET"})
+    pairs_file(tmp_path)
+    (tmp_path / "empty").mkdir()
+    ended = judge("rubric", "validate", *arguments, "--config", "judge.yaml")
+    assert ended.code in (2, 4)
+    assert said in ended.err
+
+
+async def test_grades_are_a_rank_correlation():
+    """Grades 1 to 4 against 0, 1, 1, 2 of 2 criteria met: ranks 1, 2.5, 2.5, 4, so rho = 4.5 / sqrt(5 * 4.5) = 0.9487."""
+    from judge.bench.items import BenchItem
+    from judge.types import Sample
+
+    texts = ["none.", "right.", "right indeed.", "right and good."]
+    items = [
+        BenchItem(s := Sample.of(f"Q{i}?", text, id=f"g{i}"), "", (float(i + 1),), s.group_key, "")
+        for i, text in enumerate(texts)
+    ]
+    engine = criterion_judge({"Says right.": "right", "Says good.": "good"})
+    async with Validator(settings(), items, ProofOptions("ratings", draws=20), engine=engine) as validator:
+        found = await validator.one(rubric("Says right.", "Says good."))
+    assert by_name(found.figures)["agreement"] == pytest.approx(0.9487, abs=1e-4)
+    assert math.isnan(found.bare[0].value)  # the same grade for all ranks nothing
+    assert "nothing can be said" in conclusion(found)
