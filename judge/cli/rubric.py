@@ -18,6 +18,8 @@ from rich.table import Table
 from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate, methods
+from judge.cli.generate import generate
+from judge.cli.rubric_better import refine_command, select_command
 from judge.cli.rubric_files import diff_command, merge_command
 from judge.cli.rubric_prove import validate_command
 from judge.errors import InputError, OutputError, RubricError
@@ -40,6 +42,8 @@ app.command("diff")(diff_command)
 app.command("merge")(merge_command)
 app.command("methods")(methods)
 app.command("validate")(validate_command)
+app.command("select")(select_command)
+app.command("refine")(refine_command)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]

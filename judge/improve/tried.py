@@ -116,14 +116,17 @@ async def try_items(
     finally:
         await judges.close()
     compares = made.recipe.spec.mode == "pairwise"
-    return [_tried(bare[unit.item], unit, own, compares=compares) for unit, own in zip(units, rewards, strict=True)]
+    return [
+        _tried(bare[unit.item], unit, own, unit.sample.rubric or made.rubric, compares=compares)
+        for unit, own in zip(units, rewards, strict=True)
+    ]
 
 
 def _paired(items: Sequence[BenchItem]) -> bool:
     return bool(items) and len(items[0].sample.responses) == 2
 
 
-def _tried(item: BenchItem, unit: BenchUnit, rewards: Sequence[Reward], *, compares: bool) -> TriedItem:
+def _tried(item: BenchItem, unit: BenchUnit, rewards: Sequence[Reward], rubric: Rubric | None, *, compares: bool) -> TriedItem:
     by_place = [rewards[unit.shown.index(place)] for place in range(len(unit.shown))]
     values = tuple(r.raw_reward for r in by_place)
     reasons = tuple(str(r.failure.reason) for r in by_place if r.raw_reward is None and r.failure is not None)
@@ -134,10 +137,8 @@ def _tried(item: BenchItem, unit: BenchUnit, rewards: Sequence[Reward], *, compa
         shown = [seen[order] for order in sorted(seen)] if unit.shown == (0, 1) else [_turned(seen[o]) for o in sorted(seen)]
         duels = {(0, 1): Duel(compared(*values), tuple(shown))}
     judged = JudgedItem(item, (None, None) if duels else values, duels, reasons[:1] if compares else reasons)
-    components = tuple({k: v for k, v in r.components.items() if k not in r.not_criteria} for r in by_place)
-    known = {c.id for c in item.sample.rubric.criteria} if item.sample.rubric is not None else None
-    if known is not None:
-        components = tuple({k: v for k, v in row.items() if k in known} for row in components)
+    known = {c.id for c in rubric.criteria} if rubric is not None else set()
+    components = tuple({k: v for k, v in r.components.items() if k in known and k not in r.not_criteria} for r in by_place)
     tokens = sum(call.completion.prompt_tokens + call.completion.completion_tokens for call in calls.values())
     return TriedItem(judged, components, len(calls), tokens)
 

@@ -1,0 +1,127 @@
+"""A model -> criteria: a criterion reworded or split, and new ones out of responses that a rubric cannot tell apart.
+
+The model reads hostile text, so what it writes is as untrusted: a criterion is one bounded line with control tokens broken up,
+and a reply without such lines is no criterion, whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from judge.engine.protocol import Engine
+from judge.parse import failure
+from judge.recipe.load import read_templates
+from judge.render.environment import Templates
+from judge.render.quoting import Untrusted, boundary, neutralise
+from judge.shipped import shipped_dir
+from judge.thinking import strip_thinking
+from judge.types import Conversation, Message, NoVerdict, Reason, Request, Sampling
+
+VARIABLES = {
+    "criterion": "the criterion that is to be mended",
+    "problem": "what is wrong with it, in words",
+    "fault": "whether meeting it is bad",
+    "examples": "pairs that show it: .number, .prompt, .better, .worse (quote the three texts)",
+    "prompt": "the prompt (quote it)",
+    "responses": "responses with the same grade: .name and .text (quote .text)",
+    "criteria": "texts of the criteria that there are",
+    "most": "how many criteria may be written",
+}
+FOLDER = "_rewriting"
+LONGEST = 400  # characters of a criterion
+SAMPLING = Sampling(temperature=0.7, max_tokens=512)
+_LINE = re.compile(r"^[ \t>*_#\d.)-]{0,8}CRITERION(?: \d{1,2})?[*_ ]{0,3}:[*_ ]{0,3}(\S[^\n]*)$", re.I | re.M)
+_NONE = re.compile(r"^[ \t*_]{0,4}NONE[ \t*_.]{0,4}$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCriteria:
+    """What the model wrote: the texts, none where it says that there is nothing to write; or why they cannot be read."""
+
+    texts: tuple[str, ...] = ()
+    failure: NoVerdict | None = None
+
+
+def read_criteria(text: str, most: int, control_tokens: frozenset[str] = frozenset()) -> WrittenCriteria:
+    """The lines `CRITERION: ...` of a reply, each once, at most `most` of them.
+
+    Example:
+        >>> read_criteria("Both are fine, but:\\nCRITERION: The response names a source.", 2).texts
+        ('The response names a source.',)
+        >>> str(read_criteria("The first one is better.", 2).failure.reason)
+        'missing'
+    """
+    said = strip_thinking(text)
+    if said is None:
+        return WrittenCriteria(failure=NoVerdict(Reason.MISSING, "thinking that never ends"))
+    found = [" ".join(neutralise(match, control_tokens).split()).strip("*_ ") for match in _LINE.findall(said)]
+    texts = list(dict.fromkeys(t for t in found if 8 <= len(t) <= LONGEST and not t.endswith("...")))
+    if texts or _NONE.search(said):
+        return WrittenCriteria(tuple(texts[:most]))
+    what = "a criterion that is too long or too short" if found else "no line that begins with CRITERION:"
+    return WrittenCriteria(failure=NoVerdict(Reason.MISSING, what))
+
+
+class CriterionWriter:
+    """Asks a started engine for criteria.
+
+    Args:
+        seed: Boundaries and drawn tokens follow from it, and from `number` of each request.
+    """
+
+    def __init__(self, engine: Engine, *, seed: int = 0, sampling: Sampling = SAMPLING) -> None:
+        folder = shipped_dir("prompts") / FOLDER
+        names = ("system.md.j2", "rewrite.md.j2", "contrast.md.j2")
+        self.engine, self._seed, self._sampling = engine, seed, sampling
+        self._templates = Templates(folder, read_templates(folder, FOLDER, names), engine.control_tokens, variables=VARIABLES)
+
+    async def rewrite(
+        self,
+        criterion: str,
+        problem: str,
+        examples: Sequence[tuple[str | Conversation, str, str]] = (),
+        *,
+        most: int = 2,
+        fault: bool = False,
+        number: int = 0,
+    ) -> WrittenCriteria:
+        """What should stand in place of a criterion.
+
+        Args:
+            problem: What is wrong with it, as it follows "What is wrong with it: ".
+            examples: (prompt, better response, worse response) of pairs that it does not tell apart.
+            number: Of this request: another one draws other tokens.
+        """
+        label = boundary(self._seed, criterion)
+        shown = [
+            {"number": i, "prompt": self._quoted(p, label), "better": self._quoted(b, label), "worse": self._quoted(w, label)}
+            for i, (p, b, w) in enumerate(examples, 1)
+        ]
+        values = {"criterion": criterion, "problem": problem, "fault": fault, "examples": shown, "most": most}
+        return await self._asked("rewrite.md.j2", values, most, number)
+
+    async def contrast(
+        self, prompt: str | Conversation, responses: Sequence[str], criteria: Sequence[str], *, most: int = 2, number: int = 0
+    ) -> WrittenCriteria:
+        """New criteria that tell apart responses which the given ones do not."""
+        label = boundary(self._seed, prompt)
+        named = [{"name": str(i), "text": self._quoted(text, label)} for i, text in enumerate(responses, 1)]
+        values = {
+            "prompt": self._quoted(prompt, label), "responses": named, "criteria": list(criteria), "most": most, "fault": False,
+        }  # fmt: skip
+        return await self._asked("contrast.md.j2", values, most, number)
+
+    def _quoted(self, text: str | Conversation, label: str) -> Untrusted:
+        return Untrusted(text, label, self.engine.control_tokens)
+
+    async def _asked(self, template: str, values: Mapping[str, Any], most: int, number: int) -> WrittenCriteria:
+        every = {**dict.fromkeys(VARIABLES), **values}
+        system = Message("system", self._templates.render("system.md.j2", every))
+        user = Message("user", self._templates.render(template, every))
+        sampling = replace(self._sampling, seed=self._seed + number)
+        completion = await self.engine.complete(Request((system, user), sampling))
+        failed = failure(completion)
+        return WrittenCriteria(failure=failed) if failed else read_criteria(completion.text, most, self.engine.control_tokens)
