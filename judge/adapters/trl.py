@@ -186,7 +186,9 @@ class JudgeReward:
         metric: Callable[[str, float], None] | None = kwargs.get("log_metric")
         if metric is not None and rewards:
             watched = self._metrics.watched(self.judge.watch.monitor.scalars()) if self.judge.watch else {}
-            for name, value in (self._metrics.of(rewards, values, seconds) | watched).items():
+            rubrics = self.judge.session.rubrics
+            changing = self._metrics.changing(rubrics.scalars()) if rubrics is not None else {}
+            for name, value in (self._metrics.of(rewards, values, seconds) | watched | changing).items():
                 metric(name, value)
         extra: Callable[[str, list[str]], None] | None = kwargs.get("log_extra")
         if extra is not None:

@@ -17,7 +17,7 @@ from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
 from judge.cli.rubric_files import write_rubric
 from judge.cli.rubric_prove import DRAWS, ConfigOption, Draws, ItemsLimit, read_labelled_items
 from judge.improve.refine import Refined, RefineStep, refine_rubric
-from judge.improve.select import Selection, parts_of, select_criteria
+from judge.improve.select import SelectedCriteria, parts_of, select_criteria
 from judge.improve.show import cell, figure_record, print_blocks, table_of
 from judge.improve.split import split_items
 from judge.improve.validate import ProofOptions, Validator
@@ -35,7 +35,7 @@ HeldOut = Annotated[
     float, typer.Option("--held-out", metavar="SHARE", min=0.1, max=0.9, help="Share of the prompts that are held out.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and the bootstrap.", metavar="N", min=0)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")]
+PrintJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No talk on standard error. [default: off]")]
 
 
@@ -56,7 +56,7 @@ def select_command(
     limit: ItemsLimit = None,
     draws: Draws = DRAWS,
     seed: Seed = 0,
-    as_json: AsJson = False,
+    as_json: PrintJson = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Keep the criteria that earn their place on labelled pairs.
@@ -76,7 +76,7 @@ def select_command(
     validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet)
     learn, held = split_items(validator.items, held_out, seed)
 
-    async def work() -> Selection:
+    async def work() -> SelectedCriteria:
         async with validator:
             tried = await validator.tried(rubric)
         return select_criteria(rubric, parts_of(tried, learn), parts_of(tried, held), most=most, draws=draws, seed=seed)
@@ -91,7 +91,7 @@ def select_command(
         raise typer.Exit(1)
 
 
-def _selection_blocks(found: Selection, name: str, output: Path) -> list[Any]:
+def _selection_blocks(found: SelectedCriteria, name: str, output: Path) -> list[Any]:
     table = table_of("taken", "agreement, learned from")
     for step in found.steps:
         table.add_row(step.id, f"{100 * step.agreement:.1f}")
@@ -112,7 +112,7 @@ def _held_blocks(held: tuple[Figure, Figure], names: tuple[str, str], items: tup
     return [table]
 
 
-def _selection_record(found: Selection, output: Path) -> dict[str, Any]:
+def _selection_record(found: SelectedCriteria, output: Path) -> dict[str, Any]:
     return {
         "output": str(output),
         "taken": [{"id": step.id, "agreement": step.agreement} for step in found.steps],
@@ -137,7 +137,7 @@ def refine_command(
     limit: ItemsLimit = None,
     draws: Draws = DRAWS,
     seed: Seed = 0,
-    as_json: AsJson = False,
+    as_json: PrintJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Mend criteria with faults: a model rewords or splits them, and each change is tried on labelled pairs.

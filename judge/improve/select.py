@@ -33,7 +33,7 @@ class SelectStep:
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectedCriteria:
     """The smaller rubric and what it is worth.
 
     Attributes:
@@ -61,7 +61,7 @@ def select_criteria(
     alike: float = ALIKE,
     draws: int = 1000,
     seed: int = 0,
-) -> Selection:
+) -> SelectedCriteria:
     """Greedy forward selection: always the criterion that makes the labels agree most, until none helps.
 
     Equal agreement is decided by the mean margin between the preferred response and the other; a criterion that goes with a
@@ -112,7 +112,7 @@ def select_criteria(
     first, second, gap = figures(measures, clusters, draws=draws, seed=seed)
     made = part.changed(lineage=Lineage(parents=(rubric.hash,), generator="select", scores=_scores(second, gap, len(held))))
     learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), best[0])
-    return Selection(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
+    return SelectedCriteria(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
 
 
 def _scores(own: Figure, gap: Figure, items: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from judge.engine.protocol import Engine, only_rates
 from judge.engine.scripted import located
@@ -34,6 +35,8 @@ from judge.settings import (
     RewardSettings,
     RunSettings,
 )
+from judge.rubric.versions import VersionFolder
+from judge.settings import FilterSettings, MemberSettings, NoEngineSettings, RecipeSettings, RewardSettings, RunSettings
 from judge.settings.calibration import load_calibration
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
@@ -62,6 +65,7 @@ class Plan:
     cheap_calibration: tuple[CalibrateStep, SureStep] | None = None  # when it is too unsure
     meta: Plan | None = None  # the judge of judgements that chooses which votes count
     profile: ModelProfile = field(default_factory=ModelProfile)
+    held_out: Rubric | None = None  # judged beside the rubric, and paid by nobody
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -108,8 +112,12 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
     settings = _engine_for(recipe, settings)
+    settings = _followed(settings, base)
     rubric = _rubric(settings, base, recipe.rubric)
     recipe = with_unit(with_signal(recipe, settings), settings)
+    if settings.evolve is not None and rubric is None:
+        raise SettingsError("`evolve` changes the run's rubric, and there is none: set `rubric` to the one to start from")
+    recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
     order = settings.order or recipe.spec.order
     if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):
@@ -153,6 +161,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _cheap_calibration(cascade.calibration, base) if cascade and cascade.calibration else None,
         _meta(settings, votes, base),
         profile,
+        held_out_rubric(settings, base),
     )
 
 
@@ -289,6 +298,12 @@ def _cheap_calibration(name: str, base: Path | None) -> tuple[CalibrateStep, Sur
 
 
 _NO_POLICY = {"on_no_verdict": "drop", "no_verdict_constant": None}  # what stands in is decided once, after all judges
+_NO_POLICY = {
+    "on_no_verdict": "drop",
+    "no_verdict_constant": None,
+    "evolve": None,
+    "held_out": None,
+}  # what stands in is decided once, after all judges
 
 
 def _own_fold(settings: RunSettings) -> RewardSettings:
@@ -301,20 +316,40 @@ def _responses(recipe: Recipe) -> str:
     return {"pairwise": "two", "listwise": "several"}.get(recipe.spec.mode, "one")
 
 
+def _followed(settings: RunSettings, base: Path | None) -> RunSettings:
+    """A rubric that is a folder of versions, found beside the settings file or here; and that of `evolve`, where it goes on."""
+    if not isinstance(settings.rubric, str):
+        return settings
+    for folder in ([base / settings.rubric] if base is not None else []) + [Path(settings.rubric)]:
+        if folder.is_dir():
+            return settings.model_copy(update={"rubric": str(folder)})
+    return settings
+
+
+def held_out_rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
+    """The rubric of `held_out`. Raises RubricError."""
+    return None if settings.held_out is None else _loaded(settings.held_out.rubric, base, "settings: held_out.rubric")
+
+
+def _loaded(wanted: str | dict[str, Any] | list[Any] | Rubric, base: Path | None, where: str) -> Rubric:
+    """A rubric in any form that settings may hold one; of a folder of versions the newest."""
+    if isinstance(wanted, Rubric):
+        return wanted
+    if isinstance(wanted, dict):
+        return build_rubric(Source(where, wanted, {}))
+    if isinstance(wanted, list):
+        return rubric_from(wanted, where)
+    return VersionFolder(wanted).newest()[1] if Path(wanted).is_dir() else load_rubric(wanted, base=base)
+
+
 def _rubric(settings: RunSettings, base: Path | None, own: Rubric | None) -> Rubric | None:
     """The run's rubric, or the one that the recipe brings."""
     wanted = own if settings.rubric is None else settings.rubric
     if wanted is None:
         return None
-    rubric = (
-        wanted
-        if isinstance(wanted, Rubric)
-        else build_rubric(Source("settings: rubric", wanted, {}))
-        if isinstance(wanted, dict)
-        else rubric_from(wanted, "settings: rubric")
-        if isinstance(wanted, list)
-        else load_rubric(wanted, base=base)
-    )
+    if settings.evolve is not None and (begun := VersionFolder(settings.evolve.folder)).names():
+        wanted = begun.newest()[1]  # a run that starts again goes on from there
+    rubric = _loaded(wanted, base, "settings: rubric")
     given = settings.reward.fold_fields
     if not given:
         return rubric

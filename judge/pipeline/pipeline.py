@@ -138,7 +138,7 @@ class Pipeline:
         shown = given if self._spec.thinking == "keep" else sample
         if self._spec.thinking == "keep":
             thought = {i: flag for i, flag in thought.items() if flag.name != "thinking_stripped"}
-        programs = self._programs if rubric is self.rubric else row_programs(sample, rubric)
+        programs = self._programs if rubric is self.rubric else row_programs(sample, rubric, self.rubric)
         entries = [self._filter(sample, i, filters) for i in range(len(sample.responses))]
         for i, flag in thought.items():
             entries[i] = replace(entries[i], flags=(*entries[i].flags, flag))

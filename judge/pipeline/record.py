@@ -38,12 +38,20 @@ class StepRecord:
         self._track = track
         self._failed = False
 
-    def add(self, step: int, samples: Sequence[Sample], rewards: Sequence[Reward], alarms: Sequence[str] = ()) -> None:
+    def add(
+        self,
+        step: int,
+        samples: Sequence[Sample],
+        rewards: Sequence[Reward],
+        alarms: Sequence[str] = (),
+        rubric: Mapping[str, float] | None = None,
+    ) -> None:
         """Append one step. Never raises for the file's sake.
 
         Args:
             rewards: What the trainer gets, one for each response of the samples, in order.
             alarms: Names of the monitor's alarms that are on.
+            rubric: Of a rubric that changes over the steps: its version and size, and the gap to the one held out.
         """
         if os.environ.get("RANK", "0") != "0" or not rewards:
             return
@@ -54,6 +62,8 @@ class StepRecord:
             self._track.add(step, {**step_figures(found), "judge/alarms": float(len(alarms))})
 
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
+        found = {"step": step, "time": round(time.time(), 3), **figures(samples, rewards), "alarms": list(alarms)}
+        line = json.dumps(found | ({"rubric": dict(rubric)} if rubric else {})) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as out:

@@ -27,6 +27,8 @@ from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
 from judge.pipeline.panel import FIRST, Judging, Panel
+from judge.pipeline.live_rubric import LiveRubrics
+from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.record import StepRecord
 from judge.pipeline.second import Cascade, SecondOpinion
@@ -137,6 +139,7 @@ class _Live:
         self._notice = notice
         self.opening: asyncio.Task[Opened] | None = None
         self.cache: Cache | None = None
+        self._writer: Engine | None = None
 
     async def judging(self) -> Judging:
         return (await self.opened()).judging
@@ -160,6 +163,19 @@ class _Live:
         found = await evaluate_all(opened.judging, items, in_flight=settings.max_in_flight, deadlines=deadlines)
         return [reward for rewards in found for reward in rewards]
 
+    async def writer(self) -> Engine:
+        """The engine that writes criteria: that of `evolve`, or the judge's."""
+        evolve = self._plan.settings.evolve
+        await self.judging()
+        assert self.opening is not None  # noqa: S101  # `judging` has opened it
+        judges = self.opening.result().engines
+        if evolve is None or evolve.engine is None:
+            return judges[0]
+        if self._writer is None:
+            self._writer = build_engine(evolve.engine, self._notice)
+            await self._writer.start()
+        return self._writer
+
     def count_tokens(self, text: str) -> int | None:
         return self.opening.result().count_text(text) if self.opening is not None and self.opening.done() else None
 
@@ -167,6 +183,8 @@ class _Live:
         if self.opening is None:
             return
         await (await self.opening).close()
+        if self._writer is not None:
+            await self._writer.close()
         if self._engine is not None:
             await self._engine.close()
         if self.cache is not None:
@@ -180,10 +198,12 @@ class Heard:
     Attributes:
         down: The engine has stopped working, and the settings say `engine_down: exclude`: no response has a reward, whatever the
             policy for single failures is.
+        samples: With the rubric that each was judged by, where that changes over the steps.
     """
 
     rewards: list[Reward]
     down: bool = False
+    samples: list[Sample] | None = None
 
 
 class Session:
@@ -196,6 +216,7 @@ class Session:
         plan: What the settings came to.
         watch: The monitor over batches; None where the settings name none.
         finish: What happens to rewards once they are judged.
+        rubrics: Which version of the rubric is in force; None where it stays as it is.
     """
 
     def __init__(
@@ -212,6 +233,7 @@ class Session:
         self.on_alarm = on_alarm
         self.watch = BatchWatch(monitor, plan.settings.seed, on_alarm) if monitor else None
         self.finish = Finish(plan.settings, plan.rubric)
+        self.rubrics = LiveRubrics(plan, plan.held_out) if LiveRubrics.wanted(plan) else None
         self._progress = progress
         self._steps = 0
         track = plan.settings.track
@@ -319,18 +341,35 @@ class Session:
         heard = await self._heard(live, named, step, watched=watched, raise_down=raise_down)
         if heard.down:
             return heard.rewards
-        return self._finished(live, named, heard.rewards, step)
+        return self._finished(live, named, heard.rewards, step, heard.samples)
 
-    def _finished(self, live: _Live, named: list[Sample], rewards: Sequence[Reward], step: int | None) -> list[Reward]:
+    def _finished(
+        self,
+        live: _Live,
+        named: list[Sample],
+        rewards: Sequence[Reward],
+        step: int | None,
+        dressed: list[Sample] | None = None,
+    ) -> list[Reward]:
         number = self._step(step)
+        if self.rubrics is not None:
+            self.rubrics.saw(named, rewards)
+            named = self.rubrics.dressed(named, step) if dressed is None else dressed
         finished = self.finish.apply(named, rewards, step=number, count_tokens=live.count_tokens)
         if self._record is not None:
-            self._record.add(number, named, finished, [] if self.watch is None else [str(a) for a in self.watch.last.active])
+            alarms = [] if self.watch is None else [str(a) for a in self.watch.last.active]
+            self._record.add(number, named, finished, alarms, None if self.rubrics is None else self.rubrics.scalars())
         return finished
 
     async def _heard(self, live: _Live, samples: list[Sample], step: int | None, *, watched: bool, raise_down: bool) -> Heard:
         try:
-            return Heard(await self._asked(live, samples, step, watched))
+            if self.rubrics is None:
+                return Heard(await self._asked(live, samples, step, watched))
+            await self.rubrics.before(step, live.writer)
+            dressed = self.rubrics.dressed(samples, step)
+            rewards = await self._asked(live, dressed, step, watched)
+            await self.rubrics.measure(samples, rewards, step, live.judge)
+            return Heard(rewards, samples=dressed)
         except EngineDown as down:
             if self.plan.settings.engine_down != "exclude" or raise_down:
                 raise

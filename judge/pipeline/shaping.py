@@ -131,6 +131,12 @@ def _taken(steps: Sequence[ShapeStep]) -> list[tuple[str, list[str] | None]]:
     return out
 
 
+def named_criteria(steps: Sequence[ShapeStep]) -> frozenset[str]:
+    """Criteria that steps name: a rubric must not lose them."""
+    left_out = {need.removeprefix("without ") for need in needs(steps) if need.startswith("without ")}
+    return frozenset(name for _, names in _taken(steps) for name in names or ()) | left_out
+
+
 def _check_replaced(settings: RunSettings) -> None:
     """Refuse what a step that makes a reward of the criteria would lose without a word."""
     first = settings.reward.shape[0] if settings.reward.shape else None

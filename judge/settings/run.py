@@ -18,6 +18,7 @@ from judge.settings.group import GroupSettings
 from judge.settings.monitor import MonitorSettings
 from judge.settings.panel import PanelSettings, SecondOpinionSettings
 from judge.settings.recipe import RecipeSettings
+from judge.settings.rubrics import EvolveSettings, HeldOutSettings
 from judge.settings.server import ServerSettings
 from judge.settings.tools import ToolSettings
 from judge.settings.track import TrackSettings
@@ -57,6 +58,11 @@ class RunSettings(Frozen):
     """Everything one run needs besides the data.
 
     Attributes:
+        rubric: A folder of versions is followed: its newest one is in force, without a restart.
+        evolve: How the rubric gets new criteria while a policy is trained. None: it stays as it is.
+        held_out: A rubric that is judged beside it and pays nothing. None: none.
+        rubric_dropout: Chance of each criterion to be left out for a group and step, in [0, 1); vetoes stay. For trainers,
+            `Judge.score` and the server; `judge run` and other measurements judge by all.
         panel: Other judges that see every sample beside this one.
         second_opinion: Another judge for rewards that look too good.
         cascade: A cheap judge in front, so that this run's judge is asked only where that one is unsure.
@@ -109,6 +115,9 @@ class RunSettings(Frozen):
     """
 
     rubric: str | dict[str, Any] | list[Any] | InstanceOf[Rubric] | None = None
+    evolve: EvolveSettings | None = None
+    held_out: HeldOutSettings | None = None
+    rubric_dropout: float = Field(default=0.0, ge=0, lt=1)
     recipe: RecipeSettings = RecipeSettings(name="checklist")
     principle: str | None = None
     engine: EngineSettings = VllmSettings()

@@ -129,6 +129,14 @@ class BatchMetrics:
         own = {f"monitor/{part}": scalars[f"judge/{part}"] for part in _WATCHED if f"judge/{part}" in scalars}
         return {f"{self.name}/{part}": value for part, value in {**own, **self._occurred(alarms)}.items()}
 
+    def changing(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        """What the rubric in force adds: its version, its criteria, and the rubric held out.
+
+        Args:
+            scalars: As `LiveRubrics.scalars`.
+        """
+        return {f"{self.name}/{part}": value for part, value in scalars.items()}
+
     def _shares(self, rewards: Sequence[Reward]) -> dict[str, float]:
         counts: dict[str, int] = {}
         for reward in rewards:

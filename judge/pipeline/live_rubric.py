@@ -1,0 +1,377 @@
+"""The rubrics of a training run while it runs: which version is in force, what is left out at random, when a new one is written.
+
+- A sample is given its rubric before it is judged (`dressed`), and the same one before its reward is shaped; what the judge said
+  is noted (`saw`); between two steps a model may write new criteria out of the groups that were told apart least (`before`).
+- The same settings, seed and replies give the same versions. Of several processes the first one writes; the others take the
+  newest version of the folder at their next step.
+- A failed request to write changes nothing. An engine that is down is the step's own error, as for a judge's request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from judge.engine.protocol import Engine
+from judge.errors import MonitorStop
+from judge.pipeline.build import Plan
+from judge.pipeline.rewrite import CriterionWriter
+from judge.pipeline.shaping import named_criteria
+from judge.rubric.dropout import thinned
+from judge.rubric.lint import lint
+from judge.rubric.matching import SAME, likeness
+from judge.rubric.model import Criterion, Lineage, Rubric
+from judge.rubric.versions import VersionFolder
+from judge.settings.rubrics import EvolveSettings
+from judge.similarity import alike_texts
+from judge.types import Conversation, Reward, Sample
+
+logger = logging.getLogger("judge.rubric")
+EVOLVED = "evolved"  # tag of a criterion that was written during the run
+SHOWN = 4  # responses of a group that the writer is shown
+KEPT_GROUPS = 4096  # that were seen and not yet used
+JudgeSamples = Callable[[Sequence[Sample]], Awaitable[list[Reward]]]
+EngineOf = Callable[[], Awaitable[Engine]]
+
+
+@dataclass
+class SeenGroup:
+    """Responses to one prompt, and what the judge said of them."""
+
+    key: str
+    prompt: str | Conversation
+    own: Rubric | None
+    texts: list[str] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    components: list[Mapping[str, float | None]] = field(default_factory=list)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the rewards."""
+        return statistics.pstdev(self.rewards) if len(self.rewards) > 1 else 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are two different texts to compare."""
+        return len(set(self.texts)) > 1
+
+
+@dataclass
+class HeldOutState:
+    """Mean rewards by the rubric that pays and by the one held out, at the first measurement and the last."""
+
+    first: float | None = None
+    paid: float = 0.0
+    held: float = 0.0
+    over: int = 0
+
+    @property
+    def gap(self) -> float:
+        """How much further the paid rewards are above the others than at first."""
+        return 0.0 if self.first is None else self.paid - self.held - self.first
+
+
+class LiveRubrics:
+    """The rubrics of one judge over the steps. Pickles.
+
+    Args:
+        plan: With `evolve`, `held_out` or `rubric_dropout`, or a folder of versions as its rubric.
+        held: The held-out rubric, loaded.
+    """
+
+    def __init__(self, plan: Plan, held: Rubric | None = None) -> None:
+        settings = plan.settings
+        self.evolve, self.watched, self.share, self._seed = (
+            settings.evolve,
+            settings.held_out,
+            settings.rubric_dropout,
+            settings.seed,
+        )
+        self._start, self._held = plan.rubric, held
+        self._keep = named_criteria(settings.reward.shape)
+        self._writes = os.environ.get("RANK", "0") == "0"
+        followed = settings.evolve.folder if settings.evolve else settings.rubric if isinstance(settings.rubric, str) else ""
+        self.folder = VersionFolder(followed) if settings.evolve or (followed and Path(followed).is_dir()) else None
+        self._prompts: dict[str, VersionFolder] = {}
+        self._seen: dict[str, SeenGroup] = {}
+        self._rounds: dict[str, int] = {}  # number of the last rewriting, and of the last measurement
+        self._calls = 0
+        self._gap = HeldOutState()
+        if (
+            self.evolve is not None
+            and self.folder is not None
+            and self._start is not None
+            and not self.folder.names()
+            and self._writes
+        ):
+            self.folder.add(self._start, {"step": 0, "why": "the starting rubric", "parents": []})
+
+    @staticmethod
+    def wanted(plan: Plan) -> bool:
+        """Whether anything about the rubric changes over the steps."""
+        s = plan.settings
+        followed = isinstance(s.rubric, str) and Path(s.rubric).is_dir()
+        return bool(s.evolve or s.held_out or s.rubric_dropout or followed)
+
+    # ---- which rubric a sample is judged by ----------------------------------------------------------------------------
+
+    def dressed(self, samples: Sequence[Sample], step: int | None) -> list[Sample]:
+        """The samples with the rubric that is in force for each, without what dropout takes from it.
+
+        Args:
+            step: The trainer's; None: the version stands for it in the draw, so that the members of a group that arrive one by
+                one lose the same criteria.
+        """
+        out = []
+        for sample in samples:
+            rubric, version = self.of(sample)
+            if rubric is not None and self.share:
+                moment = version if step is None else str(step)
+                key = f"{self._seed}\0{moment}\0{sample.group_key}"
+                rubric = thinned(rubric, self.share, key, keep=self._keep, least=len(self._keep) + 1)
+            out.append(sample if rubric is None or rubric is sample.rubric else replace(sample, rubric=rubric))
+        return out
+
+    def of(self, sample: Sample) -> tuple[Rubric | None, str]:
+        """The whole rubric in force for a sample, and the name of its version."""
+        if self.evolve is not None and self.evolve.scope == "prompt":
+            folder = self._folder_of(sample.group_key)
+            if folder.names():
+                name, rubric = folder.newest()
+                return rubric, name
+        if sample.rubric is not None:
+            return sample.rubric, sample.rubric.hash
+        name, run = self.current()
+        return run, name
+
+    def current(self) -> tuple[str, Rubric | None]:
+        """Name and rubric of the run's newest version."""
+        if self.folder is not None and self.folder.names():
+            return self.folder.newest()
+        return "", self._start
+
+    def _folder_of(self, key: str) -> VersionFolder:
+        assert self.folder is not None  # noqa: S101  # `evolve` has one
+        if key not in self._prompts:
+            name = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+            self._prompts[key] = VersionFolder(self.folder.path / "prompts" / name)
+        return self._prompts[key]
+
+    # ---- what was seen -------------------------------------------------------------------------------------------------
+
+    def saw(self, samples: Sequence[Sample], rewards: Sequence[Reward]) -> None:
+        """Note what the judge said, for the next rewriting; responses without a verdict say nothing.
+
+        Args:
+            rewards: As judged, before shaping; one for each response of the samples, in order.
+        """
+        if self.evolve is None or not self._writes:
+            return
+        each = iter(rewards)
+        for sample in samples:
+            for text in sample.shown:
+                reward = next(each)
+                if reward.raw_reward is None:
+                    continue
+                group = self._seen.setdefault(sample.group_key, SeenGroup(sample.group_key, sample.prompt, sample.rubric))
+                group.texts.append(text)
+                group.rewards.append(reward.raw_reward)
+                group.components.append(dict(reward.components))
+        while len(self._seen) > KEPT_GROUPS:
+            del self._seen[next(iter(self._seen))]
+
+    # ---- between two steps ---------------------------------------------------------------------------------------------
+
+    async def before(self, step: int | None, engine_of: EngineOf) -> None:
+        """Write a new version where one is due. Called before samples are judged; calls that overlap write once.
+
+        Raises:
+            EngineError: The engine that writes cannot work, or is down. OutputError: The folder cannot be written.
+        """
+        number = self._calls if step is None else step
+        self._calls += 1
+        if self.evolve is None or not self._writes or not self._due("evolve", number, self.evolve.every) or not self._seen:
+            return
+        seen, self._seen = self._seen, {}
+        writer = CriterionWriter(await engine_of(), seed=self._seed)
+        usable = sorted((g for g in seen.values() if g.usable), key=lambda g: (g.spread, g.key))
+        chosen = usable[: self.evolve.groups]
+        if self.evolve.scope == "run":
+            name, rubric = self.current()
+            if rubric is not None and self.folder is not None:
+                await self._next(self.folder, name, rubric, list(seen.values()), chosen, writer, number)
+            return
+        for group in chosen:
+            folder = self._folder_of(group.key)
+            name, rubric = folder.newest() if folder.names() else ("", self._base(group))
+            if rubric is not None:
+                await self._next(folder, name, rubric, [group], [group], writer, number)
+
+    def _base(self, group: SeenGroup) -> Rubric | None:
+        return group.own if group.own is not None else self.current()[1]
+
+    def _due(self, what: str, number: int, every: int) -> bool:
+        """Whether a multiple of `every` has been passed since the last time."""
+        now, last = number // every, self._rounds.get(what, 0)
+        if now > last:
+            self._rounds[what] = now
+        return now > last
+
+    async def _next(
+        self,
+        folder: VersionFolder,
+        version: str,
+        rubric: Rubric,
+        seen: Sequence[SeenGroup],
+        chosen: Sequence[SeenGroup],
+        writer: CriterionWriter,
+        step: int,
+    ) -> None:
+        """Ask for criteria, retire what no longer varies, and write a version where that changes anything."""
+        assert self.evolve is not None  # noqa: S101  # the caller looked
+        new: list[str] = []
+        troubles: list[str] = []
+        for place, group in enumerate(chosen):
+            texts = list(dict.fromkeys(group.texts))[:SHOWN]
+            known = [*(c.text for c in rubric.criteria), *new]
+            wrote = await writer.contrast(group.prompt, texts, known, most=self.evolve.max_new, number=1000 * step + place)
+            new += [text for text in wrote.texts if text not in new]
+            troubles += [wrote.failure.detail or str(wrote.failure.reason)] if wrote.failure else []
+        accepted = accepted_criteria(rubric, new, int(version[1:] or 0) + 1 if version else 1)
+        kept, retired = retained(rubric, accepted, seen, self.evolve)
+        if troubles:
+            logger.warning(
+                "evolve, step %d: %d of %d requests wrote no criterion (%s)", step, len(troubles), len(chosen), troubles[0]
+            )
+        if [c.id for c in kept] == [c.id for c in rubric.criteria]:
+            return
+        lineage = Lineage(parents=(rubric.hash,), generator=f"evolve-{self.evolve.scope}", model=writer.engine.model)
+        made = rubric.changed(criteria=kept, lineage=lineage)
+        added = [c for c in kept if c not in rubric.criteria]
+        why = {
+            "step": step, "parents": [rubric.hash], "model": writer.engine.model,
+            "added": [{"id": c.id, "text": c.text} for c in added], "retired": [c.id for c in retired],
+            "groups": [g.key for g in chosen], "spread": [round(g.spread, 4) for g in chosen],
+        }  # fmt: skip
+        name = folder.add(made, why)
+        logger.info("evolve, step %d: %s: %d added, %d retired, %d criteria", step, name, len(added), len(retired), len(kept))
+
+    # ---- the rubric that pays nothing ----------------------------------------------------------------------------------
+
+    async def measure(self, samples: Sequence[Sample], rewards: Sequence[Reward], step: int | None, judge: JudgeSamples) -> None:
+        """Judge a batch by the held-out rubric, where that is due, and say so when the two have parted.
+
+        Args:
+            samples: As they came, without the rubric in force.
+            rewards: By the rubric in force, before shaping.
+
+        Raises:
+            MonitorStop: The gap has been passed twice in a row, under `action: stop`.
+        """
+        number = self._calls if step is None else step + 1
+        if self.watched is None or self._held is None:
+            return
+        first = self._gap.first is None
+        if not (first or self._due("held_out", number, self.watched.every)):
+            return
+        other = await judge([replace(sample, rubric=self._held) for sample in samples])
+        both = [(a.raw_reward, b.raw_reward) for a, b in zip(rewards, other, strict=True)]
+        known = [(a, b) for a, b in both if a is not None and b is not None]
+        if not known:
+            return
+        state = self._gap
+        state.paid, state.held = (statistics.fmean(pair[i] for pair in known) for i in (0, 1))
+        if first:
+            state.first = state.paid - state.held
+        state.over = state.over + 1 if state.gap > self.watched.gap else 0
+        if state.over:
+            said = (
+                f"held_out, step {number}: the mean reward has risen {state.gap:.3f} further than by the held-out rubric"
+                f" ({state.paid:.3f} against {state.held:.3f}); limit {self.watched.gap:g}"
+            )
+            logger.warning(said)
+            if self.watched.action == "stop" and state.over > 1:
+                raise MonitorStop(said)
+
+    def scalars(self) -> dict[str, float]:
+        """What a trainer logs of it: `rubric/version`, `rubric/criteria`, `rubric/evolved`; `held_out/reward`, `held_out/gap`,
+        `alarm/held_out`.
+        """
+        name, rubric = self.current()
+        found: dict[str, float] = {}
+        if self.folder is not None and rubric is not None:
+            evolved = [c for c in rubric.criteria if EVOLVED in c.tags]
+            found = {
+                "rubric/version": float(name[1:] or 0) if name else 0.0,
+                "rubric/criteria": float(len(rubric.criteria)),
+                "rubric/evolved": float(len(evolved)),
+            }
+            if self.evolve is not None and self.evolve.scope == "prompt":
+                found["rubric/prompts"] = float(sum(bool(f.names()) for f in self._prompts.values()))
+        if self.watched is not None and self._gap.first is not None:
+            found |= {
+                "held_out/reward": self._gap.held,
+                "held_out/gap": self._gap.gap,
+                "alarm/held_out": float(self._gap.over > 0),
+            }
+        return found
+
+
+def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> list[Criterion]:
+    """Written texts as criteria of a rubric: those that say something new (by spelling) and have no error of their own.
+
+    Each weighs as the mean of the criteria that there are.
+    """
+    own = [c.importance for c in rubric.criteria]
+    importance = round(sum(own) / len(own), 4) or 1.0
+    points = rubric.criteria[0].points is not None
+    out: list[Criterion] = []
+    for text in texts:
+        name = _free(f"e{version}-{len(out) + 1}", {c.id for c in (*rubric.criteria, *out)})
+        weight, plus = (None, importance) if points else (importance, None)
+        made = Criterion(id=name, text=text, tags=(EVOLVED,), weight=weight, points=plus)
+        known = [*rubric.criteria, *out]
+        alike = likeness([*known, made], alike_texts("hashing"))[-1, :-1]
+        alone = Rubric(criteria=(made,), denominator="all_weights")
+        if (alike < SAME).all() and not any(f.severity == "error" for f in lint(alone)):
+            out.append(made)
+    return out
+
+
+def _free(name: str, taken: set[str]) -> str:
+    made, number = name, 1
+    while made in taken:
+        made, number = f"{name}.{number}", number + 1
+    return made
+
+
+def retained(
+    rubric: Rubric, new: Sequence[Criterion], seen: Sequence[SeenGroup], settings: EvolveSettings
+) -> tuple[tuple[Criterion, ...], list[Criterion]]:
+    """The criteria of the next version, and those retired: of the evolved ones, those that gave all responses of every group the
+    same score, then those that vary least beyond `max_active`. New ones have not been tried and stay before old ones.
+    """
+    first = [c for c in rubric.criteria if EVOLVED not in c.tags]
+    evolved = [c for c in rubric.criteria if EVOLVED in c.tags]
+    spread = {c.id: _spread(c.id, seen) for c in evolved}
+    alive = [c for c in evolved if spread[c.id] is None or spread[c.id] > 0]  # type: ignore[operator]  # None was looked at
+    room = settings.max_active - len(new)
+    best = sorted(alive, key=lambda c: -(spread[c.id] if spread[c.id] is not None else 1.0))[: max(room, 0)]  # type: ignore[operator]
+    kept = [c for c in evolved if c in best]
+    made = (*first, *kept, *new[: settings.max_active])
+    return made, [c for c in evolved if c not in kept]
+
+
+def _spread(name: str, seen: Sequence[SeenGroup]) -> float | None:
+    """Mean standard deviation of a criterion's scores within groups; None where no group has two."""
+    spreads = []
+    for group in seen:
+        values = [v for row in group.components if (v := row.get(name)) is not None]
+        if len(values) > 1:
+            spreads.append(statistics.pstdev(values))
+    return statistics.fmean(spreads) if spreads else None
