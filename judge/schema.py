@@ -124,6 +124,15 @@ class ScoreOut(Out):
     results: list[ResultOut]
 
 
+class RubricVersionOut(Out):
+    """Answer of `/v1/rubric`: name (empty without versions) and hash of a version, all names, and the rubric itself."""
+
+    version: Text
+    hash: Text | None
+    versions: list[Text]
+    rubric: dict[str, Any] | None
+
+
 class RankOut(Out):
     """Answer of `/v1/rank`: `ranking` holds response indices, best first; `unranked` those without a reward."""
 

@@ -32,6 +32,7 @@ from judge.similarity import alike_texts
 from judge.types import Conversation, Reward, Sample
 
 logger = logging.getLogger("judge.rubric")
+PINNED = "judge.pinned"  # key of `Sample.metadata`: the sample keeps the rubric that it brings, all of it
 EVOLVED = "evolved"  # tag of a criterion that was written during the run
 SHOWN = 4  # responses of a group that the writer is shown
 KEPT_GROUPS = 4096  # that were seen and not yet used
@@ -129,6 +130,9 @@ class LiveRubrics:
         """
         out = []
         for sample in samples:
+            if PINNED in sample.metadata:
+                out.append(sample)
+                continue
             rubric, version = self.of(sample)
             if rubric is not None and self.share:
                 moment = version if step is None else str(step)
@@ -176,7 +180,7 @@ class LiveRubrics:
         for sample in samples:
             for text in sample.shown:
                 reward = next(each)
-                if reward.raw_reward is None:
+                if reward.raw_reward is None or PINNED in sample.metadata:
                     continue
                 group = self._seen.setdefault(sample.group_key, SeenGroup(sample.group_key, sample.prompt, sample.rubric))
                 group.texts.append(text)

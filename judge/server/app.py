@@ -27,7 +27,7 @@ import judge as package
 from judge.errors import JudgeError
 from judge.pipeline.judge import Judge
 from judge.schema import StatusOut
-from judge.server import page, routes, routes_nemo_gym, routes_trainers
+from judge.server import page, routes, routes_nemo_gym, routes_rubric, routes_trainers
 from judge.server.admission import RequestLimits
 from judge.server.answer import ClientGone
 from judge.server.auth import OPEN_PATHS, AuthMiddleware, Keys, load_keys
@@ -100,7 +100,7 @@ def make_app(
     )
     app.state.judge = state
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI documents it
-    for router in (routes.router, routes_trainers.router, routes_nemo_gym.router, page.router):
+    for router in (routes.router, routes_rubric.router, routes_trainers.router, routes_nemo_gym.router, page.router):
         app.include_router(router)
     _add_probes(app, state)
     app.add_exception_handler(APIError, _refused)

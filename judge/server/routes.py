@@ -41,7 +41,7 @@ async def score(request: Request) -> Response:
 
     async def work() -> dict[str, Any]:
         rewards = await state.service.score(samples)
-        results = [_result(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
+        results = [result_out(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
         absent = sum(r.reward is None for own in rewards for r in own)
         return {**state.described, "no_reward": absent, "results": results}
 
@@ -124,7 +124,8 @@ def _ranked(rewards: Sequence[Reward]) -> dict[str, list[int]]:
     }
 
 
-def _result(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool) -> dict[str, Any]:
+def result_out(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool) -> dict[str, Any]:
+    """The rewards of one sample, as they are answered."""
     own = [reward_out(r, index=k, detail=detail) for k, r in enumerate(rewards)]
     return {"index": index, "id": sample.id or str(index), "rewards": own}
 
@@ -157,7 +158,7 @@ async def _score_lines(state: State, samples: Sequence[Sample], detail: bool) ->
         async for places, rewards in done:
             for place, own in zip(places, rewards, strict=True):
                 absent += sum(r.reward is None for r in own)
-                yield {"type": "result", **_result(place, samples[place], own, detail)}
+                yield {"type": "result", **result_out(place, samples[place], own, detail)}
     yield {"type": "done", **state.described, "results": len(samples), "no_reward": absent}
 
 
