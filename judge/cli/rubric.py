@@ -1,6 +1,6 @@
-"""`judge rubric list|show|lint|import|generate`: look at rubrics, check them, bring published ones in, write new ones.
+"""`judge rubric ...`: look at rubrics, check them, bring published ones in, write new ones, prove them and make them better.
 
-Only `generate` calls a model; its code is in `judge/cli/generate.py`.
+`list`, `show`, `lint` and `import` are here; `diff` and `merge` in `rubric_files.py`. What asks a model has files of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from judge.checks.programs import find_check
 from judge.cli.generate import generate, methods
 from judge.cli.generate import generate
 from judge.cli.rubric_better import refine_command, select_command
+from judge.cli.rubric_evolve import evolve_command
 from judge.cli.rubric_files import diff_command, merge_command
 from judge.cli.rubric_prove import validate_command
 from judge.errors import InputError, OutputError, RubricError
@@ -32,7 +33,7 @@ from judge.rubric.show import importance, polarity, reward_lines, rubric_text, r
 from judge.yamlfile import Source, read_yaml
 
 app = typer.Typer(
-    help="Look at rubrics, check them, bring published ones in, and write new ones (`generate` alone calls a model).",
+    help="Look at rubrics, check, compare and merge them, bring published ones in; with a model: write, prove and mend them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -44,6 +45,7 @@ app.command("methods")(methods)
 app.command("validate")(validate_command)
 app.command("select")(select_command)
 app.command("refine")(refine_command)
+app.command("evolve")(evolve_command)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]

@@ -71,6 +71,7 @@ def diff_command(
     Examples:
       judge rubric diff v1.yaml v2.yaml
       judge rubric diff v1.yaml v2.yaml --encoder hashing --json
+
     Exit codes: 0 the same, 1 they differ, 2 wrong input, 3 the encoder cannot be loaded.
     """
     found = diff_rubrics(load_rubric(old), load_rubric(new), alike_texts(encoder))
@@ -152,6 +153,7 @@ def merge_command(
       judge rubric merge mine.yaml --output mine.yaml
       judge rubric merge rubrics/kept --max 12 --output shared.yaml
       judge rubric merge a.yaml b.yaml --alike 0.8 --output both.yaml
+
     Exit codes: 0 written, 2 wrong input, 3 the encoder cannot be loaded, 4 cannot be written.
     """
     read = read_rubrics(names)

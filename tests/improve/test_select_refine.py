@@ -183,3 +183,41 @@ def test_the_commands(judge, tmp_path):  # noqa: F811
     assert (record["steps"][0]["kept"], record["held_out"]["after"]["value"]) == (True, 1.0)
     assert [c.text for c in load_rubric("b.yaml").criteria] == ["The response says right."]
     assert max(map(len, judge("rubric", "refine", "--help").out.splitlines())) <= 80
+
+
+def test_evolve_from_the_command_line(judge, tmp_path):  # noqa: F811
+    """Two answers with one reward, a criterion that tells them apart, and the spread before and after."""
+    replies = {
+        "gave these responses the same grade": "CRITERION: The response names its source.",
+        r"RESPONSE \w+>>>\nIt is so, by source[\s\S]*Criterion: The response names its source": "VERDICT: MET",
+        "Criterion: The response names its source": "VERDICT: UNMET",
+        "Criterion:": "VERDICT: MET",
+    }
+    (tmp_path / "replies.yaml").write_text(yaml.safe_dump(replies, sort_keys=False))
+    config = {"engine": {"kind": "scripted", "replies": "replies.yaml"}, "recipe": "checklist", "filters": "off"}
+    (tmp_path / "judge.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "start.yaml").write_text("criteria:\n  - {id: so, text: Says so.}\n")
+    rows = [{"prompt": "Why?", "response": text} for text in ("It is so, by source.", "It is so.")]
+    (tmp_path / "groups.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = (
+        "rubric",
+        "evolve",
+        "start.yaml",
+        "--data",
+        "groups.jsonl",
+        "--config",
+        "judge.yaml",
+        "--output",
+        "versions",
+        "--quiet",
+    )
+    ended = judge(*arguments)
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[:2] == [
+        "v0001: 1 criteria, mean reward 1.000, spread within a prompt 0.000, 1 of 1 groups equal",
+        "v0002: 2 criteria, mean reward 0.750, spread within a prompt 0.250, 0 of 1 groups equal",
+    ]
+    assert judge(*arguments).code == 2  # the folder is taken
+    (tmp_path / "one.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    alone = judge("rubric", "evolve", "start.yaml", "--data", "one.jsonl", "--config", "judge.yaml", "--output", "other")
+    assert (alone.code, "no prompt has two responses" in alone.err) == (2, True)
