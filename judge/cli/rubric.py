@@ -18,7 +18,6 @@ from rich.table import Table
 from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate, methods
-from judge.cli.generate import generate
 from judge.cli.rubric_better import refine_command, select_command
 from judge.cli.rubric_evolve import evolve_command
 from judge.cli.rubric_files import diff_command, merge_command

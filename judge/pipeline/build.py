@@ -26,6 +26,7 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
+from judge.rubric.versions import VersionFolder
 from judge.settings import (
     CascadeSettings,
     FilterSettings,
@@ -35,8 +36,6 @@ from judge.settings import (
     RewardSettings,
     RunSettings,
 )
-from judge.rubric.versions import VersionFolder
-from judge.settings import FilterSettings, MemberSettings, NoEngineSettings, RecipeSettings, RewardSettings, RunSettings
 from judge.settings.calibration import load_calibration
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
@@ -117,7 +116,6 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     recipe = with_unit(with_signal(recipe, settings), settings)
     if settings.evolve is not None and rubric is None:
         raise SettingsError("`evolve` changes the run's rubric, and there is none: set `rubric` to the one to start from")
-    recipe = with_signal(recipe, settings)
     votes = settings.votes or recipe.spec.votes
     order = settings.order or recipe.spec.order
     if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):
@@ -297,7 +295,6 @@ def _cheap_calibration(name: str, base: Path | None) -> tuple[CalibrateStep, Sur
     return found.map, found.unsure
 
 
-_NO_POLICY = {"on_no_verdict": "drop", "no_verdict_constant": None}  # what stands in is decided once, after all judges
 _NO_POLICY = {
     "on_no_verdict": "drop",
     "no_verdict_constant": None,

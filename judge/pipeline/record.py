@@ -57,13 +57,13 @@ class StepRecord:
             return
         found = figures(samples, rewards)
         if self._path is not None:
-            self._append(self._path, {"step": step, "time": round(time.time(), 3), **found, "alarms": list(alarms)})
+            more = {"rubric": dict(rubric)} if rubric else {}
+            self._append(self._path, {"step": step, "time": round(time.time(), 3), **found, "alarms": list(alarms), **more})
         if self._track is not None:
-            self._track.add(step, {**step_figures(found), "judge/alarms": float(len(alarms))})
+            changing = {f"judge/{name}": value for name, value in (rubric or {}).items()}
+            self._track.add(step, {**step_figures(found), "judge/alarms": float(len(alarms)), **changing})
 
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
-        found = {"step": step, "time": round(time.time(), 3), **figures(samples, rewards), "alarms": list(alarms)}
-        line = json.dumps(found | ({"rubric": dict(rubric)} if rubric else {})) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as out:

@@ -26,9 +26,8 @@ from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
-from judge.pipeline.panel import FIRST, Judging, Panel
 from judge.pipeline.live_rubric import LiveRubrics
-from judge.pipeline.panel import FIRST, Judging, Panel, SecondOpinion
+from judge.pipeline.panel import FIRST, Judging, Panel
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.record import StepRecord
 from judge.pipeline.second import Cascade, SecondOpinion
