@@ -4,7 +4,7 @@
 
 Twenty criteria that a program can check too, over short answers; one recipe (`checklist-all`) in every size, so that only
 the number of criteria in a call differs. "Right" is the share of verdicts that agree with the program, "same" with those of
-one criterion a call. The prefix cache is emptied before each size.
+the first size. The prefix cache is emptied before each size.
 """
 
 from __future__ import annotations
@@ -110,19 +110,20 @@ async def main(arguments: argparse.Namespace) -> None:
     await engine.start()
     items = [Sample.of(PROMPT, text, id=str(i)) for i, text in enumerate(ANSWERS[: arguments.items])]
     truth = {(s.id, f"c{i}"): float(check(s.texts[0])) for s in items for i, (_, check) in enumerate(CRITERIA, 1)}
-    found = []
+    found: list[dict[str, Any]] = []
+    base: dict[tuple[str, str], float | None] = {}
     for size in map(int, arguments.sizes.split(",")):
         await engine._ready()[1].reset_prefix_cache()
-        found.append(await judged(engine, size, items, arguments.max_tokens))
-    await engine.close()
-    base = found[0]["scores"]
-    for row in found:
+        row = await judged(engine, size, items, arguments.max_tokens)
         scores = row.pop("scores")
+        base = base or scores
+        found.append(row)
         known = [key for key in truth if scores.get(key) is not None]
         both = [key for key in known if base.get(key) is not None]
         row["right"] = round(sum(scores[k] == truth[k] for k in known) / len(known), 3) if known else None
         row["same"] = round(sum(scores[k] == base[k] for k in both) / len(both), 3) if both else None
         print(json.dumps(row), flush=True)
+    await engine.close()
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as out:  # noqa: ASYNC230  # nothing else runs
             json.dump(found, out, indent=2)
