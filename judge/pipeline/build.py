@@ -274,6 +274,9 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
 
 def _cheap(settings: RunSettings, cascade: CascadeSettings, full: Recipe, base: Path | None) -> Plan:
     """The plan of the cheap judge, which must be able to say what the cascade asks of it."""
+    if cascade.first.recipe is not None:  # how the full judge asks says nothing about a recipe of another form
+        none = dict.fromkeys(("votes", "order", "unit", "signal", "readout"), None)
+        settings = settings.model_copy(update={**none, "sampling": SamplingSpec(), "top_logprobs": 0})
     made = _member(settings, cascade.first, full, base)
     varies = made.recipe.spec.reads == "expected" or made.settings.top_logprobs > 0
     varies |= Capability.TOP_LOGPROBS in made.recipe.spec.needs.capabilities

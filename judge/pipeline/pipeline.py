@@ -199,7 +199,8 @@ class Pipeline:
         compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.per_call is not None else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
         suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
-        again = bool(self._spec.force or self._spec.ask_again) * self._spec.parsed * (len(spread) + unsure)
+        parts = sum(len(ask.criteria) > 1 for ask in spread) * self._voting.most_parts
+        again = parts + bool(self._spec.force or self._spec.ask_again) * self._spec.parsed * (len(spread) + unsure + parts)
         if not self._prover.copies:
             proofs = len(suspects) if spread or unsure else 0
         elif self._prover.always:

@@ -125,6 +125,11 @@ class Voting:
             answers = [list(await asyncio.gather(*(self.proved(case, ask, a, work) for a in column))) for column in answers]
         return [[column[vote] for column in answers] for vote in range(len(spread))]
 
+    @property
+    def most_parts(self) -> int:
+        """Most further calls for the criteria that one reply leaves open: two halves, and two of each of these, and so on."""
+        return int(2 ** (self._again + 1)) - 2
+
     async def _whole(self, case: Case, ask: Ask, answer: Asked) -> Asked:
         """An answer with the criteria that it leaves open asked about again, where the recipe or the run says so."""
         return await completed(self._caller, case, ask, answer, self._again) if self._again else answer

@@ -16,8 +16,9 @@ class CascadeSettings(Frozen):
     At least one of `entropy`, `variance`, `margin` and `calibration` says when it is unsure; of several, any is enough.
 
     Attributes:
-        first: The cheap judge: a recipe of one token (`signal: expected`), a reward model, a smaller engine. What is left out
-            is as in the run. It is called `cheap` where it has no name.
+        first: The cheap judge: a recipe of one token (`signal: expected`), a reward model, a smaller engine. Engine,
+            rubric and filters that it leaves out are the run's; so are sampling, votes and signal where it names no recipe of its
+            own. It is called `cheap` where it has no name.
         entropy: Unsure at this entropy of its probabilities or more, in nats.
         variance: Unsure at this variance of its score or more, in [0, 0.25].
         margin: Unsure where its reward is nearer to 0.5 than this, in (0, 0.5].

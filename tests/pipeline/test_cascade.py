@@ -141,6 +141,16 @@ def test_a_calibration_says_what_is_too_unsure(tmp_path):
         judged(judge_saying(0.9), entropy=None, calibration=str(file))
 
 
+def test_votes_and_sampling_of_the_full_judge_are_its_own():
+    """Three votes by majority are asked of the full judge; the cheap one reads one token once."""
+    engine = judge_saying(0.6)
+    config = {**CONFIG, "votes": {"n": 3, "stop": "decided"}, "sampling": {"max_tokens": 99, "temperature": 0.5}}
+    with Judge.from_config(config, engine=engine) as judge:
+        [reward] = judge.score([Sample.of("Capital of France?", "Paris.")])
+    assert [r.sampling.max_tokens for r in engine.requests] == [1, 99, 99]
+    assert reward.raw_reward == 1.0
+
+
 @pytest.mark.parametrize(
     ("cascade", "message"),
     [

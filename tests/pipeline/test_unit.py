@@ -8,6 +8,8 @@ import pytest
 
 from judge import Judge, Sample, ScriptedEngine
 from judge.errors import SettingsError
+from judge.pipeline.build import build_pipeline, plan
+from judge.settings import load_settings
 from judge.types import Completion, Reason, Request, Reward
 
 CRITERIA = [{"id": f"c{i}", "text": f"criterion {i}"} for i in range(1, 6)]
@@ -164,3 +166,11 @@ def test_one_criterion_a_call_may_be_written_as_a_unit():
     with Judge.from_config(config, engine=engine) as judge:
         [reward] = judge.score([SAMPLE])
     assert (len(engine.requests), reward.raw_reward) == (5, 1.0)
+
+
+def test_a_dry_run_counts_the_calls_that_may_follow():
+    """Two calls on two criteria each may be asked about in halves, and each of all these calls may be forced once."""
+    config = {"recipe": "checklist-all", "rubric": CRITERIA[:4], "engine": {"kind": "scripted"}, "unit": {"criteria": 2}}
+    outlook = build_pipeline(plan(load_settings(config)[0]), ScriptedEngine([""])).outlook(SAMPLE)
+    assert len(outlook.asks) == 2
+    assert outlook.again == 4 + 6
