@@ -82,6 +82,12 @@ class EngineDown(EngineError):
     """The engine has stopped working and was waited for in vain: unreachable, key refused, no credit left, its process died."""
 
 
+class BudgetSpent(EngineError):
+    """The sum of `budget` is spent. What was judged is kept; a larger sum goes on."""
+
+    exit_code = 7
+
+
 class RequestFailed(JudgeError, ValueError):
     """One request that gives a number instead of a completion has failed, and the engine works on.
 

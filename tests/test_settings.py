@@ -98,7 +98,7 @@ BAD_OVERRIDES = [
     pytest.param("votes", "--set votes: expected path.to.field=value", id="no-value"),
     pytest.param("=3", "--set =3: expected path.to.field=value", id="no-path"),
     pytest.param("a..b=1", "--set a..b=1: a field has no name", id="empty-name"),
-    pytest.param("nope=1", "--set nope=1: no field `nope`; known: baseline_engine, cache, calibration, cascade", id="unknown"),
+    pytest.param("nope=1", "--set nope=1: no field `nope`; known: baseline_engine, budget, cache, calibration", id="unknown"),
     pytest.param("engine.modl=x", "--set engine.modl=x: no field `modl`; did you mean `model`?", id="unknown-below"),
     pytest.param("votes.n=abc", "--set votes.n=abc: `votes.n`: input should be a valid integer, not 'abc'", id="type"),
     pytest.param("rubric.x=1", "--set rubric.x=1: `rubric` is not a group of fields", id="not-a-group"),

@@ -22,11 +22,11 @@ from judge.settings import settings_dict
 TABLE = "rewards.parquet"
 MOST_DIFFERENCES = 6  # named in the message
 _NO_MATTER = frozenset(  # settings that decide how fast and how stubbornly is asked, and not what comes of it
-    {"max_in_flight", "server", "engine_down", "rubric", "recipe", "track"}
+    {"max_in_flight", "server", "engine_down", "rubric", "recipe", "track", "budget", "prices"}
     | {f"track.{name}" for name in ("to", "project", "name")}
     | {f"engine.{name}" for name in ("base_url", "transport", "api_key_env", "concurrency", "deadline_s", "patience_s")}
-    | {f"engine.{name}" for name in ("max_retries", "headers", "check_model", "max_num_seqs", "gpu_memory_utilization")}
-    | {f"engine.{name}" for name in ("cpu_kv_cache_gib", "max_batch_size")}
+    | {f"engine.{name}" for name in ("max_retries", "headers", "check_model", "max_num_seqs", "gpu_memory_utilization", "price")}
+    | {f"engine.{name}" for name in ("cpu_kv_cache_gib", "max_batch_size", "requests_per_minute", "tokens_per_minute")}
 )
 
 

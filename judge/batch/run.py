@@ -33,7 +33,7 @@ from judge.batch.summary import counts, invalid_rows, reasons, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import JOURNAL, write_json, write_tables
 from judge.engine.protocol import Engine
-from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
+from judge.errors import BudgetSpent, DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.deadline import Deadlines
@@ -119,10 +119,10 @@ async def run_batch(
         stopped: JudgeError | None = None
         state = "starting"
         try:
-            judges = await open_judges(plan, engine, store, notice)
+            judges = await open_judges(plan, engine, store, notice, before=store.spent)
             begin(output, own)
             state, ready = "running", time.monotonic()
-            rows.progress.engines = judges.engines
+            rows.progress.engines, store.meter = judges.engines, judges.meter
             finish.count_tokens = judges.count_text
             interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, plan.settings.max_in_flight)
             store.commit()
@@ -148,7 +148,7 @@ async def run_batch(
             run |= ({} if shard is None else {"shard": {**shard.plain(), "rows": numbered.rows, **asked_of(plan)}}) | {
                 "shaping": list(finish.notes)
             }
-            run |= {} if watch.monitor is None else {"monitor": watch.as_dict()}
+            run |= _cost(judges) | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
             return await _told(conclude(store, output, run, stopped, total=total, command=command), plan, notice)
         finally:
             store.close()
@@ -174,7 +174,7 @@ def conclude(
     run |= {"error": str(stopped), "continue": command} if stopped is not None else {}
     write_json(output / "run.json", run)
     if stopped is not None:
-        stopped.add_note(_kept(run, total, output, command))
+        stopped.add_note(_kept(stopped, run, total, output, command))
         raise stopped
     return RunResult(output, run, closing_text(store, run, output), run["state"] == "interrupted")
 
@@ -197,11 +197,11 @@ def _note(why: JudgeError, done: int, output: Path, own: dict[str, Any] | None) 
             fail(output, own, why)
 
 
-def _kept(run: dict[str, Any], total: int | None, output: Path, command: str) -> str:
+def _kept(why: JudgeError, run: dict[str, Any], total: int | None, output: Path, command: str) -> str:
     """What a person wants to know when a run stopped half-way."""
     done = f"{run['counts']['samples']:,}" + (f" of {total:,}" if total is not None else "")
     again = f"continue with:\n  {command}" if command else "run it again to continue"
-    works = "when the engine works again, " if run["state"] == "incomplete" else ""
+    works = "when the engine works again, " if run["state"] == "incomplete" and not isinstance(why, BudgetSpent) else ""
     failed = run["counts"]["no_reward"]
     lacking = f", {failed:,} of their responses without a reward" if failed else ""
     return f"{done} samples are judged and kept in {output}{lacking} (state `{run['state']}`); {works}{again}"
@@ -241,6 +241,18 @@ def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
         **({"panel": panel_report(store, asked["judges"])} if asked["judges"] else {}),
         **({"cascade": cascade_report(store, asked["cascade"])} if asked["cascade"] else {}),
     }
+
+
+def _cost(judges: Opened) -> dict[str, Any]:
+    """What the run has cost in all its starts, for `run.json`; nothing where no price and no budget is set."""
+    if judges.meter is None:
+        return {}
+    spent, before = judges.meter.spent, judges.meter.before
+    paid: dict[str, Any] = spent.plain() | ({"before": before.plain()} if before.calls else {})
+    if not judges.meter.priced:
+        paid |= {"usd": None}
+    as_of = sorted({price.as_of for price in judges.meter.prices if price.as_of})
+    return {"cost": paid | ({"prices_as_of": as_of[0]} if as_of else {})}
 
 
 async def judge_rows(

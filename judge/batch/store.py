@@ -21,6 +21,7 @@ from judge.batch.columns import KeptColumns
 from judge.batch.requests import RequestsFile
 from judge.batch.seen import MaybeSeen
 from judge.conversation.write import plain_json
+from judge.engine.meter import Meter, Spent
 from judge.errors import OutputError
 from judge.pipeline.cache import COPY, INSERT, TABLE, Cache, clean, completion_of, record, usable
 from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict
@@ -39,6 +40,8 @@ CREATE TABLE rewards (
   judge_calls INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, response TEXT, reward REAL,
   stages TEXT, steps TEXT, whole TEXT);
 CREATE TABLE columns (what TEXT, name TEXT, kind TEXT, row INTEGER, place INTEGER);
+CREATE TABLE IF NOT EXISTS spent (
+  one INTEGER PRIMARY KEY, calls INTEGER, prompt INTEGER, completion INTEGER, cached INTEGER, usd REAL);
 CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
@@ -47,6 +50,7 @@ CREATE TABLE verdicts (
 _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 25)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
+_PAID = "calls, prompt, completion, cached, usd"
 EXCERPT = 160  # characters of the response kept for the summary
 PAGE_CHARS = 4_000_000  # of text held at once when tables are written
 
@@ -59,6 +63,10 @@ class Store:
         keep: Columns of the data that go into the tables, see `KeptColumns`.
         requests: Write requests.parquet beside the journal.
         prior: Another journal, looked into where it is there.
+
+    Attributes:
+        spent: What earlier starts of this run have paid.
+        meter: Whose figures are kept with each commit; set once the engines are there.
     """
 
     def __init__(
@@ -78,6 +86,7 @@ class Store:
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: [], _SAMPLE: []}
         self._size = 0
+        self.meter: Meter | None = None
         self._committed = time.monotonic()
         try:
             self._db = sqlite3.connect(path.resolve().as_uri(), isolation_level=None, uri=True)
@@ -88,6 +97,7 @@ class Store:
             self._known = MaybeSeen()
             for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1"):
                 self._known.add(key)
+            self.spent = Spent(*(self._db.execute(f"SELECT {_PAID} FROM spent").fetchone() or ()))
         except sqlite3.Error as why:
             raise OutputError(f"{path}: cannot be used as the run's journal: {why}; {_remedy(why)}") from None
 
@@ -176,6 +186,10 @@ class Store:
             for statement, rows in self._buffers.items():
                 if rows:
                     self._db.executemany(statement, rows)
+            if self.meter is not None:
+                paid = self.meter.spent
+                figures = (paid.calls, paid.prompt_tokens, paid.completion_tokens, paid.cached_tokens, paid.usd)
+                self._db.execute("INSERT OR REPLACE INTO spent VALUES (1, ?, ?, ?, ?, ?)", figures)
             self._db.execute("COMMIT")
         except sqlite3.Error as why:
             with contextlib.suppress(sqlite3.Error):

@@ -65,8 +65,24 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
         f"{c['judge_calls']} judge calls ({c['journal_hits']} more from the journal), {c['verdicts']} verdicts{forced}; "
         f"{run['seconds']['judging']:.1f} s, {run['tokens_per_s']:,.0f} tokens/s"
     )
+    lines += cost_lines(run)
     lines.append(f"{folder}/rewards.parquet  verdicts.parquet  run.json")
     return "\n".join(lines)
+
+
+def cost_lines(run: Mapping[str, Any]) -> list[str]:
+    """Tokens of this start, and what the run has cost in all its starts.
+
+    Example:
+        >>> cost_lines({"tokens": {"prompt": 900, "completion": 100}, "cost": {"usd": 0.0123, "calls": 3}})
+        ['1,000 tokens (900 read, 100 written); 0.0123 USD']
+    """
+    tokens, cost = run["tokens"], run.get("cost") or {}
+    said = f"{tokens['prompt'] + tokens['completion']:,} tokens ({tokens['prompt']:,} read, {tokens['completion']:,} written)"
+    if cost.get("usd") is not None:
+        said += f"; {cost['usd']:,.4f} USD" + (" in all starts of this run" if "before" in cost else "")
+        said += f" (prices of {cost['prices_as_of']})" if "prices_as_of" in cost else ""
+    return [said]
 
 
 def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ COMPLETE = "_JUDGE_COMPLETE"  # set by the shell that wants a word completed
 EXIT_CODES = """
 Exit codes: 0 done · 1 other failure, or a check that did not pass · 2 wrong input (settings, rubric, recipe, data, arguments) ·
 3 the engine cannot work, or stopped working · 4 results cannot be written · 5 a response has no reward under `raise` ·
-6 the monitor stopped the run · 130 stopped by Ctrl-C.
+6 the monitor stopped the run · 7 the budget is spent · 130 stopped by Ctrl-C.
 """
 GROUPS = {
     "Begin": {

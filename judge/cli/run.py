@@ -157,7 +157,7 @@ def run(
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is
     kept, run.json says `incomplete`, and the same command continues); 4 results cannot be written; 5 nothing got a reward, more
     rows failed than --max-failures, or a response has no reward under `on_no_verdict: raise`; 6 the monitor stopped the run;
-    130 stopped by Ctrl-C.
+    7 `budget` is spent (kept and continued as under 3); 130 stopped by Ctrl-C.
     """
     plan = load_plan(config, with_track(overrides, track))
     needs, kept, carry = needed_columns(plan), carried_columns(plan.settings), parse_keep(keep or ())
@@ -181,6 +181,8 @@ def run(
         notice(str(part))
     if ray and shard:
         raise InputError("--ray and --shard: give one of them; Ray shares out the rows by itself")
+    if ray and plan.settings.budget is not None:
+        raise InputError("--ray: `budget` is not supported there, since the workers share no sum; use --shard, one budget each")
     if workers and not ray:
         raise InputError("--workers: is about --ray, which is missing")
     if output is None:

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 
 from judge.errors import (
+    BudgetSpent,
     DataError,
     EngineDown,
     EngineError,
@@ -74,6 +75,8 @@ class Trouble:
             return MonitorStop(said)
         if self.code in _NO_REWARD:
             return NoVerdictError(said)
+        if self.code == "budget_spent":
+            return BudgetSpent(said)
         if self.code == "engine_down":
             return EngineDown(said)
         if self.again or not self.code or self.status in (401, 403, 404, 405) or self.status >= 500:
@@ -102,7 +105,7 @@ def refused(status: int, body: bytes, retry_after: str | None) -> Trouble:
     if trouble is None:
         text = body.decode("utf-8", "replace").strip()[:_LONGEST]
         return Trouble(text or "no text", again=status in PASSING, retry_s=retry_after_seconds(retry_after), status=status)
-    again = status in PASSING and trouble.code != "monitor_stop"
+    again = status in PASSING and trouble.code not in ("monitor_stop", "budget_spent")
     return Trouble(trouble.what, trouble.where, again, retry_after_seconds(retry_after), status, trouble.code)
 
 

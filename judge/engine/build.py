@@ -15,11 +15,11 @@ def build_engine(settings: EngineSettings, progress: Callable[[str], None] | Non
     if isinstance(settings, VllmSettings):
         from judge.engine.vllm import VllmEngine  # noqa: PLC0415  # imports torch on use
 
-        return VllmEngine(**settings.model_dump(exclude={"kind"}), progress=progress)
+        return VllmEngine(**settings.model_dump(exclude={"kind", "price"}), progress=progress)
     if isinstance(settings, TransformersSettings):
         from judge.engine.transformers import TransformersEngine  # noqa: PLC0415  # imports torch on use
 
-        return TransformersEngine(**settings.model_dump(exclude={"kind"}), progress=progress)
+        return TransformersEngine(**settings.model_dump(exclude={"kind", "price"}), progress=progress)
     if isinstance(settings, OpenAiSettings):
         return _endpoint(settings)
     if isinstance(settings, NoEngineSettings):
@@ -31,7 +31,7 @@ def build_engine(settings: EngineSettings, progress: Callable[[str], None] | Non
 
 
 def _endpoint(settings: OpenAiSettings) -> Engine:
-    fields = settings.model_dump(exclude={"kind", "transport"})
+    fields = settings.model_dump(exclude={"kind", "transport", "price"})
     fields["base_url"] = [settings.base_url] if isinstance(settings.base_url, str) else list(settings.base_url)
     fields["api_key"] = os.environ.get(settings.api_key_env)
     if settings.transport == "openai":

@@ -29,7 +29,19 @@ from judge.engine.models import resolve_model
 from judge.engine.openai_numbers import RATING, Numbers
 from judge.engine.openai_replies import ReplyReader
 from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage
-from judge.engine.sender import CHAT, PATIENCE_S, Endpoint, GaveUp, Post, Reply, Sender, Transport, TransportError
+from judge.engine.sender import (
+    CHAT,
+    PATIENCE_S,
+    Endpoint,
+    GaveUp,
+    Pace,
+    Post,
+    Reply,
+    Sender,
+    Transport,
+    TransportError,
+    guessed_tokens,
+)
 from judge.engine.wire import OPTIONAL, CannotSay, Dialect, Wire
 from judge.errors import CapabilityError, EngineError, Problem, RequestFailed, SettingsError, did_you_mean
 from judge.retry import RetryPolicy
@@ -86,6 +98,8 @@ class ChatEngine(ABC):
         system_role: Where the recipe's system text goes: a message of its own (`system`), or in front of the first user message
             (`user`). `auto`: its own, until the server says that the model has no such role.
         check_model: Refuse a model the server does not list. Turn off for servers that take unlisted names.
+        requests_per_minute: Requests sent at most, retries included. None: no limit of ours.
+        tokens_per_minute: Prompt and completion tokens at most; the prompt is guessed by its size until the reply tells.
         policy: Pauses between attempts; overrides `max_retries`.
 
     Raises:
@@ -114,6 +128,8 @@ class ChatEngine(ABC):
         check_model: bool = True,
         vision: bool = False,
         system_role: Literal["auto", "system", "user"] = "auto",
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
         policy: RetryPolicy | None = None,
     ) -> None:
         self.model = model = adapter or model
@@ -148,6 +164,7 @@ class ChatEngine(ABC):
             self._replies.describe,
             classify=self._replies.classify,
             patience_s=patience_s,
+            pace=Pace(requests_per_minute, tokens_per_minute) if requests_per_minute or tokens_per_minute else None,
         )
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
@@ -320,6 +337,9 @@ class ChatEngine(ABC):
         completions = self._wire.read(reply.body, request, n, latency_s)
         if any(completion.error for completion in completions):  # an error quotes the reply
             return self._wire.read(self._replies.redact(reply.body), request, n, latency_s)
+        if self._sender.pace is not None:
+            used = completions[0].prompt_tokens + sum(completion.completion_tokens for completion in completions)
+            self._sender.pace.settle(guessed_tokens(self._wire.encode(request, n)), used)
         if request.sampling.stop and not self._told_stop and self._wire.dialect is Dialect.OPENAI:
             self._tell_stop(request.sampling.stop, completions)
         return completions

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
@@ -89,6 +90,50 @@ class GaveUp:
 
     finish_reason: Literal["error", "timeout"]
     why: str
+
+
+class Pace:
+    """Requests and tokens a minute, by token buckets that hold one second's worth.
+
+    A request takes its place in the line at once and sleeps once until it is due, so nothing polls and nobody overtakes. What
+    a reply really cost is entered when it comes. Loops of several threads may share one.
+
+    Args:
+        requests, tokens: A minute; None: no limit.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, requests: float | None = None, tokens: float | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rates = {name: rate / 60 for name, rate in (("requests", requests), ("tokens", tokens)) if rate is not None}
+        self._clock = clock
+        self._at = clock()
+        self._levels = {name: max(rate, 1.0) for name, rate in self._rates.items()}
+        self._lock = threading.Lock()
+
+    def reserve(self, tokens: float) -> float:
+        """Take the place of one request; gives the seconds until it is due."""
+        with self._lock:
+            self._fill()
+            waits = [0.0]
+            for name, amount in (("requests", 1.0), ("tokens", tokens)):
+                if name in self._levels:
+                    self._levels[name] -= amount
+                    waits.append(-self._levels[name] / self._rates[name])
+            return max(waits)
+
+    def settle(self, guessed: float, used: float) -> None:
+        """Enter what a request used, in place of what was guessed; 0: the server does not say, and the guess stands."""
+        if "tokens" in self._levels and used:
+            with self._lock:
+                self._levels["tokens"] += guessed - used
+
+    def _fill(self) -> None:
+        now = self._clock()
+        for name, rate in self._rates.items():
+            self._levels[name] = min(max(rate, 1.0), self._levels[name] + (now - self._at) * rate)
+        self._at = now
 
 
 Post = Callable[[str, bytes], Awaitable[Reply]]
@@ -189,6 +234,11 @@ class _Attempts:
         return f"{made}; last: {self.last}" if self.last else made
 
 
+def guessed_tokens(body: bytes) -> float:
+    """Prompt tokens of a request before anybody has counted them: a token is some four bytes."""
+    return len(body) / 4
+
+
 def _is_page(body: bytes) -> bool:
     return body[:64].lstrip()[:1] == b"<"
 
@@ -203,6 +253,7 @@ class Sender:
         classify: Says what a reply other than 200 is about.
         patience_s: How long an engine that is down is waited for; 0: not at all. Seconds.
         seed: Of the jitter. None: from the system.
+        pace: Limits of the account. Waiting for them is outside the deadline.
     """
 
     def __init__(
@@ -215,7 +266,9 @@ class Sender:
         classify: Classify = lambda _: None,
         patience_s: float = PATIENCE_S,
         seed: int | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self.pace = pace
         self.endpoints = tuple(map(Endpoint, base_urls))
         self.deadline_s = deadline_s
         self.patience_s = patience_s
@@ -245,6 +298,8 @@ class Sender:
         """
         attempts = _Attempts(self.deadline_s - spent_s)
         while True:
+            if self.pace is not None and (due := self.pace.reserve(guessed_tokens(body))) > 0:
+                await asyncio.sleep(due)
             endpoint = self._choose() or await self._wait()
             began = time.monotonic()
             try:

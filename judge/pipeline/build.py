@@ -12,7 +12,7 @@ from typing import Any
 
 from judge.engine.protocol import Engine, only_rates
 from judge.engine.scripted import located
-from judge.errors import CapabilityError, RubricError, SettingsError
+from judge.errors import CapabilityError, Problem, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
 from judge.pipeline.profile import ModelProfile, profiled
@@ -37,6 +37,7 @@ from judge.settings import (
     RunSettings,
 )
 from judge.settings.calibration import load_calibration
+from judge.settings.cost import load_prices
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
 from judge.types import Capability, Sampling
@@ -106,7 +107,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     check_installed(settings.track)
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
-    settings = _with_calibration(settings, base)
+    settings = _priced(_with_calibration(settings, base), base)
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
@@ -175,6 +176,24 @@ def _engine_for(recipe: Recipe, settings: RunSettings) -> RunSettings:
     if "engine" in settings.model_fields_set:
         logger.info("recipe `%s` is a program and asks no model: `engine` is not started", recipe.spec.name)
     return settings.model_copy(update={"engine": NoEngineSettings()})
+
+
+def _priced(settings: RunSettings, base: Path | None) -> RunSettings:
+    """The settings with the price of each engine that the table of `prices` has; a budget in money needs one for all."""
+    table = load_prices(settings.prices, base) if settings.prices is not None else {}
+    changes = {}
+    for name in ("engine", "baseline_engine"):
+        engine = getattr(settings, name)
+        if engine is None or isinstance(engine, NoEngineSettings):
+            continue
+        if engine.price is None and engine.model in table:
+            changes[name] = engine.model_copy(update={"price": table[engine.model]})
+        elif engine.price is None and settings.budget is not None and settings.budget.usd is not None:
+            more = f", or a line for `{engine.model}` in {settings.prices}" if settings.prices else ""
+            raise SettingsError(
+                Problem(f"{name}.price", f"`budget.usd` needs it: `price: {{input: 0.15, output: 0.6}}` (a million tokens){more}")
+            )
+    return settings.model_copy(update=changes) if changes else settings
 
 
 def _with_calibration(settings: RunSettings, base: Path | None) -> RunSettings:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from judge.engine.build import build_engine
+from judge.engine.meter import Meter, Spent
 from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineDown
 from judge.loopthread import LoopThread
@@ -33,6 +34,7 @@ from judge.pipeline.record import StepRecord
 from judge.pipeline.second import Cascade, SecondOpinion
 from judge.pipeline.watch import BatchWatch
 from judge.settings import EngineSettings, OpenAiSettings
+from judge.settings.cost import Price
 from judge.track.trackers import StepTrack
 from judge.types import Message, NoVerdict, Reason, Reward, Sample
 
@@ -47,12 +49,15 @@ class Opened:
         judging: What to call: the run's own pipeline, the panel around it, or the tournament around both.
         first: The run's own pipeline.
         engines: All engines, the run's own first.
+        owned: Those that were started here.
+        meter: What was paid; None where no engine has a price and there is no budget.
     """
 
     judging: Judging
     first: Pipeline
     engines: tuple[Engine, ...]
     owned: tuple[Engine, ...]
+    meter: Meter | None = None
 
     def count_text(self, text: str) -> int | None:
         """Tokens of a text by the run's own judge, without its chat template; None where it has no tokenizer."""
@@ -71,6 +76,8 @@ async def open_judges(
     engine: Engine | None = None,
     journal: Journal | None = None,
     notice: Callable[[str], None] | None = None,
+    *,
+    before: Spent | None = None,
 ) -> Opened:
     """Start the engines of a plan (those with the same settings are one) and build its pipelines.
 
@@ -78,12 +85,14 @@ async def open_judges(
         engine: Used instead of the one in the run's settings; the caller closes it.
         journal: Where finished calls are kept; all judges share it, since a request's name holds its model.
         notice: Called with one line when something slow starts or ends.
+        before: What earlier starts of this run have paid, of the same budget.
 
     Raises:
         EngineError: An engine cannot work at all.
         CapabilityError: A recipe needs what its engine cannot do.
     """
     patient = plan.settings.engine_down == "wait"
+    meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
     engines: list[tuple[EngineSettings, Engine]] = []
     owned: list[Engine] = []
 
@@ -95,6 +104,8 @@ async def open_judges(
                 found = build_engine(_patient(wanted) if patient else wanted, notice)
                 owned.append(found)
             await found.start()
+            if meter is not None:
+                found = meter.metered(found, Price() if wanted.kind == "none" else wanted.price)
             engines.append((wanted, found))
         return found
 
@@ -122,7 +133,13 @@ async def open_judges(
         for each in owned:
             await each.close()
         raise
-    return Opened(judging, first, tuple(e for _, e in engines), tuple(owned))
+    return Opened(judging, first, tuple(e for _, e in engines), tuple(owned), meter)
+
+
+def _has_price(plan: Plan) -> bool:
+    parts = (plan, *plan.members.values(), *((plan.second,) if plan.second is not None else ()))
+    engines = [e for part in parts for e in (part.settings.engine, part.settings.baseline_engine)]
+    return any(getattr(engine, "price", None) is not None for engine in engines)
 
 
 def _patient(engine: EngineSettings) -> EngineSettings:

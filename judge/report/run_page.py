@@ -171,7 +171,7 @@ def _failures(run: RunTables) -> Iterator[object]:
 
 def _cost(run: RunTables) -> Iterator[object]:
     counts, seconds = run.run.get("counts") or {}, run.run.get("seconds") or {}
-    tokens = run.run.get("tokens") or {}
+    tokens, cost = run.run.get("tokens") or {}, run.run.get("cost") or {}
     responses = max(1, counts.get("responses", 0))
     total = tokens.get("prompt", 0) + tokens.get("completion", 0)
     yield heading("Cost and speed", 3)
@@ -183,6 +183,7 @@ def _cost(run: RunTables) -> Iterator[object]:
                 "tokens",
                 f"{total:,} ({total / responses:,.0f} a response), {tokens.get('completion', 0):,} of them written by the judge",
             ),
+            *([("cost", f"{cost['usd']:,.4f} US dollars")] if cost.get("usd") is not None else []),
             ("seconds", f"{seconds.get('judging', 0):,.1f} judging, {seconds.get('loading', 0):,.1f} loading"),
             ("tokens a second", f"{run.run.get('tokens_per_s', 0):,.0f}"),
             *_cascade(run.run.get("cascade")),

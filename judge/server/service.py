@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
-from judge.errors import DataError, EngineDown, EngineError, NoVerdictError
+from judge.errors import BudgetSpent, DataError, EngineDown, EngineError, NoVerdictError
 from judge.pipeline.evaluate import run_each
 from judge.pipeline.group import competing
 from judge.pipeline.judge import Judge
@@ -147,6 +147,8 @@ class JudgingService:
         except EngineDown as why:
             self.health.saw_down(why)
             raise _engine_down() from None
+        except BudgetSpent as why:
+            raise APIError(503, "budget_spent", str(why), where="budget") from None
         except EngineError:
             self.health.saw_failure()
             raise APIError(503, "engine_failed", "the judge's engine is not available", retry_s=5) from None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from judge.rubric.model import Frozen
+from judge.settings.cost import Price
 
 EMBEDDED_MODEL = "smollm2-135m"
 ENGINE_KINDS = ("vllm", "openai", "transformers", "scripted", "none")
@@ -30,6 +31,8 @@ class VllmSettings(Frozen):
         chat_template_kwargs: Arguments of the chat template (`enable_thinking: false`).
         trust_remote_code: Run code that comes with the checkpoint.
         extra: Further engine arguments, passed to vLLM as they are.
+        price: What it costs, a million tokens or an hour: for `budget`, `judge plan` and the cost of a run.
+            None: unknown.
     """
 
     kind: Literal["vllm"] = "vllm"
@@ -46,6 +49,7 @@ class VllmSettings(Frozen):
     cpu_kv_cache_gib: float | None = Field(default=None, gt=0)
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     trust_remote_code: bool = False
+    price: Price | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -75,6 +79,9 @@ class OpenAiSettings(Frozen):
         max_retries: Further tries of a request that failed in a way that may pass.
         headers: Headers sent with every request.
         extra_body: Fields added to the body of every request.
+        requests_per_minute: Requests sent at most, retries included, evenly over the minute. None: no limit of ours.
+        tokens_per_minute: Prompt and completion tokens at most. None: no limit of ours.
+        price: As for vLLM.
     """
 
     kind: Literal["openai"] = "openai"
@@ -97,6 +104,9 @@ class OpenAiSettings(Frozen):
     check_model: bool = True
     vision: bool = False
     system_role: Literal["auto", "system", "user"] = "auto"
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    price: Price | None = None
 
 
 class TransformersSettings(Frozen):
@@ -104,6 +114,7 @@ class TransformersSettings(Frozen):
 
     Attributes:
         adapter: As for vLLM; needs peft.
+        price: As for vLLM.
         model: Hugging Face name, local folder, or `smollm2-135m` (embedded).
         revision: Commit, branch or tag of a hub model. None: the newest.
         dtype: Number format of the weights; `auto` is that of the checkpoint.
@@ -124,6 +135,7 @@ class TransformersSettings(Frozen):
     max_model_len: int | None = Field(default=None, ge=16)
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     trust_remote_code: bool = False
+    price: Price | None = None
 
 
 class ScriptedSettings(Frozen):
@@ -135,6 +147,7 @@ class ScriptedSettings(Frozen):
             again; or a mapping from a regular expression to the reply (the first one found in the request's messages counts).
             Relative to the settings file. Without all three, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
         rate: What the scalar head of a reward model says of every conversation (recipes with `signal: scalar`).
+        price: As for vLLM, to try what a budget does.
         model: Name shown in the run.
     """
 
@@ -143,6 +156,7 @@ class ScriptedSettings(Frozen):
     reply: str | None = None
     replies: str | None = None
     rate: float | None = None
+    price: Price | None = None
 
     @model_validator(mode="after")
     def _one_script(self) -> Self:

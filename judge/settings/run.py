@@ -12,6 +12,7 @@ from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings
 from judge.settings.cascade import CascadeSettings
+from judge.settings.cost import BudgetSettings
 from judge.settings.engine import EngineSettings, VllmSettings
 from judge.settings.filters import FilterSettings
 from judge.settings.group import GroupSettings
@@ -99,6 +100,8 @@ class RunSettings(Frozen):
             (`steps.jsonl`), for `judge report`. None: nothing is kept. `judge run` has its run folder.
         track: Where figures are sent besides: `wandb`, `mlflow`, `trackio` (a run's figures, summary and report; a trainer's or
             server's figures of each step), `inspect` (a run as an eval log). None: nowhere.
+        budget: The sum at which the work stops, in US dollars or tokens: what a run folder, or a process, has spent in all.
+        prices: File with the price of each model (`models: {NAME: {input: 0.15, output: 0.6}}`), for engines without `price`.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
         rubric: What to judge by: a shipped name, a path, or the rubric itself.
         recipe: How to judge: a shipped name, a folder, or a mapping with `name` and `options`.
@@ -150,6 +153,8 @@ class RunSettings(Frozen):
     cache: CacheSettings = CacheSettings()
     record: str | None = None
     track: TrackSettings | None = None
+    budget: BudgetSettings | None = None
+    prices: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("recipe", mode="before")

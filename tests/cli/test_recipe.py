@@ -127,7 +127,18 @@ def test_help_has_options_defaults_examples_and_exit_codes(judge, command, words
 def test_top_help_and_version(judge):
     """The commands and the exit codes; the version alone."""
     out = " ".join(judge("--help").out.split())
-    for word in ("run", "one", "show", "rubric", "recipe", "doctor", "3 the engine cannot work", "6 the monitor", "130 stopped"):
+    for word in (
+        "run",
+        "one",
+        "show",
+        "rubric",
+        "recipe",
+        "doctor",
+        "3 the engine cannot work",
+        "6 the monitor",
+        "7 the budget",
+        "130 stopped",
+    ):
         assert word in out
     assert judge("--version").out.count(".") == 2
     assert judge("--version").err == ""

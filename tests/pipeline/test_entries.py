@@ -11,6 +11,7 @@ import pytest
 
 from judge.batch.run import run_batch
 from judge.engine.scripted import ScriptedEngine
+from judge.errors import BudgetSpent
 from judge.pipeline.build import plan
 from judge.pipeline.judge import Judge
 from judge.settings import load_settings
@@ -89,3 +90,14 @@ def test_a_reward_is_the_same_number_from_every_entry(tmp_path, ask):
     config = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}, "reward": ROUGH}
     found = ask(config, answers("")[:1], tmp_path)
     assert found == [(pytest.approx(0.5866175789), 1.0, ())]  # 1 / (1 + exp(-0.7 x (1 - 0.5)))
+
+
+def test_a_budget_holds_in_python_and_trainers_too():
+    """A reward function that goes on without money would train on nothing; it raises, as for an engine that is down."""
+    engine = {"kind": "scripted", "reply": "Good.\nVERDICT: 5"}
+    settings = {"rubric": "helpfulness", "recipe": "pointwise", "engine": engine, "budget": {"tokens": 300}}
+    many = [Sample.of(f"Question {k}?", f"Answer {k}.") for k in range(20)]
+    with Judge.from_config(settings | {"engine_down": "exclude"}) as judge:
+        assert judge.score(many[0])[0].reward == 1.0
+        with pytest.raises(BudgetSpent, match="300 tokens is spent"):
+            judge.score(many)

@@ -9,8 +9,9 @@ import time
 import httpx
 import pytest
 
+from judge.client.trouble import refused
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import EngineDown, EngineError
+from judge.errors import BudgetSpent, EngineDown, EngineError
 from judge.server import health, monitor_buffer
 from judge.server.app import make_app
 from judge.server.auth import Keys
@@ -308,3 +309,20 @@ async def test_an_idle_judge_is_tried_only_when_asked_to(idle, asked):
         await until(lambda: len(engine.requests) > 1, 1.5)
         assert time.monotonic() - began < 3
     assert min(len(engine.requests), 2) == asked
+
+
+def numbered(k):
+    return {"samples": [sample | {"prompt": f"Question {k}?"} for sample in ONE["samples"]]}
+
+
+async def test_a_server_whose_budget_is_spent_says_so_and_is_not_asked_again():
+    """The trainer must stop with the reason, and not wait for an engine that is well."""
+    async with client_of(ScriptedEngine(lambda request: "VERDICT: 5"), config={"budget": {"tokens": 1000}}) as client:
+        answers = [await client.post("/v1/score", json=numbered(k)) for k in range(20)]
+        assert answers[0].status_code == 200  # before the sum is reached
+        spent = answers[-1]
+        assert (spent.status_code, spent.json()["error"]["code"]) == (503, "budget_spent")
+        assert "retry-after" not in spent.headers
+        trouble = refused(503, spent.content, None)
+        assert not trouble.again
+        assert isinstance(trouble.error("http://judge"), BudgetSpent)

@@ -1,0 +1,136 @@
+"""`budget` ends a run at a sum, and nothing that was paid for is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from judge.engine.scripted import ScriptedEngine
+from judge.errors import BudgetSpent, SettingsError
+from judge.pipeline.build import plan
+from judge.settings import load_settings
+from judge.types import Completion
+from tests.batch_harness import SETTINGS, met, rewards, run, samples
+
+PRICE = {"input": 1.0, "output": 2.0}  # dollars a million tokens
+ENGINE = {"kind": "scripted", "price": PRICE}
+
+
+def costly(request):
+    """A reply of 1,000 prompt and 100 completion tokens: 0.0012 dollars."""
+    return Completion(met(request), prompt_tokens=1000, completion_tokens=100)
+
+
+def told(folder):
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("budget", "calls"),
+    [
+        pytest.param({"usd": 0.0121}, 11, id="dollars"),  # 10 calls are 0.0120, the eleventh crosses the sum
+        pytest.param({"tokens": 11_000}, 10, id="tokens"),  # exactly ten calls
+        pytest.param({"usd": 100.0, "tokens": 5_500}, 5, id="whichever-comes-first"),
+    ],
+)
+def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path, budget, calls):
+    """A user who gives five dollars is not sent a bill of six; what five dollars bought is kept."""
+    engine = ScriptedEngine(costly)
+    with pytest.raises(BudgetSpent, match=r"budget of .* is spent .*raise `budget\."):
+        run(tmp_path, samples(40), engine, engine=ENGINE, budget=budget, max_in_flight=1)
+    made = len(engine.requests)
+    assert calls <= made <= calls + 1  # two criteria of one sample are asked together
+    half = told(tmp_path)
+    assert half["state"] == "incomplete"
+    assert half["cost"]["calls"] == made
+    assert half["cost"]["usd"] == pytest.approx(0.0012 * made)
+    result, _ = run(tmp_path, samples(40), engine, engine=ENGINE, budget={"usd": 100.0})
+    assert len(engine.requests) == 80  # 40 samples of two criteria: none was asked twice
+    assert result.run["cost"]["usd"] == pytest.approx(0.0012 * 80)  # of both starts
+    assert result.run["cost"]["before"]["calls"] == made
+    assert all(row["reward"] == 1.0 for row in rewards(tmp_path))
+    assert "0.0960 USD in all starts of this run" in result.summary
+
+
+def test_a_second_start_with_the_same_budget_asks_nothing(tmp_path):
+    """A job that is requeued again and again must not pay its budget each time."""
+    engine = ScriptedEngine(costly)
+    made = []
+    for _ in range(3):
+        with pytest.raises(BudgetSpent):
+            run(tmp_path, samples(40), engine, engine=ENGINE, budget={"tokens": 11_000})
+        made.append(len(engine.requests))
+    assert made[0] == made[1] == made[2] <= 20  # 80 would be all: before any reply, a call is guessed by its size
+
+
+def test_calls_in_flight_are_let_finish_and_kept(tmp_path):
+    """They are paid whether their replies are read or not; and they are the whole overshoot."""
+    window, under_way, most = 8, 0, 0
+
+    async def slow(request):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        return costly(request)
+
+    engine = ScriptedEngine(slow)
+    with pytest.raises(BudgetSpent):
+        run(tmp_path, samples(100), engine, engine=ENGINE, budget={"tokens": 50 * 1100}, max_in_flight=window)
+    assert under_way == 0
+    paid = told(tmp_path)["cost"]["calls"]
+    assert paid == len(engine.requests)
+    assert 50 <= paid <= 50 + 2 * window  # two criteria a sample
+    assert most > 1
+
+
+def test_a_price_alone_stops_nothing_and_is_told(tmp_path):
+    """Who sets a price wants to see the cost."""
+    result, _ = run(tmp_path, samples(3), costly, engine=ENGINE)
+    assert result.run["state"] == "finished"
+    assert result.run["cost"]["usd"] == pytest.approx(6 * 0.0012)
+    assert "6,600 tokens (6,000 read, 600 written); 0.0072 USD" in result.summary
+
+
+def test_what_the_server_had_cached_costs_its_own_price(tmp_path):
+    """Hosted APIs bill cached prompt tokens at a fraction: 600 x 1 + 400 x 0.25 + 100 x 2, a million."""
+
+    def reply(request):
+        return Completion(met(request), prompt_tokens=1000, completion_tokens=100, cached_tokens=400)
+
+    result, _ = run(tmp_path, samples(1), reply, engine={"kind": "scripted", "price": PRICE | {"cached": 0.25}})
+    assert result.run["cost"]["usd"] == pytest.approx(2 * (600 + 100 + 200) / 1e6)
+
+
+def test_a_failed_call_costs_nothing(tmp_path):
+    """A provider bills no request that it could not answer."""
+    result, _ = run(tmp_path, samples(2), lambda _: Completion("", "error", error="HTTP 500"), engine=ENGINE)
+    assert result.run["cost"] == {"calls": 4, "tokens": {"prompt": 0, "completion": 0, "cached": 0}, "usd": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        pytest.param({"budget": {}}, "give `usd`, `tokens` or both", id="no-sum"),
+        pytest.param({"budget": {"usd": 0}}, "greater than 0", id="nothing"),
+        pytest.param({"budget": {"eur": 5}}, "eur", id="another-currency"),
+        pytest.param({"budget": {"usd": 5}}, "engine.price", id="money-without-a-price"),
+        pytest.param({"budget": {"usd": 5}, "prices": "none.yaml"}, "no file", id="no-table"),
+        pytest.param({"engine": {"kind": "scripted", "reply": "x", "price": {"input": -1}}}, "0", id="negative-price"),
+    ],
+)
+def test_what_is_wrong_with_a_budget_is_found_before_a_call(tmp_path, settings, said):
+    """A typing error in the sum must not become a run without one."""
+    with pytest.raises(SettingsError, match=said):
+        plan(load_settings(SETTINGS | settings)[0], tmp_path)
+
+
+def test_prices_may_come_from_a_table_with_its_day(tmp_path):
+    """A team keeps one file of prices; the day that it is of stands beside each cost."""
+    (tmp_path / "prices.yaml").write_text("as_of: '2026-11-01'\nmodels:\n  scripted: {input: 1.0, output: 2.0}\n")
+    result, _ = run(tmp_path / "run", samples(1), costly, base=tmp_path, prices="prices.yaml")
+    assert result.run["cost"]["usd"] == pytest.approx(2 * 0.0012)
+    assert "(prices of 2026-11-01)" in result.summary
