@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from judge.batch.store import Store
-from judge.pipeline.second import AUDITED, DECIDED, UNSURE, cascade_figures
+from judge.pipeline.second import cascade_figures, cascade_flag
 
 _FEW = 30  # audited responses, below which the agreement is said to be a guess
 
@@ -26,9 +26,8 @@ def _rewards(store: Store) -> Iterator[tuple[str, float | None, Mapping[str, flo
     for flags, value, components in store.query(
         "SELECT flags, raw_reward, components FROM rewards WHERE flags LIKE '%cascade_%'"
     ):
-        names = {flag["name"] for flag in json.loads(flags)}
-        own = next((name for name in (DECIDED, UNSURE, AUDITED) if name in names), None)
-        if own is not None:
+        own = cascade_flag(flag["name"] for flag in json.loads(flags))
+        if own:
             yield own, value, json.loads(components or "{}")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from judge.pipeline.second import cascade_figures, cascade_flag
 from judge.track.trackers import StepTrack, step_figures
 from judge.types import Reward, Sample
 
@@ -85,7 +86,7 @@ def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, A
     Returns:
         `responses`; `reward_mean`, `reward_std`, `raw_mean` over those that have a reward (None: none has); `missing_share`,
         `filtered_share` and `flat_groups` (groups of two and more with equal rewards) in [0, 1]; `length_mean` in characters;
-        `reasons`; `criteria` (mean of each, at most 64); `judge_calls`, `tokens`.
+        `reasons`; `criteria` (mean of each, at most 64); `judge_calls`, `tokens`; `cascade`, where the run has one.
     """
     values = [r.reward for r in rewards]
     there = np.array([v for v in values if v is not None and math.isfinite(v)], dtype=np.float64)
@@ -109,7 +110,17 @@ def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, A
         "criteria": _criteria(rewards),
         "judge_calls": sum(r.judge_calls for r in rewards),
         "tokens": sum(r.tokens for r in rewards),
+        **_cascade(rewards),
     }
+
+
+def _cascade(rewards: Sequence[Reward]) -> dict[str, Any]:
+    """What the cheap judge of a cascade decided in this step; nothing where the run has none."""
+    seen = [(own, r.raw_reward, r.components) for r in rewards if (own := cascade_flag(f.name for f in r.flags))]
+    if not seen:
+        return {}
+    found = cascade_figures(seen, 0)
+    return {"cascade": {name: found[name] for name in ("decided", "unsure", "audited", "agree", "mean_difference")}}
 
 
 def _criteria(rewards: Sequence[Reward]) -> Mapping[str, float | None]:

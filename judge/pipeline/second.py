@@ -192,6 +192,11 @@ def _noted(reward: Reward, name: str, detail: str) -> Reward:
     return replace(reward, flags=(*reward.flags, Flag(name, detail)))
 
 
+def cascade_flag(names: Iterable[str]) -> str:
+    """The flag of a cascade among those of a reward; empty where there is none."""
+    return next((name for name in names if name in (DECIDED, UNSURE, AUDITED)), "")
+
+
 def cascade_figures(rewards: Iterable[tuple[str, float | None, Mapping[str, float | None]]], full_calls: int) -> dict[str, Any]:
     """What a cascade decided by itself, how many calls that saved, and how often the full judge would have said the same.
 

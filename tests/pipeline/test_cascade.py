@@ -189,3 +189,13 @@ def test_a_run_says_what_it_saved(tmp_path: Path):
     assert found["mean_difference"] == pytest.approx((0.99 + 6 * 0.01) / 7)
     assert "cascade: 7 of 10 responses decided by the cheap judge" in result.summary
     assert "85.7 % on the same side of 0.5" in result.summary
+
+
+def test_a_training_step_is_recorded_with_it(tmp_path: Path):
+    """A trainer's run says the same as `judge run`, step by step."""
+    config = {**CONFIG, "cascade": {"first": {"recipe": "yes-no"}, "entropy": 0.3, "audit_share": 1.0}, "record": str(tmp_path)}
+    with Judge.from_config(config, engine=judge_saying(0.99)) as judge:
+        judge.score([Sample.of("q", f"answer {i}") for i in range(4)])
+    [line] = (tmp_path / "steps.jsonl").read_text().splitlines()
+    found = json.loads(line)["cascade"]
+    assert (found["decided"], found["unsure"], found["audited"], found["agree"]) == (4, 0, 4, 1.0)
