@@ -31,6 +31,7 @@ class MemberSettings(Frozen):
         sampling: None: the run's.
         votes: None: the run's.
         order: None: the run's.
+        unit: None: the run's.
         signal: None: the run's.
         readout: None: the run's.
     """
