@@ -354,20 +354,35 @@ def _rare_collections() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """The run folder, made and held by this process alone."""
+    """The run folder, made and held by this process alone.
+
+    The folder itself is locked, so nobody gets in by deleting a lock file; and a file in it, where only files can be locked.
+    """
+    handles: list[int] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+        handles.append(os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644))
     except FileExistsError:
         raise OutputError(f"{folder}: is a file; --output names a folder\nnothing was judged") from None
     except OSError as why:
+        for handle in handles:
+            os.close(handle)
         raise OutputError(f"{folder}: cannot be written to: {why.strerror}\nnothing was judged") from None
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            busy = "another run is writing here; choose another --output or wait for it"
-            raise OutputError(f"{folder}: {busy}\nnothing was judged") from None
+        for handle in handles:
+            _lock(handle, folder)
         yield
     finally:
-        os.close(handle)
+        for handle in handles:
+            os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        busy = "another run is writing here; choose another --output or wait for it"
+        raise OutputError(f"{folder}: {busy}\nnothing was judged") from None
+    except OSError:  # a network file system that locks no folders, or nothing at all
+        return

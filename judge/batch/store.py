@@ -3,11 +3,13 @@
 - A call is kept under the hash of its exact request, so a run that is started again asks only what is new: an edited
   answer, rubric word, template, model or sampling value changes the hash of exactly the calls it affects.
 - A call that gave no verdict, or left out a criterion, is kept for the record and not found again: the next run asks anew.
-- Writes are buffered and committed a few times a second (WAL): on a kill at most that much is asked again.
+- A reply is committed (WAL) before the event loop looks for the next ones, so a kill repeats what is in flight and no more.
+  Rewards follow from the replies: they are buffered, and committed a few times a second.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -87,6 +89,8 @@ class Store:
         self._buffers: dict[str, list[tuple[Any, ...]]] = {INSERT: [], _REWARD: [], _VERDICT: [], _SAMPLE: []}
         self._size = 0
         self.meter: Meter | None = None
+        self._due = False  # whether a commit of replies waits for the loop
+        self._broken: OutputError | None = None
         self._committed = time.monotonic()
         try:
             self._db = sqlite3.connect(path.resolve().as_uri(), isolation_level=None, uri=True)
@@ -113,7 +117,7 @@ class Store:
 
     def keep(self, call: Call) -> None:
         """Keep one finished call; usable unless it ended without a verdict, or without one on some criterion."""
-        self._put(INSERT, record(call.key, call.completion, usable(call)))
+        self._put_call(record(call.key, call.completion, usable(call)))
         if self._cache is not None:
             self._cache.keep(call)
 
@@ -123,7 +127,7 @@ class Store:
         if found is None and self._prior is not None:
             found = self._prior.find(key)
         if found is not None:
-            self._put(INSERT, record(key, found, True))
+            self._put_call(record(key, found, True))
         return found
 
     # ---- the rewards -----------------------------------------------------------------------------------------------
@@ -171,7 +175,28 @@ class Store:
             steps = tuple((step, value) for step, value in json.loads(stages)) if stages else ()
             yield row, Reward(name, index, raw, failure, flags=known, group=group, stages=steps)
 
+    def _put_call(self, row: tuple[Any, ...]) -> None:
+        """Enter a reply; it is committed with the others that this turn of the event loop brings."""
+        self._put(INSERT, row)
+        if self._due or not self._buffers[INSERT]:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._commit_calls)
+        except RuntimeError:  # no loop: a caller that waits for each of its calls
+            self._commit_calls()
+        else:
+            self._due = True
+
+    def _commit_calls(self) -> None:
+        self._due = False
+        try:
+            self._write([INSERT])
+        except OutputError as why:
+            self._broken = why  # raised where the run sees it: at its next record
+
     def _put(self, statement: str, row: tuple[Any, ...]) -> None:
+        if self._broken is not None:
+            raise self._broken
         self._buffers[statement].append(row)
         self._size += 1
         if self._size >= COMMIT_ROWS or time.monotonic() - self._committed > COMMIT_EVERY_S:
@@ -179,13 +204,22 @@ class Store:
 
     def commit(self) -> None:
         """Write what is buffered. Raises `OutputError` when the disk does not take it."""
-        if not self._size:
+        if self._broken is not None:
+            why, self._broken = self._broken, None
+            self._forget()
+            raise why
+        self._write(list(self._buffers))
+        self._committed = time.monotonic()
+
+    def _write(self, statements: Sequence[str]) -> None:
+        """Write the buffers of these statements in one transaction."""
+        waiting = [(statement, rows) for statement in statements if (rows := self._buffers[statement])]
+        if not waiting:
             return
         try:
             self._db.execute("BEGIN")
-            for statement, rows in self._buffers.items():
-                if rows:
-                    self._db.executemany(statement, rows)
+            for statement, rows in waiting:
+                self._db.executemany(statement, rows)
             if self.meter is not None:
                 paid = self.meter.spent
                 figures = (paid.calls, paid.prompt_tokens, paid.completion_tokens, paid.cached_tokens, paid.usd)
@@ -202,8 +236,9 @@ class Store:
         for row in self._buffers[INSERT]:
             if row[1]:
                 self._known.add(row[0])
-        self._forget()
-        self._committed = time.monotonic()
+        for _, rows in waiting:
+            self._size -= len(rows)
+            rows.clear()
 
     def _forget(self) -> int:
         """Empty the buffers; gives how many records they held."""

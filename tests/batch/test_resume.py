@@ -6,11 +6,12 @@ import shutil
 
 import pytest
 
+from judge.batch.store import Store
 from judge.batch.summary import load_run
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import EngineError, OutputError
 from judge.shipped import shipped_dir
-from judge.types import Capability, Completion, Sample
+from judge.types import Call, Capability, Completion, NoVerdict, Reason, Sample, Verdict
 from tests.batch_harness import RUBRIC, met, question, rewards, run, samples, verdicts
 
 UNFORCED = frozenset({Capability.SEED})  # an engine that cannot be made to state a verdict
@@ -168,13 +169,28 @@ def test_a_criterion_left_out_is_asked_again(tmp_path):
 
 
 def test_a_failure_never_takes_the_place_of_a_good_reply(tmp_path):
-    """Two rows with the same text share a request hash: when the second call fails, the first one's reply stays."""
+    """Two shards may ask the same: when the second call fails, the first one's reply stays, in whichever order they come."""
+    good = Call("key", "judge", (0,), (), 0, 0, Completion("VERDICT: MET"), Verdict("MET", ((1.0,),)))
+    bad = Call(
+        "key", "judge", (0,), (), 0, 0, Completion("", "error", error="HTTP 500"), NoVerdict(Reason.ENGINE_ERROR, "HTTP 500")
+    )
+    for calls in ((good, bad), (bad, good)):
+        store = Store(tmp_path / "journal.sqlite")
+        for call in calls:
+            store.keep(call)
+        store.close()
+        store = Store(tmp_path / "journal.sqlite")
+        assert store.find("key").text == "VERDICT: MET"
+        store.close()
+        (tmp_path / "journal.sqlite").unlink()
+
+
+def test_twins_are_asked_once(tmp_path):
+    """Two rows with the same texts are one request, also while the run goes on."""
     twins = [Sample.of("What is 1 + 1?", "It is 2.", id=name) for name in ("a", "b")]
-    replies = ["Fine.\nVERDICT: MET"] * 2 + [Completion("", "error", error="HTTP 500")] * 2
-    run(tmp_path, twins, ScriptedEngine(replies, capabilities=UNFORCED), max_in_flight=1)
-    assert [r["reward"] for r in rewards(tmp_path)] == [1.0, None]
-    _, engine = run(tmp_path, twins, ScriptedEngine(met, capabilities=UNFORCED))
-    assert engine.requests == []
+    _, engine = run(tmp_path, twins, max_in_flight=1)
+    assert len(engine.requests) == 2
+    assert [r["reward"] for r in rewards(tmp_path)] == [1.0, 1.0]
 
 
 def test_votes_are_kept_one_by_one(tmp_path):

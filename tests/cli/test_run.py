@@ -208,11 +208,14 @@ def test_two_runs_do_not_write_into_one_folder(judge, endpoint, tmp_path):
     while not endpoint.asked and time.monotonic() < waited:
         time.sleep(0.02)
     second = judge(*ARGUMENTS)
+    (tmp_path / "out" / ".lock").unlink()
+    third = judge(*ARGUMENTS)
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=20)
     endpoint.reply = quick
     assert (second.code, second.out) == (4, "")
     assert "out: another run is writing here; choose another --output or wait for it" in second.err
+    assert (third.code, third.err) == (4, second.err)  # the folder is locked, and not only a file in it
     assert judge(*ARGUMENTS).code == 0
 
 
