@@ -168,7 +168,7 @@ def _imported(criterion: Criterion) -> Check:
         raise RubricError(f"criterion `{criterion.id}`: `{criterion.check}` is not callable")
 
     def checked(sample: Sample, index: int, args: Mapping[str, Any]) -> ProgramScores:
-        given = found(sample, index, args)
+        given = plain_scores(found(sample, index, args))
         if is_score(given):
             return given  # type: ignore[no-any-return]  # just looked
         raise RubricError(
@@ -177,6 +177,21 @@ def _imported(criterion: Criterion) -> Check:
         )
 
     return checked
+
+
+def plain_scores(value: Any) -> Any:
+    """What a program gave with numbers of numpy and torch as Python's, also in mappings and lists; anything else as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> plain_scores(np.float32(0.5)), plain_scores({"a": np.int64(1)}), plain_scores(np.ones(2))
+        (0.5, {'a': 1}, [1.0, 1.0])
+    """
+    if isinstance(value, Mapping):
+        return {name: plain_scores(score) for name, score in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_scores(score) for score in value]
+    return value.tolist() if hasattr(value, "ndim") and hasattr(value, "tolist") else value
 
 
 def is_score(value: Any) -> bool:

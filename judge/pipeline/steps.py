@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from judge.checks.programs import OVERALL, Check, is_score, total
+from judge.checks.programs import OVERALL, Check, is_score, plain_scores, total
 from judge.errors import JudgeError, RecipeError
 from judge.recipe.steps import STEP, Span, StepsSpec, find_steps, locate
 from judge.render.build import Ask
@@ -93,8 +93,13 @@ def spans_of(raw: Sample, judged: Sample, index: int, spec: StepsSpec) -> tuple[
 # ---- programs ----------------------------------------------------------------------------------------------------
 
 
-async def run_program(name: str, check: Check, sample: Sample, index: int, options: Mapping[str, Any]) -> dict[str, list[Cell]]:
+async def run_program(
+    name: str, check: Check, sample: Sample, index: int, options: Mapping[str, Any], *, by_step: bool = False
+) -> dict[str, list[Cell]]:
     """What a recipe's program says of one response, as cells of one vote; `overall` alone where it gives one score.
+
+    Args:
+        by_step: It may give a list, one score a step. Else a list has no meaning, and leaves no reward (`check_error`).
 
     Raises:
         RecipeError: It gave something that is no score.
@@ -111,7 +116,11 @@ async def run_program(name: str, check: Check, sample: Sample, index: int, optio
         raise
     except Exception as why:  # noqa: BLE001  # a user's program may raise anything, and one response must not stop the run
         return {OVERALL: [Cell(None, NoVerdict(Reason.CHECK_ERROR, f"program `{name}`: {type(why).__name__}: {why}"))]}
-    if isinstance(given, Sequence) and not isinstance(given, str):
+    given = plain_scores(given)
+    if isinstance(given, list) and not by_step:
+        what = f"program `{name}` gave a list of {len(given)}; it gives one score in [0, 1], or several by name ({{'facts': 0.5}})"
+        return {OVERALL: [Cell(None, NoVerdict(Reason.CHECK_ERROR, what))]}
+    if isinstance(given, list):
         given = {f"{STEP}{n}": score for n, score in enumerate(given, 1)} or None
     if not is_score(given):
         raise RecipeError(
@@ -156,7 +165,7 @@ async def program_steps(
     steps, _ = find_steps(sample.responses[index], spec, sample.steps)
     if not steps:
         return {OVERALL: [Cell(None, NO_STEPS)]}
-    cells = await run_program(name, check, replace(sample, steps=steps), index, options)
+    cells = await run_program(name, check, replace(sample, steps=steps), index, options, by_step=True)
     if cells.keys() == {OVERALL} and cells[OVERALL][0].score is None:
         return cells
     wanted = [f"{STEP}{n}" for n in range(1, len(steps) + 1)]

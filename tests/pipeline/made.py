@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from judge import Judge, Sample, ScriptedEngine
 from judge.types import NoVerdict, Reason, Reward
 
@@ -40,6 +42,21 @@ async def length_later(sample: Sample, index: int, args: Mapping[str, Any]) -> f
 def by_name(sample: Sample, index: int, args: Mapping[str, Any]) -> dict[str, float | None]:
     """Two scores, of which one may be missing."""
     return {"short": 1.0, "right": None if "?" in sample.texts[index] else 0.5}
+
+
+def by_numpy(sample: Sample, index: int) -> Any:
+    """A number as numpy has it."""
+    return np.float32(0.25)
+
+
+def by_numpy_and_name(sample: Sample, index: int) -> dict[str, Any]:
+    """Whole numbers and truth values as numpy has them."""
+    return {"whole": np.int64(1), "none": np.bool_(False)}
+
+
+def a_list(sample: Sample, index: int) -> list[float]:
+    """Scores of nobody knows what."""
+    return [1.0, 0.0]
 
 
 def with_overall(sample: Sample, index: int) -> dict[str, float]:

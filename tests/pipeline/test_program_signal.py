@@ -22,6 +22,8 @@ def program(where, name: str, more: str = "") -> str:
         pytest.param(f"{HERE}:length_later", "options: {most: 16}", 0.5, {"overall": 0.5}, id="asynchronous-with-options"),
         pytest.param(f"{HERE}:by_name", "", 0.75, {"short": 1.0, "right": 0.5}, id="several-scores-are-averaged"),
         pytest.param(f"{HERE}:with_overall", "", 0.3, {"overall": 0.3, "detail": 1.0}, id="overall-counts"),
+        pytest.param(f"{HERE}:by_numpy", "", 0.25, {"overall": 0.25}, id="a-number-of-numpy"),
+        pytest.param(f"{HERE}:by_numpy_and_name", "", 0.5, {"whole": 1.0, "none": 0.0}, id="numbers-of-numpy-by-name"),
         pytest.param("max_words", "options: {n: 2}", 0.0, {"overall": 0.0}, id="a-registered-check"),
         pytest.param("matches_reference", "", 1.0, {"overall": 1.0}, id="one-that-needs-the-reference"),
     ],
@@ -40,6 +42,7 @@ def test_a_program_is_the_reward(tmp_path, name, options, value, components):
         pytest.param(f"{HERE}:refuses", "check_error", "no schema", id="it-says-why"),
         pytest.param(f"{HERE}:breaks", "check_error", "KeyError: 'gone'", id="it-raises"),
         pytest.param("matches_reference", "missing", "it cannot tell", id="it-cannot-tell"),
+        pytest.param(f"{HERE}:a_list", "check_error", "gave a list of 2; it gives one score in [0, 1]", id="it-gives-a-list"),
     ],
 )
 def test_a_program_that_fails_gives_no_reward(tmp_path, name, reason, detail):
