@@ -203,7 +203,7 @@ def problem_kind(problem: str) -> str:
         >>> problem_kind("a.jsonl:7: `responses[3]` must be text or a list of chat messages, not 5")
         '`responses[N]` must be text or a list of chat messages'
     """
-    what = re.sub(r"^\S*?(?::\d+|\[\d+\]): ", "", problem.split("\n", maxsplit=1)[0])
+    what = re.sub(r"^(?:\S*?(?::\d+|\[\d+\])|sample `[^`]*`): ", "", problem.split("\n", maxsplit=1)[0])
     what = re.split(r", not |: (?=['\"{\[])", what)[0]
     return re.sub(r"\d+", "N", what)[:160]
 

@@ -29,7 +29,7 @@ from judge.batch.read import BadRow
 from judge.batch.shards import Shard
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows, RunRows
-from judge.batch.summary import counts, invalid_rows, reasons, summary
+from judge.batch.summary import counts, in_width, invalid_rows, reasons, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import JOURNAL, write_json, write_tables
 from judge.engine.protocol import Engine
@@ -183,8 +183,8 @@ def closing_text(store: Store, run: dict[str, Any], output: Path) -> str:
     """The closing text, with what speaks against the judge at its end."""
     lines = [summary(store, run, output)]
     for found in warnings(load_tables(output)):
-        lines.append(f"warning: {found.text}")
-        lines += [f"         What helps: {found.advice}."] if found.advice else []
+        lines += in_width(f"warning: {found.text}", " " * 9)
+        lines += in_width(f"         What helps: {found.advice}.", " " * 9) if found.advice else []
     return "\n".join(lines)
 
 

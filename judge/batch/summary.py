@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from judge.pipeline.proof import BY_RULE
 
 BINS = 10
 WIDTH = 40
+PAGE = 80  # columns
 _KINDS = 10  # kinds of invalid rows that are shown
 _BAR = " ▏▎▍▌▋▊▉█"
 
@@ -67,7 +69,15 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
     )
     lines += cost_lines(run)
     lines.append(f"{folder}/rewards.parquet  verdicts.parquet  run.json")
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in in_width(line))
+
+
+def in_width(line: str, indent: str | None = None) -> list[str]:
+    """A line in 80 columns; what belongs to it is indented, by 2 more than the line itself where nothing else is said."""
+    if len(line) <= PAGE or "/rewards.parquet" in line:  # a path is for copying
+        return [line]
+    more = " " * (len(line) - len(line.lstrip()) + 2) if indent is None else indent
+    return textwrap.wrap(line, PAGE, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
 
 
 def cost_lines(run: Mapping[str, Any]) -> list[str]:
@@ -139,7 +149,7 @@ def invalid_rows(store: Store) -> dict[str, dict[str, Any]]:
 
 def _invalid_lines(store: Store) -> list[str]:
     found = invalid_rows(store)
-    lines = [f"         {kind['rows']:>5}  {_one_line(kind['first'], 160)}" for kind in list(found.values())[:_KINDS]]
+    lines = [f"         {kind['rows']:>5}  {_one_line(kind['first'], 280)}" for kind in list(found.values())[:_KINDS]]
     return [*lines, f"         and {len(found) - _KINDS} more kinds, see run.json"] if len(found) > _KINDS else lines
 
 

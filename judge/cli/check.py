@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Annotated
 
 import typer
@@ -64,6 +65,7 @@ def check(
     rows.append(("cost", f"{found.calls} calls, {found.seconds:.1f} s"))
     print(f"{found.recipe} on {found.model}")
     print(*(f"  {name:<24}{value}" for name, value in rows), sep="\n")
-    print(*(f"FAULT: {f.text}" for f in found.faults), sep="\n", end="\n" if found.faults else "")
+    for fault in found.faults:
+        print(*textwrap.wrap(f"FAULT: {fault.text}", 80, subsequent_indent="  ", break_on_hyphens=False), sep="\n")
     print("this judge does not pass" if found.faults else "this judge passes")
     raise typer.Exit(1 if found.faults else 0)

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import judge
+from judge.cli.folding import fold_help
 from judge.errors import InputError, JudgeError, did_you_mean
 
 COMPLETE = "_JUDGE_COMPLETE"  # set by the shell that wants a word completed
@@ -100,9 +101,11 @@ def _mount(first: str | None) -> None:
             continue
         found = getattr(import_module(f"judge.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
+            fold_help(found)
             app.add_typer(found, name=name)
         else:
             app.command(name)(found)
+            fold_help(app.registered_commands[-1])
 
 
 @app.callback(invoke_without_command=True)

@@ -155,16 +155,23 @@ def show(name: Annotated[str, typer.Argument(help="Shipped recipe or folder.", m
     """
     recipe = load_recipe(name)
     spec = recipe.spec
-    print(f"{spec.name}: {spec.summary}")
-    print(f"  source      {spec.source.title} ({spec.source.paper}{', ' + spec.source.section if spec.source.section else ''})")
+    print(*textwrap.wrap(f"{spec.name}: {spec.summary}", WIDTH, subsequent_indent="  ", break_on_hyphens=False), sep="\n")
+    where = ", ".join(part for part in (spec.source.paper, spec.source.section) if part)
+    _told("source", spec.source.title + (f" ({where})" if where else ""))
     for deviation in spec.deviations:
-        print(f"  differs     {deviation}")
+        _told("differs", deviation)
     for option, value in recipe.options.items():
-        print(f"  option      {option} [default: {value}]")
-    print(f"  hash        {recipe.hash}")
+        _told("option", f"{option} [default: {value}]")
+    _told("hash", recipe.hash)
     for template, text in recipe.templates.items():
         print(f"--- {template}")
         print(text.rstrip())
+
+
+def _told(what: str, words: str) -> None:
+    """One fact of a recipe, in 80 columns."""
+    lines = textwrap.wrap(words, WIDTH, initial_indent=f"  {what:<12}", subsequent_indent=" " * 14, break_on_hyphens=False)
+    print(*lines, sep="\n")
 
 
 @app.command()

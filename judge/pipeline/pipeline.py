@@ -32,7 +32,7 @@ from judge.pipeline.steps import (
 )
 from judge.pipeline.voting import Voting, Work
 from judge.recipe.model import Order, UnitSpec, Votes
-from judge.render.build import Ask, Case, lacking, llm_criteria
+from judge.render.build import Ask, Case, lacking, llm_criteria, not_a_pair
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decisive, fold_votes, own_rubric
 from judge.rubric.model import Rubric
@@ -224,9 +224,7 @@ class Pipeline:
         if self._spec.mode == "checklist" and (sample.rubric or self.rubric) is None:
             raise DataError(f"sample `{sample.id}`: {lacking(self._spec.name, 'rubric')}")
         if self._spec.mode == "pairwise" and len(sample.responses) != 2:
-            raise DataError(
-                f"sample `{sample.id}`: recipe `{self._spec.name}` compares 2 responses, and this has {len(sample.responses)}"
-            )
+            raise DataError(f"sample `{sample.id}`: {not_a_pair(self._spec.name, len(sample.responses))}")
 
     def _filter(self, sample: Sample, index: int, filters: bool) -> FilterResult:
         """What the intake filters find in one response, and whether it goes on to the judge."""

@@ -118,7 +118,9 @@ async def run_program(
         return {OVERALL: [Cell(None, NoVerdict(Reason.CHECK_ERROR, f"program `{name}`: {type(why).__name__}: {why}"))]}
     given = plain_scores(given)
     if isinstance(given, list) and not by_step:
-        what = f"program `{name}` gave a list of {len(given)}; it gives one score in [0, 1], or several by name ({{'facts': 0.5}})"
+        what = (
+            f"program `{name}` gave a list of {len(given)}; it gives one score in [0, 1], or several by name ({{'facts': 0.5}})"
+        )
         return {OVERALL: [Cell(None, NoVerdict(Reason.CHECK_ERROR, what))]}
     if isinstance(given, list):
         given = {f"{STEP}{n}": score for n, score in enumerate(given, 1)} or None

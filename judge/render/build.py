@@ -500,6 +500,19 @@ def lacking(recipe: str, name: str) -> str:
     return f"{text}; or set `{name}:` in the run settings, for all samples" if name in ("rubric", "principle") else text
 
 
+def not_a_pair(recipe: str, count: int) -> str:
+    """What a sample is told that has more or fewer responses than the two that its recipe compares, and what would do.
+
+    Example:
+        >>> not_a_pair("pairwise", 1)[:56]
+        'recipe `pairwise` compares 2 responses, and this has 1; '
+    """
+    return (
+        f"recipe `{recipe}` compares 2 responses, and this has {count}; put both of a pair into one row (`responses`), or set"
+        " `group: {schedule: round_robin}` so that all responses to a prompt compete"
+    )
+
+
 def lacking_field(recipe: str, name: str) -> str:
     """What a sample without a field of the row that its recipe needs is told.
 

@@ -39,6 +39,16 @@ def test_help_has_whole_lines_in_80_columns():
     assert EXIT_CODES
 
 
+PAGES = [*COMMANDS, "recipe adopt", "recipe new", "recipe test", "rubric lint", "rubric import", "rubric generate", "rubric diff"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_line_of_a_help_page_is_over_80_columns(page):
+    """A folded example is still what a shell takes, and nothing runs out of the window."""
+    out = run_judge(*page.split(), "--help").out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
 def test_help_imports_none_of_it():
     """`judge --help` answers at once: no numpy, no pydantic models of the settings, no commands."""
     code = (
