@@ -48,6 +48,7 @@ GROUPS = {
         "label": ("label:label", "Label a run by hand, on a local page."),
         "compare": ("compare:compare", "Two judges on the same data, or two runs."),
         "attack": ("attack:attack", "Try to be paid for texts without an answer."),
+        "optimize": ("optimize:optimize", "A recipe in better words, by labelled pairs."),
         "audit": ("audit:audit", "Biases: length, style, rewording, authority."),
     },
     "Look at a run": {

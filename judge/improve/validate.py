@@ -140,7 +140,7 @@ class Validator:
     ) -> None:
         self.settings, self.items, self.options, self.base = settings, items, options, base
         self.engine = build_engine(located(settings.engine, base), notice) if engine is None else engine
-        self._owned, self._journal, self._notice = engine is None, journal, notice
+        self._owned, self.journal, self._notice = engine is None, journal, notice
         self._bare: list[TriedItem] | None = None
 
     async def __aenter__(self) -> Self:
@@ -154,13 +154,13 @@ class Validator:
         """What the judge says without a rubric."""
         if self._bare is None:
             made = judge_plan(bare_settings(self.settings, self.options.baseline), self.base, self.options.kind, None)
-            self._bare = await try_items(made, self.items, self.engine, self._journal, notice=self._notice)
+            self._bare = await try_items(made, self.items, self.engine, self.journal, notice=self._notice)
         return self._bare
 
     async def tried(self, rubric: Rubric, items: Sequence[BenchItem] | None = None) -> list[TriedItem]:
         """What it says under one rubric."""
         made = judge_plan(self.settings, self.base, self.options.kind, rubric)
-        return await try_items(made, self.items if items is None else items, self.engine, self._journal, notice=self._notice)
+        return await try_items(made, self.items if items is None else items, self.engine, self.journal, notice=self._notice)
 
     async def one(self, rubric: Rubric, name: str = "") -> RubricProof:
         """One rubric for all items."""
@@ -179,7 +179,7 @@ class Validator:
         first = rubric_of(self.items[mine[0]])
         made = judge_plan(self.settings, self.base, self.options.kind, first)
         picked = [self.items[i] for i in mine]
-        found = await try_items(made, picked, self.engine, self._journal, rubric_of=rubric_of, notice=self._notice)
+        found = await try_items(made, picked, self.engine, self.journal, rubric_of=rubric_of, notice=self._notice)
         bare = await self.bare()
         return proof(name, None, found, [bare[i] for i in mine], self.options, without=len(self.items) - len(mine))
 

@@ -18,7 +18,7 @@ from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary, neutralise
 from judge.shipped import shipped_dir
 from judge.thinking import strip_thinking
-from judge.types import Conversation, Message, NoVerdict, Reason, Request, Sampling
+from judge.types import Completion, Conversation, Message, NoVerdict, Reason, Request, Sampling
 
 VARIABLES = {
     "criterion": "the criterion that is to be mended",
@@ -28,12 +28,15 @@ VARIABLES = {
     "prompt": "the prompt (quote it)",
     "responses": "responses with the same grade: .name and .text (quote .text)",
     "criteria": "texts of the criteria that there are",
-    "most": "how many criteria may be written",
+    "most": "how many criteria may be written, or characters of a template",
+    "template": "the template of a judge that is to be reworded (quote it)",
+    "failures": "judgements that went wrong: .number, .prompt, .responses, .reply (quote them) and .label",
 }
 FOLDER = "_rewriting"
 LONGEST = 400  # characters of a criterion
 SAMPLING = Sampling(temperature=0.7, max_tokens=512)
 _LINE = re.compile(r"^[ \t>*_#\d.)-]{0,8}CRITERION(?: \d{1,2})?[*_ ]{0,3}:[*_ ]{0,3}(\S[^\n]*)$", re.I | re.M)
+_BETWEEN = re.compile(r"^BEGIN TEMPLATE[ \t]*\n(.*?)\n[ \t]*END TEMPLATE[ \t]*$", re.M | re.S)
 _NONE = re.compile(r"^[ \t*_]{0,4}NONE[ \t*_.]{0,4}$", re.M)
 
 
@@ -74,7 +77,7 @@ class CriterionWriter:
 
     def __init__(self, engine: Engine, *, seed: int = 0, sampling: Sampling = SAMPLING) -> None:
         folder = shipped_dir("prompts") / FOLDER
-        names = ("system.md.j2", "rewrite.md.j2", "contrast.md.j2")
+        names = ("system.md.j2", "rewrite.md.j2", "contrast.md.j2", "wording.md.j2", "wording_system.md.j2")
         self.engine, self._seed, self._sampling = engine, seed, sampling
         self._templates = Templates(folder, read_templates(folder, FOLDER, names), engine.control_tokens, variables=VARIABLES)
 
@@ -117,11 +120,45 @@ class CriterionWriter:
     def _quoted(self, text: str | Conversation, label: str) -> Untrusted:
         return Untrusted(text, label, self.engine.control_tokens)
 
+    async def reword(
+        self,
+        template: str,
+        failures: Sequence[tuple[str | Conversation, Sequence[str], str, str]],
+        *,
+        most: int,
+        number: int = 0,
+    ) -> str | NoVerdict:
+        """A judge's template in other words, as the model wrote it, unchecked; or why there is none.
+
+        Args:
+            failures: (prompt, responses, what the judge said, what people say) of judgements that went wrong.
+            most: Characters.
+        """
+        label = boundary(self._seed, template)
+        shown = [
+            {"number": i, "prompt": self._quoted(p, label), "reply": self._quoted(reply, label), "label": right,
+             "responses": [{"name": str(k), "text": self._quoted(t, label)} for k, t in enumerate(texts, 1)]}
+            for i, (p, texts, reply, right) in enumerate(failures, 1)
+        ]  # fmt: skip
+        values = {"template": self._quoted(template, label), "failures": shown, "most": most}
+        sampling = replace(self._sampling, max_tokens=max(self._sampling.max_tokens, most // 2))
+        completion = await self._completed("wording_system.md.j2", "wording.md.j2", values, number, sampling)
+        if isinstance(completion, NoVerdict):
+            return completion
+        found = _BETWEEN.findall(strip_thinking(completion.text) or "")
+        return found[-1].strip("\n") if found else NoVerdict(Reason.MISSING, "no lines BEGIN TEMPLATE and END TEMPLATE")
+
     async def _asked(self, template: str, values: Mapping[str, Any], most: int, number: int) -> WrittenCriteria:
+        completion = await self._completed("system.md.j2", template, values, number, self._sampling)
+        if isinstance(completion, NoVerdict):
+            return WrittenCriteria(failure=completion)
+        return read_criteria(completion.text, most, self.engine.control_tokens)
+
+    async def _completed(
+        self, system: str, template: str, values: Mapping[str, Any], number: int, sampling: Sampling
+    ) -> Completion | NoVerdict:
         every = {**dict.fromkeys(VARIABLES), **values}
-        system = Message("system", self._templates.render("system.md.j2", every))
-        user = Message("user", self._templates.render(template, every))
-        sampling = replace(self._sampling, seed=self._seed + number)
-        completion = await self.engine.complete(Request((system, user), sampling))
-        failed = failure(completion)
-        return WrittenCriteria(failure=failed) if failed else read_criteria(completion.text, most, self.engine.control_tokens)
+        first = Message("system", self._templates.render(system, every))
+        second = Message("user", self._templates.render(template, every))
+        completion = await self.engine.complete(Request((first, second), replace(sampling, seed=self._seed + number)))
+        return failure(completion) or completion
