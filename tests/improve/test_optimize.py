@@ -99,9 +99,8 @@ async def test_an_exact_recipe_is_left_alone(tmp_path):
     from judge.recipe.load import list_recipes
 
     exact = next(name for name in list_recipes() if load_recipe(name).spec.exact)
-    async with Validator(
-        settings(recipe=exact, rubric="helpfulness"), [pair(i) for i in range(4)], ProofOptions(), engine=ScriptedEngine(["unused"])
-    ) as validator:
+    given, engine = settings(recipe=exact, rubric="helpfulness"), ScriptedEngine(["unused"])
+    async with Validator(given, [pair(i) for i in range(4)], ProofOptions(), engine=engine) as validator:
         with pytest.raises(RecipeError, match="exact"):
             await optimize_recipe(validator, tmp_path)
 
