@@ -129,27 +129,26 @@ def cli_page() -> str:
 
     main._mount(None)  # type: ignore[attr-defined]
     top: Any = get_command(main.app)
-    parts = ["# Command line\n\nThe same text as `judge COMMAND --help`.\n", _help(top, ("judge",))]
+    context = top.context_class(top, info_name="judge", **top.context_settings)
+    parts = ["# Command line\n\nThe same text as `judge COMMAND --help`.\n", _help(context)]
     for heading, group in main.GROUPS.items():
         parts.append(f"## {heading}\n")
         for name in group:
-            parts += _command(top.commands[name], ("judge", name))
+            parts += _command(top.commands[name], context, name)
     return "\n".join(parts)
 
 
-def _command(command: Any, path: tuple[str, ...]) -> Iterator[str]:
-    yield f"### {' '.join(path)}\n"
-    yield _help(command, path)
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from _command(inner, (*path, name))
+def _command(command: Any, parent: Any, name: str) -> Iterator[str]:
+    own = command.context_class(command, info_name=name, parent=parent, **command.context_settings)
+    yield f"### {own.command_path}\n"
+    yield _help(own)
+    for inner, each in getattr(command, "commands", {}).items():
+        yield from _command(each, own, inner)
 
 
-def _help(command: Any, path: tuple[str, ...]) -> str:
-    context = None
-    for word in path[:-1]:
-        context = command.context_class(command, info_name=word, parent=context)
-    own = command.context_class(command, info_name=path[-1], parent=context, terminal_width=80, max_content_width=80)
-    return f"```text\n{command.get_help(own)}\n```\n"
+def _help(context: Any) -> str:
+    context.terminal_width = context.max_content_width = 80
+    return f"```text\n{context.command.get_help(context)}\n```\n"
 
 
 def settings_page() -> str:

@@ -92,3 +92,13 @@ def test_links_of_copied_files_are_moved():
     assert docs_site.outward("[a](../../docs/trainers.md#metrics)", "examples/trl/README.md") == "[a](../../trainers.md#metrics)"
     assert docs_site.outward("[a](docs/bench.md)", "CHANGELOG.md") == "[a](bench.md)"
     assert docs_site.outward("[a](../../examples/x.yaml)", "docs/trainers/trl.md") == "[a](../examples/x.yaml)"
+
+
+def test_help_is_laid_out():
+    """Examples stand one to a line, usage names the command once, and no summary is cut."""
+    text = docs_site.cli_page()
+    assert "\\b" not in text
+    assert not re.findall(r"^ .*Examples?: .*Exit codes?:.*$", text, re.MULTILINE)
+    for usage in re.findall(r"^Usage: (.*)$", text, re.MULTILINE):
+        assert re.match(r"judge( [a-z-]+)* (\[|\{|[A-Z])", usage), usage
+    assert not re.findall(r"^  [a-z-]+ .*\.\.\.$", text, re.MULTILINE)

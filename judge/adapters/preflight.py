@@ -127,7 +127,8 @@ def _batches(case: _Case, size: int) -> CheckAnswer:
     if local * layout.processes % size:
         return f"{local} x {layout.processes} completions are not a multiple of {size}, which trainers refuse", True
     if local % size == 0:
-        return f"whole: a process holds {local} completions, which is {local // size} groups of {size}"
+        count = local // size
+        return f"whole: a process holds {local} completions, which is {count} group{'s' if count > 1 else ''} of {size}"
     how = {
         "ms-swift": "JudgeORM forms groups over processes (AsyncJudgeORM cannot)",
         "axolotl": "they are formed over processes",

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from judge.cli.options import WholeLines
 from judge.pipeline.cache import prune_folder
 from judge.pipeline.cache import stats as stats_of
 
-app = typer.Typer(no_args_is_help=True, help="Look into the folder that `cache: DIR` names, or make it smaller.")
+app = typer.Typer(cls=WholeLines, no_args_is_help=True, help="Look into the folder that `cache: DIR` names, or make it smaller.")
 Folder = Annotated[Path, typer.Argument(help="The cache folder.", metavar="DIR")]
 
 

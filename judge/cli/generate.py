@@ -35,7 +35,7 @@ def generate(
         str,
         typer.Option("--method", help="A method of `judge rubric methods`, or a generator folder.", metavar="NAME"),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Output folder; made when it is not there.", metavar="DIR")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output directory (created if missing).", metavar="DIR")],
     data: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +109,8 @@ def methods(
     """List the methods of `judge rubric generate`: what each needs, what it makes, where it is from.
 
     Example: judge rubric methods --json
-    Exit codes: 0 listed.
+
+    Exit code: 0.
     """
     loaded = [load_generator(name) for name in list_generators()]
     if as_json:

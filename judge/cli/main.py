@@ -20,8 +20,8 @@ COMPLETE = "_JUDGE_COMPLETE"  # set by the shell that wants a word completed
 
 EXIT_CODES = """
 Exit codes: 0 done · 1 other failure, or a check that did not pass · 2 wrong input (settings, rubric, recipe, data, arguments) ·
-3 the engine cannot work, or stopped working · 4 results cannot be written · 5 a response has no reward under `raise` ·
-6 the monitor stopped the run · 7 the budget is spent · 130 stopped by Ctrl-C.
+3 the engine cannot work, or stopped working · 4 results cannot be written · 5 no rewards, or too few (`--max-failures`,
+`raise`) · 6 the monitor stopped the run · 7 the budget is spent · 130 stopped by Ctrl-C.
 """
 GROUPS = {
     "Begin": {

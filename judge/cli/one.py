@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import ALL, BadRow, to_sample
-from judge.cli.options import Set, notice
+from judge.cli.options import MaybeConfig, OlderConfig, Set, named_config, notice
 from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import needed_columns, plan
@@ -32,6 +32,7 @@ _SERVER_RETRIES = 3
 
 
 def one(
+    given: MaybeConfig = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="The prompt.", metavar="TEXT")] = None,
     response: Annotated[
         list[str] | None, typer.Option("--response", help="The response; twice for a pair, N times for a list.", metavar="TEXT")
@@ -40,9 +41,7 @@ def one(
     principle: Annotated[
         str | None, typer.Option("--principle", help="Free-text principle (recipe `principle`).", metavar="TEXT")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="Run settings to start from. [default: none]", metavar="FILE")
-    ] = None,
+    as_option: OlderConfig = None,
     rubric: Annotated[
         str | None, typer.Option("--rubric", help="Shipped rubric or YAML file. [default: helpfulness]", metavar="NAME")
     ] = None,
@@ -72,6 +71,7 @@ def one(
     Examples:
       judge one --rubric helpfulness --prompt "What is the capital of France?" \\
           --response "Paris."
+      judge one judge.yaml --prompt "2+2?" --response "It is 4."
       judge one --recipe verifier --prompt "2+2?" --response "It is 4." \\
           --reference 4
       judge one --recipe pairwise --prompt "Say hi" --response "Hi!" \\
@@ -83,12 +83,13 @@ def one(
     Exit codes: 0 judged, 2 wrong input, 3 engine or server cannot work, 5 no reward under `on_no_verdict: raise`, 6 the server's
     monitor has ended its run.
     """
+    config = named_config(given, as_option)
     if server is not None or api_key_env is not None:
-        given = {"--config": config, "--recipe": recipe, "--model": model, "--url": url, "--set": overrides}
-        asked = _ask(server, api_key_env, given, rubric, _sample(prompt, response, reference, principle))
+        own = {"CONFIG": config, "--recipe": recipe, "--model": model, "--url": url, "--set": overrides}
+        asked = _ask(server, api_key_env, own, rubric, _sample(prompt, response, reference, principle))
         _show(*asked, as_json=as_json)
         return
-    fields, base = _base(config)
+    fields, base = _base(None if config is None else Path(config))
     fields["rubric"] = rubric or fields.get("rubric", "helpfulness")
     if recipe:
         fields["recipe"] = recipe

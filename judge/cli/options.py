@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from judge.batch.read import BadRow, parse_map, read_samples
 from judge.errors import DataError, InputError, Problem, did_you_mean
@@ -16,6 +17,11 @@ from judge.settings.track import TrackTo
 from judge.types import Sample
 
 Config = Annotated[str, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG")]
+MaybeConfig = Annotated[
+    str | None,
+    typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG", show_default=False),
+]
+OlderConfig = Annotated[str | None, typer.Option("--config", hidden=True)]  # an older way to say it
 Data = Annotated[
     str,
     typer.Option(
@@ -68,6 +74,17 @@ DataConfigName = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Judge only the first N rows. [default: all]", metavar="N", min=1)]
 
+
+class WholeLines(TyperGroup):
+    """A group of commands whose help says the whole first sentence of each."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one entry a command; typer cuts them at 45 characters."""
+        told = [(name, (command.help or "").partition("\n\n")[0]) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in told])
+
+
 NEAR = 2_000  # ids searched for one that resembles a mistyped one
 
 
@@ -83,6 +100,13 @@ def with_track(overrides: list[str] | None, track: list[str] | None) -> list[str
         if name not in known:
             raise InputError(f"--track {name}: {did_you_mean(name, known).strip('; ') or 'must be one of ' + ', '.join(known)}")
     return [*(overrides or ()), *([f"track.to=[{', '.join(track)}]"] if track else [])]
+
+
+def named_config(given: str | None, as_option: str | None) -> str | None:
+    """The run settings that a command was given, by position or in the older way."""
+    if given is not None and as_option is not None:
+        raise InputError(f"run settings are given twice: {given} and --config {as_option}")
+    return given if given is not None else as_option
 
 
 def load_plan(config: str, overrides: list[str] | None) -> Plan:

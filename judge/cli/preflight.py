@@ -15,14 +15,14 @@ from judge.adapters._shared.failure_policy import FRAMEWORKS, framework, needs_g
 from judge.adapters.preflight import Finding, Layout, examine, launch_lines
 from judge.adapters.preflight_data import DataReport, Names, examine_data
 from judge.batch.read import read_rows
-from judge.cli.options import DataConfigName, Set, SplitOption, load_plan
+from judge.cli.options import DataConfigName, MaybeConfig, OlderConfig, Set, SplitOption, load_plan, named_config
 from judge.errors import InputError
 
 
 def preflight(
     name: Annotated[str, typer.Option("--framework", help=f"One of {', '.join(FRAMEWORKS)}.", metavar="NAME")],
-    given: Annotated[str | None, typer.Argument(help="Run settings (a YAML file).", metavar="CONFIG", show_default=False)] = None,
-    as_option: Annotated[str | None, typer.Option("--config", hidden=True)] = None,  # the older form
+    given: MaybeConfig = None,
+    as_option: OlderConfig = None,
     num_generations: Annotated[
         int | None, typer.Option("--num-generations", help="Completions a prompt. [default: not known]", metavar="N", min=1)
     ] = None,
@@ -93,9 +93,9 @@ def preflight(
     Exit codes: 0 fine, 1 problems found, 2 wrong input.
     """
     framework(name)
-    config = given or as_option
-    if config is None or (given and as_option):
-        raise InputError(f"name one file of run settings: judge preflight judge.yaml --framework {name}")
+    config = named_config(given, as_option)
+    if config is None:
+        raise InputError(f"name the run settings: judge preflight judge.yaml --framework {name}")
     plan = load_plan(config, overrides)
     layout = Layout(num_generations, processes, per_device_batch, steps_per_generation)
     first, report = None, None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.cli.adopt import adopt
+from judge.cli.options import WholeLines
 from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import WRITTEN, RecipeSpec
@@ -20,7 +21,7 @@ _BY_SIGNAL = ("top_logprobs", "score_continuation", "rate")  # capabilities that
 _LEAST = 9  # characters for what a recipe needs, whatever the names are
 _JUDGES = {"pointwise": "response", "verifier": "answer", "checklist": "criteria", "pairwise": "pair", "listwise": "list"}
 
-app = typer.Typer(help="List, show, begin and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=WholeLines, help="List, show, begin and test judging recipes.", no_args_is_help=True, rich_markup_mode=None)
 app.command()(adopt)
 
 

@@ -36,7 +36,7 @@ def report(
     The page needs no network and can be sent to somebody as it is. With several runs, disagreements come first. The directory
     that a training run wrote (`record:` in its settings) gives curves over steps.
 
-    \\b
+    \b
     Examples:
       judge report runs/a
       judge report runs/a runs/b --output compare.html
@@ -79,7 +79,7 @@ def look(
 ) -> None:
     """Print one item of a run: prompt, response, what the judge said, the verdict and how the reward was computed.
 
-    \\b
+    \b
     Examples:
       judge look runs/a --item q0
       judge look runs/a --item 17 --response 1 --json

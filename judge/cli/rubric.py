@@ -18,6 +18,7 @@ from rich.table import Table
 from judge.batch.files import read_rows
 from judge.checks.programs import find_check
 from judge.cli.generate import generate, methods
+from judge.cli.options import WholeLines
 from judge.cli.rubric_better import refine_command, select_command
 from judge.cli.rubric_evolve import evolve_command
 from judge.cli.rubric_files import diff_command, merge_command
@@ -32,6 +33,7 @@ from judge.rubric.show import importance, polarity, reward_lines, rubric_text, r
 from judge.yamlfile import Source, read_yaml
 
 app = typer.Typer(
+    cls=WholeLines,
     help="Look at rubrics, check, compare and merge them, bring published ones in; with a model: write, prove and mend them.",
     no_args_is_help=True,
     rich_markup_mode=None,

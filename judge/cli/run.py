@@ -151,7 +151,8 @@ def run(
       judge run my.yaml --data answers.jsonl --output runs/e \\
           --track wandb --track inspect
       judge run my.yaml --data big.parquet --shard 0/8 --output runs/part0
-      judge run my.yaml --data big.parquet --ray auto --workers 1-8 --output runs/big
+      judge run my.yaml --data big.parquet --ray auto --workers 1-8 \\
+          --output runs/big
       judge run my.yaml --data answers.jsonl --dry-run
 
     Exit codes: 0 done; 2 wrong input, or every row was invalid; 3 the engine cannot work, or stopped working (what was judged is

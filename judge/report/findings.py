@@ -43,8 +43,8 @@ SATURATED = 0.95  # mean of a criterion above (or one minus this: below) which i
 _ADVICE = {
     "truncated": "raise `sampling.max_tokens`",
     "missing": "the judge does not state its verdict in the form asked for; see `judge show`, or use a larger judge",
-    "ambiguous": "the judge states two verdicts; see the replies below",
-    "off_scale": "the judge leaves the scale; see the replies below",
+    "ambiguous": "the judge states two verdicts; its replies show how (`judge look`)",
+    "off_scale": "the judge leaves the scale; its replies show how (`judge look`)",
     "over_length": "raise `engine.max_model_len`, or set `on_over_length: truncate`",
     "timeout": "raise `engine.deadline_s`, or lower `engine.concurrency`",
     "deadline": "raise `item_deadline_s` or `step_deadline_s`, or lower `max_in_flight`",

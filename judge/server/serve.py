@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 from collections.abc import Callable
@@ -123,9 +124,9 @@ def listen(host: str, port: int) -> contextlib.closing[socket.socket]:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as why:
-        raise InputError(
-            f"cannot listen on {host}:{port}: {why.strerror or why}; --host and --port choose another address"
-        ) from None
+        taken = why.errno == errno.EADDRINUSE
+        told = "the port is in use; choose another with --port" if taken else f"{why.strerror or why}; --host chooses another"
+        raise InputError(f"cannot listen on {host}:{port}: {told}") from None
     return contextlib.closing(socket.socket(fileno=bound.detach()))
 
 

@@ -90,10 +90,10 @@ def test_a_config_is_the_start_and_its_paths_stay_its_own(one, endpoint, judge, 
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/r.yaml").write_text("criteria: [{id: city, text: Names Paris.}]\n")
     (tmp_path / "conf/c.yaml").write_text("rubric: r.yaml\n" + endpoint.settings(deadline_s=9))
-    ended = judge("one", "--config", "conf/c.yaml", *ASK)
+    ended = judge("one", "conf/c.yaml", *ASK)
     assert "reward 1.0000  (1 of 1 weight)" in ended.out
     (tmp_path / "conf/c.yaml").write_text("rubric: r.yaml\nengin: {}\n")
-    wrong = judge("one", "--config", "conf/c.yaml", *ASK)
+    wrong = judge("one", "conf/c.yaml", *ASK)
     assert (wrong.code, wrong.out) == (2, "")
     assert wrong.err.startswith("conf/c.yaml:2: no field `engin`; did you mean `engine`?")
 
