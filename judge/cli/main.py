@@ -34,6 +34,7 @@ GROUPS = {
     "Judge": {
         "run": ("run:run", "Judge every row of a data set."),
         "merge": ("merge:merge", "Put the shards of a run together."),
+        "plan": ("plan:plan_command", "What a run would take, and what is cheaper."),
         "one": ("one:one", "Judge one response, and see why."),
         "serve": ("serve:serve", "Serve rewards over HTTP."),
         "show": ("show:show", "Print the exact prompt of an item; no model."),

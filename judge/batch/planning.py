@@ -1,0 +1,357 @@
+"""`judge plan`: what a run would take, from a few rows that are really judged, and what would make it cheaper.
+
+- The rows are drawn over the data set and judged by `judge run`'s own path into a folder that is thrown away, so every call,
+  repeat, filter and cache hit is in the figures.
+- Each total is the mean over the rows, times the rows there are, with a 95 % interval (Student's t, finite population).
+- What would be cheaper is worked out on the same rows: other settings are rendered, and votes are replayed.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from judge.batch.dry_run import counter
+from judge.batch.read import BadRow
+from judge.batch.run import run_batch
+from judge.engine.protocol import Engine
+from judge.errors import DataError
+from judge.intervals import Interval
+from judge.pipeline.build import Plan
+from judge.pipeline.finish import Finish
+from judge.pipeline.preview import Preview, Previewer
+from judge.reward.fold import decided
+from judge.settings import NoEngineSettings, OpenAiSettings
+from judge.settings.cost import Price
+from judge.types import Message, Sample
+
+MOST_READ = 50_000  # rows that the sample is drawn from
+KEPT_BYTES = 100  # of memory for each call that a run has made
+_SAME = 0.02  # a saving below this share is not worth a line
+
+
+@dataclass(frozen=True)
+class RowCost:
+    """What one row took.
+
+    Attributes:
+        hits: Calls answered by the cache.
+        cached: Prompt tokens that the server had in its prefix cache.
+        latency_s: Of its calls, added up.
+        usd: None: no price is known.
+    """
+
+    calls: int = 0
+    hits: int = 0
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    latency_s: float = 0.0
+    usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Cheaper:
+    """One change that would save something.
+
+    Attributes:
+        change: The setting, as it is written.
+        what: What it does, and what it risks.
+        tokens: Prompt and completion tokens saved, of all rows.
+        usd: Saved; None without a price.
+        share: Of the cost (of the tokens, without a price).
+    """
+
+    change: str
+    what: str
+    tokens: float
+    usd: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would take.
+
+    Attributes:
+        rows: Rows there are; `drawn` of them were looked at.
+        costs: Of each of those.
+        judged: False: rendered only; completions are then the most that can be.
+        hours: At the rate of the sample; NaN where nothing was judged.
+        hours_full: With as many calls in flight as the settings allow and the latency of the sample (endpoints only).
+        no_reward: Responses of the sample without a reward.
+    """
+
+    rows: int
+    drawn: int
+    costs: tuple[RowCost, ...]
+    judged: bool
+    price: Price | None
+    hours: float = math.nan
+    hours_full: float = math.nan
+    memory_mib: float = 0.0
+    no_reward: int = 0
+    responses: int = 0
+    cheaper: tuple[Cheaper, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def total(self, of: Callable[[RowCost], float]) -> tuple[float, Interval]:
+        """The sum over all rows of a figure of each, and its 95 % interval."""
+        return extrapolated([of(cost) for cost in self.costs], self.rows)
+
+    @property
+    def usd(self) -> tuple[float, Interval] | None:
+        """US dollars for all rows; None without a price."""
+        if self.price is None:
+            return None
+        rent = 0.0 if math.isnan(self.hours) else self.hours * self.price.per_hour
+        mean, (low, high) = self.total(lambda cost: cost.usd or 0.0)
+        return mean + rent, Interval(low + rent, high + rent)
+
+
+def extrapolated(values: Sequence[float], rows: int) -> tuple[float, Interval]:
+    """A total over `rows`, from a figure of some of them drawn at random, with its 95 % interval.
+
+    Cochran, "Sampling Techniques" (1977), sections 2.6 and 2.8: N times the mean, Student's t, finite population correction.
+
+    Example:
+        >>> extrapolated([10.0, 12.0, 14.0], 3)  # all of them: nothing is left open
+        (36.0, Interval(low=36.0, high=36.0))
+        >>> total, (low, high) = extrapolated([10.0, 12.0, 14.0], 300)
+        >>> round(total), round(low), round(high)
+        (3600, 2117, 5083)
+    """
+    if not values:
+        return 0.0, Interval(0.0, 0.0)
+    total, n = fmean(values) * rows, len(values)
+    if n >= rows or n < 2:
+        return total, Interval(total, total) if n >= rows else Interval(0.0, math.inf)
+    from scipy.special import stdtrit  # noqa: PLC0415  # half a second that other commands need not pay
+
+    half = float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n) * math.sqrt(1 - n / rows) * rows
+    return total, Interval(max(0.0, total - half), total + half)
+
+
+def draw(rows: Iterable[Sample | BadRow], count: int, seed: int) -> tuple[list[Sample | BadRow], int]:
+    """Some rows at random (in their order), and how many were read: at most `MOST_READ`.
+
+    Example:
+        >>> drawn, read = draw([Sample.of("q", str(i), id=str(i)) for i in range(100)], 3, seed=0)
+        >>> len(drawn), read
+        (3, 100)
+    """
+    rng, kept, read = random.Random(seed), list[tuple[int, Sample | BadRow]](), 0
+    for row in rows:
+        if read == MOST_READ:
+            break
+        read += 1
+        if len(kept) < count:
+            kept.append((read, row))
+        elif (place := rng.randrange(read)) < count:
+            kept[place] = (read, row)
+    return [row for _, row in sorted(kept, key=lambda pair: pair[0])], read
+
+
+async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engine: Engine | None = None) -> RunPlan:
+    """Judge the rows drawn, and work out what all of them would take.
+
+    Raises:
+        EngineError, OutputError: As `run_batch`.
+    """
+    with TemporaryDirectory(prefix="judge-plan-") as folder:
+        result = await run_batch(plan, drawn, Path(folder), engine=engine, quiet=True, keep=("none",), requests=False)
+        records = _calls(Path(folder))
+    price = _price(plan)
+    by_row: dict[int, list[dict[str, Any]]] = {row: [] for row in range(len(drawn))}
+    for record in records:
+        by_row[record["row"]].append(record)
+    costs = [_row_cost(calls, price) for calls in by_row.values()]
+    paid = (result.run.get("cost") or {}).get("usd")
+    ours = math.fsum(cost.usd or 0.0 for cost in costs)
+    if price is not None and paid and ours and not price.per_hour:  # several judges have several prices
+        costs = [RowCost(**{**_fields(cost), "usd": (cost.usd or 0.0) * paid / ours}) for cost in costs]
+    scale = rows / max(1, len(drawn))
+    latency = math.fsum(cost.latency_s for cost in costs)
+    full = latency * scale / _most_in_flight(plan) / 3600 if isinstance(plan.settings.engine, OpenAiSettings) else math.nan
+    made = RunPlan(
+        rows, len(drawn), tuple(costs), True, price,
+        hours=result.run["seconds"]["judging"] * scale / 3600, hours_full=full,
+        memory_mib=_memory(plan, drawn, rows, fmean(cost.calls for cost in costs) if costs else 0.0),
+        no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
+    )  # fmt: skip
+    return _with_votes(made, plan, records)
+
+
+def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan:
+    """The same without an engine: the prompts are rendered and counted, and completions are the most that can be."""
+    price, count = _price(plan), counter(plan.settings.engine)[0]
+    costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
+    memory = _memory(plan, drawn, rows, fmean(cost.calls for cost in costs) if costs else 0.0)
+    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory)
+
+
+def with_change(
+    now: RunPlan, plan: Plan, other: Plan, drawn: Sequence[Sample | BadRow], change: str, what: str
+) -> Cheaper | None:
+    """What another configuration would save, by rendering the same rows; None where that is next to nothing.
+
+    Replies of a call that decides by one token are one token. Else all replies together are taken to be as long as now.
+    """
+    count = counter(plan.settings.engine)[0]
+    before, after = (_rendered_sum(p, drawn, count) for p in (plan, other))
+    prompt, completion = (sum(getattr(cost, name) for cost in now.costs) for name in ("prompt", "completion"))
+    cached = sum(cost.cached for cost in now.costs)
+    if not before.prompt or not prompt:
+        return None
+    one_token = other.sampling[-1].max_tokens == 1 and len(other.sampling) == 1
+    new_prompt = prompt * after.prompt / before.prompt
+    new_completion = float(after.calls if one_token else completion)
+    return _saving(now, change, what, prompt - new_prompt, completion - new_completion, cached * (1 - new_prompt / prompt))
+
+
+def shared_prefixes(plan: Plan, drawn: Sequence[Sample | BadRow]) -> float:
+    """Share of the rendered prompts, in [0, 1], that stands at the beginning of another one and so need not be computed twice."""
+    texts = sorted(
+        "\x1e".join(f"{m.role}\x1f{m.text}" for m in call.messages) for calls in _previews(plan, drawn) for call in calls
+    )
+    shared = sum(_common(a, b) for a, b in pairwise(texts))
+    return shared / max(1, sum(map(len, texts)))
+
+
+def with_prefixes(now: RunPlan, plan: Plan, drawn: Sequence[Sample | BadRow]) -> Cheaper | None:
+    """What a prefix cache could still save: what is shared between the prompts, less what the server says it had."""
+    prompt, cached = (sum(getattr(cost, name) for cost in now.costs) for name in ("prompt", "cached"))
+    missed = shared_prefixes(plan, drawn) * prompt - cached
+    if now.price is None or now.price.cached is None or missed <= 0:
+        return None
+    if not now.judged:
+        return None
+    what = f"the prompts begin alike; the server reports {cached / max(1, prompt):.0%} of them from its prefix cache"
+    return _saving(now, "a prefix cache", what, 0.0, 0.0, -missed, tokens=missed)
+
+
+def _saving(
+    now: RunPlan, change: str, what: str, prompt: float, completion: float, cached: float, tokens: float | None = None
+) -> Cheaper | None:
+    """A saving of tokens in the rows drawn, as one of all rows."""
+    scale = now.rows / max(1, now.drawn)
+    saved = prompt + completion if tokens is None else tokens
+    everything = sum(cost.prompt + cost.completion for cost in now.costs)
+    usd, share = None, saved / max(1, everything)
+    if now.price is not None and not now.price.per_hour:
+        cheap = now.price.input if now.price.cached is None else now.price.cached
+        usd = ((prompt - cached) * now.price.input + cached * cheap + completion * now.price.output) / 1e6 * scale
+        paid = sum(cost.usd or 0.0 for cost in now.costs) * scale
+        share = usd / paid if paid else 0.0
+    return Cheaper(change, what, saved * scale, usd, share) if share > _SAME else None
+
+
+def _with_votes(now: RunPlan, plan: Plan, records: Sequence[dict[str, Any]]) -> RunPlan:
+    """The plan with what `votes.stop: decided` would have saved on these very votes."""
+    votes = plan.votes.n
+    if votes < 3 or plan.votes.stop is not None:
+        return now
+    columns: dict[tuple[Any, ...], dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for call in records:
+        columns[call["row"], tuple(call["order"]), tuple(call["criteria"])][call["vote"]].append(call)
+    prompt = completion = cached = 0.0
+    for column in columns.values():
+        for call in (call for vote in range(_needed(column, votes), votes) for call in column.get(vote, ())):
+            prompt, completion = prompt + call["prompt_tokens"], completion + call["completion_tokens"]
+            cached += call["cached_tokens"]
+    what = "the votes that can no longer change the majority are not asked"
+    what += "" if plan.votes.fold == "majority" else f" (the majority then counts, in place of the {plan.votes.fold})"
+    found = _saving(now, "votes.stop: decided", what, prompt, completion, cached)
+    return now if found is None else RunPlan(**{**_fields(now), "cheaper": (*now.cheaper, found)})
+
+
+def _needed(column: dict[int, list[dict[str, Any]]], votes: int) -> int:
+    """How many votes of one question were needed for its majority."""
+    seen: list[float | None] = []
+    for vote in range(votes):
+        scores = [call["scores"] for call in column.get(vote, ()) if call["scores"]]
+        seen.append(scores[-1][0][0] if scores else None)
+        if decided(seen, votes):
+            return vote + 1
+    return votes
+
+
+def _calls(folder: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq  # noqa: PLC0415  # 100 ms that `judge --help` need not pay
+
+    return list(pq.read_table(folder / "verdicts.parquet").to_pylist())
+
+
+def _row_cost(calls: Sequence[dict[str, Any]], price: Price | None) -> RowCost:
+    made = [call for call in calls if not call["cached"]]
+    prompt, completion, cached = (sum(c[n] or 0 for c in made) for n in ("prompt_tokens", "completion_tokens", "cached_tokens"))
+    latency = math.fsum(call["latency_s"] or 0.0 for call in made)
+    usd = None if price is None else price.of_tokens(prompt, completion, cached)
+    return RowCost(len(made), len(calls) - len(made), prompt, completion, cached, latency, usd)
+
+
+def _previews(plan: Plan, drawn: Sequence[Sample | BadRow]) -> list[list[Preview]]:
+    """The calls of each row that can be judged."""
+    previewer, out = Previewer(plan), []
+    for row in drawn:
+        try:
+            out.append([] if isinstance(row, BadRow) else previewer.of(row))
+        except DataError:
+            out.append([])
+    return out
+
+
+def _rendered_cost(calls: Sequence[Preview], count: Callable[[tuple[Message, ...]], int], price: Price | None) -> RowCost:
+    known: dict[tuple[Message, ...], int] = {}  # votes send the same messages
+    for call in calls:
+        if call.messages not in known:
+            known[call.messages] = count(call.messages)
+    prompt, completion = sum(known[call.messages] for call in calls), sum(call.sampling.max_tokens for call in calls)
+    return RowCost(len(calls), 0, prompt, completion, usd=None if price is None else price.of_tokens(prompt, completion))
+
+
+def _rendered_sum(plan: Plan, drawn: Sequence[Sample | BadRow], count: Callable[[tuple[Message, ...]], int]) -> RowCost:
+    costs = [_rendered_cost(calls, count, None) for calls in _previews(plan, drawn)]
+    return RowCost(sum(c.calls for c in costs), 0, sum(c.prompt for c in costs), sum(c.completion for c in costs))
+
+
+def _price(plan: Plan) -> Price | None:
+    engine = plan.settings.engine
+    return Price() if isinstance(engine, NoEngineSettings) else engine.price
+
+
+def _most_in_flight(plan: Plan) -> int:
+    engine = plan.settings.engine
+    return engine.concurrency if isinstance(engine, OpenAiSettings) else plan.settings.max_in_flight
+
+
+def _memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float) -> float:
+    """MiB of this process at the end of the run: what it takes now, the hashes of calls, and rows that wait for others."""
+    held = 0.0
+    if not Finish(plan.settings, plan.rubric).alone:
+        sizes = [sum(map(len, row.texts)) + len(row.prompt_text) for row in drawn if isinstance(row, Sample)]
+        held = fmean(sizes) if sizes else 0.0
+    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return now + rows * (calls * KEPT_BYTES + held) / 2**20
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _common(a: str, b: str) -> int:
+    """Characters at the beginning that two texts share."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if a.startswith(b[:middle]) else (low, middle - 1)
+    return low

@@ -1,0 +1,174 @@
+"""`judge plan`: calls, tokens, hours, cost and memory of a run before it, and what would make it cheaper."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from judge.batch.planning import Cheaper, RunPlan, draw, measured, rendered, with_change, with_prefixes
+from judge.batch.read import BadRow, count_rows, parse_map, read_samples
+from judge.cli.options import Config, Data, DataConfigName, Limit, Map, Set, SplitOption, load_plan, notice, wanted_columns
+from judge.errors import JudgeError
+from judge.intervals import Interval
+from judge.loops import run as run_loop
+from judge.pipeline.build import Plan, needed_columns, plan
+from judge.pipeline.shaping import LENGTHS, carried_columns
+from judge.settings import load_settings
+from judge.types import Sample
+
+_CHANGES = (
+    ("recipe=checklist-all", "all criteria of a response in one call"),
+    (
+        "signal=expected readout.at=first votes=1",
+        "one token's probabilities are read, without reasoning",
+    ),
+)
+_FIGURES = (
+    ("calls", lambda cost: cost.calls),
+    ("from the cache", lambda cost: cost.hits),
+    ("prompt tokens", lambda cost: cost.prompt),
+    ("of them cached", lambda cost: cost.cached),
+    ("completion tokens", lambda cost: cost.completion),
+)
+
+
+def plan_command(
+    config: Config,
+    data: Data,
+    sample: Annotated[int, typer.Option("--sample", help="Rows that are really judged, drawn at random.", min=1)] = 20,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Judge nothing: render the rows and count. Completions are then the most that can be.")
+    ] = False,
+    mapping: Map = None,
+    overrides: Set = None,
+    split: SplitOption = "",
+    subset: DataConfigName = "",
+    limit: Limit = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Work out what a run would take, and what would make it cheaper.
+
+    A few rows are really judged (their calls are paid), and the rest is extrapolated with a 95 % interval. Costs need
+    `engine.price` or `prices` in CONFIG. With `cache: DIR` the run itself does not ask these rows again.
+
+    \b
+    Examples:
+      judge plan my.yaml --data train.parquet
+      judge plan my.yaml --data train.parquet --sample 100 --json
+      judge plan my.yaml --data train.parquet --dry \\
+          --set 'engine.price={input: 0.15, output: 0.6, cached: 0.075}'
+
+    Exit codes: 0 done; 2 wrong input; 3 the engine cannot work; 7 the budget is spent.
+    """
+    made = load_plan(config, overrides)
+    needs, kept = needed_columns(made), carried_columns(made.settings)
+    rows = read_samples(
+        data, parse_map(mapping or ()), split=split, config=subset, limit=limit,
+        needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(made),
+    )  # fmt: skip
+    drawn, read = draw(rows, sample, made.settings.seed)
+    known = count_rows(data)
+    total = read if known is None else known if limit is None else min(known, limit)
+    if not dry:
+        notice(f"judging {len(drawn)} of {total:,} rows with {made.settings.engine.model}")
+    found = rendered(made, drawn, total) if dry else run_loop(measured(made, drawn, total))
+    found = RunPlan(**{**vars(found), "cheaper": tuple(_ranked(found, made, drawn, config, overrides or []))})
+    print(json.dumps(_plain(found), indent=2, allow_nan=False) if as_json else _text(found, config))
+
+
+def _ranked(found: RunPlan, made: Plan, drawn: Sequence[Sample | BadRow], config: str, overrides: list[str]) -> list[Cheaper]:
+    """What would make it cheaper, the largest saving first."""
+    changes = [*found.cheaper, with_prefixes(found, made, drawn)]
+    for change, what in _CHANGES:
+        other = _changed(made, config, [*overrides, *change.split()])
+        if other is not None:
+            changes.append(with_change(found, made, other, drawn, ", ".join(change.split()).replace("=", ": "), what))
+    return sorted((c for c in changes if c is not None), key=lambda c: -c.share)
+
+
+def _changed(made: Plan, config: str, overrides: list[str]) -> Plan | None:
+    """The run with a change; None where it does not fit, or is what the run does already."""
+    if "recipe=checklist-all" in overrides and made.recipe.spec.unit != "criterion":
+        return None
+    try:
+        other = plan(*load_settings(config, overrides))
+    except JudgeError:
+        return None
+    return None if other.settings == made.settings else other
+
+
+def _text(found: RunPlan, config: str) -> str:
+    how = f"{found.drawn} of them judged" if found.judged else f"{found.drawn} of them rendered, none judged"
+    lines = [f"{config}: {found.rows:,} rows, {how}", "", f"{'':<18} {'a row':>11} {'all rows':>16}   95 % interval"]
+    for name, of in _FIGURES:
+        if not found.judged and name in ("from the cache", "of them cached"):
+            continue
+        lines += [_line(name if found.judged or name != "completion tokens" else "at most written", found, of)]
+    if found.usd is not None:
+        usd, interval = found.usd
+        lines.append(f"{'cost, USD':<18} {usd / max(1, found.rows):>11,.6f} {usd:>16,.2f}   {_between(interval, '{:,.2f}')}")
+        if found.price is not None and found.price.as_of:
+            lines.append(f"{'':<18} prices of {found.price.as_of}")
+    else:
+        lines.append("cost               set `engine.price` or `prices` to see it")
+    if not math.isnan(found.hours):
+        full = "" if math.isnan(found.hours_full) else f"; {found.hours_full:,.2f} with all calls in flight that CONFIG allows"
+        lines.append(f"{'hours':<18} {found.hours:,.2f} at the rate of these rows{full}")
+    lines.append(f"{'client memory':<18} about {found.memory_mib:,.0f} MiB at the end of the run")
+    if found.judged:
+        lines.append(f"{'no reward':<18} {found.no_reward} of {found.responses} responses of these rows")
+    lines += ["", *_cheaper(found)]
+    return "\n".join(lines)
+
+
+def _cheaper(found: RunPlan) -> list[str]:
+    if not found.cheaper:
+        return ["Nothing that is known here would make it cheaper."]
+    lines = ["What would make it cheaper, by the same rows:"]
+    for number, each in enumerate(found.cheaper, 1):
+        money = f"{each.usd:,.2f} USD, " if each.usd is not None else ""
+        lines.append(f"{number:>3}. `{each.change}` saves {money}{each.tokens:,.0f} tokens ({each.share:.0%})")
+        lines.append(f"     {each.what}")
+    return [
+        *lines,
+        "Each by itself: savings do not add up. Before a change that the judge sees,",
+        "measure it: `judge compare` on labelled rows.",
+    ]
+
+
+def _line(name: str, found: RunPlan, of: Any) -> str:
+    total, interval = found.total(of)
+    return f"{name:<18} {total / max(1, found.rows):>11,.1f} {total:>16,.0f}   {_between(interval, '{:,.0f}')}"
+
+
+def _between(interval: Interval, form: str) -> str:
+    if math.isinf(interval.high):
+        return "needs two rows"
+    return "exact" if interval.low == interval.high else f"{form.format(interval.low)} to {form.format(interval.high)}"
+
+
+def _plain(found: RunPlan) -> dict[str, Any]:
+    """The figures as JSON has them."""
+
+    def figure(pair: tuple[float, Interval]) -> dict[str, float | None]:
+        ends = {name: None if math.isinf(end) else end for name, end in zip(("low", "high"), pair[1], strict=True)}
+        return {"total": pair[0], **ends}
+
+    names = ("calls", "cache_hits", "prompt_tokens", "cached_tokens", "completion_tokens")
+    return {
+        "rows": found.rows,
+        "sample": found.drawn,
+        "judged": found.judged,
+        **{name: figure(found.total(of)) for name, (_, of) in zip(names, _FIGURES, strict=True)},
+        "usd": None if found.usd is None else figure(found.usd),
+        "hours": None if math.isnan(found.hours) else found.hours,
+        "hours_full": None if math.isnan(found.hours_full) else found.hours_full,
+        "memory_mib": found.memory_mib,
+        "no_reward": found.no_reward,
+        "responses": found.responses,
+        "cheaper": [vars(each) for each in found.cheaper],
+    }
