@@ -118,12 +118,12 @@ class Meter:
         """Count one call that has its answer (none: it failed, and costs nothing)."""
         self._in_flight -= 1
         for k, each in enumerate(completions):
-            prompt = each.prompt_tokens if not k else 0  # several samples of one request share its prompt
-            cached = each.cached_tokens if not k else 0
+            prompt, cached = each.prompt_tokens, each.cached_tokens
             self.spent.prompt_tokens += prompt
             self.spent.completion_tokens += each.completion_tokens
             self.spent.cached_tokens += cached
-            self.spent.usd += price.of_tokens(prompt, each.completion_tokens, cached)
+            shared = k > 0 and cached == prompt  # samples of one request share its prompt, which is billed once
+            self.spent.usd += price.of_tokens(0 if shared else prompt, each.completion_tokens, cached)
         self.spent.calls += bool(completions)
         self.rent(price)
         self._tell()
