@@ -235,7 +235,7 @@ def with_prefixes(now: RunPlan, plan: Plan, drawn: Sequence[Sample | BadRow]) ->
         return None
     if not now.judged:
         return None
-    what = f"the prompts begin alike; the server reports {cached / max(1, prompt):.0%} of them from its prefix cache"
+    what = f"the prompts begin alike; the server had {cached / max(1, prompt):.0%} of them cached"
     return _saving(now, "a prefix cache", what, 0.0, 0.0, -missed, tokens=missed)
 
 

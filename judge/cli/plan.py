@@ -17,11 +17,13 @@ from judge.intervals import Interval
 from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, needed_columns, plan
 from judge.pipeline.shaping import LENGTHS, carried_columns
+from judge.render.build import llm_criteria
 from judge.settings import load_settings
 from judge.types import Sample
 
 _CHANGES = (
     ("recipe=checklist-all", "all criteria of a response in one call"),
+    ("recipe=checklist-all unit.criteria=5", "five criteria a call"),
     (
         "signal=expected readout.at=first votes=1",
         "one token's probabilities are read, without reasoning",
@@ -94,6 +96,8 @@ def _changed(made: Plan, config: str, overrides: list[str]) -> Plan | None:
     """The run with a change; None where it does not fit, or is what the run does already."""
     if "recipe=checklist-all" in overrides and made.recipe.spec.unit != "criterion":
         return None
+    if "unit.criteria=5" in overrides and (made.rubric is None or len(llm_criteria(made.rubric)) <= 5):
+        return None
     try:
         other = plan(*load_settings(config, overrides))
     except JudgeError:
@@ -131,12 +135,12 @@ def _cheaper(found: RunPlan) -> list[str]:
     lines = ["What would make it cheaper, by the same rows:"]
     for number, each in enumerate(found.cheaper, 1):
         money = f"{each.usd:,.2f} USD, " if each.usd is not None else ""
-        lines.append(f"{number:>3}. `{each.change}` saves {money}{each.tokens:,.0f} tokens ({each.share:.0%})")
+        lines += [f"{number:>3}. {each.share:.0%} less ({money}{each.tokens:,.0f} tokens):", f"     `{each.change}`"]
         lines.append(f"     {each.what}")
     return [
         *lines,
-        "Each by itself: savings do not add up. Before a change that the judge sees,",
-        "measure it: `judge compare` on labelled rows.",
+        "Each by itself; savings do not add up. What changes the prompts changes the",
+        "verdicts: `judge compare` on labelled rows tells how.",
     ]
 
 

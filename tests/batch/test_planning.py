@@ -1,0 +1,120 @@
+"""`judge plan` foresees what `judge run` then takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from judge.batch.planning import draw, extrapolated, measured, rendered, shared_prefixes, with_change
+from judge.batch.read import BadRow
+from judge.cli.main import main
+from judge.engine.scripted import ScriptedEngine
+from judge.pipeline.build import plan
+from judge.settings import load_settings
+from judge.types import Completion
+from tests.batch_harness import SETTINGS, met, run, samples
+
+PRICE = {"input": 1.0, "output": 4.0, "cached": 0.1}
+
+
+def made(**settings):
+    engine = {"kind": "scripted", "price": PRICE, "reply": "x"}
+    return plan(load_settings(SETTINGS | {"engine": engine} | settings)[0])
+
+
+def priced(request):
+    """1,000 prompt tokens, 200 of them cached, and 50 written: 800 x 1 + 200 x 0.1 + 50 x 4 = 1,020 millionths of a dollar."""
+    return Completion(met(request), prompt_tokens=1000, completion_tokens=50, cached_tokens=200)
+
+
+def test_a_plan_foresees_calls_tokens_and_cost_of_the_run(tmp_path):
+    """Rows that are alike: the extrapolation must be what the run then reports."""
+    data = samples(60)
+    drawn, read = draw(data, 10, seed=0)
+    found = asyncio.run(measured(made(), drawn, read, ScriptedEngine(priced)))
+    result, _ = run(tmp_path, data, priced, engine={"kind": "scripted", "price": PRICE})
+    assert found.total(lambda cost: cost.calls)[0] == result.run["counts"]["judge_calls"] == 120
+    assert found.total(lambda cost: cost.prompt)[0] == result.run["tokens"]["prompt"] == 120_000
+    assert found.usd is not None
+    assert found.usd[0] == pytest.approx(result.run["cost"]["usd"]) == pytest.approx(120 * 1020e-6)
+    assert found.hours > 0
+    assert found.no_reward == 0
+
+
+def test_the_interval_holds_the_truth_nineteen_times_of_twenty():
+    """Who books a budget by it should be right as often as it says. 400 draws: 95 % +- 2.2 %."""
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2.0, 100.0, 2000)
+    hits = 0
+    for _ in range(400):
+        low, high = extrapolated(list(rng.choice(values, 40, replace=False)), len(values))[1]
+        hits += low <= values.sum() <= high
+    assert 0.91 <= hits / 400 <= 0.985
+
+
+def test_rows_that_are_no_samples_cost_nothing_and_count():
+    """A tenth of broken rows makes the run a tenth cheaper."""
+    rows = [*samples(9), BadRow("bad", "no response")]
+    found = asyncio.run(measured(made(), rows, 1000, ScriptedEngine(priced)))
+    assert found.total(lambda cost: cost.calls)[0] == pytest.approx(1000 * 18 / 10)
+
+
+def test_votes_that_were_not_needed_are_told():
+    """Five equal votes: two of five could no longer change the majority, so 40 % is saved."""
+    found = asyncio.run(measured(made(votes={"n": 5, "fold": "majority"}), samples(8), 8, ScriptedEngine(priced)))
+    [cheaper] = found.cheaper
+    assert cheaper.change == "votes.stop: decided"
+    assert cheaper.share == pytest.approx(0.4)
+    assert cheaper.tokens == 8 * 2 * 2 * 1050
+    assert not asyncio.run(measured(made(votes={"n": 5, "stop": "decided"}), samples(8), 8, ScriptedEngine(priced))).cheaper
+
+
+def test_another_recipe_is_set_against_this_one_by_rendering_both():
+    """All criteria in one call: half of the calls, and far less than the whole prompt again."""
+    data, now = samples(6), made()
+    found = asyncio.run(measured(now, data, 600, ScriptedEngine(priced)))
+    cheaper = with_change(found, now, made(recipe="checklist-all"), data, "recipe: checklist-all", "one call")
+    assert cheaper is not None
+    assert 0.2 < cheaper.share < 0.6
+    assert cheaper.tokens == pytest.approx(600 / 6 * 12 * 1000 * (1 - 0.58), rel=0.15)
+    assert with_change(found, now, now, data, "nothing", "") is None
+
+
+def test_without_an_engine_the_prompts_are_counted_and_replies_are_the_most_they_can_be():
+    """A hosted judge need not be paid to learn the size of a job."""
+    found = rendered(made(), samples(5), 50)
+    assert found.total(lambda cost: cost.calls)[0] == 100
+    assert found.total(lambda cost: cost.completion)[0] == 100 * made().sampling[-1].max_tokens
+    assert np.isnan(found.hours)
+
+
+def test_shared_beginnings_are_what_a_prefix_cache_could_save():
+    """Two criteria of one response share all but their end; one row alone with one criterion shares nothing."""
+    one = {"name": "one", "criteria": [{"id": "a", "text": "It is right."}]}
+    assert shared_prefixes(made(rubric=one), samples(1)) == 0
+    assert 0.3 < shared_prefixes(made(), samples(1)) < 0.5  # of two prompts, nearly one
+
+
+def test_the_command_prints_within_eighty_columns_and_as_json(tmp_path, capsys):
+    """What a person reads before a job that costs money, and what a script reads."""
+    config, data = tmp_path / "run.yaml", tmp_path / "rows.jsonl"
+    engine = {"kind": "scripted", "reply": "Fine.\nVERDICT: MET", "price": PRICE | {"as_of": "2026-11-01"}}
+    config.write_text(yaml.safe_dump(SETTINGS | {"engine": engine, "votes": {"n": 3, "fold": "majority"}}))
+    data.write_text("\n".join(json.dumps({"prompt": f"{k}+{k}?", "response": f"It is {2 * k}."}) for k in range(40)))
+    for more in ([], ["--dry"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(["plan", str(config), "--data", str(data), "--sample", "5", *more])
+        out = capsys.readouterr().out
+        assert "40 rows, 5 of them" in out
+        assert "prices of 2026-11-01" in out
+        assert "What would make it cheaper" in out
+        assert max(map(len, out.splitlines()[1:])) <= 80
+    with pytest.raises(SystemExit, match="0"):
+        main(["plan", str(config), "--data", str(data), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["calls"]["total"] == 40 * 2 * 3
+    assert [each["share"] for each in told["cheaper"]] == sorted((e["share"] for e in told["cheaper"]), reverse=True)
