@@ -124,7 +124,7 @@ TEMPLATES = [
 def test_templates(run, tmp_path, template, message):
     """A recipe is data: it cannot reach Python, and its mistakes have a file and a line."""
     shutil.copytree(shipped_dir("prompts") / "checklist", tmp_path / "mine")
-    (tmp_path / "mine/judge.md.j2").write_text("Judge.\n" + template)
+    (tmp_path / "mine/judge.md.j2").write_text("Judge.\n" + template + '\n{{ response | quote("RESPONSE") }}\n')
     refused(run("rubric: helpfulness\nrecipe: ./mine\n"), message)
 
 
