@@ -75,7 +75,8 @@ def conclusion(found: RubricProof) -> str:
     if math.isnan(low):
         points = f"{100 * found.gap.value:+.1f} points, of one prompt"
     sure = "; the interval holds 0, so more items are needed to be sure" if not (low > 0 or high < 0) else ""
-    return f"{'worse than' if found.worse else 'no worse than'} no rubric: {points}{sure}"
+    word = "worse than" if found.worse else "better than" if low > 0 else "no worse than"
+    return f"{word} no rubric: {points}{sure}"
 
 
 def cell(figure: Figure) -> str:

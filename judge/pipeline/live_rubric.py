@@ -34,6 +34,7 @@ from judge.types import Conversation, Reward, Sample
 logger = logging.getLogger("judge.rubric")
 PINNED = "judge.pinned"  # key of `Sample.metadata`: the sample keeps the rubric that it brings, all of it
 EVOLVED = "evolved"  # tag of a criterion that was written during the run
+EQUAL = 0.05  # difference of two rewards, up to which a rubric does not tell the responses apart
 SHOWN = 4  # responses of a group that the writer is shown
 KEPT_GROUPS = 4096  # that were seen and not yet used
 JudgeSamples = Callable[[Sequence[Sample]], Awaitable[list[Reward]]]
@@ -57,9 +58,14 @@ class SeenGroup:
         return statistics.pstdev(self.rewards) if len(self.rewards) > 1 else 0.0
 
     @property
-    def usable(self) -> bool:
-        """Whether there are two different texts to compare."""
-        return len(set(self.texts)) > 1
+    def tied(self) -> list[str]:
+        """The different texts of the largest set of equal rewards (within 0.05), in the order seen; none without two of them."""
+        sets = [
+            list(dict.fromkeys(t for t, r in zip(self.texts, self.rewards, strict=True) if abs(r - reward) <= EQUAL))
+            for reward in dict.fromkeys(self.rewards)
+        ]
+        largest = max(sets, key=len, default=[])
+        return largest if len(largest) > 1 else []
 
 
 @dataclass
@@ -203,7 +209,7 @@ class LiveRubrics:
             return
         seen, self._seen = self._seen, {}
         writer = CriterionWriter(await engine_of(), seed=self._seed)
-        usable = sorted((g for g in seen.values() if g.usable), key=lambda g: (g.spread, g.key))
+        usable = sorted((g for g in seen.values() if g.tied), key=lambda g: (g.spread, g.key))
         chosen = usable[: self.evolve.groups]
         if self.evolve.scope == "run":
             name, rubric = self.current()
@@ -241,7 +247,7 @@ class LiveRubrics:
         new: list[str] = []
         troubles: list[str] = []
         for place, group in enumerate(chosen):
-            texts = list(dict.fromkeys(group.texts))[:SHOWN]
+            texts = group.tied[:SHOWN]
             known = [*(c.text for c in rubric.criteria), *new]
             wrote = await writer.contrast(group.prompt, texts, known, most=self.evolve.max_new, number=1000 * step + place)
             new += [text for text in wrote.texts if text not in new]

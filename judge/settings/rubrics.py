@@ -23,7 +23,7 @@ class EvolveSettings(Frozen):
         scope: `run`, one rubric for all prompts; `prompt`, further criteria for each prompt.
         max_active: Most criteria beside those of the starting rubric, of the run or of each prompt.
         max_new: Most criteria that one group of responses brings.
-        groups: Groups that are looked at in one rewriting: those that the judge told apart least.
+        groups: Groups that are looked at in one rewriting: the least told apart of those with one reward for different responses.
         engine: Model that writes; None: the judge.
     """
 

@@ -119,7 +119,7 @@ def test_the_command(judge, tmp_path):  # noqa: F811
     pairs = pairs_file(tmp_path)
     ended = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs), "--config", "judge.yaml", "--write")
     assert ended.code == 0, ended.err
-    assert "no worse than no rubric: +100.0 points [+100.0, +100.0]" in " ".join(ended.out.split())
+    assert "better than no rubric: +100.0 points [+100.0, +100.0]" in " ".join(ended.out.split())
     assert max(map(len, ended.out.splitlines())) <= 80
     scores = load_rubric("good.yaml").lineage.scores
     assert (scores["agreement"], scores["agreement_without"], scores["gap"], scores["items"]) == (1.0, 0.0, 1.0, 8.0)

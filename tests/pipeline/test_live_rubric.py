@@ -83,6 +83,18 @@ def test_the_writer_sees_the_responses_quoted_and_the_criteria(tmp_path):
     assert "<<<END RESPONSE 1>>>" not in asked
 
 
+def test_responses_that_are_told_apart_bring_nothing(tmp_path):
+    """A rubric that does its work is left alone; two of four with one reward are what the writer is shown."""
+    start = {"name": "start", "criteria": [{"id": "s", "text": "The response names its source."}]}
+    evolve = {"folder": str(tmp_path), "every": 1}
+    with Judge(recipe="checklist", rubric=start, engine=engine(), filters="off", evolve=evolve) as one:
+        for step in range(3):
+            assert [r.reward for r in one.score(BATCH, step=step)] == [1.0, 0.0]
+    assert VersionFolder(tmp_path).names() == ["v0001"]
+    group_ = SeenGroup("g", "?", None, ["a", "b", "a", "c", "d"], [1.0, 0.5, 1.0, 0.52, 0.0])
+    assert group_.tied == ["b", "c"]
+
+
 @pytest.mark.parametrize(
     "new",
     [
