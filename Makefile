@@ -38,7 +38,7 @@ test-rest: install # its dots are shown as they come: `+` exempts it from --outp
 test-engine: install
 	@$(BIN)/pytest -m vllm tests
 
-test-frameworks: $(FRAMEWORKS:%=test-%) ## the trainers' doors under the trainers' own code, at exact versions
+test-frameworks: $(FRAMEWORKS:%=test-%) ## the trainers' adapters under the trainers' own code, at exact versions
 
 $(FRAMEWORKS:%=test-%): test-%: install
 	@bash scripts/frameworks.sh $*

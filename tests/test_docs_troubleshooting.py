@@ -91,6 +91,9 @@ CASES = [
     ),
     pytest.param("A short answer without proof", 5, None, [{"prompt": "17 + 25?", "response": "42."}], RUN, id="unproved"),
     pytest.param(
+        "The budget is spent (exit code 7)", 7, SCRIPTED + "budget: {tokens: 500}\nmax_in_flight: 1\n", MANY, RUN, id="budget"
+    ),
+    pytest.param(
         "The monitor stopped the run (exit code 6)", 6,
         'rubric: helpfulness\nrecipe: pointwise\nengine: {kind: scripted, reply: "Good.\\nVERDICT: 5"}\n'
         "monitor: {canaries: {per_batch: 40}, alarms: {canary_passed: {action: stop}}}\n",
