@@ -19,6 +19,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+try:
+    from griffe import Extension
+except ImportError:  # the pages are generated, and tested, without it, too
+    Extension = object
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(\]\()(?!https?:|mailto:)([^)#\s]+)([^)]*\))")
@@ -47,6 +52,15 @@ ADAPTERS = (
     "trl", "axolotl", "swift", "verl", "verl_manager", "openrlhf", "openrlhf_agent", "verifiers", "slime", "art", "skyrl",
     "skyrl_generator", "areal", "areal_workflow", "tinker",
 )  # fmt: skip
+
+
+class DoctestSections(Extension):
+    """Docstrings here say `Example:`, which the reader of Google's style takes for a note; to it the section is `Examples:`."""
+
+    def on_object(self, *, obj: Any, **_: Any) -> None:
+        """Rename the section, so that the example is shown as code."""
+        if obj.docstring is not None:
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -179,7 +193,9 @@ def _tables(schema: Mapping[str, Any]) -> Iterator[str]:
                     titles[inner] = f"{where}: {kind['const']}" if "const" in kind else where
                     queue.append((inner, where, definitions[inner]))
             meaning = told.get(field, "")
-            links = "".join(f" [{titles[i]}](#{_anchor(titles[i])})" for i in _names(of)[:MANY] if i in titles and i != name)
+            links = " " + ", ".join(
+                f"[{titles[i]}](#{_anchor(titles[i])})" for i in _names(of)[:MANY] if i in titles and i != name
+            )
             links += f" ... ({len(_names(of))} kinds, each with a table below)" if len(_names(of)) > MANY else ""
             yield f"| `{field}` | {_cell(_type(of, definitions))} | {_default(of, field, table)} | {_cell(meaning)}{links} |"
         yield ""
