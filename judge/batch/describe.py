@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import judge
+from judge.batch.files import content_hash
 from judge.engine.protocol import Engine
 from judge.pipeline.build import Plan
 from judge.settings import settings_dict
@@ -57,7 +56,7 @@ def source_record(data: str | DataSource) -> dict[str, Any]:
     """Where the samples come from, with the hash of a file."""
     data = DataSource(data) if isinstance(data, str) else data
     named = {"config": data.config} if data.config else {}
-    return {"source": data.source, "sha256": _file_hash(data.source), "map": dict(data.mapping), "split": data.split, **named}
+    return {"source": data.source, "sha256": content_hash(data.source), "map": dict(data.mapping), "split": data.split, **named}
 
 
 def method(plan: Plan) -> dict[str, Any]:
@@ -75,11 +74,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _file_hash(data: str) -> str | None:
-    path = Path(data)
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import bz2
 import contextlib
 import csv
+import glob
 import gzip
+import hashlib
 import io
 import itertools
 import lzma
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +27,7 @@ from judge.jsonfile import parse_json
 from judge.yamlfile import shown
 
 MAX_LINE = 256 * 1024 * 1024  # bytes of one JSONL row
+HUB = "hub:"  # in front of a name: rows come while they are fetched, and nothing is kept on the disk
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
 _PACKED = tuple(_MAGIC)
@@ -41,7 +44,7 @@ def read_rows(data: str, split: str = "", *, config: str = "", choose: Choose = 
     """(where, row) pairs; a row that cannot be decoded is given as the reason.
 
     Args:
-        data: A file, a folder or a hub name.
+        data: A file, a pattern such as `parts/*.parquet`, a folder, a hub name, or `hub:NAME` (rows come while they are fetched).
         split: Of a `datasets` folder or hub name.
         config: Name of a hub data set's configuration.
         choose: Of the names of all columns those that are wanted, where a format can leave the others undecoded; None: all.
@@ -49,16 +52,67 @@ def read_rows(data: str, split: str = "", *, config: str = "", choose: Choose = 
     Raises:
         DataError: There is no such file, or it is no data set.
     """
-    path = Path(data)
-    if path.is_dir() or (not path.exists() and not path.suffix and data.count("/") == 1):
+    files = data_files(data, split=split, config=config)
+    if files is None:
         yield from _dataset_rows(data, split, config, choose)
         return
-    if not path.exists():
-        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else ""
-        raise DataError(Problem(data, f"no such file{near}"))
+    for path in files:
+        yield from _file_rows(path, choose)
+
+
+def data_files(data: str, *, split: str = "", config: str = "") -> list[Path] | None:
+    """The files that a data set consists of, in the order of their names; None where `datasets` has to find them.
+
+    A folder is its data files where nothing says more about them: no README or index of `datasets`, no split or configuration
+    asked for, and no file that is called after a split.
+
+    Raises:
+        DataError: There is no such file, no file fits the pattern, or the folder holds no data.
+    """
+    path = Path(data)
+    if path.is_dir():
+        return None if split or config or _is_dataset(path) else _known_files(path.iterdir(), data)
+    if path.exists():
+        return [path]
+    if data.startswith(HUB) or (not _is_pattern(data) and not path.suffix and data.count("/") == 1):
+        return None
+    if _is_pattern(data):
+        found = sorted(Path(name) for name in glob.glob(data, recursive=True) if Path(name).is_file())
+        if not found:
+            raise DataError(Problem(data, "no file fits this pattern"))
+        return found
+    near = did_you_mean(path.name, (p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else ""
+    raise DataError(Problem(data, f"no such file{near}"))
+
+
+def _is_pattern(data: str) -> bool:
+    return any(mark in data for mark in "*?[")
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether `datasets` knows more about a folder than the names of its files say, or looks deeper."""
+    names = [path.name.lower() for path in folder.iterdir()]
+    own = {"state.json", "dataset_dict.json", "dataset_infos.json", "readme.md"}
+    splits = ("train", "test", "valid", "dev", "eval")
+    named = any(word in name for name in names for word in splits)
+    return named or bool(own.intersection(names)) or any(path.is_dir() for path in folder.iterdir())
+
+
+def _known_files(paths: Iterable[Path], data: str) -> list[Path] | None:
+    """The files of a folder that are data by their names; None where there are none."""
+    return sorted(path for path in paths if path.is_file() and _ending(path) in KINDS) or None
+
+
+def _ending(path: Path) -> str:
+    """The ending of a file's name, without that of its packing."""
+    return Path(path.name.removesuffix(path.suffix)).suffix.lower() if path.suffix.lower() in _PACKED else path.suffix.lower()
+
+
+def _file_rows(path: Path, choose: Choose) -> Iterator[tuple[str, DataRow | str]]:
+    """Rows of one file."""
     try:
         if path.stat().st_size == 0:
-            raise DataError(Problem(data, "the file is empty"))
+            raise DataError(Problem(str(path), "the file is empty"))
         kind = kind_of(path)
         if kind == ".parquet":
             yield from _parquet(path, choose)
@@ -69,15 +123,50 @@ def read_rows(data: str, split: str = "", *, config: str = "", choose: Choose = 
         else:
             yield from _jsonl(path)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as why:
-        raise DataError(Problem(data, f"cannot be unpacked: {why}")) from None
+        raise DataError(Problem(str(path), f"cannot be unpacked: {why}")) from None
     except OSError as why:
-        raise DataError(Problem(data, f"cannot be read: {why.strerror or why}")) from None
+        raise DataError(Problem(str(path), f"cannot be read: {why.strerror or why}")) from None
+
+
+def holds_cells(data: str) -> bool:
+    """Whether the data come from tables of text, where a cell may hold JSON."""
+    if Path(data).is_file() and Path(data).stat().st_size == 0:
+        return False
+    files = data_files(data) if _is_pattern(data) or Path(data).exists() else None
+    return bool(files) and all(path.stat().st_size and kind_of(path) in (".csv", ".tsv") for path in files or ())
+
+
+def content_hash(data: str) -> str | None:
+    """SHA-256 of a file, or of the hashes of several in their order; None where that is not known.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    try:
+        files = data_files(data)
+    except DataError:
+        return None
+    if not files:
+        return None
+    found = []
+    for path in files:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def count_rows(data: str) -> int | None:
     """How many rows there are, where that costs little: Parquet says so, and lines are counted; None where nobody knows."""
-    path = Path(data)
-    if not path.is_file() or path.stat().st_size == 0:
+    try:
+        files = data_files(data)
+    except DataError:
+        return None
+    counts = [_count(path) for path in files or ()]
+    return None if not counts or None in counts else sum(filter(None, counts))
+
+
+def _count(path: Path) -> int | None:
+    if path.stat().st_size == 0:
         return None
     kind = kind_of(path)
     if kind == ".parquet":
@@ -94,7 +183,7 @@ def kind_of(path: Path) -> str:
     Raises:
         DataError: Neither says what it is.
     """
-    ending = Path(path.name.removesuffix(path.suffix)).suffix.lower() if path.suffix.lower() in _PACKED else path.suffix.lower()
+    ending = _ending(path)
     with _opened(path) as file:
         head = file.read(4096)
     if head[:4] == b"PAR1":
@@ -273,15 +362,20 @@ def _dataset_rows(name: str, split: str, config: str, choose: Choose) -> Iterato
         if (Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists():
             found = datasets.load_from_disk(name)
         else:
-            found = datasets.load_dataset(name, config or None)
+            streams = name.startswith(HUB)
+            found = datasets.load_dataset(name.removeprefix(HUB), config or None, streaming=streams)
     except Exception as why:  # noqa: BLE001  # the library raises a dozen unrelated types for "not there"
-        raise DataError(Problem(name, _without_config(name, config) or f"cannot be loaded as a data set: {why}")) from None
-    if isinstance(found, datasets.DatasetDict):
+        raise DataError(
+            Problem(name, _without_config(name.removeprefix(HUB), config) or f"cannot be loaded as a data set: {why}")
+        ) from None
+    if isinstance(found, datasets.DatasetDict | datasets.IterableDatasetDict):
         chosen = split or (next(iter(found)) if len(found) == 1 else "test" if "test" in found else "train")
         if chosen not in found:
             raise DataError(Problem(name, f"no split `{chosen}`; splits: {', '.join(found)}"))
         found = found[chosen]
-    if (wanted := choose(found.column_names)) is not None:
+    if isinstance(found, datasets.IterableDataset) and found.column_names is None:
+        found = found.resolve_features()
+    if (wanted := choose(found.column_names or ())) is not None:
         found = found.select_columns([column for column in found.column_names if column in wanted])
     for index, row in enumerate(found):
         yield f"{name}[{index}]", row

@@ -113,6 +113,8 @@ def run_on_ray(
     by = splits_by(plan, "--ray")
     if plan.settings.monitor is not None:
         raise SettingsError("monitor: is not supported with --ray: it watches batches in their order; add --set monitor=off")
+    if plan.settings.budget is not None:
+        raise SettingsError("budget: is not supported with --ray: each worker would have one of its own; add --set budget=null")
     own = identity(plan, data)
     with locked(output):
         if not overwrite:

@@ -13,11 +13,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from judge.batch.columns import LABELS
-from judge.batch.files import count_rows, kind_of, read_rows
+from judge.batch.files import count_rows, holds_cells, read_rows
 from judge.batch.layouts import DataRow, layout_of
 from judge.batch.rows import ANSWERS, FIELDS, MESSAGES, NOTHING, ROW, Fields, at, parse_map, parsed, question_of, top
 from judge.conversation import read_conversation
@@ -75,7 +74,8 @@ def read_samples(
     """Read a data set.
 
     Args:
-        data: JSONL, JSON, CSV, TSV or Parquet file, packed or not, a folder (saved `datasets` or data files), or a hub name.
+        data: JSONL, JSON, CSV, TSV or Parquet file, packed or not, a pattern for several of them, a folder (saved `datasets` or
+            data files), a hub name, or `hub:NAME`, whose rows come while they are fetched.
         mapping: Sample field -> column, or a dotted path into one; "" leaves the field out.
         split: Split of a `datasets` folder or hub name (default: the only one, else `test`, else `train`).
         config: Configuration of a hub data set that has several.
@@ -97,8 +97,7 @@ def read_samples(
     keep = (*keep, *(name for name in needs if name.startswith(ROW)))
     wants = None if wants is None else frozenset(wants) | frozenset(needs)
     columns = _Columns(data, mapping, needs, () if carry == ALL else carry, answered=answered)
-    path = Path(data)
-    cells = path.is_file() and path.stat().st_size > 0 and kind_of(path) in (".csv", ".tsv")
+    cells = holds_cells(data)
     count = 0
     make = partial(to_sample, mapping=mapping, keep=keep, wants=wants, carry=carry, cells=cells, answered=answered)
 

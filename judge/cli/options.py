@@ -26,7 +26,8 @@ Data = Annotated[
     str,
     typer.Option(
         "--data",
-        help="JSONL, JSON, CSV, TSV or Parquet file (also .gz, .zst), `datasets` folder, or hub name.",
+        help="JSONL, JSON, CSV, TSV or Parquet file (also .gz, .zst), pattern ('parts/*.parquet'), folder, hub name, or"
+        " hub:NAME (streamed).",
         metavar="FILE",
     ),
 ]

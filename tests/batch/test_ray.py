@@ -153,6 +153,7 @@ def test_an_engine_that_is_down_comes_back_as_its_own_error():
 
 REFUSED = [
     pytest.param({"monitor": "default"}, SettingsError, "monitor: is not supported with --ray", id="monitor"),
+    pytest.param({"budget": {"tokens": 100}}, SettingsError, "budget: is not supported with --ray", id="budget"),
     pytest.param({"reward": {"shape": [{"kind": "rank", "over": "batch"}]}}, SettingsError, "whole run", id="whole-run"),
 ]
 

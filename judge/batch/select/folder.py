@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from judge.batch.files import HUB, content_hash
 from judge.batch.store import EXCERPT
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
@@ -80,12 +80,13 @@ def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], r
     if not source:
         raise InputError(f"{run}: run.json names no data set; give the one that was judged with --data")
     path = Path(source)
-    if not named and not path.exists() and (path.suffix or source.count("/") != 1):
+    on_hub = source.startswith(HUB) or (not path.suffix and source.count("/") == 1)
+    if not named and not path.exists() and not on_hub and _hash_of(source) is None:
         raise DataError(Problem(source, "the data of the run are not there (seen from this folder); say where with --data"))
     expected = told.get("sha256")
-    if not expected or not path.is_file():
+    if not expected or (found := _hash_of(source)) is None:
         notes.append(f"{source}: no file with a known hash; only ids, counts and beginnings were compared")
-    elif _file_hash(path) != expected:
+    elif found != expected:
         raise DataError(
             Problem(source, "not the data that were judged: its SHA-256 is not the one in run.json; run `judge run` again")
         )
@@ -103,12 +104,11 @@ def compares(run: Path, *, several: bool) -> bool:
     return shown is not None and shown > 1
 
 
-def _file_hash(path: Path) -> str:
+def _hash_of(source: str) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return content_hash(source)
     except OSError as why:
-        raise DataError(Problem(str(path), f"cannot be read: {why.strerror}")) from None
+        raise DataError(Problem(source, f"cannot be read: {why.strerror}")) from None
 
 
 def read_excerpts(run: Path) -> dict[tuple[int, int], str]:
