@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from judge.conversation.write import to_messages
 from judge.errors import InputError, OutputError, did_you_mean
-from judge.recipe.load import list_recipes, load_recipe
+from judge.pipeline.selftest import load_transcripts, transcript_sample
+from judge.recipe.load import Recipe, list_recipes, load_recipe
+from judge.types import Conversation, Sample
 
 ENGINES = {
     "vllm": """engine:
@@ -24,10 +29,11 @@ ENGINES = {
   api_key_env: OPENAI_API_KEY     # name of the variable that holds the key
 """,
     "scripted": """engine:
-  kind: scripted                  # no model: every request gets this reply
-  reply: "Checked.\\nVERDICT: MET"
+  kind: scripted                  # no model: replies in the recipe's own form
+  verdicts: drawn                 # says nothing about quality
 """,
 }
+WIDTH = 80
 MODELS = {"vllm": "Qwen/Qwen3-8B", "openai": "Qwen/Qwen3-8B", "scripted": "scripted"}
 RUBRIC = """\
 name: my-rubric
@@ -79,21 +85,12 @@ def init(
         raise InputError(f"--engine {engine}: must be {', '.join(ENGINES)}{did_you_mean(engine, ENGINES)}")
     if recipe not in list_recipes():
         raise InputError(f"no recipe `{recipe}`{did_you_mean(recipe, list_recipes()) or '; `judge recipe list` shows them'}")
-    spec = load_recipe(recipe).spec
-    if spec.mode in ("pairwise", "listwise"):
-        row = {
-            "id": "q0",
-            "prompt": ROWS[0]["prompt"],
-            "responses": [r["response"] for r in ROWS],
-            "reference": "42",
-            "label": "A",
-        }
-        rows = [row]
-    else:
-        rows = [dict(row) for row in ROWS]
+    loaded = load_recipe(recipe)
+    spec = loaded.spec
+    rows = _rows(loaded)
     files = {
-        "judge.yaml": _config(recipe, spec.summary, ENGINES[engine].format(model=model or MODELS[engine])),
-        "rubric.yaml": RUBRIC,
+        "judge.yaml": _config(loaded, ENGINES[engine].format(model=model or MODELS[engine]) if spec.asks else ""),
+        **({"rubric.yaml": RUBRIC} if _takes_rubric(loaded) else {}),
         "data.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
     }
     there = [name for name in files if (folder / name).exists()]
@@ -105,22 +102,64 @@ def init(
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as why:
         raise OutputError(f"{folder}: cannot be written: {why.strerror or why}") from None
-    needed = [n for n in (*spec.needs.sample, *spec.needs.fields) if n not in ("reference", "rubric")]
     print(*(folder / name for name in files), sep="\n")
-    if needed:
-        print(
-            f"recipe `{recipe}` also needs {', '.join(needed)}: add to the rows, or to judge.yaml (`judge recipe show {recipe}`)"
-        )
     print(f"next: judge run {folder / 'judge.yaml'} --data {folder / 'data.jsonl'} --output {folder / 'run'}")
 
 
-def _config(recipe: str, summary: str, engine: str) -> str:
-    return (
-        f"# How to judge. All settings: docs/settings.md; what a recipe sends: judge recipe show {recipe}\n"
-        "rubric: rubric.yaml               # what to judge by: a file beside this one, or a shipped name (judge rubric list)\n"
-        f"recipe: {recipe:<26}# {summary}\n"
+def _takes_rubric(recipe: Recipe) -> bool:
+    """Whether a rubric of one's own is what to begin with: not for a program, or a method that brings its own."""
+    return recipe.spec.asks and recipe.rubric is None
+
+
+def _rows(recipe: Recipe) -> list[dict[str, Any]]:
+    """Two rows to begin with, or the sample of a transcript of the recipe where it needs more than a reference and a rubric."""
+    spec = recipe.spec
+    if spec.asks and not set(spec.needs.sample) - {"reference", "rubric"} and not spec.needs.fields:
+        if spec.mode not in ("pairwise", "listwise"):
+            return [dict(row) for row in ROWS]
+        pair = {"responses": [row["response"] for row in ROWS], "label": "A" if spec.mode == "pairwise" else [True, False]}
+        return [{"id": "q0", "prompt": ROWS[0]["prompt"], **pair, "reference": "42"}]
+    good = (t for t in load_transcripts(recipe) if None not in t.rewards and not t.settings and t.rubric is None)
+    return [_row(transcript_sample(recipe, t), n) for n, t in enumerate(islice(good, 2))]
+
+
+def _row(sample: Sample, number: int) -> dict[str, Any]:
+    """A sample as a row of the data."""
+    row: dict[str, Any] = {"id": f"q{number}", "prompt": _written(sample.prompt)}
+    if len(sample.responses) == 1:
+        row["response"] = _written(sample.responses[0])
+    else:
+        row["responses"] = [_written(response) for response in sample.responses]
+    for name in ("reference", "context", "steps"):
+        if getattr(sample, name):
+            row[name] = list(getattr(sample, name))
+    row |= {name: getattr(sample, name) for name in ("principle", "exemplar") if getattr(sample, name)}
+    return row | dict(sample.metadata)
+
+
+def _written(text: str | Conversation) -> Any:
+    return text if isinstance(text, str) else to_messages(text)
+
+
+def _config(recipe: Recipe, engine: str) -> str:
+    spec = recipe.spec
+    head = f"# How to judge. All settings: docs/settings.md\n# What a recipe sends: judge recipe show {spec.name}\n"
+    if _takes_rubric(recipe):
+        head += (
+            "rubric: rubric.yaml               # what to judge by: a file beside this one,\n"
+            "                                  # or a shipped name (judge rubric list)\n"
+        )
+    about = [f"# {line}" for line in textwrap.wrap(spec.summary, WIDTH - 36)]
+    lines = [f"recipe: {spec.name:<26}{about[0]}", *(f"{'':<34}{line}" for line in about[1:])]
+    asked = (
         f"{engine}"
-        "sampling: {max_tokens: 1024}      # room for the judge's reasoning and verdict, in tokens\n"
+        "sampling: {max_tokens: 1024}      # tokens for the judge's reasoning and verdict\n"
         "votes: 1                          # 5: ask five times and average\n"
-        "on_no_verdict: drop               # what a response without a verdict becomes: drop | group_mean | constant | raise\n"
+        if spec.asks
+        else ""
+    )
+    return (
+        head + "\n".join(lines) + f"\n{asked}"
+        "on_no_verdict: drop               # a response without a verdict becomes:\n"
+        "                                  # drop | group_mean | constant | raise\n"
     )

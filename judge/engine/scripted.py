@@ -227,11 +227,15 @@ def engine_of(settings: ScriptedSettings) -> ScriptedEngine:
         value = settings.rate
         identity = {"rate": repr(value)}
         return ScriptedEngine(model=settings.model, capabilities=frozenset(), rates=lambda _: value, identity=identity)
+    if settings.verdicts is not None:
+        raise SettingsError(
+            Problem("engine", "`verdicts: drawn` stands in for a judge, and this writes texts; use `reply: TEXT`")
+        )
     if settings.reply is None and settings.replies is None:
         raise SettingsError(
             Problem(
                 "engine",
-                "kind `scripted` needs `reply: TEXT`, `replies: FILE` or `rate: NUMBER` "
+                "kind `scripted` needs `reply: TEXT`, `replies: FILE`, `rate: NUMBER` or `verdicts: drawn` "
                 "(from Python, pass `engine=ScriptedEngine([...])`)",
             )
         )

@@ -21,7 +21,7 @@ from typing import Protocol
 from judge.engine.protocol import Engine
 from judge.parse import failure, read, read_copied, read_copy, read_forced, weighed, without_prior
 from judge.pipeline.again import again_request, forced_request, only_thought
-from judge.pipeline.asking import begin, follow
+from judge.pipeline.asking import begin, follow, states
 from judge.pipeline.flight import Flight
 from judge.pipeline.scored import measure, sent, unmeasured
 from judge.pipeline.tools import Round, ToolBox, trace
@@ -131,6 +131,8 @@ class Caller:
         said = Said()
         outputs: dict[str, str] = {}
         turns = self.recipe.spec.turns
+        question = self.builder.question(case, ask)
+        copied = question.spec.copied
         for turn, sampling in zip(turns[:-1], self._sampling, strict=False):
             if turn.passages is not None:
                 made, case = await self._passages(case, turn, sampling, ask, outputs)
@@ -140,6 +142,8 @@ class Caller:
                     return Asked(wrong, tuple(calls))
                 continue
             messages, begun = opened(self.builder, case, turn, ask, outputs, said)
+            if copied is not None and copied.turn == turn.name:
+                states(question, copies=True)
             request = Request(messages, drawn_for(turn, sampling, ask.vote))
             made, final, spoken = await self._spoken(case, request, turn, ask, begun, remember=prior)
             calls += made
@@ -149,9 +153,9 @@ class Caller:
             outputs[turn.name] = spoken
         messages, begun = opened(self.builder, case, turns[-1], ask, outputs, said)
         request = Request(messages, drawn_for(turns[-1], self._sampling[-1], ask.vote))
-        question = self.builder.question(case, ask)
+        states(question)
         calls += await self._verdict(case, request, question, turns[-1], ask, begun, remember=prior)
-        copied, last = question.spec.copied, calls[-1].outcome
+        last = calls[-1].outcome
         if copied is not None and copied.turn is not None and isinstance(last, Verdict):
             last = replace(last, copied=read_copy(outputs[copied.turn], copied))
             calls[-1] = replace(calls[-1], outcome=last)
@@ -186,8 +190,9 @@ class Caller:
         keys = [self.key(r) for r in requests]
         if self._journal is not None and any(self._journal.find(k) for k in keys):
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
-        completions = await self.engine.sample(requests[0], len(asks))
         question = self.builder.question(case, first)
+        states(question)
+        completions = await self.engine.sample(requests[0], len(asks))
         return list(
             await asyncio.gather(
                 *(

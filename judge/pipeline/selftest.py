@@ -74,10 +74,11 @@ def missing_kinds(recipe: Recipe, results: Sequence[Result]) -> list[str]:
 
 def sample_for(recipe: Recipe, responses: Sequence[Any] = ()) -> Sample:
     """A sample that has all a recipe of this mode can ask for."""
-    return _sample(recipe, Transcript(name="selftest", responses=tuple(responses), rewards=(None,)))
+    return transcript_sample(recipe, Transcript(name="selftest", responses=tuple(responses), rewards=(None,)))
 
 
-def _sample(recipe: Recipe, transcript: Transcript) -> Sample:
+def transcript_sample(recipe: Recipe, transcript: Transcript) -> Sample:
+    """The sample of a transcript: what it says, and the usual one where it says nothing."""
     count = {"pairwise": 2, "listwise": 3}.get(recipe.spec.mode, 1)
     responses = ("It is 4, because two and two make four.", "It is 5, because I feel so.", "Four or five.")[:count]
     defaults: dict[str, Any] = {"reference": ("4",), "principle": "Prefer the correct answer."}
@@ -113,7 +114,7 @@ def _run(recipe: Recipe, transcript: Transcript) -> Result:
     }
     try:
         with Judge.from_config(settings, engine=script.engine()) as judge:
-            rewards = judge.score([_sample(recipe, transcript)])
+            rewards = judge.score([transcript_sample(recipe, transcript)])
             rubric = judge.plan.rubric
     except JudgeError as why:
         return Result(transcript.name, str(why))

@@ -24,6 +24,7 @@ from judge.pipeline.build import Plan, build_pipeline, check_logprobs
 from judge.pipeline.cache import Cache
 from judge.pipeline.calls import Journal
 from judge.pipeline.deadline import Deadlines
+from judge.pipeline.drawn import drawn_engine, draws
 from judge.pipeline.evaluate import Item, evaluate, evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.group import GroupJudging
@@ -101,7 +102,9 @@ async def open_judges(
         if found is None:
             found = engine if engine is not None and wanted == plan.settings.engine else None
             if found is None:
-                found = build_engine(_patient(wanted) if patient else wanted, notice)
+                found = (
+                    drawn_engine(wanted.model) if draws(wanted) else build_engine(_patient(wanted) if patient else wanted, notice)
+                )
                 owned.append(found)
             await found.start()
             if meter is not None:

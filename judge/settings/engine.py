@@ -147,6 +147,8 @@ class ScriptedSettings(Frozen):
             again; or a mapping from a regular expression to the reply (the first one found in the request's messages counts).
             Relative to the settings file. Without all three, `judge.engine.scripted.ScriptedEngine` is passed in from Python.
         rate: What the scalar head of a reward model says of every conversation (recipes with `signal: scalar`).
+        verdicts: `drawn`: replies in the form that the recipe asks for, whatever it is, with a verdict drawn from the words of
+            each response. It says nothing about quality.
         price: As for vLLM, to try what a budget does.
         model: Name shown in the run.
     """
@@ -156,12 +158,13 @@ class ScriptedSettings(Frozen):
     reply: str | None = None
     replies: str | None = None
     rate: float | None = None
+    verdicts: Literal["drawn"] | None = None
     price: Price | None = None
 
     @model_validator(mode="after")
     def _one_script(self) -> Self:
-        if sum(given is not None for given in (self.reply, self.replies, self.rate)) > 1:
-            raise ValueError("give one of `reply`, `replies` and `rate`")
+        if sum(given is not None for given in (self.reply, self.replies, self.rate, self.verdicts)) > 1:
+            raise ValueError("give one of `reply`, `replies`, `rate` and `verdicts`")
         return self
 
 

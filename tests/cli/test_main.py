@@ -6,9 +6,11 @@ import subprocess
 import sys
 from importlib import import_module
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 
+from judge import Judge, Sample
 from judge.cli.main import COMMANDS, EXIT_CODES, GROUPS
 from judge.pipeline.build import plan
 from judge.recipe.load import list_recipes
@@ -37,6 +39,31 @@ def test_help_has_whole_lines_in_80_columns():
     assert all(line in out for group in GROUPS.values() for _, line in group.values())
     assert all(f" {code} " in " ".join(out.split()) for code in ("0", "1", "2", "3", "4", "5", "6", "130"))
     assert EXIT_CODES
+
+
+QUICK = ("checklist", "pairwise", "think-prm", "scalar", "toolrl", "gemba", "salmon")
+
+
+@pytest.mark.parametrize("recipe", [
+    *QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in list_recipes() if name not in QUICK),
+])  # fmt: skip
+def test_every_recipe_gives_rewards_without_a_model(tmp_path, recipe):
+    """Whoever looks at a recipe for the first time sees it work, in its own form, before a model is there."""
+    assert run_judge("init", str(tmp_path), "--engine", "scripted", "--recipe", recipe).code == 0
+    files = str(tmp_path / "judge.yaml"), "--data", str(tmp_path / "data.jsonl"), "--output", str(tmp_path / "run")
+    ended = run_judge("run", *files, "--quiet")
+    assert ended.code == 0, ended.err
+    found = pq.read_table(tmp_path / "run" / "rewards.parquet")["reward"].to_pylist()
+    assert found
+    assert None not in found
+
+
+def test_a_drawn_verdict_hangs_on_the_response_alone():
+    """The same response gets the same grade beside another one, and an order changes nothing."""
+    config = {"recipe": "pairwise", "engine": {"kind": "scripted", "verdicts": "drawn"}}
+    with Judge.from_config(config) as judge:
+        there, back = judge.score([Sample.of("q", "a", "b", id="1")]), judge.score([Sample.of("q", "b", "a", id="2")])
+    assert [r.reward for r in there] == [r.reward for r in reversed(back)] in ([1.0, 0.0], [0.0, 1.0])
 
 
 PAGES = [*COMMANDS, "recipe adopt", "recipe new", "recipe test", "rubric lint", "rubric import", "rubric generate", "rubric diff"]

@@ -163,7 +163,7 @@ async def test_a_rate_in_the_settings():
     engine = build_engine(ScriptedSettings(rate=0.5))
     assert await engine.rate((Message("user", "x"),)) == 0.5
     assert only_rates(engine)
-    with pytest.raises(SettingsError, match="give one of `reply`, `replies` and `rate`"):
+    with pytest.raises(SettingsError, match="give one of `reply`, `replies`, `rate` and `verdicts`"):
         ScriptedSettings(rate=0.5, reply="x")
 
 
@@ -195,7 +195,7 @@ def test_scripted_settings():
     """A missing file, no reply at all, and other replies under the same journal are told apart."""
     with pytest.raises(SettingsError, match=r"nowhere\.yaml does not exist"):
         located(ScriptedSettings(replies="nowhere.yaml"), None)
-    with pytest.raises(SettingsError, match="needs `reply: TEXT`, `replies: FILE` or `rate: NUMBER`"):
+    with pytest.raises(SettingsError, match="needs `reply: TEXT`, `replies: FILE`, `rate: NUMBER` or `verdicts: drawn`"):
         build_engine(ScriptedSettings())
     one, two = (build_engine(ScriptedSettings(reply=text)) for text in ("a", "b"))
     assert one.identity != two.identity
