@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +32,7 @@ from judge.yamlfile import read_yaml
 _KEY_ENV = "JUDGE_API_KEY"
 _SERVER_S = 180.0  # for a server's whole answer; it gives a sample 120 s
 _SERVER_RETRIES = 3
+_TOLD_EVERY_S = 2.0
 
 
 def one(
@@ -103,9 +107,33 @@ def one(
                 raise DataError(f"{lacking_field(planned.recipe.spec.name, name)}; here: a JSON object on standard input")
         elif not getattr(sample, field):
             raise DataError(f"recipe `{planned.recipe.spec.name}` needs a {field}: pass --{field} TEXT")
-    with Judge(planned, progress=None if as_json else notice) as judge:
+    with Judge(planned, progress=None if as_json else notice) as judge, _at_work(judge, quiet=as_json):
         rewards = judge.score([sample])
     _show(rewards, judge.plan.rubric, as_json=as_json)
+
+
+@contextmanager
+def _at_work(judge: Judge, *, quiet: bool) -> Iterator[None]:
+    """Say on standard error, every two seconds, that the judge is at work; loading a model tells of itself."""
+    done = threading.Event()
+
+    def tell() -> None:
+        began = None
+        while not done.wait(_TOLD_EVERY_S):
+            if judge.session.loading:
+                continue
+            began = began or time.monotonic() - _TOLD_EVERY_S
+            notice(f"judging ... {time.monotonic() - began:.0f} s")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if not quiet:
+        teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if not quiet:
+            teller.join()
 
 
 def _ask(

@@ -199,7 +199,9 @@ def _find(name: str, base: Path | None) -> Path:
     if (folder / "recipe.yaml").is_file():
         return folder
     known = list_recipes()
-    raise RecipeError(f"no recipe `{name}`{did_you_mean(name, known)} (shipped: {', '.join(known)})")
+    near = did_you_mean(name, known)
+    rest = f"{near} `judge recipe list` shows all" if near else f"; shipped: {', '.join(known)}"
+    raise RecipeError(f"no recipe `{name}`{rest}")
 
 
 def read_templates(folder: Path, named_in: str, names: Iterable[str]) -> dict[str, str]:

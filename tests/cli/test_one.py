@@ -27,6 +27,14 @@ def test_a_pointwise_grade(one, endpoint):
     assert "reward 0.7500  (one verdict)" in ended.out
 
 
+@pytest.mark.slow
+def test_a_slow_judge_is_told_of(one, endpoint):
+    """After two seconds the user sees that something happens; JSON is printed without it."""
+    endpoint.reply = lambda body: Canned("It names the city.\nVERDICT: 4", delay_s=2.6)
+    assert one(*ASK, "--recipe", "pointwise").err == "judging ... 2 s\n"
+    assert one(*ASK, "--recipe", "pointwise", "--json").err == ""
+
+
 def test_a_checklist(one, endpoint):
     """Each criterion with its kind, weight and text, and the arithmetic at the end."""
     endpoint.reply = lambda body: Canned("VERDICT: " + ("5" if "explicit part" in str(body) else "MET"))
