@@ -270,7 +270,7 @@ async def judge_rows(
     bad: list[str] = []
     with rows.progress, _on_interrupt(stop), _rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
-        items = _items(watch.feed(rows), strict, bad)
+        items = _items(plan, watch.feed(rows), strict, bad)
         late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
         try:
             found = evaluate(judges.judging, items, in_flight=in_flight, on_error=on_error, stop=stop, deadlines=late)
@@ -305,11 +305,11 @@ def run_cache(plan: Plan) -> Cache | None:
     return None if plan.settings.cache.where == "memory" else Cache.of(plan.settings.cache)
 
 
-def _items(rows: Iterable[Fed], strict: bool, bad: list[str]) -> Iterator[Item]:
+def _items(plan: Plan, rows: Iterable[Fed], strict: bool, bad: list[str]) -> Iterator[Item]:
     """What to judge; a row that is no sample keeps its place with its problem, or ends the data under `strict`."""
     for fed in rows:
         if not isinstance(fed.sample, BadRow):
-            yield Item(fed.sample, filters=fed.filters, tag=fed)
+            yield Item(plan.given(fed.sample), filters=fed.filters, tag=fed)
         elif strict:
             bad.append(fed.sample.problem)
             return

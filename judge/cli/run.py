@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 import sys
@@ -47,6 +48,15 @@ def run(
     ] = None,
     mapping: Map = None,
     overrides: Set = None,
+    rubrics: Annotated[
+        str | None,
+        typer.Option(
+            "--rubrics",
+            help="A rubric for each prompt: output of `judge rubric generate`; as `rubrics` in the settings. [default: none]",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = "",
     subset: DataConfigName = "",
     limit: Limit = None,
@@ -160,7 +170,8 @@ def run(
     rows failed than --max-failures, or a response has no reward under `on_no_verdict: raise`; 6 the monitor stopped the run;
     7 `budget` is spent (kept and continued as under 3); 130 stopped by Ctrl-C.
     """
-    plan = load_plan(config, with_track(overrides, track))
+    by_prompt = [f"rubrics={json.dumps(rubrics)}"] if rubrics else []
+    plan = load_plan(config, [*with_track(overrides, track), *by_prompt])
     needs, kept, carry = needed_columns(plan), carried_columns(plan.settings), parse_keep(keep or ())
     columns = parse_map(mapping or ())
     part = parse_shard(shard, plan) if shard else None

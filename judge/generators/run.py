@@ -39,6 +39,7 @@ from judge.pipeline.evaluate import run_each
 from judge.pipeline.pipeline import Pipeline
 from judge.render.environment import Templates
 from judge.rubric.model import Rubric
+from judge.rubric.per_prompt import prompt_key
 from judge.settings import FilterSettings, RecipeSettings, RunSettings
 from judge.types import Call, Message, Reason, Request, Reward, Sample, Sampling, Verdict
 
@@ -68,6 +69,7 @@ class Written:
         dropped, merged: Items that could not be used, and repetitions.
         rejected: Items that a filter took out, and why.
         unchecked: Items that named a program with a value that is not in the prompt; a judge decides them.
+        prompt_key: Name of the row's prompt (`judge.rubric.per_prompt`); empty where the row could not be read.
         generation: The call whose reply holds the items.
         calls: Every request made.
     """
@@ -87,6 +89,7 @@ class Written:
     trials: tuple[OrderTrial, ...] = ()
     generation: Call | None = None
     calls: tuple[Call, ...] = ()
+    prompt_key: str = ""
 
 
 class Writer:
@@ -230,6 +233,7 @@ def _written(work: RowWork, reason: str, detail: str = "", rubric: Rubric | None
         lost=work.lost,
         generation=work.listed or (work.calls[0] if work.calls else None),
         calls=tuple(work.calls),
+        prompt_key=prompt_key(work.sample.prompt),
     )
 
 

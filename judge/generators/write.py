@@ -167,6 +167,7 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
     first, s = result.generation, writer.sampling
     return {
         "id": result.id,
+        "prompt_key": result.prompt_key,
         "kept": result.kept,
         "reason": result.reason,
         "detail": result.detail,

@@ -26,6 +26,7 @@ from judge.render.build import Builder, llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
+from judge.rubric.per_prompt import PromptRubrics, load_prompt_rubrics
 from judge.rubric.versions import VersionFolder
 from judge.settings import (
     CascadeSettings,
@@ -40,7 +41,7 @@ from judge.settings.calibration import load_calibration
 from judge.settings.cost import load_prices
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
-from judge.types import Capability, Sampling
+from judge.types import Capability, Sample, Sampling
 from judge.yamlfile import Source
 
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
@@ -66,6 +67,11 @@ class Plan:
     meta: Plan | None = None  # the judge of judgements that chooses which votes count
     profile: ModelProfile = field(default_factory=ModelProfile)
     held_out: Rubric | None = None  # judged beside the rubric, and paid by nobody
+    rubrics: PromptRubrics | None = None  # of single prompts
+
+    def given(self, sample: Sample) -> Sample:
+        """A sample with the rubric of its prompt, where the settings name rubrics by prompt and it brings none."""
+        return sample if self.rubrics is None else self.rubrics.given(sample)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -85,9 +91,9 @@ def needed_columns(plan: Plan) -> tuple[str, ...]:
     A further column of the row is `fields.NAME`.
     """
     spec = plan.recipe.spec
-    given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None}
+    given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None or plan.rubrics is not None}
     needs = [field for field in spec.needs.sample if not given.get(field)]
-    if spec.mode == "checklist" and plan.rubric is None and "rubric" not in needs:
+    if spec.mode == "checklist" and not given["rubric"] and "rubric" not in needs:
         needs.append("rubric")
     return (*needs, *(f"fields.{name}" for name in needed_fields(plan)))
 
@@ -161,6 +167,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _meta(settings, votes, base),
         profile,
         held_out_rubric(settings, base),
+        load_prompt_rubrics(settings.rubrics, base=base) if settings.rubrics is not None else None,
     )
 
 

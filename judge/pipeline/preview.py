@@ -92,6 +92,7 @@ def preview(plan: Plan, sample: Sample, engine: Engine) -> list[Preview]:
 
 def _requests(plan: Plan, pipeline: Pipeline, sample: Sample) -> list[Preview]:
     out: list[Preview] = []
+    sample = plan.given(sample)
     rubric = sample.rubric or plan.rubric
     for ask in pipeline.outlook(sample).asks:
         case = pipeline.case(sample, rubric)

@@ -278,7 +278,7 @@ class Session:
         """The first half of `score_now`: rewards as judged and watched, to be finished together with those of other processes."""
 
         async def ask(live: _Live) -> Heard:
-            return await self._heard(live, _named(samples), step, watched=True, raise_down=False)
+            return await self._heard(live, _named(self.plan, samples), step, watched=True, raise_down=False)
 
         return self._here(ask)
 
@@ -289,7 +289,7 @@ class Session:
         """
 
         async def ask(live: _Live) -> list[Reward]:
-            return self._finished(live, _named(samples), rewards, step)
+            return self._finished(live, _named(self.plan, samples), rewards, step)
 
         return self._here(ask)
 
@@ -310,11 +310,12 @@ class Session:
         Args:
             past_filters: Ids of the samples that are judged past the intake filters.
         """
-        return await self._there(lambda live: live.judge(samples, past_filters))
+        given = [self.plan.given(sample) for sample in samples]
+        return await self._there(lambda live: live.judge(given, past_filters))
 
     async def stream(self, samples: Sequence[Sample]) -> AsyncGenerator[tuple[Reward, ...]]:
         """The rewards of each sample as soon as it is done, before shaping and policy."""
-        named, arrived = _named(samples), asyncio.Queue[tuple[Reward, ...] | None]()
+        named, arrived = _named(self.plan, samples), asyncio.Queue[tuple[Reward, ...] | None]()
         here = asyncio.get_running_loop()
 
         def hand_over(rewards: tuple[Reward, ...] | None) -> None:
@@ -356,7 +357,7 @@ class Session:
     async def _score(
         self, live: _Live, samples: Sequence[Sample], step: int | None, *, watched: bool, raise_down: bool
     ) -> list[Reward]:
-        named = _named(samples)
+        named = _named(self.plan, samples)
         heard = await self._heard(live, named, step, watched=watched, raise_down=raise_down)
         if heard.down:
             return heard.rewards
@@ -446,8 +447,8 @@ def _refuse_if_all_invalid(rewards: Sequence[Reward]) -> None:
         raise DataError(f"{failures[0].detail}{also}")
 
 
-def _named(samples: Sequence[Sample]) -> list[Sample]:
-    """Samples without an id are called by their position."""
+def _named(plan: Plan, samples: Sequence[Sample]) -> list[Sample]:
+    """Samples without an id are called by their position; each has the rubric of its prompt, where there is one."""
     out = []
     for index, sample in enumerate(samples):
         if not isinstance(sample, Sample):
@@ -459,5 +460,5 @@ def _named(samples: Sequence[Sample]) -> list[Sample]:
                 raise DataError(
                     f"sample {index}: {name} is neither text nor messages; Sample.of(prompt, response) reads other forms"
                 )
-        out.append(sample if sample.id else replace(sample, id=str(index)))
+        out.append(plan.given(sample if sample.id else replace(sample, id=str(index))))
     return out

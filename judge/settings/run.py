@@ -104,6 +104,8 @@ class RunSettings(Frozen):
         prices: File with the price of each model (`models: {NAME: {input: 0.15, output: 0.6}}`), for engines without `price`.
         seed: Vote k uses seed + k; orders and boundaries follow from it too.
         rubric: What to judge by: a shipped name, a path, or the rubric itself.
+        rubrics: A rubric for each prompt: a folder that `judge rubric generate` wrote, or its `rubrics.jsonl`. A row's own comes
+            first; a prompt without one has `rubric`.
         recipe: How to judge: a shipped name, a folder, or a mapping with `name` and `options`.
         principle: Text that the recipe `principle` judges by, unless the data has a column of that name.
         engine: Which model judges, and how it is reached.
@@ -121,6 +123,7 @@ class RunSettings(Frozen):
     evolve: EvolveSettings | None = None
     held_out: HeldOutSettings | None = None
     rubric_dropout: float = Field(default=0.0, ge=0, lt=1)
+    rubrics: str | None = None
     recipe: RecipeSettings = RecipeSettings(name="checklist")
     principle: str | None = None
     engine: EngineSettings = VllmSettings()
