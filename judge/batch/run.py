@@ -268,7 +268,7 @@ async def judge_rows(
     stop = asyncio.Event()
     on_error: OnError = "raise" if strict else "invalid"
     bad: list[str] = []
-    with rows.progress, _on_interrupt(stop), _rare_collections():
+    with rows.progress, _on_interrupt(stop), rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
         items = _items(plan, watch.feed(rows), strict, bad)
         late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
@@ -340,7 +340,7 @@ def _on_interrupt(stop: asyncio.Event) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Let Python's cycle collector look at new objects seldom and at loaded libraries never: 15 % of the client's time."""
     before = gc.get_threshold()
     gc.freeze()

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import likely_prompt, parse_map, read_rows, read_samples
+from judge.batch.run import rare_collections
 from judge.batch.store import Store
 from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
@@ -173,7 +174,7 @@ async def run_generator(
         await engine.start()
         writer = Writer(generator, settings, engine, store)
         ready = time.monotonic()
-        with RubricFolder(output, writer) as out:
+        with rare_collections(), RubricFolder(output, writer) as out:
             merged = await write_rubrics(writer, rows, out, settings.max_in_flight, _progress(total, quiet))
             facts = {
                 "data": data,

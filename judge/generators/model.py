@@ -196,7 +196,7 @@ class GeneratorSpec(Frozen):
                 raise ValueError(f"`more` lacks the template `{missing[0]}`")
         return self
 
-    @property
+    @cached_property
     def steps(self) -> tuple[WritingTurn, ...]:
         """The requests of one row, the short form spelled out."""
         return self.turns or (WritingTurn(name="generate", user=self.user or ""),)

@@ -220,7 +220,7 @@ class RowWork:
             "response": [{"response": each} for each in self._base["responses"]],
         }
         asks = [self.ask(turn, draw, **unit) for unit in units[turn.each] for draw in range(turn.draws)]
-        calls = await asyncio.gather(*asks)
+        calls = [await asks[0]] if len(asks) == 1 else await asyncio.gather(*asks)  # a task costs as much as reading a reply
         if turn.reads == "text":
             self.notes[turn.name] = self._told(calls)
         elif calls:
@@ -383,10 +383,10 @@ def rubric_of(
     """
     spec = generator.spec.items
     counts: dict[str, int] = {}
-    criteria: list[Criterion] = list(given.criteria) if given else []
-    taken = {criterion.id for criterion in criteria}
-    said = {plain(criterion.text) for criterion in criteria}
+    criteria: list[Criterion | dict[str, Any]] = list(given.criteria) if given else []
+    taken = {criterion.id for criterion in given.criteria} if given else set()
     if given:
+        said = {plain(criterion.text) for criterion in given.criteria}
         items = [_pointed(item, given) for item in items if plain(item.text) not in said]
     for place, item in enumerate(items):
         name = ""
@@ -407,7 +407,8 @@ def rubric_of(
     try:
         if given:
             return given.changed(criteria=tuple(criteria), lineage=lineage)
-        return Rubric(name="generated" if row else generator.method, source=source, criteria=tuple(criteria), lineage=lineage)
+        name = "generated" if row else generator.method
+        return Rubric(name=name, source=source, criteria=tuple(criteria), lineage=lineage)  # type: ignore[arg-type]  # validated as one
     except RubricError as why:
         raise Unwritten(str(Drop.NO_POSITIVE_POINTS), str(why)) from None
 
@@ -420,7 +421,7 @@ def _pointed(item: ListedItem, given: Rubric) -> ListedItem:
     return replace(item, weight=None, points=-size if item.kind == "pitfall" else size)
 
 
-def _criterion(name: str, item: ListedItem, spec: ItemSpec) -> Criterion:
+def _criterion(name: str, item: ListedItem, spec: ItemSpec) -> dict[str, Any]:
     fields: dict[str, Any] = {"id": name, "text": item.text, "kind": item.kind}
     if item.title:
         fields["title"] = item.title
@@ -434,4 +435,4 @@ def _criterion(name: str, item: ListedItem, spec: ItemSpec) -> Criterion:
         fields["scale"] = {"min": int(spec.levels.min), "max": int(spec.levels.max), "anchors": dict(item.levels)}
     elif spec.scale != "binary":
         fields["scale"] = spec.scale
-    return Criterion(**fields)
+    return fields

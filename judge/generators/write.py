@@ -24,8 +24,7 @@ from typing import IO, Any, Self
 from judge.errors import OutputError
 from judge.generators.closing import Merged
 from judge.generators.run import Writer, Written
-from judge.rubric.model import Rubric
-from judge.rubric.show import rubric_yaml
+from judge.rubric.show import rubric_values, rubric_yaml
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
 EXAMPLE = 160  # characters of the first example of a reason
@@ -50,14 +49,15 @@ class RubricFolder:
         self._places: dict[int, tuple[int, int]] = {}  # row -> where its line begins, and its length
         self._calls: Counter[bool] = Counter()
         self._lines: IO[bytes] | None = None
+        self._end = 0  # of what is written
+        self._kept = folder / "kept"
 
     def __enter__(self) -> Self:
         try:
-            kept = self.folder / "kept"
-            kept.mkdir(parents=True, exist_ok=True)
-            for old in [*kept.glob("*.yaml"), self.folder / MERGED]:
+            self._kept.mkdir(parents=True, exist_ok=True)
+            for old in [*self._kept.glob("*.yaml"), self.folder / MERGED]:
                 old.unlink(missing_ok=True)
-            self._lines = (self.folder / PART).open("wb+")
+            self._lines = (self.folder / PART).open("wb")
         except OSError as why:
             raise self._failed(why) from None
         return self
@@ -73,12 +73,14 @@ class RubricFolder:
         self._calls.update(call.cached for call in written.calls)
         self._note(place, written)
         file = f"{name}.yaml" if written.kept and written.rubric is not None else None
-        line = json.dumps(record(written, self._writer, file), ensure_ascii=True).encode() + b"\n"
+        told = record(written, self._writer, file)
+        line = json.dumps(told, ensure_ascii=True).encode() + b"\n"
         try:
-            self._places[place] = (self._lines.tell(), len(line))
-            self._lines.write(line)
+            self._places[place] = (self._end, len(line))
+            self._end += self._lines.write(line)
             if file and written.rubric is not None:
-                (self.folder / "kept" / file).write_text(rubric_yaml(written.rubric), encoding="utf-8")
+                text = rubric_yaml(written.rubric, told["rubric"])
+                (self._kept / file).write_text(text, encoding="utf-8")
         except OSError as why:
             raise self._failed(why) from None
 
@@ -105,19 +107,17 @@ class RubricFolder:
 
     def _in_order(self) -> None:
         assert self._lines is not None  # noqa: S101  # it is open
-        places = [self._places[row] for row in sorted(self._places)]
+        self._lines.close()
+        part, places = self.folder / PART, [self._places[row] for row in sorted(self._places)]
         if any(after[0] < before[0] for before, after in itertools.pairwise(places)):
             ordered = self.folder / f"{PART}.ordered"
-            with ordered.open("wb") as out:
+            with part.open("rb") as lines, ordered.open("wb") as out:
                 for start, length in places:
-                    self._lines.seek(start)
-                    out.write(self._lines.read(length))
-            self._lines.close()
-            (self.folder / PART).unlink()
-            ordered.rename(self.folder / LINES)
-        else:
-            self._lines.close()
-            (self.folder / PART).rename(self.folder / LINES)
+                    lines.seek(start)
+                    out.write(lines.read(length))
+            part.unlink()
+            part = ordered
+        part.rename(self.folder / LINES)
 
     def _note(self, place: int, written: Written) -> None:
         """Keep the first row of each reason as its example."""
@@ -171,7 +171,7 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
         "kept": result.kept,
         "reason": result.reason,
         "detail": result.detail,
-        "rubric": rubric_dict(result.rubric) if result.rubric else None,
+        "rubric": rubric_values(result.rubric) if result.rubric else None,
         "file": f"kept/{file}" if file else None,
         "untagged_items": result.untagged,
         "reworded_items": result.reworded,
@@ -194,11 +194,6 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
         "generator": writer.generator.spec.name,
         "prompt_hash": writer.generator.template_hash,
     }
-
-
-def rubric_dict(rubric: Rubric) -> dict[str, Any]:
-    """The rubric as plain values, defaults left out: what a `rubric` column takes."""
-    return {"name": rubric.name, **rubric.model_dump(mode="json", exclude_defaults=True)}
 
 
 def describe(writer: Writer, counts: Counter[str], calls: Counter[bool], examples: dict[str, tuple[int, str]]) -> dict[str, Any]:
