@@ -18,6 +18,7 @@ from judge.batch.store import Store
 from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
+from judge.engine.scripted import located
 from judge.errors import JudgeError, OutputError, SettingsError
 from judge.generators.drive import merged_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
@@ -86,7 +87,8 @@ def generate(
     """
     if data is None:
         raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
-    settings, _ = load_settings(config if config is not None else {}, overrides or ())
+    settings, base = load_settings(config if config is not None else {}, overrides or ())
+    settings = settings.model_copy(update={"engine": located(settings.engine, base)})
     generator = load_generator(method, _options(option or ()))
     columns = _mapping(data, parse_map(mapping or ()), split, subset)
     rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
@@ -119,7 +121,13 @@ def methods(
         return
     for generator in loaded:
         facts = method_facts(generator)
-        typer.echo(f"{facts['method']}  (needs: {', '.join(facts['needs'])}; makes: {facts['makes']})")
+        typer.echo(
+            textwrap.fill(
+                f"{facts['method']}  (needs: {', '.join(facts['needs'])}; makes: {facts['makes']})",
+                _WIDTH,
+                subsequent_indent="    ",
+            )
+        )
         for text in (facts["summary"], f"{facts['title']}, {facts['paper']}"):
             typer.echo(textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
 

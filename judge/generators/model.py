@@ -20,7 +20,7 @@ from judge.recipe.load import read_templates
 from judge.recipe.model import SamplingSpec, SourceRef
 from judge.rubric.model import CriterionKind, Frozen, Identifier, content_hash
 from judge.shipped import shipped_dir
-from judge.yamlfile import read_yaml, shown, validate
+from judge.yamlfile import read_yaml, validate
 
 Needed = Literal["chosen", "rejected", "reference", "context", "responses", "rubric"]
 CheckName = Literal["contains", "excludes", "max_words", "min_words", "valid_json"]
@@ -272,7 +272,7 @@ def _put(data: Any, path: str, value: Any, file: Path) -> None:
     for name in parents:
         data = data.setdefault(name, {}) if isinstance(data, dict) else None
     if not isinstance(data, dict):
-        raise RecipeError(Problem(str(file), f"no field {shown(path)} that an option could set"))
+        raise RecipeError(Problem(str(file), f"no field `{path}` that an option could set"))
     data[last] = value
 
 

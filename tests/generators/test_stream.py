@@ -1,0 +1,199 @@
+"""Rows are taken as there is room and written as they end: order, memory, a run that stops, and what a person is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from judge.cli.generate import run_generator
+from judge.engine.scripted import ScriptedEngine
+from judge.errors import EngineError, RecipeError
+from judge.generators.closing import Closing, unlike
+from judge.generators.drive import write_rubrics
+from judge.generators.model import ClosingSpec, list_generators, load_generator
+from judge.generators.run import SourceRow, Writer, write_all
+from judge.generators.tags import split_tag
+from judge.generators.write import RubricFolder, write_folder
+from judge.settings import RunSettings
+from judge.types import Completion, Request, Sample
+from tests.cli_harness import run_judge
+from tests.rubric_harness import asked
+
+ONE = "1. The response is written as a letter. [Constraint]"
+
+
+def rows(count: int) -> Iterator[SourceRow]:
+    for i in range(count):
+        yield SourceRow(f"r{i}", Sample.of(f"Write letter {i}.", id=f"r{i}"))
+
+
+def late_first(request: Request) -> float:
+    return 0.0 if "letter 0." not in asked(request) else 0.05
+
+
+async def test_rows_are_taken_as_there_is_room(tmp_path):
+    """A data set of any length is never in memory: at most so many rows are taken and not yet written."""
+    taken = written = most = 0
+
+    def source() -> Iterator[SourceRow]:
+        nonlocal taken, most
+        for row in rows(200):
+            taken += 1
+            most = max(most, taken - written)
+            yield row
+
+    def done(_: object) -> None:
+        nonlocal written
+        written += 1
+
+    writer = Writer(load_generator("constraints"), RunSettings(), ScriptedEngine(lambda r: ONE))
+    with RubricFolder(tmp_path, writer) as out:
+        assert await write_rubrics(writer, source(), out, 8, done) is None
+        summary = out.finish({})
+    assert (summary["counts"]["kept"], written, most <= 9) == (200, 200, True)
+
+
+async def test_lines_stand_in_the_rows_order(tmp_path):
+    """The first row ends last; its line is the first all the same, and its file has its name."""
+
+    async def reply(request: Request) -> str:
+        await asyncio.sleep(late_first(request))
+        return ONE
+
+    await run_generator(load_generator("constraints"), RunSettings(), rows(5), tmp_path, ScriptedEngine(reply))
+    lines = [json.loads(line) for line in (tmp_path / "rubrics.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [f"r{i}" for i in range(5)]
+    assert [line["file"] for line in lines] == [f"kept/r{i}.yaml" for i in range(5)]
+    assert not list(tmp_path.glob("*.part*"))
+
+
+async def test_a_run_that_stops_goes_on(tmp_path):
+    """What was asked is not asked again, and the lines of the run before stand until the new ones are complete."""
+    await run_generator(load_generator("constraints"), RunSettings(), rows(3), tmp_path, ScriptedEngine(lambda r: ONE))
+    before = (tmp_path / "rubrics.jsonl").read_text()
+
+    async def fails(request: Request) -> str:
+        await asyncio.sleep(late_first(request))
+        if "letter 15." in asked(request):
+            raise EngineError("no route to the model")
+        return ONE
+
+    first = ScriptedEngine(fails)
+    with pytest.raises(EngineError):
+        await run_generator(load_generator("constraints"), RunSettings(max_in_flight=4), rows(30), tmp_path, first)
+    assert (tmp_path / "rubrics.jsonl").read_text() == before
+    again = ScriptedEngine(lambda r: ONE)
+    summary = await run_generator(load_generator("constraints"), RunSettings(), rows(30), tmp_path, again)
+    assert summary["counts"]["kept"] == 30
+    assert len(again.requests) == summary["counts"]["calls"] < 30 - 12
+    assert summary["counts"]["calls_from_journal"] == 30 - len(again.requests)
+
+
+async def test_each_reason_with_its_first_example(tmp_path):
+    """Whoever looks at the summary sees what a reason means without opening a file."""
+
+    def reply(request: Request) -> str | Completion:
+        number = int(asked(request).split("letter ")[1].split(".")[0])
+        return [ONE, "no constraints", Completion("1. cut", "length")][number % 3]
+
+    summary = await run_generator(load_generator("constraints"), RunSettings(), rows(9), tmp_path, ScriptedEngine(reply))
+    assert summary["counts"]["by_reason"] == {"kept": 3, "no_items": 3, "truncated": 3}
+    assert summary["examples"] == {
+        "kept": "r0: The response is written as a letter.",
+        "no_items": "r1: no numbered line",
+        "truncated": "r2: finish reason `length`",
+    }
+
+
+async def test_results_that_are_there_already(tmp_path):
+    """`write_folder` writes the same lines as a run does."""
+    writer = Writer(load_generator("constraints"), RunSettings(), ScriptedEngine(lambda r: ONE))
+    write_folder(tmp_path / "a", writer, await write_all(writer, list(rows(4))), {})
+    await run_generator(load_generator("constraints"), RunSettings(), rows(4), tmp_path / "b", ScriptedEngine(lambda r: ONE))
+    assert (tmp_path / "a" / "rubrics.jsonl").read_text() == (tmp_path / "b" / "rubrics.jsonl").read_text()
+
+
+async def test_long_lists_are_merged_in_parts():
+    """Forty different items in parts of ten: each part by itself, and what they come to once more."""
+    engine = ScriptedEngine(lambda r: "1. The response is one of ten.\n2. The response is good." if "10." in asked(r) else ONE)
+    writer = Writer(load_generator("autorule"), RunSettings(), engine)
+    closing = Closing(writer, ClosingSpec(similarity=1, user="merge.md.j2", chunk=10))
+    source = Writer(load_generator("constraints"), RunSettings(), ScriptedEngine(lambda r: f"1. It says {asked(r)[60:110]}."))
+    for place, written in enumerate(await write_all(source, list(rows(40)))):
+        closing.add(place, written)
+    merged = await closing.finish()
+    assert merged.items == 40
+    assert len(engine.requests) == 5
+    assert merged.rubric is not None
+    assert [c.text for c in merged.rubric.criteria] == ["The response is written as a letter. [Constraint]"]
+
+
+def test_near_duplicates():
+    """The earlier of two items that say the same stays."""
+    import numpy as np
+
+    assert unlike(np.array([[1.0, 0], [0.8, 0.6], [1.0, 0]]), 0.8) == {0: 0, 1: 0, 2: 0}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence", "number"),
+    [
+        pytest.param("It is so. [Essential, 4]", "It is so.", 4.0, id="comma"),
+        pytest.param("It is so. **(Essential: weight 4)**.", "It is so.", 4.0, id="bold-round-word"),
+        pytest.param("It is so. [4]", "It is so.", 4.0, id="number-alone"),
+        pytest.param("It is so. [Essential, 9]", "It is so.", None, id="out-of-bounds"),
+        pytest.param("It is so (in 4 of 5).", "It is so (in 4 of 5).", None, id="part-of-the-sentence"),
+        pytest.param("It cites [4].", "It cites", 4.0, id="a-citation-is-read-as-a-weight"),
+        pytest.param("It is [very] so.", "It is [very] so.", None, id="in-the-middle"),
+    ],
+)
+def test_brackets(line, sentence, number):
+    """Models write the bracket in many ways, and sentences end in brackets of their own."""
+    spec = load_generator("rar").spec.items
+    text, tag = split_tag(line, spec)
+    assert (text, tag.number if tag else None) == (sentence, number)
+
+
+def test_methods_fit_a_terminal():
+    """One block a method, at 80 columns; as JSON with needs and source."""
+    shown = run_judge("rubric", "methods")
+    assert shown.code == 0
+    assert max(map(len, shown.out.splitlines())) <= 80
+    methods = json.loads(run_judge("rubric", "methods", "--json").out)["methods"]
+    assert [m["method"] for m in methods] == list_generators()
+    assert all(m["paper"].startswith("arXiv:") and m["deviations"] and m["needs"][0] == "prompt" for m in methods)
+    rrd = next(m for m in methods if m["method"] == "rrd")
+    assert (rrd["needs"], rrd["tries"], rrd["makes"]) == (["prompt", "responses"], "checklist-all", "a rubric for each row")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"items.mx": 3}, r"no field `mx`; did you mean `max`", id="typo"),
+        pytest.param({"decompose.weights": "white"}, "uniform|assigned|whitened", id="no-such-value"),
+        pytest.param({"name.first": 1}, "no field `name.first` that an option could set", id="below-a-text"),
+    ],
+)
+def test_wrong_options(options, message):
+    """An option is checked like the file it replaces a field of."""
+    with pytest.raises(RecipeError, match=message):
+        load_generator("rrd", options)
+
+
+def test_the_command_on_questions(tmp_path):
+    """A set of questions without a column `prompt` works, and says what it took for the prompt."""
+    (tmp_path / "r.yaml").write_text(json.dumps({"Write": ONE}))
+    (tmp_path / "c.yaml").write_text("engine: {kind: scripted, replies: r.yaml}\n")
+    data = tmp_path / "q.jsonl"
+    data.write_text('{"question": "Write a letter.", "answer": "Dear"}\n{"question": "Write a list.", "answer": "One"}\n')
+    given = ("--config", str(tmp_path / "c.yaml"), "--data", str(data), "--output", str(tmp_path / "out"))
+    done = run_judge("rubric", "generate", "--method", "constraints", *given)
+    assert done.code == 0, done.err
+    assert "the prompts are read from `question`" in done.err
+    assert "2 of 2 rubrics kept" in done.out
+    assert "0: The response is written as a letter." in done.out
+    none = run_judge("rubric", "generate", "--method", "constraints", "--output", str(tmp_path / "o2"))
+    assert (none.code, "no data: give --data FILE" in none.err) == (2, True)
