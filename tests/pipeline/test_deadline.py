@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from judge import Judge, Sample, ScriptedEngine
+from judge.adapters.trl import JudgeReward
 from judge.engine.protocol import Outage
 from judge.pipeline.deadline import Late, in_time
 from judge.types import Completion, Reason, Request
 from tests import batch_harness
+from tests.server.harness import client_of
 
 CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}}
 
@@ -96,3 +98,25 @@ def test_a_deadline_is_a_time(value):
     """A deadline of nothing would fail every sample."""
     with pytest.raises(Exception, match="item_deadline_s"):
         Judge.from_config({**CONFIG, "item_deadline_s": value}, engine=ScriptedEngine([""]))
+
+
+def test_a_trainers_step_is_cut():
+    """TRL's reward function gives None for the late completion, in time, and rewards for the others."""
+    reward = JudgeReward({**CONFIG, "step_deadline_s": 0.5}, engine=Hanging())
+    began = time.monotonic()
+    texts = [sample.texts[0] for sample in SAMPLES]
+    try:
+        assert reward(prompts=["2+2?"] * 3, completions=texts) == [1.0, None, 1.0]
+        assert time.monotonic() - began < 5
+    finally:
+        reward.close()
+
+
+async def test_a_server_says_why():
+    """The reward of the late sample carries the reason of the run's own deadline, not the server's."""
+    async with client_of(Hanging(), config={"item_deadline_s": 0.5}) as client:
+        samples = [{"prompt": "2+2?", "responses": list(sample.texts)} for sample in SAMPLES]
+        answer = (await client.post("/v1/score", json={"samples": samples})).json()
+    rewards = [each["rewards"][0] for each in answer["results"]]
+    assert [r["reward"] for r in rewards] == [1.0, None, 1.0]
+    assert rewards[1]["failure"]["reason"] == "deadline"
