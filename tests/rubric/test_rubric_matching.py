@@ -157,3 +157,21 @@ def test_the_commands(tmp_path, monkeypatch):
     )
     empty = run(app, ["merge", str(tmp_path / "none.yaml"), "--output", "x.yaml"])
     assert "no such file" in str(empty.exception)
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        pytest.param({"essential": ["Names it."], "pitfalls": ["Avoids jargon.", "Recommends rest."]},
+                     ["Names it.", "Has this fault: jargon.", "Recommends rest."], id="by-heading"),
+        pytest.param("1. Names it. [Hard Rule]\n2. Must not rely on anecdotes. [Pitfall]",
+                     ["Names it.", "Relies on anecdotes."], id="by-tag"),
+        pytest.param([{"criterion": "Avoids jargon.", "weight": -2}, {"criterion": "Names it.", "weight": 3}],
+                     ["Avoids jargon.", "Names it."], id="a-sign-is-the-authors-word"),
+    ],
+)  # fmt: skip
+def test_a_pitfall_is_turned_into_its_fault_on_import(value, texts):
+    """MET must mean that the fault is there, or a good answer loses; a published sign is left as it is, and lint names it."""
+    from judge.rubric.load import rubric_from
+
+    assert [c.text for c in rubric_from(value, "row 1").criteria] == texts

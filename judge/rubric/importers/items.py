@@ -6,6 +6,7 @@ kind. Those names are tables here; what no table knows is left out of the rubric
 
 - An item that takes points off describes a fault: kind `pitfall`. With such items the total is divided by the positive
   points, as their sources do (HealthBench's arithmetic); without, by all weights.
+- An item that is called a pitfall and has no sign describes the fault, or is turned round where it describes its absence.
 - Weight 0 changes nothing: the item is dropped, and a note says so.
 """
 
@@ -21,6 +22,7 @@ from judge.rubric.importers.record import Imported, build, identifier
 from judge.rubric.importers.rules import check_of, describe, parameters
 from judge.rubric.importers.scales import scale_of
 from judge.rubric.model import CriterionKind
+from judge.rubric.polarity import as_fault, read_polarity
 
 TEXT = (
     "criterion", "requirement", "requirements", "criterion_description", "criteria_description", "rubric_item", "checklist_item",
@@ -263,6 +265,8 @@ def _importance(read: list[dict[str, Any]], notes: list[str], *, points: bool) -
     """Weights, or points where the source has points or takes some off; the kind follows the sign."""
     signed = any(one.get("weight", 1.0) < 0 for one in read)
     for one in read:
+        if one.get("kind") == "pitfall" and one.get("weight", 1.0) > 0:
+            _faulty(one, notes)
         if one.get("weight", 1.0) < 0:
             one["kind"] = "pitfall"
         elif one.get("kind") == "pitfall" and (signed or points):
@@ -276,6 +280,15 @@ def _importance(read: list[dict[str, Any]], notes: list[str], *, points: bool) -
         for one in read:
             if "weight" in one:
                 one["weight"] = abs(one["weight"])
+
+
+def _faulty(one: dict[str, Any], notes: list[str]) -> None:
+    """Make an item that is called a pitfall, and has no sign of its own, describe the fault where it describes its absence."""
+    reading = read_polarity(one["text"])
+    if reading.polarity == "virtue":
+        before, one["text"] = one["text"], as_fault(reading)
+        one["tags"] = [*one.get("tags", ()), "polarity:flipped"]
+        notes.append(f"{one['id']}: describes good behaviour (rule `{reading.rule}`); {before!r} became {one['text']!r}")
 
 
 def identified(record: Mapping[str, Any], fallback: str) -> str:
