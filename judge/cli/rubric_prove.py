@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -173,10 +174,24 @@ def keep_scores(name: str, found: RubricProof) -> None:
     """Write what a rubric came to into its file, or beside the rubrics of a folder (`validation.json`). Raises OutputError."""
     if found.rubric is None:
         write_json(Path(name) / "validation.json", proof_record(found))
+        for row, file in _kept_files(Path(name)).items():
+            if row in found.each and file.is_file():
+                _add_scores(file, load_rubric(file), found.each[row])
         return
     path = find_rubric(name)
     if path.suffix not in (".yaml", ".yml") or not Path(name).suffix:
         raise OutputError(f"{name}: scores are kept in rubric files of your own (.yaml); `judge rubric show --yaml` copies one")
-    rubric = found.rubric
+    _add_scores(path, found.rubric, found.scores)
+
+
+def _add_scores(path: Path, rubric: Rubric, scores: Mapping[str, float]) -> None:
     lineage = rubric.lineage or Lineage()
-    write_rubric(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **found.scores}})))
+    write_rubric(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **scores}})))
+
+
+def _kept_files(folder: Path) -> dict[str, Path]:
+    """The file of each kept rubric of a generator's output folder, by the id of its row."""
+    path = folder / "rubrics.jsonl"
+    with path.open(encoding="utf-8") as lines:
+        records: list[Any] = [read_json(line, str(path)) for line in lines]
+    return {str(r["id"]): folder / r["file"] for r in records if isinstance(r, dict) and r.get("kept") and r.get("file")}

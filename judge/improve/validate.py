@@ -74,6 +74,7 @@ class RubricProof:
         criteria: One by one, where the recipe asks about each and one rubric serves all items.
         pooled: Over all criteria of all items: how many tell responses apart, and how many the wrong way round.
         reasons: Why there was no verdict.
+        each: Where each item has its own rubric: the item's row -> what that rubric came to on it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class RubricProof:
     criteria: tuple[CriterionProof, ...] = ()
     pooled: tuple[Figure, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
+    each: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def worse(self) -> bool:
@@ -213,7 +215,27 @@ def proof(
         _criteria(rubric, tried, clusters, options) if rubric is not None else (),
         count(_pooled(tried)) if options.kind == "pairs" and any(row for t in tried for row in t.components) else (),
         reasons_of([t.judged for t in tried]),
+        {} if rubric is not None else _each(tried, bare, options.kind),
     )
+
+
+def _each(tried: Sequence[TriedItem], bare: Sequence[TriedItem], kind: str) -> dict[str, dict[str, float]]:
+    """What the rubric of each item came to on it."""
+    if kind != "pairs":
+        return {}
+    own, other = pair_credit(tried, 0.5), pair_credit(bare, 0.5)
+    out = {}
+    for item, a, b in zip(tried, own, other, strict=True):
+        decide, turned, apart, _ = _gaps(item) if item.components and item.components[0] else (math.nan,) * 4
+        found = {
+            "agreement": a,
+            "agreement_without": b,
+            "criteria_that_decide": decide,
+            "criteria_reversed": turned,
+            "discrimination": apart,
+        }
+        out[item.item.note] = {name: round(float(value), 4) for name, value in found.items() if not math.isnan(value)}
+    return out
 
 
 # ---- of the whole --------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from judge.yamlfile import explained
 CriterionKind = Literal["hard_rule", "principle", "essential", "important", "optional", "pitfall"]
 Fold = Literal["weighted_mean", "all_pass", "min", "harmonic_mean"]
 Denominator = Literal["all_weights", "positive_points"]
-_LARGEST = 1e100
+LARGEST = 1e6  # weight or points of a criterion: beyond, one criterion is the whole rubric
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 RubricText = Annotated[str, Field(min_length=1, max_length=20_000)]
 
@@ -184,8 +184,10 @@ class Criterion(Frozen):
     def _number(cls, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
-        if abs(value) > _LARGEST or math.isnan(value):  # an int may be too large for a float
+        if math.isnan(value) or abs(value) == math.inf:
             raise ValueError("must be a finite number")
+        if abs(value) > LARGEST:  # an int may be too large for a float
+            raise ValueError("must lie between -1,000,000 and 1,000,000")
         return float(value)
 
     @model_validator(mode="after")

@@ -134,14 +134,24 @@ def test_a_folder_with_a_rubric_for_each_prompt(judge, tmp_path):  # noqa: F811
     folder = tmp_path / "written"
     folder.mkdir()
     lines = [
-        {"id": f"q{i}", "kept": i < 5, "rubric": {"name": "r", "criteria": [{"id": "x", "text": "Says right."}]}}
+        {
+            "id": f"q{i}",
+            "kept": i < 5,
+            "file": f"kept/q{i}.yaml",
+            "rubric": {"name": "r", "criteria": [{"id": "x", "text": "Says right."}]},
+        }
         for i in range(6)
     ]
     (folder / "rubrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "kept").mkdir()
+    for line in lines[:5]:
+        (folder / line["file"]).write_text(json.dumps(line["rubric"]))
     ended = judge("rubric", "validate", "written", "--pairs", str(pairs_file(tmp_path)), "--config", "judge.yaml", "--write")
     assert ended.code == 0, ended.err
     assert "written: 5 items, 3 more without a rubric of their own" in ended.out
     assert json.loads((folder / "validation.json").read_text())["gap"]["value"] == 1.0
+    scores = load_rubric(folder / "kept" / "q3.yaml").lineage.scores
+    assert (scores["agreement"], scores["agreement_without"], scores["discrimination"]) == (1.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize(
