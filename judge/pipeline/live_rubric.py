@@ -134,21 +134,34 @@ class LiveRubrics:
             step: The trainer's; None: the version stands for it in the draw, so that the members of a group that arrive one by
                 one lose the same criteria.
         """
+        run, known = self.current(), dict[str, Rubric | None]()  # the folder is looked at once, and a group draws once
         out = []
         for sample in samples:
+            key = sample.group_key
             if PINNED in sample.metadata:
-                out.append(sample)
-                continue
-            rubric, version = self.of(sample)
-            if rubric is not None and self.share:
-                moment = version if step is None else str(step)
-                key = f"{self._seed}\0{moment}\0{sample.group_key}"
-                rubric = thinned(rubric, self.share, key, keep=self._keep, least=len(self._keep) + 1)
+                rubric = sample.rubric
+            elif sample.rubric is not None:
+                rubric = self._drawn(sample, key, run, step)
+            else:
+                if key not in known:
+                    known[key] = self._drawn(sample, key, run, step)
+                rubric = known[key]
             out.append(sample if rubric is None or rubric is sample.rubric else replace(sample, rubric=rubric))
         return out
 
-    def of(self, sample: Sample) -> tuple[Rubric | None, str]:
-        """The whole rubric in force for a sample, and the name of its version."""
+    def _drawn(self, sample: Sample, key: str, run: tuple[str, Rubric | None], step: int | None) -> Rubric | None:
+        rubric, version = self.of(sample, run)
+        if rubric is None or not self.share:
+            return rubric
+        drawn = f"{self._seed}\0{version if step is None else step}\0{key}"
+        return thinned(rubric, self.share, drawn, keep=self._keep, least=len(self._keep) + 1)
+
+    def of(self, sample: Sample, run: tuple[str, Rubric | None]) -> tuple[Rubric | None, str]:
+        """The whole rubric in force for a sample, and the name of its version.
+
+        Args:
+            run: As `current`.
+        """
         if self.evolve is not None and self.evolve.scope == "prompt":
             folder = self._folder_of(sample.group_key)
             if folder.names():
@@ -156,13 +169,14 @@ class LiveRubrics:
                 return rubric, name
         if sample.rubric is not None:
             return sample.rubric, sample.rubric.hash
-        name, run = self.current()
-        return run, name
+        return run[1], run[0]
 
     def current(self) -> tuple[str, Rubric | None]:
         """Name and rubric of the run's newest version."""
-        if self.folder is not None and self.folder.names():
-            return self.folder.newest()
+        if self.folder is not None:
+            names = self.folder.names()
+            if names:
+                return self.folder.newest(names)
         return "", self._start
 
     def _folder_of(self, key: str) -> VersionFolder:

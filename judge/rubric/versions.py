@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,16 @@ class VersionFolder:
             return []
         return [name.removesuffix(".yaml") for name in sorted(found, key=lambda name: int(name[1:-5]))]
 
-    def newest(self) -> tuple[str, Rubric]:
+    def newest(self, names: Sequence[str] | None = None) -> tuple[str, Rubric]:
         """Name and rubric of the newest version; read once.
+
+        Args:
+            names: As `names`, where they have just been looked for.
 
         Raises:
             RubricError: There is none, or it is wrong.
         """
-        names = self.names()
+        names = self.names() if names is None else names
         if not names:
             raise RubricError(Problem(str(self.path), "the folder holds no version (v0001.yaml) of a rubric"))
         if self._read is None or self._read[0] != names[-1]:
