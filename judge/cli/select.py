@@ -23,8 +23,9 @@ from judge.batch.select import (
 from judge.batch.select.best import Ties
 from judge.batch.select.folder import By
 from judge.batch.select.judgements import judgement_pairs, judgement_rows
-from judge.batch.select.pairs import PairTies, Strategy
+from judge.batch.select.pairs import PairTies, Strategy, pair_hint
 from judge.batch.select.read import GroupBy, RunCandidates
+from judge.batch.select.reliability import read_reliability
 from judge.batch.select.report import best_facts, best_text, judgement_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
 from judge.cli.options import DataConfigName, Map, SplitOption, notice
@@ -172,8 +173,9 @@ def pairs(
 ) -> None:
     """Make preference pairs for DPO trainers, from a run folder.
 
-    Columns: prompt, chosen, rejected, score_chosen, score_rejected, margin (names of TRL), then the group, and the id, row and
-    index of both; with --snapshot `confidence`: 1 - confidence is the pair's label smoothing (CREAM, arXiv:2410.12735).
+    Columns: prompt, chosen, rejected, score_chosen, score_rejected, margin (names of TRL), then the group, the id, row and index
+    of both, and how far the pair is to be trusted: verdicts behind it, votes_agree, orders_agree, variance (null where nothing
+    was asked that tells); with --snapshot `confidence`: 1 - confidence is the pair's label smoothing (CREAM, arXiv:2410.12735).
     A prompt of chat messages stays one, and its responses become messages. A response without a reward is in no
     pair; one that a filter stopped is never chosen. Two texts make one pair.
 
@@ -196,12 +198,23 @@ def pairs(
     if not snapshot and (measure != "kendall" or each_group):
         raise _error("--measure and --each-group are about --snapshot, which is missing")
     seen = compare_snapshot(found, run, snapshot, by=by, measure=measure, whole_set=not each_group) if snapshot else None
-    facts = pair_facts(found, made, seen)
+    hint = pair_hint(
+        found.candidates,
+        made,
+        strategy=strategy,
+        min_margin=min_margin,
+        ties=ties,
+        max_pairs=max_pairs,
+        filtered=not no_filtered,
+    )
+    trust = read_reliability(run)
+    facts = pair_facts(found, made, seen, hint=hint, reliability=trust)
     _print(facts, pair_text(facts), as_json)
     if output is not None:
         if not made.pairs:
             raise _error(f"{output}: not written, since there is no pair")
-        _write(pair_rows(made.pairs, messages=messages, confidence=None if seen is None else seen.confidence), output)
+        sure = None if seen is None else seen.confidence
+        _write(pair_rows(made.pairs, messages=messages, confidence=sure, reliability=trust), output)
 
 
 def judgements(

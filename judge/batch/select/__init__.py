@@ -8,6 +8,7 @@ from judge.batch.select.best import Chosen, Expected, Selection, best_of_n, esti
 from judge.batch.select.model import ScoredResponse, has_reward, may_be_chosen
 from judge.batch.select.pairs import Pairing, PreferencePair, Strategy, preference_pairs
 from judge.batch.select.read import RunCandidates, read_run
+from judge.batch.select.reliability import PairReliability, Reliabilities, read_reliability
 from judge.batch.select.snapshot import Consistency, compare_snapshot
 from judge.batch.select.write import best_rows, pair_rows, write_rows
 
@@ -15,8 +16,10 @@ __all__ = [
     "Chosen",
     "Consistency",
     "Expected",
+    "PairReliability",
     "Pairing",
     "PreferencePair",
+    "Reliabilities",
     "RunCandidates",
     "ScoredResponse",
     "Selection",
@@ -30,6 +33,7 @@ __all__ = [
     "may_be_chosen",
     "pair_rows",
     "preference_pairs",
+    "read_reliability",
     "read_run",
     "write_rows",
 ]

@@ -101,6 +101,58 @@ def preference_pairs(
     return Pairing(tuple(pairs), len(groups), left_out)
 
 
+@dataclass(frozen=True, slots=True)
+class PairHint:
+    """Other options that keep more groups.
+
+    Attributes:
+        options: As on the command line.
+        groups, pairs: What they come to.
+    """
+
+    options: str
+    groups: int
+    pairs: int
+
+
+def pair_hint(
+    candidates: Iterable[ScoredResponse],
+    made: Pairing,
+    *,
+    strategy: Strategy,
+    min_margin: float,
+    ties: PairTies,
+    max_pairs: int | None,
+    filtered: bool,
+) -> PairHint | None:
+    """The options that give pairs in the most groups, where that are more than now; None where nothing keeps more.
+
+    Other strategies come first, then a margin of 0, and `ties="keep"` last, since position then decides. Of those with as many
+    groups the one with the fewest pairs is named.
+
+    Example:
+        >>> drawn = [ScoredResponse("q", "?", text, reward) for text, reward in [("a", 1.0), ("b", 1.0), ("c", 0.0), ("d", 0.0)]]
+        >>> given = {"strategy": "best_worst", "min_margin": 0.0, "ties": "drop", "max_pairs": None, "filtered": True}
+        >>> pair_hint(drawn, preference_pairs(drawn), **given)
+        PairHint(options='--strategy best_each', groups=1, pairs=4)
+    """
+    kept, now = list(candidates), len({p.chosen.group for p in made.pairs})
+    best: PairHint | None = None
+    for other_ties in dict.fromkeys((ties, "keep")):
+        for margin in dict.fromkeys((min_margin, 0.0)):
+            for name in dict.fromkeys((strategy, "best_each", "adjacent", "all")):
+                found = preference_pairs(
+                    kept, strategy=name, min_margin=margin, ties=other_ties, max_pairs=max_pairs, filtered=filtered
+                ).pairs
+                words = [f"--strategy {name}"] if name != strategy else []
+                words += [f"--min-margin {margin:g}"] if margin != min_margin else []
+                words += [f"--ties {other_ties}"] if other_ties != ties else []
+                hint = PairHint(" ".join(words), len({p.chosen.group for p in found}), len(found))
+                if hint.groups > now and (best is None or hint.groups > best.groups):
+                    best = hint
+    return best
+
+
 def _pairs(
     members: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, filtered: bool
 ) -> list[PreferencePair] | NoPair:

@@ -9,8 +9,9 @@ from typing import Any
 
 from judge.batch.select.best import Expected, Selection
 from judge.batch.select.judgements import JudgementPairing
-from judge.batch.select.pairs import Pairing
+from judge.batch.select.pairs import PairHint, Pairing
 from judge.batch.select.read import RunCandidates
+from judge.batch.select.reliability import Reliabilities
 from judge.batch.select.snapshot import Consistency
 
 NAMED = 3  # groups named of those left out
@@ -42,7 +43,14 @@ def best_facts(
     }
 
 
-def pair_facts(found: RunCandidates, made: Pairing, consistency: Consistency | None = None) -> dict[str, Any]:
+def pair_facts(
+    found: RunCandidates,
+    made: Pairing,
+    consistency: Consistency | None = None,
+    *,
+    hint: PairHint | None = None,
+    reliability: Reliabilities | None = None,
+) -> dict[str, Any]:
     """Figures of a set of pairs; `chosen_longer` is the share of pairs whose chosen text is the longer one."""
     lengths = [(len(p.chosen.response), len(p.rejected.response)) for p in made.pairs]
     return _shared(found, made.groups, made.left_out) | {
@@ -57,6 +65,17 @@ def pair_facts(found: RunCandidates, made: Pairing, consistency: Consistency | N
         "length_chosen": _mean([a for a, _ in lengths]),
         "length_rejected": _mean([b for _, b in lengths]),
         **({} if consistency is None else {"consistency": consistency.facts()}),
+        "hint": None if hint is None else asdict(hint),
+        **({} if reliability is None else _trust(made, reliability)),
+    }
+
+
+def _trust(made: Pairing, reliability: Reliabilities) -> dict[str, Any]:
+    """Means of the reliability columns over the pairs that have one; null where none has."""
+    each = [reliability.of(p) for p in made.pairs]
+    return {
+        f"mean_{name}": _mean([value for e in each if (value := getattr(e, name)) is not None])
+        for name in ("verdicts", "votes_agree", "orders_agree", "variance")
     }
 
 
@@ -117,6 +136,14 @@ def pair_text(facts: Mapping[str, Any]) -> str:
         lines.append(
             f"mean margin {facts['mean_margin']:.3f}; the chosen text is longer in {facts['chosen_longer']:.0%} of the pairs"
         )
+    if facts["pairs"] and facts.get("mean_verdicts") is not None:
+        trust = [f"verdicts behind a pair: {facts['mean_verdicts']:.1f} on average (of the response with fewer)"]
+        for key, words in (("mean_votes_agree", "votes agree"), ("mean_orders_agree", "orders agree")):
+            trust += [f"{words}: {facts[key]:.0%}"] if facts.get(key) is not None else []
+        lines.append("; ".join(trust))
+    if facts.get("hint"):
+        h = facts["hint"]
+        lines.append(f"hint: {h['options']} gives pairs in {h['groups']:,} of {facts['groups']:,} groups ({h['pairs']:,} pairs)")
     if "consistency" in facts:
         c = facts["consistency"]
         lines.append(f"the snapshot ranks alike to {c['mean']:.3f} ({c['measure']}, {c['groups']:,} groups): column `confidence`")

@@ -17,6 +17,7 @@ from typing import Any
 from judge.batch.select.best import Chosen
 from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import PreferencePair
+from judge.batch.select.reliability import Reliabilities
 from judge.conversation import to_messages
 from judge.errors import DataError, OutputError, Problem
 from judge.types import Message
@@ -62,13 +63,18 @@ def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Outpu
 
 
 def pair_rows(
-    pairs: Iterable[PreferencePair], *, messages: bool = False, confidence: Mapping[str, float] | None = None
+    pairs: Iterable[PreferencePair],
+    *,
+    messages: bool = False,
+    confidence: Mapping[str, float] | None = None,
+    reliability: Reliabilities | None = None,
 ) -> list[OutputRow]:
     """One row a pair; columns as TRL's preference format has them, then where both come from.
 
     Args:
         messages: As `best_rows`.
         confidence: Group -> how far its label is to be trusted, in [0, 1]; None: no such column.
+        reliability: The verdicts of the run, for the columns of `PairReliability`; None: no such columns.
 
     Raises:
         DataError: As `best_rows`.
@@ -95,6 +101,7 @@ def pair_rows(
             "rejected_id": p.rejected.id,
             "rejected_row": p.rejected.row,
             "rejected_index": p.rejected.response_index,
+            **({} if reliability is None else reliability.of(p).columns()),
             **({} if confidence is None else {"confidence": confidence.get(p.chosen.group)}),
         }
         for p in made
@@ -210,8 +217,9 @@ def _schema(rows: Sequence[Mapping[str, Any]]) -> Any:
 
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
     known: dict[type, Any] = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: message}
-    floats = {"confidence", "margin", "reward", "score_chosen", "score_rejected"}
-    return pa.schema([(name, pa.float64() if name in floats else known[type(value)]) for name, value in rows[0].items()])
+    floats = {"confidence", "margin", "reward", "score_chosen", "score_rejected", "votes_agree", "orders_agree", "variance"}
+    set_types = dict.fromkeys(floats, pa.float64()) | {"verdicts": pa.int64()}
+    return pa.schema([(name, set_types.get(name) or known[type(value)]) for name, value in rows[0].items()])
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -1,0 +1,124 @@
+"""How far a preference pair is to be trusted, from the verdicts behind it: how many, whether votes and orders agree, how wide.
+
+Read from verdicts.parquet, where each call has its vote, the responses it saw in their order, and its scores. A run without that
+file gives no figures, and what was not asked (one vote, one order) has none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from judge.batch.select.folder import read_table
+from judge.batch.select.model import ScoredResponse
+from judge.batch.select.pairs import PreferencePair
+
+_CALL = ["row", "turn", "order", "criteria", "vote", "scores"]
+Place = tuple[int, int]  # row of the data, index of the response
+
+
+@dataclass(frozen=True, slots=True)
+class PairReliability:
+    """What stands behind one pair; None where nothing was asked that could tell.
+
+    Attributes:
+        verdicts: Comparisons of the two; else the verdicts of the response that has fewer. 0: none of them in the file.
+        votes_agree: Chance in [0, 1] that a vote on the chosen response is above one on the rejected one, a tie is half; of
+            comparisons, the share that prefers the chosen one. None with fewer than two votes.
+        orders_agree: Share of the votes asked in both orders in which both orders say the same. None where none was.
+        variance: Of the margin: the sum of the variances of both rewards under the judge's probabilities (`signal: expected`).
+    """
+
+    verdicts: int | None = None
+    votes_agree: float | None = None
+    orders_agree: float | None = None
+    variance: float | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """As columns of a row."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Reliabilities:
+    """The verdicts of a run, looked up pair by pair."""
+
+    def __init__(self, calls: Iterable[Mapping[str, Any]], variances: Mapping[Place, float | None]) -> None:
+        self._single: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._compared: dict[tuple[int, int, int], list[tuple[int, bool, float]]] = defaultdict(list)
+        self._variances = variances
+        seen = set()
+        for call in calls:
+            key = (call["row"], call["turn"], tuple(call["order"]), tuple(call["criteria"] or ()), call["vote"])
+            if call["scores"] and key not in seen:  # a comparison stands in the file once for each of its responses
+                seen.add(key)
+                self._take(call)
+
+    def _take(self, call: Mapping[str, Any]) -> None:
+        means = [_mean(scores) for scores in call["scores"]]
+        shown = [(index, value) for index, value in zip(call["order"], means, strict=False) if value is not None]
+        if len(call["order"]) == 1:
+            for index, value in shown:
+                self._single[call["row"], index][call["vote"]].append(value)
+            return
+        for place, (a, x) in enumerate(shown):
+            for b, y in shown[place + 1 :]:
+                first, second = (a, b) if a < b else (b, a)
+                self._compared[call["row"], first, second].append((call["vote"], a < b, x - y if a < b else y - x))
+
+    def of(self, pair: PreferencePair) -> PairReliability:
+        """The figures of one pair."""
+        a, b = _place(pair.chosen), _place(pair.rejected)
+        found = self._comparisons(a, b) or self._votes(a, b)
+        known = [self._variances.get(a), self._variances.get(b)]
+        variance = None if None in known else round(sum(v for v in known if v is not None), 9)
+        return PairReliability(*found, variance)
+
+    def _comparisons(self, a: Place, b: Place) -> tuple[int, float | None, float | None] | None:
+        calls = self._compared.get((a[0], min(a[1], b[1]), max(a[1], b[1]))) if a[0] == b[0] else None
+        if not calls:
+            return None
+        sign = 1 if a[1] < b[1] else -1
+        by_vote: dict[int, dict[bool, int]] = defaultdict(dict)
+        for vote, forward, gap in calls:
+            by_vote[vote][forward] = _sign(sign * gap)
+        both = [len(set(orders.values())) == 1 for orders in by_vote.values() if len(orders) == 2]
+        agree = fmean((1 + _sign(sign * gap)) / 2 for _, _, gap in calls) if len(calls) > 1 else None
+        return len(calls), agree, fmean(both) if both else None
+
+    def _votes(self, a: Place, b: Place) -> tuple[int, float | None, float | None]:
+        first, second = ([fmean(v) for v in self._single.get(place, {}).values()] for place in (a, b))
+        counts = [sum(map(len, self._single.get(place, {}).values())) for place in (a, b)]
+        several = bool(first and second) and len(first) + len(second) > 2
+        agree = fmean((1 + _sign(x - y)) / 2 for x, y in product(first, second)) if several else None
+        return min(counts), agree, None
+
+
+def read_reliability(run: Path) -> Reliabilities:
+    """The verdicts of a run folder; empty where there is no verdicts.parquet.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    path = run / "verdicts.parquet"
+    calls = read_table(path, _CALL) if path.exists() else []
+    rewards = read_table(run / "rewards.parquet", ["row", "response_index", "variance"])
+    return Reliabilities(calls, {(r["row"], r["response_index"]): r.get("variance") for r in rewards})
+
+
+def _place(response: ScoredResponse) -> Place:
+    return response.row, response.response_index
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [s for s in scores if s is not None]
+    return fmean(known) if known else None
+
+
+def _sign(value: float) -> int:
+    value = round(value, 9)
+    return (value > 0) - (value < 0)
