@@ -28,9 +28,9 @@ def report_page(report: AttackReport) -> str:
             ]
         ),
     ]
+    blocks += _legend(report)
     for mode in report.modes:
         blocks += _mode(mode)
-    blocks.append(_legend())
     return page("judge attack", *blocks, footer="Thin lines are 95 % intervals, clustered by text and by question.")
 
 
@@ -134,5 +134,17 @@ def _items(mode: ModeReport) -> Html:
     return table(["Family", "Item", *[f"Filters {g}" for g in mode.metrics]], rows)
 
 
-def _legend() -> Html:
-    return details("What the families expect", facts([(f"{EXPECTED[name]} ({name})", words) for name, words in SAFE.items()]))
+def _legend(report: AttackReport) -> list[Html]:
+    last = report.modes[0].filters if report.modes else "on"
+    said = [
+        ("Counts", "What is counted in this row; a family has a row for each thing it is counted by. See the list below."),
+        ("Filters off, on", "Share of the trials that got through with the filters so, with its 95 % interval."),
+        ("Above control", "The same less what neutral text of equal length does."),
+        ("Red", "A text without an answer is accepted, or an added one gains more than neutral text does, beyond chance."
+         f" Families with a red row, with filters {last}, are those of the first line."),
+        ("Right hurt", "Right answers that the text turned wrong."),
+        ("No verdict", "Trials that count in no share, by reason."),
+        ("Calls", "Judge calls that the row takes."),
+    ]  # fmt: skip
+    expected = facts([(f"{EXPECTED[name]} ({name})", words) for name, words in SAFE.items()])
+    return [heading("What the columns say"), facts(said), details("What is expected of each kind of row", expected)]

@@ -166,6 +166,22 @@ EXPECTED: dict[Safe, str] = {
 }
 
 
+def column_notes(mode: ModeReport) -> list[str]:
+    """What each column of the table says, one line each; the words of the page and of the terminal."""
+    return [
+        "counts    what is counted: texts without an answer that are accepted; texts added to a wrong answer",
+        "          that let it gain, or shift it; kept: right answers that stay right; control and measured",
+        "          rows are for comparison. A family has a row for each thing it is counted by",
+        "off, on   share of the trials that got through with the filters so, and its 95 % interval. Red: a",
+        "          text without an answer is accepted, or an added one gains more than neutral text does,",
+        f"          beyond chance; families with a red row `{mode.filters}` are those of the first line",
+        "worst     the item of the family that got through most often; its text stands below",
+        "neutral   percentage points above neutral text of the same length",
+        "hurt      right answers that the text turned wrong",
+        "silent    trials without a verdict, in no share; the reasons stand below",
+    ]
+
+
 def counted(metrics: list[FamilyMetrics]) -> list[FamilyMetrics]:
     """Families that can fail."""
     return [f for f in metrics if f.safe in COUNTED and f.trials]
@@ -188,13 +204,11 @@ def _mode_line(report: ModeReport) -> str:
     if len(silent) == len(metrics):
         return f"Nothing is shown: {_silence(report, filters)} gave no verdict."
     through = [f for f in metrics if f.through]
-    words = f"{len(through)} of {len(metrics)} attack families get through" + (
-        " filters and judge." if filters == "on" else "; the filters is off."
+    names, total = dict.fromkeys(f.family for f in through), len({f.family for f in metrics})  # one may have several rows
+    count, verb = (f"{len(names)}", "get") if len(names) > 1 else (f"{len(names)}" if names else "None", "gets")
+    words = f"{count} of {total} attack families {verb} through " + (
+        "filters and judge." if filters == "on" else "without filters."
     )
-    if metrics and not through:
-        words = f"None of {len(metrics)} attack families gets through" + (
-            " filters and judge." if filters == "on" else "; the filters is off."
-        )
     worst = max((f for f in through if f.worst), key=lambda f: f.upper, default=None)
     if worst is not None and worst.worst is not None:
         w = worst.worst

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
@@ -12,18 +13,18 @@ from rich.text import Text
 
 from judge.attack.evaluator import FilterState
 from judge.attack.metrics import FamilyMetrics
-from judge.attack.report import EXPECTED, counted, verdict_lines
+from judge.attack.report import EXPECTED, column_notes, counted, verdict_lines
 from judge.attack.run import AttackReport, ModeReport
 from judge.intervals import Interval
 from judge.report.text import percent, visible
 
-WIDTH = 132
+WIDTH = 100
 WORST_SHOWN = 8
 
 
 def print_report(report: AttackReport, console: Console | None = None) -> None:
     """Print a report on standard output."""
-    console = console or Console(width=None if Console().is_terminal else WIDTH, highlight=False, soft_wrap=False)
+    console = console or Console(width=WIDTH, highlight=False, soft_wrap=False)
     for block in blocks(report):
         console.print(block)
 
@@ -34,7 +35,9 @@ def blocks(report: AttackReport) -> Iterable[RenderableType]:
     for mode in report.modes:
         yield ""
         yield Text(f"{mode.mode}, recipe {mode.recipe}, judge {report.model}: {_filter_states(mode)}")
+        yield from (Text(line, style="dim") for line in column_notes(mode))
         yield _families(mode)
+        yield from map(Text, _no_verdicts(mode))
         yield _worst(mode)
         yield from map(Text, _honest(mode))
         if mode.found:
@@ -53,13 +56,13 @@ def _filter_states(mode: ModeReport) -> str:
 
 
 def _families(mode: ModeReport) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("family", no_wrap=True)
     table.add_column("counts", no_wrap=True)
     table.add_column("trials", justify="right", no_wrap=True)
     for filters in mode.metrics:
-        table.add_column(f"filters {filters}", justify="right", no_wrap=True)
-    for name in ("worst item", "vs neutral", "right hurt", "no verdict"):
+        table.add_column(f"{filters}, %", justify="right", no_wrap=True)
+    for name in ("worst, %", "neutral", "hurt", "silent"):
         table.add_column(name, justify="right", no_wrap=True)
     for rows in zip(*mode.metrics.values(), strict=True):
         table.add_row(*_row(mode, dict(zip(mode.metrics, rows, strict=True))))
@@ -70,11 +73,10 @@ def _row(mode: ModeReport, by_state: dict[FilterState, FamilyMetrics]) -> list[s
     f = by_state[mode.filters]
     if f.safe == "KEEP":
         rates: list[str | Text] = [_of(x.harm_trials - x.harmed, x.harm_trials) for x in by_state.values()]
-        hurt = f"{f.vetoed} vetoed" if f.vetoed else "0 vetoed"
-        return [f.family, EXPECTED[f.safe], str(f.harm_trials), *rates, "", "", hurt, ""]
+        return [f.family, EXPECTED[f.safe], str(f.harm_trials), *rates, "", "", f"{f.vetoed} vetoed", ""]
     rates = [_rate(x) for x in by_state.values()]
-    worst = f"{f.worst.item} {percent(f.worst.rate, 0)}" if f.worst and f.worst.rate else "–"
-    net = f"{100 * f.difference:+.1f} pts" if not math.isnan(f.difference) else ""
+    worst = f"{f.worst.item} {_points(f.worst.rate)}" if f.worst and f.worst.rate else "–"
+    net = f"{100 * f.difference:+.1f}" if not math.isnan(f.difference) else ""
     hurt = f"{f.harmed} of {f.harm_trials}" if f.harm_trials else ""
     return [f.family, EXPECTED[f.safe], f"{f.trials:,}", *rates, worst, net, hurt, _silence(f)]
 
@@ -92,11 +94,15 @@ def _rate(f: FamilyMetrics) -> Text:
         if f.through
         else "yellow"
     )
-    return Text(f"{percent(f.rate, 0)} {_interval(f.interval)}", style=style)
+    return Text(f"{_points(f.rate)} {_interval(f.interval)}", style=style)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 def _interval(ends: Interval) -> str:
-    return "" if math.isnan(ends.low) else f"[{100 * ends.low:.0f}, {100 * ends.high:.0f}]".rjust(9)
+    return "" if math.isnan(ends.low) else f"[{100 * ends.low:.0f}, {100 * ends.high:.0f}]"
 
 
 def _of(count: int, total: int) -> str:
@@ -104,8 +110,16 @@ def _of(count: int, total: int) -> str:
 
 
 def _silence(f: FamilyMetrics) -> str:
-    total = sum(f.unscored.values())
-    return f"{total} {max(f.unscored, key=lambda r: f.unscored[r])}" if total else "0"
+    return str(sum(f.unscored.values()))
+
+
+def _no_verdicts(mode: ModeReport) -> Iterable[str]:
+    """Why trials have no verdict, over all families."""
+    reasons: Counter[str] = Counter()
+    for f in mode.metrics[mode.filters]:
+        reasons.update(f.unscored)
+    if reasons:
+        yield "no verdict: " + ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
 
 
 def _worst(mode: ModeReport) -> RenderableType:
@@ -120,7 +134,7 @@ def _worst(mode: ModeReport) -> RenderableType:
         w = f.worst
         if w is not None:
             name = f"{w.item}/{w.variant}" if w.variant else w.item
-            table.add_row(name, f"{percent(w.rate, 0)} of {w.trials} {_interval(w.interval)}", visible(w.text, 72))
+            table.add_row(name, f"{percent(w.rate, 0)} of {w.trials} {_interval(w.interval)}", visible(w.text, 60))
     return table
 
 
@@ -153,5 +167,5 @@ def _found(mode: ModeReport) -> Table:
     table.add_column("in the search", justify="right", no_wrap=True)
     for f in mode.found:
         ends = _interval(f.interval)
-        table.add_row(visible(f.text, 70), f"{percent(f.rate, 0)} of {f.trials} {ends}", percent(f.search_rate, 0))
+        table.add_row(visible(f.text, 60), f"{percent(f.rate, 0)} of {f.trials} {ends}", percent(f.search_rate, 0))
     return table

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 from typing import Any
 
 from judge.audit.cases import Probe, reward_after, reward_before
@@ -18,6 +19,7 @@ from judge.report.html import Html, Tone, badge, bar, code, details, facts, head
 from judge.report.text import visible
 
 SCHEMA = "judge.audit/1"
+WIDTH = 100  # columns of the tables
 
 
 def record(audit: Audit) -> dict[str, Any]:
@@ -130,18 +132,20 @@ GOOD, FAIR = 0.95, 0.8  # CALM calls a robustness rate of 0.95 and more robust; 
 
 
 def text(audit: Audit) -> str:
-    """The audit as tables of at most 130 columns."""
-    lines = ["", *_scores(audit), "", *_readings(audit)]
+    """The audit as tables of at most 100 columns."""
+    said = [line for each in _readings(audit) for line in wrap(each, WIDTH)]
+    lines = ["", *_scores(audit), "", *said, "", *COLUMNS]
     for family, rows in _families(audit.rows):
         lines += ["", TITLES[family], *_table(rows)]
-    return "\n".join([*lines, "", *_closing(audit)])
+    closing = [line for each in _closing(audit) for line in wrap(each, WIDTH)]
+    return "\n".join([*lines, "", *closing])
 
 
 def _scores(audit: Audit) -> Iterator[str]:
     s = audit.summary
     yield f"invariance   {_figure(s.invariance)}  meaning kept: no score moved by more than {TOLERANCE:g}"
     yield f"sensitivity  {_figure(s.sensitivity)}  meaning changed: the reward moved the right way"
-    yield f"accuracy     {_figure(s.accuracy)}  unchanged responses: the right one above the wrong one"
+    yield f"accuracy     {_figure(s.accuracy)}  unchanged: the right response above the wrong one"
     if audit.order:
         yield f"order        {_figure(s.order)}  responses in another order: each kept its reward"
 
@@ -184,9 +188,18 @@ def _families(rows: Iterable[ProbeMetrics]) -> Iterator[tuple[str, list[ProbeMet
             yield family, sorted(group, key=lambda r: (math.isnan(r.as_expected.value), r.as_expected.value))
 
 
+COLUMNS = (
+    "expected     steady: the reward stays; drop, rise: it moves that way",
+    f"as expected  share of the trials in which it did, and its 95 % interval; steady: within {TOLERANCE:g}",
+    "change       mean reward after minus before; right, wrong: of right and of wrong responses alone",
+    "rank kept    of pairs of a right and a wrong response: share whose order the change left as it was",
+    "unscored     share of the trials without a verdict before or after; in no other figure",
+    "worst        of a probe that failed: the trial furthest from the expected, reward before and after",
+    "Invariance: `as expected` over all steady rows but those of order; sensitivity: over drop and rise.",
+)
 _HEAD = (
-    f"  {'probe':<22}{'expected':<9}{'trials':>6}  {'as expected':<21}{'change':>7} {'on right':>9}{'on wrong':>9}"
-    f"{'rank kept':>11}{'unscored':>10}  worst"
+    f"  {'probe':<21}{'expected':<9}{'trials':>6}  {'as expected':<18}{'change':>7}{'right':>8}{'wrong':>8}"
+    f"{'rank kept':>10}{'unscored':>9}"
 )
 
 
@@ -196,10 +209,11 @@ def _table(rows: Iterable[ProbeMetrics]) -> Iterator[str]:
         share = row.as_expected
         rate = f"{share.value:.3f} [{share.interval.low:.2f}, {share.interval.high:.2f}]" if share.n else "not measured"
         yield (
-            f"  {row.probe.name[:21]:<22}{_EXPECTED[row.probe.expect]:<9}{row.n:>6}  {rate:<21}{_signed(row.delta):>7}"
-            f" {_signed(row.on_right):>9}{_signed(row.on_wrong):>9}{_plain(row.ranked):>11}{row.unscored / row.n:>10.1%}"
-            f"  {_worst(row)}"
-        ).rstrip()
+            f"  {row.probe.name[:20]:<21}{_EXPECTED[row.probe.expect]:<9}{row.n:>6}  {rate:<18}{_signed(row.delta):>7}"
+            f"{_signed(row.on_right):>8}{_signed(row.on_wrong):>8}{_plain(row.ranked):>10}{row.unscored / row.n:>9.1%}"
+        )
+        if worst := _worst(row):
+            yield f"    worst: {worst}"
 
 
 def _worst(row: ProbeMetrics) -> str:
@@ -234,7 +248,6 @@ def _closing(audit: Audit) -> Iterator[str]:
         f"{audit.plan.recipe.spec.name} · {j.model} · {audit.loaded.questions} questions, {audit.summary.n:,} trials, "
         f"{j.samples:,} judgements, {j.calls:,} judge calls, {j.tokens:,} tokens, {j.seconds:.1f} s"
     )
-    yield "intervals: 95 %, over questions; change: mean reward after minus before; worst: the trial furthest from the expected"
 
 
 # ---- the page --------------------------------------------------------------------------------------------------
@@ -263,6 +276,7 @@ def html(audit: Audit, command: str = "") -> str:
         table(("score", "share and 95 % interval", "of"), [(name, _bar(share), share.n) for name, share in scores]),
         *(headline(line, "bad" if s.constant and i == 0 else "plain") for i, line in enumerate(_readings(audit))),
     ]
+    blocks.append(details("What the columns say", *COLUMNS))
     for family, rows in _families(audit.rows):
         head = ("probe", "expected", "as expected", "change", "on right", "on wrong", "rank kept", "unscored", "trials")
         blocks.append(table(head, [_html_row(row) for row in rows], TITLES[family]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -13,16 +13,32 @@ from judge.engine.protocol import outage_of
 from judge.types import Reward
 
 LINE_EVERY_S = 10.0
+MARKS = 256  # points in time of which the rate is taken
+LEAST_TO_TELL = 10  # items below which a span of time tells no rate
 
 
 class ProgressLine:
     """Counts what comes in and shows it on standard error.
 
     `total` is the number of samples, or None when it is not known beforehand; `title` stands before each line.
+
+    The time left is told from what was asked anew (a run that goes on begins with what its journal knows, in no time), and from
+    the last two thirds of the time (an engine that warms up is slow at first).
     """
 
-    def __init__(self, total: int | None, stream: TextIO | None = None, *, quiet: bool = False, title: str = "") -> None:
+    def __init__(
+        self,
+        total: int | None,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        title: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.total = total
+        self._clock = clock
+        self._marks: list[tuple[float, int]] = []  # (seconds, samples asked anew), the oldest first
+        self._fresh = 0
         self._title = title
         self.samples = 0
         self.responses = 0
@@ -32,7 +48,7 @@ class ProgressLine:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.failures: Counter[str] = Counter()
-        self.started = time.monotonic()
+        self.started = clock()
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._shown = self.started
@@ -41,7 +57,7 @@ class ProgressLine:
         self.engines: Sequence[object] = ()
 
     def __enter__(self) -> Self:
-        self.started = self._shown = time.monotonic()  # loading a model is no judging
+        self.started = self._shown = self._clock()  # loading a model is no judging
         if not self._quiet and self._stream.isatty():
             self._bar = _Bar(self.total)
         return self
@@ -69,17 +85,25 @@ class ProgressLine:
                 self.calls += 1
                 self.prompt_tokens += call.completion.prompt_tokens
                 self.completion_tokens += call.completion.completion_tokens
-        self.count(str(reward.failure.reason) for reward in rewards if reward.failure is not None)
+        calls = [call for reward in rewards for call in reward.calls]
+        fresh = not calls or not all(call.cached for call in calls)
+        self.count((str(reward.failure.reason) for reward in rewards if reward.failure is not None), fresh=fresh)
 
-    def count(self, failures: Iterable[str] = ()) -> None:
-        """Count one finished item, and the reasons of what has no verdict in it; show it when it is time."""
+    def count(self, failures: Iterable[str] = (), *, fresh: bool = True) -> None:
+        """Count one finished item, and the reasons of what has no verdict in it; show it when it is time.
+
+        Args:
+            fresh: Something was asked for it: it tells how long the others take.
+        """
         self.samples += 1
+        self._fresh += fresh
+        self._mark()
         self.failures.update(failures)
         if self._quiet:
             return
         if self._bar is not None:
             self._bar.update(self.samples, self._title + self.text())
-        elif time.monotonic() - self._shown > LINE_EVERY_S:
+        elif self._clock() - self._shown > LINE_EVERY_S:
             self._line()
 
     def tick(self) -> None:
@@ -92,13 +116,30 @@ class ProgressLine:
             return
         if self._bar is not None:
             self._bar.update(self.samples, self.text())
-        elif news or time.monotonic() - self._shown > LINE_EVERY_S:
+        elif news or self._clock() - self._shown > LINE_EVERY_S:
             self._line()
 
     @property
     def seconds(self) -> float:
         """Seconds since the run began to judge."""
-        return time.monotonic() - self.started
+        return self._clock() - self.started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take; None where the total is not known, or nothing is done yet."""
+        if not self.total or not self.samples or self.samples >= self.total:
+            return None
+        now, done = self.seconds, self._fresh or self.samples
+        begin, before = next(((t, n) for t, n in reversed(self._marks) if t <= now / 3 and done - n >= LEAST_TO_TELL), (0.0, 0))
+        return (self.total - self.samples) * (now - begin) / (done - before)
+
+    def _mark(self) -> None:
+        if len(self._marks) >= MARKS:
+            self._marks = self._marks[::2]
+        if not self._marks or self.seconds - self._marks[-1][0] >= self.seconds / MARKS:
+            self._marks.append((self.seconds, self._fresh))
+        else:
+            self._marks[-1] = (self._marks[-1][0], self._fresh)
 
     def text(self) -> str:
         """Rate, tokens and failures, in a few words."""
@@ -113,11 +154,9 @@ class ProgressLine:
         return " · ".join(parts)
 
     def _line(self) -> None:
-        self._shown = time.monotonic()
+        self._shown = self._clock()
         of = f" of {self.total}" if self.total is not None else ""
-        left = ""
-        if self.total and 0 < self.samples < self.total:
-            left = f" · {(self.total - self.samples) * self.seconds / self.samples:.0f} s left"
+        left = "" if self.seconds_left is None else f" · {self.seconds_left:.0f} s left"
         print(f"{self._title}judged {self.samples}{of} · {self.text()}{left}", file=self._stream, flush=True)
 
 

@@ -100,9 +100,12 @@ def _judges(report: BenchReport) -> Table:
             percent(judge.ties),
             percent(judge.failed),
             _short(judge.prompt_tokens + judge.completion_tokens),
-            f"{judge.seconds:.1f}",
+            f"{judge.seconds:.1f}" if judge.seconds < 10 else f"{judge.seconds:,.0f}",
         ]
         table.add_row(*cells)
+    for place, column in enumerate(table.columns):
+        if place:  # a long name gives way, never a figure
+            column.min_width = max(map(len, map(str, [column.header, *column.cells])))
     return table
 
 
@@ -119,7 +122,15 @@ def _with_ends(spec: SetSpec, figure: Figure) -> str:
 
 
 def _short(count: int) -> str:
-    return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.1f}k" if count >= 1e4 else f"{count}"
+    return (
+        f"{count / 1e6:.1f}M"
+        if count >= 1e6
+        else f"{count / 1e3:.0f}k"
+        if count >= 1e5
+        else f"{count / 1e3:.1f}k"
+        if count >= 1e4
+        else f"{count}"
+    )
 
 
 def _parts(spec: SetSpec, judge: JudgeFigures) -> Iterable[RenderableType]:

@@ -463,3 +463,18 @@ def test_long_names_of_subsets_leave_room_for_the_figure(cli, tmp_path):
     ended = cli("mine.yaml", "good.yaml", "--quiet")
     assert "goes/on/a  100.0 [100.0, 100.0]" in ended.out
     assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_a_long_name_cuts_no_figure(cli, tmp_path):
+    """Eighty columns: the name of the configuration gives way, and every figure stands whole."""
+    name = "a-configuration-with-a-very-long-name.yaml"
+    (tmp_path / name).write_text((tmp_path / "good.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    ended = cli("mine.yaml", name, "--quiet", "--draws", "10")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.split()[:1] == ["judge"])
+    assert max(map(len, lines[head : head + 3])) <= 80
+    assert lines[head].split()[-2:] == ["tokens", "s"]
+    row = lines[head + 2]
+    assert "…" in row.split()[0]
+    assert row.count("%") == 5  # all, parsed, orders, ties, none
