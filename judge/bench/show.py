@@ -103,9 +103,11 @@ def _judges(report: BenchReport) -> Table:
             f"{judge.seconds:.1f}" if judge.seconds < 10 else f"{judge.seconds:,.0f}",
         ]
         table.add_row(*cells)
-    for place, column in enumerate(table.columns):
-        if place:  # a long name gives way, never a figure
-            column.min_width = max(map(len, map(str, [column.header, *column.cells])))
+    figures = [max(map(len, map(str, [column.header, *column.cells]))) + 1 for column in table.columns[1:]]
+    room = max(8, WIDTH - 3 - sum(figures))  # a long name gives way, never a figure
+    if room - len(figures) - 1 < max(len(judge.name) for judge in report.judges):
+        table.padding = (0, 0)
+    table.columns[0].max_width = room
     return table
 
 
