@@ -19,7 +19,7 @@ from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import PreferencePair
 
 _CALL = ["row", "turn", "order", "criteria", "vote", "scores"]
-Place = tuple[int, int]  # row of the data, index of the response
+_Place = tuple[int, int]  # row of the data, index of the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class PairReliability:
 class Reliabilities:
     """The verdicts of a run, looked up pair by pair."""
 
-    def __init__(self, calls: Iterable[Mapping[str, Any]], variances: Mapping[Place, float | None]) -> None:
-        self._single: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    def __init__(self, calls: Iterable[Mapping[str, Any]], variances: Mapping[_Place, float | None]) -> None:
+        self._single: dict[_Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._compared: dict[tuple[int, int, int], list[tuple[int, bool, float]]] = defaultdict(list)
         self._variances = variances
         seen = set()
@@ -78,7 +78,7 @@ class Reliabilities:
         variance = None if None in known else round(sum(v for v in known if v is not None), 9)
         return PairReliability(*found, variance)
 
-    def _comparisons(self, a: Place, b: Place) -> tuple[int, float | None, float | None] | None:
+    def _comparisons(self, a: _Place, b: _Place) -> tuple[int, float | None, float | None] | None:
         calls = self._compared.get((a[0], min(a[1], b[1]), max(a[1], b[1]))) if a[0] == b[0] else None
         if not calls:
             return None
@@ -90,7 +90,7 @@ class Reliabilities:
         agree = fmean((1 + _sign(sign * gap)) / 2 for _, _, gap in calls) if len(calls) > 1 else None
         return len(calls), agree, fmean(both) if both else None
 
-    def _votes(self, a: Place, b: Place) -> tuple[int, float | None, float | None]:
+    def _votes(self, a: _Place, b: _Place) -> tuple[int, float | None, float | None]:
         first, second = ([fmean(v) for v in self._single.get(place, {}).values()] for place in (a, b))
         counts = [sum(map(len, self._single.get(place, {}).values())) for place in (a, b)]
         several = bool(first and second) and len(first) + len(second) > 2
@@ -110,7 +110,7 @@ def read_reliability(run: Path) -> Reliabilities:
     return Reliabilities(calls, {(r["row"], r["response_index"]): r.get("variance") for r in rewards})
 
 
-def _place(response: ScoredResponse) -> Place:
+def _place(response: ScoredResponse) -> _Place:
     return response.row, response.response_index
 
 
