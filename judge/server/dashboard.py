@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from judge.monitor.alarms import Alarm
 from judge.monitor.monitor import Report
+from judge.server.last_hour import LastHour
 from judge.server.wire import failure_of
 from judge.types import Reason, Reward, Sample
 
@@ -27,6 +28,7 @@ KEPT = 20  # judgements
 TIMES = 1024  # latencies
 TEXT, EXPLANATION, NAME = 160, 500, 60  # characters kept of each
 CRITERIA, FLAGS = 24, 12  # kept of a judgement
+REPLIES, REPLY = 6, 1500  # kept of a judgement, and characters of each
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class Judgement:
         text: Beginning of the response; None where texts are not kept. So with `detail` and `explanation`.
         length: Characters of the whole response.
         criteria: How many there are; `components` holds the first of them.
+        replies: What the judge said in the first calls: (what was asked, the reply or the error). Empty where texts are not kept.
     """
 
     number: int
@@ -70,6 +73,7 @@ class Judgement:
     criteria: int
     explanation: str | None
     calls: int
+    replies: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,11 @@ class View:
 class DashboardStats:
     """Counts, latest judgements and alarms of one server. Safe to share between threads.
 
+    Attributes:
+        hour: What was judged in the last hour, for the report.
+
     Args:
-        texts: Keep the beginnings of responses, explanations and details of failures, for whoever has a key to read.
+        texts: Keep responses, replies, explanations and details of failures, for whoever has a key to read.
         clock: Seconds, monotonic.
         wall: Seconds since 1970.
 
@@ -152,6 +159,7 @@ class DashboardStats:
         self._alarms: dict[str, AlarmSeen] = {}
         self._report: Report | None = None
         self._judged = self._absent = 0
+        self.hour = LastHour(wanted=texts, clock=clock)
 
     def request(self, status: int, seconds: float) -> None:
         """Count one request that brought work; only answers with a result count for the latency."""
@@ -166,6 +174,7 @@ class DashboardStats:
         tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls.values())
         texts = [(sample, text) for sample in samples for text in sample.texts]
         skipped = max(0, len(rewards) - KEPT)  # nobody would see them
+        self.hour.judged(samples, rewards)
         with self._lock:
             slot, at = self._slot(), self._wall()
             slot.judged += len(rewards)
@@ -200,6 +209,7 @@ class DashboardStats:
             criteria=len(reward.components),
             explanation=_cut(reward.explanation, EXPLANATION) if self.texts else None,
             calls=reward.judge_calls,
+            replies=_replies(reward) if self.texts else (),
         )
 
     def report(self, report: Report) -> None:
@@ -247,6 +257,19 @@ class DashboardStats:
                 alarms=tuple(sorted(self._alarms.values(), key=lambda seen: (not seen.open, -seen.at))),
                 step=self._report.step if self._report is not None else None,
             )
+
+
+def _replies(reward: Reward) -> tuple[tuple[str, str], ...]:
+    """What the judge said: its reasoning and its words, or why there are none."""
+    out = []
+    for call in reward.calls[:REPLIES]:
+        asked = ", ".join([call.turn, *call.criteria[:2], f"vote {call.vote}"])
+        if len(call.order) > 1:
+            asked += f", order {', '.join(map(str, call.order[:4]))}"
+        said = call.completion
+        parts = [said.reasoning, said.text, f"error: {said.error}" if said.error else "", said.refusal]
+        out.append((_cut(asked, NAME), _cut("\n".join(p for p in parts if p) or "(nothing)", REPLY)))
+    return tuple(out)
 
 
 def _cut(text: str, limit: int) -> str:

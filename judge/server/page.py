@@ -23,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 import judge as package
 from judge.report.text import percent, visible
 from judge.server.dashboard import BINS, SLOTS, View
+from judge.server.errors import APIError
 from judge.server.state import State
 
 REFRESH_S = 5
@@ -107,6 +108,16 @@ async def live(request: Request) -> HTMLResponse:
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return HTMLResponse(text.encode("utf-8", "replace"), headers={**_HEADERS, "content-security-policy": policy})
+
+
+@router.get("/report", response_class=HTMLResponse)
+async def last_hour(request: Request) -> HTMLResponse:
+    """The report of the last hour, as `judge report` makes it of a run. 404 where texts are switched off."""
+    state: State = request.app.state.judge
+    if not state.dashboard.texts:
+        raise APIError(404, "not_found", "no report: texts are switched off", hint="`server.page_texts: true` keeps them")
+    text = await asyncio.to_thread(state.dashboard.hour.report, dict(state.described))
+    return HTMLResponse(text.encode("utf-8", "replace"), headers=_HEADERS)
 
 
 def render(data: PageData, *, nonce: str = "", refresh: bool = True) -> str:
