@@ -62,7 +62,7 @@ def judge(count: int, data: Path, folder: Path) -> dict[str, float]:
     result = asyncio.run(run_batch(plan(settings), read_samples(str(data)), folder, total=count, engine=engine))
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     judging = result.run["seconds"]["judging"]
-    assert result.run["counts"]["judged"] == count
+    assert result.run["counts"]["samples"] == count
     return {
         "rows": count,
         "seconds": round(took, 1),

@@ -69,6 +69,19 @@ def group_place(key: str, count: int) -> int:
     return int.from_bytes(digest, "big") % count
 
 
+def parse_part(text: str) -> tuple[int, int]:
+    """`2/8` -> (2, 8): part 2 of 8, numbered from 0. Raises `InputError`.
+
+    Example:
+        >>> parse_part("0/8")
+        (0, 8)
+    """
+    index, _, count = text.strip().partition("/")
+    if not all(part.isascii() and part.isdigit() and len(part) < 7 for part in (index, count)) or int(index) >= int(count):
+        raise InputError(f"--shard {text}: must be I/N with I from 0 to N - 1, for example 0/8 for the first of eight")
+    return int(index), int(count)
+
+
 def parse_shard(text: str, plan: Plan) -> Shard:
     """`2/8` -> the shard, cut as the settings need it.
 
@@ -76,10 +89,7 @@ def parse_shard(text: str, plan: Plan) -> Shard:
         InputError: Not a shard.
         SettingsError: Rewards of these settings depend on rows of other shards.
     """
-    index, _, count = text.strip().partition("/")
-    if not all(part.isascii() and part.isdigit() and len(part) < 7 for part in (index, count)) or int(index) >= int(count):
-        raise InputError(f"--shard {text}: must be I/N with I from 0 to N - 1, for example 0/8 for the first of eight")
-    return Shard(int(index), int(count), splits_by(plan, "--shard"))
+    return Shard(*parse_part(text), splits_by(plan, "--shard"))
 
 
 def splits_by(plan: Plan, option: str) -> SplitBy:

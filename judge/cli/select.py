@@ -28,6 +28,7 @@ from judge.batch.select.read import GroupBy, RunCandidates
 from judge.batch.select.reliability import read_reliability
 from judge.batch.select.report import best_facts, best_text, judgement_text, pair_facts, pair_text
 from judge.batch.select.write import check_output
+from judge.batch.shards import parse_part
 from judge.cli.options import DataConfigName, Map, SplitOption, notice
 from judge.errors import InputError
 from judge.reward.consistency import Measure
@@ -61,6 +62,16 @@ Grouping = Annotated[
 MessagesOption = Annotated[
     bool, typer.Option("--messages", help="Write text prompts and responses as chat messages, too. [default: off]")
 ]
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        help="Only the groups of part I of N (I from 0): memory holds one N-th of the texts, and the outputs of all N parts"
+        " together are the whole. [default: all groups]",
+        metavar="I/N",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table. [default: off]")]
 
 
@@ -92,6 +103,7 @@ def best_of(
     mapping: Map = None,
     split: SplitOption = "",
     subset: DataConfigName = "",
+    shard: ShardOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Keep the best response of every prompt, from a run folder; or every response that is good enough.
@@ -111,7 +123,7 @@ def best_of(
     """
     ks, most = _numbers(estimate), _keep(keep)
     _finite(min_reward, "--min-reward")
-    found = _read(run, output, data, mapping, (split, subset), by, group_by)
+    found = _read(run, output, data, mapping, (split, subset), by, group_by, shard)
     kept = best_of_n(found.candidates, keep=most, min_reward=min_reward, ties=ties)
     expected = estimate_best_of(found.candidates, ks, min_reward=min_reward)
     if ks and not expected:
@@ -169,6 +181,7 @@ def pairs(
     mapping: Map = None,
     split: SplitOption = "",
     subset: DataConfigName = "",
+    shard: ShardOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Make preference pairs for DPO trainers, from a run folder.
@@ -191,10 +204,12 @@ def pairs(
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
     """
     _finite(min_margin, "--min-margin")
-    found = _read(run, output, data, mapping, (split, subset), by, group_by)
+    found = _read(run, output, data, mapping, (split, subset), by, group_by, shard)
     made = preference_pairs(
         found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, filtered=not no_filtered
     )
+    if shard and snapshot and not each_group:
+        raise _error("--shard: the confidence of --snapshot is the mean over all groups; add --each-group, or leave --shard out")
     if not snapshot and (measure != "kendall" or each_group):
         raise _error("--measure and --each-group are about --snapshot, which is missing")
     seen = compare_snapshot(found, run, snapshot, by=by, measure=measure, whole_set=not each_group) if snapshot else None
@@ -251,11 +266,19 @@ def judgements(
 
 
 def _read(
-    run: Path, output: Path | None, data: str, mapping: list[str] | None, part: tuple[str, str], by: By, group_by: GroupBy
+    run: Path,
+    output: Path | None,
+    data: str,
+    mapping: list[str] | None,
+    where: tuple[str, str],
+    by: By,
+    group_by: GroupBy,
+    shard: str,
 ) -> RunCandidates:
     try:
+        part = parse_part(shard) if shard else None
         found = read_run(
-            run, data=data, mapping=parse_map(mapping or ()), split=part[0], config=part[1], by=by, group_by=group_by
+            run, data=data, mapping=parse_map(mapping or ()), split=where[0], config=where[1], by=by, group_by=group_by, part=part
         )
     except InputError as why:
         why.add_note(NOTHING)

@@ -3,6 +3,8 @@
 - Requests go in as token ids and are never cut: what does not fit comes back as `over_length` with the counts.
 - A reward model (a scalar head in place of the words) is told by vLLM's own reading of its config. It can only `rate`.
 - How the engine is started is in `vllm_start.py`.
+- An engine process that dies is started again, once, and its requests are asked again: they hold their seeds, so they mean the
+  same. When it dies again, the model or the machine is at fault, and the work stops.
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ from judge.errors import CapabilityError, EngineDown, EngineError, RequestFailed
 from judge.types import Capability, Completion, Message, Request
 
 _RATING = ("classify", "token_classify")  # vLLM's tasks of a head: one value a text, one a token (the last counts)
+
+
+DIED = "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with VLLM_LOGGING_LEVEL=INFO."
+
+logger = logging.getLogger("judge.engine")
 
 
 class VllmEngine:
@@ -107,6 +114,7 @@ class VllmEngine:
         self._adapter_name = adapter
         self._lora: Any = None
         self._task = ""  # of a scalar head
+        self._restarted = False
         self._names = itertools.count()
         self._lock: asyncio.Lock | None = None
         self._llm: Any = None
@@ -318,23 +326,50 @@ class VllmEngine:
             raise RequestFailed(first_line(why)) from why
 
     async def _run(self, ids: list[int], params: Any, images: Sequence[Any] = ()) -> Any:
-        """The finished output. Cancelling the caller aborts the request inside vLLM. Raises `EngineDown` when it is dead."""
+        """The finished output. Cancelling the caller aborts the request inside vLLM.
+
+        Raises:
+            EngineDown: The engine's process died, and so did the one that was started in its place.
+        """
         from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415
 
-        _, llm = self._ready()
+        while True:
+            _, llm = self._ready()
+            try:
+                return await self._output(llm, ids, params, images)
+            except EngineDeadError as why:
+                if not await self._revived(llm):
+                    raise EngineDown(DIED) from why
+
+    async def _output(self, llm: Any, ids: list[int], params: Any, images: Sequence[Any]) -> Any:
         prompt: dict[str, Any] = {"type": "token", "prompt_token_ids": ids}  # "type": ready, which skips a thread a request
         if images:
             prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
         ask = llm.encode if Capability.RATE in self.capabilities else llm.generate
         stream = ask(prompt, params, f"judge-{next(self._names)}", lora_request=self._lora)
-        try:
-            (output,) = [finished async for finished in stream]  # one, by FINAL_ONLY
-        except EngineDeadError as why:
-            raise EngineDown(
-                "vLLM's engine process died (out of memory?); what it said is on standard error, more of it with "
-                "VLLM_LOGGING_LEVEL=INFO"
-            ) from why
+        (output,) = [finished async for finished in stream]  # one, by FINAL_ONLY
         return output
+
+    async def _revived(self, dead: Any) -> bool:
+        """Start a new engine in place of one that died, once; whoever comes meanwhile waits for it, and asks it again.
+
+        Raises:
+            EngineDown: It cannot be started.
+        """
+        assert self._lock is not None  # noqa: S101  # there is one since `start`
+        async with self._lock:
+            if self._llm is not dead:
+                return self._llm is not None  # another call has done it
+            if self._restarted:
+                return False
+            self._restarted = True
+            logger.error("%s It is started again, once; what was in flight is asked again.", DIED)
+            await self.close()
+            try:
+                await asyncio.to_thread(self._load)
+            except EngineError as why:
+                raise EngineDown(f"{DIED} It could not be started again: {why}") from why
+            return True
 
 
 def _lora_request(adapter: LoraAdapter) -> Any:

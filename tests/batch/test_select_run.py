@@ -286,3 +286,16 @@ def test_places_that_are_not_written_to(tmp_path, name, said):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=said):
         check_output(tmp_path / name, tmp_path / "run", str(tmp_path / "data.jsonl"))
+
+
+def test_parts_together_are_the_whole(tmp_path):
+    """Whose responses do not fit into memory selects them part by part: each group is in one part, whole."""
+    run = judged(tmp_path)
+    whole = read_run(run)
+    parts = [read_run(run, part=(index, 3)) for index in range(3)]
+    assert sorted(c.place for part in parts for c in part.candidates) == sorted(c.place for c in whole.candidates)
+    owners = [{c.group for c in part.candidates} for part in parts]
+    assert len(set().union(*owners)) == sum(map(len, owners))
+    assert sorted(p.margin for part in parts for p in preference_pairs(part.candidates).pairs) == sorted(
+        p.margin for p in preference_pairs(whole.candidates).pairs
+    )

@@ -181,6 +181,10 @@ from judge.engine.vllm import VllmEngine
 from judge.errors import EngineError
 from judge.types import Message, Request, Sampling
 
+def kill(engine):
+    for process in engine._llm.engine_core.resources.engine_manager.processes:
+        os.kill(process.pid, signal.SIGKILL)
+
 async def main():
     lines = []
     engine = VllmEngine("smollm2-135m", max_model_len=512, progress=lines.append)
@@ -190,8 +194,14 @@ async def main():
     os.killpg(0, signal.SIGINT)  # Ctrl-C in a terminal reaches every process of the group
     await asyncio.sleep(1)
     print("said:", (await engine.complete(request)).text)
-    for process in engine._llm.engine_core.resources.engine_manager.processes:
-        os.kill(process.pid, signal.SIGKILL)
+    story = (Message("user", "Tell me a very long story."),)
+    long = [Request(story, Sampling(max_tokens=96, seed=n)) for n in range(4)]
+    before = [(await engine.complete(one)).text for one in long]
+    flying = [asyncio.create_task(engine.complete(one)) for one in long]
+    await asyncio.sleep(0.3)
+    kill(engine)
+    print("again:", [(await one).text for one in flying] == before, all(not task.cancelled() for task in flying))
+    kill(engine)
     try:
         print(await engine.complete(request))
         print(await engine.complete(request))
@@ -212,14 +222,17 @@ asyncio.run(main())
 @pytest.mark.asyncio(loop_scope="function")
 async def test_a_plain_script_works_and_a_dead_engine_is_fatal(tmp_path: Path):
     """No `if __name__ == "__main__"` is needed, standard output holds nothing of vLLM's, the engine is loaded once for two that
-    start it, it outlives Ctrl-C so that what is in flight can finish, and a crash of it is not a bad grade."""
+    start it, it outlives Ctrl-C so that what is in flight can finish, and a crash of it is not a bad grade: what was in flight is
+    asked again of a new process, and when that one dies too, the work stops."""
     path = tmp_path / "plain.py"
     path.write_text(SCRIPT)
     command = [sys.executable, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, start_new_session=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, start_new_session=True)
     assert done.returncode == 0, done.stderr
-    said, dead, closed, loaded = done.stdout.splitlines()
+    said, again, dead, closed, loaded = done.stdout.splitlines()
     assert said == "said: The capital of France is Paris."
+    assert again == "again: True True"
+    assert "It is started again, once" in done.stderr
     assert dead.startswith("dead: vLLM's engine process died")
     assert "not running" in closed
     assert loaded == "loaded: 1"

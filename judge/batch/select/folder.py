@@ -41,19 +41,54 @@ def _table(path: Path, columns: list[str] | None) -> Any:
         raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
-def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
-    """Rows of rewards.parquet by row of the data. Raises `DataError` when they are not there."""
+_NEEDED = ("row", "id", "response_index", "reward", "raw_reward", "status", "flags", "components")
+
+
+def rewards_by_row(run: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Rows of the data in order, each with its records of rewards.parquet, a thousand records at a time.
+
+    Raises:
+        DataError: The file is not there, cannot be read, or is none of `judge run`.
+    """
+    import pyarrow as pa  # noqa: PLC0415  # see `compares`
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     path = run / "rewards.parquet"
-    needed = ["row", "id", "response_index", "reward", "raw_reward", "status", "flags", "components"]
     names = _columns(path)
-    missing = [name for name in needed if name not in names]
+    missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise DataError(Problem(str(path), f"no column `{missing[0]}`: not a file of `judge run`"))
-    table = _table(path, needed)
-    rows: dict[int, list[dict[str, Any]]] = {}
-    for record in table.to_pylist():
-        rows.setdefault(record["row"], []).append(record)
-    return rows
+    row, held = -1, list[dict[str, Any]]()
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024, columns=list(_NEEDED)):
+                for record in batch.to_pylist():
+                    if record["row"] < row:
+                        raise DataError(
+                            Problem(str(path), "its rows are not in the order of the data: not a file of `judge run`")
+                        )
+                    if record["row"] > row and held:
+                        yield row, held
+                        held = []
+                    row = record["row"]
+                    held.append(record)
+    except (pa.ArrowException, OSError) as why:
+        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
+    if held:
+        yield row, held
+
+
+def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
+    """Rows of rewards.parquet by row of the data. Raises `DataError` as `rewards_by_row`."""
+    return dict(rewards_by_row(run))
+
+
+def several_responses(run: Path) -> bool:
+    """Whether a row of the data has several responses."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # see `compares`
+
+    last = pc.max(_table(run / "rewards.parquet", ["response_index"]).column("response_index")).as_py()
+    return last is not None and last > 0
 
 
 def read_table(path: Path, columns: list[str]) -> list[dict[str, Any]]:
@@ -111,20 +146,34 @@ def _hash_of(source: str) -> str | None:
         raise DataError(Problem(source, f"cannot be read: {why.strerror}")) from None
 
 
-def read_excerpts(run: Path) -> dict[tuple[int, int], str]:
-    """Beginnings of the responses as the journal has them; none where it is gone or of another version."""
-    path = run / "journal.sqlite"
-    if not path.is_file():
-        return {}
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db,
-    ):
-        rows: Iterator[tuple[int, int, str]] = db.execute(
-            f"SELECT row, response_index, substr(response, 1, {EXCERPT}) FROM rewards"
-        )
-        return {(row, index): text for row, index, text in rows}
-    return {}
+class Excerpts:
+    """Beginnings of the responses as the journal has them, asked for row by row; none where it is gone or of another version."""
+
+    def __init__(self, run: Path) -> None:
+        self._db: sqlite3.Connection | None = None
+        path = run / "journal.sqlite"
+        if path.is_file():
+            with contextlib.suppress(sqlite3.Error):
+                self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        self._rows = self._read()
+        self._next: tuple[int, int, str] | None = next(self._rows, None)
+
+    def _read(self) -> Iterator[tuple[int, int, str]]:
+        if self._db is None:
+            return
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(self._db) as db:
+            yield from db.execute(
+                f"SELECT row, response_index, substr(response, 1, {EXCERPT}) FROM rewards ORDER BY row, response_index"
+            )
+
+    def of(self, row: int) -> dict[int, str]:
+        """Those of a row, by response; rows are asked for in ascending order."""
+        found: dict[int, str] = {}
+        while self._next is not None and self._next[0] <= row:
+            if self._next[0] == row:
+                found[self._next[1]] = self._next[2]
+            self._next = next(self._rows, None)
+        return found
 
 
 def clean(text: str) -> str:

@@ -17,8 +17,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judge.batch.read import BadRow, read_samples
-from judge.batch.select.folder import By, check_data, clean, compares, read_excerpts, read_facts, read_rewards
+from judge.batch.select.folder import (
+    By,
+    Excerpts,
+    check_data,
+    clean,
+    compares,
+    read_facts,
+    rewards_by_row,
+    several_responses,
+)
 from judge.batch.select.model import ScoredResponse
+from judge.batch.shards import group_place
 from judge.batch.store import EXCERPT
 from judge.errors import DataError, Problem
 from judge.types import Sample
@@ -55,6 +65,7 @@ def read_run(
     config: str = "",
     by: By = "raw_reward",
     group_by: GroupBy = "auto",
+    part: tuple[int, int] | None = None,
 ) -> RunCandidates:
     """Read the judged responses of a run folder with their texts.
 
@@ -67,31 +78,34 @@ def read_run(
         group_by: What makes a group. `auto`: `Sample.group_key` (the group of the data, else the same prompt, reference and
             documents); in runs that compare responses with each other, what was compared. `group`: the group of the data, else
             the row. `prompt`: the same prompt. `row`: the row.
+        part: (i, n): only the groups of part i of n, by a hash of the group, so that memory holds one n-th of the texts.
 
     Raises:
         DataError: No finished run, other data than were judged, a missing column, an infinite reward.
     """
     facts = read_facts(run)
-    rewards = read_rewards(run)
     told = facts.get("data", {})
     source = data or str(told.get("source") or "")
     notes = check_data(source, told, facts, run, named=bool(data))
-    group, words = _grouping(run, facts, group_by, several=any(len(row) > 1 for row in rewards.values()))
+    group, words = _grouping(run, facts, group_by, several=several_responses(run))
     samples = read_samples(
         source,
         mapping or told.get("map") or {},
         split=split or told.get("split") or "",
         config=config or told.get("config") or "",
     )
-    joined = _Join(source, by, group, read_excerpts(run))
+    joined = _Join(source, by, group, Excerpts(run), part)
+    rewards = rewards_by_row(run)
+    due = next(rewards, None)
     for row, sample in enumerate(samples):
-        if row in rewards:
-            joined.add(row, sample, rewards.pop(row))
-        if not rewards:
+        if due is None:
             break
-    if rewards:
-        raise joined.fail(min(rewards), "is in the run and not in these data")
-    if not joined.candidates and not joined.without:
+        if row == due[0]:
+            joined.add(row, sample, due[1])
+            due = next(rewards, None)
+    if due is not None:
+        raise joined.fail(due[0], "is in the run and not in these data")
+    if not joined.candidates and not joined.without and part is None:
         raise DataError(Problem(str(run), "the run has no responses"))
     return RunCandidates(tuple(joined.candidates), dict(joined.without), words, source, notes)
 
@@ -99,13 +113,16 @@ def read_run(
 class _Join:
     """Rewards and samples, put together row by row."""
 
-    def __init__(self, source: str, by: By, group: GroupedBy | None, excerpts: Mapping[tuple[int, int], str]) -> None:
+    def __init__(
+        self, source: str, by: By, group: GroupedBy | None, excerpts: Excerpts, part: tuple[int, int] | None = None
+    ) -> None:
         self.candidates: list[ScoredResponse] = []
         self.without: Counter[str] = Counter()
         self._source = source
         self._by = by
         self._group = group
         self._excerpts = excerpts
+        self._part = part
         self._names = _Names()
 
     def add(self, row: int, sample: Sample | BadRow, rewards: list[dict[str, Any]]) -> None:
@@ -117,16 +134,21 @@ class _Join:
         found = sorted(int(r["response_index"]) for r in rewards)
         if found != list(range(len(sample.responses))):
             raise self.fail(row, f"has {len(sample.responses)} responses, and the run has rewards of {len(found)}")
-        name = self._names.of(_key(self._group, row, sample), sample, row)
+        key = _key(self._group, row, sample)
+        if self._part is not None and group_place(repr(key), self._part[1]) != self._part[0]:
+            return
+        name, begins = self._names.of(key, sample, row), self._excerpts.of(row)
         for record in rewards:
-            self.candidates.append(self._candidate(row, sample, record, name))
+            self.candidates.append(self._candidate(row, sample, record, name, begins))
 
-    def _candidate(self, row: int, sample: Sample, record: Mapping[str, Any], name: str) -> ScoredResponse:
+    def _candidate(
+        self, row: int, sample: Sample, record: Mapping[str, Any], name: str, excerpts: Mapping[int, str]
+    ) -> ScoredResponse:
         index = int(record["response_index"])
         if record["id"] != clean(sample.id) and not record["id"].startswith(f"{clean(sample.id)}#"):  # a repeated id was renamed
             raise self.fail(row, f"has the id `{sample.id}`, and in the run it is `{record['id']}`")
         response = sample.texts[index]
-        begins = self._excerpts.get((row, index))
+        begins = excerpts.get(index)
         if begins is not None and begins != clean(response[:EXCERPT]):
             raise self.fail(row, f"response {index} is not the text that was judged; name its column as in the run, with --map")
         status = str(record["status"])
