@@ -15,7 +15,18 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.bench.items import BenchItem
-from judge.bench.units import BenchUnit, Duel, JudgedItem, Preference, check_judge, compared, make_units, order_for, views_from
+from judge.bench.units import (
+    BenchUnit,
+    Duel,
+    JudgedItem,
+    Preference,
+    check_judge,
+    check_needs,
+    compared,
+    make_units,
+    order_for,
+    views_from,
+)
 from judge.engine.protocol import Engine
 from judge.errors import InputError
 from judge.pipeline.build import Plan, plan
@@ -102,8 +113,10 @@ async def try_items(
         rubric_of: The rubric of an item, where each has its own; None: the plan's.
 
     Raises:
+        InputError: The recipe needs what neither the items nor the plan have.
         EngineError: The engine cannot work, or has stopped working.
     """
+    check_needs(made, items, "the labelled data")
     bare = [replace(i, sample=replace(i.sample, rubric=rubric_of(i) if rubric_of else None)) for i in items]
     units = make_units(bare, "pairs" if _paired(bare) else "ratings", made)
     judges = await open_judges(made, engine, journal, notice)

@@ -10,7 +10,7 @@ import yaml
 pytest.importorskip("gepa")
 
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import RecipeError
+from judge.errors import InputError, RecipeError
 from judge.improve.optimize import optimize_recipe
 from judge.improve.validate import ProofOptions, Validator
 from judge.pipeline.selftest import run_transcripts
@@ -102,6 +102,13 @@ async def test_an_exact_recipe_is_left_alone(tmp_path):
     given, engine = settings(recipe=exact, rubric="helpfulness"), ScriptedEngine(["unused"])
     async with Validator(given, [pair(i) for i in range(4)], ProofOptions(), engine=engine) as validator:
         with pytest.raises(RecipeError, match="exact"):
+            await optimize_recipe(validator, tmp_path)
+
+
+async def test_a_recipe_that_lacks_its_rubric_is_told(tmp_path):
+    """Not a table of missing verdicts."""
+    async with Validator(settings(), [pair(i) for i in range(4)], ProofOptions(), engine=ScriptedEngine(["unused"])) as validator:
+        with pytest.raises(InputError, match="set `rubric:` in its settings"):
             await optimize_recipe(validator, tmp_path)
 
 
