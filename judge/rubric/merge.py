@@ -11,6 +11,7 @@ from judge.rubric.matching import SAME, Alike, groups_of, likeness
 from judge.rubric.model import Criterion, Rubric
 
 MOST_KEPT = 5000  # criteria of a rubric
+MOST_TEXTS = 6000  # different criteria that are compared with each other: 36 million likenesses, 300 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +53,31 @@ def merge_rubrics(
         most: At most so many criteria: those that most rubrics hold, then the most important.
 
     Raises:
-        RubricError: None was given.
+        RubricError: None was given, or there are more than 6,000 different criteria.
     """
     if not rubrics:
         raise RubricError("nothing to merge: give at least one rubric")
     flat = [(number, criterion) for number, rubric in enumerate(rubrics) for criterion in rubric.criteria]
-    matrix = likeness([c for _, c in flat], alike)
+    places: dict[tuple[object, ...], list[int]] = {}  # criteria with the same words are one, and compared once
+    for place, (_, c) in enumerate(flat):
+        places.setdefault((c.text, c.negative, c.check, repr(c.args)), []).append(place)
+    same = list(places.values())
+    if len(same) > MOST_TEXTS:
+        raise RubricError(f"{len(same):,} different criteria; at most {MOST_TEXTS:,} are compared at once: merge fewer rubrics")
+    matrix = likeness([flat[own[0]][1] for own in same], alike)
+    counts = [len(own) for own in same]
     alone = len(rubrics) == 1
     totals = [sum(c.importance for c in rubric.criteria) for rubric in rubrics]
     made: list[tuple[MergedCriterion, float]] = []
     for group in groups_of(matrix, least):
-        head = max(group, key=lambda i: (float(matrix[i, group].sum()), -i))
-        members = (flat[head], *(flat[i] for i in group if i != head))
+        central = {i: sum(float(matrix[i, j]) * counts[j] for j in group) for i in group}
+        head = max(group, key=lambda i: (central[i], -i))
+        members = tuple(flat[place] for i in (head, *(i for i in group if i != head)) for place in same[i])
         held = {number for number, _ in members}
         shares = [c.importance if alone else c.importance / totals[n] for n, c in members]
         weight = sum(shares) / len(shares) * (1 if alone else len(held))
         low = min((float(matrix[head, i]) for i in group), default=1.0)
-        made.append((MergedCriterion(flat[head][1], members, low, len(held)), weight))
+        made.append((MergedCriterion(members[0][1], members, low, len(held)), weight))
     kept = _kept(made, most)
     scale = 1.0 if alone else 10.0 / max(weight for _, weight in made)
     taken: set[str] = set()
