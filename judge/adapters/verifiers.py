@@ -109,6 +109,8 @@ def judge_rewards(
     """
     judge = Judge.from_config(config_of(config), engine=engine, overrides=overrides)
     plan = judge.plan
+    steps = plan.recipe.spec.steps
+    by_turn = steps is not None and steps.split == "turns"
     policy, filler = policy_of("verifiers-v0", plan.settings, on_no_verdict, constant)
 
     async def judged(
@@ -126,6 +128,8 @@ def judge_rewards(
         for state, each in zip(states, rewards, strict=True):
             if isinstance(state, dict):
                 state[f"{name}_why"] = why(each)  # before the policy, which hides why one has none
+                if by_turn:
+                    _pay_turns(state.get("trajectory") or (), each)
         if policy == "impute_group_mean":
             rewards = apply_policy(rewards, "group_mean")
         return [_number(r, filler, name) for r in rewards]
@@ -158,6 +162,17 @@ def judge_rubric(config: Any = None, **options: Any) -> Any:
             function.judge.close()  # type: ignore[attr-defined]
 
     return JudgeRubric(funcs=[function])
+
+
+def _pay_turns(turns: Sequence[Any], found: Reward) -> None:
+    """What the shaping pays for each turn, as the reward of its `TrajectoryStep`; what the environment has paid stays.
+
+    Where it does not pay by step, or not exactly these turns, verifiers gives all of them the reward of the rollout.
+    """
+    if found.step_rewards and len(found.step_rewards) == len(turns) and None not in found.step_rewards:
+        for turn, paid in zip(turns, found.step_rewards, strict=True):
+            if turn.get("reward") is None:
+                turn["reward"] = paid
 
 
 def _number(found: Reward, constant: float | None, name: str) -> float:

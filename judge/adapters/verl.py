@@ -25,7 +25,7 @@ from judge.adapters._shared.remote_judge import RemoteJudge
 from judge.adapters._shared.sample import question_of
 from judge.adapters._shared.score_group import judge_for
 from judge.errors import DataError, SettingsError, did_you_mean
-from judge.types import Sample
+from judge.types import Reward, Sample
 
 _OPTIONS = (
     "config", "server", "question", "reference", "group", "index", "group_size", "name", "on_no_verdict", "constant", "overrides",
@@ -91,22 +91,21 @@ async def compute_score(
     asked = question_of(row, question, needed=judge.needs_question, where=name, holder="extra_info")
     known = ground_truth if reference is None else row.get(reference)
     sample = judge.sample(asked, solution_str, known, row)
-    return await columns_of(judge, sample, None if group is None else _place(judge, row, (group, index), group_size))
+    score, reward = await judged(judge, sample, None if group is None else _place(judge, row, (group, index), group_size))
+    return {"score": score, **judge.metrics(score, reward)}
 
 
 Place = tuple[str, int, int | None]
 """A group's name at the broker, the response's number there, and the group's size."""
 
 
-async def columns_of(judge: ProcessJudge | RemoteJudge, sample: Sample, place: Place | None = None) -> dict[str, float]:
-    """The columns of one response, judged alone or as a member of its group. Raises NoVerdictError, SettingsError."""
+async def judged(judge: ProcessJudge | RemoteJudge, sample: Sample, place: Place | None = None) -> tuple[float, Reward]:
+    """One response, judged alone or as a member of its group. Raises NoVerdictError, SettingsError."""
     if place is None:
-        score, reward = await judge.score(sample)
-    elif isinstance(judge, RemoteJudge):
-        score, reward = await judge.member(*place, sample)
-    else:
-        raise SettingsError(f"{judge.name}: `group` needs `server`: group members are in other processes, and meet there")
-    return {"score": score, **judge.metrics(score, reward)}
+        return await judge.score(sample)
+    if isinstance(judge, RemoteJudge):
+        return await judge.member(*place, sample)
+    raise SettingsError(f"{judge.name}: `group` needs `server`: group members are in other processes, and meet there")
 
 
 def router(address: str | None, name: str) -> list[str]:

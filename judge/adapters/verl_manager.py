@@ -25,7 +25,8 @@ from judge.adapters._shared.lazy import base_of
 from judge.adapters._shared.process_judge import ProcessJudge, plain
 from judge.adapters._shared.sample import question_of
 from judge.adapters._shared.score_group import judge_for
-from judge.adapters.verl import Place, columns_of, router
+from judge.adapters.verl import Place, judged, router
+from judge.adapters.verl_steps import paid, place
 from judge.conversation import read_masked
 from judge.errors import DataError, SettingsError, did_you_mean
 from judge.pipeline.shaping import LENGTHS
@@ -95,7 +96,8 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         """Reward of the last response in `data`: an agent loop may give several for one, and the last is the whole.
 
         Returns:
-            `reward_score`, and in `reward_extra_info` the columns of `judge.adapters.verl.compute_score`.
+            `reward_score` (with what its tokens are paid, where the shaping pays by step), and in `reward_extra_info` the columns
+            of `judge.adapters.verl.compute_score`.
 
         Raises:
             NoVerdictError: There is no reward, and the policy is `raise`; or the group did not come together.
@@ -104,9 +106,19 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         item = data[-1]
         columns = item.non_tensor_batch
         text, length = await asyncio.to_thread(self._response, item.batch)
-        place = await self._place(columns)
-        made = await columns_of(self.judge, self._sample(columns, text, length), place)
-        return {"reward_score": made["score"], "reward_extra_info": made}
+        sample = self._sample(columns, text, length)
+        score, reward = await judged(self.judge, sample, await self._place(columns))
+        made = {"score": score, **self.judge.metrics(score, reward)}
+        ids = item.batch["responses"][:length].tolist() if reward.step_rewards else []
+        return {"reward_score": paid(score, reward, sample.texts[0], ids, self._words), "reward_extra_info": made}
+
+    @classmethod
+    def assemble_rm_scores(cls, data: Any, scores: Sequence[float]) -> Any:
+        """The reward tensor where verl scores a whole batch at once."""
+        return place(super().assemble_rm_scores(data, [float(score) for score in scores]), scores)
+
+    def _words(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _response(self, batch: Any) -> tuple[str | Conversation, int]:
         """A response and its tokens, without what pads it. By a `response_mask`, tools' words are marked as theirs."""
@@ -116,7 +128,7 @@ class JudgeRewardManager(_Base):  # type: ignore[misc]  # known only where verl 
         mask = [] if mine is None else mine[:length].tolist()
         if any(mask) and not all(mask):
             return read_masked(ids[:length].tolist(), mask, self.tokenizer.decode, "`response_mask`"), length
-        return self.tokenizer.decode(ids[:length], skip_special_tokens=True), length
+        return self._words(ids[:length]), length
 
     def _sample(self, columns: Mapping[str, Any], text: str | Conversation, length: int) -> Sample:
         own, judge = self.options, self.judge
