@@ -21,6 +21,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.render import limits, lint
 from judge.render.quoting import Bare, Quoted, Untrusted, defused, joined, neutralise
+from judge.render.skeleton import Hole, Skeleton, cut
+from judge.render.skeleton import reads as skeleton_reads
 
 MAX_KEPT = 1024  # messages rendered once and kept
 _FAILURES = (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError)
@@ -166,6 +168,9 @@ class Templates:
         self._reads = {name: meta.find_undeclared_variables(tree) for name, tree in trees.items()}
         self._prints = {name: frozenset(lint.printed_names(tree)) for name, tree in trees.items()}
         self._same: dict[tuple[str, int], tuple[Any, str]] = {}
+        self._skeletons: dict[tuple[Any, ...], tuple[Any, Any, Skeleton]] = {}
+        trees = {} if exact else {name: self._env.parse(text) for name, text in whole.items()}
+        self._decided = {name: found for name, tree in trees.items() if (found := skeleton_reads(tree, variables)) is not None}
 
     def _where(self, name: str, line: int | None = None) -> str:
         path = self._folder / name
@@ -257,7 +262,7 @@ class Templates:
         if not strip:
             return self._render(name, values, strip=False)
         if not self._reads[name] <= _RUN_WIDE:
-            return self._render(name, values)
+            return self._filled(name, values)
         rubric = values.get("rubric")
         kept = self._same.get((name, id(rubric)))
         if kept is not None and kept[0] is rubric:
@@ -266,6 +271,23 @@ class Templates:
         if len(self._same) < MAX_KEPT:
             self._same[name, id(rubric)] = (rubric, text)
         return text
+
+    def _filled(self, name: str, values: Mapping[str, Any]) -> str:
+        """A message whose own words were rendered for an earlier sample, where the template allows it."""
+        decided = self._decided.get(name)
+        key = None if decided is None else decided.key(values)
+        if decided is None or key is None:
+            return self._render(name, values)
+        rubric, criterion = values.get("rubric"), values.get("criterion")
+        kept = self._skeletons.get((name, *key))
+        if kept is not None and kept[0] is rubric and kept[1] is criterion:
+            return kept[2].fill(values)
+        if len(self._skeletons) >= MAX_KEPT:
+            return self._render(name, values)
+        holes = {slot: Hole(slot) for slot in decided.slots if values.get(slot) is not None}
+        skeleton = cut(self._render(name, {**values, **holes}))
+        self._skeletons[name, *key] = (rubric, criterion, skeleton)
+        return skeleton.fill(values)
 
     def _render(self, name: str, values: Mapping[str, Any], *, strip: bool = True) -> str:
         try:
