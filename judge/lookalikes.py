@@ -26,7 +26,7 @@ def fold(text: str) -> str:
         >>> fold("ＶＥＲＤＩＣＴ：４")
         'VERDICT:4'
     """
-    if not (any(c in text for c in _ASCII) if text.isascii() else _FOLDED.search(text)):
+    if not (any(map(text.__contains__, _ASCII)) if text.isascii() else _FOLDED.search(text)):
         return text
     text = text.replace("\r\n", " \n").replace("\r", "\n")
     return text.translate(FOLD)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from judge.errors import DataError, did_you_mean
+from judge.records import quick
 from judge.reference import is_missing, read_documents, read_reference, read_steps
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "error", "timeout", "over_length"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Words."""
@@ -90,6 +92,7 @@ class RefusalPart:
 Part = TextPart | ImagePart | ToolCallPart | ToolResultPart | ReasoningPart | RefusalPart
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message: plain text, or parts where something in it is more than that."""
@@ -118,6 +121,7 @@ class Message:
 Conversation = tuple[Message, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What is judged: one prompt with one (pointwise), two (pairwise) or N (listwise) responses.
@@ -234,7 +238,10 @@ class Sample:
 
     def _plain(self) -> tuple[str, ...] | None:
         """The responses, where all of them are text."""
-        return None if any(not isinstance(r, str) for r in self.responses) else self.responses  # type: ignore[return-value]  # just checked
+        for response in self.responses:
+            if not isinstance(response, str):
+                return None
+        return self.responses  # type: ignore[return-value]  # just checked
 
 
 def _rubric(value: Any) -> Rubric | None:
@@ -281,6 +288,7 @@ class Structured:
     json_schema: str = ""  # the schema as canonical JSON text, so that requests stay hashable
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """What goes to an engine: one conversation to continue by one completion.
@@ -299,6 +307,7 @@ class Request:
     rated: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TokenLogprobs:
     """One generated token: its text, and natural-log probabilities of the likeliest tokens there."""
@@ -307,6 +316,7 @@ class TokenLogprobs:
     top: Mapping[str, float]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What an engine gave back for one request. Engines report a failed request here, and never raise for it.
@@ -366,6 +376,7 @@ class Reason(StrEnum):
     INVALID = "invalid"  # the row of the data set could not be read as a sample
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One judge call, read.
@@ -392,6 +403,7 @@ class Verdict:
     probabilities: Mapping[str, float] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NoVerdict:
     """Why one judge call, or one whole reward, has no value. `detail` is for a person to read."""
@@ -403,6 +415,7 @@ class NoVerdict:
 Outcome = Verdict | NoVerdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Flag:
     """What a filter noticed. `where` is a response index or a criterion id; `detail` is for a person."""
@@ -412,6 +425,7 @@ class Flag:
     where: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """One judge call as it happened: everything needed to trace and to repeat it.
@@ -464,6 +478,7 @@ class Call:
         }
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
     """How sure the reward is. Every figure is on the [0, 1] scale of the reward unless it says otherwise.
@@ -489,6 +504,7 @@ def _short(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
+@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class Reward:
     """What one response earned, or why it earned nothing.

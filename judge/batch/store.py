@@ -375,9 +375,17 @@ def _dumps(value: tuple[Any, ...]) -> str:
     return json.dumps(value)
 
 
+@lru_cache(maxsize=4096)
+def _components(items: tuple[tuple[str, float | None], ...]) -> str:
+    """JSON of a mapping; most rows repeat the same few."""
+    return json.dumps(dict(items))
+
+
 def _flags(reward: Reward) -> str:
+    if not reward.flags:
+        return "[]"
     flags = [{"name": f.name, "detail": clean(f.detail), "where": clean(f.where)} for f in reward.flags]
-    return json.dumps(flags) if flags else "[]"
+    return json.dumps(flags)
 
 
 def _stages(reward: Reward) -> str | None:
@@ -396,7 +404,7 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         str(reward.failure.reason) if reward.failure else None,
         clean(reward.failure.detail) if reward.failure else None,
         _flags(reward),
-        json.dumps(dict(reward.components)),
+        _components(tuple(reward.components.items())),
         u.spread,
         u.missing,
         u.expected,
@@ -405,8 +413,8 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         u.variance,
         clean(reward.explanation),
         reward.judge_calls,
-        sum(c.completion.prompt_tokens for c in reward.calls),
-        sum(c.completion.completion_tokens for c in reward.calls),
+        sum([c.completion.prompt_tokens for c in reward.calls]),
+        sum([c.completion.completion_tokens for c in reward.calls]),
         clean(response[:EXCERPT]),
         reward.reward,
         _stages(reward),
@@ -420,7 +428,7 @@ def _step_table(reward: Reward) -> str | None:
 
 def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
     """`judged`, `filtered` (a filter decided), `imputed`, or `no_verdict`. Without its calls: None, where they would tell."""
-    if any(f.name == "imputed" for f in reward.flags):
+    if reward.flags and any(f.name == "imputed" for f in reward.flags):
         return "imputed"
     if reward.raw_reward is None:
         return "no_verdict"

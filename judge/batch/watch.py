@@ -12,6 +12,7 @@ from typing import Any
 
 from judge.batch.read import BadRow
 from judge.monitor import Canaries, Mixed, Monitor
+from judge.records import quick
 from judge.settings import MonitorSettings
 from judge.types import Reward, Sample
 
@@ -25,6 +26,7 @@ class _Chunk:
     rewards: dict[int, tuple[Reward, ...]] = field(default_factory=dict)  # place in `mixed.samples` -> rewards
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fed:
     """One thing to judge. `row` is its row of the data set, None for a canary; `filters` False: past the intake filters."""

@@ -356,8 +356,9 @@ class ChatEngine(ABC):
         """Send a request, once more in other words where the server says that it wants those."""
         wire, field, system = self._wire, self._wire.max_tokens_field, self._wire.system_role
         sent = await self._sender.send(post, CHAT, wire.encode(request, n))
-        has_one = self._may_fold and system and any(m.role == "system" for m in request.messages)
-        if has_one and not isinstance(sent, GaveUp) and sent[0].status >= 400 and has_no_system_role(sent[0].body):
+        failed = not isinstance(sent, GaveUp) and sent[0].status >= 400
+        has_one = failed and self._may_fold and system and any(m.role == "system" for m in request.messages)
+        if has_one and not isinstance(sent, GaveUp) and has_no_system_role(sent[0].body):
             wire.system_role = False
             sent = await self._sender.send(post, CHAT, wire.encode(request, n), spent_s=time.monotonic() - started)
         if isinstance(sent, GaveUp) or sent[0].status != 400 or field != "max_tokens":

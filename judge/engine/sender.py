@@ -26,6 +26,7 @@ from typing import Literal
 from judge.engine.faults import shorten
 from judge.engine.protocol import Outage
 from judge.errors import EngineDown
+from judge.records import quick
 from judge.retry import PASSING, RetryPolicy, retry_after_seconds
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class TransportError(Exception):
         self.refused = refused
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an endpoint answered, of any status. `retry_after` is the header as it came."""

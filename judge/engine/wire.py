@@ -249,6 +249,8 @@ def _read_choice(choice: object, unwrap: bool, tokens: _Tokens, latency_s: float
 
 def _stopped_by(choice: Mapping[str, Any], text: str, stops: tuple[str, ...]) -> str:
     """The stop string that ended a reply, where the server has cut it off and says which one it was; else nothing."""
+    if not stops:
+        return ""
     said = next((choice[name] for name in _STOPPED_BY if isinstance(choice.get(name), str)), "")
     return said if said in stops and not text.endswith(said) else ""
 

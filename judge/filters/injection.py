@@ -112,7 +112,7 @@ def planted_verdict(view: ResponseView) -> str | None:
     if len(text) > _FIRST + _LAST:
         text = f"{text[:_FIRST]}\n{text[-_LAST:]}"
     lower = text.lower()
-    if not any(hint in lower for hint in _VERDICT_HINTS):
+    if not any(map(lower.__contains__, _VERDICT_HINTS)):
         return None
     for hint in _VERDICT_HINTS:
         at, seen = lower.find(hint), 0

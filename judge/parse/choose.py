@@ -21,11 +21,13 @@ from judge.parse import markup, scan
 from judge.parse.kinds import StatedValue
 from judge.parse.values import Bad, Statement
 from judge.recipe.verdict import Question
+from judge.records import quick
 from judge.types import NoVerdict, Reason
 
 _NUMBER_LIKE = re.compile(r"[-+]?\d[\d.,/ %]{0,20}(?:(?:out )?of \d{1,6})?")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReadStatement:
     """A statement, and the value it states.

@@ -17,6 +17,7 @@ from judge.parse import values
 from judge.parse.objects import Malformed, Members
 from judge.parse.values import Bad, Number, Statement
 from judge.recipe.verdict import Question
+from judge.records import quick
 from judge.types import Reason
 
 ScoreRow = tuple[float | None, ...]
@@ -26,6 +27,7 @@ _PAIR = re.compile(r"(.{1,80}?)\s{0,5}[:=]\s{0,5}(.{1,40})", re.DOTALL)
 _SCORE_KEYS = frozenset(("score", "rating", "grade", "value", "points"))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StatedValue:
     """A usable statement.

@@ -25,6 +25,7 @@ from judge.parse.kinds import StatedValue
 from judge.parse.logprobs import Expectation, expectation, first_probabilities, stated_probabilities
 from judge.parse.values import Bad, Statement
 from judge.recipe.verdict import Question
+from judge.records import quick
 from judge.thinking import closed_alone, ends_thinking, thinking_spans
 from judge.types import Completion, NoVerdict, Reason, Verdict
 
@@ -137,6 +138,7 @@ def failure(completion: Completion) -> NoVerdict | None:
     return None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict, and where it stands (None: in several places)."""

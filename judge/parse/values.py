@@ -22,6 +22,7 @@ from typing import Any
 from judge.lookalikes import composed
 from judge.parse.retraction import Stated, is_confidence, names_any, rescales, takes_back
 from judge.recipe.verdict import LabelScores
+from judge.records import quick
 from judge.types import Reason
 
 MAX_STATEMENTS = 1000  # above this a reply is a loop, and no single statement of it is its verdict
@@ -34,6 +35,7 @@ class Number(str):
     __slots__ = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Statement:
     """Where a statement stands, and its words.

@@ -29,6 +29,7 @@ from judge.pipeline.turns import Said, drawn_for, opened, whole
 from judge.recipe.load import Recipe
 from judge.recipe.model import WRITTEN, Turn
 from judge.recipe.verdict import Question
+from judge.records import quick
 from judge.render.build import NOTHING, Ask, Builder, Case
 from judge.settings.tools import ToolSettings
 from judge.thinking import strip_thinking
@@ -56,6 +57,7 @@ class Journal(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What one ask came to: the outcome that counts, and every request made for it.

@@ -16,6 +16,7 @@ from judge.errors import DataError
 from judge.pipeline.deadline import NONE, Deadlines, Late, in_time
 from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.panel import Judging
+from judge.records import quick
 from judge.types import NoVerdict, Reason, Reward, Sample
 
 U = TypeVar("U")
@@ -26,6 +27,7 @@ _END = object()
 OnError = Literal["invalid", "raise"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing to judge.
@@ -47,6 +49,7 @@ class Item:
         return self.problem or str(self.sample.metadata.get(UNREADABLE, ""))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One item with a reward for each of its responses. `place` is its position in the input."""

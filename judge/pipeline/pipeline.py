@@ -161,7 +161,7 @@ class Pipeline:
             for i in set(alive) - {ask.order[0] for ask in asks} - ruled:
                 work.cells[i][OVERALL] = [Cell(None, NO_STEPS)]
         if asks:
-            case = self._lengths.fit(self.case(given, rubric), asks, work)
+            case = self._lengths.fit(self.caller.builder.case(shown, rubric, self.principle), asks, work)
             programs_only = {i: dict(cells) for i, cells in work.cells.items()}
             await self._ask_all(case, asks, work)
             if self._lengths.cuts:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from judge.errors import BadRecipe
 from judge.recipe.signal import Readout
+from judge.records import quick
 from judge.rubric.model import Frozen, Identifier
 from judge.yamlfile import shown
 
@@ -154,7 +155,7 @@ class VerdictSpec(Frozen):
     @property
     def marked_each(self) -> bool:
         """Whether each response or criterion has a marker of its own, beside the form `angles`."""
-        return not self.marker or (self.form != "sentence" and any(hole in self.marker for hole in _OF_RESPONSE))
+        return _marked_each(self.marker, self.form)
 
     def response_names(self, count: int) -> tuple[str, ...]:
         """Names of the responses in the order shown.
@@ -271,6 +272,12 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"A{index}"
 
 
+@lru_cache(maxsize=1024)
+def _marked_each(marker: str, form: str) -> bool:
+    return not marker or (form != "sentence" and any(hole in marker for hole in _OF_RESPONSE))
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Question:
     """What one judge call may answer: a verdict grammar with everything about this call filled in.

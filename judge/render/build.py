@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from judge.conversation import media
 from judge.conversation.write import without_system
@@ -21,6 +21,7 @@ from judge.recipe.model import Turn
 from judge.recipe.passages import PassageSpec, passages, quoted
 from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
+from judge.records import quick
 from judge.reference import is_missing, reference_text
 from judge.render.check import check_shown, earlier_turns
 from judge.render.draw import drawn
@@ -32,10 +33,13 @@ from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, S
 
 _READS_BEGINNINGS = re.compile(r"\bstep\.(?:before|so_far)\b")
 _DEFAULT_SCALE = Scale(kind="ordinal")
+V = TypeVar("V", Rubric, Criterion)
+MAX_VIEWS = 4096  # of rubrics and criteria kept at hand
 NOTHING = "N/A"  # stands for a response without content
 _ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One judge call to make: which responses it shows, in which order, and what it asks about.
@@ -55,6 +59,7 @@ class Ask:
     backwards: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Case:
     """One sample, ready to be rendered."""
@@ -100,6 +105,7 @@ class Builder:
         if any(turn.tools and turn.tool_form == "action" for turn in recipe.spec.turns):
             self._break = without_actions(self._break)
         self._own = tuple(recipe.spec.verdict.own_labels) if recipe.spec.mode == "checklist" else ()  # instead of the criteria's
+        self._views: dict[int, tuple[Any, dict[str, Any]]] = {}
         early = {t for turn in recipe.spec.turns if turn.scope == "prompt" for t in turn.templates}
         late = {t for turn in recipe.spec.turns if turn.scope == "response" for t in turn.templates}
         self._templates = Templates(
@@ -146,7 +152,7 @@ class Builder:
             "passage": None,
             "evidence": [],
             "fields": {n: _field(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
-            "rubric": _rubric_view(rubric, self._own) if rubric else None,
+            "rubric": self._view(rubric, _rubric_view) if rubric else None,
             "scale": scale,
             "options": self.recipe.options,
             "criterion": None,
@@ -295,13 +301,23 @@ class Builder:
         if case.rubric is not None and self.recipe.spec.salvages and turn.scope == "response":
             values["rubric"] = {**values["rubric"], "criteria": [_criterion_view(c, self._own) for c in ask.criteria]}
         if len(ask.criteria) == 1 and self.recipe.spec.per_call == 1:
-            values["criterion"] = _criterion_view(ask.criteria[0], self._own)
+            values["criterion"] = self._view(ask.criteria[0], _criterion_view)
             values["labels"] = list(self._labels(ask.criteria[0]))
         if ask.shift:
             values["labels"] = [*values["labels"][ask.shift :], *values["labels"][: ask.shift]]
             if values["criterion"] is not None:
                 values["criterion"] = {**values["criterion"], "labels": values["labels"]}
         return values
+
+    def _view(self, of: V, make: Callable[[V, tuple[str, ...]], dict[str, Any]]) -> dict[str, Any]:
+        """What templates see of a rubric or criterion. Kept by identity: the hash of a rubric costs more than its view."""
+        kept = self._views.get(id(of))
+        if kept is None or kept[0] is not of:
+            kept = of, make(of, self._own)
+            if len(self._views) >= MAX_VIEWS:
+                self._views.clear()
+            self._views[id(of)] = kept
+        return kept[1]
 
     def _step_views(self, case: Case, ask: Ask) -> list[dict[str, Any]]:
         """The steps of the response shown, in the order of the text or from the last to the first."""

@@ -285,7 +285,10 @@ class Templates:
         if len(self._skeletons) >= MAX_KEPT:
             return self._render(name, values)
         holes = {slot: Hole(slot) for slot in decided.slots if values.get(slot) is not None}
-        skeleton = cut(self._render(name, {**values, **holes}))
+        try:
+            skeleton = cut(self._render(name, {**values, **holes}))
+        except RecipeError:  # told again with the sample's own values
+            return self._render(name, values)
         self._skeletons[name, *key] = (rubric, criterion, skeleton)
         return skeleton.fill(values)
 

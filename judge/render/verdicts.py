@@ -48,10 +48,11 @@ def verdict_breaker(spec: VerdictSpec | None) -> Break:
         folded = fold(text)
         if "<" in folded or "[" in folded or "assistantfinal" in folded or not text.isascii():
             text, folded = _insert(text, folded, MARK_START, "_")  # no space: `< think >` is a mark, too
-        if hint in folded.lower() or any(letter in folded for letter in _ODD):
+        odd = not folded.isascii() and any(map(folded.__contains__, _ODD))
+        if hint in folded.lower() or odd:
             text, folded = _insert(text, folded, pattern, gap)
         for also in words:
-            if also[0] in folded.lower() or any(letter in folded for letter in _ODD):
+            if also[0] in folded.lower() or odd:
                 text, folded = _insert(text, folded, *also[1:])
         return text
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from judge.recipe.model import Votes
+from judge.records import quick
 from judge.reward.fold import PASS, Folded, decisive, fold_criteria, fold_votes, spread
 from judge.rubric.model import Rubric
 from judge.types import Call, Flag, NoVerdict, Reason, Reward, Uncertainty, Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One vote on one criterion of one response.
@@ -162,6 +164,16 @@ def _column_failure(column: Sequence[Cell], votes: Votes) -> NoVerdict:
     return NoVerdict(Reason.LOW_QUORUM, f"{len(column) - len(failures)} of {len(column)} votes are valid ({counts})")
 
 
+def _expected(cells: Cells, rubric: Rubric | None, per_criterion: bool, fold: FoldScores | None) -> float | None:
+    """The reward from the probabilities of each verdict; a criterion that a program decides has its score."""
+    programs = {c.id for c in rubric.criteria if c.check != "llm"} if rubric else set()
+    expected = {
+        name: fold_votes([c.score if name in programs and c.expected is None else c.expected for c in column])
+        for name, column in cells.items()
+    }
+    return _fold(expected, rubric, per_criterion, fold=fold).value
+
+
 def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool, fold: FoldScores | None) -> Uncertainty:
     columns = list(cells.values())
     total = sum(map(len, columns))
@@ -172,19 +184,15 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool, fold:
     for vote in range(most if most > 1 else 0):
         row = {n: (c[vote].score if len(c) > vote else c[-1].score) for n, c in cells.items()}
         by_vote.append(_fold(row, rubric, per_criterion, fold=fold).value)
-    programs = {c.id for c in rubric.criteria if c.check != "llm"} if rubric else set()
-    heard = any(c.expected is not None for column in columns for c in column)
-    expected = {
-        name: fold_votes([c.score if name in programs and c.expected is None else c.expected for c in column])
-        for name, column in cells.items()
-    }
-    entropy = [c.entropy for column in columns for c in column if c.entropy is not None]
-    variance = [c.variance for column in columns for c in column if c.variance is not None]
-    gaps = [c.gap for column in columns for c in column if c.gap is not None]
+    every = [c for column in columns for c in column]
+    entropy = [c.entropy for c in every if c.entropy is not None]
+    variance = [c.variance for c in every if c.variance is not None]
+    gaps = [c.gap for c in every if c.gap is not None]
+    heard = any(c.expected is not None for c in every)
     return Uncertainty(
-        spread=spread(by_vote),
-        missing=sum(c.score is None for column in columns for c in column) / total,
-        expected=_fold(expected, rubric, per_criterion, fold=fold).value if heard else None,
+        spread=spread(by_vote) if by_vote else None,
+        missing=sum([c.score is None for c in every]) / total,
+        expected=_expected(cells, rubric, per_criterion, fold) if heard else None,
         entropy=sum(entropy) / len(entropy) if entropy else None,
         order_gap=max(gaps) if gaps else None,
         variance=sum(variance) / len(variance) if variance else None,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from judge.errors import DataError, RubricError
+from judge.records import quick
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Sample
 
@@ -24,6 +25,7 @@ PASS = 0.5  # a criterion passes at or above half its scale
 SLACK = 1e-9  # 0.28 x 25 is a hair above 7, and 7 of 25 votes are a quorum of 0.28
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Folded:
     """One response's criteria, folded.
