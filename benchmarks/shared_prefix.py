@@ -14,6 +14,7 @@ import asyncio
 import json
 import statistics
 import time
+from dataclasses import replace
 from typing import Any
 
 from judge import Sample
@@ -44,7 +45,9 @@ def make_plan(criteria: int, max_tokens: int) -> Plan:
     settings, _ = load_settings({
         "recipe": "checklist", "rubric": rubric, "filters": "off", "sampling": {"max_tokens": max_tokens},
     })  # fmt: skip
-    return plan(settings)
+    whole = plan(settings)
+    spec = whole.recipe.spec.model_copy(update={"force": (), "ask_again": ()})  # the loop would not send these
+    return replace(whole, recipe=replace(whole.recipe, spec=spec))
 
 
 def group(count: int) -> list[Sample]:
