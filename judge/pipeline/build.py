@@ -269,8 +269,9 @@ def _check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
         raise SettingsError(f"{where}; set `top_logprobs: 20` or `signal: expected`")
     if recipe.spec.verdict.kind != "choice":
         raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
-    if settings.panel is not None or settings.second_opinion is not None:
-        raise SettingsError(f"{where}, and of several judges only verdicts are folded; leave out `panel` and `second_opinion`")
+    several = next((n for n in ("panel", "second_opinion", "cascade") if getattr(settings, n) is not None), None)
+    if several is not None:
+        raise SettingsError(f"{where}, and of several judges only verdicts are folded; leave out `{several}`")
 
 
 def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: Path | None) -> Plan:

@@ -76,6 +76,9 @@ def test_an_empty_response_still_loses():
         pytest.param(
             {"second_opinion": {"judge": {"name": "b", "recipe": "openrubrics"}}}, "several judges", id="several-judges"
         ),
+        pytest.param(
+            {"cascade": {"first": {"recipe": "openrubrics"}, "margin": 0.2}}, "leave out `cascade`", id="a-judge-in-front"
+        ),
         pytest.param({"recipe": "principle", "group": {"schedule": "listwise", "join": "log_odds"}}, "about pairs", id="lists"),
     ],
 )
