@@ -22,6 +22,7 @@ Alike = Callable[[Sequence[str]], Floats]
 SAME = 0.7  # likeness from which two criteria are one; paraphrases by all-MiniLM-L6-v2 lie at 0.6 to 0.9, others below 0.5
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=[\w,;:()“”\"'] )[A-Z]\w+|\b[A-Z]{2,}\b")
+_IN_QUOTES = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]")
 _NOT = re.compile(r"\b(?:not|never|no|without|avoids?|avoiding|cannot|fails?|omits?|lacks?|neither|nor)\b|n't\b", re.I)
 
 
@@ -56,13 +57,13 @@ def _marks(criterion: Criterion) -> tuple[object, ...]:
 
 
 def names_and_numbers(text: str) -> frozenset[str]:
-    """What makes a criterion one of a series: its numbers, and its words with a capital inside a sentence.
+    """What makes a criterion one of a series: its numbers, what it quotes, and its words with a capital inside a sentence.
 
     Example:
         >>> sorted(names_and_numbers("Names the 2 rivers of Spain."))
         ['2', 'Spain']
     """
-    return frozenset(_NUMBER.findall(text)) | frozenset(_NAME.findall(text))
+    return frozenset(_NUMBER.findall(text)) | frozenset(_NAME.findall(text)) | frozenset(_IN_QUOTES.findall(text))
 
 
 def groups_of(matrix: Floats, least: float = SAME) -> list[list[int]]:

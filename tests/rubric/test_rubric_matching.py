@@ -36,6 +36,7 @@ def rubric(*criteria, **fields) -> Rubric:
         pytest.param({"text": "Does not name the dose."}, False, id="negated"),
         pytest.param({"text": "Names the dose of 50 mg."}, False, id="another-number"),
         pytest.param({"text": "Names the dose of Aspirin."}, False, id="another-name"),
+        pytest.param({"text": 'Names the dose of "aspirin".'}, False, id="another-quotation"),
         pytest.param({"text": "Names the dose.", "kind": "pitfall"}, False, id="counts-the-other-way"),
         pytest.param({"text": "Names the dose.", "check": "max_words", "args": {"n": 5}}, False, id="a-program"),
     ],
