@@ -152,7 +152,7 @@ def merge_command(
     Examples:
       judge rubric merge mine.yaml --output mine.yaml
       judge rubric merge rubrics/kept --max 12 --output shared.yaml
-      judge rubric merge a.yaml b.yaml --alike 0.8 --output both.yaml
+      judge rubric merge a.yaml b.yaml --alike 0.7 --output both.yaml
 
     Exit codes: 0 written, 2 wrong input, 3 the encoder cannot be loaded, 4 cannot be written.
     """

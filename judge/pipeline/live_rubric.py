@@ -24,7 +24,7 @@ from judge.pipeline.rewrite import CriterionWriter
 from judge.pipeline.shaping import named_criteria
 from judge.rubric.dropout import thinned
 from judge.rubric.lint import lint
-from judge.rubric.matching import SAME, likeness
+from judge.rubric.matching import likeness
 from judge.rubric.model import Criterion, Lineage, Rubric
 from judge.rubric.versions import VersionFolder
 from judge.settings.rubrics import EvolveSettings
@@ -35,6 +35,7 @@ logger = logging.getLogger("judge.rubric")
 PINNED = "judge.pinned"  # key of `Sample.metadata`: the sample keeps the rubric that it brings, all of it
 EVOLVED = "evolved"  # tag of a criterion that was written during the run
 EQUAL = 0.05  # difference of two rewards, up to which a rubric does not tell the responses apart
+SPELLED_ALIKE = 0.7  # likeness by spelling, from which a written criterion says what another one does
 SHOWN = 4  # responses of a group that the writer is shown
 KEPT_GROUPS = 4096  # that were seen and not yet used
 JudgeSamples = Callable[[Sequence[Sample]], Awaitable[list[Reward]]]
@@ -362,7 +363,7 @@ def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> lis
         known = [*rubric.criteria, *out]
         alike = likeness([*known, made], alike_texts("hashing"))[-1, :-1]
         alone = Rubric(criteria=(made,), denominator="all_weights")
-        if (alike < SAME).all() and not any(f.severity == "error" for f in lint(alone)):
+        if (alike < SPELLED_ALIKE).all() and not any(f.severity == "error" for f in lint(alone)):
             out.append(made)
     return out
 

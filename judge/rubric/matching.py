@@ -19,7 +19,7 @@ from judge.rubric.polarity import without_subject
 Alike = Callable[[Sequence[str]], Floats]
 """Texts -> how alike each two of them are, shape (texts, texts), 1 for the same meaning; see `judge.similarity.alike_texts`."""
 
-SAME = 0.7  # likeness from which two criteria are one; paraphrases by all-MiniLM-L6-v2 lie at 0.6 to 0.9, others below 0.5
+SAME = 0.85  # likeness from which two criteria are one; measured on published rubrics in docs/rubrics.md
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=[\w,;:()“”\"'] )[A-Z]\w+|\b[A-Z]{2,}\b")
 _IN_QUOTES = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]")
