@@ -51,7 +51,7 @@ test-newest: ## the same on the newest versions that pyproject.toml allows, in .
 	@.venv-newest/bin/pytest -m "not vllm and not gpu and not slow" -n logical
 
 docs: install ## build the documentation into site/, and stop at any warning
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Read it: $(CURDIR)/site/index.html (with search: $(BIN)/mkdocs serve)"
 
 mutants: install-core ## change the heart of the code a little and list what no test notices (hours; MODULES=judge.reward.fold: a part)
