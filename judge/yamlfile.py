@@ -62,7 +62,7 @@ def read_yaml(path: Path, error: type[InputError] = InputError) -> Source:
     except OSError as why:
         raise error(Problem(str(path), f"cannot be read: {why.strerror}")) from None
     except ValueError:  # a NUL in the name
-        raise error(Problem(repr(str(path)), "is no name of a file")) from None
+        raise error(Problem(repr(str(path)), "is not a file name")) from None
     if len(raw) > MAX_BYTES:
         raise error(Problem(str(path), f"{len(raw)} bytes; at most {MAX_BYTES} are read"))
     try:

@@ -99,7 +99,7 @@ def test_rubrics(run, tmp_path, rubric, message):
 
 TEMPLATES = [
     pytest.param(
-        "{{ promt }}", "judge.md.j2:2: `promt` is no variable of a recipe template; did you mean `prompt`?", id="undefined"
+        "{{ promt }}", "judge.md.j2:2: `promt` is not a variable of a recipe template; did you mean `prompt`?", id="undefined"
     ),
     pytest.param("{{ rubric.nope }}", "judge.md.j2:2: ", id="undefined-attribute"),
     pytest.param("{{ ''.__class__ }}", "judge.md.j2:2: `__class__`: names that begin with _ are closed", id="dunder"),

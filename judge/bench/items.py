@@ -331,7 +331,7 @@ def _rating(spec: SetSpec, sample: Sample) -> float:
         if isinstance(x, int | float) and not is_missing(x)
     ]
     if not numbers:
-        raise ValueError(f"the label {label!r} is no number")
+        raise ValueError(f"the label {label!r} is not a number")
     return sum(numbers) / len(numbers)
 
 
@@ -340,7 +340,7 @@ def _first_error(sample: Sample) -> float:
     if isinstance(label, list):  # PRM800K: a rating of each step, -1 is wrong
         return float(next((i for i, rating in enumerate(label) if rating == -1), -1))
     if not isinstance(label, int) or isinstance(label, bool) or not -1 <= label < max(len(sample.steps), 1):
-        raise ValueError(f"the label {label!r} is no step of this solution")
+        raise ValueError(f"the label {label!r} is not a step of this solution")
     return float(label)
 
 

@@ -41,7 +41,7 @@ class SetSpec(Frozen):
             name.
         criterion: Column (or path) of the criterion's text or texts (`criteria`), or of the aspect rated (`ratings`); the first
             one.
-        gold: Column (or path) of the label where it is no field of a sample: booleans or numbers, one or several people's.
+        gold: Column (or path) of the label where it is not a field of a sample: booleans or numbers, one or several people's.
         positive, negative: Words of the label that mean yes and no; none: true, yes, correct, met and 1, and their opposites.
         drop: Column -> value of rows that the authors leave out.
         sections: Name -> subsets that are averaged under it; `*` and `?` stand for any text.

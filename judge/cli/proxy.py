@@ -64,7 +64,7 @@ def _number(row: Mapping[str, Any], column: str, where: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise DataError(Problem(where, f"`{column}` is {value!r}, which is no number")) from None
+        raise DataError(Problem(where, f"`{column}` is {value!r}, which is not a number")) from None
 
 
 def _text(facts: Mapping[str, Any], reward: str, evaluation: str) -> str:

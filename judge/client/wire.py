@@ -136,16 +136,16 @@ def read(model: type[Model], body: bytes, url: str) -> Model:
     """An answer, checked.
 
     Raises:
-        EngineError: This is no answer of a judge server.
+        EngineError: This is not an answer of a judge server.
     """
     try:
         return model.model_validate(json.loads(body))
     except ValidationError as why:
         first = why.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise EngineError(f"{url}: this is no answer of a judge server: {place}: {first['msg']}") from None
+        raise EngineError(f"{url}: this is not an answer of a judge server: {place}: {first['msg']}") from None
     except (ValueError, RecursionError):
-        raise EngineError(f"{url}: this is no answer of a judge server: it is not JSON") from None
+        raise EngineError(f"{url}: this is not an answer of a judge server: it is not JSON") from None
 
 
 def rewards_of(given: Sequence[RewardOut], sample: Sample, url: str) -> tuple[ServedReward, ...]:

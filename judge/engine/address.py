@@ -34,7 +34,7 @@ def checked_urls(base_url: str | Sequence[str]) -> list[str]:
     for url in urls:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(Problem("base_url", f"{url!r} is no HTTP address; one looks like http://localhost:8000/v1"))
+            raise SettingsError(Problem("base_url", f"{url!r} is not an HTTP address; one looks like http://localhost:8000/v1"))
         if parts.username or parts.password:
             raise SettingsError(Problem("base_url", "holds a user name or password; pass the key by `api_key_env`"))
     return urls

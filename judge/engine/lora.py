@@ -46,7 +46,7 @@ def find_adapter(name: str) -> LoraAdapter:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError:
-        raise EngineError(f"adapter {name}: {folder} holds no {CONFIG}, so it is no adapter folder as peft saves one") from None
+        raise EngineError(f"adapter {name}: {folder} holds no {CONFIG}, so it is not an adapter as peft saves it") from None
     except ValueError as why:
         raise EngineError(f"adapter {name}: {folder / CONFIG} cannot be read: {first_line(why)}") from None
     kind = str(config.get("peft_type", ""))

@@ -151,7 +151,7 @@ def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Requ
     if isinstance(replies, Mapping):
         return lambda request: _by_phrase(replies, request)
     if isinstance(replies, str) or not replies:
-        raise EngineError("ScriptedEngine wants a list of replies, a mapping or a function; a list holds at least one")
+        raise EngineError("ScriptedEngine takes a list of replies (at least one), a mapping or a function")
     script = list(replies)
     position = iter(range(len(script)))
 

@@ -28,7 +28,7 @@ def pictures(messages: Sequence[Message]) -> list[Any]:
     out = []
     for part in parts:
         if not part.url.startswith("data:image/") or ";base64," not in part.url:
-            raise ValueError(f"the image `{part.url[:60]}` is no data: URL, and vLLM in this process fetches none")
+            raise ValueError(f"the image `{part.url[:60]}` is not a data: URL, and vLLM in this process fetches none")
         try:
             out.append(Image.open(io.BytesIO(base64.b64decode(part.url.partition(";base64,")[2]))).convert("RGB"))
         except (OSError, ValueError) as why:

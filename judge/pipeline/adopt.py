@@ -146,7 +146,7 @@ def _checkpoints(spec: RecipeSpec, model: str) -> list[Checkpoint]:
     found = checkpoint_of(spec, model)
     if found is None or not found.placeholders:
         names = [name for c in able for name in c.models]
-        raise RecipeError(f"recipe `{spec.name}` knows no published prompt of `{model}`{did_you_mean(model, names)}")
+        raise RecipeError(f"recipe `{spec.name}` has no published prompt for `{model}`{did_you_mean(model, names)}")
     return [found]
 
 

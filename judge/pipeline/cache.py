@@ -258,7 +258,7 @@ def prune_folder(folder: Path, max_mb: float) -> int:
 
 def _with(folder: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     if not (folder / FILE).is_file():
-        raise OutputError(f"{folder}: no {FILE} here: this is no cache folder")
+        raise OutputError(f"{folder}: no {FILE} here: this is not a cache folder")
     try:
         db = _open(folder / FILE)
         try:

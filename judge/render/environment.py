@@ -209,7 +209,9 @@ class Templates:
         for unknown in sorted(meta.find_undeclared_variables(tree)):
             if unknown in known:
                 continue
-            what = "is not known to a turn with `scope: prompt`" if unknown in hidden else "is no variable of a recipe template"
+            what = (
+                "is not known to a turn with `scope: prompt`" if unknown in hidden else "is not a variable of a recipe template"
+            )
             near = did_you_mean(unknown, known) or f"; known: {', '.join(known)}"
             raise RecipeError(Problem(self._where(name, self._line_of(name, unknown)), f"`{unknown}` {what}{near}"))
 

@@ -99,7 +99,7 @@ class PanelSettings(Frozen):
         for name in self.weights:
             if name not in names:
                 near = did_you_mean(name, names) or f"; judges: {', '.join(names)}"
-                raise ValueError(f"`weights` names `{name}`, which is no judge of this panel{near}")
+                raise ValueError(f"`weights` names `{name}`, which is not a judge of this panel{near}")
         if self.weights and (missing := next((name for name in names if name not in self.weights), None)):
             raise ValueError(f"`weights` has none for `{missing}`; write 0 to leave it out of the mean")
         if self.weights and not any(self.weights.values()):

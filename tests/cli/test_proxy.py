@@ -55,6 +55,6 @@ def test_what_is_wrong_is_named(tmp_path, options, said):
 def test_cells_that_are_no_numbers(tmp_path):
     """A word is an error with its line; an empty cell is a checkpoint that was not evaluated."""
     ended = run_judge("proxy", log(tmp_path, [(0.1, "high")]), "--reward", "brief", "--evaluation", "gold")
-    assert (ended.code, "`gold` is 'high', which is no number" in ended.err, "log.jsonl:1" in ended.err) == (2, True, True)
+    assert (ended.code, "`gold` is 'high', which is not a number" in ended.err, "log.jsonl:1" in ended.err) == (2, True, True)
     ended = run_judge("proxy", log(tmp_path, [(0.1, None), (0.2, 1)]), "--reward", "brief", "--evaluation", "gold")
     assert "1 checkpoints have both `brief` and `gold`" in ended.err

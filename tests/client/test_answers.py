@@ -252,7 +252,7 @@ def test_a_full_queue_is_waited_out():
 ])  # fmt: skip
 def test_an_answer_that_is_none_is_no_number(changes):
     """A proxy, another server or another release cannot slip in a reward."""
-    says = r"no answer of a judge server|a reward and a failure|in another order"
+    says = r"not an answer of a judge server|a reward and a failure|in another order"
     with Steps(reply(200, scored(**changes))) as fake, pytest.raises(EngineError, match=says):
         Client(fake.url, retries=0).score([PARIS])
 

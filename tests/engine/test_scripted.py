@@ -60,7 +60,7 @@ async def test_unknown_question_names_what_is_known():
 @pytest.mark.parametrize("replies", [pytest.param([], id="empty"), pytest.param("yes", id="a-bare-string")])
 def test_unusable_script_is_refused_at_once(replies):
     """`ScriptedEngine("yes")` would otherwise answer y, e, s."""
-    with pytest.raises(EngineError, match="wants a list"):
+    with pytest.raises(EngineError, match="takes a list"):
         ScriptedEngine(replies)
 
 

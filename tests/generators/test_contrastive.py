@@ -223,7 +223,7 @@ def test_unknown_variable_in_a_generator_template(tmp_path):
     """A typo in a template is an error with its line, not an empty prompt."""
     (tmp_path / "generator.yaml").write_text(PLAIN)
     (tmp_path / "u.md.j2").write_text("Write.\n{{ chosn | quote('X') }}\n")
-    with pytest.raises(RecipeError, match=r"u.md.j2:2: `chosn` is no variable of a recipe template; did you mean `chosen`"):
+    with pytest.raises(RecipeError, match=r"u.md.j2:2: `chosn` is not a variable of a recipe template; did you mean `chosen`"):
         Writer(load_generator(tmp_path), RunSettings(), KEPT)
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_said_at_once(tmp_path):
         judge.score(samples(1))
     with pytest.raises(SettingsError, match="max_mb"):
         Judge.from_config(CONFIG | {"cache": {"where": "memory", "max_mb": 0}})
-    with pytest.raises(OutputError, match="this is no cache folder"):
+    with pytest.raises(OutputError, match="this is not a cache folder"):
         prune_folder(tmp_path, 1)
 
 

@@ -111,7 +111,7 @@ def test_the_new_recipe_judges(ours, tmp_path):
         pytest.param(
             USER.replace("{question}", "{questoin}"), [], "not known: questoin; did you mean `question`?", id="placeholder"
         ),
-        pytest.param(USER, ["--model", "a/jugde"], "knows no published prompt of `a/jugde`; did you mean `a/judge`?", id="model"),
+        pytest.param(USER, ["--model", "a/jugde"], "has no published prompt for `a/jugde`; did you mean `a/judge`?", id="model"),
     ],
 )  # fmt: skip
 def test_what_is_not_the_published_prompt_is_refused(ours, tmp_path, user, more, expected):

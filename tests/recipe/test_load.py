@@ -61,7 +61,7 @@ def message(folder: Path, **options: object) -> str:
         ),
         pytest.param(
             "judge.md.j2", "{{ response |", "{{ respons |",
-            "judge.md.j2:2: `respons` is no variable of a recipe template; did you mean `response`?", id="unknown-variable",
+            "judge.md.j2:2: `respons` is not a variable of a recipe template; did you mean `response`?", id="unknown-variable",
         ),
         pytest.param(
             "plan.md.j2", "{{ prompt |", "{{ response |",

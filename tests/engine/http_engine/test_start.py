@@ -98,7 +98,7 @@ async def test_hostile_text_cannot_stop_the_run_by_403():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        pytest.param({"base_url": "localhost:8000"}, "no HTTP address", id="no-scheme"),
+        pytest.param({"base_url": "localhost:8000"}, "not an HTTP address", id="no-scheme"),
         pytest.param({"base_url": []}, "at least one", id="no-address"),
         pytest.param({"base_url": "http://me:pw@host/v1"}, "holds a user name or password", id="password-in-address"),
         pytest.param({"api_key_env": "JUDGE_NO_SUCH_KEY"}, "JUDGE_NO_SUCH_KEY is not set", id="key-variable-not-set"),
