@@ -49,14 +49,15 @@ def profiled(settings: RunSettings, base: Path | None) -> tuple[RunSettings, Rec
     if found is not None:
         settings = settings.model_copy(update={"recipe": RecipeSettings(name=found.recipe)})
         notes.append(f"recipe `{found.recipe}`, because it is for {model} and the settings name none")
-    recipe = load_recipe(settings.recipe.name, base=base, options=settings.recipe.options)
+    wanted = settings.recipe
+    recipe = load_recipe(wanted.name, base=base, options=wanted.options, language=wanted.language)
     checkpoint = checkpoint_of(recipe.spec, model)
     if checkpoint is None:
         return settings, recipe, ModelProfile()
     options = {**checkpoint.options, **settings.recipe.options}
     if options != settings.recipe.options:
-        settings = settings.model_copy(update={"recipe": RecipeSettings(name=settings.recipe.name, options=options)})
-        recipe = load_recipe(settings.recipe.name, base=base, options=options)
+        settings = settings.model_copy(update={"recipe": wanted.model_copy(update={"options": options})})
+        recipe = load_recipe(wanted.name, base=base, options=options, language=wanted.language)
     recipe = with_checkpoint(recipe, checkpoint)
     notes += _said(checkpoint, recipe)
     return _engine(settings, checkpoint), recipe, ModelProfile(checkpoint, _folds(settings, checkpoint), tuple(notes))

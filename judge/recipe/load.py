@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import Problem, RecipeError, did_you_mean
+from judge.recipe.language import options_with, spoken_in
 from judge.recipe.model import RecipeSpec, Turn
 from judge.rubric.load import read_rubric
 from judge.rubric.model import Rubric, content_hash
@@ -35,6 +36,7 @@ class Recipe:
         options: The recipe's options with the run's values filled in.
         folder: Where it came from, for messages.
         rubric: The rubric that the folder brings, for runs and rows that name none.
+        language: In which the judge writes (`judge.recipe.language`); empty: as its prompt has it.
     """
 
     spec: RecipeSpec
@@ -42,12 +44,13 @@ class Recipe:
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     folder: Path = Path()
     rubric: Rubric | None = None
+    language: str = ""
 
     @cached_property
     def hash(self) -> str:
         """Content hash of the specification, the templates and the options (16 hex digits)."""
         spec = self.spec.model_dump(mode="json", exclude={"variants", "serves"})
-        return content_hash([spec, dict(self.templates), dict(self.options)])
+        return content_hash([spec, dict(self.templates), dict(self.options), *([self.language] if self.language else [])])
 
     @cached_property
     def template_hash(self) -> str:
@@ -68,12 +71,15 @@ def list_recipes() -> list[str]:
     return sorted(p.parent.name for p in shipped_dir("prompts").glob("*/recipe.yaml"))
 
 
-def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(
+    name: str | Path, *, base: Path | None = None, options: Mapping[str, Any] | None = None, language: str | None = None
+) -> Recipe:
     """Load a shipped recipe by name, or any recipe folder by path.
 
     Args:
         name: `pointwise`, or a folder (relative to `base`, then to the working directory).
         options: Values for options that the recipe declares.
+        language: In which the judge writes; None: as the prompt has it.
 
     Raises:
         RecipeError: With file and line.
@@ -81,11 +87,11 @@ def load_recipe(name: str | Path, *, base: Path | None = None, options: Mapping[
     folder = _find(str(name), base)
     source = read_yaml(folder / "recipe.yaml", RecipeError)
     spec = validate(RecipeSpec, source, error=RecipeError)
-    chosen = _options(spec, options or {})
+    chosen = _options(spec, options_with(spec, language, options or {}))
     spec = varied(source, spec, chosen)
     templates = read_templates(folder, "recipe.yaml", (t for turn in spec.turns for t in turn.templates))
     _options_read(source, folder, templates)
-    return Recipe(spec, templates, chosen, folder, _own_rubric(folder, spec))
+    return Recipe(spec, templates, chosen, folder, _own_rubric(folder, spec), spoken_in(spec, language))
 
 
 READ_BY_CODE = ("rule_first", "include_question")  # options that do something beside the templates

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from judge.conversation import media
 from judge.conversation.write import without_system
 from judge.errors import DataError
+from judge.recipe.language import in_language, writes
 from judge.recipe.load import Recipe
 from judge.recipe.model import Turn
 from judge.recipe.passages import PassageSpec, passages, quoted
@@ -216,7 +217,8 @@ class Builder:
             response = case.sample.responses[ask.order[0]] if shown else ()
             added += _own_messages(case.sample.prompt, response, self._control_tokens)
         if turn.user:
-            user = Message("user", render(turn.user, values))
+            text, language = render(turn.user, values), self.recipe.language
+            user = Message("user", in_language(text, language) if language and writes(self.recipe.spec, turn) else text)
             added.append(_with_images(user, case.images, case.responses[0].label) if case.images else user)
         return added if self._system_role or not turn.system else without_system(added)
 

@@ -164,7 +164,8 @@ class RunSettings(Frozen):
     @classmethod
     def _recipe(cls, value: Any) -> Any:
         if isinstance(value, Recipe):
-            return {"name": str(value.folder.resolve()), "options": dict(value.options)}
+            given = {"name": str(value.folder.resolve()), "options": dict(value.options)}
+            return {**given, "language": value.language} if value.language else given
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("track", mode="before")
