@@ -19,8 +19,8 @@ from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, noti
 from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
-from judge.errors import JudgeError, OutputError, SettingsError
-from judge.generators.drive import merged_lines, write_rubrics
+from judge.errors import DataError, JudgeError, OutputError, SettingsError
+from judge.generators.drive import merged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
 from judge.generators.write import RubricFolder
@@ -83,7 +83,8 @@ def generate(
       judge rubric generate --method contrastive --pairs p.jsonl --output out \\
           --set engine.model=Qwen/Qwen3-8B
 
-    Exit codes: 0 done (none kept included), 2 wrong input, 3 engine cannot work, 4 cannot write, 130 stopped.
+    Exit codes: 0 done (none kept included); 2 wrong input, or no row is what the method needs; 3 the engine cannot work; 4 cannot
+    write; 130 stopped.
     """
     if data is None:
         raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
@@ -95,11 +96,13 @@ def generate(
     engine = build_engine(settings.engine, None if quiet else notice)
     summary = run_loop(run_generator(generator, settings, rows, output, engine, data=data, quiet=quiet, total=limit))
     counts = summary["counts"]
+    if counts["by_reason"].get("invalid") == counts["rows"]:
+        raise DataError(f"no row can be written from ({counts['rows']} read); the first: {summary['examples']['invalid']}")
     print(f"{counts['kept']} of {counts['rows']} rubrics kept, in {output / 'kept'}")
     for reason, number in counts["by_reason"].items():
         print(f"  {number:>6}  {reason}")
         print(textwrap.fill(summary["examples"][reason], _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
-    for line in merged_lines(summary):
+    for line in (*validation_lines(summary), *merged_lines(summary)):
         print(line)
     print(
         f"{counts['calls']} model calls, {counts['calls_from_journal']} from the journal; lineage in {output / 'rubrics.jsonl'}"

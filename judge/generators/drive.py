@@ -61,6 +61,21 @@ async def write_rubrics(
     return await closing.finish() if closing is not None else None
 
 
+def validation_lines(summary: dict[str, Any]) -> list[str]:
+    """What to tell a person about the trial of each rubric on its own pair, out of `generate.json`."""
+    found = summary.get("validation")
+    if not found:
+        return []
+    rate = found["reproduced"]
+    share = "none judged" if rate is None else f"{rate['rate']:.0%} (95% interval {rate['low']:.0%} to {rate['high']:.0%})"
+    return [
+        f"each tried on its own pair by `{found['recipe']}`, both orders:",
+        f"  label reproduced  {share}",
+        f"  prefers chosen {found['kept']}, rejected {found['label_not_reproduced']}, one each {found['orders_disagree']},"
+        f" no verdict {found['no_verdict']}",
+    ]
+
+
 def merged_lines(summary: dict[str, Any]) -> list[str]:
     """What to tell a person about the rubric of all rows, out of `generate.json`."""
     merged = summary.get("merged")

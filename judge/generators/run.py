@@ -184,6 +184,10 @@ class Writer:
         pair = replace(sample, responses=labelled_pair(sample) or (), rubric=written.rubric)
         rewards = await self.judge(self.generator.spec.validation.recipe, pair, pair=True)
         reason, detail = judgement(rewards[0])
+        if reason in (KEPT, Drop.LABEL_NOT_REPRODUCED) and written.rubric is not None and written.rubric.lineage is not None:
+            scores = {"label_reproduced": float(reason == KEPT)}
+            lineage = written.rubric.lineage.model_copy(update={"scores": scores})
+            written = replace(written, rubric=written.rubric.changed(lineage=lineage))
         calls = (*written.calls, *rewards[0].calls)
         return replace(written, kept=reason == KEPT, reason=reason, detail=detail, trials=_trials(rewards[0].calls), calls=calls)
 

@@ -24,6 +24,7 @@ from typing import IO, Any, Self
 from judge.errors import OutputError
 from judge.generators.closing import Merged
 from judge.generators.run import Writer, Written
+from judge.intervals import wilson
 from judge.rubric.show import rubric_values, rubric_yaml
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -198,7 +199,6 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
 
 def describe(writer: Writer, counts: Counter[str], calls: Counter[bool], examples: dict[str, tuple[int, str]]) -> dict[str, Any]:
     """Counts, and what decided the rubrics."""
-    trial = writer.trial_plan
     ordered = dict(counts.most_common())
     return {
         "generator": {
@@ -207,7 +207,7 @@ def describe(writer: Writer, counts: Counter[str], calls: Counter[bool], example
             "templates": writer.generator.template_hash,
             "options": dict(writer.generator.options),
         },
-        "validation": {"recipe": trial.recipe.spec.name, "hash": trial.recipe.hash} if writer.generator.spec.validation else None,
+        "validation": _validation(writer, counts) if writer.generator.spec.validation else None,
         "model": writer.engine.model,
         "engine": dict(writer.engine.identity),
         "counts": {
@@ -219,6 +219,16 @@ def describe(writer: Writer, counts: Counter[str], calls: Counter[bool], example
         },
         "examples": {reason: examples[reason][1] for reason in ordered if reason in examples},
     }
+
+
+def _validation(writer: Writer, counts: Counter[str]) -> dict[str, Any]:
+    """What came of judging each pair under the rubric written from it; the rate is over pairs with a verdict in both orders."""
+    trial = writer.trial_plan.recipe
+    judged = {reason: counts[reason] for reason in ("kept", "label_not_reproduced", "orders_disagree")}
+    tried = sum(judged.values())
+    low, high = wilson(counts["kept"], tried)
+    reproduced = {"rate": round(counts["kept"] / tried, 4), "low": round(low, 4), "high": round(high, 4)} if tried else None
+    return {"recipe": trial.spec.name, "hash": trial.hash, **judged, "no_verdict": counts["no_verdict"], "reproduced": reproduced}
 
 
 def _merged(merged: Merged) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Frozen(BaseModel):
         """YAML and JSON know lists only; a frozen model holds tuples."""
         if not isinstance(data, dict):
             return data
+        if list not in map(type, data.values()):
+            return data
         return {k: tuple(v) if isinstance(v, list) and k in cls._tuple_fields() else v for k, v in data.items()}
 
     @classmethod

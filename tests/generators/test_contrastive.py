@@ -95,10 +95,19 @@ async def test_lineage(tmp_path):
     assert [(c.id, c.kind) for c in rubric.criteria] == [("rule-1", "hard_rule"), ("principle-1", "principle")]
     summary = json.loads((tmp_path / "generate.json").read_text())
     assert summary["counts"] == {"rows": 1, "kept": 1, "by_reason": {"kept": 1}, "calls": 3, "calls_from_journal": 0}
+    assert summary["validation"] | {"hash": ""} == {
+        "recipe": "openrubrics",
+        "hash": "",
+        "kept": 1,
+        "label_not_reproduced": 0,
+        "orders_disagree": 0,
+        "no_verdict": 0,
+        "reproduced": {"rate": 1.0, "low": 0.2065, "high": 1.0},  # Wilson: 1 / (1 + 1.96^2)
+    }
     lineage = rubric.lineage
     assert lineage is not None
     assert (lineage.generator, lineage.model, lineage.prompt_hash) == ("contrastive", "scripted", line["prompt_hash"])
-    assert lineage.data_hash == data_hash_of(pair("p0"))
+    assert (lineage.data_hash, lineage.scores) == (data_hash_of(pair("p0")), {"label_reproduced": 1.0})
 
 
 async def test_second_run_asks_nothing(tmp_path):

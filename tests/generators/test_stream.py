@@ -197,3 +197,25 @@ def test_the_command_on_questions(tmp_path):
     assert "0: The response is written as a letter." in done.out
     none = run_judge("rubric", "generate", "--method", "constraints", "--output", str(tmp_path / "o2"))
     assert (none.code, "no data: give --data FILE" in none.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "message"),
+    [
+        pytest.param("rarr", '{"prompt": "p"}', "no rubric generator `rarr`; did you mean `rar`", id="method"),
+        pytest.param(
+            "rrd", '{"prompt": "p", "response": "r"}', "method rrd compares two or more different ones", id="one-response"
+        ),
+        pytest.param("contrastive", '{"prompt": "p", "responses": ["a", "b"]}', "is no labelled pair", id="no-label"),
+        pytest.param("nuggets", '{"prompt": "p"}', "row `0` has no context", id="no-documents"),
+        pytest.param("rar", '{"text": "p"}', "no column `prompt`", id="no-prompt"),
+    ],
+)
+def test_what_a_user_is_told(tmp_path, method, data, message):
+    """A wrong method or data that it cannot use end with exit code 2 and the first row's problem."""
+    (tmp_path / "r.yaml").write_text(json.dumps({"Write": ONE}))
+    (tmp_path / "c.yaml").write_text("engine: {kind: scripted, replies: r.yaml}\n")
+    (tmp_path / "d.jsonl").write_text(data + "\n")
+    given = ("--config", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "d.jsonl"), "--output", str(tmp_path / "out"))
+    done = run_judge("rubric", "generate", "--method", method, *given)
+    assert (done.code, message in done.err) == (2, True), done.err
