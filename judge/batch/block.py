@@ -111,7 +111,7 @@ def _block(number: int, held: list[NumberedRow], rows: NumberedRows) -> RowBlock
 
 def block_size(plan: Plan) -> int:
     """Rows of a block: enough to keep the engine busy, few enough to ask again when a worker is lost."""
-    return max(64, min(1024, plan.settings.max_in_flight))
+    return max(16, min(1024, plan.settings.max_in_flight))
 
 
 # ---- where it is judged --------------------------------------------------------------------------------------------------

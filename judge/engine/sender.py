@@ -228,6 +228,7 @@ class _Attempts:
     left_s: float
     count: int = 0
     last: str = ""
+    failed_at: Endpoint | None = None
     asked_s: float | None = None
     gateway: bool = False
 
@@ -302,7 +303,7 @@ class Sender:
         while True:
             if self.pace is not None and (due := self.pace.reserve(guessed_tokens(body))) > 0:
                 await asyncio.sleep(due)
-            endpoint = self._choose() or await self._wait()
+            endpoint = self._choose(attempts.failed_at) or await self._wait()
             began = time.monotonic()
             try:
                 async with asyncio.timeout(attempts.left_s):
@@ -357,7 +358,7 @@ class Sender:
             endpoint.in_flight -= 1
         if fault is not None or (attempts.gateway and endpoint.down_since is not None):
             attempts.count -= 1  # nobody was there to answer it
-        attempts.last = f"{endpoint.base_url}: {what}"
+        attempts.last, attempts.failed_at = f"{endpoint.base_url}: {what}", endpoint
         endpoint.last_failure = what
         if endpoint.failed(time.monotonic(), self._policy, fault, asked_s=attempts.asked_s, gateway=attempts.gateway):
             self._report(endpoint)
@@ -373,7 +374,8 @@ class Sender:
 
     async def _pause(self, endpoint: Endpoint, attempts: _Attempts) -> GaveUp | None:
         """Wait before the next attempt; the end of the request when there is none."""
-        tripped = endpoint.fault == "failing" and not attempts.gateway  # others wait for their turn behind this one
+        alone = all(other is endpoint or other.down_since is not None for other in self.endpoints)
+        tripped = alone and endpoint.fault == "failing" and not attempts.gateway  # others wait for their turn behind this one
         if attempts.count > (min(1, self._policy.max_retries) if tripped else self._policy.max_retries):
             return GaveUp("error", f"gave up after {attempts}")
         if endpoint.down_since is not None and endpoint.fault != "failing":
@@ -385,10 +387,16 @@ class Sender:
         attempts.left_s -= pause
         return None
 
-    def _choose(self) -> Endpoint | None:
-        """Take the endpoint with the fewest requests in flight; None when all are put aside."""
+    def _choose(self, failed_at: Endpoint | None = None) -> Endpoint | None:
+        """Take the endpoint with the fewest requests in flight; None when all are put aside.
+
+        Args:
+            failed_at: Where this request has just failed. Another one is better: a server that answers with errors is idle, so it
+                would be chosen again and again.
+        """
         now = time.monotonic()
         ready = [endpoint for endpoint in self.endpoints if endpoint.ready_at() <= now]
+        ready = [endpoint for endpoint in ready if endpoint is not failed_at] or ready
         return min(ready, key=lambda endpoint: endpoint.in_flight).take(now) if ready else None
 
     async def _wait(self) -> Endpoint:

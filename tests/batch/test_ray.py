@@ -18,6 +18,7 @@ import pytest
 from judge.batch.block import BlockFolders, BlockWorker, JudgedBlock, blocks_of
 from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import BadRow
+from judge.batch.run import run_batch
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
 from judge.batch.write import write_tables
@@ -35,7 +36,7 @@ REPLIES = '"It is 1?[36]": "VERDICT: UNMET"\n"It is 22.": "I cannot say."\n"": "
 def settings(folder, **more):
     path = folder / "replies.yaml"
     path.write_text(REPLIES)
-    return {"engine": {"kind": "scripted", "replies": str(path)}, "max_in_flight": 16, **more}
+    return {"engine": {"kind": "scripted", "replies": str(path)}, "max_in_flight": 64, **more}
 
 
 def data(count):
@@ -99,6 +100,22 @@ def test_two_workers_of_which_one_is_killed_write_the_tables_of_one_process(tmp_
     assert not (tmp_path / "many" / "blocks").exists()
 
 
+@pytest.mark.vllm
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # Ray's and vLLM's own
+def test_two_engines_give_the_rewards_of_one(tmp_path, cluster):
+    """At temperature 0, with a real model: where a row is judged does not matter."""
+    engine = {"kind": "vllm", "model": "smollm2-135m", "max_model_len": 512, "cpu_kv_cache_gib": 0.25}
+    given = {"engine": engine, "sampling": {"max_tokens": 12}, "max_in_flight": 16}
+    made = plan(load_settings(SETTINGS | given)[0])
+    many = run_on_ray(made, Rows(40), tmp_path / "many", RayWorkers("auto", 2, 2), quiet=True)
+    one = asyncio.run(run_batch(made, Rows(40)(), tmp_path / "one", quiet=True))
+    assert many.run["blocks"] == 3
+    assert many.run["engine"] == one.run["engine"]
+    assert tables(tmp_path / "many", but=UNSTEADY) == tables(tmp_path / "one", but=UNSTEADY)
+
+
+UNSTEADY = ("latency_s", "cached_tokens")  # of a real engine: what its prefix cache holds depends on who came before
 GROUPED = [Sample.of(f"q{i % 10}", f"a{i}", id=str(i)) for i in range(100)]
 CUTS = [
     pytest.param("row", 30, [30, 30, 30, 10], id="as-they-come"),
