@@ -174,6 +174,9 @@ class _BlockRun:
                 for block in stream(frozenset(self._folders.done)):
                     if block.error:
                         raise pickle.loads(block.error)  # noqa: S301  # of a worker of this run
+                    if not self._loading:  # starting a cluster and a model is no judging
+                        self._progress.started = time.monotonic() - block.facts["seconds"]
+                        self._loading = max(self._progress.started - self._began, 0.001)
                     if block.number not in self._facts:
                         self._enter(block.facts, self._folders.put(block))
         except KeyboardInterrupt:
@@ -185,8 +188,6 @@ class _BlockRun:
         return "finished", None
 
     def _enter(self, facts: Mapping[str, Any], folder: Path) -> None:
-        if not self._facts:
-            self._loading = max(time.monotonic() - self._began - facts["seconds"], 0.0)
         self._store.absorb(folder / JOURNAL)
         if self._requests:
             self._store.requests.absorb(folder)
@@ -209,7 +210,7 @@ class _BlockRun:
         """`run.json`."""
         parts = [self._facts[number] for number in sorted(self._facts)]
         tokens = {kind: sum(part["tokens"][kind] for part in parts) for kind in ("prompt", "completion")}
-        seconds = max(self._progress.seconds - self._loading, 0.0)
+        seconds = self._progress.seconds
         first = {**(self._first or own)}
         return {
             **first,
@@ -271,6 +272,7 @@ class _RayStream:
     def _judged(self, ray: Any, done: frozenset[int]) -> Iterator[JudgedBlock]:
         import ray.data  # noqa: PLC0415  # seconds that other runs need not pay
 
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # after the import, which sets it
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.target_max_block_size = context.target_min_block_size = 1  # one of our blocks is one of theirs
@@ -377,7 +379,6 @@ def _ray() -> Any:
 @contextlib.contextmanager
 def _cluster(ray: Any, where: RayWorkers, notice: Notice) -> Iterator[None]:
     """A cluster of this machine, or the one at the address; the one that this process is connected to, if it is."""
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     if ray.is_initialized():
         yield
         return
