@@ -10,6 +10,7 @@ import typer
 from judge.cli.options import notice
 from judge.errors import InputError, OutputError, Problem, did_you_mean
 from judge.report.findings import load_tables
+from judge.report.html import Html
 
 RunFolder = Annotated[str, typer.Argument(help="Run folder, as `judge run --output` made it.", metavar="RUN")]
 
@@ -23,10 +24,14 @@ def report(
         ),
     ] = None,
     items: Annotated[int, typer.Option("--items", help="Responses that the page holds.", metavar="N", min=0)] = 5_000,
-    plots: Annotated[
+    svg: Annotated[
+        str | None,
+        typer.Option("--svg", help="Also write every plot as an SVG file to this directory.", metavar="DIR", show_default=False),
+    ] = None,
+    png: Annotated[
         str | None,
         typer.Option(
-            "--plots", help="Also write every plot as an SVG file to this directory.", metavar="DIR", show_default=False
+            "--png", help="The same as PNG files; needs matplotlib (extra `report`).", metavar="DIR", show_default=False
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON; write no page.")] = False,
@@ -40,18 +45,19 @@ def report(
     Examples:
       judge report runs/a
       judge report runs/a runs/b --output compare.html
-      judge report runs/a --plots plots/
+      judge report runs/a --svg plots/ --png plots/
 
     Exit codes: 0 done, 2 wrong input, 4 the page cannot be written.
     """
     from judge.report.findings import findings  # noqa: PLC0415  # numpy, only here
     from judge.report.run_page import plot_files, run_page  # noqa: PLC0415
-    from judge.report.training import steps, steps_page  # noqa: PLC0415
+    from judge.report.training import step_plots, steps, steps_page  # noqa: PLC0415
 
     folders = [Path(run) for run in runs]
     if all(steps(folder) and not (folder / "rewards.parquet").exists() for folder in folders):
         path = Path(output) if output else folders[0] / "report.html"
         _write(path, steps_page(folders))
+        _write_plots(step_plots(folders), svg, png)
         print(path)
         return
     tables = [load_tables(run) for run in runs]
@@ -60,8 +66,7 @@ def report(
         return
     path = Path(output) if output else tables[0].folder / "report.html"
     _write(path, run_page(tables, most=items))
-    for name, text in (plot_files(tables) if plots else {}).items():
-        _write(Path(plots or "") / name, text)
+    _write_plots(plot_files(tables) if svg or png else {}, svg, png)
     for t in tables:
         for found in findings(t):
             if found.tone in ("bad", "warn"):
@@ -145,11 +150,24 @@ def _as_json(found: dict[str, Any]) -> str:
     return json.dumps({run: [asdict(f) for f in each] for run, each in found.items()}, ensure_ascii=False, indent=2)
 
 
-def _write(path: Path, text: str) -> None:
+def _write_plots(plots: dict[str, str], svg: str | None, png: str | None) -> None:
+    """Each plot as the files that are wanted."""
+    from judge.report.plots import standalone  # noqa: PLC0415  # numpy, only here
+    from judge.report.png import png_bytes  # noqa: PLC0415
+
+    for name, plot in plots.items():
+        if svg:
+            _write(Path(svg) / f"{name}.svg", standalone(Html(plot)))
+        if png:
+            _write(Path(png) / f"{name}.png", png_bytes(plot))
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.name + ".partial")
-        beside.write_text(text, encoding="utf-8", errors="replace")
+        beside.write_bytes(data)
         beside.replace(path)
     except OSError as why:
         raise OutputError(f"{path}: cannot be written: {why.strerror or why}; the run folder is as it was") from None

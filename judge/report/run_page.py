@@ -45,10 +45,10 @@ def run_page(runs: Sequence[RunTables], *, most: int = 5_000, title: str = "") -
 
 
 def plot_files(runs: Sequence[RunTables]) -> dict[str, str]:
-    """File name -> SVG of every plot of a report."""
+    """Name of a file, without its ending -> SVG of every plot of a report."""
     names = folder_names([run.folder for run in runs])
     drawn = [*_distribution(runs, names), *(p for run in runs for p in _behaviour(run))]
-    return {f"{n:02d}-{slug}.svg": plots.standalone(plot) for n, (slug, plot) in enumerate(drawn, 1) if plot}
+    return {f"{n:02d}-{slug}": plot for n, (slug, plot) in enumerate(drawn, 1) if plot}
 
 
 def _sections(runs: Sequence[RunTables], names: Sequence[str]) -> Iterator[object]:

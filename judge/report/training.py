@@ -38,6 +38,15 @@ def steps_page(folders: Sequence[Path]) -> str:
     )
 
 
+def step_plots(folders: Sequence[Path]) -> dict[str, str]:
+    """Name of a file, without its ending -> SVG of every curve of `steps_page`."""
+    names, recorded = folder_names(folders), [steps(folder) for folder in folders]
+    drawn = list(curves(recorded[:2], names[:2])) if len(folders) > 1 else []
+    for name, each in zip(names, recorded, strict=True):
+        drawn += curves([each], [name])
+    return {f"{n:02d}-{slug}": plot for n, (slug, plot) in enumerate(drawn, 1) if plot}
+
+
 def step_findings(recorded: Sequence[dict[str, Any]]) -> list[RunFinding]:
     """What the steps say: where the reward went, and what went with it."""
     if len(recorded) < 2:

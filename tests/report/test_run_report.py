@@ -184,13 +184,49 @@ def test_plots_stand_alone(tmp_path):
     from xml.etree import ElementTree as ET
 
     folder, _ = judged(tmp_path, "run", {"alpha": "Fine.\nVERDICT: 4", "": "Fine.\nVERDICT: 2"})
-    code, _, _ = run_judge("report", folder, "--plots", tmp_path / "plots")
+    code, _, _ = run_judge("report", folder, "--svg", tmp_path / "plots")
     drawn = sorted((tmp_path / "plots").glob("*.svg"))
     assert code == 0
     assert len(drawn) >= 2
     for path in drawn:
         root = ET.fromstring(path.read_text(encoding="utf-8"))
         assert root.find("{http://www.w3.org/2000/svg}title").text
+
+
+def test_plots_as_png(tmp_path):
+    """The same plots as images: their size, their bars in the page's colour, and each of them with a title on top."""
+    pytest.importorskip("matplotlib")
+    from matplotlib.image import imread
+
+    folder, _ = judged(tmp_path, "run", {"alpha": "Fine.\nVERDICT: 4", "": "Fine.\nVERDICT: 2"})
+    code, _, err = run_judge("report", folder, "--svg", tmp_path / "plots", "--png", tmp_path / "plots")
+    assert code == 0, err
+    drawn = sorted((tmp_path / "plots").glob("*.png"))
+    assert [p.stem for p in drawn] == sorted(p.stem for p in (tmp_path / "plots").glob("*.svg"))
+    for path in drawn:
+        image = imread(path)[..., :3]
+        assert image.shape == (488, 920, 3)
+        dark = (image < 0.9).any(axis=2)
+        assert dark[:40].any()  # the title
+    bars = (abs(imread(drawn[0])[..., :3] - np.array([0x4A, 0x6F, 0xA5]) / 255) < 0.02).all(axis=2)
+    assert bars.mean() > 0.01
+
+
+def test_a_bar_of_a_png_is_where_the_page_has_it():
+    """One bar of the right half of a histogram: its pixels are there and nowhere else."""
+    pytest.importorskip("matplotlib")
+    import io
+
+    from matplotlib.image import imread
+
+    from judge.report.png import png_bytes
+
+    image = imread(io.BytesIO(png_bytes(plots.histogram("t", np.array([0.9, 0.9]), bins=2))), format="png")[..., :3]
+    bars = (abs(image - np.array([0x4A, 0x6F, 0xA5]) / 255) < 0.02).all(axis=2)
+    across = bars.any(axis=0).nonzero()[0]
+    middle = 2 * (62 + (460 - 62 - 10) / 2)
+    assert abs(across.min() - middle) < 6
+    assert abs(across.max() - 2 * 450) < 6
 
 
 def test_a_histogram_counts():
