@@ -179,7 +179,7 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], caption: 
     """A table that scrolls on a narrow screen; numbers stand on the right."""
     head = "".join(f'<th scope="col">{escaped(c)}</th>' for c in columns)
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
-    title = f"<caption>{escaped(caption)}</caption>" if caption else ""
+    title = f"<caption><span>{escaped(caption)}</span></caption>" if caption else ""
     return Html(f'<div class="scroll"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
@@ -191,7 +191,7 @@ def _cell(value: object) -> str:
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6570;--line:#d9dee3;--ground:#fff;--track:#eceff2;--plain:#5b7fb4;
---good:#2e7d4f;--bad:#c0392b;--warn:#b7791f}
+--good:#2e7d4f;--bad:#c0392b;--warn:#8a5a12}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--soft:#9aa4ae;--line:#343b43;--ground:#15181c;--track:#262c33;--plain:#7fa3d8;
 --good:#5dbb83;--bad:#ef6f62;--warn:#e0a94a}}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
@@ -202,6 +202,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}dt{color:v
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;color:var(--soft)}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:600}
+caption>span{display:block;position:sticky;left:0;max-width:calc(100vw - 2.5rem)}td:first-child{min-width:8.5rem}
 td.number{text-align:right;font-variant-numeric:tabular-nums}code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}
 .bar{display:flex;align-items:center;gap:.5rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .track{position:relative;flex:none;width:6rem;height:.7rem;background:var(--track);border-radius:.2rem}

@@ -19,8 +19,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 10, 10, 40
 STYLE = (
     ".plot{width:100%;max-width:30rem;height:auto}.plot text{font:12px system-ui,sans-serif;fill:var(--soft,#5b6570)}"
     ".plot .axis{stroke:var(--line,#b9c0c7);stroke-width:1}.plot .fill{fill:var(--plain,#4a6fa5)}.plot .faint{opacity:.35}"
-    ".plot .line{fill:none;stroke:var(--plain,#4a6fa5);stroke-width:2}.plot .second{stroke:var(--warn,#b7791f)}"
-    ".plot .fill.second{fill:var(--warn,#b7791f);stroke:none}.plot .guide{stroke:var(--soft,#5b6570);stroke-dasharray:4 4}"
+    ".plot .line{fill:none;stroke:var(--plain,#4a6fa5);stroke-width:2}.plot .second{stroke:var(--warn,#8a5a12)}"
+    ".plot .fill.second{fill:var(--warn,#8a5a12);stroke:none}.plot .guide{stroke:var(--soft,#5b6570);stroke-dasharray:4 4}"
+    "@media(max-width:30rem){.plot text{font-size:15px}}"  # a phone shows the drawing at three quarters of its size
 )
 
 

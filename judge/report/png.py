@@ -16,7 +16,7 @@ from judge.report.plots import HEIGHT, WIDTH
 from judge.shipped import install_command
 
 _COLOURS = {"axis": "#b9c0c7", "guide": "#5b6570", "fill": "#4a6fa5", "line": "#4a6fa5"}
-_SECOND, _TEXT = "#b7791f", "#3d454d"
+_SECOND, _TEXT = "#8a5a12", "#3d454d"
 _DPI = 100
 
 

@@ -263,7 +263,8 @@ def _replies(reward: Reward) -> tuple[tuple[str, str], ...]:
     """What the judge said: its reasoning and its words, or why there are none."""
     out = []
     for call in reward.calls[:REPLIES]:
-        asked = ", ".join([call.turn, *call.criteria[:2], f"vote {call.vote}"])
+        turn = [] if call.turn == "judge" else [call.turn]
+        asked = ", ".join(["judge", *turn, *call.criteria[:2], f"vote {call.vote}"])
         if len(call.order) > 1:
             asked += f", order {', '.join(map(str, call.order[:4]))}"
         said = call.completion

@@ -136,7 +136,7 @@ async def test_reasoning_and_errors_are_on_the_live_page():
         assert all(j.replies for j in latest)
         for judgement in latest:
             assert judgement.replies[0][1].split("\n")[0][:20] in text
-        assert "judge, <bdi>" in text
+        assert "<bdi>judge, vote 0</bdi>" in text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
