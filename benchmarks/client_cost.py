@@ -1,6 +1,6 @@
 """What judging costs the client, everything included: CPU ms a judgement through `judge run`, the journal and the tables.
 
-    python benchmarks/client_cost.py [--judgements 2000] [--in-flight 64 256] [--repeats 3] [--memory] [--profile]
+    python benchmarks/client_cost.py [--judgements 2000] [--in-flight 64 256] [--repeats 3] [--scripted] [--memory] [--profile]
 
 Starts benchmarks/fake_server.py (20 ms a reply) in a process of its own. One criterion, one response a sample. A first
 small run loads the libraries and is not counted; then the median of the repeats is printed. CPU is user and system time of
@@ -50,8 +50,10 @@ def samples(count: int) -> Iterator[Sample]:
 
 
 def run(url: str, count: int, in_flight: int) -> tuple[float, float]:
-    """CPU ms a judgement, and judgements a second."""
-    engine = {"kind": "openai", "model": "fake", "base_url": url + "/v1", "concurrency": in_flight}
+    """CPU ms a judgement, and judgements a second. Without a URL, a scripted engine in this process replies."""
+    engine: dict[str, object] = {"kind": "scripted", "reply": TEXT}
+    if url:
+        engine = {"kind": "openai", "model": "fake", "base_url": url + "/v1", "concurrency": in_flight}
     settings, _ = load_settings({"recipe": "checklist", "rubric": RUBRIC, "max_in_flight": in_flight, "engine": engine})
     with tempfile.TemporaryDirectory() as folder:
         began, cpu = time.perf_counter(), cpu_s()
@@ -118,12 +120,20 @@ def main() -> None:
     parser.add_argument("--judgements", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--scripted", action="store_true", help="without HTTP: replies of a scripted engine")
     parser.add_argument("--memory", action="store_true", help="peak memory of 2,000 and 20,000 samples instead")
     parser.add_argument("--profile", action="store_true", help="where the time goes instead")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory:
         memory()
+        return
+    if arguments.scripted:
+        run("", 200, 64)
+        for in_flight in arguments.in_flight:
+            runs = [run("", arguments.judgements, in_flight) for _ in range(arguments.repeats)]
+            cpu = statistics.median(cpu for cpu, _ in runs)
+            print(f"{in_flight:>5} in flight  {cpu:.3f} ms CPU a judgement, {1000 / cpu:,.0f} judgements a second of CPU time")
         return
     with server() as url:
         if arguments.one:

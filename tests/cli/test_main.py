@@ -76,6 +76,13 @@ def test_no_line_of_a_help_page_is_over_80_columns(page):
     assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
+def test_importing_the_package_loads_no_library():
+    """`import judge` stands in reward functions of processes that never judge; seconds would depend on the machine."""
+    heavy = "numpy pyarrow pydantic scipy jinja2 yaml aiohttp openai orjson uvloop datasets pandas torch transformers vllm typer"
+    code = f"import sys, judge; print(sorted(set('{heavy}'.split()) & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_help_imports_none_of_it():
     """`judge --help` answers at once: no numpy, no pydantic models of the settings, no commands."""
     code = (
