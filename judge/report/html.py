@@ -202,7 +202,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}dt{color:v
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;color:var(--soft)}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:600}
-caption>span{display:block;position:sticky;left:0;max-width:calc(100vw - 2.5rem)}td:first-child{min-width:8.5rem}
+caption>span{display:block;position:sticky;left:0;max-width:calc(100vw - 2.5rem)}td:first-child:has(code){min-width:8.5rem}
 td.number{text-align:right;font-variant-numeric:tabular-nums}code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}
 .bar{display:flex;align-items:center;gap:.5rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .track{position:relative;flex:none;width:6rem;height:.7rem;background:var(--track);border-radius:.2rem}
