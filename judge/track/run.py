@@ -29,10 +29,11 @@ def track_run(
     more: Mapping[str, float] | None = None,
     files: Sequence[Path] = (),
 ) -> list[str]:
-    """Send a finished run on. Never raises for a tracker's sake: what failed is said through `notice`.
+    """Send a finished run on. Never raises for a tracker's sake: what failed is logged.
 
     Args:
         folder: The run folder, with its tables.
+        notice: Called with one line for each tracker that got it.
         summary: The closing text of the run; sent as summary.txt.
         more: Figures besides the run's own (those of a bench).
         files: Files besides run.json, summary.txt and report.html.
@@ -53,7 +54,8 @@ def track_run(
                     tracker = open_tracker(to, settings, folder.resolve().name, _config(tables.run))
                     said.append(tracker.close(figures, sent))
             except Exception as why:  # noqa: BLE001  # whatever a tracker raises, the run is done and its results are kept
-                notice(f"track: {to} did not get this run: {' '.join(str(why).split())[:300]}; the results are in {folder}")
+                short = " ".join(str(why).split())[:300]  # logged, so that a quiet run says it as well
+                logger.warning("track: %s did not get this run: %s; the results are in %s", to, short, folder)
     for line in said:
         notice(f"track: {line}")
     return said

@@ -80,7 +80,7 @@ def test_wandb_offline_keeps_the_run(here):
     before = offline()
     ended = judged("--track", "wandb", "--set", "track.project=rewards")
     assert ended.code == 0, ended.err
-    assert "did not get this run" not in ended.err
+    assert "track: wandb: " in ended.err
     assert wandb.run is None
     [folder] = offline() - before
     for name in (b"judge/reward_mean", b"judge-run", b"rewards"):
@@ -154,10 +154,10 @@ def test_the_run_of_a_trainer_is_joined(here):
     assert comes_to_hold(folder, b"judge/reward_mean")
 
 
-def test_a_tracker_that_fails_loses_no_result(here, monkeypatch):
+def test_a_tracker_that_fails_loses_no_result(here, monkeypatch, caplog):
     """A store that is not there: the run is done, its tables are written, and one line says what was not sent."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://nowhere")
-    ended = run_judge("run", "judge.yaml", "--data", "rows.jsonl", "--output", "run", "--track", "mlflow")
+    ended = run_judge("run", "judge.yaml", "--data", "rows.jsonl", "--output", "run", "--track", "mlflow", "--quiet")
     assert ended.code == 0
-    assert "track: mlflow did not get this run" in ended.err
+    assert "track: mlflow did not get this run" in caplog.text
     assert (here / "run" / "rewards.parquet").exists()
