@@ -4,8 +4,8 @@
 
 All three send the same two requests for each sample (their token counts are compared): notes first, then a grade in the same
 conversation. The hand-written loop runs both turns of a sample in one task, all tasks at once; with a barrier every first turn
-is done before any second. Notes end at the first blank line, so they differ much in length, as judges' notes do. One engine,
-the prefix cache emptied before each, in turn.
+is done before any second. Notes end at the first blank line, so they differ in length, as judges' notes do; notes that are cut
+off are not graded by any of the three. One engine, the prefix cache emptied before each, in turn.
 """
 
 from __future__ import annotations
@@ -74,14 +74,20 @@ def second(asked: Request, reply: Completion) -> Request:
     return Request((*asked.messages, Message("assistant", reply.text), Message("user", GRADE)), Sampling(max_tokens=24))
 
 
+def count(reply: Completion) -> int:
+    """Tokens of one request."""
+    return reply.prompt_tokens + reply.completion_tokens
+
+
 async def overlapping(engine: VllmEngine, items: list[Sample], notes: int) -> tuple[float, int]:
     """Seconds and tokens of both turns of a sample in one task."""
 
     async def one(sample: Sample) -> int:
         asked = first(sample, notes)
         reply = await engine.complete(asked)
-        grade = await engine.complete(second(asked, reply))
-        return reply.prompt_tokens + grade.prompt_tokens + reply.completion_tokens + grade.completion_tokens
+        if reply.finish_reason != "stop":
+            return count(reply)
+        return count(reply) + count(await engine.complete(second(asked, reply)))
 
     began = time.perf_counter()
     tokens = await asyncio.gather(*map(one, items))
@@ -93,8 +99,9 @@ async def barrier(engine: VllmEngine, items: list[Sample], notes: int) -> tuple[
     began = time.perf_counter()
     asked = [first(sample, notes) for sample in items]
     replies = await asyncio.gather(*map(engine.complete, asked))
-    grades = await asyncio.gather(*(engine.complete(second(a, r)) for a, r in zip(asked, replies, strict=True)))
-    return time.perf_counter() - began, sum(c.prompt_tokens + c.completion_tokens for c in (*replies, *grades))
+    whole = [(a, r) for a, r in zip(asked, replies, strict=True) if r.finish_reason == "stop"]
+    grades = await asyncio.gather(*(engine.complete(second(a, r)) for a, r in whole))
+    return time.perf_counter() - began, sum(map(count, (*replies, *grades)))
 
 
 async def toolkit(engine: VllmEngine, run: Plan, items: list[Sample]) -> tuple[float, int]:
