@@ -69,6 +69,8 @@ def _criteria(found: RubricProof) -> Table:
 def conclusion(found: RubricProof) -> str:
     """One sentence: better, worse, or not known."""
     low, high = found.gap.interval
+    if found.silent:
+        return "nothing can be said: the judge gave no verdict on any item with the rubric"
     if math.isnan(found.gap.value):
         return "nothing can be said: there is no figure with the rubric, or none without"
     points = f"{100 * found.gap.value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -91,8 +91,13 @@ class RubricProof:
 
     @property
     def worse(self) -> bool:
-        """Whether the judge agrees less often with the labels than without a rubric (or nothing can be said)."""
-        return not self.gap.value >= 0
+        """Whether the judge agrees less often with the labels than without a rubric, or nothing can be said."""
+        return self.silent or not self.gap.value >= 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether the judge gave no verdict on any item."""
+        return any(f.name == "no verdict" and f.value == 1.0 for f in self.figures)
 
     @property
     def scores(self) -> dict[str, float]:

@@ -82,6 +82,8 @@ async def test_a_judge_without_verdicts_proves_nothing():
     assert (own["agreement"], own["agreement, ties half"], own["no verdict"]) == (0.0, 0.0, 1.0)
     assert found.criteria[0].faults == ("no verdict",)
     assert sum(found.reasons.values()) == 8
+    assert found.worse  # 0 % against 0 % is no proof
+    assert "no verdict on any item" in conclusion(found)
     assert json.dumps(proof_record(found), allow_nan=False)
 
 
