@@ -32,7 +32,7 @@ from judge.yamlfile import read_yaml
 _KEY_ENV = "JUDGE_API_KEY"
 _SERVER_S = 180.0  # for a server's whole answer; it gives a sample 120 s
 _SERVER_RETRIES = 3
-_TOLD_EVERY_S = 2.0
+_FIRST_TOLD_S, _TOLD_EVERY_S = 2.0, 10.0
 
 
 def one(
@@ -114,15 +114,15 @@ def one(
 
 @contextmanager
 def _at_work(judge: Judge, *, quiet: bool) -> Iterator[None]:
-    """Say on standard error, every two seconds, that the judge is at work; loading a model tells of itself."""
+    """Say on standard error after two seconds, then every ten, that the judge is at work; loading a model tells of itself."""
     done = threading.Event()
 
     def tell() -> None:
         began = None
-        while not done.wait(_TOLD_EVERY_S):
+        while not done.wait(_FIRST_TOLD_S if began is None else _TOLD_EVERY_S):
             if judge.session.loading:
                 continue
-            began = began or time.monotonic() - _TOLD_EVERY_S
+            began = began or time.monotonic() - _FIRST_TOLD_S
             notice(f"judging ... {time.monotonic() - began:.0f} s")
 
     teller = threading.Thread(target=tell, daemon=True)
