@@ -172,7 +172,9 @@ def _block(value: Mapping[str, Any], pad: str, *, exact: bool = False) -> Iterat
 @lru_cache(maxsize=1024)
 def _key(key: str, exact: bool) -> str:
     """A key; the levels of a scale are whole numbers."""
-    return key if not exact and key.lstrip("-").isdigit() else _scalar(key)
+    if not exact and key.lstrip("-").isdigit():
+        return key
+    return _quoted(key) if "," in key else _scalar(key)  # within brackets a comma ends it
 
 
 def _flow(value: Any, exact: bool) -> str:

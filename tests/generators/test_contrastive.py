@@ -241,3 +241,25 @@ def test_help_and_errors_of_the_command(tmp_path):
     result = CliRunner().invoke(app, ["generate", "--help"])
     assert result.exit_code == 0
     assert "judge rubric generate --method rar --data prompts.jsonl --output out" in result.output
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        pytest.param(RUBRIC, "kept", id="good"),
+        pytest.param(
+            "1. The response talks at length. [Principle]\n2. The response is chatty. [Principle]",
+            "label_not_reproduced",
+            id="bad",
+        ),
+    ],
+)
+async def test_a_planted_rubric_is_kept_by_what_it_does_to_judging(tmp_path, written, reason):
+    """One judge that follows its rubric: the bad one leads it to the worse response, so it goes, and the good one stays."""
+
+    def follows(request: Request) -> str:
+        return judge_says(request, BAD if "chatty" in "\n".join(str(m.content) for m in request.messages) else GOOD)
+
+    [line] = await generate(tmp_path, engine(follows, written))
+    assert (line["reason"], line["kept"]) == (reason, reason == "kept")
+    assert line["rubric"]["lineage"]["scores"] == {"label_reproduced": float(reason == "kept")}

@@ -124,3 +124,21 @@ def test_lineage_is_kept_shown_and_changes_nothing():
     assert "written: by rar; model m; parents 0f; agreement 0.75" in rubric_text(traced)
     with pytest.raises(BadRubric, match="no field `generater`; did you mean `generator`"):
         bare.changed(lineage={"generater": "rar"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"tags": ["a, b", "yes", "[c]", "1e3"]}, id="list-with-commas"),
+        pytest.param({"check": "contains", "args": {"text": "1", "ignore_case": True}}, id="arguments-stay-text"),
+        pytest.param(
+            {"check": "judge.checks.programs:max_words", "args": {"n": 2.0, "5": [1.5, {"a, b": None}]}}, id="numbers-and-keys"
+        ),
+        pytest.param({"weight": 1e-7}, id="small-number"),
+        pytest.param({"scale": {"min": 1, "max": 3, "anchors": {"1": "no", "3": "Fine: all of it # here"}}}, id="anchors"),
+    ],
+)
+def test_yaml_of_every_kind_of_value(fields):
+    """What is written without a YAML library loads to the same rubric."""
+    rubric = Rubric.model_validate({"criteria": [{"id": "a", "text": "It is - so.", **fields}]})
+    assert back(rubric).criteria == rubric.criteria
