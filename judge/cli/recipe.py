@@ -15,6 +15,7 @@ from judge.pipeline.selftest import missing_kinds, run_transcripts
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import WRITTEN, RecipeSpec
 from judge.recipe.new import new_recipe
+from judge.render.build import Builder
 
 WIDTH = 80  # characters of a line
 _BY_SIGNAL = ("top_logprobs", "score_continuation", "rate")  # capabilities that the signal tells already
@@ -196,6 +197,7 @@ def test(
     failed = 0
     for name in [*(names or []), *(list_recipes() if everything or not names else [])]:
         recipe = load_recipe(name)
+        Builder(recipe).checked()  # what is wrong with the prompt itself is no failure of a transcript
         results = run_transcripts(recipe)
         bad = [r for r in results if r.problem]
         lacking = missing_kinds(recipe, results)

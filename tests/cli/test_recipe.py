@@ -143,3 +143,13 @@ def test_top_help_and_version(judge):
     assert judge("--version").out.count(".") == 2
     assert judge("--version").err == ""
     assert judge("nope").code == 2
+
+
+def test_a_prompt_that_shows_nothing_of_what_is_judged(judge, tmp_path):
+    """Found before any transcript is run, with the file and what to write."""
+    ended = judge("recipe", "new", "blind", "--from", "pointwise", "--output", str(tmp_path))
+    assert ended.code == 0
+    for template in (tmp_path / "blind").glob("*.j2"):
+        template.write_text("Grade from 1 to 5. VERDICT: <1 to 5>", encoding="utf-8")
+    ended = judge("recipe", "test", str(tmp_path / "blind"))
+    assert (ended.code, "no turn shows the response" in ended.err, "recipe.yaml" in ended.err) == (2, True, True)
