@@ -18,8 +18,12 @@ def cascade_report(store: Store, cheap: str) -> dict[str, Any]:
     Args:
         cheap: Name of the cheap judge.
     """
-    calls = store.query("SELECT COUNT(*) FROM verdicts WHERE substr(turn, 1, ?) != ?", len(cheap) + 1, f"{cheap}:")[0][0]
-    return cascade_figures(_rewards(store), calls)
+    ((full, first),) = store.query(
+        "SELECT COUNT(*) FILTER (WHERE substr(turn, 1, ?1) != ?2), COUNT(*) FILTER (WHERE substr(turn, 1, ?1) = ?2) FROM verdicts",
+        len(cheap) + 1,
+        f"{cheap}:",
+    )
+    return cascade_figures(_rewards(store), full, first)
 
 
 def _rewards(store: Store) -> Iterator[tuple[str, float | None, Mapping[str, float | None]]]:
@@ -36,10 +40,11 @@ def cascade_lines(report: Mapping[str, Any]) -> list[str]:
 
     Example:
         >>> lines = cascade_lines({"decided": 90, "unsure": 10, "audited": 2, "saved_calls": 440, "full_calls": 60, "agree": 1.0,
-        ...                        "mean_difference": 0.04})
+        ...                        "first_calls": 100, "mean_difference": 0.04})
         >>> print(*lines, sep="\\n")
         cascade: 90 of 100 responses decided by the cheap judge
-          about 440 calls of the full judge saved, 60 made
+          about 440 calls of the full judge saved and 60 made,
+          with 100 calls of the cheap one
           2 decided ones asked in full as well: 100 % on the same side of 0.5
           (mean difference 0.04; too few to rely on)
     """
@@ -53,7 +58,8 @@ def cascade_lines(report: Mapping[str, Any]) -> list[str]:
             "  nothing was asked in full, so nobody knows what it saved or how often the",
             "  two agree (`cascade.audit_share`)",
         ]
-    lines.append(f"  about {report['saved_calls']:,} calls of the full judge saved, {report['full_calls']:,} made")
+    lines.append(f"  about {report['saved_calls']:,} calls of the full judge saved and {report['full_calls']:,} made,")
+    lines.append(f"  with {report['first_calls']:,} calls of the cheap one")
     if report["agree"] is None:
         return [
             *lines,

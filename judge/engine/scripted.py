@@ -229,7 +229,10 @@ def engine_of(settings: ScriptedSettings) -> ScriptedEngine:
         return ScriptedEngine(model=settings.model, capabilities=frozenset(), rates=lambda _: value, identity=identity)
     if settings.verdicts is not None:
         raise SettingsError(
-            Problem("engine", "`verdicts: drawn` stands in for a judge, and this writes texts; use `reply: TEXT`")
+            Problem(
+                "engine",
+                "`verdicts: drawn` replies in the form of one recipe, and this command asks for other texts as well; use `reply: TEXT`",
+            )
         )
     if settings.reply is None and settings.replies is None:
         raise SettingsError(

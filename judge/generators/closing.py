@@ -6,7 +6,7 @@ rows. Items said by more rows come first; equal counts go by the first row that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from judge.generators.parse_items import ListedItem
 from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
 from judge.generators.work import RejectedItem, RowWork, SourceRow, Unwritten, item_views, read_list, rubric_of
+from judge.rubric.matching import marks
 from judge.rubric.model import Rubric, content_hash
 from judge.types import Call, Sample
 
@@ -110,7 +111,7 @@ class Closing:
         if self.spec.similarity >= 1 and self.spec.coding_rate is None:
             return items, rejected
         vectors = sentence_vectors([item.text for item in items], find_encoder(self.spec.encoder))
-        kept = unlike(vectors, self.spec.similarity)
+        kept = unlike(vectors, self.spec.similarity, [_marks(item) for item in items])
         rejected += [RejectedItem(items[i].text, "similar", items[near].text) for i, near in kept.items() if near != i]
         places = [i for i, near in kept.items() if near == i]
         if self.spec.coding_rate is not None:
@@ -157,17 +158,28 @@ def sentence_vectors(texts: Sequence[str], encoder: Encoder) -> Floats:
     return np.array([encoder.encode(text).sentence for text in texts])
 
 
-def unlike(vectors: Floats, similarity: float) -> dict[int, int]:
+def _marks(item: ListedItem) -> Hashable:
+    negative = item.kind == "pitfall" or (item.points or 0) < 0
+    return marks(item.text, negative, item.check, item.args)
+
+
+def unlike(vectors: Floats, similarity: float, marked: Sequence[Hashable]) -> dict[int, int]:
     """For each vector, the earlier kept one that it is at least so near to (cosine); itself where there is none.
 
+    Args:
+        marked: What two items that are one have in common besides (`judge.rubric.matching.marks`); others are never one.
+
     Example:
-        >>> unlike(np.array([[1.0, 0.0], [0.0, 1.0], [0.96, 0.28]]), 0.9)
-        {0: 0, 1: 1, 2: 0}
+        >>> unlike(np.array([[1.0, 0.0], [0.0, 1.0], [0.96, 0.28], [0.96, 0.28]]), 0.9, "aaab")
+        {0: 0, 1: 1, 2: 0, 3: 3}
     """
+    number: dict[Hashable, int] = {}
+    codes = np.array([number.setdefault(mark, len(number)) for mark in marked])
     out: dict[int, int] = {}
     kept: list[int] = []
     for place, vector in enumerate(vectors):
         alike = vectors[kept] @ vector if kept else np.zeros(0)
+        alike = np.where(codes[kept] == codes[place], alike, -1.0) if kept else alike
         nearest = int(np.argmax(alike)) if len(alike) else -1
         near = nearest >= 0 and alike[nearest] >= similarity - 1e-9
         out[place] = kept[nearest] if near else place

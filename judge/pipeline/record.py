@@ -119,7 +119,7 @@ def _cascade(rewards: Sequence[Reward]) -> dict[str, Any]:
     seen = [(own, r.raw_reward, r.components) for r in rewards if (own := cascade_flag(f.name for f in r.flags))]
     if not seen:
         return {}
-    found = cascade_figures(seen, 0)
+    found = cascade_figures(seen, 0, 0)
     return {"cascade": {name: found[name] for name in ("decided", "unsure", "audited", "agree", "mean_difference")}}
 
 

@@ -197,21 +197,23 @@ def cascade_flag(names: Iterable[str]) -> str:
     return next((name for name in names if name in (DECIDED, UNSURE, AUDITED)), "")
 
 
-def cascade_figures(rewards: Iterable[tuple[str, float | None, Mapping[str, float | None]]], full_calls: int) -> dict[str, Any]:
+def cascade_figures(
+    rewards: Iterable[tuple[str, float | None, Mapping[str, float | None]]], full_calls: int, first_calls: int
+) -> dict[str, Any]:
     """What a cascade decided by itself, how many calls that saved, and how often the full judge would have said the same.
 
     Args:
         rewards: Of each response: its flag (`cascade_decided`, `cascade_unsure`, `cascade_audit`), its reward, its components.
-        full_calls: Calls that the full judge made.
+        full_calls, first_calls: Calls that the full judge made, and the cheap one.
 
     Returns:
-        `decided`, `unsure`, `audited` responses (audited ones are decided, too); `full_calls`, `saved_calls` (what the decided
-        ones would have taken in full, at the mean of those that were); `agree`: share of the audited on the same side of 0.5;
+        `decided`, `unsure`, `audited` responses (audited ones are decided, too); `full_calls`, `first_calls`, `saved_calls` (what
+        the decided ones would have taken in full, at the mean of those that were; the cheap judge's are not taken off); `agree`: share of the audited on the same side of 0.5;
         `mean_difference`: of the audited, |reward - full reward|, in [0, 1]. None where nothing was audited.
 
     Example:
         >>> seen = [("cascade_decided", 0.9, {}), ("cascade_unsure", 1.0, {}), ("cascade_audit", 0.8, {"full": 1.0})]
-        >>> found = cascade_figures(seen, full_calls=12)
+        >>> found = cascade_figures(seen, full_calls=12, first_calls=3)
         >>> found["decided"], found["saved_calls"], found["agree"], round(found["mean_difference"], 3)
         (2, 6, 1.0, 0.2)
     """
@@ -228,6 +230,7 @@ def cascade_figures(rewards: Iterable[tuple[str, float | None, Mapping[str, floa
         "unsure": counts[UNSURE],
         "audited": counts[AUDITED],
         "full_calls": full_calls,
+        "first_calls": first_calls,
         "saved_calls": round(counts[DECIDED] * full_calls / asked) if asked else None,
         "agree": fmean((a >= PASS) == (b >= PASS) for a, b in pairs) if pairs else None,
         "mean_difference": fmean(abs(a - b) for a, b in pairs) if pairs else None,

@@ -201,7 +201,11 @@ def _cascade(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if not found:
         return []
     total = max(1, found["decided"] + found["unsure"])
-    saved = "" if found["saved_calls"] is None else f"; about {found['saved_calls']:,} calls saved"
+    saved = (
+        ""
+        if found["saved_calls"] is None
+        else (f"; about {found['saved_calls']:,} calls of the full judge saved for {found['first_calls']:,} of the cheap one")
+    )
     shown = [("decided by the cheap judge", f"{found['decided']:,} of {total:,}{saved}")]
     if found["agree"] is not None:
         agree = f"{100 * found['agree']:.3g} % of {found['audited']:,} asked in full as well, on the same side of 0.5"

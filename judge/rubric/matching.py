@@ -8,7 +8,8 @@ names.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,21 +40,24 @@ def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
     if not criteria:
         return np.zeros((0, 0))
     matrix = np.array(alike([without_subject(c.text) for c in criteria]), dtype=np.float64)
-    marks = [_marks(c) for c in criteria]
-    for i, one in enumerate(marks):
+    found = [marks(c.text, c.negative, c.check, c.args) for c in criteria]
+    for i, one in enumerate(found):
         for j in range(i):
-            if one != marks[j]:
+            if one != found[j]:
                 matrix[i, j] = matrix[j, i] = 0.0
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
 
-def _marks(criterion: Criterion) -> tuple[object, ...]:
-    """What two criteria that are one have in common."""
-    text = criterion.text
-    program = (criterion.check, repr(sorted(criterion.args.items()))) if criterion.check != "llm" else ()
-    negated = len(_NOT.findall(text)) % 2
-    return criterion.negative, negated, names_and_numbers(text), program
+def marks(text: str, negative: bool, check: str = "llm", args: Mapping[str, Any] | None = None) -> tuple[object, ...]:
+    """What two criteria that are one have in common: direction, negation, numbers and names, program.
+
+    Example:
+        >>> marks("Names the dose.", False) == marks("Does not name the dose.", False)
+        False
+    """
+    program = (check, repr(sorted((args or {}).items()))) if check != "llm" else ()
+    return negative, len(_NOT.findall(text)) % 2, names_and_numbers(text), program
 
 
 def names_and_numbers(text: str) -> frozenset[str]:

@@ -151,7 +151,7 @@ def test_an_empty_label_is_no_reference(load, endpoint):
         pytest.param("recipe: verifier\n", "Set `on_no_verdict: constant`", id="no-constant"),
         pytest.param("recipe: verifier\non_no_verdict: raise\n", "`raise` is not supported", id="raise-is-swallowed-there"),
         pytest.param("recipe: pairwise\ngroup: {schedule: swiss}\n", "shows one response a call", id="group"),
-        pytest.param("recipe: verifyer\n", "verifier", id="no-such-recipe"),
+        pytest.param("recipe: verifer\n", "verifier", id="no-such-recipe"),
     ],
 )
 def test_a_wrong_run_file_ends_the_run_at_the_start(load, text, says):

@@ -135,7 +135,26 @@ def test_near_duplicates():
     """The earlier of two items that say the same stays."""
     import numpy as np
 
-    assert unlike(np.array([[1.0, 0], [0.8, 0.6], [1.0, 0]]), 0.8) == {0: 0, 1: 0, 2: 0}
+    vectors = np.array([[1.0, 0], [0.8, 0.6], [1.0, 0]])
+    assert unlike(vectors, 0.8, "aaa") == {0: 0, 1: 0, 2: 0}
+    assert unlike(vectors, 0.8, "aab") == {0: 0, 1: 0, 2: 2}  # near, and of another kind
+
+
+async def test_a_negation_is_no_duplicate():
+    """A small encoder puts a rule beside its opposite; they stay two."""
+    texts = ("The response names the dose.", "The response does not name the dose.", "The response names the dose well.")
+    writer = Writer(
+        load_generator("constraints"),
+        RunSettings(),
+        ScriptedEngine(lambda _: "\n".join(f"{i}. {t}" for i, t in enumerate(texts, 1))),
+    )
+    closing = Closing(writer, ClosingSpec(similarity=0.5))
+    for place, written in enumerate(await write_all(writer, list(rows(1)))):
+        closing.add(place, written)
+    merged = await closing.finish()
+    assert merged.rubric is not None
+    assert sorted(c.text for c in merged.rubric.criteria) == sorted(texts[:2])
+    assert [(r.reason, r.detail) for r in merged.rejected] == [("similar", texts[0])]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_run_says_what_it_saved(tmp_path: Path):
     found = json.loads((tmp_path / "run.json").read_text())["cascade"]
     assert (found["decided"], found["unsure"], found["audited"]) == (7, 3, 7)
     assert found["full_calls"] == sum(not is_cheap(r) for r in engine.requests) == 10
-    assert found["saved_calls"] == 0
+    assert (found["saved_calls"], found["first_calls"]) == (0, 10)
     assert found["agree"] == pytest.approx(6 / 7)
     assert found["mean_difference"] == pytest.approx((0.99 + 6 * 0.01) / 7)
     assert "cascade: 7 of 10 responses decided by the cheap judge" in result.summary
