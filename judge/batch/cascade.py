@@ -19,7 +19,8 @@ def cascade_report(store: Store, cheap: str) -> dict[str, Any]:
         cheap: Name of the cheap judge.
     """
     ((full, first),) = store.query(
-        "SELECT COUNT(*) FILTER (WHERE substr(turn, 1, ?1) != ?2), COUNT(*) FILTER (WHERE substr(turn, 1, ?1) = ?2) FROM verdicts",
+        "SELECT COUNT(*) FILTER (WHERE substr(turn, 1, ?1) != ?2), "
+        "COUNT(*) FILTER (WHERE substr(turn, 1, ?1) = ?2) FROM verdicts",
         len(cheap) + 1,
         f"{cheap}:",
     )

@@ -231,7 +231,7 @@ def engine_of(settings: ScriptedSettings) -> ScriptedEngine:
         raise SettingsError(
             Problem(
                 "engine",
-                "`verdicts: drawn` replies in the form of one recipe, and this command asks for other texts as well; use `reply: TEXT`",
+                "`verdicts: drawn` replies in the form of one recipe, and here other texts are asked for; use `reply: TEXT`",
             )
         )
     if settings.reply is None and settings.replies is None:

@@ -208,8 +208,9 @@ def cascade_figures(
 
     Returns:
         `decided`, `unsure`, `audited` responses (audited ones are decided, too); `full_calls`, `first_calls`, `saved_calls` (what
-        the decided ones would have taken in full, at the mean of those that were; the cheap judge's are not taken off); `agree`: share of the audited on the same side of 0.5;
-        `mean_difference`: of the audited, |reward - full reward|, in [0, 1]. None where nothing was audited.
+        the decided ones would have taken in full, at the mean of those that were; the cheap judge's are not taken off);
+        `agree`: share of the audited on the same side of 0.5; `mean_difference`: of the audited, |reward - full reward|, in
+        [0, 1]. None where nothing was audited.
 
     Example:
         >>> seen = [("cascade_decided", 0.9, {}), ("cascade_unsure", 1.0, {}), ("cascade_audit", 0.8, {"full": 1.0})]
