@@ -75,8 +75,9 @@ def question_in(body: dict[str, Any]) -> tuple[Question, bool] | None:
     shown = max(1, len(responses_in(body)))
     common: dict[str, Any] = {"spec": spec.verdict, "names": spec.verdict.response_names(shown)}
     if spec.verdict.kind == "criteria":
-        found = re.findall(r"^- ([\w.-]+): .*?(\(A fault[^)]*\))? ?Verdict: ([^.\n]+)\.$", tail, re.MULTILINE)
-        criteria = {i: _labels(words.split(" or "), bool(fault)) for i, fault, words in found}
+        faults = re.findall(r"^- ([\w.-]+): .*\(A fault", tail, re.MULTILINE)
+        found = re.findall(r"^VERDICT ([\w.-]+): <(.+)>$", tail, re.MULTILINE)
+        criteria = {i: _labels(words.split(" or "), i in faults) for i, words in found}
         return Question(**common, criteria=criteria), False
     if spec.verdict.labels == "criterion":
         words = re.findall(r"^VERDICT: <(.+)>$", tail, re.MULTILINE)[-1].split(" or ")

@@ -20,8 +20,9 @@ def test_a_mask_tells_tools_from_the_policy(mask):
     batch = {"responses": np.array([*ids, 0, 0]), "attention_mask": np.array([1, 1, *[1] * len(ids), 0, 0])}
     if mask is not None:
         batch["response_mask"] = np.array([*mask, 0, 0])
-    manager = SimpleNamespace(tokenizer=SimpleNamespace(decode=lambda ids, **_: "".join(map(chr, ids))))
-    response, length = JudgeRewardManager._response(manager, batch)
+    manager = JudgeRewardManager.__new__(JudgeRewardManager)
+    manager.tokenizer = SimpleNamespace(decode=lambda ids, **_: "".join(map(chr, ids)))
+    response, length = manager._response(batch)
     assert length == len(ids)
     if mask is MASK:
         assert [m.role for m in response] == ["assistant", "tool", "assistant"]
