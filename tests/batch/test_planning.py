@@ -80,7 +80,9 @@ def test_another_recipe_is_set_against_this_one_by_rendering_both():
     cheaper = with_change(found, now, made(recipe="checklist-all"), data, "recipe: checklist-all", "one call")
     assert cheaper is not None
     assert 0.2 < cheaper.share < 0.6
-    assert cheaper.tokens == pytest.approx(600 / 6 * 12 * 1000 * (1 - 0.58), rel=0.15)
+    assert (
+        0.25 < cheaper.tokens / (600 / 6 * 12 * 1000) < 0.5
+    )  # two prompts of a criterion share most; how much one of both has is wording
     assert with_change(found, now, now, data, "nothing", "") is None
 
 
