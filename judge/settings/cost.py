@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from judge.errors import Problem, SettingsError
 from judge.rubric.model import Frozen
@@ -13,6 +14,20 @@ from judge.yamlfile import read_yaml, validate
 
 PER = 1_000_000  # tokens that a price is for
 
+
+def _day(value: object) -> object:
+    """A date as text: YAML reads one without quotes as a date of its own."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and value:
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"must be a date such as 2026-11-30, not `{value}`") from None
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_day)]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -31,7 +46,15 @@ class Price(Frozen):
     output: Rate = 0.0
     cached: Rate | None = None
     per_hour: Rate = 0.0
-    as_of: str = ""
+    as_of: Day = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = self.model_fields_set
+        for one, other in (("input", "output"), ("output", "input")):
+            if one in given and other not in given:
+                raise ValueError(f"`{other}` is missing beside `{one}`; write `{other}: 0` where those tokens cost nothing")
+        return self
 
     def of_tokens(self, prompt: float, completion: float, cached: float = 0.0) -> float:
         """US dollars for tokens; `cached` of the prompt tokens came from the server's prefix cache.
@@ -71,7 +94,7 @@ class PriceTable(Frozen):
         models: Name of the model, as the engine has it, to its price.
     """
 
-    as_of: str = ""
+    as_of: Day = ""
     models: dict[str, Price]
 
 

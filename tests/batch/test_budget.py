@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -134,3 +135,26 @@ def test_prices_may_come_from_a_table_with_its_day(tmp_path):
     result, _ = run(tmp_path / "run", samples(1), costly, base=tmp_path, prices="prices.yaml")
     assert result.run["cost"]["usd"] == pytest.approx(2 * 0.0012)
     assert "(prices of 2026-11-01)" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("price", "says"),
+    [
+        pytest.param({"input": 1.0}, "`output` is missing beside `input`", id="half-a-price"),
+        pytest.param({"output": 1.0}, "`input` is missing beside `output`", id="the-other-half"),
+        pytest.param({"per_hour": 2.0, "as_of": "tomorrow"}, "must be a date such as 2026-11-30, not `tomorrow`", id="no-date"),
+    ],
+)
+def test_half_a_price_is_refused(tmp_path, price, says):
+    """Tokens without a price would count as free, and a budget of dollars would be overspent."""
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        run(tmp_path, samples(1), ScriptedEngine(costly), engine={"kind": "scripted", "price": price})
+
+
+def test_a_date_without_quotes_is_a_date(tmp_path):
+    """As anybody writes it in YAML."""
+    file = tmp_path / "run.yaml"
+    file.write_text("recipe: pointwise\nengine: {kind: openai, model: m, price: {per_hour: 2, as_of: 2026-11-30}}\n")
+    price = load_settings(file)[0].engine.price
+    assert price is not None
+    assert price.as_of == "2026-11-30"
