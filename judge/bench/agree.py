@@ -29,7 +29,7 @@ from judge.bench.agreement import (
     slope,
 )
 from judge.bench.labelled import LabelKind, LabelledRun, Observations
-from judge.bench.measures import Figure, WeightedMetric, correlation, figures, macro_f1, mean_credit
+from judge.bench.measures import Figure, WeightedMetric, balanced_accuracy, correlation, figures, macro_f1, mean_credit
 from judge.bench.record import number
 from judge.errors import InputError
 from judge.reward.objectives.calibration import Calibration, calibration
@@ -220,7 +220,7 @@ def _yes_no(known: Observations, options: AgreeOptions) -> dict[str, WeightedMet
     said = said_of(known, options)
     return {
         **_accuracy(known, options),
-        "balanced accuracy": macro_f1(said, known.labels, (1, 0), which="recall"),
+        "balanced accuracy": balanced_accuracy(said, known.labels, (1, 0)),
         "F1 of yes": macro_f1(said, known.labels, (1,)),
         "Cohen kappa": cohen_kappa(said, known.labels),
         **_people(known, said, "nominal"),

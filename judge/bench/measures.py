@@ -123,6 +123,20 @@ def macro_f1(said: ArrayLike, gold: ArrayLike, classes: Sequence[float], *, whic
     return measure
 
 
+def balanced_accuracy(said: ArrayLike, gold: ArrayLike, classes: Sequence[float]) -> WeightedMetric:
+    """Unweighted mean of the recall of the classes that have labels, as scikit-learn's `balanced_accuracy_score`; NaN without
+    a label. An item without a verdict (NaN) misses its class.
+
+    Example:
+        >>> balanced_accuracy([1, 1, 0, math.nan], [1, 0, 0, 1], (0, 1))(np.ones(4))
+        0.5
+        >>> balanced_accuracy([1, 0, 1, 1], [1, 1, 1, 1], (0, 1))(np.ones(4))
+        0.75
+    """
+    a, b = np.asarray(said, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    return mean_measure([mean_credit(np.where(b == c, (a == c).astype(np.float64), np.nan)) for c in classes])
+
+
 def harmonic(first: WeightedMetric, second: WeightedMetric) -> WeightedMetric:
     """Harmonic mean of two figures (F1 of ProcessBench); 0 where one of them is 0."""
 

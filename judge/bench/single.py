@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from judge.arrays import Floats
 from judge.bench.credit import Judgements, Metrics, credits
-from judge.bench.measures import WeightedMetric, correlation, harmonic, macro_f1, matches, mean_credit, mean_measure
+from judge.bench.measures import (
+    WeightedMetric,
+    balanced_accuracy,
+    correlation,
+    harmonic,
+    macro_f1,
+    matches,
+    mean_credit,
+    mean_measure,
+)
 from judge.bench.spec import SetSpec
 from judge.bench.units import JudgedItem, compared
 
@@ -72,7 +81,7 @@ def right_figures(spec: SetSpec, judged: Judgements) -> Metrics:
         **sections,
         "F1": a.weighed(macro_f1(a.said, a.gold, (1,))),
         "macro F1": a.weighed(macro_f1(a.said, a.gold, (1, 0))),
-        "balanced": a.weighed(macro_f1(a.said, a.gold, (1, 0), which="recall")),
+        "balanced": a.weighed(balanced_accuracy(a.said, a.gold, (1, 0))),
     }
 
 

@@ -11,6 +11,7 @@ from judge.cli.options import notice
 from judge.errors import InputError, OutputError, Problem, did_you_mean
 from judge.report.findings import load_tables
 from judge.report.html import Html
+from judge.report.text import printable
 
 RunFolder = Annotated[str, typer.Argument(help="Run folder, as `judge run --output` made it.", metavar="RUN")]
 
@@ -84,6 +85,8 @@ def look(
 ) -> None:
     """Print one item of a run: prompt, response, what the judge said, the verdict and how the reward was computed.
 
+    Characters that steer a terminal or that hide are shown as escapes, such as \\u001b; --json has them as they are.
+
     \b
     Examples:
       judge look runs/a --item q0
@@ -108,7 +111,7 @@ def look(
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
     for each in found:
-        print("\n".join(_lines(each)))
+        print(printable("\n".join(_lines(each))))
 
 
 def _lines(d: dict[str, Any]) -> list[str]:

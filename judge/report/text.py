@@ -43,6 +43,25 @@ def _shown(char: str) -> str:
     return char
 
 
+def printable(text: str) -> str:
+    """Text of several lines that a terminal can be given: line ends, tabs and accents stay, and what would steer the terminal
+    or hide is written as an escape.
+
+    Example:
+        >>> printable("one\\ntwo\\x1b[2J\\u202e")
+        'one\\ntwo\\\\u001b[2J\\\\u202e'
+    """
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(map(_harmless, text))
+
+
+def _harmless(char: str) -> str:
+    if char in "\n\t" or (unicodedata.category(char) in ("Mn", "Me", "Zs") and ord(char) < 0x10000):  # words of many languages
+        return char
+    return char if char == "\\" else _shown(char)
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """A share in [0, 1] as a percentage; a dash where there is none.
 

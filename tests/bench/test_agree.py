@@ -62,6 +62,14 @@ def test_yes_and_no(cli):
     assert found["ECE"] is not None
 
 
+def test_balanced_accuracy_where_one_label_occurs(cli):
+    """No label says no, so that class has no recall; the mean of the others is the accuracy, in every draw."""
+    [part] = agreed(cli, run(cli, rows([5, 1, 4, 2], [True] * 4)))["parts"]
+    found = {f["name"]: (f["value"], f["interval"]) for f in part["figures"]}
+    assert found["balanced accuracy"] == found["accuracy"]
+    assert found["accuracy"][0] == 0.5
+
+
 def test_numbers_on_their_own_scale(cli):
     """Grade 3 of 1 to 5 is 0.5 in [0, 1], and 3 on the labels' scale."""
     name = run(cli, rows([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]))

@@ -149,6 +149,22 @@ def test_the_packed_items_hold_the_verdicts(tmp_path):
     assert (code, item["calls"][0]["text"], item["reward"]) == (0, "Good reasoning here.\nVERDICT: 4", 0.75)
 
 
+def test_a_response_cannot_steer_the_terminal(tmp_path):
+    """Escapes, a bidirectional mark and a reply of the judge: all are shown; line ends and words of any language stay."""
+    rows = [{"id": "a\x1b[1m", "prompt": "\x1b[31mred", "response": "\x1b]0;owned\x07x\r\u202e\u009b2J\x7f\nनमस्ते é\tend"}]
+    folder, _ = judged(tmp_path, "steer", "\x1b[2JFine.\nVERDICT: 4", rows=rows)
+    code, out, _ = run_judge("look", folder, "--item", "0")
+    assert code == 0
+    assert not set(out) & set("\x1b\x07\r\u202e\u009b\x7f")
+    for shown in (
+        r"a\u001b[1m[0]",
+        r"\u001b[31mred",
+        "\\u001b]0;owned\\u0007x\\r\\u202e\\u009b2J\\u007f\nनमस्ते é\tend",
+        r"\u001b[2JFine.",
+    ):
+        assert shown in out
+
+
 def test_two_runs_differ_first(tmp_path):
     """Of several runs the page shows first where they disagree, one without a reward before all."""
     first, _ = judged(tmp_path, "a", {"of 3.": "Nothing.", "": "Fine.\nVERDICT: 4"})
