@@ -21,7 +21,7 @@ Alike = Callable[[Sequence[str]], Floats]
 """Texts -> how alike each two of them are, shape (texts, texts), 1 for the same meaning; see `judge.similarity.alike_texts`."""
 
 SAME = 0.85  # likeness from which two criteria are one; measured on published rubrics in docs/rubrics.md
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"\d++(?:[.,]\d++)*+")
 _NAME = re.compile(r"(?<=[\w,;:()“”\"'] )[A-Z]\w+|\b[A-Z]{2,}\b")
 _IN_QUOTES = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]")
 _NOT = re.compile(r"\b(?:not|never|no|without|avoids?|avoiding|cannot|fails?|omits?|lacks?|neither|nor)\b|n't\b", re.I)

@@ -259,7 +259,7 @@ def test_ranges(low, high, inside, outside):
         ({"kind": "score", "by": "place"}, "`by: place` is for scores and criteria"),
         ({"kind": "score", "range": {"min": 0, "max": 1.5}}, "add `integer: false`"),
         ({"kind": "score", "form": "tag", "marker": "s_{L}"}, "goes with kind scores"),
-        ({"kind": "label", "form": "json", "marker": None, "labels": {"A": 1}}, "a marker is needed"),
+        ({"kind": "label", "form": "json", "marker": None, "labels": {"A": 1, "B": 0}}, "a marker is needed"),
         ({"kind": "choice", "until": "END"}, "`until` ends the section that `after` begins"),
         ({"kind": "choice", "form": "angles"}, "form `angles` is for scores"),
         ({"kind": "score", "ranks": "places"}, "`ranks: places` is for kind ranking"),

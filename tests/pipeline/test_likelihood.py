@@ -90,8 +90,8 @@ def test_lines_are_averaged(tmp_path):
     """Follow-ups are texts of their own: each is scored by itself."""
     files = {**REASONED, "good.j2": "Thank you\n\n that was it\n", "bad.j2": "You did not answer\n"}
     fields = (
-        "turns:\n  - {name: good, conversation: sample, score: good.j2, prefill: bare.j2}\n"
-        "  - {name: bad, conversation: sample, score: bad.j2, prefill: bare.j2}\n"
+        "turns:\n  - {name: good, conversation: sample, score: good.j2, prefill: begun.j2}\n"
+        "  - {name: bad, conversation: sample, score: bad.j2, prefill: begun.j2}\n"
         "likelihood: {of: good, baseline: bad, fold: sum, texts: lines, compare: difference, squash: sigmoid}\n"
     )
     judge = engine()
