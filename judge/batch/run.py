@@ -37,7 +37,7 @@ from judge.errors import BudgetSpent, DataError, EngineError, JudgeError, NoVerd
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.deadline import Deadlines
-from judge.pipeline.evaluate import Item, OnError, evaluate
+from judge.pipeline.evaluate import Item, OnError, Unpaid, evaluate
 from judge.pipeline.panel import FIRST
 from judge.pipeline.proof import proving
 from judge.pipeline.session import Opened, open_judges
@@ -124,7 +124,8 @@ async def run_batch(
             state, ready = "running", time.monotonic()
             rows.progress.engines, store.meter = judges.engines, judges.meter
             finish.count_tokens = judges.count_text
-            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, plan.settings.max_in_flight)
+            unpaid = Unpaid(go_on=store.answers)
+            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, plan.settings.max_in_flight, unpaid)
             store.commit()
             if not interrupted:
                 await finish.finish(store, judges)
@@ -134,6 +135,8 @@ async def run_batch(
                 _note(why, rows.progress.samples, output, own if state == "running" else None)
                 raise
             stopped, state = why, "incomplete" if isinstance(why, EngineError) else "stopped"
+            if isinstance(why, BudgetSpent) and command and judges is not None and judges.meter is not None:
+                command += f" --set {judges.meter.larger()}"  # the same sum would stop at once
         finally:
             if judges is not None:
                 await judges.close()
@@ -263,8 +266,13 @@ async def judge_rows(
     watch: RunWatch,
     finish: RunFinish,
     in_flight: int,
+    unpaid: Unpaid | None = None,
 ) -> bool:
-    """Feed samples, at most `in_flight` at once. True when a person stopped it."""
+    """Feed samples, at most `in_flight` at once. True when a person stopped it.
+
+    Raises:
+        BudgetSpent: With `unpaid`, after all that its replies answer was entered.
+    """
     stop = asyncio.Event()
     on_error: OnError = "raise" if strict else "invalid"
     bad: list[str] = []
@@ -273,7 +281,9 @@ async def judge_rows(
         items = _items(plan, watch.feed(rows), strict, bad)
         late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
         try:
-            found = evaluate(judges.judging, items, in_flight=in_flight, on_error=on_error, stop=stop, deadlines=late)
+            found = evaluate(
+                judges.judging, items, in_flight=in_flight, on_error=on_error, stop=stop, deadlines=late, unpaid=unpaid
+            )
             async with aclosing(found) as judged:
                 async for each in judged:
                     fed: Fed = each.item.tag
@@ -285,6 +295,8 @@ async def judge_rows(
             watching.cancel()
     if bad:
         raise DataError(bad[0])
+    if unpaid is not None and unpaid.why is not None:
+        raise unpaid.why
     return stop.is_set()
 
 

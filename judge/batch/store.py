@@ -69,6 +69,7 @@ class Store:
     Attributes:
         spent: What earlier starts of this run have paid.
         meter: Whose figures are kept with each commit; set once the engines are there.
+        answers: Whether replies of before may answer calls: of an earlier start, or of a cache.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class Store:
             self._db.execute(TABLE)
             self._db.executescript(_TABLES)
             self._known = MaybeSeen()
+            self.answers = cache is not None or prior is not None
+            self.answers |= self._db.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is not None
             for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1"):
                 self._known.add(key)
             self.spent = Spent(*(self._db.execute(f"SELECT {_PAID} FROM spent").fetchone() or ()))
@@ -108,11 +111,12 @@ class Store:
     # ---- the journal ---------------------------------------------------------------------------------------------
 
     def find(self, key: str) -> Completion | None:
-        """The usable reply kept under this key, if there is one."""
-        if key not in self._known:  # a query for each new call would take 20 us
+        """The usable reply kept under this key, if there is one; once the budget is spent, any reply, since none can be asked."""
+        over = self.meter is not None and self.meter.over
+        if key not in self._known and not over:  # a query for each new call would take 20 us
             return self._known_elsewhere(key)
         with self._reading():
-            row = self._db.execute("SELECT * FROM calls WHERE key = ? AND usable = 1", (key,)).fetchone()
+            row = self._db.execute("SELECT * FROM calls WHERE key = ? AND (usable = 1 OR ?)", (key, over)).fetchone()
         return self._known_elsewhere(key) if row is None else completion_of(row)
 
     def keep(self, call: Call) -> None:

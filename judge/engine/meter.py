@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from judge.engine.protocol import Engine
 from judge.errors import BudgetSpent
@@ -136,6 +136,23 @@ class Meter:
             self.spent.usd += (now - until) / 3600 * price.per_hour
             self._hours[id(price)] = (price, now)
 
+    @property
+    def over(self) -> bool:
+        """Whether the budget is spent: no further call is let begin."""
+        return self.budget is not None and self._share(self.spent) >= 1
+
+    def larger(self) -> str:
+        """A setting with which the work could go on: twice the sum that is spent."""
+        assert self.budget is not None  # noqa: S101  # see _share
+        which = self._which()
+        limit = max(getattr(self.budget, which), getattr(self.spent, which))
+        return f"budget.{which}={2 * limit:.3g}" if which == "usd" else f"budget.{which}={2 * limit}"
+
+    def _which(self) -> Literal["usd", "tokens"]:
+        """The sum that is spent."""
+        assert self.budget is not None  # noqa: S101  # see _share
+        return "usd" if self.budget.usd is not None and self.spent.usd >= self.budget.usd else "tokens"
+
     def _share(self, spent: Spent) -> float:
         """How much of the budget a sum is; 1 and more: all of it."""
         assert self.budget is not None  # noqa: S101  # the callers looked
@@ -145,7 +162,7 @@ class Meter:
     def _said(self) -> str:
         assert self.budget is not None  # noqa: S101  # see _share
         spent, budget = self.spent, self.budget
-        which = "usd" if budget.usd is not None and spent.usd >= budget.usd else "tokens"
+        which = self._which()
         limit = f"{budget.usd:,.2f} USD" if which == "usd" else f"{budget.tokens:,} tokens"
         paid = f"{spent.tokens:,} tokens in {spent.calls:,} calls" + (f", {spent.usd:,.4f} USD" if self.priced else "")
         return f"the budget of {limit} is spent ({paid}); raise `budget.{which}` to go on"

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
-from judge.errors import DataError
+from judge.errors import BudgetSpent, DataError
 from judge.pipeline.deadline import NONE, Deadlines, Late, in_time
 from judge.pipeline.group import GroupJudging, competing
 from judge.pipeline.panel import Judging
@@ -57,6 +58,24 @@ class Judged:
     place: int
     item: Item
     rewards: tuple[Reward, ...]
+
+
+@dataclass(slots=True)
+class Unpaid:
+    """What becomes of the rest once the budget is spent: what needs a call is left out, what needs none is judged.
+
+    Attributes:
+        go_on: Take what has not begun as well, since kept replies may answer it; False: only finish what has begun.
+        why: The error of the first that could not be paid; None as long as there is money.
+    """
+
+    go_on: bool = True
+    why: BudgetSpent | None = None
+
+    @property
+    def takes(self) -> bool:
+        """Whether more is taken up."""
+        return self.go_on or self.why is None
 
 
 async def run_each(
@@ -143,6 +162,7 @@ async def evaluate(
     on_error: OnError = "invalid",
     stop: asyncio.Event | None = None,
     deadlines: Deadlines = NONE,
+    unpaid: Unpaid | None = None,
 ) -> AsyncGenerator[Judged]:
     """Judge samples; each comes back as soon as it is done.
 
@@ -155,6 +175,7 @@ async def evaluate(
             `raise`, it ends everything.
         stop: As in `run_each`.
         deadlines: What takes longer has no reward (`deadline`).
+        unpaid: Samples that the budget does not reach are left out, and the error is put there. None: it is raised.
 
     Raises:
         EngineError: The engine cannot work at all.
@@ -163,20 +184,28 @@ async def evaluate(
 
     step_at = None if deadlines.step_s is None else asyncio.get_running_loop().time() + deadlines.step_s
 
-    async def one(unit: list[tuple[int, Item]]) -> list[tuple[Reward, ...]]:
+    async def one(unit: list[tuple[int, Item]], *, again: bool = True) -> list[tuple[Reward, ...]]:
         try:
             return await in_time(_judge(judging, [item for _, item in unit]), deadlines.item_s, step_at, deadlines.down)
         except Late as late:
             return [_late(item.sample, str(late), deadlines) for _, item in unit]
+        except BudgetSpent as why:
+            if unpaid is None:
+                raise
+            unpaid.why = unpaid.why or why
+            # it may have missed a reply without a verdict, which is good enough only now that it cannot be asked anew
+            return await one(unit, again=False) if again and unpaid.go_on else []
         except DataError as why:
             if on_error == "raise":
                 raise
             return [invalid(item.sample, str(why)) for _, item in unit]
 
-    units = _units(items, groups=isinstance(judging, GroupJudging))
+    units: Iterator[list[tuple[int, Item]]] = _units(items, groups=isinstance(judging, GroupJudging))
+    if unpaid is not None:
+        units = takewhile(lambda _: unpaid.takes, units)
     async with aclosing(run_each(one, units, in_flight=in_flight, stop=stop)) as finished:
         async for unit, found in finished:
-            for (place, item), rewards in zip(unit, found, strict=True):
+            for (place, item), rewards in zip(unit, found, strict=bool(found)):  # nothing: it could not be paid
                 yield Judged(place, item, rewards)
 
 

@@ -8,12 +8,13 @@ import re
 
 import pytest
 
+from judge.batch.run import run_batch
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import BudgetSpent, SettingsError
 from judge.pipeline.build import plan
 from judge.settings import load_settings
-from judge.types import Completion
-from tests.batch_harness import SETTINGS, met, rewards, run, samples
+from judge.types import Completion, Sample
+from tests.batch_harness import SETTINGS, met, question, rewards, run, samples
 
 PRICE = {"input": 1.0, "output": 2.0}  # dollars a million tokens
 ENGINE = {"kind": "scripted", "price": PRICE}
@@ -158,3 +159,48 @@ def test_a_date_without_quotes_is_a_date(tmp_path):
     price = load_settings(file)[0].engine.price
     assert price is not None
     assert price.as_of == "2026-11-30"
+
+
+def unclear(request):
+    """Every fourth sample gets a reply that states no verdict."""
+    text = "I cannot say." if any(f"What is {k} + {k}?" in question(request) for k in range(0, 40, 4)) else met(request)
+    return Completion(text, prompt_tokens=1000, completion_tokens=100)
+
+
+@pytest.mark.parametrize("second", [pytest.param(11_000, id="same-sum"), pytest.param(13_000, id="slightly-larger")])
+@pytest.mark.parametrize("window", [1, 8])
+def test_starting_again_at_a_spent_budget_keeps_every_row_that_was_written(tmp_path, window, second):
+    """What the journal answers costs nothing; a second start must not empty the tables that were paid for."""
+    engine, before = ScriptedEngine(unclear), {}
+    for tokens in (11_000, second, second):
+        with pytest.raises(BudgetSpent, match="is spent"):
+            run(tmp_path, samples(40), engine, engine=ENGINE, budget={"tokens": tokens}, max_in_flight=window)
+        now = {row["id"]: row for row in rewards(tmp_path)}
+        assert before.keys() <= now.keys()
+        assert all(now[name]["reward"] == row["reward"] and now[name]["reason"] == row["reason"] for name, row in before.items())
+        assert told(tmp_path)["counts"]["samples"] == len(now) > 0
+        before = now
+    assert any(row["reward"] is None for row in before.values())  # those without a verdict stand there, too
+    result, _ = run(tmp_path, samples(40), ScriptedEngine(costly), engine=ENGINE, budget={"tokens": 10**6})
+    assert result.run["counts"]["no_reward"] == 0  # with money, what gave no verdict is asked anew
+
+
+def test_a_row_that_needs_no_call_is_judged_when_the_money_is_gone(tmp_path):
+    """A filter decides for nothing; a row behind the end of the money is in the tables of the next start."""
+    data = [*samples(40), Sample.of("What is 1 + 1?", "", id="empty")]
+    engine = ScriptedEngine(costly)
+    for _ in range(2):
+        with pytest.raises(BudgetSpent):
+            run(tmp_path, data, engine, engine=ENGINE, budget={"tokens": 11_000}, max_in_flight=1)
+    assert rewards(tmp_path)[-1]["id"] == "empty"
+
+
+def test_the_command_that_continues_names_a_larger_sum(tmp_path):
+    """The same command with the same sum would stop at once, for ever."""
+    settings = load_settings(SETTINGS | {"engine": ENGINE, "budget": {"usd": 0.0121}})[0]
+    work = run_batch(plan(settings), samples(40), tmp_path, engine=ScriptedEngine(costly), quiet=True, command="judge run c.yaml")
+    with pytest.raises(BudgetSpent) as why:
+        asyncio.run(work)
+    assert "continue with:\n  judge run c.yaml --set budget.usd=0.0" in why.value.__notes__[0]
+    larger = float(told(tmp_path)["continue"].rpartition("=")[2])
+    assert larger >= 2 * 0.0121
