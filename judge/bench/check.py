@@ -110,6 +110,13 @@ class CheckReport:
         """Whether nothing speaks against the judge."""
         return not self.faults
 
+    @property
+    def won(self) -> str:
+        """Accuracy with its interval and what chance would give, for a reader; a dash where no two answers were compared."""
+        low, high = self.interval
+        ends = "" if math.isnan(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+        return percent(self.accuracy) if math.isnan(self.accuracy) else f"{percent(self.accuracy)}{ends}, chance is 50 %"
+
     def plain(self) -> dict[str, Any]:
         """As plain values; NaN is None."""
 
@@ -344,9 +351,9 @@ def _faults(found: CheckReport) -> list[CheckFault]:
         text = f"it is unsteady: {percent(found.apart)} of the answers are graded apart in two wordings of one meaning"
         out.append(CheckFault("unsteady", text))
     if not found.interval.low > 0.5:
-        where = f"{percent(found.accuracy)} [{100 * found.interval.low:.0f}, {100 * found.interval.high:.0f}]"
-        text = f"it cannot be shown to know right from wrong: {where} of the right answers win, and chance is 50 %"
-        out.append(CheckFault("cannot_tell", text))
+        none = math.isnan(found.accuracy)
+        why = "no two answers were compared" if none else f"right answers win {found.won}"
+        out.append(CheckFault("cannot_tell", f"it cannot be shown to know right from wrong: {why}"))
     return out
 
 

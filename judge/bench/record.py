@@ -24,7 +24,7 @@ class JudgeFigures:
         published: The figures of the publication, the headline first.
         accuracy: Of all items: no verdict and no decision are wrong. `parsed`: of those with a verdict.
         subsets: Plain accuracy (or the headline, where there is none) of each subset, by name.
-        consistency: Share of the comparisons asked in both orders in which both say the same; None where none was.
+        consistency: Share of the comparisons with a verdict in both orders in which both say the same; None where none has.
         first: Share of the decided views that prefer the response shown first; 0.5 is even. None as above.
         ties, failed: Share of the comparisons (or responses) without a preference, and without a verdict.
         reasons: Failures by reason.

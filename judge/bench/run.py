@@ -228,7 +228,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
     for name, (metric, count) in _plain(spec, judged).items():
         wanted[f"\0{name}"], counted[f"\0{name}"] = metric, count
     found = figures(wanted, [j.item.cluster for j in judged], counted, draws=options.draws, seed=options.seed)
-    views = [(a, b, d.views) for j in judged for (a, b), d in j.duels.items() if len(d.views) > 1]
+    views = [d.views for j in judged for d in j.duels.values() if len(d.views) > 1 and None not in d.views]
     ties, failed = _undecided(spec, judged)
     return JudgeFigures(
         name="",
@@ -239,7 +239,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
         published=[f for f in found if f.name in metrics],
         accuracy=[replace_name(f, f.name[1:]) for f in found if f.name not in metrics],
         subsets=_subsets(judged, every, options),
-        consistency=sum(len(set(v)) == 1 for *_, v in views) / len(views) if views else None,
+        consistency=sum(len(set(v)) == 1 for v in views) / len(views) if views else None,
         first=_first(judged),
         ties=ties,
         failed=failed,

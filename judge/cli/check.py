@@ -48,9 +48,8 @@ def check(
     if as_json:
         print(json.dumps(found.plain(), ensure_ascii=False))
         raise typer.Exit(0 if found.passes else 1)
-    low, high = found.interval
     rows = [
-        ("right answers win", f"{percent(found.accuracy)}   [{100 * low:.0f}, {100 * high:.0f}], chance is 50 %"),
+        ("right answers win", found.won),
         ("  when longer, shorter", f"{percent(found.long_right)}, {percent(found.short_right)}"),
     ]
     if found.first is not None:

@@ -59,8 +59,18 @@ def test_one_order_is_drawn_by_the_item(cli):
 def test_a_failed_verdict_is_wrong_of_all_and_left_out_of_parsed(cli):
     found = figures(cli("mine.yaml", "mute.yaml", "--json", "--quiet"))
     assert [f["name"] for f in found["accuracy"]] == ["all"]  # of no parsed verdict there is no share
-    assert found["failed"] == 1.0
+    assert (found["failed"], found["order_consistency"]) == (1.0, None)
     assert sum(found["no_verdict_reasons"].values()) == 6
+
+
+def test_only_verdicts_in_both_orders_can_agree(cli, tmp_path):
+    """The judge agrees with itself on city 1, contradicts itself on city 2, and of the others says one order or nothing."""
+    replies = {
+        r"(?s)city 1\..*good.*bad": "[[A]]", r"(?s)city 1\..*bad.*good": "[[B]]", r"city 2\.": "[[A]]",
+        r"(?s)city 3\..*good.*bad": "[[A]]", ".": "I cannot tell.",
+    }  # fmt: skip
+    write_judge(tmp_path / "half.yaml", "pairwise", replies, sampling={"max_tokens": 16})
+    assert figures(cli("mine.yaml", "half.yaml", "--json", "--quiet"))["order_consistency"] == 0.5
 
 
 def test_two_judges_are_compared_on_the_same_items(cli):

@@ -78,6 +78,16 @@ def test_a_judge_without_verdicts():
     found = check("pointwise", lambda text: "who knows")
     assert (found.missing, found.passes) == (1.0, False)
     assert {"no_verdict", "cannot_tell"} == {f.code for f in found.faults}
+    assert found.faults[-1].text == "it cannot be shown to know right from wrong: no two answers were compared"
+
+
+def test_a_judge_without_verdicts_has_a_dash(tmp_path):
+    """There is no share to print, so none is; of a judge that compares, too."""
+    config = tmp_path / "judge.yaml"
+    config.write_text('recipe: pairwise\nengine: {kind: scripted, reply: "no idea"}\n', encoding="utf-8")
+    ended = run_judge("check", str(config), "--limit", "4")
+    assert (ended.code, "nan" in ended.out) == (1, False)
+    assert "right answers win       –\n" in ended.out
 
 
 def test_figures_by_hand():
