@@ -441,6 +441,7 @@ class Call:
         thinking: Continued from thinking that had not ended, which was closed for it (`force: thinking`).
         observed: What the tool that this reply calls gave back.
         proof: Asked for the words of the response that state its answer; states no verdict.
+        shared: Counted with another response of the group, which rests on it as well.
         model: The model that was asked.
         request: What was sent, to be sent again; None in a call that came over HTTP. `key` stands for it and the model.
     """
@@ -458,6 +459,7 @@ class Call:
     thinking: bool = False
     proof: bool = False
     observed: str = ""
+    shared: bool = field(default=False, repr=False, compare=False)
     model: str = field(default="", repr=False, compare=False)
     request: Request | None = field(default=None, repr=False, compare=False)
 
@@ -577,10 +579,21 @@ class Reward:
 
     @property
     def judge_calls(self) -> int:
-        """Requests that reached the engine (journal hits not counted)."""
-        return sum(not call.cached for call in self.calls)
+        """Requests that reached the engine (journal hits not counted, nor what is counted with another response of the group)."""
+        return sum(not (call.cached or call.shared) for call in self.calls)
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion tokens of all calls."""
-        return sum(c.completion.prompt_tokens + c.completion.completion_tokens for c in self.calls)
+        """Prompt and completion tokens of all calls but those that are counted with another response of the group."""
+        return sum(c.completion.prompt_tokens + c.completion.completion_tokens for c in self.calls if not c.shared)
+
+
+def distinct_calls(rewards: Iterable[Reward]) -> list[Call]:
+    """The calls that rewards rest on, each once: the responses of a sample share theirs, and so do those of a group.
+
+    Example:
+        >>> call = Call("k", "judge", (0, 1), (), 0, 0, Completion("A"), None)
+        >>> len(distinct_calls([Reward("s", 0, 1.0, calls=(call,)), Reward("s", 1, 0.0, calls=(call,))]))
+        1
+    """
+    return list({id(call): call for reward in rewards for call in reward.calls if not call.shared}.values())

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from judge.engine.protocol import outage_of
-from judge.types import Reward
+from judge.types import Reward, distinct_calls
 
 LINE_EVERY_S = 10.0
 MARKS = 256  # points in time of which the rate is taken
@@ -70,21 +70,15 @@ class ProgressLine:
 
     def add(self, rewards: tuple[Reward, ...]) -> None:
         """Count one finished sample."""
-        seen: set[int] = set()
-        for reward in rewards:
-            self.responses += 1
-            if reward.failure is None:
-                self.judged += 1
-            for call in reward.calls:
-                if id(call) in seen:
-                    continue
-                seen.add(id(call))
-                if call.cached:
-                    self.cached_calls += 1
-                    continue
-                self.calls += 1
-                self.prompt_tokens += call.completion.prompt_tokens
-                self.completion_tokens += call.completion.completion_tokens
+        self.responses += len(rewards)
+        self.judged += sum(reward.failure is None for reward in rewards)
+        for call in distinct_calls(rewards):
+            if call.cached:
+                self.cached_calls += 1
+                continue
+            self.calls += 1
+            self.prompt_tokens += call.completion.prompt_tokens
+            self.completion_tokens += call.completion.completion_tokens
         calls = [call for reward in rewards for call in reward.calls]
         fresh = not calls or not all(call.cached for call in calls)
         self.count((str(reward.failure.reason) for reward in rewards if reward.failure is not None), fresh=fresh)

@@ -24,7 +24,7 @@ from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, evaluate
 from judge.pipeline.session import Opened, open_judges
-from judge.types import NoVerdict, Reward, Sample
+from judge.types import NoVerdict, Reward, Sample, distinct_calls
 
 Spot = tuple[int, int]
 """A row of the data, and a response of it."""
@@ -156,7 +156,7 @@ def _items(rows: Iterable[Sample | BadRow]) -> Iterator[Item]:
 
 
 def _count(side: JudgeSide, rewards: tuple[Reward, ...]) -> None:
-    for call in {id(call): call for reward in rewards for call in reward.calls}.values():
+    for call in distinct_calls(rewards):
         if not call.cached:
             side.calls += 1
             side.prompt_tokens += call.completion.prompt_tokens

@@ -26,7 +26,7 @@ from judge.conversation.write import plain_json
 from judge.engine.meter import Meter, Spent
 from judge.errors import OutputError
 from judge.pipeline.cache import COPY, INSERT, TABLE, Cache, clean, completion_of, record, usable
-from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict
+from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict, distinct_calls
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
@@ -138,7 +138,6 @@ class Store:
 
     def add(self, row: int, rewards: tuple[Reward, ...], sample: Sample | None = None) -> None:
         """Enter the rewards of one sample, what was judged, and the calls they rest on. No sample: the row could not be read."""
-        seen: set[int] = set()
         self.kept.note(rewards, row)
         self.requests.add(rewards)
         texts = sample.texts if sample is not None else ()
@@ -148,10 +147,8 @@ class Store:
             index = reward.response_index
             whole = clean(plain_json(sample.responses[index])) if sample is not None and texts else None
             self._put(_REWARD, (*_reward_row(row, reward, texts[index] if texts else ""), whole))
-            for call in reward.calls:
-                if id(call) not in seen:
-                    seen.add(id(call))
-                    self._put(_VERDICT, _verdict_row(row, reward.sample_id, call))
+        for call in distinct_calls(rewards):
+            self._put(_VERDICT, _verdict_row(row, rewards[0].sample_id, call))
 
     def finish(self, rows: Iterable[tuple[int, Reward]]) -> None:
         """Enter what became of rewards (with the row of each) that were added before."""
@@ -417,8 +414,8 @@ def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
         u.variance,
         clean(reward.explanation),
         reward.judge_calls,
-        sum([c.completion.prompt_tokens for c in reward.calls]),
-        sum([c.completion.completion_tokens for c in reward.calls]),
+        sum([c.completion.prompt_tokens for c in reward.calls if not c.shared]),
+        sum([c.completion.completion_tokens for c in reward.calls if not c.shared]),
         clean(response[:EXCERPT]),
         reward.reward,
         _stages(reward),

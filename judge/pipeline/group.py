@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -78,7 +78,7 @@ class GroupJudging:
         Returns:
             One reward a response, in order. Components `vs:K` are the wins over the response at position K of the group, None
             where the judge gave no verdict. A call appears with each of the responses it showed; its `order` holds positions
-            of the group.
+            of the group. It counts with the first of them; with the others it is `shared`.
 
         Raises:
             DataError: The samples are not one group.
@@ -109,10 +109,10 @@ class GroupJudging:
         place = {i: k for k, i in enumerate(alive)}
         twins = {k: next(j for j, text in enumerate(keys) if text == keys[k]) for k in range(len(keys))}
         heard = _heard(group, keys)
-        return [
+        return _counted_once(
             _finish(m, played, place[i], alive, heard[twins[place[i]]], self._settings) if i in place else _own(m)
             for i, m in enumerate(members)
-        ]
+        )
 
     def _comparer(self, group: Sequence[_Member], where: Sequence[int], filters: bool) -> Compare:
         async def compare(i: int, j: int) -> Comparison:
@@ -244,7 +244,7 @@ def _finish(
         for j in range(len(where))
         if not np.isnan(row[j]) or j in unresolved
     }
-    calls = tuple({(c.key, c.vote, c.order, c.turn): c for r in heard for c in r.calls}.values())
+    calls = tuple({_identity(c): c for r in heard for c in r.calls}.values())
     met = row[~np.isnan(row)]
     return Reward(
         sample_id=member.sample.id,
@@ -259,6 +259,21 @@ def _finish(
         explanation=_explain(float(met.sum()), len(met), len(unresolved), value, played, settings, vetoed),
         group=member.sample.group_key,
     )
+
+
+def _identity(call: Call) -> tuple[object, ...]:
+    return call.key, call.vote, call.order, call.turn
+
+
+def _counted_once(rewards: Iterable[Reward]) -> list[Reward]:
+    """The rewards of a group; each call counts with the first response that rests on it."""
+    seen: set[tuple[object, ...]] = set()
+    out = []
+    for reward in rewards:
+        calls = tuple(replace(call, shared=_identity(call) in seen) for call in reward.calls)
+        seen.update(map(_identity, calls))
+        out.append(replace(reward, calls=calls))
+    return out
 
 
 def _call_place(call: Call) -> tuple[tuple[int, ...], tuple[int, ...], int]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from judge.pipeline.second import cascade_figures, cascade_flag
 from judge.track.trackers import StepTrack, step_figures
-from judge.types import Reward, Sample
+from judge.types import Reward, Sample, distinct_calls
 
 logger = logging.getLogger("judge.record")
 FILE = "steps.jsonl"
@@ -95,6 +95,7 @@ def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, A
     for reward, value in zip(rewards, values, strict=True):
         if value is not None:
             groups[reward.group].append(value)
+    calls = distinct_calls(rewards)
     several = [g for g in groups.values() if len(g) > 1]
     lengths = [len(text) for sample in samples for text in sample.texts]
     return {
@@ -108,8 +109,8 @@ def figures(samples: Sequence[Sample], rewards: Sequence[Reward]) -> dict[str, A
         "length_mean": _mean(lengths),
         "reasons": dict(Counter(str(r.failure.reason) for r in rewards if r.failure is not None)),
         "criteria": _criteria(rewards),
-        "judge_calls": sum(r.judge_calls for r in rewards),
-        "tokens": sum(r.tokens for r in rewards),
+        "judge_calls": sum(not call.cached for call in calls),
+        "tokens": sum(c.completion.prompt_tokens + c.completion.completion_tokens for c in calls),
         **_cascade(rewards),
     }
 

@@ -22,7 +22,7 @@ from judge.server.routes_trainers import judged, number
 from judge.server.samples import one_prompt, row_sample
 from judge.server.state import State
 from judge.server.wire import Messages, documented, failure_of
-from judge.types import Conversation, Message, Reason, Reward, Sample
+from judge.types import Conversation, Message, Reason, Reward, Sample, distinct_calls
 
 router = APIRouter(tags=["trainers"])
 
@@ -161,7 +161,7 @@ async def compare(request: Request) -> Response:
     async def work() -> dict[str, Any]:
         rewards = [r for own in await state.service.score(samples) for r in own]
         absent = sum(r.reward is None for r in rewards)
-        metrics = {"no_reward": float(absent), "judge_calls": float(sum(r.judge_calls for r in rewards))}
+        metrics = {"no_reward": float(absent), "judge_calls": float(sum(not call.cached for call in distinct_calls(rewards)))}
         return {"rewards": [number(state, r) for r in rewards], "comparison_results": None, "metrics": metrics}
 
     return await answer(request, raw, work)

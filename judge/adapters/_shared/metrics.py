@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 
 from judge.pipeline.build import Plan
-from judge.types import Reward
+from judge.types import Reward, distinct_calls
 
 # Of each sample; the mean of a batch is over the responses that have a value.
 PARTS = {
@@ -161,7 +161,8 @@ _WATCHED = (
 
 
 def _values(reward: Reward, components: Sequence[str]) -> dict[str, float | None]:
-    asked = [call.completion.latency_s for call in reward.calls if not call.cached]
+    calls = distinct_calls([reward])
+    asked = [call.completion.latency_s for call in calls if not call.cached]
     values: dict[str, float | None] = {
         "reward": None,
         "raw_reward": reward.raw_reward,
@@ -169,7 +170,7 @@ def _values(reward: Reward, components: Sequence[str]) -> dict[str, float | None
         "filtered": float(is_filtered(reward)),
         "flagged": float(bool(reward.flags)),
         "calls": float(reward.judge_calls),
-        "cached": float(len(reward.calls) - len(asked)),
+        "cached": float(len(calls) - len(asked)),
         "tokens": float(_tokens(reward)),
         "latency_s": max(asked, default=None),
     }
@@ -183,7 +184,7 @@ def _tokens(reward: Reward) -> int:
     """Of the requests that reached the engine; a server counts them itself."""
     if not reward.calls:
         return reward.tokens
-    sent = [call.completion for call in reward.calls if not call.cached]
+    sent = [call.completion for call in distinct_calls([reward]) if not call.cached]
     return sum(each.prompt_tokens + each.completion_tokens for each in sent)
 
 
