@@ -109,6 +109,7 @@ class LiveRubrics:
         self._seen: dict[str, SeenGroup] = {}
         self._rounds: dict[str, int] = {}  # number of the last rewriting, and of the last measurement
         self._calls = 0
+        self._batches = 0  # calls that held several responses
         self._gap = HeldOutState()
         if (
             self.evolve is not None
@@ -128,13 +129,19 @@ class LiveRubrics:
 
     # ---- which rubric a sample is judged by ----------------------------------------------------------------------------
 
-    def dressed(self, samples: Sequence[Sample], step: int | None) -> list[Sample]:
+    def dressed(self, samples: Sequence[Sample], step: int | None, *, again: bool = False) -> list[Sample]:
         """The samples with the rubric that is in force for each, without what dropout takes from it.
 
         Args:
-            step: The trainer's; None: the version stands for it in the draw, so that the members of a group that arrive one by
-                one lose the same criteria.
+            step: The trainer's; None: calls with several responses are counted for the draw. For one response alone the version
+                stands in it, so that the members of a group that arrive one by one lose the same criteria.
+            again: The samples of the last call once more, which get what they got then.
         """
+        if step is None and sum(len(sample.responses) for sample in samples) > 1:
+            self._batches += not again
+            draw = f"call {self._batches}"
+        else:
+            draw = "" if step is None else str(step)
         run, known = self.current(), dict[str, Rubric | None]()  # the folder is looked at once, and a group draws once
         out = []
         for sample in samples:
@@ -142,19 +149,19 @@ class LiveRubrics:
             if PINNED in sample.metadata:
                 rubric = sample.rubric
             elif sample.rubric is not None:
-                rubric = self._drawn(sample, key, run, step)
+                rubric = self._drawn(sample, key, run, draw)
             else:
                 if key not in known:
-                    known[key] = self._drawn(sample, key, run, step)
+                    known[key] = self._drawn(sample, key, run, draw)
                 rubric = known[key]
             out.append(sample if rubric is None or rubric is sample.rubric else replace(sample, rubric=rubric))
         return out
 
-    def _drawn(self, sample: Sample, key: str, run: tuple[str, Rubric | None], step: int | None) -> Rubric | None:
+    def _drawn(self, sample: Sample, key: str, run: tuple[str, Rubric | None], draw: str) -> Rubric | None:
         rubric, version = self.of(sample, run)
         if rubric is None or not self.share:
             return rubric
-        drawn = f"{self._seed}\0{version if step is None else step}\0{key}"
+        drawn = f"{self._seed}\0{draw or version}\0{key}"
         return thinned(rubric, self.share, drawn, keep=self._keep, least=len(self._keep) + 1)
 
     def of(self, sample: Sample, run: tuple[str, Rubric | None]) -> tuple[Rubric | None, str]:

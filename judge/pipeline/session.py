@@ -374,7 +374,7 @@ class Session:
         number = self._step(step)
         if self.rubrics is not None:
             self.rubrics.saw(named, rewards)
-            named = self.rubrics.dressed(named, step) if dressed is None else dressed
+            named = self.rubrics.dressed(named, step, again=True) if dressed is None else dressed
         finished = self.finish.apply(named, rewards, step=number, count_tokens=live.count_tokens)
         if self._record is not None:
             alarms = [] if self.watch is None else [str(a) for a in self.watch.last.active]

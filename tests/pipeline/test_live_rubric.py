@@ -216,6 +216,31 @@ def test_dropout_is_the_same_for_a_group_and_another_at_each_step(tmp_path):
         assert apart[0] == apart[1]  # a server is brought one member at a time, without a step
 
 
+def test_dropout_without_a_step_draws_anew_at_each_call():
+    """A training loop that names no step would never ask for the criteria that the first draw left out."""
+    texts = [f"The response says {w}." for w in ("one", "two", "three", "four", "five", "six")]
+    own = {"recipe": "checklist", "rubric": rubric(*texts), "rubric_dropout": 0.5, "filters": "off"}
+    with Judge(**own, engine=engine()) as one:
+        drawn = [[tuple(r.components) for r in one.score(BATCH)] for _ in range(12)]
+        alone = one.score(BATCH[0]), one.score(BATCH), one.score(BATCH[1])
+    assert all(a == b for a, b in drawn)
+    assert len({a for a, _ in drawn}) > 3
+    assert {name for a, _ in drawn for name in a} == {f"c{i}" for i in range(6)}
+    assert tuple(alone[0][0].components) == tuple(alone[2][0].components)
+    with Judge(**own, engine=engine()) as again:
+        assert [[tuple(r.components) for r in again.score(BATCH)] for _ in range(12)] == drawn
+
+
+def test_what_was_judged_in_parts_is_finished_with_the_same_draw():
+    """Processes that judge apart and shape together must mean the same criteria."""
+    texts = [f"The response says {w}." for w in ("one", "two", "three", "four", "five", "six")]
+    with Judge(recipe="checklist", rubric=rubric(*texts), rubric_dropout=0.5, engine=engine(), filters="off") as one:
+        for _ in range(5):
+            heard = one.session.heard_now(BATCH)
+            finished = one.session.rubrics.dressed(BATCH, None, again=True)
+            assert [s.rubric.hash for s in finished] == [s.rubric.hash for s in heard.samples]
+
+
 def test_a_criterion_that_shaping_needs_stays():
     """A step of `reward.shape` that names a criterion would fail on every batch that lost it."""
     made = Judge(
