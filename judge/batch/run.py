@@ -248,14 +248,7 @@ def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cost(judges: Opened) -> dict[str, Any]:
     """What the run has cost in all its starts, for `run.json`; nothing where no price and no budget is set."""
-    if judges.meter is None:
-        return {}
-    spent, before = judges.meter.spent, judges.meter.before
-    paid: dict[str, Any] = spent.plain() | ({"before": before.plain()} if before.calls else {})
-    if not judges.meter.priced:
-        paid |= {"usd": None}
-    as_of = sorted({price.as_of for price in judges.meter.prices if price.as_of})
-    return {"cost": paid | ({"prices_as_of": as_of[0]} if as_of else {})}
+    return {} if judges.meter is None else {"cost": judges.meter.told()}
 
 
 async def judge_rows(

@@ -15,17 +15,21 @@ import typer
 from judge.batch.read import likely_prompt, parse_map, read_rows, read_samples
 from judge.batch.run import rare_collections
 from judge.batch.store import Store
+from judge.batch.summary import cost_lines
 from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
 from judge.engine.build import build_engine
+from judge.engine.meter import Meter
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
-from judge.errors import DataError, JudgeError, OutputError, SettingsError
+from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, SettingsError
 from judge.generators.drive import merged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
 from judge.generators.write import RubricFolder
 from judge.loops import run as run_loop
-from judge.settings import RunSettings, load_settings, settings_dict
+from judge.pipeline.build import with_prices
+from judge.pipeline.evaluate import Unpaid
+from judge.settings import NoEngineSettings, RunSettings, load_settings, settings_dict
 from judge.yamlfile import parse_yaml
 
 LINE_EVERY_S = 10.0
@@ -65,9 +69,9 @@ def generate(
     """Write a rubric for every row of a data set: from prompts, preference pairs or several responses.
 
     What a row must have depends on the method: see `judge rubric methods`. A pair has prompt, chosen and rejected, or prompt,
-    response_a, response_b and label (A or B). The same engine writes and judges. `engine`, `sampling`, `seed`, `max_in_flight`
-    and `filters.max_response_chars` of the settings count; recipe, rubric, votes and order do not. Running the same command
-    again asks only for what is new or failed.
+    response_a, response_b and label (A or B). The same engine writes and judges. `engine`, `sampling`, `seed`, `budget`,
+    `prices`, `max_in_flight` and `filters.max_response_chars` of the settings count; recipe, rubric, votes and order do not.
+    Running the same command again asks only for what is new or failed.
 
     Writes rubrics.jsonl (every rubric, kept or not, with its lineage and reason), kept/*.yaml, generate.json, and
     merged.yaml for methods that make one rubric of all rows. `judge run CONFIG --data FILE --rubrics DIR` judges each
@@ -84,12 +88,12 @@ def generate(
           --set engine.model=Qwen/Qwen3-8B
 
     Exit codes: 0 done (none kept included); 2 wrong input, or no row is what the method needs; 3 the engine cannot work; 4 cannot
-    write; 130 stopped.
+    write; 7 the budget is spent; 130 stopped.
     """
     if data is None:
         raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
     settings, base = load_settings(config if config is not None else {}, overrides or ())
-    settings = settings.model_copy(update={"engine": located(settings.engine, base)})
+    settings = with_prices(settings.model_copy(update={"engine": located(settings.engine, base)}), base)
     generator = load_generator(method, _options(option or ()))
     columns = _mapping(data, parse_map(mapping or ()), split, subset)
     rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
@@ -107,6 +111,8 @@ def generate(
     print(
         f"{counts['calls']} model calls, {counts['calls_from_journal']} from the journal; lineage in {output / 'rubrics.jsonl'}"
     )
+    for line in cost_lines(summary | {"tokens": summary["cost"]["tokens"]}) if "cost" in summary else ():
+        print(line)
 
 
 def methods(
@@ -178,21 +184,42 @@ async def run_generator(
     quiet: bool = True,
     total: int | None = None,
 ) -> dict[str, Any]:
-    """Write rubrics into a folder and return what `generate.json` holds. The engine is started and closed here."""
+    """Write rubrics into a folder and return what `generate.json` holds. The engine is started and closed here.
+
+    Raises:
+        BudgetSpent: What was written before, and what kept replies answer, is in the folder.
+    """
     store = Store(_made(output) / "journal.sqlite")
+    price = None if isinstance(settings.engine, NoEngineSettings) else settings.engine.price
+    meter = Meter(settings.budget, store.spent) if settings.budget is not None or price is not None else None
     started = time.monotonic()
     try:
         await engine.start()
+        if meter is not None:
+            engine, store.meter = meter.metered(engine, price), meter
         writer = Writer(generator, settings, engine, store)
         ready = time.monotonic()
         with rare_collections(), RubricFolder(output, writer) as out:
-            merged = await write_rubrics(writer, rows, out, settings.max_in_flight, _progress(total, quiet))
+            said, unpaid, merged = _progress(total, quiet), Unpaid(go_on=store.answers), None
+            spent: BudgetSpent | None = None
+            try:
+                merged = await write_rubrics(writer, rows, out, settings.max_in_flight, said, unpaid)
+            except BudgetSpent as why:
+                spent = why
             facts = {
                 "data": data,
+                "state": "finished" if spent is None else "incomplete",
                 "settings": settings_dict(settings),
                 "seconds": {"loading": round(ready - started, 3), "writing": round(time.monotonic() - ready, 3)},
+                **({} if meter is None else {"cost": meter.told()}),
             }
-            return out.finish(facts, merged)
+            summary = out.finish(facts, merged)
+            if spent is not None:
+                counts = summary["counts"]
+                spent.add_note(f"{counts['rows']:,} rows are done and {counts['kept']:,} rubrics kept in {output / 'kept'}")
+                spent.add_note("with the larger sum, the same command continues: what was asked is not asked again")
+                raise spent
+            return summary
     finally:
         await engine.close()
         store.close()

@@ -136,6 +136,14 @@ class Meter:
             self.spent.usd += (now - until) / 3600 * price.per_hour
             self._hours[id(price)] = (price, now)
 
+    def told(self) -> dict[str, Any]:
+        """What the run has cost in all its starts, for `run.json`."""
+        paid: dict[str, Any] = self.spent.plain() | ({"before": self.before.plain()} if self.before.calls else {})
+        if not self.priced:
+            paid |= {"usd": None}
+        as_of = sorted({price.as_of for price in self.prices if price.as_of})
+        return paid | ({"prices_as_of": as_of[0]} if as_of else {})
+
     @property
     def over(self) -> bool:
         """Whether the budget is spent: no further call is let begin."""

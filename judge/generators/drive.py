@@ -11,6 +11,7 @@ from judge.generators.pairs import PlacedRow, deciding, mine
 from judge.generators.run import Writer, Written, write_each
 from judge.generators.work import SourceRow
 from judge.generators.write import FileNames, RubricFolder
+from judge.pipeline.evaluate import Unpaid
 
 
 async def write_rubrics(
@@ -19,6 +20,7 @@ async def write_rubrics(
     out: RubricFolder,
     in_flight: int = 512,
     done: Callable[[Written], None] = lambda _: None,
+    unpaid: Unpaid | None = None,
 ) -> Merged | None:
     """Write a rubric for every row into an open folder, and what all rows come to.
 
@@ -27,9 +29,13 @@ async def write_rubrics(
 
     Args:
         done: Called with each result.
+        unpaid: Tells whether rows go on once the budget is spent, for those that kept replies answer.
 
     Returns:
         The one rubric of all rows, or why there is none; None for a method that makes none.
+
+    Raises:
+        BudgetSpent: After every row that needs no further call was written (methods that choose among rows: at once).
     """
     spec = writer.generator.spec
     closing = Closing(writer, spec.closing) if spec.closing is not None else None
@@ -52,12 +58,14 @@ async def write_rubrics(
     else:
         chosen = []
     source = (row for _, row in chosen) if spec.support is not None else named(rows)
-    async with aclosing(write_each(writer, source, in_flight)) as finished:
+    async with aclosing(write_each(writer, source, in_flight, unpaid)) as finished:
         async for at, row, written in finished:
             place = chosen[at][0] if spec.support is not None else at
             emit(place, row, written)
             if closing is not None:
                 closing.add(place, written)
+    if unpaid is not None and unpaid.why is not None:
+        raise unpaid.why
     return await closing.finish() if closing is not None else None
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from judge.engine.protocol import Engine
-from judge.errors import SettingsError
+from judge.errors import BudgetSpent, SettingsError
 from judge.generators.decompose import decompose
 from judge.generators.model import Generator, WritingTurn
 from judge.generators.revise import revise
@@ -35,7 +36,7 @@ from judge.generators.work import (
 from judge.parse import failure
 from judge.pipeline.build import Plan, build_pipeline, plan
 from judge.pipeline.calls import Caller, Journal
-from judge.pipeline.evaluate import run_each
+from judge.pipeline.evaluate import Unpaid, run_each
 from judge.pipeline.pipeline import Pipeline
 from judge.render.environment import Templates
 from judge.rubric.model import Rubric
@@ -193,16 +194,28 @@ class Writer:
 
 
 async def write_each(
-    writer: Writer, rows: Iterable[SourceRow], in_flight: int = 512
+    writer: Writer, rows: Iterable[SourceRow], in_flight: int = 512, unpaid: Unpaid | None = None
 ) -> AsyncGenerator[tuple[int, SourceRow, Written]]:
-    """Write a rubric for every row, at most `in_flight` at once: (position, row, what it came to), as each is done."""
+    """Write a rubric for every row, at most `in_flight` at once: (position, row, what it came to), as each is done.
 
-    async def one(unit: tuple[int, SourceRow]) -> Written:
-        return await writer.write(unit[1])
+    Args:
+        unpaid: Rows that the budget does not reach are left out, and the error is put there. None: it is raised.
+    """
 
-    async with aclosing(run_each(one, enumerate(rows), in_flight=in_flight)) as finished:
+    async def one(unit: tuple[int, SourceRow]) -> Written | None:
+        try:
+            return await writer.write(unit[1])
+        except BudgetSpent as why:
+            if unpaid is None:
+                raise
+            unpaid.why = unpaid.why or why
+            return None
+
+    units = takewhile(lambda _: unpaid is None or unpaid.takes, enumerate(rows))
+    async with aclosing(run_each(one, units, in_flight=in_flight)) as finished:
         async for (place, row), written in finished:
-            yield place, row, written
+            if written is not None:
+                yield place, row, written
 
 
 async def write_all(writer: Writer, rows: Sequence[SourceRow], in_flight: int = 512) -> list[Written]:

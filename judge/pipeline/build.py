@@ -113,7 +113,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     check_installed(settings.track)
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
-    settings = _priced(_with_calibration(settings, base), base)
+    settings = with_prices(_with_calibration(settings, base), base)
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
@@ -185,7 +185,7 @@ def _engine_for(recipe: Recipe, settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"engine": NoEngineSettings()})
 
 
-def _priced(settings: RunSettings, base: Path | None) -> RunSettings:
+def with_prices(settings: RunSettings, base: Path | None) -> RunSettings:
     """The settings with the price of each engine that the table of `prices` has; a budget in money needs one for all."""
     table = load_prices(settings.prices, base) if settings.prices is not None else {}
     changes = {}
