@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class AgreeOptions:
 
     Attributes:
         threshold: Least reward that says yes.
-        scale: Ends of the labels' scale; None: the least and the largest label.
+        scale: Ends of the labels' scale; None: the least and the largest label of the run, or of the criterion.
     """
 
     threshold: float = 0.5
@@ -111,20 +111,32 @@ def agree_report(runs: Sequence[LabelledRun], options: AgreeOptions) -> AgreeRep
     """The report of the first run, with each further one beside it.
 
     Raises:
-        InputError: A further run shares no labelled response with the first.
+        InputError: A further run shares no labelled response with the first; or the labels are one number, or outside the
+            scale.
     """
     first = runs[0]
+    criteria = [agree_part(name, one, options) for name, one in first.criteria.items() if len(one.labelled)]
+    options = replace(options, scale=_whole_scale(first, options))
     parts = [agree_part("all", first.whole, options, first.orders)] if first.whole is not None else []
-    parts += [agree_part(name, one, options) for name, one in first.criteria.items() if len(one.labelled)]
     facts = first.facts
     return AgreeReport(
         str(first.folder),
         str(facts.get("model", "")),
         str((facts.get("recipe") or {}).get("name", "")),
-        parts,
+        parts + criteria,
         _subsets(first.whole, options) if first.whole is not None else [],
         [_beside(first, other, options) for other in runs[1:]],
     )
+
+
+def _whole_scale(run: LabelledRun, options: AgreeOptions) -> tuple[float, float] | None:
+    """One scale for the run, its subsets and the judges beside it."""
+    if run.whole is None or run.whole.kind != "number":
+        return options.scale
+    low, high = _scale(run.whole.labelled, options)
+    if low == high:
+        raise InputError(f"{run.folder}: every label is {low:g}; say on which scale with --scale, such as --scale 1,5")
+    return low, high
 
 
 def _subsets(whole: Observations, options: AgreeOptions) -> list[AgreePart]:
@@ -182,13 +194,17 @@ def said_of(known: Observations, options: AgreeOptions) -> Floats:
     if known.kind == "better":
         return known.scores
     low, high = _scale(known, options)
-    return low + known.scores * (high - low)
+    return low + known.scores * (high - low) if low < high else np.full(len(known), np.nan)  # one number is no scale
 
 
 def _scale(known: Observations, options: AgreeOptions) -> tuple[float, float]:
-    if options.scale is not None:
-        return options.scale
-    return (float(known.labels.min()), float(known.labels.max())) if len(known) else (0.0, 1.0)
+    ends = (float(known.labels.min()), float(known.labels.max())) if len(known) else None
+    if options.scale is None:
+        return ends or (0.0, 1.0)
+    low, high = options.scale
+    if ends is not None and not low <= ends[0] <= ends[1] <= high:
+        raise InputError(f"labels reach from {ends[0]:g} to {ends[1]:g}, and the scale is {low:g},{high:g}; see --scale")
+    return options.scale
 
 
 def wrong_of(known: Observations, options: AgreeOptions) -> Floats:
@@ -262,7 +278,7 @@ def _numbers(known: Observations, options: AgreeOptions) -> dict[str, WeightedMe
     levels = np.unique(known.labels)
     whole = len(levels) <= 11 and bool((levels == levels.round()).all())
     exact = {}
-    if whole:
+    if whole and np.diff(_scale(known, options))[0] > 0:
         rounded = np.where(np.isnan(said), np.nan, np.floor(said + 0.5))
         exact = {
             "exact": mean_credit(np.where(np.isnan(rounded), 0.0, (rounded == known.labels).astype(np.float64))),

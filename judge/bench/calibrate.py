@@ -14,6 +14,7 @@ import hashlib
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -99,6 +100,19 @@ _FIT = {"isotonic": isotonic_map, "platt": platt_map, "levels": levels_map}
 def fitted(method: Method, rewards: ArrayLike, labels: ArrayLike) -> CalibrateStep:
     """A map by its method."""
     return _FIT[method](rewards, labels)
+
+
+def falls(step: CalibrateStep) -> bool:
+    """Whether a higher reward can come out lower.
+
+    Example:
+        >>> falls(levels_map([0, 0, 1, 1], [1, 1, 1, 0])), falls(isotonic_map([0, 0, 1, 1], [1, 1, 1, 0]))
+        (True, False)
+    """
+    if step.slope is not None:
+        return step.slope < 0
+    chances = [chance for _, chance in step.points]
+    return any(b < a - 1e-9 for a, b in pairwise(chances))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from judge.bench.calibrate import (
     SureThreshold,
     best_method,
     compare_methods,
+    falls,
     fitted,
     folds_of,
     least_labels,
@@ -87,6 +88,11 @@ class CalibrateReport:
         """Whether the promise that was asked for can be given."""
         return self.options.error is None or self.threshold is not None
 
+    @property
+    def inverted(self) -> bool:
+        """Whether the judge grades the right answers below the wrong ones: the whole interval of its ROC AUC is below 0.5."""
+        return next(f for f in self.compared[0].figures if f.name == "ROC AUC").interval.high < 0.5
+
 
 def calibrate_report(run: LabelledRun, options: CalibrateOptions) -> CalibrateReport:
     """Calibrate the rewards of a run by its labels.
@@ -106,7 +112,7 @@ def calibrate_report(run: LabelledRun, options: CalibrateOptions) -> CalibrateRe
         what = f"{len(used)} labelled responses with a verdict" if len(used) < LEAST else "labels that are all alike"
         raise DataError(Problem(str(run.folder), f"{what}; a calibration needs at least {LEAST}, right and wrong ones"))
     compared = compare_methods(used.scores, used.labels, used.clusters, draws=options.draws, seed=options.seed)
-    method = _method(options.method, compared)
+    method = _method(options.method, compared, used)
     made, threshold = _made(run, used, method, options)
     return CalibrateReport(
         run=str(run.folder),
@@ -123,9 +129,10 @@ def calibrate_report(run: LabelledRun, options: CalibrateOptions) -> CalibrateRe
     )
 
 
-def _method(name: str, compared: Sequence[MethodFigures]) -> Method:
-    if name == "auto":
-        return best_method(compared)
+def _method(name: str, compared: Sequence[MethodFigures], used: Observations) -> Method:
+    if name == "auto":  # a map that pays a higher reward less is taken by name only
+        rising = [c for c in compared if c.method == "raw" or not falls(fitted(c.method, used.scores, used.labels))]  # type: ignore[arg-type]  # one of METHODS
+        return best_method(rising)
     known = [c.method for c in compared if c.method != "raw"]
     if name not in known:
         why = "; there are over 20 different rewards" if name == "levels" else ""
@@ -215,6 +222,8 @@ def calibrate_record(report: CalibrateReport) -> dict[str, Any]:
         "unlabelled": report.unlabelled,
         "no_verdict": report.no_verdict,
         "method": report.method,
+        "inverted": report.inverted,
+        "map_falls": falls(report.file.map),
         "compared": {c.method: {f.name: _record(f) for f in c.figures} for c in report.compared},
         "calibration": report.file.model_dump(mode="json", exclude_none=True),
         "threshold": _threshold(report),
@@ -284,7 +293,7 @@ def _cell(f: Figure) -> str:
 
 def _lines(report: CalibrateReport) -> list[str]:
     mean, options = report.mean, report.options
-    out = []
+    out = _warnings(report)
     if options.error is not None:
         out.append(_promise(report, percent(options.error, 0)))
     out.append(
@@ -301,6 +310,14 @@ def _lines(report: CalibrateReport) -> list[str]:
     if report.following:
         out.append("label next: " + ", ".join(report.following))
     return out
+
+
+def _warnings(report: CalibrateReport) -> list[str]:
+    if report.inverted:
+        return ["WARNING: the judge grades wrong answers above right ones (ROC AUC of raw below 0.5); no map mends that"]
+    if falls(report.file.map):
+        return [f"WARNING: the map `{report.method}` falls: some rewards come out lower than smaller ones; isotonic never does"]
+    return []
 
 
 def _promise(report: CalibrateReport, share: str) -> str:

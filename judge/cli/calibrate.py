@@ -63,8 +63,8 @@ def calibrate(
           --output runs/b
       judge calibrate runs/a --width 0.04 --next 20
 
-    Exit codes: 0 done; 1 the share of --error cannot be promised (nothing is written); 2 wrong input; 4 results cannot be
-    written.
+    Exit codes: 0 done; 1 the judge grades wrong answers above right ones, or the share of --error cannot be promised (nothing is
+    written); 2 wrong input; 4 results cannot be written.
     """
     from judge.bench.calibration_report import (  # noqa: PLC0415  # keeps `judge --help` fast
         CalibrateOptions,
@@ -85,7 +85,12 @@ def calibrate(
         print(json.dumps(calibrate_record(report), ensure_ascii=False, allow_nan=False))
     else:
         print_calibrate(report)
-    if not report.promised:
+    if report.inverted:
+        notice(
+            f"{run}: the judge grades wrong answers above right ones, and nothing was written; look at the labels (--positive,"
+            " --negative), the rubric and the judge"
+        )
+    if report.inverted or not report.promised:
         raise typer.Exit(1)
     if output is not None:
         write_calibration(report, output)

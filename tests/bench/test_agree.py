@@ -81,6 +81,28 @@ def test_numbers_on_their_own_scale(cli):
     assert values(off)["bias"] == pytest.approx(np.mean([0, 2.5, 5, 7.5, 10]) - 3)
 
 
+def test_one_number_as_label_is_no_scale(cli):
+    """The least and the largest label are the same, so every reward would be right; with the ends said it is counted."""
+    name = run(cli, rows([5, 4, 1, 2], [3, 3, 3, 3]))
+    ended = cli("agree", name)
+    assert (ended.code, "every label is 3" in ended.err, "--scale" in ended.err) == (2, True, True)
+    found = values(agreed(cli, name, "--scale", "1,5")["parts"][0])
+    assert (found["mean absolute error"], found["exact"]) == (1.5, 0.0)
+
+
+def test_a_subset_is_on_the_scale_of_all(cli):
+    """Labels of one subset are all 5: its grades 5 and 1 are off by 0 and by 4, as beside the others."""
+    name = run(cli, rows([5, 1] * 3 + [1, 3] * 3, [5] * 6 + [1, 3] * 3, subset=["a"] * 6 + ["b"] * 6), "--keep", "subset")
+    first, _ = agreed(cli, name)["subsets"]
+    assert (first["name"], values(first)["mean absolute error"]) == ("a", 2.0)
+
+
+def test_a_criterion_with_one_number_has_no_error():
+    part = agree_part("c", observed("number", [0.2, 0.8, 1.0], [3, 3, 3], [1, 2, 3]), AgreeOptions(draws=10))
+    found = {f.name: f.value for f in part.figures}
+    assert (math.isnan(found["mean absolute error"]), math.isnan(found["bias"]), "exact" in found) == (True, True, False)
+
+
 def test_failed_verdicts_are_wrong_of_all(cli):
     name = run(cli, rows([5, 1, 9], [1, 0, 1]))
     [part] = agreed(cli, name)["parts"]
@@ -164,6 +186,11 @@ def test_a_mistake_has_its_code(cli, arguments, code, words):
     run(cli, rows([5, 4, 1, 2, 5], [True, True, False, True, False]))
     ended = cli("agree", *arguments)
     assert (ended.code, words in ended.err) == (code, True), ended.err
+
+
+def test_labels_outside_the_scale_are_refused(cli):
+    ended = cli("agree", run(cli, rows([5, 4, 1, 2], [5, 4, 1, 2])), "--scale", "2,3")
+    assert (ended.code, "labels reach from 1 to 5, and the scale is 2,3" in ended.err) == (2, True)
 
 
 def test_odd_words_are_named(cli):

@@ -276,6 +276,37 @@ def test_a_mistake_has_its_code(cli, arguments, code, words):
     assert (ended.code, words in ended.err + ended.out) == (code, True), ended.err + ended.out
 
 
+def relabelled(cli, tmp_path, right, name):
+    """The rows of `cli` with labels by grade and place."""
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    for i, row in enumerate(rows):
+        row["label"] = right(int(row["response"][5]), i)
+    write_rows(tmp_path / f"{name}.jsonl", rows)
+    assert cli("run", "judge.yaml", "--data", f"{name}.jsonl", "--output", name, "--quiet").code == 0
+    return name
+
+
+@pytest.mark.parametrize("method", ["auto", "levels", "platt"])
+def test_a_judge_that_is_wrong_on_purpose_is_refused(cli, tmp_path, method):
+    """A map of it pays what the judge grades lowest: none is written."""
+    name = relabelled(cli, tmp_path, lambda grade, i: (grade < 3) ^ (i % 7 == 0), "anti")
+    ended = cli("calibrate", name, "--method", method, "--output", "anti.yaml", "--draws", "50")
+    assert (ended.code, "grades wrong answers above right ones" in ended.err) == (1, True)
+    assert not (tmp_path / "anti.yaml").exists()
+    assert "WARNING" in ended.out
+
+
+def test_a_falling_map_is_taken_by_name_only(cli, tmp_path):
+    """Grade 3 is always right and grade 5 half of the time: `levels` has the least Brier score and falls."""
+    name = relabelled(cli, tmp_path, lambda grade, i: grade == 3 or (grade > 3 and i % 2 == 0), "hump")
+    found = json.loads(cli("calibrate", name, "--draws", "50", "--json").out)
+    brier = {m: found["compared"][m]["Brier"]["value"] for m in ("isotonic", "platt", "levels")}
+    assert min(brier, key=brier.get) == "levels"
+    assert (found["method"] != "levels", found["map_falls"], found["inverted"]) == (True, False, False)
+    ended = cli("calibrate", name, "--method", "levels", "--output", "hump.yaml", "--draws", "50")
+    assert (ended.code, "the map `levels` falls" in ended.out, (tmp_path / "hump.yaml").exists()) == (0, True, True)
+
+
 def test_too_few_labels(cli, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()][:10]
     write_rows(tmp_path / "ten.jsonl", rows)
