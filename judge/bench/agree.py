@@ -29,7 +29,7 @@ from judge.bench.agreement import (
     slope,
 )
 from judge.bench.labelled import LabelKind, LabelledRun, Observations
-from judge.bench.measures import Figure, WeightedMetric, balanced_accuracy, correlation, figures, macro_f1, mean_credit
+from judge.bench.measures import Figure, WeightedMetric, balanced_accuracy, correlation, figures, macro_f1, mean_credit, mean_of
 from judge.bench.record import number
 from judge.errors import InputError
 from judge.reward.objectives.calibration import Calibration, calibration
@@ -277,7 +277,7 @@ def _numbers(known: Observations, options: AgreeOptions) -> dict[str, WeightedMe
     said = said_of(known, options)
     levels = np.unique(known.labels)
     whole = len(levels) <= 11 and bool((levels == levels.round()).all())
-    exact = {}
+    exact: dict[str, WeightedMetric] = {}
     if whole and np.diff(_scale(known, options))[0] > 0:
         rounded = np.where(np.isnan(said), np.nan, np.floor(said + 0.5))
         exact = {
@@ -289,8 +289,8 @@ def _numbers(known: Observations, options: AgreeOptions) -> dict[str, WeightedMe
         "Spearman rho": correlation(known.scores, known.labels, "spearman"),
         "Kendall tau": correlation(known.scores, known.labels, "kendall"),
         "Pearson r": correlation(known.scores, known.labels, "pearson"),
-        "mean absolute error": mean_credit(off),
-        "bias": mean_credit(said - known.labels),
+        "mean absolute error": mean_of(off),
+        "bias": mean_of(said - known.labels),
         **exact,
         **_people(known, said, "interval"),
     }
@@ -306,10 +306,10 @@ def _effects(known: Observations, options: AgreeOptions) -> dict[str, WeightedMe
     if len(np.unique(known.formatted)) > 1:
         marked = known.formatted > 0
         plain = known.formatted < 0 if known.kind == "better" else ~marked
-        gap = difference(mean_credit(np.where(marked, over, np.nan)), mean_credit(np.where(plain, over, np.nan)))
+        gap = difference(mean_of(np.where(marked, over, np.nan)), mean_of(np.where(plain, over, np.nan)))
         out["format"] = gap
     if known.kind == "better":
-        out["first place"] = mean_credit(over)
+        out["first place"] = mean_of(over)
     elif len(np.unique(known.places)) > 1:
         out["place in the row"] = slope(known.places, over)
     return out
@@ -324,7 +324,7 @@ def _beside(first: LabelledRun, second: LabelledRun, options: AgreeOptions) -> J
     wrong = wrong_of(one, options), wrong_of(two, options)
     both = ~(np.isnan(wrong[0]) | np.isnan(wrong[1]))
     gap = difference(mean_credit(np.where(both, 1 - wrong[0], np.nan)), mean_credit(np.where(both, 1 - wrong[1], np.nan)))
-    metrics = {
+    metrics: dict[str, WeightedMetric] = {
         "difference": gap,
         "agree": mean_credit(np.where(both, (a == b).astype(np.float64), np.nan)),
         "kappa": cohen_kappa(a, b),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judge.arrays import Floats
-from judge.bench.measures import WeightedMetric
+from judge.bench.measures import Difference, WeightedMetric
 
 BINS = 10  # of equal width, of the expected calibration error
 
@@ -278,7 +278,7 @@ def slope(feature: ArrayLike, outcome: ArrayLike) -> WeightedMetric:
 
 def difference(first: WeightedMetric, second: WeightedMetric) -> WeightedMetric:
     """One figure less another, over the same draws."""
-    return lambda weights: first(weights) - second(weights)
+    return Difference(first, second)
 
 
 def shared_errors(first: Sequence[float], second: Sequence[float]) -> WeightedMetric:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judge.arrays import Floats
-from judge.intervals import NOTHING, Interval
+from judge.intervals import NOTHING, Interval, wilson
 
 WeightedMetric = Callable[[Floats], float]
 
@@ -29,22 +29,68 @@ class Figure(NamedTuple):
     items: int
 
 
-def mean_credit(credits: ArrayLike) -> WeightedMetric:
-    """Mean of the credits of the items that count.
+class MeanCredit:
+    """Mean of the credits of the items that count, each between two bounds."""
+
+    def __init__(self, values: Floats, low: float = -math.inf, high: float = math.inf) -> None:
+        self.values, self.low, self.high = values, low, high
+        self._known = ~np.isnan(values)
+        self._filled = np.where(self._known, values, 0.0)
+
+    def __call__(self, weights: Floats) -> float:
+        """The mean; NaN where nothing counts."""
+        total = float(weights @ self._known)
+        return float(weights @ self._filled) / total if total else math.nan
+
+    def alike(self, codes: NDArray[np.intp], level: float) -> Interval | None:
+        """The interval where every draw of the bootstrap gives the same mean; None where the bounds are not known.
+
+        All of n clusters are alike; by Wilson's interval for 0 of n a share u of others may still differ, at most as far as
+        the bounds. For a rate of 0 or 1 that is Wilson's own interval.
+        """
+        mean = self(np.ones(len(codes)))
+        if not -math.inf < self.low <= mean <= self.high < math.inf:
+            return None
+        share = wilson(0, len(np.unique(codes[self._known])), level).high
+        return Interval(mean - share * (mean - self.low), mean + share * (self.high - mean))
+
+
+class Difference:
+    """One figure less another, over the same draws."""
+
+    def __init__(self, first: WeightedMetric, second: WeightedMetric) -> None:
+        self.first, self.second = first, second
+
+    def __call__(self, weights: Floats) -> float:
+        """The first less the second."""
+        return self.first(weights) - self.second(weights)
+
+    def alike(self, codes: NDArray[np.intp], level: float) -> Interval | None:
+        """As of the mean of the items' own differences; None where the two are no means over the same items."""
+        a, b = self.first, self.second
+        if not isinstance(a, MeanCredit) or not isinstance(b, MeanCredit) or (np.isnan(a.values) != np.isnan(b.values)).any():
+            return None
+        return MeanCredit(a.values - b.values, a.low - b.high, a.high - b.low).alike(codes, level)
+
+
+def mean_credit(credits: ArrayLike, low: float = 0.0) -> MeanCredit:
+    """Mean of the credits of the items that count, in [low, 1].
 
     Example:
         >>> mean_credit([1, 0, math.nan, 1])(np.ones(4)).__round__(3)
         0.667
     """
-    values = np.asarray(credits, dtype=np.float64)
-    known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
+    return MeanCredit(np.asarray(credits, dtype=np.float64), low, 1.0)
 
-    def measure(weights: Floats) -> float:
-        total = float(weights @ known)
-        return float(weights @ filled) / total if total else math.nan
 
-    return measure
+def mean_of(values: ArrayLike) -> MeanCredit:
+    """Mean of numbers without bounds (calls, tokens, errors) over the items that count.
+
+    Example:
+        >>> mean_of([3, 5, math.nan])(np.ones(3))
+        4.0
+    """
+    return MeanCredit(np.asarray(values, dtype=np.float64))
 
 
 def sectioned(
@@ -195,6 +241,8 @@ def figures(
 ) -> list[Figure]:
     """Every measure with its percentile interval, from one bootstrap that draws whole clusters with replacement.
 
+    Where all clusters are alike the bootstrap has no width; means of credits and their differences then get `MeanCredit.alike`.
+
     Args:
         measures: Name -> measure.
         clusters: What items that stand or fall together share, shape (items,).
@@ -213,7 +261,7 @@ def figures(
         for name, measure in measures.items():
             drawn[name].append(measure(weights))
     return [
-        Figure(name, measure(ones), _ends(drawn[name], level), (counted or {}).get(name, size))
+        Figure(name, measure(ones), _interval(measure, drawn[name], codes, level), (counted or {}).get(name, size))
         for name, measure in measures.items()
     ]
 
@@ -221,6 +269,13 @@ def figures(
 def _codes(clusters: Sequence[Hashable]) -> NDArray[np.intp]:
     numbers = {label: i for i, label in enumerate(dict.fromkeys(clusters))}
     return np.fromiter((numbers[c] for c in clusters), dtype=np.intp, count=len(clusters))
+
+
+def _interval(measure: WeightedMetric, drawn: Sequence[float], codes: NDArray[np.intp], level: float) -> Interval:
+    found = _ends(drawn, level)
+    if isinstance(measure, MeanCredit | Difference) and math.isclose(found.low, found.high, abs_tol=1e-12):
+        return measure.alike(codes, level) or found
+    return found
 
 
 def _ends(values: Sequence[float], level: float) -> Interval:

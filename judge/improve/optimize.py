@@ -27,7 +27,7 @@ import yaml
 
 from judge.bench.agreement import difference
 from judge.bench.items import BenchItem
-from judge.bench.measures import Figure, figures, mean_credit
+from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit, mean_of
 from judge.errors import JudgeError, OutputError, RecipeError, SettingsError
 from judge.improve.split import split_items
 from judge.improve.tried import TriedItem, judge_plan, try_items
@@ -330,10 +330,10 @@ def _held(
     clusters = [t.item.cluster for t in before]
 
     def count(tried: Sequence[TriedItem]) -> tuple[Figure, ...]:
-        measures = {
+        measures: dict[str, WeightedMetric] = {
             "agreement, ties half": mean_credit(pair_credit(tried, 0.5)),
             "no verdict": mean_credit([float(t.judged.beats(0, 1) is None) for t in tried]),
-            "tokens an item": mean_credit([float(t.tokens) for t in tried]),
+            "tokens an item": mean_of([float(t.tokens) for t in tried]),
         }
         if any(len(t.judged.views()) > 1 for t in tried):
             measures["orders agree"] = mean_credit([_orders(t) for t in tried])

@@ -14,7 +14,7 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.bench.agreement import difference
-from judge.bench.measures import Figure, figures, mean_credit
+from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.errors import InputError, RubricError
 from judge.improve.tried import TriedItem, criterion_scores
 from judge.reward.fold import fold_criteria
@@ -108,7 +108,8 @@ def select_criteria(
     assert part is not None  # noqa: S101  # it has been folded
     own, whole = credit_of(part, held), credit_of(rubric, held)
     clusters = [t.item.cluster for t in held]
-    measures = {"all": mean_credit(whole), "selected": mean_credit(own), "gap": difference(mean_credit(own), mean_credit(whole))}
+    measures: dict[str, WeightedMetric] = {"all": mean_credit(whole), "selected": mean_credit(own)}
+    measures["gap"] = difference(measures["selected"], measures["all"])
     first, second, gap = figures(measures, clusters, draws=draws, seed=seed)
     made = part.changed(lineage=Lineage(parents=(rubric.hash,), generator="select", scores=_scores(second, gap, len(held))))
     learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), best[0])

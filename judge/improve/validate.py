@@ -23,7 +23,7 @@ from judge.arrays import Floats
 from judge.bench.agreement import difference
 from judge.bench.credit import credits
 from judge.bench.items import BenchItem
-from judge.bench.measures import Figure, WeightedMetric, correlation, figures, mean_credit
+from judge.bench.measures import Figure, WeightedMetric, correlation, figures, mean_credit, mean_of
 from judge.bench.pairs import pair_accuracy
 from judge.bench.units import reasons_of
 from judge.engine.build import build_engine
@@ -261,7 +261,7 @@ def _pair_measures(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
     longer = np.sign([_longer(t) for t in tried])
     margin = np.array([math.nan if d is None else float(d) for d in decisions])
     gold = np.array([t.item.gold[0] for t in tried])
-    measures = {
+    measures: dict[str, WeightedMetric] = {
         "agreement": mean_credit(right),
         "agreement, ties half": mean_credit(pair_credit(tried, 0.5)),
         "precision": mean_credit(np.where(decided, right, np.nan)),
@@ -298,8 +298,8 @@ def _graded_measures(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
 
 def _cost(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
     return {
-        "calls an item": mean_credit([float(t.calls) for t in tried]),
-        "tokens an item": mean_credit([float(t.tokens) for t in tried]),
+        "calls an item": mean_of([float(t.calls) for t in tried]),
+        "tokens an item": mean_of([float(t.tokens) for t in tried]),
     }
 
 
@@ -309,8 +309,9 @@ def _cost(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
 def _pooled(tried: Sequence[TriedItem]) -> dict[str, WeightedMetric]:
     """Of each item, the share of its criteria that score the two responses differently, and that do so the wrong way round."""
     rows = [_gaps(one) for one in tried]
-    names = ("criteria that decide", "criteria reversed", "discrimination", "criteria an item")
-    return {name: mean_credit([row[i] for row in rows]) for i, name in enumerate(names)}
+    names = (("criteria that decide", 0.0), ("criteria reversed", 0.0), ("discrimination", -1.0))
+    out: dict[str, WeightedMetric] = {name: mean_credit([row[i] for row in rows], low) for i, (name, low) in enumerate(names)}
+    return out | {"criteria an item": mean_of([row[3] for row in rows])}
 
 
 def _gaps(one: TriedItem) -> tuple[float, float, float, float]:
@@ -336,7 +337,7 @@ def _criteria(
     for k, name in enumerate(names):
         if options.kind == "pairs":
             gaps = np.where(gold == 0, np.nan, gold * (scores[:, 0, k] - scores[:, 1, k]))
-            measures[name] = mean_credit(gaps)
+            measures[name] = mean_credit(gaps, low=-1.0)
         else:
             measures[name] = correlation(scores[:, 0, k], gold, "spearman")
     found = figures(measures, clusters, draws=options.draws, seed=options.seed)

@@ -471,7 +471,7 @@ def test_long_names_of_subsets_leave_room_for_the_figure(cli, tmp_path):
     rows = [{**row, "subset": f"a/very/long/path/of/many/words/that/goes/on/{row['subset']}"} for row in PAIRS]
     write_rows(tmp_path / "pairs.jsonl", rows)
     ended = cli("mine.yaml", "good.yaml", "--quiet")
-    assert "goes/on/a  100.0 [100.0, 100.0]" in ended.out
+    assert "goes/on/a  100.0 [43.9, 100.0]" in ended.out
     assert max(map(len, ended.out.splitlines())) <= 80
 
 
@@ -487,5 +487,5 @@ def test_a_long_name_cuts_no_figure(cli, tmp_path, length):
     assert max(map(len, lines[head : head + 3])) <= 80
     assert lines[head].split()[-2:] == ["tokens", "s"]
     row = lines[head + 2]
-    assert ("…" in row) == (length > 9)
+    assert ("…" in row) == (length > 10)
     assert row.count("%") == 5  # all, parsed, orders, ties, none

@@ -126,7 +126,7 @@ def test_the_command(judge, tmp_path):  # noqa: F811
     pairs = str(pairs_file(tmp_path))
     ended = judge("optimize", "judge.yaml", "--data", pairs, "--budget", "30", "--draws", "50", "--quiet")
     assert ended.code == 0, ended.err
-    assert "gained: +50.0 points [+50.0, +50.0] on the prompts held out" in " ".join(ended.out.split())
+    assert "gained: +50.0 points [-23.5, +74.5] on the prompts held out; the interval holds 0" in " ".join(ended.out.split())
     assert max(map(len, ended.out.splitlines())) <= 80
     assert load_recipe("recipes/pairwise-v1").spec.mode == "pairwise"
     (tmp_path / "replies.yaml").write_text(yaml.safe_dump({"It led to": "I cannot.", "": "[[A]]"}, sort_keys=False))

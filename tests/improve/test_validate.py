@@ -61,6 +61,23 @@ async def test_agreement_beside_no_rubric():
     assert not found.worse
 
 
+@pytest.mark.parametrize(
+    ("count", "low", "said"),
+    [
+        pytest.param(2, 0.3424, "no worse than no rubric: +100.0 points [-31.5, +100.0]; the interval holds 0", id="two"),
+        pytest.param(20, 0.8389, "better than no rubric: +100.0 points [+67.8, +100.0]", id="twenty"),
+    ],
+)
+async def test_two_pairs_prove_nothing(count, low, said):
+    """All right with it and all wrong without: Wilson's interval of a rate, and a gain that two pairs do not make certain."""
+    found = await proved(criterion_judge({"It says right.": "right"}), "It says right.", items=[pair(i) for i in range(count)])
+    own = {f.name: [round(end, 4) for end in f.interval] for f in found.figures}
+    assert own["agreement"] == [low, 1.0]
+    assert own["calls an item"] == [2.0, 2.0]  # not a rate
+    assert found.criteria[0].discrimination.interval == pytest.approx((2 * low - 1, 1.0), abs=1e-3)
+    assert said in conclusion(found)
+
+
 async def test_a_rubric_that_turns_the_judge_round_is_worse():
     """The plain judge grades right answers higher; the rubric rewards bad ones."""
 
@@ -121,7 +138,7 @@ def test_the_command(judge, tmp_path):  # noqa: F811
     pairs = pairs_file(tmp_path)
     ended = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs), "--config", "judge.yaml", "--write")
     assert ended.code == 0, ended.err
-    assert "better than no rubric: +100.0 points [+100.0, +100.0]" in " ".join(ended.out.split())
+    assert "better than no rubric: +100.0 points [+35.1, +100.0]" in " ".join(ended.out.split())
     assert max(map(len, ended.out.splitlines())) <= 80
     scores = load_rubric("good.yaml").lineage.scores
     assert (scores["agreement"], scores["agreement_without"], scores["gap"], scores["items"]) == (1.0, 0.0, 1.0, 8.0)
