@@ -22,7 +22,7 @@ from judge.engine.meter import Meter
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
 from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, SettingsError
-from judge.generators.drive import merged_lines, validation_lines, write_rubrics
+from judge.generators.drive import merged_lines, untagged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
 from judge.generators.write import RubricFolder
@@ -106,7 +106,7 @@ def generate(
     for reason, number in counts["by_reason"].items():
         print(f"  {number:>6}  {reason}")
         print(textwrap.fill(summary["examples"][reason], _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
-    for line in (*validation_lines(summary), *merged_lines(summary)):
+    for line in (*untagged_lines(summary, generator.spec.items), *validation_lines(summary), *merged_lines(summary)):
         print(line)
     print(
         f"{counts['calls']} model calls, {counts['calls_from_journal']} from the journal; lineage in {output / 'rubrics.jsonl'}"

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from judge.generators.closing import Closing, Merged
+from judge.generators.model import ItemSpec
 from judge.generators.pairs import PlacedRow, deciding, mine
 from judge.generators.run import Writer, Written, write_each
 from judge.generators.work import SourceRow
@@ -67,6 +68,14 @@ async def write_rubrics(
     if unpaid is not None and unpaid.why is not None:
         raise unpaid.why
     return await closing.finish() if closing is not None else None
+
+
+def untagged_lines(summary: dict[str, Any], spec: ItemSpec) -> list[str]:
+    """What to tell a person about items whose kind or number was not stated, where the method asks for it."""
+    untagged, items = summary["counts"]["untagged_items"], summary["counts"]["items"]
+    if not untagged or not (spec.tags or spec.weights or spec.points):
+        return []
+    return [f"{untagged} of {items} items state no kind or number that can be read; those have the default"]
 
 
 def validation_lines(summary: dict[str, Any]) -> list[str]:

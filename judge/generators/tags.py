@@ -1,4 +1,4 @@
-"""The brackets behind an item: its kind, its number, or the program that checks it.
+"""The brackets behind an item, or in front of it: its kind, its number, or the program that checks it.
 
 `[Hard Rule]`, `[Essential, 5]`, `[+7]`, `[Pitfall: -3]`, `[max_words: 100]`. Models bold them, put them in round brackets, or
 end them with a full stop; brackets that are none of these belong to the sentence.
@@ -37,15 +37,38 @@ class Tagged:
 
 
 def split_tag(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
-    """An item's sentence, and the bracket behind it; None where there is no such bracket.
+    """An item's sentence, and the bracket behind it or in front of it (of two, each adds what the other lacks), or None.
 
     Example:
         >>> spec = ItemSpec(tags={"Essential": "essential"}, weights={"min": 1, "max": 5})
         >>> split_tag("The response is right (in full). **[Essential, 5]**", spec)
         ('The response is right (in full).', Tagged(kind='essential', number=5.0, check='llm', args={}))
+        >>> split_tag("**[Essential, 5]:** The response is right.", spec)[0]
+        'The response is right.'
         >>> split_tag("The response is right (in full).", spec)[1] is None
         True
     """
+    sentence, tag = _behind(line, spec)
+    rest, front = _in_front(sentence, spec)
+    if front is None or (tag is not None and (tag.check != "llm" or front.check != "llm")):
+        return sentence, tag
+    if tag is None:
+        return rest, front
+    return rest, Tagged(tag.kind or front.kind, front.number if tag.number is None else tag.number)
+
+
+def _in_front(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
+    bare = line.lstrip(_MARKS)
+    if not bare.startswith(("[", "(")):
+        return line, None
+    end = bare.find("]" if bare[0] == "[" else ")", 0, _LONGEST)
+    found = _read(bare[1:end].strip(), spec) if end > 0 else None
+    if found is not None and bare[0] == "(" and found.kind is None:
+        return line, None  # "(3) ..." may be another way to number
+    return (line, None) if found is None else (bare[end + 1 :].lstrip(_MARKS + ":–—-"), found)
+
+
+def _behind(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
     bare = line.rstrip(_MARKS)
     if not bare.endswith(("]", ")")):
         return line, None

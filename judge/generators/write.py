@@ -49,6 +49,7 @@ class RubricFolder:
         self._writer = writer
         self._places: dict[int, tuple[int, int]] = {}  # row -> where its line begins, and its length
         self._calls: Counter[bool] = Counter()
+        self._items: Counter[str] = Counter()  # of the rubrics: all, and those whose kind or number was not stated
         self._lines: IO[bytes] | None = None
         self._end = 0  # of what is written
         self._kept = folder / "kept"
@@ -72,6 +73,7 @@ class RubricFolder:
         assert self._lines is not None  # noqa: S101  # it is open
         self.counts[written.reason] += 1
         self._calls.update(call.cached for call in written.calls)
+        self._items.update(all=len(written.rubric.criteria) if written.rubric else 0, untagged=written.untagged)
         self._note(place, written)
         file = f"{name}.yaml" if written.kept and written.rubric is not None else None
         told = record(written, self._writer, file)
@@ -93,6 +95,7 @@ class RubricFolder:
         """
         assert self._lines is not None  # noqa: S101  # it is open
         summary = describe(self._writer, self.counts, self._calls, self.examples) | facts
+        summary["counts"] |= {"items": self._items["all"], "untagged_items": self._items["untagged"]}
         if merged is not None:
             summary["merged"] = _merged(merged)
             summary["counts"]["calls"] += sum(not call.cached for call in merged.calls)

@@ -94,7 +94,15 @@ async def test_lineage(tmp_path):
     assert rubric == rubric_from(line["rubric"], "line 1").model_copy(update={"name": rubric.name})
     assert [(c.id, c.kind) for c in rubric.criteria] == [("rule-1", "hard_rule"), ("principle-1", "principle")]
     summary = json.loads((tmp_path / "generate.json").read_text())
-    assert summary["counts"] == {"rows": 1, "kept": 1, "by_reason": {"kept": 1}, "calls": 3, "calls_from_journal": 0}
+    assert summary["counts"] == {
+        "rows": 1,
+        "kept": 1,
+        "by_reason": {"kept": 1},
+        "calls": 3,
+        "calls_from_journal": 0,
+        "items": 2,
+        "untagged_items": 0,
+    }
     assert summary["validation"] | {"hash": ""} == {
         "recipe": "openrubrics",
         "hash": "",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
+from judge.generators.drive import untagged_lines
+from judge.generators.model import load_generator
 from judge.rubric.load import load_rubric
 from judge.types import Completion, Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, criteria, generate
@@ -39,6 +42,33 @@ async def test_rar(tmp_path):
     ]
     assert (line["kept"], line["untagged_items"], line["reworded_items"]) == (True, 1, 1)
     assert line["rubric"]["lineage"]["generator"] == "rar"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "weight", "text"),
+    [
+        pytest.param("[Essential, 4] The response names part {i}.", "essential", 4.0, "The response names part {i}.", id="front"),
+        pytest.param(
+            "**[Essential]** The response names part {i}. [4]", "essential", 4.0, "The response names part {i}.", id="both"
+        ),
+        pytest.param(
+            "(3) The response names part {i}.", None, 3.0, "(3) The response names part {i}.", id="a-number-in-brackets"
+        ),
+        pytest.param("[sic] The response names part {i}.", None, 3.0, "[sic] The response names part {i}.", id="no-tag"),
+    ],
+)
+async def test_a_tag_in_front_counts(tmp_path, line, kind, weight, text):
+    """A judge is not shown a tag, and a weight that the model states is not lost; what cannot be read is counted."""
+    reply = "\n".join(f"{i}. {line.format(i=i)}" for i in range(1, 8))
+    [row] = await generate("rar", tmp_path, [reply], prompt())
+    assert criteria(row, "kind", "weight", "text")[1] == (kind, weight, text.format(i=2))
+    counts = json.loads((tmp_path / "generate.json").read_text())
+    untagged = 7 if kind is None else 0
+    assert (counts["counts"]["items"], counts["counts"]["untagged_items"]) == (7, untagged)
+    told = untagged_lines(counts, load_generator("rar").spec.items)
+    assert told == (
+        [f"{untagged} of 7 items state no kind or number that can be read; those have the default"] if untagged else []
+    )
 
 
 async def test_carmo(tmp_path):

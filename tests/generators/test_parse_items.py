@@ -29,6 +29,8 @@ TWO = [("The response has a title.", "hard_rule"), ("The response is clear.", "p
         pytest.param("**1.** The response has a title. **[Hard Rule]**\n**2.** The response is clear. `[Principle]`", id="bold"),
         pytest.param("1. The response has a title. (Hard Rule)\n2. The response is clear. [Principle].", id="round-brackets"),
         pytest.param("1. The response has a title. [Hard-Rule]\n2. The response is clear.", id="missing-tag"),
+        pytest.param("1. [Hard Rule] The response has a title.\n2. **[Principle]:** The response is clear.", id="in-front"),
+        pytest.param("1. (Hard Rule) The response has a title.\n2. The response is clear. (principle)", id="round-in-front"),
         pytest.param("- The response has a title. [Hard Rule]\n- The response is clear. [Principle]", id="bullets"),
         pytest.param(
             "The rubric:\n\n1. The response has\n   a title. [Hard Rule]\n\n2. The response is clear.\n[Principle]\n\nEnd.",
