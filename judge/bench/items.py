@@ -268,8 +268,8 @@ def _best(sample: Sample, spec: SetSpec) -> Gold:
         said = [i for i, x in enumerate(label) if x == max(label)]
     if not isinstance(said, list | tuple) or not said or len(said) >= count:
         raise ValueError("the label does not say which of the responses are the better ones")
-    if spec.kind == "styles" and 2 * len(said) != count:
-        raise ValueError(f"as many chosen as rejected responses are expected, got {len(said)} and {count - len(said)}")
+    if spec.kind == "styles" and (len(said), count) != (3, 6):
+        raise ValueError(f"three chosen and three rejected responses are expected, got {len(said)} and {count - len(said)}")
     return tuple(float(i in said) for i in range(count))
 
 

@@ -119,6 +119,7 @@ def read_labelled(
 
     Raises:
         DataError: No finished run, no such column, or labels that are none of these forms.
+        InputError: Labels of a criterion that the run does not have.
     """
     facts = read_facts(run)
     by_hand = label == "label" and (run / LABEL_FILE).is_file()
@@ -153,6 +154,7 @@ def read_labelled(
             single.add_each(records, given if isinstance(given, list) and len(records) > 1 else [given], read, subset)
     whole = pairs.done("better") if pairs.scores and not read.seen else single.done(read.kind) if read.seen else None
     found = {name: build.done("yes_no" if read.criteria_are_yes_no else "number") for name, build in criteria.items()}
+    _check_criteria(run, [name for name, one in found.items() if len(one.labelled)], rows)
     if whole is None and not found:
         raise DataError(
             Problem(
@@ -161,6 +163,17 @@ def read_labelled(
             )
         )
     return LabelledRun(run, facts, whole, found, _orders(run) if whole is not None and whole.kind == "better" else {})
+
+
+def _check_criteria(run: Path, labelled: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse labels of criteria that were not judged: a mistyped name is not a judge that is always wrong."""
+    known = [c.removeprefix(CRITERION) for c in rows[0] if c.startswith(CRITERION)] if rows else []
+    if not known and all(record.get("raw_reward") is None for record in rows):
+        return  # every verdict failed, and with it every criterion
+    for name in labelled:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none, and these labels are a mapping"
+            raise InputError(Problem(str(run), f"no criterion `{name}` in this run{did_you_mean(name, known) or '; ' + has}"))
 
 
 def _orders(run: Path) -> dict[int, tuple[float, float]]:

@@ -152,6 +152,33 @@ def test_criteria_with_labels_of_their_own(cli, tmp_path):
     assert found == {"city": 0.5, "short": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("citty", "no criterion `citty` in this run; did you mean `city`?", id="mistyped"),
+        pytest.param("zzz", "no criterion `zzz` in this run; it has city, short", id="unknown"),
+    ],
+)
+def test_labels_of_a_criterion_that_was_not_judged(cli, tmp_path, name, words):
+    """A name that the rubric does not have is no judge that is always wrong; a label that is empty asks for nothing."""
+    criteria = [{"id": "city", "text": "It names a city."}, {"id": "short", "text": "It is short."}]
+    write_judge(tmp_path / "list.yaml", "checklist", {".": "Yes.\nVERDICT: MET"}, rubric={"name": "r", "criteria": criteria})
+    data = [{"prompt": f"q{i}", "response": f"answer {i}", "people": {"city": True, name: i == 0}} for i in range(4)]
+    made = run(cli, data, "--keep", "people", config="list.yaml")
+    ended = cli("agree", made, "--label", "people")
+    assert (ended.code, words in " ".join(ended.err.split())) == (2, True), ended.err
+    empty = run(
+        cli, [{**row, "people": {"city": True, name: None}} for row in data], "--keep", "people", config="list.yaml", name="e"
+    )
+    assert [p["name"] for p in agreed(cli, empty, "--label", "people")["parts"]] == ["city"]
+
+
+def test_labels_of_criteria_on_a_run_without_any(cli):
+    name = run(cli, [{**row, "label": {"city": True}} for row in rows([5, 1], [1, 0])])
+    ended = cli("agree", name)
+    assert (ended.code, "no criterion `city` in this run; it has" in ended.err) == (2, True), ended.err
+
+
 def test_two_judges_share_their_errors(cli, tmp_path):
     """The second judge calls everything good: wrong on the two bad ones; the first is wrong on one of these."""
     data = rows([5, 5, 1, 5], [1, 1, 0, 0])

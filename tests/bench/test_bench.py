@@ -333,6 +333,16 @@ def test_three_by_three_styles_end_to_end(cli, tmp_path):
     assert found["normal"] == pytest.approx(1 / 3)  # of one style the two are told apart, of the others they tie
 
 
+@pytest.mark.parametrize("each", [1, 2, 4])
+def test_styles_want_three_of_each(cli, tmp_path, each):
+    """Of one style there is no hard and no easy comparison, so nothing is measured and nothing judged."""
+    texts = {side: [f"{side} {i}" for i in range(each)] for side in ("chosen", "rejected")}
+    write_rows(tmp_path / "s.jsonl", [{"prompt": "q", **texts}])
+    (tmp_path / "s.yaml").write_text("kind: styles\ndata: s.jsonl\n", encoding="utf-8")
+    ended = cli("s.yaml", "good.yaml", "--quiet")
+    assert (ended.code, f"got {each} and {each}" in ended.err, ended.out) == (2, True, ""), ended.err
+
+
 def test_contrast_is_judged_under_both_instructions(cli, tmp_path):
     rows = [
         {"instruction_1": f"Name city {i}", "instruction_2": f"Name river {i}", "response_a": "city", "response_b": "river"}
