@@ -12,7 +12,7 @@ import judge
 from judge.batch.files import content_hash
 from judge.engine.protocol import Engine
 from judge.pipeline.build import Plan
-from judge.settings import settings_dict
+from judge.settings import RunSettings, settings_dict
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,27 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> d
         **({"panel": {name: method(member) for name, member in plan.members.items()}} if plan.members else {}),
         **({"second_opinion": method(plan.second)} if plan.second else {}),
         **({"cascade_judge": method(plan.cheap)} if plan.cheap else {}),
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *training_only(plan.settings)],
         "settings": settings_dict(plan.settings),
     }
+
+
+def training_only(settings: RunSettings) -> list[str]:
+    """One line about the settings that a batch run does not use; none where it uses all.
+
+    Example:
+        >>> from judge.settings import load_settings
+        >>> training_only(load_settings({"rubric_dropout": 0.5, "step_deadline_s": 60})[0])
+        ['`rubric_dropout`, `step_deadline_s`: without effect here; for trainers, `Judge.score` and the server']
+    """
+    set_here = {
+        "evolve": settings.evolve is not None,
+        "held_out": settings.held_out is not None,
+        "rubric_dropout": settings.rubric_dropout > 0,
+        "step_deadline_s": settings.step_deadline_s is not None,
+    }
+    named = ", ".join(f"`{name}`" for name, there in set_here.items() if there)
+    return [f"{named}: without effect here; for trainers, `Judge.score` and the server"] if named else []
 
 
 def source_record(data: str | DataSource) -> dict[str, Any]:

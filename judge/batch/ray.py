@@ -27,7 +27,7 @@ from judge.batch.describe import DataSource, source_record
 from judge.batch.folder import begin, check_folder, identity
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
-from judge.batch.run import Notice, RunResult, asked_of, conclude, locked, run_cache, table_figures
+from judge.batch.run import Notice, RunResult, asked_of, conclude, locked, run_cache, say_unused, table_figures
 from judge.batch.shards import SplitBy, splits_by
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows, renamed_note
@@ -119,6 +119,7 @@ def run_on_ray(
     with locked(output):
         if not overwrite:
             check_folder(output, own)
+        say_unused(plan, notice)
         store = Store(output / JOURNAL, run_cache(plan), keep=("none",), requests=requests)
         try:
             folders = BlockFolders(output / BLOCKS, own)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.cascade import cascade_report
-from judge.batch.describe import DataSource, describe
+from judge.batch.describe import DataSource, describe, training_only
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity
 from judge.batch.panel import panel_report
@@ -110,9 +110,9 @@ async def run_batch(
         if not overwrite:
             check_folder(output, own)
         store = Store(output / JOURNAL, run_cache(plan), keep=keep, requests=requests)
+        say_unused(plan, notice)
         started = time.monotonic()
-        watch = RunWatch(plan.settings.monitor, plan.settings.seed)
-        finish = RunFinish(plan)
+        watch, finish = RunWatch(plan.settings.monitor, plan.settings.seed), RunFinish(plan)
         numbered = NumberedRows(samples, shard)
         rows = RunRows(numbered, numbered.renamed, store, ProgressLine(total, quiet=quiet), max_failures)
         judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
@@ -155,6 +155,12 @@ async def run_batch(
             return await _told(conclude(store, output, run, stopped, total=total, command=command), plan, notice)
         finally:
             store.close()
+
+
+def say_unused(plan: Plan, notice: Notice) -> None:
+    """Say which settings have no effect on a batch run, before it begins."""
+    for line in training_only(plan.settings):
+        notice(line)
 
 
 async def _told(result: RunResult, plan: Plan, notice: Notice) -> RunResult:

@@ -233,3 +233,27 @@ def test_a_folder_that_cannot_be_written(endpoint):
     assert ended.returncode == 4, ended.stderr
     assert ended.stderr == "out: cannot be written to: Permission denied\nnothing was judged\n"
     assert endpoint.asked == []
+
+
+TRAINING = {
+    "evolve": {"folder": "versions"},
+    "held_out": {"rubric": "instruction-following"},
+    "rubric_dropout": 0.5,
+    "step_deadline_s": 60,
+}
+
+
+@pytest.mark.parametrize("names", [(), ("rubric_dropout",), tuple(TRAINING)], ids=["none", "one", "all"])
+def test_what_only_a_training_uses_is_said(judge, tmp_path, names):
+    """Whoever tries a training's settings on a file must not take the result for that of a thinned rubric."""
+    own = {"engine": {"kind": "scripted", "verdicts": "drawn"}, "rubric": "helpfulness", "recipe": "checklist"}
+    (tmp_path / "c.yaml").write_text(json.dumps(own | {name: TRAINING[name] for name in names}))
+    (tmp_path / "d.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}\n')
+    ended = judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out")
+    assert ended.code == 0, ended.err
+    line = ", ".join(f"`{name}`" for name in names) + ": without effect here; for trainers, `Judge.score` and the server"
+    notes = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
+    assert [note for note in notes if "without effect" in note] == ([line] if names else [])
+    assert ended.err.count("without effect here") == bool(names)
+    assert " ".join(ended.err.split()).count(line) == bool(names)
+    assert not (tmp_path / "versions").exists()
