@@ -74,7 +74,8 @@ def optimize(
     async def work() -> Optimized:
         options = ProofOptions(kind, None, draws, seed)
         journal = Cache.of(settings.cache)
-        async with Validator(settings, items, options, base=base, journal=journal, notice=None if quiet else notice) as validator:
+        said = None if quiet else notice
+        async with Validator(settings, items, options, base=base, journal=journal, notice=said, writes=True) as validator:
             return await optimize_recipe(validator, output, budget=budget, held_out=held_out, seed=seed, told=told)
 
     found = asyncio.run(work())

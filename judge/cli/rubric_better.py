@@ -153,7 +153,7 @@ def refine_command(
     Exit codes: 0 written (also where no change was kept); 2 wrong input; 3 the engine cannot work; 4 cannot be written.
     """
     rubric = load_rubric(name)
-    validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet)
+    validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet, writes=True)
 
     async def work() -> Refined:
         async with validator:
@@ -202,9 +202,11 @@ def _validator(
     draws: int,
     seed: int,
     quiet: bool,
+    *,
+    writes: bool = False,
 ) -> Validator:
     settings, base = load_settings(config if config is not None else {}, overrides or ())
     items, kind = read_labelled_items(pairs, None, mapping, split, subset, limit)
     told = None if quiet else notice
     options = ProofOptions(kind, None, draws, seed)
-    return Validator(settings, items, options, base=base, journal=Cache.of(settings.cache), notice=told)
+    return Validator(settings, items, options, base=base, journal=Cache.of(settings.cache), notice=told, writes=writes)

@@ -32,8 +32,9 @@ from judge.engine.scripted import located
 from judge.errors import InputError
 from judge.improve.tried import RubricOf, TriedItem, bare_settings, criterion_scores, judge_plan, try_items
 from judge.pipeline.calls import Journal
+from judge.pipeline.drawn import drawn_engine, draws
 from judge.rubric.model import Rubric
-from judge.settings import RunSettings
+from judge.settings import EngineSettings, RunSettings
 
 SATURATED = 0.9  # share of responses that meet a criterion, from which it hardly tells them apart
 REPEATED = 0.9  # correlation of two criteria's scores, from which they are one
@@ -132,6 +133,7 @@ class Validator:
         base: Folder of the settings' file.
         engine: Used instead of the one in the settings, which `async with` closes; the caller closes this one.
         journal: Where replies are kept.
+        writes: Its model writes texts as well, which `verdicts: drawn` cannot.
     """
 
     def __init__(
@@ -144,9 +146,10 @@ class Validator:
         engine: Engine | None = None,
         journal: Journal | None = None,
         notice: Callable[[str], None] | None = None,
+        writes: bool = False,
     ) -> None:
         self.settings, self.items, self.options, self.base = settings, items, options, base
-        self.engine = build_engine(located(settings.engine, base), notice) if engine is None else engine
+        self.engine = _engine(settings.engine, base, notice, writes=writes) if engine is None else engine
         self._owned, self.journal, self._notice = engine is None, journal, notice
         self._bare: list[TriedItem] | None = None
 
@@ -189,6 +192,11 @@ class Validator:
         found = await try_items(made, picked, self.engine, self.journal, rubric_of=rubric_of, notice=self._notice)
         bare = await self.bare()
         return proof(name, None, found, [bare[i] for i in mine], self.options, without=len(self.items) - len(mine))
+
+
+def _engine(settings: EngineSettings, base: Path | None, notice: Callable[[str], None] | None, *, writes: bool) -> Engine:
+    drawn = draws(settings) and not writes
+    return drawn_engine(settings.model) if drawn else build_engine(located(settings, base), notice)
 
 
 def proof(

@@ -185,6 +185,23 @@ def test_the_commands(judge, tmp_path):  # noqa: F811
     assert max(map(len, judge("rubric", "refine", "--help").out.splitlines())) <= 80
 
 
+def test_a_judge_that_is_drawn(judge, tmp_path):  # noqa: F811
+    """Any configuration can be tried without a model; where a model has to write, the refusal says so."""
+    (tmp_path / "judge.yaml").write_text("engine: {kind: scripted, verdicts: drawn}\nrecipe: checklist\n")
+    (tmp_path / "r.yaml").write_text("criteria:\n  - {id: a, text: Says right.}\n  - {id: b, text: Has words.}\n")
+    given = ("r.yaml", "--pairs", str(pairs_file(tmp_path)), "--config", "judge.yaml")
+    ended = judge("rubric", "validate", *given, "--json")
+    assert ended.code in (0, 1), ended.err
+    [record] = json.loads(ended.out)["rubrics"]
+    assert (record["figures"]["no verdict"]["value"], record["items"]) == (0.0, 8)
+    assert 0 < record["figures"]["agreement"]["value"] < 1
+    ended = judge("rubric", "select", *given, "--output", "few.yaml")
+    assert ended.code in (0, 1), ended.err
+    assert load_rubric("few.yaml").criteria
+    refused = judge("rubric", "refine", *given, "--output", "b.yaml")
+    assert (refused.code, "other texts are asked for" in " ".join(refused.err.split())) == (2, True)
+
+
 def test_evolve_from_the_command_line(judge, tmp_path):  # noqa: F811
     """Two answers with one reward, a criterion that tells them apart, and the spread before and after."""
     replies = {
