@@ -102,14 +102,16 @@ def generate(
     counts = summary["counts"]
     if counts["by_reason"].get("invalid") == counts["rows"]:
         raise DataError(f"no row can be written from ({counts['rows']} read); the first: {summary['examples']['invalid']}")
-    print(f"{counts['kept']} of {counts['rows']} rubrics kept, in {output / 'kept'}")
+    prompts = "" if counts["prompts"] in (0, counts["rows"]) else f" of {counts['prompts']} different prompts"
+    print(f"{counts['kept']} of {counts['rows']} rubrics kept{prompts}, in {output / 'kept'}")
     for reason, number in counts["by_reason"].items():
         print(f"  {number:>6}  {reason}")
         print(textwrap.fill(summary["examples"][reason], _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
     for line in (*untagged_lines(summary, generator.spec.items), *validation_lines(summary), *merged_lines(summary)):
         print(line)
     print(
-        f"{counts['calls']} model calls, {counts['calls_from_journal']} from the journal; lineage in {output / 'rubrics.jsonl'}"
+        f"{counts['calls']} model calls, {counts['calls_from_journal']} answered by the journal or by an equal call;"
+        f" lineage in {output / 'rubrics.jsonl'}"
     )
     for line in cost_lines(summary | {"tokens": summary["cost"]["tokens"]}) if "cost" in summary else ():
         print(line)

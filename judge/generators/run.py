@@ -37,6 +37,7 @@ from judge.parse import failure
 from judge.pipeline.build import Plan, build_pipeline, plan
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.evaluate import Unpaid, run_each
+from judge.pipeline.flight import Flight
 from judge.pipeline.pipeline import Pipeline
 from judge.render.environment import Templates
 from judge.rubric.model import Rubric
@@ -111,6 +112,7 @@ class Writer:
         self.sampling_plain = asdict(self.sampling)
         self._sampling = {turn.name: _sampling(generator, settings, turn) for turn in generator.spec.steps}
         self._journal = journal
+        self._flight = Flight(0)
         self._templates = Templates(generator.folder, generator.templates, engine.control_tokens, variables=VARIABLES)
         self._pipelines: dict[tuple[str, bool], tuple[Plan, Pipeline]] = {}
         recipe = generator.spec.validation.recipe if generator.spec.validation else "pairwise"
@@ -163,8 +165,10 @@ class Writer:
         request = self.compose(turn, values, draw)
         key = self._caller.key(request)
         found = self._journal.find(key) if self._journal is not None else None
-        completion = found or await self.engine.complete(request)
-        call = Call(key, turn.name, (0, 1), (), draw, request.sampling.seed, completion, failure(completion), found is not None)
+        completion, shared = found, found is not None
+        if completion is None:  # rows of one prompt ask the same: one of them does
+            completion, shared = await self._flight.get(key, lambda: self.engine.complete(request))
+        call = Call(key, turn.name, (0, 1), (), draw, request.sampling.seed, completion, failure(completion), shared)
         if self._journal is not None and not call.cached:
             self._journal.keep(call)
         return call

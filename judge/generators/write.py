@@ -49,6 +49,7 @@ class RubricFolder:
         self._writer = writer
         self._places: dict[int, tuple[int, int]] = {}  # row -> where its line begins, and its length
         self._calls: Counter[bool] = Counter()
+        self._prompts: set[str] = set()
         self._items: Counter[str] = Counter()  # of the rubrics: all, and those whose kind or number was not stated
         self._lines: IO[bytes] | None = None
         self._end = 0  # of what is written
@@ -74,6 +75,8 @@ class RubricFolder:
         self.counts[written.reason] += 1
         self._calls.update(call.cached for call in written.calls)
         self._items.update(all=len(written.rubric.criteria) if written.rubric else 0, untagged=written.untagged)
+        if written.prompt_key:
+            self._prompts.add(written.prompt_key)
         self._note(place, written)
         file = f"{name}.yaml" if written.kept and written.rubric is not None else None
         told = record(written, self._writer, file)
@@ -95,7 +98,11 @@ class RubricFolder:
         """
         assert self._lines is not None  # noqa: S101  # it is open
         summary = describe(self._writer, self.counts, self._calls, self.examples) | facts
-        summary["counts"] |= {"items": self._items["all"], "untagged_items": self._items["untagged"]}
+        summary["counts"] |= {
+            "prompts": len(self._prompts),
+            "items": self._items["all"],
+            "untagged_items": self._items["untagged"],
+        }
         if merged is not None:
             summary["merged"] = _merged(merged)
             summary["counts"]["calls"] += sum(not call.cached for call in merged.calls)

@@ -100,6 +100,7 @@ async def test_lineage(tmp_path):
         "by_reason": {"kept": 1},
         "calls": 3,
         "calls_from_journal": 0,
+        "prompts": 1,
         "items": 2,
         "untagged_items": 0,
     }

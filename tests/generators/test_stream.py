@@ -70,6 +70,26 @@ async def test_lines_stand_in_the_rows_order(tmp_path):
     assert not list(tmp_path.glob("*.part*"))
 
 
+@pytest.mark.parametrize("in_flight", [64, 1])
+async def test_the_rows_of_one_prompt_share_a_call(tmp_path, in_flight):
+    """GRPO data hold a prompt once for each response: it is written for once, and each row keeps a line and a file."""
+    engine = ScriptedEngine(lambda r: ONE, delay_s=0.01)
+    same = [SourceRow(f"r{i}", Sample.of(f"Write letter {i // 4}.", id=f"r{i}")) for i in range(12)]
+    summary = await run_generator(load_generator("constraints"), RunSettings(max_in_flight=in_flight), same, tmp_path, engine)
+    counts = summary["counts"]
+    assert (len(engine.requests), counts["calls"], counts["calls_from_journal"], counts["prompts"]) == (3, 3, 9, 3)
+    lines = [json.loads(line) for line in (tmp_path / "rubrics.jsonl").read_text().splitlines()]
+    assert ([line["id"] for line in lines], len({line["request"] for line in lines})) == ([f"r{i}" for i in range(12)], 3)
+    assert all((tmp_path / line["file"]).is_file() for line in lines)
+
+
+async def test_a_shared_call_that_fails_is_each_rows_reason(tmp_path):
+    engine = ScriptedEngine(lambda r: Completion("", "error", error="no"), delay_s=0.01)
+    same = [SourceRow(f"r{i}", Sample.of("Write a letter.", id=f"r{i}")) for i in range(4)]
+    summary = await run_generator(load_generator("constraints"), RunSettings(), same, tmp_path, engine)
+    assert (len(engine.requests), summary["counts"]["kept"], sum(summary["counts"]["by_reason"].values())) == (1, 0, 4)
+
+
 async def test_a_run_that_stops_goes_on(tmp_path):
     """What was asked is not asked again, and the lines of the run before stand until the new ones are complete."""
     await run_generator(load_generator("constraints"), RunSettings(), rows(3), tmp_path, ScriptedEngine(lambda r: ONE))
