@@ -115,7 +115,8 @@ class Knowing:
             return Completion("1. The sum is right. My answer: 4")
         value = self.value(question, now.order, now.criteria)
         if question.readout is not None and question.readout.at == "first":
-            token = question.names[value] if question.spec.kind == "choice" else str(value)
+            plain = f"{value:g}" if isinstance(value, float) else str(value)
+            token = question.names[value] if question.spec.kind == "choice" else plain
             return Completion(token, "length", logprobs=(TokenLogprobs(token, {token: math.log(0.9)}),))
         stated, before = format_verdict(question, value), opening(question)[0]
         if request.messages[-1].role == "assistant" and request.messages[-1].text.endswith(before) and before:
