@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from judge.engine.protocol import Engine, only_rates
@@ -37,7 +37,7 @@ from judge.settings import (
     RewardSettings,
     RunSettings,
 )
-from judge.settings.calibration import load_calibration
+from judge.settings.calibration import CalibrationFile, load_calibration
 from judge.settings.cost import load_prices
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
@@ -113,7 +113,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     check_installed(settings.track)
     second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
     settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
-    settings = with_prices(_with_calibration(settings, base), base)
+    calibrated = load_calibration(settings.calibration, base) if settings.calibration is not None else None
+    settings = with_prices(_with_calibration(settings, calibrated), base)
     if base is not None:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
@@ -135,6 +136,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
     if recipe.spec.mode != "checklist" and rubric is not None:
         _tell_idle(rubric, recipe)
+    if calibrated is not None:
+        _tell_foreign("calibration", calibrated, (settings, recipe, rubric))
     if settings.group is not None:
         _check_group(settings, recipe)
     order = order_of(recipe, order)
@@ -153,6 +156,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         )
     sampling = (*sampling[:-1], *(read_out(s, recipe, settings.top_logprobs) for s in sampling[-1:]))
     panel, second, cascade = settings.panel, settings.second_opinion, settings.cascade
+    cheap = _cheap(settings, cascade, recipe, base) if cascade else None
     return Plan(
         settings,
         recipe,
@@ -162,8 +166,8 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         sampling,
         {m.name: _member(settings, m, recipe, base) for m in panel.members} if panel else {},
         _member(settings, second.judge, recipe, base) if second else None,
-        _cheap(settings, cascade, recipe, base) if cascade else None,
-        _cheap_calibration(cascade.calibration, base) if cascade and cascade.calibration else None,
+        cheap,
+        _cheap_calibration(cascade.calibration, base, cheap) if cascade and cascade.calibration and cheap else None,
         _meta(settings, votes, base),
         profile,
         held_out_rubric(settings, base),
@@ -203,11 +207,11 @@ def with_prices(settings: RunSettings, base: Path | None) -> RunSettings:
     return settings.model_copy(update=changes) if changes else settings
 
 
-def _with_calibration(settings: RunSettings, base: Path | None) -> RunSettings:
+def _with_calibration(settings: RunSettings, calibrated: CalibrationFile | None) -> RunSettings:
     """The settings with the steps of their calibration file in front of the chain."""
-    if settings.calibration is None:
+    if calibrated is None:
         return settings
-    shape = (*load_calibration(settings.calibration, base).steps, *settings.reward.shape)
+    shape = (*calibrated.steps, *settings.reward.shape)
     return settings.model_copy(update={"calibration": None, "reward": settings.reward.model_copy(update={"shape": shape})})
 
 
@@ -226,6 +230,23 @@ def _meta(settings: RunSettings, votes: Votes, base: Path | None) -> Plan | None
             " documents"
         )
     return made
+
+
+def _tell_foreign(where: str, calibrated: CalibrationFile, judge: tuple[RunSettings, Recipe, Rubric | None]) -> None:
+    """Say that a calibration was made with another judge: what its rewards mean says nothing about this one's.
+
+    Of a model the last part of its name counts, since a path is another one on another machine.
+    """
+    settings, recipe, rubric = judge
+    named = [str(v) for what in ("adapter", "model") if (v := getattr(settings.engine, what, None))]
+    own = {"recipe": [recipe.spec.name], "rubric": [rubric.name] if rubric is not None else [], "model": named}
+    made = {name: str(calibrated.made.get(name) or "") for name in own}
+    other = [n for n in own if made[n] and PurePath(made[n]).name not in [PurePath(each).name for each in own[n]]]
+    if other:
+        logger.warning(
+            "%s: made with another judge: %s. It says nothing about these rewards; `judge calibrate` a run of this judge",
+            where, ", ".join(f"{n} `{made[n]}`, not {f'`{own[n][0]}`' if own[n] else 'none'}" for n in other),
+        )  # fmt: skip
 
 
 def _importable(folder: Path) -> None:
@@ -316,12 +337,13 @@ def _cheap(settings: RunSettings, cascade: CascadeSettings, full: Recipe, base: 
     return made
 
 
-def _cheap_calibration(name: str, base: Path | None) -> tuple[CalibrateStep, SureStep]:
+def _cheap_calibration(name: str, base: Path | None, cheap: Plan) -> tuple[CalibrateStep, SureStep]:
     found = load_calibration(name, base)
     if found.unsure is None:
         raise SettingsError(
             f"cascade.calibration: {name} calls no reward too unsure; make it with `judge calibrate ... --error 0.05`"
         )
+    _tell_foreign("cascade.calibration", found, (cheap.settings, cheap.recipe, cheap.rubric))
     return found.map, found.unsure
 
 

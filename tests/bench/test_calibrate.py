@@ -20,6 +20,8 @@ from judge.bench.calibrate import (
     sure_threshold,
 )
 from judge.bench.ppi import ask_next, powered_mean
+from judge.pipeline.build import plan
+from judge.settings.load import load_settings
 from judge.shape.calibrated import calibrated, log_odds
 from tests.bench.bench_harness import SHARED, write_judge, write_rows
 
@@ -231,6 +233,32 @@ def test_the_file_is_used_by_a_run(cli, tmp_path):
             assert (reward, "unsure" in names) == (None, True)
     facts = json.loads((tmp_path / "new" / "run.json").read_text())
     assert [s["kind"] for s in facts["settings"]["reward"]["shape"]] == ["calibrate", "sure"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param("rubric=helpfulness", "", id="the-same-judge"),
+        pytest.param("engine.model=models/scripted", "", id="the-same-model-elsewhere"),
+        pytest.param("recipe=checklist", "recipe `pointwise`, not `checklist`", id="recipe"),
+        pytest.param("rubric=factual-correctness", "rubric `helpfulness`, not `factual-correctness`", id="rubric"),
+        pytest.param("engine.model=other", "model `scripted`, not `other`", id="model"),
+    ],
+)
+def test_a_calibration_of_another_judge_is_said(cli, caplog, change, words):
+    assert cli("calibrate", "run", "--output", "c.yaml", "--draws", "20").code == 0
+    plan(*load_settings("judge.yaml", ["calibration=c.yaml", change]))
+    assert ("made with another judge" in caplog.text, words in caplog.text) == (bool(words), True)
+
+
+def test_a_cascade_is_told_of_its_cheap_judge(cli, caplog):
+    """The calibration of `cascade` belongs to the cheap judge, and is compared with that."""
+    assert cli("calibrate", "run", "--error", "0.1", "--output", "c.yaml", "--draws", "20").code == 0
+    for first, told in (("pointwise", False), ("themis", True)):
+        cascade = f'cascade={{"first": {{"recipe": "{first}"}}, "calibration": "c.yaml"}}'
+        caplog.clear()
+        plan(*load_settings("judge.yaml", ["recipe=checklist", cascade]))
+        assert ("cascade.calibration: made with another judge: recipe `pointwise`, not `themis`" in caplog.text) is told
 
 
 def test_the_same_in_python(cli, tmp_path):
