@@ -6,13 +6,15 @@ import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from judge.batch.drawn import units
 from judge.batch.read import BadRow
 from judge.engine.models import EMBEDDED, embedded_dir
 from judge.errors import DataError, EngineError
 from judge.pipeline.build import Plan
-from judge.pipeline.preview import Previewer
+from judge.pipeline.preview import Previewer, fixed
 from judge.settings import EngineSettings, NoEngineSettings, OpenAiSettings, ScriptedSettings
 from judge.types import Message, Sample
 
@@ -67,6 +69,7 @@ class DryRun:
     extra: Counter[str] = field(default_factory=Counter)
     tokenizer: str = ""
     group: bool = False
+    all_compared: bool = False  # the schedule makes the same comparisons whoever wins, and all are counted
 
     @property
     def calls(self) -> int:
@@ -107,7 +110,11 @@ class DryRun:
         if scale != 1.0:
             lines.append(f"scaled up from the first {self.rows:,} rows")
         if self.group:
-            lines.append("group: one comparison of each group is counted; the schedule decides how many there are")
+            lines.append(
+                "group: every comparison of the schedule is counted"
+                if self.all_compared
+                else "group: one comparison of each group is counted; the verdicts decide how many there are"
+            )
         lines += [f"on top may come at most {scaled(most)} calls {_EXTRA[kind]}" for kind, most in self.extra.items() if most]
         if self.extra.total() and not self.group:
             lines.append(f"so the run makes at most {scaled(self.most_calls)} calls, apart from what is not counted")
@@ -123,32 +130,46 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int | None = 
     previewer = Previewer(plan)
     count, name = counter(plan.settings.engine)
     out = DryRun(total or 0, tokenizer=name, group=plan.settings.group is not None)
+    out.all_compared = out.group and fixed(plan.settings.group)
     samples = iter(samples)
-    for sample in samples:
-        if out.rows == MOST_ROWS:
-            out.of = total if total is not None else out.rows + 1 + sum(1 for _ in samples)
-            break
-        out.rows += 1
-        try:
-            outlooks, calls = ([], []) if isinstance(sample, BadRow) else (previewer.outlooks(sample), previewer.of(sample))
-        except DataError:
-            out.invalid += 1
-            continue
-        out.invalid += not outlooks
-        for first in outlooks[:1]:
-            out.fates.update(first.fates)
-        for each in outlooks:
-            out.extra.update({kind: getattr(each, kind) for kind in _EXTRA})
-        seen: dict[tuple[Message, ...], int] = {}  # votes send the same messages
-        for call in calls:
-            if call.messages not in seen:
-                seen[call.messages] = count(call.messages)
-            cost = out.turns.setdefault((call.judge, call.turn), TurnCost())
-            cost.calls += 1
-            cost.prompt_tokens += seen[call.messages]
-            cost.completion_tokens += call.sampling.max_tokens
+    looked: Iterable[Sample | BadRow] = islice(samples, MOST_ROWS)
+    if out.group:  # its rows may stand apart
+        looked = list(looked)
+        for unit in units(looked, groups=True):
+            _count(out, previewer, count, [looked[place] for place in unit])
+    else:
+        for row in looked:
+            _count(out, previewer, count, [row])
+    if out.rows == MOST_ROWS:
+        out.of = total if total is not None else out.rows + sum(1 for _ in samples)
     out.of = out.of or total or out.rows
     return out
+
+
+def _count(out: DryRun, previewer: Previewer, count: CallCount, unit: list[Sample | BadRow]) -> None:
+    """Add what judging one row takes, or the rows of one group."""
+    out.rows += len(unit)
+    rows = [row for row in unit if isinstance(row, Sample)]
+    try:
+        shown = previewer.shown(rows)
+        shown = shown[:1] if out.group and not out.all_compared else shown
+        outlooks = [outlook for each in shown for outlook in previewer.outlooks(each)]
+        calls = [call for each in shown for call in previewer.of(each)]
+        fates = previewer.fates(rows)
+    except DataError:
+        outlooks, calls, fates, rows = [], [], Counter(), []
+    out.invalid += 0 if rows else len(unit)
+    out.fates.update(fates)
+    for each in outlooks:
+        out.extra.update({kind: getattr(each, kind) for kind in _EXTRA})
+    seen: dict[tuple[Message, ...], int] = {}  # votes send the same messages
+    for call in calls:
+        if call.messages not in seen:
+            seen[call.messages] = count(call.messages)
+        cost = out.turns.setdefault((call.judge, call.turn), TurnCost())
+        cost.calls += 1
+        cost.prompt_tokens += seen[call.messages]
+        cost.completion_tokens += call.sampling.max_tokens
 
 
 def counter(settings: EngineSettings) -> tuple[CallCount, str]:

@@ -9,10 +9,9 @@
 from __future__ import annotations
 
 import math
-import random
 import resource
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -20,21 +19,21 @@ from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from judge.batch.drawn import units
 from judge.batch.dry_run import counter
 from judge.batch.read import BadRow
 from judge.batch.run import run_batch
 from judge.engine.protocol import Engine
-from judge.errors import DataError
+from judge.errors import DataError, SettingsError
 from judge.intervals import Interval
 from judge.pipeline.build import Plan
 from judge.pipeline.finish import Finish
-from judge.pipeline.preview import Preview, Previewer
+from judge.pipeline.preview import Preview, Previewer, fixed, no_count
 from judge.reward.fold import decided
 from judge.settings import NoEngineSettings, OpenAiSettings
 from judge.settings.cost import Price
 from judge.types import Message, Sample
 
-MOST_READ = 50_000  # rows that the sample is drawn from
 KEPT_BYTES = 100  # of memory for each call that a run has made
 _SAME = 0.02  # a saving below this share is not worth a line
 
@@ -84,7 +83,8 @@ class RunPlan:
 
     Attributes:
         rows: Rows there are; `drawn` of them were looked at.
-        costs: Of each of those.
+        costs: Of each of those; of each group, where they compete.
+        sizes: How many rows each of `costs` stands for; empty: one.
         judged: False: rendered only; completions are then the most that can be.
         hours: At the rate of the sample; NaN where nothing was judged.
         hours_full: With as many calls in flight as the settings allow and the latency of the sample (endpoints only).
@@ -103,25 +103,40 @@ class RunPlan:
     responses: int = 0
     cheaper: tuple[Cheaper, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    sizes: tuple[int, ...] = ()
 
     def total(self, of: Callable[[RowCost], float]) -> tuple[float, Interval]:
         """The sum over all rows of a figure of each, and its 95 % interval."""
-        return extrapolated([of(cost) for cost in self.costs], self.rows)
+        return extrapolated([of(cost) for cost in self.costs], self.rows, self.sizes)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows were looked at, so that nothing is extrapolated."""
+        return self.drawn >= self.rows
+
+    @property
+    def counted(self) -> bool:
+        """Whether the engine says how many tokens a call takes."""
+        return any(cost.prompt + cost.completion for cost in self.costs) or not any(cost.calls for cost in self.costs)
 
     @property
     def usd(self) -> tuple[float, Interval] | None:
-        """US dollars for all rows; None without a price."""
-        if self.price is None:
+        """US dollars for all rows; None without a price, or where the tokens that it is for were not counted."""
+        if self.price is None or not (self.counted or self.price.per_hour):
             return None
         rent = 0.0 if math.isnan(self.hours) else self.hours * self.price.per_hour
         mean, (low, high) = self.total(lambda cost: cost.usd or 0.0)
         return mean + rent, Interval(low + rent, high + rent)
 
 
-def extrapolated(values: Sequence[float], rows: int) -> tuple[float, Interval]:
+def extrapolated(values: Sequence[float], rows: int, sizes: Sequence[int] = ()) -> tuple[float, Interval]:
     """A total over `rows`, from a figure of some of them drawn at random, with its 95 % interval.
 
-    Cochran, "Sampling Techniques" (1977), sections 2.6 and 2.8: N times the mean, Student's t, finite population correction.
+    Cochran, "Sampling Techniques" (1977), sections 2.6 and 2.8: N times the mean, Student's t, finite population correction;
+    for groups of unlike size the ratio to size (chapter 6): the sum of the figures over the sum of the sizes.
+
+    Args:
+        sizes: How many rows each figure is of, where groups were drawn. Empty: one.
 
     Example:
         >>> extrapolated([10.0, 12.0, 14.0], 3)  # all of them: nothing is left open
@@ -132,33 +147,17 @@ def extrapolated(values: Sequence[float], rows: int) -> tuple[float, Interval]:
     """
     if not values:
         return 0.0, Interval(0.0, 0.0)
-    total, n = fmean(values) * rows, len(values)
-    if n >= rows or n < 2:
-        return total, Interval(total, total) if n >= rows else Interval(0.0, math.inf)
+    sizes = sizes or [1] * len(values)
+    n, looked = len(values), sum(sizes)
+    each = math.fsum(values) / looked
+    total = each * rows
+    if looked >= rows or n < 2:
+        return total, Interval(total, total) if looked >= rows else Interval(0.0, math.inf)
     from scipy.special import stdtrit  # noqa: PLC0415  # half a second that other commands need not pay
 
-    half = float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n) * math.sqrt(1 - n / rows) * rows
+    spread = stdev([value - each * size for value, size in zip(values, sizes, strict=True)]) * n / looked  # of one row's mean
+    half = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n) * math.sqrt(1 - looked / rows) * rows
     return total, Interval(max(0.0, total - half), total + half)
-
-
-def draw(rows: Iterable[Sample | BadRow], count: int, seed: int) -> tuple[list[Sample | BadRow], int]:
-    """Some rows at random (in their order), and how many were read: at most `MOST_READ`.
-
-    Example:
-        >>> drawn, read = draw([Sample.of("q", str(i), id=str(i)) for i in range(100)], 3, seed=0)
-        >>> len(drawn), read
-        (3, 100)
-    """
-    rng, kept, read = random.Random(seed), list[tuple[int, Sample | BadRow]](), 0
-    for row in rows:
-        if read == MOST_READ:
-            break
-        read += 1
-        if len(kept) < count:
-            kept.append((read, row))
-        elif (place := rng.randrange(read)) < count:
-            kept[place] = (read, row)
-    return [row for _, row in sorted(kept, key=lambda pair: pair[0])], read
 
 
 async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engine: Engine | None = None) -> RunPlan:
@@ -171,10 +170,12 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
         result = await run_batch(plan, drawn, Path(folder), engine=engine, quiet=True, keep=("none",), requests=False)
         records = _calls(Path(folder))
     price = _price(plan)
-    by_row: dict[int, list[dict[str, Any]]] = {row: [] for row in range(len(drawn))}
+    groups = units(drawn, groups=plan.settings.group is not None)
+    by_row: list[list[dict[str, Any]]] = [[] for _ in drawn]
     for record in records:
         by_row[record["row"]].append(record)
-    costs = [_row_cost(calls, price) for calls in by_row.values()]
+    by_unit = [[call for row in unit for call in by_row[row]] for unit in groups]
+    costs = [_row_cost(calls, price) for calls in by_unit]
     paid = (result.run.get("cost") or {}).get("usd")
     ours = math.fsum(cost.usd or 0.0 for cost in costs)
     if price is not None and paid and ours and not price.per_hour:  # several judges have several prices
@@ -185,18 +186,25 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
     made = RunPlan(
         rows, len(drawn), tuple(costs), True, price,
         hours=result.run["seconds"]["judging"] * scale / 3600, hours_full=full,
-        memory_mib=_memory(plan, drawn, rows, fmean(cost.calls for cost in costs) if costs else 0.0),
-        no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
+        memory_mib=_memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn))),
+        sizes=tuple(map(len, groups)), no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
     )  # fmt: skip
     return _with_votes(made, plan, records)
 
 
 def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan:
-    """The same without an engine: the prompts are rendered and counted, and completions are the most that can be."""
+    """The same without an engine: the prompts are rendered and counted, and completions are the most that can be.
+
+    Raises:
+        SettingsError: How many comparisons the groups make depends on the verdicts.
+    """
+    if not fixed(plan.settings.group):
+        raise SettingsError(no_count(plan.settings.group))
     price, count = _price(plan), counter(plan.settings.engine)[0]
     costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
-    memory = _memory(plan, drawn, rows, fmean(cost.calls for cost in costs) if costs else 0.0)
-    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory)
+    memory = _memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn)))
+    sizes = tuple(map(len, units(drawn, groups=plan.settings.group is not None)))
+    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory, sizes=sizes)
 
 
 def with_change(
@@ -300,11 +308,12 @@ def _row_cost(calls: Sequence[dict[str, Any]], price: Price | None) -> RowCost:
 
 
 def _previews(plan: Plan, drawn: Sequence[Sample | BadRow]) -> list[list[Preview]]:
-    """The calls of each row that can be judged."""
+    """The calls of each row (of each group, where they compete) that can be judged."""
     previewer, out = Previewer(plan), []
-    for row in drawn:
+    for unit in units(drawn, groups=plan.settings.group is not None):
+        samples = [row for place in unit if isinstance(row := drawn[place], Sample)]
         try:
-            out.append([] if isinstance(row, BadRow) else previewer.of(row))
+            out.append([call for shown in previewer.shown(samples) for call in previewer.of(shown)])
         except DataError:
             out.append([])
     return out

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.batch.planning import Cheaper, RunPlan, draw, measured, rendered, with_change, with_prefixes
+from judge.batch.drawn import draw
+from judge.batch.planning import Cheaper, RunPlan, measured, rendered, with_change, with_prefixes
 from judge.batch.read import BadRow, count_rows, parse_map, read_samples
 from judge.cli.options import Config, Data, DataConfigName, Limit, Map, Set, SplitOption, load_plan, notice, wanted_columns
-from judge.errors import JudgeError
+from judge.errors import JudgeError, SettingsError
 from judge.intervals import Interval
 from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, needed_columns, plan
+from judge.pipeline.preview import fixed, no_count
 from judge.pipeline.shaping import LENGTHS, carried_columns
 from judge.render.build import llm_criteria
 from judge.settings import load_settings
@@ -54,7 +56,8 @@ def plan_command(
 ) -> None:
     """Work out what a run would take, and what would make it cheaper.
 
-    A few rows are really judged (their calls are paid), and the rest is extrapolated with a 95 % interval. Costs need
+    A few rows (whole groups, where responses compete) are really judged (their calls are paid), and the rest is extrapolated
+    with a 95 % interval. Costs need
     `engine.price` or `prices` in CONFIG. With `cache: DIR` the run itself does not ask these rows again.
 
     \b
@@ -72,7 +75,9 @@ def plan_command(
         data, parse_map(mapping or ()), split=split, config=subset, limit=limit,
         needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(made),
     )  # fmt: skip
-    drawn, read = draw(rows, sample, made.settings.seed)
+    if dry and not fixed(made.settings.group):
+        raise SettingsError(no_count(made.settings.group))
+    drawn, read = draw(rows, sample, made.settings.seed, groups=made.settings.group is not None)
     known = count_rows(data)
     total = read if known is None else known if limit is None else min(known, limit)
     if not dry:
@@ -114,9 +119,12 @@ def _text(found: RunPlan, config: str) -> str:
         lines += [_line(name if found.judged or name != "completion tokens" else "at most written", found, of)]
     if found.usd is not None:
         usd, interval = found.usd
-        lines.append(f"{'cost, USD':<18} {usd / max(1, found.rows):>11,.6f} {usd:>16,.2f}   {_between(interval, '{:,.2f}')}")
+        between = _between(interval, "{:,.2f}", found)
+        lines.append(f"{'cost, USD':<18} {usd / max(1, found.rows):>11,.6f} {usd:>16,.2f}   {between}")
         if found.price is not None and found.price.as_of:
             lines.append(f"{'':<18} prices of {found.price.as_of}")
+    elif found.price is not None:
+        lines.append("cost               not known: this engine counts no tokens")
     else:
         lines.append("cost               set `engine.price` or `prices` to see it")
     if not math.isnan(found.hours):
@@ -145,13 +153,17 @@ def _cheaper(found: RunPlan) -> list[str]:
 
 
 def _line(name: str, found: RunPlan, of: Any) -> str:
+    if "token" in name and not found.counted:
+        return f"{name:<18} {'-':>11} {'-':>16}   not counted by this engine"
     total, interval = found.total(of)
-    return f"{name:<18} {total / max(1, found.rows):>11,.1f} {total:>16,.0f}   {_between(interval, '{:,.0f}')}"
+    return f"{name:<18} {total / max(1, found.rows):>11,.1f} {total:>16,.0f}   {_between(interval, '{:,.0f}', found)}"
 
 
-def _between(interval: Interval, form: str) -> str:
+def _between(interval: Interval, form: str, found: RunPlan) -> str:
     if math.isinf(interval.high):
-        return "needs two rows"
+        return "needs two groups" if max(found.sizes, default=1) > 1 else "needs two rows"
+    if interval.low == interval.high and not found.whole:
+        return f"none: these {found.drawn} are alike"
     return "exact" if interval.low == interval.high else f"{form.format(interval.low)} to {form.format(interval.high)}"
 
 
@@ -159,7 +171,8 @@ def _plain(found: RunPlan) -> dict[str, Any]:
     """The figures as JSON has them."""
 
     def figure(pair: tuple[float, Interval]) -> dict[str, float | None]:
-        ends = {name: None if math.isinf(end) else end for name, end in zip(("low", "high"), pair[1], strict=True)}
+        alike = pair[1].low == pair[1].high and not found.whole  # which says nothing of the rest
+        ends = {name: None if math.isinf(end) or alike else end for name, end in zip(("low", "high"), pair[1], strict=True)}
         return {"total": pair[0], **ends}
 
     names = ("calls", "cache_hits", "prompt_tokens", "cached_tokens", "completion_tokens")

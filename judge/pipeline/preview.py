@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
+from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, build_pipeline
+from judge.pipeline.group import GroupJudging
 from judge.pipeline.pipeline import Outlook, Pipeline
 from judge.pipeline.scored import UNDRAWN
 from judge.pipeline.turns import Said, drawn_for, opened
@@ -14,9 +18,11 @@ from judge.recipe.model import WRITTEN
 from judge.recipe.verdict import Question
 from judge.render.build import Ask, Case
 from judge.settings import EngineSettings
-from judge.types import Capability, Completion, Message, Request, Sample, Sampling
+from judge.settings.group import GroupSettings
+from judge.types import Capability, Completion, Message, Request, Reward, Sample, Sampling
 
 _REPLY = "(the judge's reply to this turn stands here)"
+FIXED = ("round_robin", "anchor", "random_reference", "listwise")  # schedules that make the same comparisons whoever wins
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,33 @@ class Preview:
     scored: str | None = None  # a text whose probability is asked for, instead of a reply
 
 
+class _Ties:
+    """A judging that notes what a group shows it, and says nothing of who is better."""
+
+    def __init__(self) -> None:
+        self.shown: list[Sample] = []
+
+    async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
+        self.shown.append(sample)
+        return tuple(Reward(sample.id, index, 0.5) for index in range(len(sample.responses)))
+
+
+def fixed(settings: GroupSettings | None) -> bool:
+    """Whether the number of comparisons is known before any of them: it does not depend on who wins."""
+    return settings is None or (settings.schedule in FIXED and settings.top is None)
+
+
+def no_count(settings: GroupSettings | None) -> str:
+    """Why the comparisons of these groups cannot be counted without a judge."""
+    which = "" if settings is None else "`group.top`" if settings.top is not None else f"schedule `{settings.schedule}`"
+    return f"group: {which} compares as the verdicts go, so nothing can be counted without them; judge some groups: no --dry"
+
+
 class Previewer:
     """Every request of a run by all its judges: its own, the panel's, and the one for second opinions."""
 
     def __init__(self, plan: Plan) -> None:
-        self._group = plan.settings.group
+        self._plan, self._group = plan, plan.settings.group
         parts = {"": plan, **{f"panel `{name}`": member for name, member in plan.members.items()}}
         if plan.second is not None and plan.settings.second_opinion is not None:
             parts[f"second opinion `{plan.settings.second_opinion.judge.name}`, where asked for"] = plan.second
@@ -57,6 +85,29 @@ class Previewer:
             for who, (part, pipeline) in self._parts.items()
             for each in _requests(part, pipeline, sample)
         ]
+
+    def shown(self, unit: Sequence[Sample]) -> list[Sample]:
+        """What is judged of samples that belong together: they themselves, or the pairs (lists) that their group compares.
+
+        Where that depends on the verdicts (see `fixed`), as if all were ties.
+        """
+        if self._group is None or not unit:
+            return list(unit)
+        ties, first = _Ties(), self._parts[""][1]
+        single = first.order in ("single", "shuffle_per_vote")
+        seed = self._plan.settings.seed
+        group = GroupJudging(ties, self._group, seed, stopped=first.stopped, single_order=single)
+        run_loop(group.judge_group([self._plan.given(sample) for sample in unit]))
+        return ties.shown
+
+    def fates(self, unit: Sequence[Sample]) -> Counter[str]:
+        """What decides how many of their responses: `judge`, `filter`, `rule`, `program`."""
+        first = self._parts[""][1]
+        if self._group is None:
+            return Counter(fate for sample in unit for fate in first.outlook(sample).fates)
+        given = [self._plan.given(sample) for sample in unit]
+        stopped = [first.stopped(sample, index) for sample in given for index in range(len(sample.responses))]
+        return Counter("judge" if each is None else "filter" for each in stopped)
 
     def outlooks(self, sample: Sample) -> list[Outlook]:
         """What judging one sample would take of each judge, the run's own first."""

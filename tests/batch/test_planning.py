@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from judge.batch.planning import draw, extrapolated, measured, rendered, shared_prefixes, with_change
+from judge.batch.drawn import draw
+from judge.batch.planning import extrapolated, measured, rendered, shared_prefixes, with_change
 from judge.batch.read import BadRow
 from judge.cli.main import main
 from judge.engine.scripted import ScriptedEngine
