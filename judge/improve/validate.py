@@ -12,6 +12,7 @@ figure without a rubric on the same items, with an interval from a bootstrap ove
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +104,7 @@ class RubricProof:
     @property
     def scores(self) -> dict[str, float]:
         """What `lineage.scores` keeps of it."""
-        kept = {f.name.replace(" ", "_"): f.value for f in self.figures}
+        kept = {"_".join(re.findall(r"\w+", f.name)): f.value for f in self.figures}
         kept |= {"agreement_without": self.bare[0].value, "gap": self.gap.value, "gap_low": self.gap.interval.low,
                  "gap_high": self.gap.interval.high, "items": float(self.items)}  # fmt: skip
         return {name: round(value, 4) for name, value in kept.items() if not math.isnan(value)}

@@ -141,6 +141,8 @@ def test_the_command(judge, tmp_path):  # noqa: F811
     assert "better than no rubric: +100.0 points [+35.1, +100.0]" in " ".join(ended.out.split())
     assert max(map(len, ended.out.splitlines())) <= 80
     scores = load_rubric("good.yaml").lineage.scores
+    assert scores["agreement_ties_half"] == 1.0
+    assert all(name.isidentifier() for name in scores)
     assert (scores["agreement"], scores["agreement_without"], scores["gap"], scores["items"]) == (1.0, 0.0, 1.0, 8.0)
     as_json = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs), "--config", "judge.yaml", "--json", "--quiet")
     [record] = json.loads(as_json.out)["rubrics"]
