@@ -21,7 +21,7 @@ from judge.engine.build import build_engine
 from judge.engine.meter import Meter
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
-from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, SettingsError
+from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, Problem, RecipeError, SettingsError
 from judge.generators.drive import merged_lines, untagged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
@@ -94,7 +94,7 @@ def generate(
         raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
     settings, base = load_settings(config if config is not None else {}, overrides or ())
     settings = with_prices(settings.model_copy(update={"engine": located(settings.engine, base)}), base)
-    generator = load_generator(method, _options(option or ()))
+    generator = _generator(method, _options(option or ()))
     columns = _mapping(data, parse_map(mapping or ()), split, subset)
     rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
     engine = build_engine(settings.engine, None if quiet else notice)
@@ -236,6 +236,24 @@ def _options(pairs: Iterable[str]) -> dict[str, Any]:
             raise SettingsError(f"--option {pair}: expected PATH=VALUE, for example items.max=12")
         out[path.strip()] = parse_yaml(text, f"--option {path}").data
     return out
+
+
+def _generator(method: str, options: dict[str, Any]) -> Generator:
+    """The method with the options; what is wrong with an option is told of the option, not of a line of the file."""
+    plain = load_generator(method)
+    if not options:
+        return plain
+    try:
+        return load_generator(method, options)
+    except RecipeError as why:
+        raise SettingsError([Problem(f"--option {_blamed(each.what, options)}", each.what) for each in why.problems]) from None
+
+
+def _blamed(what: str, options: Iterable[str]) -> str:
+    """The options that a problem speaks of: by their path, the beginning of it, or one of its names; else all."""
+    parts = {path: path.split(".") for path in options}
+    names = {path: {*own, *(".".join(own[:n]) for n in range(1, len(own) + 1))} for path, own in parts.items()}
+    return ", ".join([path for path in parts if any(f"`{name}`" in what for name in names[path])] or parts)
 
 
 def _mapping(data: str, given: dict[str, str], split: str, subset: str) -> dict[str, str]:

@@ -222,6 +222,23 @@ def test_wrong_options(options, message):
         load_generator("rrd", options)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param(["items.max=abc"], "--option items.max: `items.max`: input should be a valid integer", id="value"),
+        pytest.param(["system=x", "nope.max=3"], "--option nope.max: no field `nope`", id="field"),
+        pytest.param(["items.min=30", "items.max=25"], "--option items.min, items.max: `items`: min (30) is above", id="two"),
+    ],
+)
+def test_a_wrong_option_is_told_of_the_option(tmp_path, given, message):
+    """The method's own file, with its line, is not what the user wrote."""
+    (tmp_path / "d.jsonl").write_text('{"prompt": "p"}\n')
+    options = [word for each in given for word in ("--option", each)]
+    paths = ("--data", str(tmp_path / "d.jsonl"), "--output", str(tmp_path / "out"))
+    done = run_judge("rubric", "generate", "--method", "rar", *paths, *options)
+    assert (done.code, message in done.err, "generator.yaml" in done.err) == (2, True, False), done.err
+
+
 def test_the_command_on_questions(tmp_path):
     """A set of questions without a column `prompt` works, and says what it took for the prompt."""
     (tmp_path / "r.yaml").write_text(json.dumps({"Write": ONE}))
