@@ -309,6 +309,8 @@ def _lines(report: CalibrateReport) -> list[str]:
         out.append(f"for an interval of width {options.width:g}: labels needed {said} ({plain:,.0f} without the judge)")
     if report.following:
         out.append("label next: " + ", ".join(report.following))
+    elif options.following:
+        out.append("label next: none, every row has a label")
     return out
 
 

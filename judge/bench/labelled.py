@@ -119,8 +119,11 @@ def read_labelled(
 
     Raises:
         DataError: No finished run, no such column, or labels that are none of these forms.
-        InputError: Labels of a criterion that the run does not have.
+        InputError: Labels of a criterion that the run does not have, or a word that means yes and no.
     """
+    both = sorted({w.casefold() for w in positive} & {w.casefold() for w in negative})
+    if both:
+        raise InputError(f"`{both[0]}` stands in --positive and in --negative; a word of the label means yes or no")
     facts = read_facts(run)
     by_hand = label == "label" and (run / LABEL_FILE).is_file()
     rows = _rows(run, (by,) if by_hand else (label, by))
@@ -192,12 +195,18 @@ def _rows(run: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
     for name in needed:
         if name not in names:
             known = [n for n in names if n not in ("flags", "components", "stages", "steps")]
-            kept = f"; keep it with `judge run --keep {name}`" if name == needed[0] else ""
+            kept = _not_kept(name) if name == needed[0] else ""
             raise DataError(
                 Problem(str(path), f"no column `{name}`{did_you_mean(name, known) or kept}; columns: {', '.join(known)}")
             )
     records: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return records
+
+
+def _not_kept(name: str) -> str:
+    if name == "label":  # always kept
+        return ": the data has none, or it is empty in every row; `judge label RUN` takes labels, --label names another column"
+    return f"; keep it with `judge run --keep {name}` (a column that is empty in every row is not kept)"
 
 
 def _plain(value: Any) -> Any:

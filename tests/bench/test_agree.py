@@ -227,6 +227,20 @@ def test_odd_words_are_named(cli):
     assert values(agreed(cli, name, "--positive", "splendid", "--negative", "dreadful")["parts"][0])["accuracy"] == 1.0
 
 
+def test_labels_that_are_all_empty_are_called_so(cli):
+    """`label` is always kept, so keeping it is no advice; another column has to be asked for."""
+    name = run(cli, rows([5, 1], [None, None]))
+    ended = cli("agree", name)
+    assert (ended.code, "empty in every row" in ended.err, "--keep" in ended.err) == (2, True, False), ended.err
+    assert "--keep human" in cli("agree", name, "--label", "human").err
+
+
+@pytest.mark.parametrize("command", ["agree", "calibrate"])
+def test_a_word_cannot_mean_yes_and_no(cli, command):
+    ended = cli(command, run(cli, rows([5, 1], ["good", "bad"])), "--positive", "good", "--negative", "Good,bad")
+    assert (ended.code, "`good` stands in --positive and in --negative" in ended.err) == (2, True)
+
+
 def test_the_table_fits_80_columns(cli):
     name = run(cli, rows([5, 4, 1, 2, 5], [True, True, False, True, False]))
     ended = cli("agree", name, "--draws", "20")

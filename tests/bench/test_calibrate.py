@@ -365,4 +365,5 @@ def test_a_missing_file_is_said(cli):
 
 def test_the_report_fits_80_columns(cli):
     ended = cli("calibrate", "run", "--error", "0.1", "--width", "0.05", "--next", "5", "--draws", "20")
+    assert "label next: none, every row has a label" in ended.out
     assert max(map(len, ended.out.splitlines())) <= 80
