@@ -47,7 +47,7 @@ class TagSpec(Frozen):
 
 
 class ItemSpec(Frozen):
-    """The grammar of a written rubric: numbered lines, each ending with a tag in brackets.
+    """The grammar of a written rubric: numbered lines, each with a tag in brackets behind it or in front of it.
 
     Attributes:
         tags: Tag -> kind of the criterion, or kind and default weight.
