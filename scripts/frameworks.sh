@@ -10,6 +10,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# lane_of FILE: the longest name of a framework that the file's name begins with
+lane_of() {
+  local file=${1#tests/frameworks/test_} lane best=
+  file=${file%.py}_
+  for lane in $(basename -s .txt tests/frameworks/*.txt); do
+    [[ $file != "$lane"_* || ${#lane} -le ${#best} ]] || best=$lane
+  done
+  printf '%s' "$best"
+}
+
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(basename -s .txt tests/frameworks/*.txt)
 failed=()
@@ -29,9 +39,8 @@ for name in "${names[@]}"; do
     cp "$packages" "$folder/installed.txt"
   fi
   tests=("tests/frameworks/test_$name.py")
-  for more in tests/frameworks/test_"$name"_*.py; do # test_skyrl_generator.py is skyrl's, test_verifiers_v0.py another framework's
-    other=${more#tests/frameworks/test_}
-    [[ ! -f $more || -f tests/frameworks/${other%.py}.txt ]] || tests+=("$more")
+  for more in tests/frameworks/test_"$name"_*.py; do # test_skyrl_generator.py is skyrl's, test_verifiers_v0_steps.py verifiers_v0's
+    [[ ! -f $more || $(lane_of "$more") != "$name" ]] || tests+=("$more")
   done
   printf '%s: ' "$name"
   JUDGE_FRAMEWORK=$name PYTHONPATH=$PWD:$PWD/$folder .venv/bin/python -m pytest --no-header -p no:cacheprovider -p no:schemathesis "${tests[@]}" ||
