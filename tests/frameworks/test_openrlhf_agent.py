@@ -203,7 +203,7 @@ def test_a_judge_that_cannot_work_ends_the_run_with_its_reason(agent, endpoint, 
     [
         pytest.param("recipe: verifier\n", "requires a number for every response", id="no-number"),
         pytest.param("recipe: verifier\non_no_verdict: constant\n", "no_verdict_constant", id="no-constant"),
-        pytest.param("recipe: verifyer\n", "verifier", id="no-such-recipe"),
+        pytest.param("recipe: verifer\n", "verifier", id="no-such-recipe"),
     ],
 )
 def test_a_wrong_run_file_stops_the_rollout_actor(step, text, says):
