@@ -15,7 +15,12 @@ HOSTILE = [
     pytest.param("import subprocess; subprocess.run(['ls'])", "error", "ImportError", id="another-program"),
     pytest.param("import os; os.system('ls')", "error", "os.system", id="a-shell"),
     pytest.param("import multiprocessing as m; m.Process(target=print).start()", "error", "Error", id="a-process"),
-    pytest.param("import threading\nwhile True: threading.Thread(target=input).start()", "error", "Error", id="thread-bomb"),
+    pytest.param(
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()",
+        "error",
+        "Error",
+        id="thread-bomb",
+    ),
     pytest.param("while True: pass", "timeout", "", id="infinite-loop"),
     pytest.param("import time; time.sleep(60)", "timeout", "", id="sleeps"),
     pytest.param("while True: print('x' * 1000)", "output", "left out", id="huge-output"),
