@@ -20,7 +20,8 @@ from typing import Any
 from judge.parse import read
 from judge.recipe.load import load_recipe
 from judge.recipe.verdict import Question
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
+from judge.render.views import llm_criteria
 from judge.rubric.load import load_rubric
 from judge.types import Completion, Sample, Verdict
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from judge.recipe.load import list_recipes, load_recipe
 from judge.recipe.model import RecipeSpec
 from judge.recipe.verdict import Question
-from judge.render.build import Ask, Builder, Case, llm_criteria
+from judge.render.build import Ask, Builder, Case
+from judge.render.views import llm_criteria
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric
 from judge.types import Sample

@@ -7,7 +7,7 @@ import pytest
 import judge
 from judge import Criterion, Rubric, RunSettings
 from judge.errors import RecipeError, RubricError, SettingsError
-from judge.recipe.model import Votes
+from judge.recipe.parts import Votes
 from judge.recipe.verdict import VerdictSpec
 
 

@@ -29,7 +29,7 @@ from judge.adapters._shared.sample import (
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, JudgeError
 from judge.pipeline.build import Plan, build_pipeline
-from judge.pipeline.shaping import carried_columns
+from judge.pipeline.shape_checks import carried_columns
 from judge.reference import REFERENCE_COLUMNS, is_missing, read_reference
 from judge.settings.filters import FilterSettings
 from judge.types import Capability, Message, Request, Sample

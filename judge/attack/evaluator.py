@@ -19,13 +19,14 @@ from judge.attack.texts import AttackContext
 from judge.errors import SettingsError
 from judge.parse import format_verdict
 from judge.pipeline.build import Plan, plan
+from judge.pipeline.opened import Opened
 from judge.pipeline.panel import Judging
 from judge.pipeline.pipeline import Pipeline
-from judge.pipeline.session import Opened
 from judge.recipe.verdict import LabelScores
 from judge.recipe.verdict import Question as Grammar
-from judge.render.build import Ask, llm_criteria
+from judge.render.build import Ask
 from judge.render.quoting import boundary
+from judge.render.views import llm_criteria
 from judge.settings import FilterSettings, RecipeSettings
 from judge.types import Message, NoVerdict, Reason, Reward, Sample
 

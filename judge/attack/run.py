@@ -37,7 +37,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
-from judge.pipeline.session import open_judges
+from judge.pipeline.opened import open_judges
 
 
 @dataclass(frozen=True)

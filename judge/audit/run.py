@@ -15,8 +15,8 @@ from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, evaluate
+from judge.pipeline.opened import open_judges
 from judge.pipeline.panel import Judging
-from judge.pipeline.session import open_judges
 from judge.trials import Trial
 from judge.types import Reward, Sample
 

@@ -34,7 +34,7 @@ from judge.batch.write import JOURNAL, put_in_place, write_json
 from judge.errors import JudgeError, OutputError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import Plan
-from judge.pipeline.session import Opened, open_judges
+from judge.pipeline.opened import Opened, open_judges
 from judge.types import Call, Completion, Sample
 
 AT_ONCE = 2  # blocks that a worker has in progress

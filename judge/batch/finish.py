@@ -13,7 +13,7 @@ from judge.batch.store import Store
 from judge.pipeline.build import Plan
 from judge.pipeline.evaluate import evaluate_all
 from judge.pipeline.finish import Finish
-from judge.pipeline.session import Opened
+from judge.pipeline.opened import Opened
 from judge.pipeline.shaping import CountTokens
 from judge.reward.missing import apply_policy
 from judge.types import Reason, Reward, Sample

@@ -38,9 +38,9 @@ from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, OnError, Unpaid, evaluate
+from judge.pipeline.opened import Opened, open_judges
 from judge.pipeline.panel import FIRST
 from judge.pipeline.proof import proving
-from judge.pipeline.session import Opened, open_judges
 from judge.report.findings import load_tables, warnings
 from judge.track.run import track_run
 from judge.types import Sample

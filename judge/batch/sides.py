@@ -23,7 +23,7 @@ from judge.errors import DataError, Problem
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
 from judge.pipeline.evaluate import Item, evaluate
-from judge.pipeline.session import Opened, open_judges
+from judge.pipeline.opened import Opened, open_judges
 from judge.types import NoVerdict, Reward, Sample, distinct_calls
 
 Spot = tuple[int, int]

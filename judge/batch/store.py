@@ -15,18 +15,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from judge.batch.columns import KeptColumns
 from judge.batch.requests import RequestsFile
 from judge.batch.seen import MaybeSeen
+from judge.batch.store_rows import _flags, _stages, _status, _step_table, reward_row, verdict_row
 from judge.conversation.write import plain_json
 from judge.engine.meter import Meter, Spent
 from judge.errors import OutputError
 from judge.pipeline.cache import COPY, INSERT, TABLE, Cache, clean, completion_of, record, usable
-from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, Verdict, distinct_calls
+from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sample, distinct_calls
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
@@ -53,7 +53,6 @@ _REWARD = f"INSERT INTO rewards VALUES ({','.join('?' * 25)})"
 _SAMPLE = "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)"
 _VERDICT = f"INSERT INTO verdicts VALUES ({','.join('?' * 14)})"
 _PAID = "calls, prompt, completion, cached, usd"
-EXCERPT = 160  # characters of the response kept for the summary
 PAGE_CHARS = 4_000_000  # of text held at once when tables are written
 
 
@@ -146,9 +145,9 @@ class Store:
         for reward in rewards:
             index = reward.response_index
             whole = clean(plain_json(sample.responses[index])) if sample is not None and texts else None
-            self._put(_REWARD, (*_reward_row(row, reward, texts[index] if texts else ""), whole))
+            self._put(_REWARD, (*reward_row(row, reward, texts[index] if texts else ""), whole))
         for call in distinct_calls(rewards):
-            self._put(_VERDICT, _verdict_row(row, rewards[0].sample_id, call))
+            self._put(_VERDICT, verdict_row(row, rewards[0].sample_id, call))
 
     def finish(self, rows: Iterable[tuple[int, Reward]]) -> None:
         """Enter what became of rewards (with the row of each) that were added before."""
@@ -368,93 +367,3 @@ def _remedy(why: sqlite3.Error) -> str:
     if getattr(why, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return "choose another --output, or move the file away (a copy of the folder may hold a whole one)"
     return "make room on the disk (or see who may write there) and run the same command again; what it holds is kept"
-
-
-@lru_cache(maxsize=4096)
-def _dumps(value: tuple[Any, ...]) -> str:
-    """JSON of a tuple; most rows repeat the same few."""
-    return json.dumps(value)
-
-
-@lru_cache(maxsize=4096)
-def _components(items: tuple[tuple[str, float | None], ...]) -> str:
-    """JSON of a mapping; most rows repeat the same few."""
-    return json.dumps(dict(items))
-
-
-def _flags(reward: Reward) -> str:
-    if not reward.flags:
-        return "[]"
-    flags = [{"name": f.name, "detail": clean(f.detail), "where": clean(f.where)} for f in reward.flags]
-    return json.dumps(flags)
-
-
-def _stages(reward: Reward) -> str | None:
-    return json.dumps(reward.stages) if reward.stages else None
-
-
-def _reward_row(row: int, reward: Reward, response: str) -> tuple[Any, ...]:
-    u = reward.uncertainty
-    return (
-        row,
-        reward.response_index,
-        clean(reward.sample_id),
-        clean(reward.group),
-        reward.raw_reward,
-        _status(reward, reward.calls),
-        str(reward.failure.reason) if reward.failure else None,
-        clean(reward.failure.detail) if reward.failure else None,
-        _flags(reward),
-        _components(tuple(reward.components.items())),
-        u.spread,
-        u.missing,
-        u.expected,
-        u.entropy,
-        u.order_gap,
-        u.variance,
-        clean(reward.explanation),
-        reward.judge_calls,
-        sum([c.completion.prompt_tokens for c in reward.calls if not c.shared]),
-        sum([c.completion.completion_tokens for c in reward.calls if not c.shared]),
-        clean(response[:EXCERPT]),
-        reward.reward,
-        _stages(reward),
-        _step_table(reward),
-    )
-
-
-def _step_table(reward: Reward) -> str | None:
-    return json.dumps(table) if (table := reward.step_table) else None
-
-
-def _status(reward: Reward, calls: tuple[Call, ...] | None) -> str | None:
-    """`judged`, `filtered` (a filter decided), `imputed`, or `no_verdict`. Without its calls: None, where they would tell."""
-    if reward.flags and any(f.name == "imputed" for f in reward.flags):
-        return "imputed"
-    if reward.raw_reward is None:
-        return "no_verdict"
-    if calls is None:
-        return None
-    decided = not reward.components or any(f.name == "win_by_default" for f in reward.flags)
-    return "filtered" if not calls and decided else "judged"
-
-
-def _verdict_row(row: int, sample_id: str, call: Call) -> tuple[Any, ...]:
-    verdict = call.outcome if isinstance(call.outcome, Verdict) else None
-    failure = call.outcome if isinstance(call.outcome, NoVerdict) else None
-    return (
-        row,
-        clean(sample_id),
-        call.key,
-        call.turn,
-        _dumps(call.order),
-        _dumps(call.criteria),
-        call.vote,
-        call.seed,
-        json.dumps(verdict.value) if verdict else None,
-        _dumps(verdict.scores) if verdict else None,
-        str(failure.reason) if failure else None,
-        clean(failure.detail) if failure else None,
-        verdict.forced if verdict else False,
-        call.cached,
-    )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.errors import InputError, did_you_mean
-from judge.recipe.model import Checkpoint
+from judge.recipe.parts import Checkpoint
 from judge.recipe.serves import Served, find_served, served_models
 
 WIDTH = 80  # characters of a line

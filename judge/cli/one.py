@@ -22,7 +22,7 @@ from judge.jsonfile import parse_json
 from judge.pipeline.build import needed_columns, plan
 from judge.pipeline.judge import Judge
 from judge.reference import is_missing
-from judge.render.build import lacking_field
+from judge.render.views import lacking_field
 from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings

@@ -18,8 +18,9 @@ from judge.intervals import Interval
 from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, needed_columns, plan
 from judge.pipeline.preview import fixed, no_count
-from judge.pipeline.shaping import LENGTHS, carried_columns
-from judge.render.build import llm_criteria
+from judge.pipeline.shape_checks import carried_columns
+from judge.pipeline.shaping import LENGTHS
+from judge.render.views import llm_criteria
 from judge.settings import load_settings
 from judge.types import Sample
 

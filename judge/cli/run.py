@@ -37,7 +37,8 @@ from judge.cli.options import (
 from judge.errors import InputError
 from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
-from judge.pipeline.shaping import LENGTHS, carried_columns
+from judge.pipeline.shape_checks import carried_columns
+from judge.pipeline.shaping import LENGTHS
 
 
 def run(

@@ -13,12 +13,14 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.engine.encoder import Encoder, find_encoder
-from judge.generators.coding_rate import choose, reduced
+from judge.generators.as_rubric import item_views, rubric_of
+from judge.generators.formulas import choose, reduced
 from judge.generators.model import ClosingSpec, WritingTurn
 from judge.generators.parse_items import ListedItem
+from judge.generators.rows import SourceRow, Unwritten
 from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
-from judge.generators.work import RejectedItem, RowWork, SourceRow, Unwritten, item_views, read_list, rubric_of
+from judge.generators.work import RejectedItem, RowWork, read_list
 from judge.rubric.matching import marks
 from judge.rubric.model import Rubric, content_hash
 from judge.types import Call, Sample

@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from judge.generators.as_rubric import item_views, rubric_of
+from judge.generators.formulas import whitened_weights
 from judge.generators.model import NumberSpec
 from judge.generators.parse_items import Items, ListedItem, parse_yes_no
 from judge.generators.refine import DecomposeSpec
+from judge.generators.rows import Drop, Unwritten
 from judge.generators.tags import plain
-from judge.generators.weigh import whitened_weights
-from judge.generators.work import Drop, RejectedItem, RowWork, Unwritten, item_views, read_list, rubric_of, unusable
+from judge.generators.work import RejectedItem, RowWork, read_list, unusable
 from judge.types import NoVerdict
 
 WEIGHTS = NumberSpec(min=1, max=10)

@@ -9,8 +9,8 @@ from typing import Any
 from judge.generators.closing import Closing, Merged
 from judge.generators.model import ItemSpec
 from judge.generators.pairs import PlacedRow, deciding, mine
+from judge.generators.rows import SourceRow
 from judge.generators.run import Writer, Written, write_each
-from judge.generators.work import SourceRow
 from judge.generators.write import FileNames, RubricFolder
 from judge.pipeline.evaluate import Unpaid
 

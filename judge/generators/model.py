@@ -17,7 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.generators.refine import DecomposeSpec, MineSpec, ReviseSpec, SupportSpec, TailSpec
 from judge.recipe.load import read_templates
-from judge.recipe.model import SamplingSpec, SourceRef
+from judge.recipe.parts import SamplingSpec, SourceRef
 from judge.rubric.model import CriterionKind, Frozen, Identifier, content_hash
 from judge.shipped import shipped_dir
 from judge.yamlfile import read_yaml, validate
@@ -126,7 +126,7 @@ class ClosingSpec(Frozen):
     Attributes:
         similarity: An item nearer to an earlier one (cosine, `encoder`) is left out; 1 leaves out equal ones only.
         encoder: See `judge.engine.encoder.find_encoder`; `hashing` compares spelling and needs no model.
-        coding_rate: Choose by coding rate (`judge.generators.coding_rate`), at most this many items.
+        coding_rate: Choose by coding rate (`judge.generators.formulas`), at most this many items.
         user, system: Templates of the request that merges them; none: they are taken as they are.
         chunk: Items shown in one request; longer lists are merged in parts, and the parts again.
         themes: The merging reply gives each item a title (its theme); see `items.titles`.

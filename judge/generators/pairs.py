@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from judge.generators.closing import Closing, Merged
 from judge.generators.refine import MineSpec, SupportSpec
+from judge.generators.rows import Drop, SourceRow, labelled_pair
 from judge.generators.run import Writer, Written, row_problem, write_each
-from judge.generators.work import KEPT, Drop, SourceRow, judgement, labelled_pair
+from judge.generators.work import KEPT, judgement
 from judge.pipeline.evaluate import run_each
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric

@@ -19,20 +19,9 @@ from judge.engine.protocol import Engine
 from judge.errors import BudgetSpent, SettingsError
 from judge.generators.decompose import decompose
 from judge.generators.model import Generator, WritingTurn
-from judge.generators.revise import revise
-from judge.generators.tail import tail
-from judge.generators.work import (
-    KEPT,
-    VARIABLES,
-    Drop,
-    RejectedItem,
-    RowWork,
-    SourceRow,
-    Unwritten,
-    has,
-    judgement,
-    labelled_pair,
-)
+from judge.generators.rounds import revise, tail
+from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
+from judge.generators.work import KEPT, VARIABLES, RejectedItem, RowWork, judgement
 from judge.parse import failure
 from judge.pipeline.build import Plan, build_pipeline, plan
 from judge.pipeline.calls import Caller, Journal

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from judge import __version__
-from judge.errors import RubricError
+from judge.generators.as_rubric import grounded, item_views, rubric_of
 from judge.generators.model import Generator, ItemSpec, WritingTurn
 from judge.generators.parse_items import Items, ListedItem, NoItems, join_items, list_problem, parse_items
-from judge.generators.tags import plain
+from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
 from judge.reference import reference_text
 from judge.render.quoting import Untrusted, boundary
-from judge.rubric.model import Criterion, Lineage, Rubric, content_hash
+from judge.rubric.model import Rubric
 from judge.thinking import strip_thinking
 from judge.types import Call, Flag, Message, NoVerdict, Reward, Sample
 
@@ -44,40 +42,8 @@ VARIABLES = {
     "existing": "the texts of the row's own rubric",
     "rules": "the items of all rows that are to be merged",
 }
-_PREFIX = {"hard_rule": "rule"}
 KEPT = "kept"
 _NOTHING = re.compile(r"[\s*_`]{0,20}NONE[\s*_`.]{0,20}")
-
-
-class Drop(StrEnum):
-    """Why a rubric that could be read is not kept. Other reasons: `judge.types.Reason` and `Unreadable`."""
-
-    LABEL_NOT_REPRODUCED = "label_not_reproduced"  # both orders prefer the rejected response
-    ORDERS_DISAGREE = "orders_disagree"
-    NO_VERDICT = "no_verdict"  # the judge gave none in one order or both
-    NO_POSITIVE_POINTS = "no_positive_points"  # every item takes points away, so there is nothing to divide by
-    NOT_CHOSEN = "not_chosen"  # `support`: the pair decides nothing, and nothing is written from it
-    NOT_SEPARATED = "not_separated"  # `tail`: no item tells the two best responses apart
-    ALL_REJECTED = "all_rejected"  # `decompose`: the filters left no item
-    EXPLAINED = "explained"  # `mine`: the merged rubric reproduces the label; nothing was written from this pair
-    UNEXPLAINED = "unexplained"  # `mine`: it does not
-
-
-class Unwritten(Exception):
-    """A row that comes to nothing, and why."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """What a rubric is written from. `problem` says why nothing can be, for a row that could not be read."""
-
-    id: str
-    sample: Sample | None = None
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,30 +243,6 @@ def judgement(reward: Reward) -> tuple[str, str]:
     return Drop.NO_VERDICT, f"{failed.reason}: {failed.detail}"
 
 
-def has(sample: Sample, what: str) -> bool:
-    """Whether a row has what a generator or a turn needs."""
-    if what in ("chosen", "rejected"):
-        return labelled_pair(sample) is not None
-    if what == "responses":
-        return len(sample.responses) > 0
-    return {"reference": sample.reference is not None, "context": bool(sample.context), "rubric": sample.rubric is not None}[what]
-
-
-def data_hash_of(sample: Sample) -> str:
-    """Content hash of all that a row shows a generator."""
-    prompt = sample.prompt if isinstance(sample.prompt, str) else [[m.role, m.exact] for m in sample.prompt]
-    return content_hash([prompt, list(sample.shown), sample.reference, list(sample.context), labelled_pair(sample)])
-
-
-def labelled_pair(sample: Sample) -> tuple[str, str] | None:
-    """(chosen, rejected); None when the sample is no labelled pair."""
-    label = str(sample.metadata.get("preferred", sample.metadata.get("label", ""))).strip().upper()
-    if len(sample.responses) != 2 or label not in ("A", "B"):
-        return None
-    first, second = sample.shown
-    return (first, second) if label == "A" else (second, first)
-
-
 def read_list(call: Call, spec: ItemSpec, *, nothing: bool = False) -> Items | Unwritten:
     """The items in one reply, or why there are none.
 
@@ -320,119 +262,3 @@ def unusable(call: Call) -> Unwritten:
     if isinstance(call.outcome, NoVerdict):
         return Unwritten(str(call.outcome.reason), call.outcome.detail)
     return Unwritten("thinking_only", "the thinking never ends")
-
-
-def grounded(item: ListedItem, prompt: str) -> ListedItem:
-    """An item whose program is given what the prompt does not say is left to a judge: the model made the value up."""
-    if item.check == "llm" or not item.args:
-        return item
-    said = str(next(iter(item.args.values())))
-    there = said in words_and_numbers(prompt) if said.isdigit() else said.casefold() in prompt.casefold()
-    return item if there else replace(item, check="llm", args={})
-
-
-def words_and_numbers(text: str) -> frozenset[str]:
-    """The words of a text, numbers without separators of thousands."""
-    return frozenset(text.replace(",", "").translate(_APART).split())
-
-
-_APART = str.maketrans(dict.fromkeys("()[]{}.;:!?\"'/-–—", " "))
-
-
-def item_views(items: Iterable[ListedItem], spec: ItemSpec) -> list[dict[str, Any]]:
-    """Items as templates see them. Their texts were neutralised when they were read."""
-    tags = {tag.kind: name for name, tag in reversed(spec.tags.items())}
-    return [
-        {
-            "number": number,
-            "text": item.text,
-            "title": item.title,
-            "tag": tags.get(item.kind, item.kind.replace("_", " ")),
-            "weight": _short(item.weight),
-            "points": _short(item.points),
-        }
-        for number, item in enumerate(items, 1)
-    ]
-
-
-def _short(number: float | None) -> float | int | None:
-    """A whole number as one."""
-    return int(number) if number is not None and number.is_integer() else number
-
-
-def rubric_of(
-    items: Sequence[ListedItem],
-    generator: Generator,
-    model: str,
-    *,
-    row: SourceRow | None = None,
-    weights: Sequence[float] = (),
-    scores: Mapping[str, float] | None = None,
-    parents: tuple[str, ...] = (),
-    data_hash: str = "",
-    given: Rubric | None = None,
-) -> Rubric:
-    """Items -> rubric, with its lineage.
-
-    Args:
-        weights: One for each item, in place of its own.
-        given: A rubric that the items are added to; they take points where it has points.
-
-    Raises:
-        Unwritten: All of its points are negative.
-    """
-    spec = generator.spec.items
-    counts: dict[str, int] = {}
-    criteria: list[Criterion | dict[str, Any]] = list(given.criteria) if given else []
-    taken = {criterion.id for criterion in given.criteria} if given else set()
-    if given:
-        said = {plain(criterion.text) for criterion in given.criteria}
-        items = [_pointed(item, given) for item in items if plain(item.text) not in said]
-    for place, item in enumerate(items):
-        name = ""
-        while not name or name in taken:
-            counts[item.kind] = counts.get(item.kind, 0) + 1
-            name = f"{_PREFIX.get(item.kind, item.kind)}-{counts[item.kind]}"
-        criteria.append(_criterion(name, replace(item, weight=weights[place]) if weights else item, spec))
-    source = f"{generator.spec.name} {generator.hash}, model {model}" + (f", row {row.id}" if row else "")
-    lineage = Lineage(
-        parents=parents or ((given.hash,) if given else ()),
-        generator=generator.method,
-        model=model,
-        prompt_hash=generator.template_hash,
-        data_hash=data_hash or (data_hash_of(row.sample) if row and row.sample else ""),
-        scores=dict(scores or {}),
-        created_by=f"judge {__version__}",
-    )
-    try:
-        if given:
-            return given.changed(criteria=tuple(criteria), lineage=lineage)
-        name = "generated" if row else generator.method
-        return Rubric(name=name, source=source, criteria=tuple(criteria), lineage=lineage)  # type: ignore[arg-type]  # validated as one
-    except RubricError as why:
-        raise Unwritten(str(Drop.NO_POSITIVE_POINTS), str(why)) from None
-
-
-def _pointed(item: ListedItem, given: Rubric) -> ListedItem:
-    """An item in the currency of the rubric it is added to: points of the median size, where that one has points."""
-    if given.criteria[0].points is None:
-        return item
-    size = sorted(c.importance for c in given.criteria)[len(given.criteria) // 2]
-    return replace(item, weight=None, points=-size if item.kind == "pitfall" else size)
-
-
-def _criterion(name: str, item: ListedItem, spec: ItemSpec) -> dict[str, Any]:
-    fields: dict[str, Any] = {"id": name, "text": item.text, "kind": item.kind}
-    if item.title:
-        fields["title"] = item.title
-    if item.weight is not None:
-        fields["weight"] = item.weight
-    if item.points is not None:
-        fields["points"] = item.points
-    if item.check != "llm":
-        fields |= {"check": item.check, "args": dict(item.args)}
-    elif spec.levels is not None:
-        fields["scale"] = {"min": int(spec.levels.min), "max": int(spec.levels.max), "anchors": dict(item.levels)}
-    elif spec.scale != "binary":
-        fields["scale"] = spec.scale
-    return fields

@@ -32,9 +32,9 @@ from judge.errors import InputError
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
 from judge.pipeline.evaluate import Item, evaluate
-from judge.pipeline.session import open_judges
+from judge.pipeline.opened import open_judges
 from judge.recipe.load import load_recipe
-from judge.recipe.model import Votes
+from judge.recipe.parts import Votes
 from judge.rubric.model import Rubric
 from judge.settings import FilterSettings, RecipeSettings, RunSettings
 from judge.types import Call, Reward, Verdict

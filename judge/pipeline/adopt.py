@@ -12,7 +12,8 @@ import yaml
 
 from judge.errors import JudgeError, Problem, RecipeError, did_you_mean
 from judge.recipe.load import READ_BY_CODE, Recipe, load_recipe, varied_data
-from judge.recipe.model import Checkpoint, RecipeSpec, Turn
+from judge.recipe.model import RecipeSpec
+from judge.recipe.parts import Checkpoint, Turn
 from judge.recipe.published import (
     CHECKS,
     COMMON,
@@ -26,7 +27,8 @@ from judge.recipe.published import (
     unknown_placeholders,
 )
 from judge.recipe.serves import checkpoint_of
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
+from judge.render.views import llm_criteria
 from judge.rubric.load import rubric_from
 from judge.types import Sample
 from judge.yamlfile import parse_yaml, read_yaml, validate

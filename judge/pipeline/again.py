@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from judge.parse import constraint
 from judge.pipeline.turns import apart
-from judge.recipe.model import THINKING, RecipeSpec
+from judge.recipe.model import RecipeSpec
+from judge.recipe.parts import THINKING
 from judge.recipe.verdict import Question
 from judge.thinking import close_thinking, strip_thinking
 from judge.types import Capability, Completion, Message, Outcome, Request, Verdict

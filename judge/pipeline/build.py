@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from judge.engine.protocol import Engine, only_rates
@@ -15,14 +15,16 @@ from judge.engine.scripted import located
 from judge.errors import CapabilityError, Problem, RubricError, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
+from judge.pipeline.plan_checks import WHO_CAN, check_group, responses_of, tell_foreign, tell_idle
 from judge.pipeline.profile import ModelProfile, profiled
-from judge.pipeline.shaping import check_shape
+from judge.pipeline.shape_checks import check_shape
 from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal, with_unit
 from judge.pipeline.tools import ToolBox
 from judge.recipe.load import Recipe
-from judge.recipe.model import WRITTEN, Order, SamplingSpec, Turn, Votes
+from judge.recipe.parts import Order, SamplingSpec, Turn, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
-from judge.render.build import Builder, llm_criteria
+from judge.render.build import Builder
+from judge.render.views import llm_criteria
 from judge.rubric.build import build_rubric
 from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
@@ -135,11 +137,11 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     if recipe.spec.asks and recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
         raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
     if recipe.spec.mode != "checklist" and rubric is not None:
-        _tell_idle(rubric, recipe)
+        tell_idle(rubric, recipe)
     if calibrated is not None:
-        _tell_foreign("calibration", calibrated, (settings, recipe, rubric))
+        tell_foreign("calibration", calibrated, (settings, recipe, rubric))
     if settings.group is not None:
-        _check_group(settings, recipe)
+        check_group(settings, recipe)
     order = order_of(recipe, order)
     varies = votes.n > 1 or order.startswith("both") or recipe.spec.reads == "expected" or settings.top_logprobs > 0
     signal = recipe.spec.signal
@@ -232,67 +234,11 @@ def _meta(settings: RunSettings, votes: Votes, base: Path | None) -> Plan | None
     return made
 
 
-def _tell_foreign(where: str, calibrated: CalibrationFile, judge: tuple[RunSettings, Recipe, Rubric | None]) -> None:
-    """Say that a calibration was made with another judge: what its rewards mean says nothing about this one's.
-
-    Of a model the last part of its name counts, since a path is another one on another machine.
-    """
-    settings, recipe, rubric = judge
-    named = [str(v) for what in ("adapter", "model") if (v := getattr(settings.engine, what, None))]
-    own = {"recipe": [recipe.spec.name], "rubric": [rubric.name] if rubric is not None else [], "model": named}
-    made = {name: str(calibrated.made.get(name) or "") for name in own}
-    other = [n for n in own if made[n] and PurePath(made[n]).name not in [PurePath(each).name for each in own[n]]]
-    if other:
-        logger.warning(
-            "%s: made with another judge: %s. It says nothing about these rewards; `judge calibrate` a run of this judge",
-            where, ", ".join(f"{n} `{made[n]}`, not {f'`{own[n][0]}`' if own[n] else 'none'}" for n in other),
-        )  # fmt: skip
-
-
 def _importable(folder: Path) -> None:
     """Let `package.module:name` name a module beside the configuration. Last in line, so that it hides no installed one."""
     path = str(folder.resolve())
     if path not in sys.path:
         sys.path.append(path)
-
-
-def _tell_idle(rubric: Rubric, recipe: Recipe) -> None:
-    """Say that a program decides nothing: beside one overall grade it can only veto. One rubric may serve several recipes."""
-    idle = [c.id for c in rubric.criteria if c.check != "llm" and not c.veto]
-    if idle:
-        logger.warning(
-            "rubric `%s`: the check of `%s` has no effect: recipe `%s` gives one grade, beside which a program can only veto;"
-            " add `veto: true`, or use a recipe that grades each criterion (`checklist`)",
-            rubric.name, idle[0], recipe.spec.name,
-        )  # fmt: skip
-
-
-def _check_group(settings: RunSettings, recipe: Recipe) -> None:
-    """Refuse a tournament among responses that the recipe never compares."""
-    assert settings.group is not None  # noqa: S101  # the caller looked
-    schedule, mode = settings.group.schedule, recipe.spec.mode
-    wanted = "listwise" if schedule == "listwise" else "pairwise"
-    if mode != wanted:
-        raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
-    if settings.group.seeding == "prior":
-        raise SettingsError("group: `seeding: prior` needs scores, which only a Python caller can give; use `anchor` or `drawn`")
-    if settings.group.join == "log_odds":
-        _check_log_odds(settings, recipe)
-    canaries = settings.monitor.canaries if settings.monitor else None
-    if canaries is not None and (canaries.rate or canaries.per_batch or canaries.at_least_every):
-        raise SettingsError("monitor.canaries: probes are judged one at a time, and `group` compares; set `rate: 0`")
-
-
-def _check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
-    """Refuse to join probabilities that nobody reports, or that a panel has folded away."""
-    where = "group: `join: log_odds` reads the judge's probabilities at its verdict"
-    if not settings.top_logprobs and recipe.spec.reads != "expected":
-        raise SettingsError(f"{where}; set `top_logprobs: 20` or `signal: expected`")
-    if recipe.spec.verdict.kind != "choice":
-        raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
-    several = next((n for n in ("panel", "second_opinion", "cascade") if getattr(settings, n) is not None), None)
-    if several is not None:
-        raise SettingsError(f"{where}, and of several judges only verdicts are folded; leave out `{several}`")
 
 
 def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: Path | None) -> Plan:
@@ -312,7 +258,7 @@ def _member(settings: RunSettings, member: MemberSettings, first: Recipe, base: 
         ),
         base,
     )
-    if _responses(made.recipe) != _responses(first):
+    if responses_of(made.recipe) != responses_of(first):
         raise SettingsError(
             f"member `{member.name}`: recipe `{made.recipe.spec.name}` ({made.recipe.spec.mode}) cannot judge the samples of"
             f" `{first.spec.name}` ({first.spec.mode})"
@@ -343,7 +289,7 @@ def _cheap_calibration(name: str, base: Path | None, cheap: Plan) -> tuple[Calib
         raise SettingsError(
             f"cascade.calibration: {name} calls no reward too unsure; make it with `judge calibrate ... --error 0.05`"
         )
-    _tell_foreign("cascade.calibration", found, (cheap.settings, cheap.recipe, cheap.rubric))
+    tell_foreign("cascade.calibration", found, (cheap.settings, cheap.recipe, cheap.rubric))
     return found.map, found.unsure
 
 
@@ -358,11 +304,6 @@ _NO_POLICY = {
 def _own_fold(settings: RunSettings) -> RewardSettings:
     """The fold of a run without its shaping, which is done once, after all judges."""
     return settings.reward.model_copy(update={"shape": (), "baselines": None, "state": None})
-
-
-def _responses(recipe: Recipe) -> str:
-    """How many responses a recipe sees at once: what judges of one sample must have in common."""
-    return {"pairwise": "two", "listwise": "several"}.get(recipe.spec.mode, "one")
 
 
 def _followed(settings: RunSettings, base: Path | None) -> RunSettings:
@@ -445,13 +386,13 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
             " needs. Use a recipe with `signal: scalar` (such as `scalar`), or another model"
         )
     if baseline is not None and Capability.SCORE_CONTINUATION not in baseline.capabilities:
-        raise CapabilityError(f"`baseline_engine`: `{baseline.model}` scores no texts. {_WHO[Capability.SCORE_CONTINUATION]}")
+        raise CapabilityError(f"`baseline_engine`: `{baseline.model}` scores no texts. {WHO_CAN[Capability.SCORE_CONTINUATION]}")
     missing = [c for c in spec.required if c not in engine.capabilities]
     if missing:
         has = ", ".join(sorted(engine.capabilities)) or "none"
         signal = f" (signal `{spec.signal}`)" if spec.signal != "stated" else ""
         raise CapabilityError(
-            f"recipe `{spec.name}`{signal} needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {_WHO[missing[0]]}"
+            f"recipe `{spec.name}`{signal} needs {', '.join(missing)}; engine `{engine.model}` can: {has}. {WHO_CAN[missing[0]]}"
         )
     sampling = plan.sampling
     if spec.reads == "stated" and Capability.TOP_LOGPROBS in engine.capabilities and spec.verdict.kind in EXPECTED_KINDS:
@@ -477,29 +418,3 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
         fold_fields=settings.reward.fold_fields,
         meta=build_pipeline(plan.meta, engine, journal) if plan.meta is not None else None,
     )
-
-
-def check_logprobs(plan: Plan, engine: Engine) -> None:
-    """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
-    kind, signal = plan.recipe.spec.verdict.kind, plan.recipe.spec.reads
-    if signal not in WRITTEN:
-        raise SettingsError(f"`top_logprobs` is for written verdicts; recipe `{plan.recipe.spec.name}` has signal `{signal}`")
-    if kind not in EXPECTED_KINDS:
-        raise SettingsError(
-            f"`top_logprobs` needs a verdict that is one label, score or choice; `{plan.recipe.spec.name}` has {kind}"
-        )
-    if Capability.TOP_LOGPROBS not in engine.capabilities:
-        raise CapabilityError(
-            f"`top_logprobs`: engine `{engine.model}` reports no log-probabilities. {_WHO[Capability.TOP_LOGPROBS]}"
-        )
-
-
-_WHO = {
-    Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
-    Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
-    Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
-    Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
-    Capability.VISION: "Engines with it: vllm with a model that sees, and openai endpoints with `vision: true`.",
-    Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",
-    Capability.RATE: "Engines with it: vllm, transformers, openai endpoints served by vLLM, with a reward model.",
-}

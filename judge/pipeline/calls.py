@@ -27,7 +27,8 @@ from judge.pipeline.scored import measure, sent, unmeasured
 from judge.pipeline.tools import Round, ToolBox, trace
 from judge.pipeline.turns import Said, drawn_for, opened, whole
 from judge.recipe.load import Recipe
-from judge.recipe.model import WRITTEN, Turn
+from judge.recipe.model import WRITTEN
+from judge.recipe.parts import Turn
 from judge.recipe.verdict import Question
 from judge.records import quick
 from judge.render.build import NOTHING, Ask, Builder, Case

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from judge.filters.evidence import evidence
 from judge.pipeline.calls import Asked
-from judge.recipe.model import Order
+from judge.recipe.parts import Order
 from judge.reward.assemble import Cell
 from judge.rubric.model import Criterion, Rubric
 from judge.types import Call, NoVerdict, Reason, Sample, Verdict

@@ -31,8 +31,9 @@ from judge.pipeline.steps import (
     step_names,
 )
 from judge.pipeline.voting import Voting, Work
-from judge.recipe.model import Order, UnitSpec, Votes
-from judge.render.build import Ask, Case, lacking, llm_criteria, not_a_pair
+from judge.recipe.parts import Order, UnitSpec, Votes
+from judge.render.build import Ask, Case
+from judge.render.views import lacking, llm_criteria, not_a_pair
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decisive, fold_votes, own_rubric
 from judge.rubric.model import Rubric

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.recipe.load import Recipe, load_recipe
-from judge.recipe.model import Checkpoint
+from judge.recipe.parts import Checkpoint
 from judge.recipe.serves import checkpoint_of, find_served, template_kwargs, with_checkpoint
 from judge.settings import RunSettings
 from judge.settings.recipe import RecipeSettings

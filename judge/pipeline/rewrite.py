@@ -7,8 +7,9 @@ and a reply without such lines is no criterion, whatever it says.
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge.engine.protocol import Engine
@@ -16,7 +17,12 @@ from judge.parse import failure
 from judge.recipe.load import read_templates
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary, neutralise
+from judge.rubric.lint import lint
+from judge.rubric.matching import likeness
+from judge.rubric.model import Criterion, Rubric
+from judge.settings.rubrics import EvolveSettings
 from judge.shipped import shipped_dir
+from judge.similarity import alike_texts
 from judge.thinking import strip_thinking
 from judge.types import Completion, Conversation, Message, NoVerdict, Reason, Request, Sampling
 
@@ -162,3 +168,92 @@ class CriterionWriter:
         second = Message("user", self._templates.render(template, every))
         completion = await self.engine.complete(Request((first, second), replace(sampling, seed=self._seed + number)))
         return failure(completion) or completion
+
+
+def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> list[Criterion]:
+    """Written texts as criteria of a rubric: those that say something new (by spelling) and have no error of their own.
+
+    Each weighs as the mean of the criteria that there are.
+    """
+    own = [c.importance for c in rubric.criteria]
+    importance = round(sum(own) / len(own), 4) or 1.0
+    points = rubric.criteria[0].points is not None
+    out: list[Criterion] = []
+    for text in texts:
+        name = _free(f"e{version}-{len(out) + 1}", {c.id for c in (*rubric.criteria, *out)})
+        weight, plus = (None, importance) if points else (importance, None)
+        made = Criterion(id=name, text=text, tags=(EVOLVED,), weight=weight, points=plus)
+        known = [*rubric.criteria, *out]
+        alike = likeness([*known, made], alike_texts("hashing"))[-1, :-1]
+        alone = Rubric(criteria=(made,), denominator="all_weights")
+        if (alike < SPELLED_ALIKE).all() and not any(f.severity == "error" for f in lint(alone)):
+            out.append(made)
+    return out
+
+
+def _free(name: str, taken: set[str]) -> str:
+    made, number = name, 1
+    while made in taken:
+        made, number = f"{name}.{number}", number + 1
+    return made
+
+
+def retained(
+    rubric: Rubric, new: Sequence[Criterion], seen: Sequence[SeenGroup], settings: EvolveSettings
+) -> tuple[tuple[Criterion, ...], list[Criterion]]:
+    """The criteria of the next version, and those retired: of the evolved ones, those that gave all responses of every group the
+    same score, then those that vary least beyond `max_active`. New ones have not been tried and stay before old ones.
+    """
+    first = [c for c in rubric.criteria if EVOLVED not in c.tags]
+    evolved = [c for c in rubric.criteria if EVOLVED in c.tags]
+    spread = {c.id: _spread(c.id, seen) for c in evolved}
+    alive = [c for c in evolved if spread[c.id] is None or spread[c.id] > 0]  # type: ignore[operator]  # None was looked at
+    room = settings.max_active - len(new)
+    best = sorted(alive, key=lambda c: -(spread[c.id] if spread[c.id] is not None else 1.0))[: max(room, 0)]  # type: ignore[operator]
+    kept = [c for c in evolved if c in best]
+    made = (*first, *kept, *new[: settings.max_active])
+    return made, [c for c in evolved if c not in kept]
+
+
+EVOLVED = "evolved"  # tag of a criterion that was written during the run
+SPELLED_ALIKE = 0.7  # likeness by spelling, from which a written criterion says what another one does
+
+
+@dataclass
+class SeenGroup:
+    """Responses to one prompt, and what the judge said of them."""
+
+    key: str
+    prompt: str | Conversation
+    own: Rubric | None
+    texts: list[str] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    components: list[Mapping[str, float | None]] = field(default_factory=list)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the rewards."""
+        return statistics.pstdev(self.rewards) if len(self.rewards) > 1 else 0.0
+
+    @property
+    def tied(self) -> list[str]:
+        """The different texts of the largest set of equal rewards (within 0.05), in the order seen; none without two of them."""
+        sets = [
+            list(dict.fromkeys(t for t, r in zip(self.texts, self.rewards, strict=True) if abs(r - reward) <= EQUAL))
+            for reward in dict.fromkeys(self.rewards)
+        ]
+        largest = max(sets, key=len, default=[])
+        return largest if len(largest) > 1 else []
+
+
+def _spread(name: str, seen: Sequence[SeenGroup]) -> float | None:
+    """Mean standard deviation of a criterion's scores within groups; None where no group has two."""
+    spreads = []
+    for group in seen:
+        values = [v for row in group.components if (v := row.get(name)) is not None]
+        if len(values) > 1:
+            spreads.append(statistics.pstdev(values))
+    return statistics.fmean(spreads) if spreads else None
+
+
+EQUAL = 0.05  # difference of two rewards, up to which a rubric does not tell the responses apart

@@ -20,7 +20,7 @@ from judge.errors import RequestFailed
 from judge.parse import failure
 from judge.pipeline.turns import Said, opened
 from judge.recipe.load import Recipe
-from judge.recipe.model import Turn
+from judge.recipe.parts import Turn
 from judge.recipe.signal import LOGS, LikelihoodSpec, ScalarSpec
 from judge.render.build import Ask, Builder, Case
 from judge.reward.likelihood import compared, folded, squashed

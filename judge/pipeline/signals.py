@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from judge.errors import SettingsError
 from judge.recipe.load import Recipe
-from judge.recipe.model import WRITTEN, Order, RecipeSpec, Votes
+from judge.recipe.model import WRITTEN, RecipeSpec
+from judge.recipe.parts import Order, Votes
 from judge.recipe.signal import Readout
 from judge.settings import RunSettings
 from judge.types import Capability, Sampling

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from judge.pipeline.turns import apart, whole
-from judge.recipe.model import Turn
+from judge.recipe.parts import Turn
 from judge.settings.tools import ToolSettings
 from judge.thinking import strip_thinking
 from judge.tools.calls import STOPS, ToolCall, find_call

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from judge.pipeline.asking import begin
-from judge.recipe.model import Turn
+from judge.recipe.parts import Turn
 from judge.render.build import Ask, Builder, Case
 from judge.thinking import strip_thinking
 from judge.types import Completion, Message, Sampling, TokenLogprobs

@@ -22,7 +22,7 @@ from judge.pipeline.judged import JudgesSample, graded_vote
 from judge.pipeline.parts import completed
 from judge.pipeline.proof import Prover
 from judge.pipeline.steps import turned
-from judge.recipe.model import Order, UnitSpec, Votes
+from judge.recipe.parts import Order, UnitSpec, Votes
 from judge.recipe.steps import STEP
 from judge.render.build import Ask, Case
 from judge.reward.assemble import Cell, FoldScores

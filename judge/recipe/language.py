@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from judge.errors import RecipeError
-from judge.recipe.model import WRITTEN, RecipeSpec, Turn
+from judge.recipe.model import WRITTEN, RecipeSpec
+from judge.recipe.parts import Turn
 
 OPTION = "language"  # a recipe that has an option of this name knows its own way
 NAME = re.compile(r"[^\W\d_](?:[\w ()'’-]{0,38}[\w)])")

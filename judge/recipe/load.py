@@ -15,7 +15,8 @@ from typing import Any
 
 from judge.errors import Problem, RecipeError, did_you_mean
 from judge.recipe.language import options_with, spoken_in
-from judge.recipe.model import RecipeSpec, Turn
+from judge.recipe.model import RecipeSpec
+from judge.recipe.parts import Turn
 from judge.rubric.load import read_rubric
 from judge.rubric.model import Rubric, content_hash
 from judge.shipped import shipped_dir

@@ -13,7 +13,8 @@ from typing import Any
 
 from judge.errors import RecipeError
 from judge.recipe.load import Recipe, list_recipes
-from judge.recipe.model import Checkpoint, RecipeSpec
+from judge.recipe.model import RecipeSpec
+from judge.recipe.parts import Checkpoint
 from judge.shipped import shipped_dir
 from judge.yamlfile import read_yaml, validate
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from judge.conversation.write import without_system
 from judge.errors import DataError
 from judge.recipe.language import in_language, writes
 from judge.recipe.load import Recipe
-from judge.recipe.model import Turn
+from judge.recipe.parts import Turn
 from judge.recipe.passages import PassageSpec, passages, quoted
 from judge.recipe.steps import STEP, beginnings, find_steps
 from judge.recipe.verdict import LabelScores, Question
@@ -27,10 +26,23 @@ from judge.reference import is_missing, reference_text
 from judge.render.check import check_shown, earlier_turns
 from judge.render.draw import drawn
 from judge.render.environment import Templates
-from judge.render.quoting import Bare, Untrusted, boundary, defused, image_line
+from judge.render.quoting import Bare, Untrusted, boundary
 from judge.render.verdicts import Break, verdict_breaker
+from judge.render.views import (
+    anchors,
+    criterion_view,
+    field_view,
+    lacking,
+    lacking_field,
+    material,
+    message_views,
+    own_messages,
+    rubric_view,
+    tidy,
+    with_images,
+)
 from judge.rubric.model import Criterion, Rubric, Scale
-from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
+from judge.types import Conversation, ImagePart, Message, Sample
 
 _READS_BEGINNINGS = re.compile(r"\bstep\.(?:before|so_far)\b")
 _DEFAULT_SCALE = Scale(kind="ordinal")
@@ -145,15 +157,15 @@ class Builder:
         scale = self._scale(rubric)
         values = {
             "prompt": untrusted(sample.prompt),
-            "messages": _messages(sample.prompt, untrusted),
+            "messages": message_views(sample.prompt, untrusted),
             "reference": untrusted(reference) if (reference := reference_text(sample.reference)) is not None else None,
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
             "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
             "passage": None,
             "evidence": [],
-            "fields": {n: _field(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
-            "rubric": self._view(rubric, _rubric_view) if rubric else None,
+            "fields": {n: field_view(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
+            "rubric": self._view(rubric, rubric_view) if rubric else None,
             "scale": scale,
             "options": self.recipe.options,
             "criterion": None,
@@ -161,7 +173,7 @@ class Builder:
             "step": None,
         }
         steps = tuple(tuple(untrusted(step) for step in self.steps_of(sample, i)) for i in range(len(sample.responses)))
-        case = Case(sample, rubric, values, tuple(responses), _material(sample), tuple(images), steps)
+        case = Case(sample, rubric, values, tuple(responses), material(sample), tuple(images), steps)
         rule = self.recipe.spec.steps
         if rule is None or not _READS_BEGINNINGS.search("".join(self.recipe.templates.values())):
             return case
@@ -194,9 +206,9 @@ class Builder:
         given = self.recipe.spec.verdict.range
         scale = rubric.scale if rubric else _DEFAULT_SCALE
         if given is None:
-            return {"min": scale.min, "max": scale.max, "anchors": _anchors(scale)}
+            return {"min": scale.min, "max": scale.max, "anchors": anchors(scale)}
         same = rubric is not None and (scale.min, scale.max) == (given.min, given.max)
-        return {"min": _tidy(given.min), "max": _tidy(given.max), "anchors": _anchors(scale) if same else []}
+        return {"min": tidy(given.min), "max": tidy(given.max), "anchors": anchors(scale) if same else []}
 
     def _labels(self, criterion: Criterion | None) -> LabelScores:
         """What may be said about one criterion, or of the whole response: the recipe's own labels come first."""
@@ -215,11 +227,11 @@ class Builder:
         if turn.conversation == "sample":
             shown = turn.scope == "response" and not (turn.prefill or turn.score)
             response = case.sample.responses[ask.order[0]] if shown else ()
-            added += _own_messages(case.sample.prompt, response, self._control_tokens)
+            added += own_messages(case.sample.prompt, response, self._control_tokens)
         if turn.user:
             text, language = render(turn.user, values), self.recipe.language
             user = Message("user", in_language(text, language) if language and writes(self.recipe.spec, turn) else text)
-            added.append(_with_images(user, case.images, case.responses[0].label) if case.images else user)
+            added.append(with_images(user, case.images, case.responses[0].label) if case.images else user)
         return added if self._system_role or not turn.system else without_system(added)
 
     def quoted(self, case: Case, text: str, title: str) -> str:
@@ -301,9 +313,9 @@ class Builder:
             if len(ask.criteria) == 1 and self.recipe.spec.steps is not None:
                 values["step"] = next(view for view in values["steps"] if view["id"] == ask.criteria[0].id)
         if case.rubric is not None and self.recipe.spec.salvages and turn.scope == "response":
-            values["rubric"] = {**values["rubric"], "criteria": [_criterion_view(c, self._own) for c in ask.criteria]}
+            values["rubric"] = {**values["rubric"], "criteria": [criterion_view(c, self._own) for c in ask.criteria]}
         if len(ask.criteria) == 1 and self.recipe.spec.per_call == 1:
-            values["criterion"] = self._view(ask.criteria[0], _criterion_view)
+            values["criterion"] = self._view(ask.criteria[0], criterion_view)
             values["labels"] = list(self._labels(ask.criteria[0]))
         if ask.shift:
             values["labels"] = [*values["labels"][ask.shift :], *values["labels"][: ask.shift]]
@@ -342,7 +354,7 @@ class Builder:
             case,
             sample=sample,
             responses=responses,
-            material=_material(sample),
+            material=material(sample),
             images=tuple(media(case.sample.prompt)),
             steps=tuple((nothing,) * len(steps) for steps in case.steps),
             beginnings=tuple((nothing,) * len(begun) for begun in case.beginnings),
@@ -400,145 +412,3 @@ _ACTION = re.compile(r"^([ \t*]{0,4}Action)(?=[ \t*]{0,4}:)", re.IGNORECASE | re
 def without_actions(breaker: Break) -> Break:
     """A breaker that breaks up calls of tools as well: a judge that quotes a planted call has not made it."""
     return lambda text: _ACTION.sub(r"\1_", breaker(text))
-
-
-def llm_criteria(rubric: Rubric | None) -> tuple[Criterion, ...]:
-    """The criteria that a judge is asked about; the others are checked by programs."""
-    return tuple(c for c in rubric.criteria if c.check == "llm") if rubric else ()
-
-
-def _own_messages(prompt: str | Conversation, response: str | Conversation | tuple[()], tokens: frozenset[str]) -> list[Message]:
-    """The sample's own conversation as chat messages, with control tokens broken up, and what cannot be sent shown."""
-    messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
-    messages += [Message("assistant", response)] if isinstance(response, str) else list(response)
-    return [
-        Message(m.role, defused(m.content, tokens) if isinstance(m.content, str) else _safe_parts(m, tokens)) for m in messages
-    ]
-
-
-def _safe_parts(message: Message, tokens: frozenset[str]) -> tuple[Part, ...]:
-    """The parts of a message with control tokens broken up: images stay, everything else becomes its words."""
-    parts = (p for p in message.parts if not isinstance(p, ReasoningPart))
-    return tuple(p if isinstance(p, ImagePart) else TextPart(defused(p.text, tokens)) for p in parts)
-
-
-def _with_images(user: Message, images: Sequence[ImagePart], label: str) -> Message:
-    """A message in which each image follows the line that names it; images that no line names are not shown."""
-    text = user.text
-    parts: list[Part] = []
-    at = 0
-    for found in re.finditer(re.escape(image_line(0, label)).replace("0", r"(\d{1,6})", 1), text):
-        if 0 < int(found[1]) <= len(images):
-            parts += [TextPart(text[at : found.end()]), images[int(found[1]) - 1]]
-            at = found.end()
-    return Message("user", (*parts, TextPart(text[at:]))) if parts else user
-
-
-def _messages(prompt: str | Conversation, untrusted: Callable[..., Untrusted]) -> list[dict[str, Any]]:
-    """The prompt as chat messages for templates; a message that is more than words is a conversation of its own."""
-    if isinstance(prompt, str):
-        return [{"role": "user", "content": untrusted(prompt)}]
-    out, images = [], 0
-    for message in prompt:
-        content = message.content if isinstance(message.content, str) else (message,)
-        out.append({"role": message.role, "content": untrusted(content, first_image=images + 1)})
-        images += len(media((message,)))
-    return out
-
-
-def _field(value: Any, untrusted: Callable[..., Untrusted]) -> Any:
-    """A field of the row for templates: its texts untrusted, at any depth."""
-    if isinstance(value, str):
-        return untrusted(value, field=True)
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(name): _field(part, untrusted) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_field(part, untrusted) for part in value]
-    return value if value is None or isinstance(value, bool | int | float) else untrusted(str(value), field=True)
-
-
-def _material(sample: Sample) -> tuple[str, ...]:
-    prompt = (sample.prompt,) if isinstance(sample.prompt, str) else tuple(m.text for m in sample.prompt)
-    return (*sample.shown, *prompt, *sample.context, *(sample.reference or ()))
-
-
-def _points(criterion: Criterion) -> float:
-    """Importance with a sign, of a criterion that has a weight."""
-    return -criterion.importance if criterion.negative else criterion.importance
-
-
-@lru_cache(maxsize=4096)
-def _criterion_view(criterion: Criterion, own: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "id": criterion.id,
-        "text": criterion.text,
-        "title": criterion.title,
-        "kind": criterion.kind,
-        "negative": criterion.negative,
-        "importance": f"{criterion.importance:g}",
-        "points": criterion.points if criterion.points is not None else _points(criterion),
-        "labels": list(own or criterion.scale.labels),
-        "anchors": [] if own else _anchors(criterion.scale),  # of levels that the judge is not asked for
-    }
-
-
-@lru_cache(maxsize=512)
-def _rubric_view(rubric: Rubric, own: tuple[str, ...] = ()) -> dict[str, Any]:
-    criteria: Sequence[Criterion] = llm_criteria(rubric)
-    return {
-        "title": rubric.title or rubric.name,
-        "description": rubric.description,
-        "criteria": [_criterion_view(c, own) for c in criteria],
-    }
-
-
-def _tidy(value: float) -> int | float:
-    """A whole number without its `.0`, as prompts print it."""
-    return int(value) if value == int(value) else value
-
-
-def _anchors(scale: Scale) -> list[dict[str, Any]]:
-    return [{"value": level, "text": scale.anchors[level]} for level in sorted(scale.anchors)]
-
-
-def lacking(recipe: str, name: str) -> str:
-    """What a sample without something that its recipe needs is told: where to put it, from every entry.
-
-    Example:
-        >>> lacking("verifier", "reference")[:52]
-        'recipe `verifier` needs a reference, and the sample '
-    """
-    what = {"steps": "steps", "context": "documents (`context`)", "exemplar": "an exemplar"}.get(name, f"a {name}")
-    text = (
-        f"recipe `{recipe}` needs {what}, and the sample has none: pass `Sample.of(..., {name}=...)` in Python, the field "
-        f"`{name}` in a request, or a column of the data (`judge run --map {name}=COLUMN`)"
-    )
-    return f"{text}; or set `{name}:` in the run settings, for all samples" if name in ("rubric", "principle") else text
-
-
-def not_a_pair(recipe: str, count: int) -> str:
-    """What a sample is told that has more or fewer responses than the two that its recipe compares, and what would do.
-
-    Example:
-        >>> not_a_pair("pairwise", 1)[:56]
-        'recipe `pairwise` compares 2 responses, and this has 1; '
-    """
-    return (
-        f"recipe `{recipe}` compares 2 responses, and this has {count}; put both of a pair into one row (`responses`), or set"
-        " `group: {schedule: round_robin}` so that all responses to a prompt compete"
-    )
-
-
-def lacking_field(recipe: str, name: str) -> str:
-    """What a sample without a field of the row that its recipe needs is told.
-
-    Example:
-        >>> lacking_field("gemba", "source_lang")[:60]
-        'recipe `gemba` needs the field `source_lang`, and the sample'
-    """
-    return (
-        f"recipe `{recipe}` needs the field `{name}`, and the sample has none: pass `Sample.of(..., metadata={{'{name}': ...}})`"
-        f" in Python, `metadata` in a request, or a column of the data (`judge run --map fields.{name}=COLUMN`)"
-    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from judge.errors import Problem, RecipeError
 from judge.recipe.load import Recipe
-from judge.recipe.model import RecipeSpec, Turn
+from judge.recipe.model import RecipeSpec
+from judge.recipe.parts import Turn
 from judge.render.environment import Templates
 
 _ONE = frozenset({"response", "responses", "steps", "step"})

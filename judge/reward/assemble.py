@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from judge.recipe.model import Votes
+from judge.recipe.parts import Votes
 from judge.records import quick
 from judge.reward.fold import PASS, Folded, decisive, fold_criteria, fold_votes, spread
 from judge.rubric.model import Rubric

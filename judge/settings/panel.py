@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from judge.errors import did_you_mean
-from judge.recipe.model import Order, SamplingSpec, UnitSpec, Votes
+from judge.recipe.parts import Order, SamplingSpec, UnitSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Frozen, Identifier
 from judge.settings.engine import EngineSettings

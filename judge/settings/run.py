@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, InstanceOf, field_validator
 
 from judge.recipe.load import Recipe
-from judge.recipe.model import Order, SamplingSpec, UnitSpec, Votes
+from judge.recipe.parts import Order, SamplingSpec, UnitSpec, Votes
 from judge.recipe.signal import Readout, RunSignal
 from judge.rubric.model import Denominator, Fold, Frozen, Partial, Rubric
 from judge.settings.cache import CacheSettings

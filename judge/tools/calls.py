@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from judge.recipe.model import ToolForm
+from judge.recipe.parts import ToolForm
 
 STOPS: dict[ToolForm, tuple[str, ...]] = {"action": ("\nObservation:",), "code": ("```output",), "json": ("</tool_call>",)}
 _ACTION = re.compile(r"^[ \t*]{0,4}Action[ \t*]{0,4}:[ \t*]{0,4}(\w{1,64})[ \t]{0,4}", re.MULTILINE | re.IGNORECASE)

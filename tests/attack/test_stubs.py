@@ -15,7 +15,7 @@ from judge.attack.report import exceeding, record, verdict_line
 from judge.attack.run import AttackOptions
 from judge.attack.seeds import load_seeds
 from judge.errors import EngineDown
-from judge.pipeline.session import open_judges
+from judge.pipeline.opened import open_judges
 from tests.attack.attack_harness import attacked, planned, rights, some
 from tests.fake_endpoint import FakeEndpoint
 from tests.stub_judges import always_no, always_yes, first_wins, garbage, knowing, noisy, obedient, parrot, slow, truncated

@@ -14,8 +14,8 @@ from judge.cli.rubric import app
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import RecipeError, SettingsError
 from judge.generators.model import list_generators, load_generator
+from judge.generators.rows import data_hash_of
 from judge.generators.run import Writer, rows_from
-from judge.generators.work import data_hash_of
 from judge.rubric.load import load_rubric, rubric_from
 from judge.settings import RunSettings
 from judge.types import Completion, Request, Sample

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
-from judge.generators.coding_rate import choose, coding_rate, reduced
-from judge.generators.weigh import whitened_weights
+from judge.generators.formulas import choose, coding_rate, reduced, whitened_weights
 from judge.types import Request, Sample
 from tests.rubric_harness import asked, criteria, generate
 

@@ -11,7 +11,7 @@ import pytest
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import MonitorStop, RubricError, SettingsError
 from judge.pipeline.judge import Judge
-from judge.pipeline.live_rubric import EVOLVED, SeenGroup, accepted_criteria, retained
+from judge.pipeline.rewrite import EVOLVED, SeenGroup, accepted_criteria, retained
 from judge.rubric.dropout import thinned
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Criterion, Rubric

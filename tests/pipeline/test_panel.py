@@ -9,7 +9,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import RecipeError, SettingsError
 from judge.pipeline.build import plan
 from judge.pipeline.judge import Judge
-from judge.pipeline.session import open_judges
+from judge.pipeline.opened import open_judges
 from judge.settings import load_settings
 from judge.types import Completion, Reason, Request, Reward, Sample
 from tests.fake_endpoint import Canned, FakeEndpoint

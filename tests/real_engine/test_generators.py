@@ -15,8 +15,9 @@ from judge.engine.vllm import VllmEngine
 from judge.generators.drive import write_rubrics
 from judge.generators.model import list_generators, load_generator
 from judge.generators.parse_items import Unreadable
+from judge.generators.rows import Drop
 from judge.generators.run import Writer, rows_from
-from judge.generators.work import KEPT, Drop
+from judge.generators.work import KEPT
 from judge.generators.write import RubricFolder
 from judge.rubric.load import load_rubric
 from judge.settings import RunSettings

@@ -10,7 +10,8 @@ from judge.pipeline.selftest import sample_for
 from judge.pipeline.steps import step_criteria
 from judge.recipe.language import in_language, writes
 from judge.recipe.load import list_recipes, load_recipe
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
+from judge.render.views import llm_criteria
 from judge.rubric.load import load_rubric
 
 RUBRIC = load_rubric("helpfulness")

@@ -13,7 +13,8 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import CapabilityError, RecipeError
 from judge.pipeline.build import build_pipeline, plan
 from judge.recipe.load import list_recipes, load_recipe
-from judge.recipe.model import Mode, Order, RecipeSpec, SampleField, Turn
+from judge.recipe.model import Mode, RecipeSpec
+from judge.recipe.parts import Order, SampleField, Turn
 from judge.render.build import Builder
 from judge.settings import RunSettings
 from judge.types import Capability

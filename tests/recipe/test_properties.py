@@ -28,7 +28,8 @@ from judge.pipeline.steps import step_criteria
 from judge.recipe.load import Recipe, list_recipes, load_recipe
 from judge.recipe.model import RecipeSpec
 from judge.recipe.verdict import Question
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
+from judge.render.views import llm_criteria
 from judge.rubric.load import load_rubric
 from judge.settings import RunSettings
 from judge.types import Completion, Message, Request, Reward, Sample, TokenLogprobs

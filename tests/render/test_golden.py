@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
+from judge.generators.as_rubric import item_views
 from judge.generators.model import WritingTurn, list_generators, load_generator
 from judge.generators.parse_items import Items, ListedItem
+from judge.generators.rows import SourceRow
 from judge.generators.run import Writer
-from judge.generators.work import RowWork, SourceRow, item_views
+from judge.generators.work import RowWork
 from judge.pipeline.build import plan
 from judge.pipeline.preview import preview
 from judge.recipe.load import list_recipes, load_recipe

@@ -8,9 +8,10 @@ import pytest
 
 from judge.errors import DataError
 from judge.recipe.load import list_recipes, load_recipe
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
 from judge.render.environment import Templates
 from judge.render.quoting import Untrusted
+from judge.render.views import llm_criteria
 from judge.rubric.model import Rubric
 from judge.types import Sample
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.recipe.load import list_recipes
-from judge.render.build import Ask, Builder, llm_criteria
+from judge.render.build import Ask, Builder
+from judge.render.views import llm_criteria
 from judge.rubric.load import rubric_from
 from judge.types import Sample
 from tests.hostile import BUILDERS, SPECIAL, WHOLE, needed, tries, wide

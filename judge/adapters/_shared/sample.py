@@ -12,7 +12,8 @@ from judge.conversation import read_prompt, read_response
 from judge.errors import DataError, InputError, did_you_mean
 from judge.pipeline.build import Plan, needed_fields
 from judge.pipeline.evaluate import UNREADABLE
-from judge.pipeline.shaping import LENGTHS, carried_columns
+from judge.pipeline.shape_checks import carried_columns
+from judge.pipeline.shaping import LENGTHS
 from judge.reference import ANSWER_KEYS, REFERENCE_COLUMNS, is_missing, read_documents, read_reference, reference_in, written
 from judge.rubric.load import rubric_from
 from judge.types import Conversation, Sample

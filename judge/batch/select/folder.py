@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judge.batch.files import HUB, content_hash
-from judge.batch.store import EXCERPT
+from judge.batch.store_rows import EXCERPT
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
 

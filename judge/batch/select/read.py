@@ -29,7 +29,7 @@ from judge.batch.select.folder import (
 )
 from judge.batch.select.model import ScoredResponse
 from judge.batch.shards import group_place
-from judge.batch.store import EXCERPT
+from judge.batch.store_rows import EXCERPT
 from judge.errors import DataError, Problem
 from judge.types import Sample
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from judge.recipe.model import Votes
+from judge.recipe.parts import Votes
 from judge.reward.fold import SLACK
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from judge.recipe.model import Votes
+from judge.recipe.parts import Votes
 from judge.reward.ensemble.sequential import next_wave, overtaken, settled, sprt_lead
 from judge.reward.fold import fold_votes
 

@@ -1,7 +1,10 @@
-"""Items are refined on the two best responses, until they tell great from good.
+"""Programs that judge under the items and have them written again: `revise` on a pair, `tail` on the two best responses.
 
-Chasing the Tail (arXiv:2509.21500, section "Refinement through differentiation"). Ours: a response whose verdicts cannot be read
-is in no comparison (the released code gives it 0); the list with the widest lead is taken, not the last one; growth is bounded.
+- Auto-Rubric (arXiv:2510.17314, "Propose-Evaluate-Revise"). Ours: the evaluation asks in both orders, and a verdict that cannot
+  be read is none; the released code reads it, and a tie, as the first response.
+- Chasing the Tail (arXiv:2509.21500, section "Refinement through differentiation"). Ours: a response whose verdicts cannot be
+  read is in no comparison (the released code gives it 0); the list with the widest lead is taken, not the last one; growth is
+  bounded.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from judge.generators.refine import TailSpec
-from judge.generators.work import Drop, RejectedItem, RowWork, Unwritten, read_list
+from judge.generators.refine import ReviseSpec, TailSpec
+from judge.generators.rows import Drop, Unwritten, labelled_pair
+from judge.generators.work import KEPT, RejectedItem, RowWork, judgement, read_list
 
 
 async def tail(work: RowWork, spec: TailSpec) -> None:
@@ -53,3 +57,23 @@ async def _two_best(work: RowWork, spec: TailSpec) -> tuple[float, list[dict[str
         for name, place, score in (("A", a, first), ("B", b, second))
     ]
     return first - second, top
+
+
+async def revise(work: RowWork, spec: ReviseSpec) -> None:
+    """Revise the items of one row. Raises `Unwritten` with the last judgement where no revision reproduces the label."""
+    for round_ in range(spec.rounds + 1):
+        pair = replace(work.sample, responses=labelled_pair(work.sample) or (), rubric=work.rubric())
+        rewards = await work.judged(spec.recipe, pair, pair=True)
+        reason, detail = judgement(rewards[0])
+        work.scores["revisions"] = float(round_)
+        if reason == KEPT:
+            return
+        if round_ == spec.rounds:
+            raise Unwritten(reason, f"{detail}; after {round_} revision(s)")
+        call = await work.ask_more("revise")
+        found = read_list(call, work.spec)
+        if isinstance(found, Unwritten):
+            raise found
+        left = {item.text for item in found.items}
+        work.rejected += [RejectedItem(item.text, "revised", detail) for item in work.items if item.text not in left]
+        work.found, work.listed = found, call

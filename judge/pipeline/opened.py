@@ -1,0 +1,129 @@
+"""The engines and pipelines of a plan, started once and closed together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from judge.engine.build import build_engine
+from judge.engine.meter import Meter, Spent
+from judge.engine.protocol import Engine
+from judge.pipeline.build import Plan, build_pipeline
+from judge.pipeline.calls import Journal
+from judge.pipeline.drawn import drawn_engine, draws
+from judge.pipeline.group import GroupJudging
+from judge.pipeline.panel import FIRST, Judging, Panel
+from judge.pipeline.pipeline import Pipeline
+from judge.pipeline.plan_checks import check_logprobs
+from judge.pipeline.second import Cascade, SecondOpinion
+from judge.settings import EngineSettings, OpenAiSettings
+from judge.settings.cost import Price
+from judge.types import Message
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Judges that are ready.
+
+    Attributes:
+        judging: What to call: the run's own pipeline, the panel around it, or the tournament around both.
+        first: The run's own pipeline.
+        engines: All engines, the run's own first.
+        owned: Those that were started here.
+        meter: What was paid; None where no engine has a price and there is no budget.
+    """
+
+    judging: Judging
+    first: Pipeline
+    engines: tuple[Engine, ...]
+    owned: tuple[Engine, ...]
+    meter: Meter | None = None
+
+    def count_text(self, text: str) -> int | None:
+        """Tokens of a text by the run's own judge, without its chat template; None where it has no tokenizer."""
+        engine = self.engines[0]
+        whole, empty = engine.count_tokens([Message("user", text)]), engine.count_tokens([Message("user", "")])
+        return None if whole is None or empty is None else whole - empty
+
+    async def close(self) -> None:
+        """Close the engines that were started here."""
+        for engine in self.owned:
+            await engine.close()
+
+
+async def open_judges(
+    plan: Plan,
+    engine: Engine | None = None,
+    journal: Journal | None = None,
+    notice: Callable[[str], None] | None = None,
+    *,
+    before: Spent | None = None,
+) -> Opened:
+    """Start the engines of a plan (those with the same settings are one) and build its pipelines.
+
+    Args:
+        engine: Used instead of the one in the run's settings; the caller closes it.
+        journal: Where finished calls are kept; all judges share it, since a request's name holds its model.
+        notice: Called with one line when something slow starts or ends.
+        before: What earlier starts of this run have paid, of the same budget.
+
+    Raises:
+        EngineError: An engine cannot work at all.
+        CapabilityError: A recipe needs what its engine cannot do.
+    """
+    patient = plan.settings.engine_down == "wait"
+    meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
+    engines: list[tuple[EngineSettings, Engine]] = []
+    owned: list[Engine] = []
+
+    async def started(wanted: EngineSettings) -> Engine:
+        found = next((e for settings, e in engines if settings == wanted), None)
+        if found is None:
+            found = engine if engine is not None and wanted == plan.settings.engine else None
+            if found is None:
+                found = (
+                    drawn_engine(wanted.model) if draws(wanted) else build_engine(_patient(wanted) if patient else wanted, notice)
+                )
+                owned.append(found)
+            await found.start()
+            if meter is not None:
+                found = meter.metered(found, Price() if wanted.kind == "none" else wanted.price)
+            engines.append((wanted, found))
+        return found
+
+    async def pipeline(part: Plan) -> Pipeline:
+        found, other = await started(part.settings.engine), part.settings.baseline_engine
+        if part is plan and part.settings.top_logprobs:
+            check_logprobs(part, found)
+        return build_pipeline(part, found, journal, None if other is None else await started(other))
+
+    try:
+        first = await pipeline(plan)
+        judging: Judging = first
+        if plan.settings.panel is not None:
+            members = {FIRST: first} | {name: await pipeline(member) for name, member in plan.members.items()}
+            judging = Panel(members, plan.settings.panel)
+        if plan.settings.second_opinion is not None and plan.second is not None:
+            judging = SecondOpinion(judging, await pipeline(plan.second), plan.settings.second_opinion, plan.settings.seed)
+        if plan.settings.cascade is not None and plan.cheap is not None:
+            cheap = await pipeline(plan.cheap)
+            judging = Cascade(cheap, judging, plan.settings.cascade, plan.settings.seed, plan.cheap_calibration)
+        if plan.settings.group is not None:
+            single = first.order in ("single", "shuffle_per_vote")
+            judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, stopped=first.stopped, single_order=single)
+    except BaseException:
+        for each in owned:
+            await each.close()
+        raise
+    return Opened(judging, first, tuple(e for _, e in engines), tuple(owned), meter)
+
+
+def _has_price(plan: Plan) -> bool:
+    parts = (plan, *plan.members.values(), *((plan.second,) if plan.second is not None else ()))
+    engines = [e for part in parts for e in (part.settings.engine, part.settings.baseline_engine)]
+    return any(getattr(engine, "price", None) is not None for engine in engines)
+
+
+def _patient(engine: EngineSettings) -> EngineSettings:
+    return engine.model_copy(update={"patience_s": math.inf}) if isinstance(engine, OpenAiSettings) else engine

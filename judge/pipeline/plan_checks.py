@@ -1,0 +1,111 @@
+"""What a plan is refused for, and what is said of one that works but does not do what was meant."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from judge.engine.protocol import Engine
+from judge.errors import CapabilityError, SettingsError
+from judge.recipe.load import Recipe
+from judge.recipe.model import WRITTEN
+from judge.recipe.verdict import EXPECTED_KINDS
+from judge.rubric.model import Rubric
+from judge.settings import (
+    RunSettings,
+)
+from judge.settings.calibration import CalibrationFile
+from judge.types import Capability
+
+if TYPE_CHECKING:
+    from judge.pipeline.build import Plan
+
+logger = logging.getLogger("judge.pipeline")
+
+
+def tell_foreign(where: str, calibrated: CalibrationFile, judge: tuple[RunSettings, Recipe, Rubric | None]) -> None:
+    """Say that a calibration was made with another judge: what its rewards mean says nothing about this one's.
+
+    Of a model the last part of its name counts, since a path is another one on another machine.
+    """
+    settings, recipe, rubric = judge
+    named = [str(v) for what in ("adapter", "model") if (v := getattr(settings.engine, what, None))]
+    own = {"recipe": [recipe.spec.name], "rubric": [rubric.name] if rubric is not None else [], "model": named}
+    made = {name: str(calibrated.made.get(name) or "") for name in own}
+    other = [n for n in own if made[n] and PurePath(made[n]).name not in [PurePath(each).name for each in own[n]]]
+    if other:
+        logger.warning(
+            "%s: made with another judge: %s. It says nothing about these rewards; `judge calibrate` a run of this judge",
+            where, ", ".join(f"{n} `{made[n]}`, not {f'`{own[n][0]}`' if own[n] else 'none'}" for n in other),
+        )  # fmt: skip
+
+
+def tell_idle(rubric: Rubric, recipe: Recipe) -> None:
+    """Say that a program decides nothing: beside one overall grade it can only veto. One rubric may serve several recipes."""
+    idle = [c.id for c in rubric.criteria if c.check != "llm" and not c.veto]
+    if idle:
+        logger.warning(
+            "rubric `%s`: the check of `%s` has no effect: recipe `%s` gives one grade, beside which a program can only veto;"
+            " add `veto: true`, or use a recipe that grades each criterion (`checklist`)",
+            rubric.name, idle[0], recipe.spec.name,
+        )  # fmt: skip
+
+
+def check_group(settings: RunSettings, recipe: Recipe) -> None:
+    """Refuse a tournament among responses that the recipe never compares."""
+    assert settings.group is not None  # noqa: S101  # the caller looked
+    schedule, mode = settings.group.schedule, recipe.spec.mode
+    wanted = "listwise" if schedule == "listwise" else "pairwise"
+    if mode != wanted:
+        raise SettingsError(f"group: schedule `{schedule}` needs a {wanted} recipe; `{recipe.spec.name}` is {mode}")
+    if settings.group.seeding == "prior":
+        raise SettingsError("group: `seeding: prior` needs scores, which only a Python caller can give; use `anchor` or `drawn`")
+    if settings.group.join == "log_odds":
+        check_log_odds(settings, recipe)
+    canaries = settings.monitor.canaries if settings.monitor else None
+    if canaries is not None and (canaries.rate or canaries.per_batch or canaries.at_least_every):
+        raise SettingsError("monitor.canaries: probes are judged one at a time, and `group` compares; set `rate: 0`")
+
+
+def check_log_odds(settings: RunSettings, recipe: Recipe) -> None:
+    """Refuse to join probabilities that nobody reports, or that a panel has folded away."""
+    where = "group: `join: log_odds` reads the judge's probabilities at its verdict"
+    if not settings.top_logprobs and recipe.spec.reads != "expected":
+        raise SettingsError(f"{where}; set `top_logprobs: 20` or `signal: expected`")
+    if recipe.spec.verdict.kind != "choice":
+        raise SettingsError(f"{where}, which must be a choice; `{recipe.spec.name}` has {recipe.spec.verdict.kind}")
+    several = next((n for n in ("panel", "second_opinion", "cascade") if getattr(settings, n) is not None), None)
+    if several is not None:
+        raise SettingsError(f"{where}, and of several judges only verdicts are folded; leave out `{several}`")
+
+
+def responses_of(recipe: Recipe) -> str:
+    """How many responses a recipe sees at once: what judges of one sample must have in common."""
+    return {"pairwise": "two", "listwise": "several"}.get(recipe.spec.mode, "one")
+
+
+def check_logprobs(plan: Plan, engine: Engine) -> None:
+    """Refuse `top_logprobs` where nothing would come of it. (Other judges of a panel give what they can.)"""
+    kind, signal = plan.recipe.spec.verdict.kind, plan.recipe.spec.reads
+    if signal not in WRITTEN:
+        raise SettingsError(f"`top_logprobs` is for written verdicts; recipe `{plan.recipe.spec.name}` has signal `{signal}`")
+    if kind not in EXPECTED_KINDS:
+        raise SettingsError(
+            f"`top_logprobs` needs a verdict that is one label, score or choice; `{plan.recipe.spec.name}` has {kind}"
+        )
+    if Capability.TOP_LOGPROBS not in engine.capabilities:
+        raise CapabilityError(
+            f"`top_logprobs`: engine `{engine.model}` reports no log-probabilities. {WHO_CAN[Capability.TOP_LOGPROBS]}"
+        )
+
+
+WHO_CAN = {
+    Capability.TOP_LOGPROBS: "Engines with it: vllm, transformers, and openai endpoints that report log-probabilities.",
+    Capability.SCORE_CONTINUATION: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
+    Capability.STRUCTURED: "Engines with it: vllm, and openai endpoints.",
+    Capability.PREFILL: "Engines with it: vllm, transformers, and openai endpoints served by vLLM.",
+    Capability.VISION: "Engines with it: vllm with a model that sees, and openai endpoints with `vision: true`.",
+    Capability.SEED: "Engines with it: vllm, transformers, and most openai endpoints.",
+    Capability.RATE: "Engines with it: vllm, transformers, openai endpoints served by vLLM, with a reward model.",
+}
