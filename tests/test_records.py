@@ -80,7 +80,7 @@ def test_records_of_a_judgement_keep_their_hash_and_pickles():
 
 
 def test_it_is_made_in_less_time():
-    """The reason why it is there: half of the time and less."""
+    """The reason why it is there."""
     slow = least_cpu(lambda: [Plain("a", 1) for _ in range(20_000)], 0.0, 3)
     fast = least_cpu(lambda: [Quick("a", 1) for _ in range(20_000)], 0.0, 3)
     assert fast < slow

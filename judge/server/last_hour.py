@@ -95,7 +95,8 @@ class LastHour:
         """
         with self._making:
             if self._made is None or self._clock() - self._made[0] > AGAIN_S:
-                self._made = (self._clock(), self._page(described))
+                page = self._page(described)
+                self._made = (self._clock(), page)
             return self._made[1]
 
     def _page(self, described: dict[str, Any]) -> str:

@@ -22,8 +22,8 @@ CONFIG = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "sc
 class Hanging(ScriptedEngine):
     """Never answers a request that holds the word "endless"; notes that it was cancelled."""
 
-    def __init__(self) -> None:
-        super().__init__(["Seen.\nVERDICT: 5"], repeat_last=True)
+    def __init__(self, reply: str = "Seen.\nVERDICT: 5") -> None:
+        super().__init__([reply], repeat_last=True)
         self.cancelled = 0
         self.outage: Outage | None = None
 
@@ -44,21 +44,21 @@ SAMPLES = [Sample.of("2+2?", text) for text in ("It is 4.", "It is an endless fo
 def test_an_endless_sample_costs_only_itself(setting):
     """A training step goes on after the deadline, with the two rewards that there are."""
     engine = Hanging()
-    with Judge.from_config({**CONFIG, setting: 0.3}, engine=engine) as judge:
+    with Judge.from_config({**CONFIG, setting: 2}, engine=engine) as judge:
         began = time.monotonic()
         rewards = judge.score(SAMPLES)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert [r.reward for r in rewards] == [1.0, None, 1.0]
         failure = rewards[1].failure
         assert failure is not None
-        assert (failure.reason, failure.detail) == (Reason.DEADLINE, f"not done within 0.3 s (`{setting}`)")
+        assert (failure.reason, failure.detail) == (Reason.DEADLINE, f"not done within 2 s (`{setting}`)")
         assert engine.cancelled == 1
         assert judge.score(SAMPLES[:1])[0].reward == 1.0  # the next step is none the worse
 
 
 def test_a_batch_run_ends(tmp_path: Path):
     """`judge run` writes its tables, the late row with its reason."""
-    result, _ = batch_harness.run(tmp_path, SAMPLES, Hanging(), **{**CONFIG, "item_deadline_s": 0.3})
+    result, _ = batch_harness.run(tmp_path, SAMPLES, Hanging(), **{**CONFIG, "item_deadline_s": 2})
     assert result.run["no_verdict_reasons"] == {"deadline": 1}
     assert result.run["state"] == "finished"
 
@@ -66,17 +66,17 @@ def test_a_batch_run_ends(tmp_path: Path):
 def test_a_group_that_competes_is_one_item():
     """All its pairs share one deadline; the group has no rewards, and the next group its own."""
     config = {"recipe": "pairwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}, "group": {}, "item_deadline_s": 2}
-    engine = Hanging()
+    engine = Hanging("Seen.\n[[A]]")
     groups = [Sample.of("q", "endless one", "two", "three", id="a"), Sample.of("p", "one", "two", id="b")]
     with Judge.from_config(config, engine=engine) as judge:
         rewards = judge.score(groups)
-    assert {str(r.failure.reason) for r in rewards[:3] if r.failure is not None} == {"deadline"}
-    assert all(r.failure is None or r.failure.reason is not Reason.DEADLINE for r in rewards[3:])
+    assert [r.failure and str(r.failure.reason) for r in rewards[:3]] == ["deadline"] * 3
+    assert [r.reward for r in rewards[3:]] == [0.5, 0.5]  # the first place wins in both orders
 
 
 def test_samples_that_wait_behind_a_step_are_cut_with_it():
     """With one sample in flight, those behind the endless one are late as well, and none is graded."""
-    with Judge.from_config({**CONFIG, "step_deadline_s": 0.3, "max_in_flight": 1}, engine=Hanging()) as judge:
+    with Judge.from_config({**CONFIG, "step_deadline_s": 2, "max_in_flight": 1}, engine=Hanging()) as judge:
         rewards = judge.score(SAMPLES)
     assert rewards[0].reward == 1.0
     assert [str(r.failure.reason) for r in rewards[1:] if r.failure is not None] == ["deadline", "deadline"]

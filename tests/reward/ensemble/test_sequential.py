@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from judge.recipe.parts import Votes
 from judge.reward.ensemble.sequential import next_wave, overtaken, settled, sprt_lead
 from judge.reward.fold import fold_votes
+from tests.bench.bench_harness import SHARED
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "triviaqa_judge_votes"
+DATA = SHARED / "triviaqa_judge_votes"
 
 
 @cache
