@@ -40,7 +40,7 @@ class JudgeAgentLoop(_Loop):  # type: ignore[misc]  # known only where verl is
     """verl's single-turn agent loop, whose responses can be paid by step.
 
     In the file that `actor_rollout_ref.rollout.agent.agent_loop_config_path` names:
-    `[{name: judge_steps, _target_: judge.adapters.verl_steps.JudgeAgentLoop}]`, with `...agent.default_agent_loop=judge_steps`.
+    `[{name: judge_steps, _target_: judge.adapters.verl_loop.JudgeAgentLoop}]`, with `...agent.default_agent_loop=judge_steps`.
     """
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> Any:
