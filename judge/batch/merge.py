@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class RunPart:
 
     def plain(self) -> dict[str, Any]:
         """As the `run.json` of the merged folder has it."""
-        kept = ("judge", "python", "packages", "engine", "seconds", "tokens", "counts", "monitor")
+        kept = ("judge", "python", "packages", "engine", "seconds", "tokens", "cost", "counts", "monitor")
         return {"folder": str(self.folder), "shard": self.shard.plain(), **{k: self.run[k] for k in kept if k in self.run}}
 
 
@@ -69,7 +70,7 @@ def merge_runs(
     _check_set(parts)
     if any(part.folder.resolve() == output.resolve() for part in parts):
         raise _wrong(output, "is one of the shards; name another folder for the merged run")
-    own = {name: value for name, value in parts[0].run.items() if name not in ("shard", "monitor")}
+    own = {name: value for name, value in parts[0].run.items() if name not in ("shard", "monitor", "cost")}
     with locked(output):
         _check_output(output, own, overwrite=overwrite)
         requests = all((part.folder / REQUESTS).is_file() for part in parts)
@@ -173,9 +174,36 @@ def _merged(own: dict[str, Any], parts: Sequence[RunPart]) -> dict[str, Any]:
         "tokens": tokens,
         "seconds": seconds,
         "tokens_per_s": round(rate, 1),
+        **_cost([part.run.get("cost") for part in parts]),
         "notes": list(notes),
         "shaping": list(shaping),
         "parents": [part.plain() for part in parts],
+    }
+
+
+def _cost(costs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """What all shards cost together; no dollars where one has no price, and nothing where one was run without a meter.
+
+    Example:
+        >>> tokens = {"prompt": 5, "completion": 1, "cached": 0}
+        >>> _cost([{"calls": 2, "tokens": tokens, "usd": 0.5}, {"calls": 1, "tokens": tokens, "usd": None}])
+        {'cost': {'calls': 3, 'tokens': {'prompt': 10, 'completion': 2, 'cached': 0}, 'usd': None}}
+    """
+    known = [cost for cost in costs if cost is not None]
+    if not known or len(known) < len(costs):
+        return {}
+    before = [cost["before"] for cost in known if "before" in cost]
+    as_of = sorted(cost["prices_as_of"] for cost in known if "prices_as_of" in cost)
+    total = _added(known) | ({"before": _added(before)} if before else {})
+    return {"cost": total | ({"prices_as_of": as_of[0]} if as_of else {})}
+
+
+def _added(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    dollars = [cost["usd"] for cost in costs if cost["usd"] is not None]
+    return {
+        "calls": sum(cost["calls"] for cost in costs),
+        "tokens": {kind: sum(cost["tokens"][kind] for cost in costs) for kind in ("prompt", "completion", "cached")},
+        "usd": round(math.fsum(dollars), 6) if len(dollars) == len(costs) else None,
     }
 
 

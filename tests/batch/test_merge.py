@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
@@ -79,6 +80,31 @@ def test_a_merged_folder_goes_on_like_any_run(tmp_path):
     merge_runs(shards(tmp_path, 2), tmp_path / "all")
     _, engine = run(tmp_path / "all", data(), reply)
     assert {"It is 10." in question(request) for request in engine.requests} == {True}
+
+
+def _usd(parts, number):
+    path = parts[number] / "run.json"
+    told = json.loads(path.read_text())
+    told["cost"]["usd"] = None
+    path.write_text(json.dumps(told))
+
+
+def test_a_merged_run_costs_what_its_shards_cost(tmp_path):
+    """Who reads the cost of a run over eight machines must not be told an eighth of it."""
+    priced = {"engine": {"kind": "openai", "model": "m", "base_url": "http://no", "price": {"input": 1, "output": 2}}}
+    answer = partial(Completion, "VERDICT: MET", prompt_tokens=100, completion_tokens=50)
+    parts = [tmp_path / f"part{i}" for i in range(2)]
+    for index, part in enumerate(parts):
+        run(part, data(), lambda _: answer(), shard=Shard(index, 2), **priced)
+    costs = [json.loads((part / "run.json").read_text())["cost"] for part in parts]
+    assert costs[0]["calls"] != costs[1]["calls"]
+    merged = merge_runs(parts, tmp_path / "all").run
+    calls = costs[0]["calls"] + costs[1]["calls"]
+    tokens = {"prompt": 100 * calls, "completion": 50 * calls, "cached": 0}
+    assert merged["cost"] == {"calls": calls, "tokens": tokens, "usd": pytest.approx(0.0002 * calls)}
+    assert [part["cost"] for part in merged["parents"]] == costs
+    _usd(parts, 1)
+    assert merge_runs(parts, tmp_path / "all").run["cost"]["usd"] is None
 
 
 def _state(parts):
