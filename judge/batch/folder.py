@@ -7,7 +7,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from typing import Any
 from judge.batch.describe import DataSource, method, source_record
 from judge.batch.shards import Shard, shard_of
 from judge.batch.write import write_json
-from judge.errors import InputError, Problem
+from judge.errors import InputError, OutputError, Problem
 from judge.pipeline.build import Plan
 from judge.settings import settings_dict
 
@@ -71,6 +74,48 @@ def begin(folder: Path, own: Mapping[str, Any]) -> None:
 def fail(folder: Path, own: Mapping[str, Any], why: BaseException) -> None:
     """Say that a run ended in an error and wrote no tables."""
     write_json(folder / "run.json", {"state": "failed", "error": str(why), **own})
+
+
+@contextlib.contextmanager
+def locked(folder: Path, note: str = "nothing was judged") -> Iterator[None]:
+    """The run folder, made and held by this process alone.
+
+    The folder itself is locked, so nobody gets in by deleting a lock file; and a file in it, where only files can be locked.
+
+    Args:
+        note: What an error says of the work that did not begin.
+
+    Raises:
+        OutputError: The folder cannot be written to, or another process writes there.
+    """
+    handles: list[int] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+        handles.append(os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644))
+    except FileExistsError:
+        raise OutputError(f"{folder}: is a file; --output names a folder\n{note}") from None
+    except OSError as why:
+        for handle in handles:
+            os.close(handle)
+        raise OutputError(f"{folder}: cannot be written to: {why.strerror}\n{note}") from None
+    try:
+        for handle in handles:
+            _lock(handle, folder, note)
+        yield
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _lock(handle: int, folder: Path, note: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        busy = "another run is writing here; choose another --output or wait for it"
+        raise OutputError(f"{folder}: {busy}\n{note}") from None
+    except OSError:  # a network file system that locks no folders, or nothing at all
+        return
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.folder import differences, method_differences
+from judge.batch.folder import differences, locked, method_differences
 from judge.batch.requests import FILE as REQUESTS
-from judge.batch.run import RunResult, closing_text, locked, table_figures
+from judge.batch.run import RunResult, closing_text, table_figures
 from judge.batch.shards import Shard, shard_of
 from judge.batch.store import Store
 from judge.batch.write import JOURNAL, write_json, write_tables
@@ -71,7 +71,7 @@ def merge_runs(
     if any(part.folder.resolve() == output.resolve() for part in parts):
         raise _wrong(output, "is one of the shards; name another folder for the merged run")
     own = {name: value for name, value in parts[0].run.items() if name not in ("shard", "monitor", "cost")}
-    with locked(output):
+    with locked(output, NOTHING):
         _check_output(output, own, overwrite=overwrite)
         requests = all((part.folder / REQUESTS).is_file() for part in parts)
         store = Store(output / JOURNAL, keep=("none",), requests=requests)

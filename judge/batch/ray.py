@@ -24,10 +24,10 @@ from typing import Any, Protocol
 
 from judge.batch.block import AT_ONCE, BlockFolders, BlockWorker, JudgedBlock, RowBlock, block_size, blocks_of
 from judge.batch.describe import DataSource, source_record
-from judge.batch.folder import begin, check_folder, identity
+from judge.batch.folder import begin, check_folder, identity, locked
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
-from judge.batch.run import Notice, RunResult, asked_of, conclude, locked, run_cache, say_unused, table_figures
+from judge.batch.run import Notice, RunResult, asked_of, conclude, run_cache, say_unused, table_figures
 from judge.batch.shards import SplitBy, splits_by
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows, renamed_note

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +20,7 @@ from typing import Any
 from judge.batch.cascade import cascade_report
 from judge.batch.describe import DataSource, describe, training_only
 from judge.batch.finish import RunFinish
-from judge.batch.folder import begin, check_folder, fail, identity
+from judge.batch.folder import begin, check_folder, fail, identity, locked
 from judge.batch.panel import panel_report
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
@@ -361,39 +359,3 @@ def rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The run folder, made and held by this process alone.
-
-    The folder itself is locked, so nobody gets in by deleting a lock file; and a file in it, where only files can be locked.
-    """
-    handles: list[int] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
-        handles.append(os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644))
-    except FileExistsError:
-        raise OutputError(f"{folder}: is a file; --output names a folder\nnothing was judged") from None
-    except OSError as why:
-        for handle in handles:
-            os.close(handle)
-        raise OutputError(f"{folder}: cannot be written to: {why.strerror}\nnothing was judged") from None
-    try:
-        for handle in handles:
-            _lock(handle, folder)
-        yield
-    finally:
-        for handle in handles:
-            os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        busy = "another run is writing here; choose another --output or wait for it"
-        raise OutputError(f"{folder}: {busy}\nnothing was judged") from None
-    except OSError:  # a network file system that locks no folders, or nothing at all
-        return

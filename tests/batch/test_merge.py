@@ -9,11 +9,12 @@ from functools import partial
 import pyarrow.parquet as pq
 import pytest
 
+from judge.batch.folder import locked
 from judge.batch.merge import merge_runs
 from judge.batch.read import BadRow
 from judge.batch.seen import MaybeSeen, SeenNames
 from judge.batch.shards import Shard, parse_shard
-from judge.errors import InputError, SettingsError
+from judge.errors import InputError, OutputError, SettingsError
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 from judge.types import Completion, Sample
@@ -170,6 +171,19 @@ def test_the_result_of_another_run_is_not_replaced(tmp_path):
     merge_runs(parts, tmp_path / "all")
     with pytest.raises(InputError, match="part0: is one of the shards"):
         merge_runs(parts, parts[0])
+
+
+def test_a_folder_that_cannot_be_taken_leaves_the_shards_unmerged(tmp_path):
+    """A merge judges nothing anyway: what it did not do is merge, whoever holds the folder."""
+    parts = shards(tmp_path, 2)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"names a folder\nnothing was merged$"):
+        merge_runs(parts, tmp_path / "file")
+    with (
+        locked(tmp_path / "all"),
+        pytest.raises(OutputError, match=r"another run is writing here.*\nnothing was merged$"),
+    ):
+        merge_runs(parts, tmp_path / "all")
 
 
 def test_every_row_is_in_one_shard():
