@@ -52,7 +52,7 @@ class ItemSpec(Frozen):
     Attributes:
         tags: Tag -> kind of the criterion, or kind and default weight.
         untagged: Kind of an item without a tag.
-        min, max: Number of items allowed; a list outside it is no rubric.
+        min, max: Number of items allowed; a list outside it is no rubric. `tail` and `decompose` have a `max` of their own.
         max_chars: Longest item, in characters.
         forbid: Phrases an item must not hold (case counts only where a phrase has capitals); such items are dropped and recorded.
         weights: A number behind the tag is the weight, within these bounds: `[Essential, 5]`.
@@ -200,6 +200,12 @@ class GeneratorSpec(Frozen):
     def steps(self) -> tuple[WritingTurn, ...]:
         """The requests of one row, the short form spelled out."""
         return self.turns or (WritingTurn(name="generate", user=self.user or ""),)
+
+    @cached_property
+    def final_items(self) -> ItemSpec:
+        """The grammar of the finished list: `tail` and `decompose` may go beyond `items.max`, up to a `max` of their own."""
+        most = max(self.items.max, *(program.max for program in (self.tail, self.decompose) if program), 0)
+        return self.items.model_copy(update={"max": most})
 
     @property
     def named_templates(self) -> tuple[str, ...]:

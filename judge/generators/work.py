@@ -217,8 +217,9 @@ class RowWork:
 
     def rubric(self) -> Rubric:
         """The items as a rubric. Raises `Unwritten` where they are none."""
-        spec, given = self.spec, self.sample.rubric if self.writer.generator.spec.extends else None
-        wrong = list_problem(self.found, spec) if self.found and not (given and not self.found.items) else None
+        spec = self.writer.generator.spec
+        given = self.sample.rubric if spec.extends else None
+        wrong = list_problem(self.found, spec.final_items) if self.found and not (given and not self.found.items) else None
         if wrong or self.found is None:
             raise Unwritten(str(wrong.reason), wrong.detail) if wrong else Unwritten("no_items", "no turn wrote items")
         checked = [grounded(item, self.sample.prompt_text) for item in self.found.items]

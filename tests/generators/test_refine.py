@@ -188,3 +188,41 @@ async def test_chasing_tail_that_separates_nothing(tmp_path):
     same = "1. The response names water. [3]\n2. The response is short. [1]"
     [line] = await generate("chasing-tail", tmp_path, ScriptedEngine(lambda r: tail_reply(r, same)), many(), **{"tail.rounds": 1})
     assert (line["kept"], line["reason"]) == (False, "not_separated")
+
+
+@pytest.mark.parametrize(
+    ("most", "told"),
+    [
+        pytest.param(30, (True, "kept", 23), id="up-to-the-max-of-the-program"),
+        pytest.param(22, (False, "not_separated", 2), id="a-longer-list-is-not-taken"),
+    ],
+)
+async def test_chasing_tail_beyond_the_first_list(tmp_path, most, told):
+    """A refined checklist may be longer than the first one (`items.max` 20), up to `tail.max`."""
+    longer = GREAT + "".join(f"\n{i}. The response names part {i}. [1]" for i in range(4, 24))
+    met = TAIL | {f"The response names part {i}.": (1, 1, 0, 0) for i in range(4, 24)}
+
+    def reply(request: Request) -> str:
+        if any(word in asked(request) for word in ("Write a checklist", "Both responses are good")):
+            return tail_reply(request, longer)
+        return json.dumps({name: "yes" if value else "no" for name, value in verdicts(request, met).items()})
+
+    [line] = await generate("chasing-tail", tmp_path, reply, many(), **{"tail.max": most})
+    assert (line["kept"], line["reason"], len(line["rubric"]["criteria"])) == told, line["detail"]
+
+
+async def test_rrd_beyond_the_first_list(tmp_path):
+    """Decomposing one of 15 items (`items.max`) gives 16."""
+    first = ["The response names water."] + [f"The response names part {i}." for i in range(14)]
+    met = MET | dict.fromkeys(first[1:], (1, 1, 0, 0))
+
+    def reply(request: Request) -> str:
+        text = asked(request)
+        if "proposed for a rubric" in text:
+            return "EVALUATION: NO"
+        if "Write criteria" in text:
+            return "\n".join(f"{i}. {line}" for i, line in enumerate(first, 1))
+        return rrd_reply(request) if "Decompose it" in text else checklist(request, met)
+
+    [line] = await generate("rrd", tmp_path, reply, many(), **{"decompose.weights": "uniform"})
+    assert (line["kept"], len(line["rubric"]["criteria"])) == (True, 16), line["detail"]
