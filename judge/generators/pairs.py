@@ -20,6 +20,8 @@ from judge.rubric.load import load_rubric
 from judge.rubric.model import Rubric
 from judge.types import Call, Reason
 
+PairReasons = dict[int, tuple[str, str]]
+"""Row -> `kept`, or why its label was not reproduced, and more for a person."""
 Emit = Callable[[int, SourceRow, Written], None]
 PlacedRow = tuple[int, SourceRow]
 
@@ -90,7 +92,7 @@ async def mine(writer: Writer, rows: Iterable[SourceRow], spec: MineSpec, in_fli
     written: dict[int, Written] = {}
     calls: dict[int, list[Call]] = {place: [] for place, _ in valid}
     merging: list[Call] = []
-    best, best_reasons, left = Merged(None, "no_items", "no pair to write from"), dict[int, str](), valid
+    best, best_reasons, left = Merged(None, "no_items", "no pair to write from"), PairReasons(), valid
     for round_ in range(spec.rounds):
         fresh = [each for each in left if each[0] not in written]
         batch = _drawn(fresh, spec.batch, writer.seed + round_)
@@ -107,9 +109,9 @@ async def mine(writer: Writer, rows: Iterable[SourceRow], spec: MineSpec, in_fli
             best = best if best.rubric else merged
             continue
         reasons = await _explained(writer, valid, merged.rubric, spec, in_flight, calls)
-        if best.rubric is None or _share(reasons) > _share(best_reasons):
-            best, best_reasons = _scored(merged, _share(reasons)), reasons
-        left = [(place, row) for place, row in valid if reasons[place] != KEPT]
+        if best.rubric is None or _explains_more(reasons, best_reasons):
+            best, best_reasons = _scored(merged, reasons), reasons
+        left = [(place, row) for place, row in valid if reasons[place][0] not in (KEPT, Drop.NO_VERDICT)]
     for place, row in valid:
         emit(place, row, _outcome(row, written.get(place), best_reasons.get(place), tuple(calls[place])))
     return replace(best, calls=tuple(merging))
@@ -122,40 +124,53 @@ def _drawn(rows: list[PlacedRow], count: int, seed: int) -> list[PlacedRow]:
 
 async def _explained(
     writer: Writer, rows: list[PlacedRow], rubric: Rubric, spec: MineSpec, in_flight: int, calls: dict[int, list[Call]]
-) -> dict[int, str]:
+) -> PairReasons:
     """For each row, `kept` where both orders under the rubric prefer the chosen response; else why not."""
 
-    async def one(unit: PlacedRow) -> str:
+    async def one(unit: PlacedRow) -> tuple[str, str]:
         sample = unit[1].sample
         assert sample is not None  # noqa: S101  # only valid rows come here
         pair = replace(sample, responses=labelled_pair(sample) or (), rubric=rubric)
         rewards = await writer.judge(spec.recipe, pair, pair=True)
         calls[unit[0]] += rewards[0].calls
-        return judgement(rewards[0])[0]
+        return judgement(rewards[0])
 
-    out: dict[int, str] = {}
+    out: PairReasons = {}
     async with aclosing(run_each(one, rows, in_flight=in_flight)) as finished:
         async for (place, _), reason in finished:
             out[place] = reason
     return out
 
 
-def _share(reasons: dict[int, str]) -> float:
-    return sum(reason == KEPT for reason in reasons.values()) / len(reasons) if reasons else 0.0
+def _verdicts(reasons: PairReasons) -> dict[int, bool]:
+    """Whether each row is explained, of those with a verdict: a judge that fails says nothing about the rubric."""
+    return {place: reason == KEPT for place, (reason, _) in reasons.items() if reason != Drop.NO_VERDICT}
 
 
-def _scored(merged: Merged, explained: float) -> Merged:
-    if merged.rubric is None or merged.rubric.lineage is None:
+def _explains_more(reasons: PairReasons, best: PairReasons) -> bool:
+    """Whether more rows are explained than before, of those with a verdict both times; any verdict is more than none."""
+    now, before = _verdicts(reasons), _verdicts(best)
+    both = now.keys() & before.keys()
+    return sum(now[place] for place in both) > sum(before[place] for place in both) if before else bool(now)
+
+
+def _scored(merged: Merged, reasons: PairReasons) -> Merged:
+    """The share explained in the lineage; none where no row has a verdict."""
+    verdicts = _verdicts(reasons)
+    if merged.rubric is None or merged.rubric.lineage is None or not verdicts:
         return merged
-    lineage = merged.rubric.lineage.model_copy(update={"scores": {"explained": round(explained, 6)}})
+    scores = {**merged.rubric.lineage.scores, "explained": round(sum(verdicts.values()) / len(verdicts), 6)}
+    lineage = merged.rubric.lineage.model_copy(update={"scores": scores})
     return replace(merged, rubric=merged.rubric.changed(lineage=lineage))
 
 
-def _outcome(row: SourceRow, written: Written | None, reason: str | None, calls: tuple[Call, ...]) -> Written:
+def _outcome(row: SourceRow, written: Written | None, judged: tuple[str, str] | None, calls: tuple[Call, ...]) -> Written:
     """What one pair came to: what was written from it, and whether the merged rubric explains it."""
-    if reason is None:
+    if judged is None:
         return written or Written(row.id, False, str(Drop.UNEXPLAINED), "there is no merged rubric", calls=calls)
-    told = "the merged rubric reproduces its label" if reason == KEPT else f"under the merged rubric: {reason}"
+    reason, detail = judged
+    told = "the merged rubric reproduces its label" if reason == KEPT else f"under the merged rubric: {reason}: {detail}"
     if written is not None:
         return replace(written, detail=written.detail or told, calls=(*written.calls, *calls))
-    return Written(row.id, False, str(Drop.EXPLAINED if reason == KEPT else Drop.UNEXPLAINED), told, calls=calls)
+    named = {KEPT: Drop.EXPLAINED, str(Drop.NO_VERDICT): Drop.NO_VERDICT}.get(reason, Drop.UNEXPLAINED)
+    return Written(row.id, False, str(named), told, calls=calls)

@@ -1,0 +1,58 @@
+"""`mine` and `revise` where the judge fails: that says nothing about a rubric, and nothing is written from it."""
+
+from __future__ import annotations
+
+from judge.engine.scripted import ScriptedEngine
+from judge.rubric.load import load_rubric
+from judge.types import Request, Sample
+from tests.rubric_harness import BAD, GOOD, asked, generate
+
+SILENT = "I cannot tell."
+
+
+def winner(request: Request, wanted: str) -> str:
+    text = asked(request)
+    return f"--- Final Judgment ---\nWinner: Response {'A' if (text.index(GOOD) < text.index(BAD)) == (wanted == GOOD) else 'B'}"
+
+
+def pairs(count: int) -> list[Sample]:
+    return [Sample.of(f"Question {i}?", f"{GOOD} {i}", f"{BAD} {i}", id=str(i), metadata={"label": "A"}) for i in range(count)]
+
+
+def is_about(text: str, *numbers: int) -> bool:
+    return any(f"Question {i}?" in text for i in numbers)
+
+
+async def test_mine_leaves_out_pairs_without_a_verdict(tmp_path):
+    """Pair 0 has no verdict: the share is over the other three, and the second round does not write from it."""
+
+    def reply(request: Request) -> str:
+        text = asked(request)
+        if "Make one list" in text:
+            return "\n".join(line for line in text.splitlines() if line[:1].isdigit())
+        if "CHOSEN RESPONSE" in text:
+            return "1. The response is right."
+        return SILENT if is_about(text, 0) else winner(request, BAD if is_about(text, 2) else GOOD)
+
+    engine = ScriptedEngine(reply)
+    lines = await generate("mine", tmp_path, engine, *pairs(4), **{"mine.batch": 1, "mine.rounds": 4})
+    wrote = [asked(r) for r in engine.requests if "CHOSEN RESPONSE" in asked(r)]
+    rubric = load_rubric(tmp_path / "merged.yaml")
+    assert rubric.lineage is not None
+    assert rubric.lineage.scores == {"explained": 0.666667}
+    assert not any(is_about(text, 0) for text in wrote)
+    assert [line["reason"] for line in lines] == ["no_verdict", "explained", "kept", "kept"]
+    assert lines[0]["detail"].startswith("under the merged rubric: no_verdict: ")
+
+
+async def test_mine_without_any_verdict(tmp_path):
+    """A judge that never answers gives the merged rubric no share, which is not a share of 0."""
+
+    def reply(request: Request) -> str:
+        return "1. The response is right." if any(w in asked(request) for w in ("Make one list", "CHOSEN RESPONSE")) else SILENT
+
+    lines = await generate("mine", tmp_path, reply, *pairs(3), **{"mine.batch": 1})
+    rubric = load_rubric(tmp_path / "merged.yaml")
+    assert rubric.lineage is not None
+    assert rubric.lineage.scores == {}
+    assert sorted(line["reason"] for line in lines) == ["kept", "no_verdict", "no_verdict"]
