@@ -68,7 +68,7 @@ async def revise(work: RowWork, spec: ReviseSpec) -> None:
         work.scores["revisions"] = float(round_)
         if reason == KEPT:
             return
-        if round_ == spec.rounds:
+        if reason == Drop.NO_VERDICT or round_ == spec.rounds:  # a judge that fails says nothing to revise by
             raise Unwritten(reason, f"{detail}; after {round_} revision(s)")
         call = await work.ask_more("revise")
         found = read_list(call, work.spec)

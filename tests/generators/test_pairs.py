@@ -56,3 +56,13 @@ async def test_mine_without_any_verdict(tmp_path):
     assert rubric.lineage is not None
     assert rubric.lineage.scores == {}
     assert sorted(line["reason"] for line in lines) == ["kept", "no_verdict", "no_verdict"]
+
+
+async def test_revise_asks_for_no_revision_without_a_verdict(tmp_path):
+    """Nobody said that the criteria lead to the wrong response, so they are not revised."""
+    engine = ScriptedEngine(lambda r: "1. The response is right." if "CHOSEN RESPONSE" in asked(r) else SILENT)
+    [line] = await generate("auto-rubric", tmp_path, engine, *pairs(1))
+    assert (line["kept"], line["reason"]) == (False, "no_verdict")
+    assert "after 0 revision(s)" in line["detail"]
+    assert line["rejected_items"] == []
+    assert len(engine.requests) == 3  # propose, two orders
