@@ -20,12 +20,19 @@ from judge.generators.work import KEPT, RejectedItem, RowWork, judgement, read_l
 
 async def tail(work: RowWork, spec: TailSpec) -> None:
     """Refine the items of one row. Raises `Unwritten` where they never tell the two best apart."""
-    best_lead, best = -1.0, work.found
+    best_lead, best, listed, worse = -1.0, work.found, work.listed, "separates_less"
     for round_ in range(spec.rounds + 1):
-        lead, top = await _two_best(work, spec)
+        try:
+            lead, top = await _two_best(work, spec)
+        except Unwritten as why:
+            if round_ == 0:
+                raise
+            work.lost += 1  # the list before it stands
+            worse = why.reason
+            break
         work.scores.setdefault("lead_before", lead)
         if lead > best_lead:
-            best_lead, best = lead, work.found
+            best_lead, best, listed = lead, work.found, work.listed
         if lead >= spec.apart or round_ == spec.rounds:
             break
         call = await work.ask_more("refine", best=top, items={"min": work.spec.min, "max": spec.max})
@@ -35,8 +42,8 @@ async def tail(work: RowWork, spec: TailSpec) -> None:
             break
         work.found, work.listed = found, call
     left = {item.text for item in best.items} if best else set()
-    work.rejected += [RejectedItem(item.text, "separates_less") for item in work.items if item.text not in left]
-    work.found = best
+    work.rejected += [RejectedItem(item.text, worse) for item in work.items if item.text not in left]
+    work.found, work.listed = best, listed
     work.scores["lead"] = best_lead
     if best_lead <= 0:
         raise Unwritten(str(Drop.NOT_SEPARATED), "the two best responses meet the same share of the items")

@@ -226,3 +226,25 @@ async def test_rrd_beyond_the_first_list(tmp_path):
 
     [line] = await generate("rrd", tmp_path, reply, many(), **{"decompose.weights": "uniform"})
     assert (line["kept"], len(line["rubric"]["criteria"])) == (True, 16), line["detail"]
+
+
+async def test_chasing_tail_keeps_the_list_before_one_that_cannot_be_scored(tmp_path):
+    """The first list leads by 1 of 4; the judge fails on the refined one, which does not take the first one away."""
+    met = {"The response names water.": (1, 1, 0, 0), "The response gives the reason.": (1, 0, 0, 0)}
+
+    def reply(request: Request) -> str:
+        text = asked(request)
+        if "Write a checklist" in text:
+            return "1. The response names water. [3]\n2. The response gives the reason. [1]"
+        if "Both responses are good" in text:
+            return "1. The response names water. [3]\n2. The response is short. [1]"
+        if "is short" in text:
+            return "I cannot tell."
+        return json.dumps({name: "yes" if value else "no" for name, value in verdicts(request, met).items()})
+
+    [line] = await generate("chasing-tail", tmp_path, reply, many(), **{"tail.apart": 0.5})
+    assert (line["kept"], line["reason"], line["lost_replies"]) == (True, "kept", 1)
+    assert criteria(line, "text") == [("The response names water.",), ("The response gives the reason.",)]
+    assert line["rubric"]["lineage"]["scores"] == {"lead_before": 0.25, "lead": 0.25}
+    assert [(i["text"], i["reason"]) for i in line["rejected_items"]] == [("The response is short.", "no_verdict")]
+    assert "gives the reason" in line["raw"]
