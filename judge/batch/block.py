@@ -7,15 +7,13 @@ has a journal, and the engine's judges find theirs by the task that asks.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pickle
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +28,13 @@ from judge.batch.shards import SplitBy
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRow, NumberedRows, RunRows
 from judge.batch.watch import RunWatch
-from judge.batch.write import JOURNAL, put_in_place, write_json
-from judge.errors import JudgeError, OutputError
-from judge.jsonfile import parse_json
+from judge.batch.write import JOURNAL
+from judge.errors import JudgeError
 from judge.pipeline.build import Plan
 from judge.pipeline.opened import Opened, open_judges
 from judge.types import Call, Completion, Sample
 
 AT_ONCE = 2  # blocks that a worker has in progress
-FACTS = "block.json"
 
 
 @dataclass(frozen=True)
@@ -58,11 +54,11 @@ class RowBlock:
 
 @dataclass(frozen=True)
 class JudgedBlock:
-    """What a worker gives back: files of the block's folder, or the error that stops the run.
+    """What a worker gives back: files of the block's folder, and the error that stops the run where there is one.
 
     Attributes:
         facts: Counts, tokens and engine, as `block.json` has them.
-        journal: The SQLite file.
+        journal: The SQLite file; with an error, what was judged before it, or empty.
         requests: requests.parquet; empty without one.
         error: A pickled `JudgeError`; empty without one.
     """
@@ -158,7 +154,8 @@ class BlockWorker:
             requests = (folder / REQUESTS).read_bytes() if self._requests else b""
             return JudgedBlock(block.number, facts, (folder / JOURNAL).read_bytes(), requests)
         except JudgeError as why:
-            return JudgedBlock(block.number, {}, error=pickle.dumps(why))
+            journal = folder / JOURNAL
+            return JudgedBlock(block.number, {}, journal.read_bytes() if journal.exists() else b"", error=pickle.dumps(why))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -205,72 +202,3 @@ class BlockWorker:
         except JudgeError:
             self._judges = None  # the next block tries again
             raise
-
-
-# ---- where they are kept ---------------------------------------------------------------------------------------------------
-
-
-class BlockFolders:
-    """Blocks that are done, in a folder beside the journal until the run is finished.
-
-    A run that was interrupted takes them as they are, where its settings and data are the same and no row of theirs failed.
-    """
-
-    def __init__(self, folder: Path, own: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self._own = json.loads(json.dumps(dict(own)))
-        self.done: dict[int, dict[str, Any]] = {}
-
-    def begin(self) -> Iterator[Path]:
-        """Find what is there; gives the folders of blocks that must be judged again, whose calls are worth keeping."""
-        self.folder.mkdir(exist_ok=True)
-        told = self._read(self.folder / "run.json")
-        same = told == self._own
-        for part in sorted(self.folder.iterdir()):
-            facts = self._read(part / FACTS) if part.is_dir() else None
-            if facts is None or not part.name.isdigit():
-                if part.is_dir():
-                    shutil.rmtree(part)  # half a block: it was never moved into place
-                continue
-            if same and not facts.get("failed_rows"):
-                self.done[int(part.name)] = facts
-            else:
-                yield part
-                shutil.rmtree(part)
-        write_json(self.folder / "run.json", self._own, "nothing was judged")
-
-    def put(self, block: JudgedBlock) -> Path:
-        """Keep one block: written beside its name, flushed, moved into place; gives its folder.
-
-        Raises:
-            OutputError: The disk does not take it.
-        """
-        place, beside = self.place(block.number), self.folder / f"{block.number:06}.partial"
-        try:
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir()
-            for name, content in ((JOURNAL, block.journal), (REQUESTS, block.requests)):
-                if content:
-                    (beside / name).write_bytes(content)
-            (beside / FACTS).write_text(json.dumps(block.facts), encoding="utf-8")
-            put_in_place(beside, place)
-        except OSError as why:
-            raise OutputError(
-                f"{place}: cannot be written: {why.strerror or why}; the blocks before it are kept: make room and run the same"
-                " command again"
-            ) from None
-        return place
-
-    def place(self, number: int) -> Path:
-        """The folder of a block."""
-        return self.folder / f"{number:06}"
-
-    def clear(self) -> None:
-        """Take them away: the run is finished, and its own journal holds everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @staticmethod
-    def _read(path: Path) -> Any:
-        with suppress(OSError, JudgeError):
-            return parse_json(path.read_bytes(), str(path))
-        return None

@@ -1,8 +1,8 @@
 """`judge run --ray`: blocks of rows stream through Ray Data to workers that hold engines, and come back as journals.
 
 - One worker reads the data set and cuts it into blocks. Each block is judged by the loop of any other run
-  (`judge.batch.block`), and put into the run's journal when it is done: what `judge merge` does with shards. So the tables
-  are those of one machine.
+  (`judge.batch.block`), and put into the run's journal when it is done (`judge.batch.gather`): what `judge merge` does with
+  shards. So the tables are those of one machine.
 - A worker that dies takes at most two blocks along; Ray starts another one and gives it the same blocks.
 - Only this process writes into the run folder, so the workers need not see it. They must see the data under the same name.
 """
@@ -14,42 +14,28 @@ import logging
 import os
 import pickle
 import re
-import signal
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from judge.batch.block import AT_ONCE, BlockFolders, BlockWorker, JudgedBlock, RowBlock, block_size, blocks_of
-from judge.batch.describe import DataSource, source_record
-from judge.batch.folder import begin, check_folder, identity, locked
-from judge.batch.progress import ProgressLine
+from judge.batch.block import AT_ONCE, BlockWorker, JudgedBlock, RowBlock, block_size, blocks_of
+from judge.batch.describe import DataSource
+from judge.batch.gather import judge_blocks
 from judge.batch.read import BadRow
-from judge.batch.run import Notice, RunResult, asked_of, conclude, run_cache, say_unused, table_figures
+from judge.batch.run import Notice, RunResult
 from judge.batch.shards import SplitBy, splits_by
-from judge.batch.store import Store
-from judge.batch.stream import NumberedRows, renamed_note
-from judge.batch.write import JOURNAL, write_tables
-from judge.errors import EngineError, InputError, JudgeError, NoVerdictError, SettingsError
+from judge.batch.stream import NumberedRows
+from judge.batch.write import JOURNAL
+from judge.errors import InputError, SettingsError
 from judge.pipeline.build import Plan
 from judge.settings import TransformersSettings, VllmSettings
-from judge.track.run import track_run
 from judge.types import Sample
 
 LOCAL = "local"
 OBJECT_STORE = 256 * 1024 * 1024  # bytes, of a cluster that is started here; blocks are small and stream
-BLOCKS = "blocks"
 
 ReadSamples = Callable[[], Iterable[Sample | BadRow]]
-
-
-class BlockStream(Protocol):
-    """Judges blocks somewhere; gives each when it is done, in any order."""
-
-    def __call__(self, done: frozenset[int]) -> Iterator[JudgedBlock]:
-        """All blocks but those that are done."""
 
 
 @dataclass(frozen=True)
@@ -115,139 +101,23 @@ def run_on_ray(
         raise SettingsError("monitor: is not supported with --ray: it watches batches in their order; add --set monitor=off")
     if plan.settings.budget is not None:
         raise SettingsError("budget: is not supported with --ray: each worker would have one of its own; add --set budget=null")
-    own = identity(plan, data)
-    with locked(output):
-        if not overwrite:
-            check_folder(output, own)
-        say_unused(plan, notice)
-        store = Store(output / JOURNAL, run_cache(plan), keep=("none",), requests=requests)
-        try:
-            folders = BlockFolders(output / BLOCKS, own)
-            for left in folders.begin():
-                store.absorb_calls(left / JOURNAL)
-            begin(output, own)
-            worker = BlockWorker(plan, keep=tuple(keep), requests=requests, strict=strict, prior=(output / JOURNAL).resolve())
-            stream = _RayStream(worker, read, block_size(plan), by, workers, notice)
-            run = _BlockRun(plan, store, folders, ProgressLine(total, quiet=quiet), max_failures, requests=requests)
-            state, stopped = run.judge(stream)
-            write_tables(store, output, jsonl=jsonl)
-            result = conclude(store, output, run.described(own, data, state), stopped, total=total, command=command)
-            if state == "finished":
-                folders.clear()
-            if plan.settings.track is not None and not result.interrupted:
-                track_run(plan.settings.track, output, result.summary, notice=notice)
-            return result
-        finally:
-            store.close()
-
-
-class _BlockRun:
-    """Blocks on their way into one journal."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        store: Store,
-        folders: BlockFolders,
-        progress: ProgressLine,
-        max_failures: int | None,
-        *,
-        requests: bool,
-    ) -> None:
-        self._plan = plan
-        self._store = store
-        self._folders = folders
-        self._progress = progress
-        self._most = max_failures
-        self._requests = requests
-        self._failed = 0
-        self._facts: dict[int, Mapping[str, Any]] = {}
-        self._first: Mapping[str, Any] = {}
-        self._began = time.monotonic()
-        self._loading = 0.0
-
-    def judge(self, stream: BlockStream) -> tuple[str, JudgeError | None]:
-        """Take in all blocks; gives the state of the run and the error that stopped it."""
-        try:
-            with self._progress, _terminated():
-                for number, facts in sorted(self._folders.done.items()):
-                    self._enter(facts, self._folders.place(number))
-                for block in stream(frozenset(self._folders.done)):
-                    if block.error:
-                        raise pickle.loads(block.error)  # noqa: S301  # of a worker of this run
-                    if not self._loading:  # starting a cluster and a model is no judging
-                        self._progress.started = time.monotonic() - block.facts["seconds"]
-                        self._loading = max(self._progress.started - self._began, 0.001)
-                    if block.number not in self._facts:
-                        self._enter(block.facts, self._folders.put(block))
-        except KeyboardInterrupt:
-            return "interrupted", None
-        except (EngineError, NoVerdictError) as why:
-            if not self._facts:
-                raise
-            return ("incomplete" if isinstance(why, EngineError) else "stopped"), why
-        return "finished", None
-
-    def _enter(self, facts: Mapping[str, Any], folder: Path) -> None:
-        self._store.absorb(folder / JOURNAL)
-        if self._requests:
-            self._store.requests.absorb(folder)
-        self._facts[facts["number"]] = {name: facts[name] for name in ("tokens", "seconds", "shaping")}
-        self._first = self._first or facts["described"]
-        shown = self._progress
-        shown.responses += facts["responses"]
-        shown.judged += facts["judged"]
-        shown.calls += facts["calls"]
-        shown.cached_calls += facts["cached_calls"]
-        shown.prompt_tokens += facts["tokens"]["prompt"]
-        shown.completion_tokens += facts["tokens"]["completion"]
-        shown.samples += facts["samples"] - 1
-        shown.count(Counter(facts["failures"]).elements())
-        self._failed += facts["failed_rows"]
-        if self._most is not None and self._failed > self._most:
-            raise NoVerdictError(f"{self._failed:,} rows have no reward, and at most {self._most:,} may fail")
-
-    def described(self, own: Mapping[str, Any], data: str | DataSource, state: str) -> dict[str, Any]:
-        """`run.json`."""
-        parts = [self._facts[number] for number in sorted(self._facts)]
-        tokens = {kind: sum(part["tokens"][kind] for part in parts) for kind in ("prompt", "completion")}
-        seconds = self._progress.seconds
-        first = {**(self._first or own)}
-        return {
-            **first,
-            "notes": [*first.get("notes", ()), *_renamed(self._store)],
-            "data": source_record(data),
-            "state": state,
-            **table_figures(self._store, asked_of(self._plan)),
-            "seconds": {"loading": round(self._loading, 3), "judging": round(seconds, 3)},
-            "tokens": tokens,
-            "tokens_per_s": round(sum(tokens.values()) / seconds, 1) if seconds > 0 else 0.0,
-            "shaping": list(dict.fromkeys(note for part in parts for note in part["shaping"])),
-            "blocks": len(parts),
-        }
-
-
-def _renamed(store: Store) -> list[str]:
-    found = store.query("SELECT COUNT(DISTINCT row), MIN(id) FROM rewards WHERE flags LIKE '%\"duplicate_id\"%'")
-    return [renamed_note(*found[0])] if found[0][0] else []
-
-
-@contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not on the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    worker = BlockWorker(plan, keep=tuple(keep), requests=requests, strict=strict, prior=(output / JOURNAL).resolve())
+    return judge_blocks(
+        plan,
+        _RayStream(worker, read, block_size(plan), by, workers, notice),
+        output,
+        data=data,
+        total=total,
+        notice=notice,
+        quiet=quiet,
+        jsonl=jsonl,
+        strict=strict,
+        overwrite=overwrite,
+        max_failures=max_failures,
+        command=command,
+        keep=keep,
+        requests=requests,
+    )
 
 
 # ---- Ray -------------------------------------------------------------------------------------------------------------------

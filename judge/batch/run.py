@@ -130,7 +130,7 @@ async def run_batch(
             state = "interrupted" if interrupted else "finished"
         except JudgeError as why:
             if state == "starting" or not isinstance(why, EngineError | NoVerdictError):
-                _note(why, rows.progress.samples, output, own if state == "running" else None)
+                note_failure(why, rows.progress.samples, output, own if state == "running" else None)
                 raise
             stopped, state = why, "incomplete" if isinstance(why, EngineError) else "stopped"
             if isinstance(why, BudgetSpent) and command and judges is not None and judges.meter is not None:
@@ -195,7 +195,7 @@ def closing_text(store: Store, run: dict[str, Any], output: Path) -> str:
     return "\n".join(lines)
 
 
-def _note(why: JudgeError, done: int, output: Path, own: dict[str, Any] | None) -> None:
+def note_failure(why: JudgeError, done: int, output: Path, own: dict[str, Any] | None) -> None:
     """Say on the error, and in `run.json` where a run had begun, what is left of a run that wrote no tables."""
     if done and not isinstance(why, OutputError):  # that one says itself what is saved
         why.add_note(f"{done} samples judged before this are kept: the next run does not ask for them again")

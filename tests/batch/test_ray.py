@@ -15,7 +15,8 @@ from contextlib import closing
 import pyarrow.parquet as pq
 import pytest
 
-from judge.batch.block import BlockFolders, BlockWorker, JudgedBlock, blocks_of
+from judge.batch.block import BlockWorker, JudgedBlock, blocks_of
+from judge.batch.gather import BlockFolders, judge_blocks
 from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import BadRow
 from judge.batch.run import run_batch
@@ -23,7 +24,7 @@ from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
 from judge.batch.write import write_tables
 from judge.engine.build import build_engine
-from judge.errors import EngineDown, InputError, SettingsError
+from judge.errors import DataError, EngineDown, InputError, SettingsError
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 from judge.types import Sample
@@ -217,3 +218,71 @@ def test_a_worker_judges_two_blocks_at_once_with_one_engine(tmp_path):
 def calls_in(journal):
     with closing(sqlite3.connect(journal)) as db:
         return db.execute("SELECT COUNT(*) FROM calls").fetchone()[0]
+
+
+def streamed(made, rows, *, stop=None, **options):
+    """Blocks of 16 rows, judged one after the other in this process; Ctrl-C after `stop` of them."""
+    worker = BlockWorker(made, **({"keep": ("all",), "requests": True, "strict": False} | options))
+
+    def stream(done):
+        blocks = (block for block in blocks_of(NumberedRows(rows), 16, "row") if block.number not in done)
+        for place, block in enumerate(blocks):
+            if place == stop:
+                raise KeyboardInterrupt
+            yield asyncio.run(worker.judge(block))
+
+    return stream
+
+
+def test_a_block_that_stops_keeps_the_replies_it_has(tmp_path):
+    """A thousand rows were paid for before the bad one came: the next start asks for none of them again."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    with pytest.raises(DataError, match="no JSON"):
+        judge_blocks(made, streamed(made, data(40), strict=True), tmp_path / "run", strict=True, quiet=True)
+    journal = tmp_path / "run" / "journal.sqlite"
+    paid = calls_in(journal)
+    assert paid == 2 * 9  # of the rows before the bad one
+    judge_blocks(made, streamed(made, data(40), prior=journal), tmp_path / "run", quiet=True)
+    assert sum(pq.read_table(tmp_path / "run" / "verdicts.parquet")["cached"].to_pylist()) == paid
+
+
+STOPS = [
+    pytest.param(DataError("data.jsonl:10: no JSON"), id="a-bad-row-under-strict"),
+    pytest.param(EngineDown("http://judge: refused"), id="an-engine-that-never-starts"),
+]
+
+
+@pytest.mark.parametrize("why", STOPS)
+def test_a_run_that_failed_does_not_say_that_it_is_running(tmp_path, why):
+    """Who looks at `run.json` in the morning sees the error, and not a run that is on its way."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    with pytest.raises(type(why)):
+        judge_blocks(made, lambda _: iter([JudgedBlock(0, {}, error=pickle.dumps(why))]), tmp_path / "run", quiet=True)
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (told["state"], told["error"]) == ("failed", str(why))
+
+
+GOOD = [Sample.of(f"What is {i}?", f"It is {i}.", id=str(i), metadata={"n": i}) for i in range(20)]
+OPTIONS = [
+    pytest.param({"keep": ("none",)}, id="other-columns"),
+    pytest.param({"requests": False}, id="no-requests"),
+    pytest.param({"strict": True}, id="strict"),
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_blocks_of_other_options_are_judged_again(tmp_path, option):
+    """Half of the rows without the column that was asked for would be a table nobody wanted; their replies are kept."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    stopped = judge_blocks(made, streamed(made, GOOD, stop=1, **option), tmp_path / "run", quiet=True, **option)
+    assert stopped.interrupted
+    taken = []
+
+    def noted(done):
+        taken.append(done)
+        yield from streamed(made, GOOD)(done)
+
+    judge_blocks(made, noted, tmp_path / "run", quiet=True)
+    assert taken == [frozenset()]
+    run(tmp_path / "one", GOOD, build_engine(made.settings.engine), **settings(tmp_path))
+    assert tables(tmp_path / "run", but=UNSTEADY) == tables(tmp_path / "one", but=UNSTEADY)
