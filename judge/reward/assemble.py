@@ -69,8 +69,8 @@ def assemble(
     scores = {name: fold_votes([c.score for c in column], votes.fold, votes.quorum) for name, column in cells.items()}
     folded = _fold(scores, rubric, per_criterion, what, fold)
     notes = list(flags)
-    if skipped and rubric is not None:
-        folded = _without(scores, skipped, rubric, folded)
+    if skipped and rubric is not None and (why := decisive(scores, rubric)):  # proof may have taken that verdict back
+        folded = _without(why, skipped, rubric, folded)
         notes.append(Flag("decided_early", f"{len(skipped)} criteria were not asked about: {', '.join(skipped)}"))
     if any(c.forced for column in cells.values() for c in column):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
@@ -99,9 +99,9 @@ def assemble(
     )
 
 
-def _without(scores: Mapping[str, float | None], skipped: Sequence[str], rubric: Rubric, folded: Folded) -> Folded:
-    """The fold of criteria of which some were left out, since one decides the reward."""
-    text = f"`{decisive(scores, rubric)}` failed, so the reward is 0; {len(skipped)} criteria were not asked about"
+def _without(why: str, skipped: Sequence[str], rubric: Rubric, folded: Folded) -> Folded:
+    """The fold of criteria of which some were left out, since one (`why`) decides the reward."""
+    text = f"`{why}` failed, so the reward is 0; {len(skipped)} criteria were not asked about"
     how = "veto" if folded.vetoed_by else rubric.fold
     return Folded(0.0, 0.0, (), folded.coverage, folded.vetoed_by, f"{how}: {text}")
 

@@ -121,6 +121,23 @@ def test_a_veto_that_fails_ends_the_sample():
     assert "4 criteria were not asked about" in reward.explanation
 
 
+def test_a_failed_proof_takes_an_early_end_back():
+    """A suspected response whose proof call fails has no verdict at all: the veto that had ended it is no low grade."""
+    criteria = [{"id": "v1", "text": "a", "veto": True}, {"id": "v2", "text": "b", "veto": True}, {"id": "c", "text": "c"}]
+    failed = Completion("", "error", error="the engine failed")
+    engine = ScriptedEngine(["VERDICT v1: MET", "VERDICT v2: UNMET", failed], repeat_last=True)
+    config = {
+        "recipe": "checklist-all", "rubric": criteria, "engine": {"kind": "scripted"},
+        "unit": {"criteria": 1, "stop_when_decided": True}, "filters": {"actions": {"opener_only": "prove"}},
+    }  # fmt: skip
+    with Judge.from_config(config, engine=engine) as judge:
+        [reward] = judge.score([Sample.of("2+2?", "Let's solve this step by step.")])
+    assert len(engine.requests) == 4  # two verdicts, and the copying turn twice
+    assert reward.raw_reward is None
+    assert reward.failure is not None
+    assert reward.components == {"v1": None, "v2": None}
+
+
 @pytest.mark.parametrize(
     ("fold", "replies", "calls", "value"),
     [
