@@ -267,7 +267,13 @@ def planned_for(own: Plan, mode: AttackMode | Literal["own"], base: Path | None 
     """
     if mode == "own" or mode_of(own) == mode:
         return own
-    changes: dict[str, object] = {"recipe": RecipeSettings(name=mode), "order": None, "panel": None, "second_opinion": None}
+    changes: dict[str, object] = {
+        "recipe": RecipeSettings(name=mode),
+        "order": None,
+        "panel": None,
+        "second_opinion": None,
+        "cascade": None,
+    }
     if mode in ("checklist", "pointwise") and own.settings.rubric is None:
         changes["rubric"] = DEFAULT_RUBRIC
     return plan(own.settings.model_copy(update=changes), base)
@@ -283,6 +289,7 @@ def with_filters(planned: Plan) -> Plan:
         settings=planned.settings.model_copy(update={"filters": FilterSettings(max_response_chars=own.max_response_chars)}),
         members={name: with_filters(member) for name, member in planned.members.items()},
         second=with_filters(planned.second) if planned.second else None,
+        cheap=with_filters(planned.cheap) if planned.cheap else None,
     )
 
 

@@ -29,7 +29,7 @@ from judge.batch.stream import NumberedRows
 from judge.batch.write import JOURNAL
 from judge.errors import InputError, SettingsError
 from judge.pipeline.build import Plan
-from judge.settings import TransformersSettings, VllmSettings
+from judge.settings import EngineSettings, TransformersSettings, VllmSettings
 from judge.types import Sample
 
 LOCAL = "local"
@@ -224,8 +224,10 @@ def _gpus(ray: Any, plan: Plan) -> int:
     """GPUs that the engines of one worker take; none in a cluster that has none."""
     if not ray.cluster_resources().get("GPU"):
         return 0
-    plans = [plan, *plan.members.values(), *([plan.second] if plan.second else [])]
-    engines = list(dict.fromkeys(one.settings.engine for one in plans))  # those with the same settings are one
+    engines: list[EngineSettings] = []
+    for one in plan.judges:
+        if one.settings.engine not in engines:  # those with the same settings are one
+            engines.append(one.settings.engine)
     split = sum(engine.tensor_parallel_size for engine in engines if isinstance(engine, VllmSettings))
     return split + sum(isinstance(engine, TransformersSettings) for engine in engines)
 

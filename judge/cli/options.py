@@ -121,8 +121,7 @@ def load_plan(config: str, overrides: list[str] | None) -> Plan:
 
 def wanted_columns(plan: Plan) -> frozenset[str]:
     """Of the fields that a sample may have beside prompt and responses, those that a judge or a check of this run looks at."""
-    plans = [plan, *plan.members.values(), *((plan.second,) if plan.second else ())]
-    return frozenset(field for one in plans for field in _OPTIONAL if _looks_at(one, field))
+    return frozenset(field for one in plan.judges for field in _OPTIONAL if _looks_at(one, field))
 
 
 _OPTIONAL = ("reference", "context", "rubric", "principle", "steps", "exemplar")

@@ -76,6 +76,11 @@ class Plan:
         return sample if self.rubrics is None else self.rubrics.given(sample)
 
     @property
+    def judges(self) -> tuple[Plan, ...]:
+        """Every judge of this run, itself first: those of a panel, of second opinions and of a cascade. Not the meta judge."""
+        return (self, *self.members.values(), *(one for one in (self.second, self.cheap) if one is not None))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was chosen here and not in the settings, for `run.json`."""
         return tuple(note for note in (*self.profile.notes, self._temperature_note) if note)
@@ -88,22 +93,26 @@ class Plan:
 
 
 def needed_columns(plan: Plan) -> tuple[str, ...]:
-    """Fields that every sample of this run must have: what the recipe needs and the settings do not give.
+    """Fields that every sample of this run must have: what its judges need and the settings do not give.
 
     A further column of the row is `fields.NAME`.
     """
+    needs = dict.fromkeys(name for one in plan.judges for name in _own_needs(one))
+    return (*needs, *(f"fields.{name}" for name in needed_fields(plan)))
+
+
+def _own_needs(plan: Plan) -> list[str]:
     spec = plan.recipe.spec
     given = {"principle": plan.settings.principle is not None, "rubric": plan.rubric is not None or plan.rubrics is not None}
-    needs = [field for field in spec.needs.sample if not given.get(field)]
+    needs: list[str] = [field for field in spec.needs.sample if not given.get(field)]
     if spec.mode == "checklist" and not given["rubric"] and "rubric" not in needs:
         needs.append("rubric")
-    return (*needs, *(f"fields.{name}" for name in needed_fields(plan)))
+    return needs
 
 
 def needed_fields(plan: Plan) -> tuple[str, ...]:
     """Further columns that a judge of this run is shown (`needs.fields`), each once."""
-    plans = (plan, *plan.members.values(), *(one for one in (plan.second, plan.cheap) if one))
-    return tuple(dict.fromkeys(name for one in plans for name in one.recipe.spec.needs.fields))
+    return tuple(dict.fromkeys(name for one in plan.judges for name in one.recipe.spec.needs.fields))
 
 
 def plan(settings: RunSettings, base: Path | None = None) -> Plan:

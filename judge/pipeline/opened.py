@@ -120,8 +120,7 @@ async def open_judges(
 
 
 def _has_price(plan: Plan) -> bool:
-    parts = (plan, *plan.members.values(), *((plan.second,) if plan.second is not None else ()))
-    engines = [e for part in parts for e in (part.settings.engine, part.settings.baseline_engine)]
+    engines = [e for part in plan.judges for e in (part.settings.engine, part.settings.baseline_engine)]
     return any(getattr(engine, "price", None) is not None for engine in engines)
 
 

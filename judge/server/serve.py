@@ -144,8 +144,7 @@ def curl(url: str, keys: bool, settings: ServerSettings, plan: Plan) -> str:
     key = f' -H "Authorization: Bearer ${settings.api_keys_env}"' if keys and not settings.api_keys_file else ""
     key = ' -H "Authorization: Bearer KEY"' if keys and not key else key
     several = {"pairwise": ["It is 4.", "It is 5."], "listwise": ["It is 4.", "It is 5.", "It is 3."]}.get(plan.recipe.spec.mode)
-    plans = (plan, *plan.members.values(), *((plan.second,) if plan.second else ()))
-    needed = {name for one in plans for name in needed_columns(one)}
+    needed = needed_columns(plan)
     sample = {"prompt": "What is 2 + 2?", **({"responses": several} if several else {"response": "It is 4."})}
     sample |= {name: value for name, value in _EXAMPLE.items() if name in needed}
     return f"curl {url}/v1/score -H 'Content-Type: application/json'{key} -d '{json.dumps({'samples': [sample]})}'"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from judge import Judge, Sample, ScriptedEngine
+from judge.adapters._shared.sample import shows_question
+from judge.attack.evaluator import with_filters
+from judge.batch.ray import _gpus
+from judge.cli.options import wanted_columns
 from judge.errors import SettingsError
+from judge.pipeline.build import Plan, needed_columns, plan
+from judge.pipeline.opened import open_judges
+from judge.settings import load_settings
 from judge.types import Completion, Request, Reward, TokenLogprobs
 from tests import batch_harness
 
@@ -199,3 +210,47 @@ def test_a_training_step_is_recorded_with_it(tmp_path: Path):
     [line] = (tmp_path / "steps.jsonl").read_text().splitlines()
     found = json.loads(line)["cascade"]
     assert (found["decided"], found["unsure"], found["audited"], found["agree"]) == (4, 0, 4, 1.0)
+
+
+def cascade_plan(first: dict[str, Any], **settings: Any) -> Plan:
+    config = {"recipe": "pointwise", "rubric": "helpfulness", "engine": {"kind": "scripted"}, **settings}
+    return plan(load_settings({**config, "cascade": {"first": first, "margin": 0.2, "audit_share": 0.0}})[0])
+
+
+def test_columns_that_only_the_cheap_judge_looks_at_are_read_and_checked():
+    """A reference that is not decoded is a cheap judge without one, in a run from files only."""
+    made = cascade_plan({"recipe": "verifier"})
+    assert needed_columns(made) == ("reference",)
+    assert "reference" in wanted_columns(made)
+
+
+def test_a_question_that_only_the_cheap_judge_shows_is_needed():
+    """`verifier` leaves the question out; the judge in front of it does not."""
+    made = cascade_plan({"recipe": "pointwise", "rubric": "helpfulness"}, recipe="verifier", rubric=None)
+    assert not shows_question(replace(made, cheap=None))
+    assert shows_question(made)
+
+
+def test_the_price_of_the_cheap_judge_alone_counts():
+    """A run whose own judge is at home and whose cheap one is paid has a cost."""
+    first = {"engine": {"kind": "scripted", "verdicts": "drawn", "price": {"input": 1, "output": 1}}}
+    made = cascade_plan(first, engine={"kind": "scripted", "verdicts": "drawn"})
+
+    async def opened() -> bool:
+        judges = await open_judges(made)
+        await judges.close()
+        return judges.meter is not None
+
+    assert asyncio.run(opened())
+
+
+def test_a_cheap_model_of_its_own_takes_its_gpus():
+    """A Ray worker that asks for one GPU and loads two models runs out of memory."""
+    made = cascade_plan({"engine": {"kind": "vllm", "model": "small"}}, engine={"kind": "vllm", "model": "large"})
+    assert _gpus(SimpleNamespace(cluster_resources=lambda: {"GPU": 4.0}), made) == 2
+
+
+def test_attacks_switch_the_filters_of_the_cheap_judge():
+    """Otherwise an attack is measured with filters that its first judge does not have."""
+    made = with_filters(cascade_plan({"recipe": "pointwise"}, filters="off"))
+    assert [bool(one.settings.filters.blocks or one.settings.filters.actions) for one in made.judges] == [True, True]

@@ -133,10 +133,7 @@ def shows_question(plan: Plan) -> bool:
         >>> [shows_question(plan(load_settings({"recipe": r, "rubric": "helpfulness"})[0])) for r in ("verifier", "checklist")]
         [False, True]
     """
-    if plan.recipe.shows("prompt"):
-        return True
-    others = [*plan.members.values(), *((plan.second,) if plan.second else ())]
-    return any(shows_question(other) for other in others)
+    return any(one.recipe.shows("prompt") for one in plan.judges)
 
 
 def question_of(row: Mapping[str, Any], key: str | None, *, needed: bool, where: str, holder: str) -> str | Conversation:
