@@ -115,6 +115,7 @@ class VllmEngine:
         self._lora: Any = None
         self._task = ""  # of a scalar head
         self._restarted = False
+        self._restarting = False
         self._names = itertools.count()
         self._lock: asyncio.Lock | None = None
         self._llm: Any = None
@@ -226,7 +227,7 @@ class VllmEngine:
             EngineError: The engine is dead.
             RequestFailed: The conversation does not fit, or the template refuses it.
         """
-        chat, _ = self._ready()
+        chat, _ = await self._ready()
         if Capability.RATE in self.capabilities:
             raise CapabilityError(NO_WORDS.format(self.model))
         prompt = await self._ids(messages)
@@ -250,7 +251,7 @@ class VllmEngine:
             EngineError: The engine is dead, or the head gives no single number.
             RequestFailed: The conversation does not fit, or the template refuses it.
         """
-        self._ready()
+        await self._ready()
         if Capability.RATE not in self.capabilities:
             raise CapabilityError(NO_HEAD.format(self.model))
         ids = await self._ids(messages, whole=True)
@@ -281,7 +282,12 @@ class VllmEngine:
             await asyncio.wait([handler], timeout=5)
         llm.shutdown = lambda *args: None  # its destructor calls this again, at exit, when modules are already gone
 
-    def _ready(self) -> tuple[ChatTokenizer, Any]:
+    async def _ready(self) -> tuple[ChatTokenizer, Any]:
+        """Tokenizer and engine; who comes while a dead engine is started again waits for the new one."""
+        if self._restarting and self._lock is not None:
+            async with self._lock:  # held until the restart has ended
+                if self._llm is None:
+                    raise EngineDown(f"{DIED} It could not be started again.")
         if self._llm is None or self._chat is None:
             raise EngineError("the engine is not running: call `await engine.start()` first (and not after `close`)")
         return self._chat, self._llm
@@ -299,7 +305,7 @@ class VllmEngine:
         return ids
 
     async def _generate(self, ids: list[int], request: Request, seed: int) -> Completion:
-        began, (chat, _) = time.monotonic(), self._ready()
+        began, (chat, _) = time.monotonic(), await self._ready()
         try:
             params = sampling_params(request.sampling, request.structured, seed, special=chat.keep_special)
             output = await self._run(ids, params, pictures(request.messages))
@@ -310,7 +316,7 @@ class VllmEngine:
     async def _ids(self, messages: Sequence[Message], *, whole: bool = False) -> list[int]:
         """Token ids of a conversation to go on with, or of a `whole` one. Raises `RequestFailed` where there are none."""
         try:
-            return await self._ready()[0].aprompt_ids(messages, whole=whole)
+            return await (await self._ready())[0].aprompt_ids(messages, whole=whole)
         except ValueError as why:
             raise RequestFailed(str(why)) from why
 
@@ -334,7 +340,7 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415
 
         while True:
-            _, llm = self._ready()
+            _, llm = await self._ready()
             try:
                 return await self._output(llm, ids, params, images)
             except EngineDeadError as why:
@@ -362,13 +368,15 @@ class VllmEngine:
                 return self._llm is not None  # another call has done it
             if self._restarted:
                 return False
-            self._restarted = True
+            self._restarted = self._restarting = True
             logger.error("%s It is started again, once; what was in flight is asked again.", DIED)
-            await self.close()
             try:
+                await self.close()
                 await asyncio.to_thread(self._load)
             except EngineError as why:
                 raise EngineDown(f"{DIED} It could not be started again: {why}") from why
+            finally:
+                self._restarting = False
             return True
 
 
