@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import importlib.util
 import json
-import math
 import re
 import shutil
 import tempfile
@@ -28,7 +27,7 @@ import yaml
 from judge.bench.agreement import difference
 from judge.bench.items import BenchItem
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit, mean_of
-from judge.errors import JudgeError, OutputError, RecipeError, SettingsError
+from judge.errors import InputError, JudgeError, OutputError, RecipeError, SettingsError
 from judge.improve.split import split_items
 from judge.improve.tried import TriedItem, judge_plan, try_items
 from judge.improve.validate import Validator, pair_credit
@@ -100,11 +99,14 @@ async def optimize_recipe(
 
     Raises:
         SettingsError: `gepa` is not installed. RecipeError: The recipe is exact, or fails its own test.
-        InputError: Too few prompts.
+        InputError: Too few prompts, or none with a label to learn from.
     """
     if importlib.util.find_spec("gepa") is None:
         raise SettingsError(f"`judge optimize` searches with the package gepa: {install_command('optimize')}")
     learn, held = split_items(validator.items, held_out, seed)
+    learn = [i for i in learn if validator.items[i].gold[0] != 0]  # a label that is a tie says of no judgement that it is wrong
+    if not learn:
+        raise InputError("every label of the prompts to learn from is a tie; more pairs, or another --seed, would do")
     recipe = load_recipe(validator.settings.recipe.name, base=validator.base, options=validator.settings.recipe.options)
     with tempfile.TemporaryDirectory() as folder:
         search = _Search(validator, recipe, Path(folder), asyncio.get_running_loop(), seed, told)
@@ -193,7 +195,7 @@ class _Search:
             none = [dict.fromkeys(OBJECTIVES, 0.0) for _ in batch]
             return EvaluationBatch([problem] * len(batch), [0.0] * len(batch), [None] * len(batch), none)
         tried = self._there(self.judged(candidate, batch))
-        scores = [0.0 if math.isnan(v) else float(v) for v in pair_credit(tried, 0.5)]
+        scores = [float(v) for v in pair_credit(tried, 0.5)]
         objectives = [
             {"agreement": score, "orders": _orders(t), "brevity": 1000.0 / (1000.0 + t.tokens)}
             for score, t in zip(scores, tried, strict=True)

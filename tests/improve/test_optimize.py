@@ -38,9 +38,9 @@ def judge_and_writer(written: str):
     return ScriptedEngine(reply)
 
 
-async def optimized(tmp_path, written, **options):
+async def optimized(tmp_path, written, items=None, **options):
     engine = judge_and_writer(written)
-    items = [pair(i) for i in range(8)]
+    items = items or [pair(i) for i in range(8)]
     async with Validator(settings(recipe="pairwise"), items, ProofOptions(draws=20), engine=engine) as validator:
         found = await optimize_recipe(validator, tmp_path / "recipes", **{"budget": 30, "seed": 1, **options})
     return found, engine
@@ -86,6 +86,22 @@ async def test_a_candidate_that_cannot_be_a_judge_is_refused_unjudged(tmp_path, 
     assert any(why in reason for reason in found.refused)
     judgements = [r for r in engine.requests if "It led to" not in asked(r)]
     assert len(judgements) == 2 * 8  # the original, in both orders: no candidate was asked
+
+
+async def test_a_label_that_is_a_tie_is_no_wrong_judgement(tmp_path):
+    """Ties of the labels are in no score and among no failures; what is learned from are the others."""
+    items = [pair(i, gold=1.0 if i % 2 else 0.0) for i in range(16)]
+    found, engine = await optimized(tmp_path, GOOD, items)
+    assert (found.learned, found.items) == ((0.5, 1.0), (3, 8))
+    asks = [asked(r) for r in engine.requests if "It led to these wrong judgements" in asked(r)]
+    assert asks
+    assert not any("they are equally good" in text for text in asks)
+
+
+async def test_labels_that_are_all_ties_are_told(tmp_path):
+    """Nothing can be learned from them, and no request is made."""
+    with pytest.raises(InputError, match="every label"):
+        await optimized(tmp_path, GOOD, [pair(i, gold=0.0) for i in range(8)])
 
 
 async def test_words_that_change_nothing_are_not_called_a_gain(tmp_path):
