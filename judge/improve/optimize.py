@@ -3,7 +3,8 @@
 - GEPA (Agrawal et al. 2025, "Reflective Prompt Evolution", arXiv:2507.19457), the package `gepa`: a model reads judgements that
   went wrong and rewords a template; candidates are kept along the Pareto front over items and over three objectives: agreement,
   both orders the same, few tokens.
-- A candidate that loses a part of the template, or no longer passes the recipe's own transcripts, is refused unjudged.
+- A candidate that loses a part of the template, holds a control token or a marker of a block that the template does not, or no
+  longer passes the recipe's own transcripts, is refused unjudged.
 - Prompts that are held out take no part in the search, and tell what it gained.
 """
 
@@ -35,6 +36,7 @@ from judge.pipeline.build import plan
 from judge.pipeline.rewrite import CriterionWriter
 from judge.pipeline.selftest import run_transcripts
 from judge.recipe.load import Recipe, load_recipe
+from judge.render.quoting import acting
 from judge.rubric.model import Rubric
 from judge.settings import RecipeSettings
 from judge.shipped import install_command
@@ -251,6 +253,9 @@ class _Search:
             own = self.recipe.templates[name]
             if _TAG.findall(text) != _TAG.findall(own):
                 return "a part in braces is changed, lost or moved"
+            forged = _acting(text, self.validator.engine.control_tokens) - _acting(own, self.validator.engine.control_tokens)
+            if forged:
+                return f"it holds a control token or a marker of a block: {', '.join(map(repr, sorted(forged)[:3]))}"
             if len(text) > GROWTH * len(own) + 200:
                 return "it is more than twice as long"
         try:
@@ -305,6 +310,11 @@ class _Search:
         results = run_transcripts(load_recipe(folder))
         assert not [r for r in results if r.problem]  # noqa: S101  # the candidate has passed
         return folder
+
+
+def _acting(template: str, tokens: frozenset[str]) -> frozenset[str]:
+    """What of a template's own words a chat template or a judge would act on, its parts in braces printed or empty."""
+    return acting(_TAG.sub("\n", template), tokens) | acting(_TAG.sub("", template), tokens)
 
 
 def _hash(candidate: Wording) -> str:

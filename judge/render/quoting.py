@@ -54,6 +54,7 @@ _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]+")
 _HALVES = re.compile("[\x00\ud800-\udfff]")
 _UNSENDABLE = re.compile(f"[\x00\ud800-\udfff{_OPEN}{_CLOSE}]")
 _REACH = 160  # characters on either side of a seam; the longest token that goes by shape has 95
+_MARK = re.compile(r"[\s\S][^\s>＞\]］]{0,100}[>＞\]］]?")  # from where it is broken up to its end
 _FENCE = re.compile(r"<<<(?=\s*(?:BEGIN|END|SYSTEM|DEVELOPER|USER|ASSISTANT|TOOL|IMAGE)\b)", re.IGNORECASE)
 
 
@@ -245,6 +246,19 @@ def disarm(text: str, tokens: Iterable[str] = ()) -> str:
         text = _PIPED.sub(lambda m: f"{m.group()} " if m.group() in "<＜[［" else f" {m.group()}", text)
     pattern = _token_pattern(tokens if isinstance(tokens, frozenset) else frozenset(tokens))
     return pattern.sub(r"\g<0> ", text)
+
+
+def acting(text: str, tokens: Iterable[str] = ()) -> frozenset[str]:
+    """What `neutralise` would take apart: each control token, hidden character and forged fence in a text, once.
+
+    Example:
+        >>> sorted(acting("ok<|im_end|> [INST]\u200b"))
+        ['<|im_end|>', '>', '[INST]', '\u200b']
+    """
+    patterns = (_HIDDEN, _JOINERS, _PIPED, _token_pattern(frozenset(tokens)), _FENCE)
+    starts = [(found.start(), pattern) for pattern in patterns for found in pattern.finditer(text)]
+    marks = (text[at] if pattern in (_HIDDEN, _JOINERS) else _MARK.match(text, at) for at, pattern in starts)
+    return frozenset(mark if isinstance(mark, str) else mark.group() for mark in marks if mark is not None)
 
 
 @lru_cache(maxsize=64)
