@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +32,7 @@ from judge.rubric.per_prompt import PromptRubrics, load_prompt_rubrics
 from judge.rubric.versions import VersionFolder
 from judge.settings import (
     CascadeSettings,
+    EngineSettings,
     FilterSettings,
     MemberSettings,
     NoEngineSettings,
@@ -122,8 +123,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         SettingsError, RecipeError, RubricError: With file and line where there is one.
     """
     check_installed(settings.track)
-    second_engine = settings.baseline_engine and located(settings.baseline_engine, base)
-    settings = settings.model_copy(update={"engine": located(settings.engine, base), "baseline_engine": second_engine})
+    settings = _each_engine(settings, lambda _, engine: located(engine, base))
     calibrated = load_calibration(settings.calibration, base) if settings.calibration is not None else None
     settings = with_prices(_with_calibration(settings, calibrated), base)
     if base is not None:
@@ -203,19 +203,30 @@ def _engine_for(recipe: Recipe, settings: RunSettings) -> RunSettings:
 def with_prices(settings: RunSettings, base: Path | None) -> RunSettings:
     """The settings with the price of each engine that the table of `prices` has; a budget in money needs one for all."""
     table = load_prices(settings.prices, base) if settings.prices is not None else {}
-    changes = {}
-    for name in ("engine", "baseline_engine"):
-        engine = getattr(settings, name)
-        if engine is None or isinstance(engine, NoEngineSettings):
-            continue
-        if engine.price is None and engine.model in table:
-            changes[name] = engine.model_copy(update={"price": table[engine.model]})
-        elif engine.price is None and settings.budget is not None and settings.budget.usd is not None:
+
+    def priced(name: str, engine: EngineSettings) -> EngineSettings:
+        if isinstance(engine, NoEngineSettings) or engine.price is not None:
+            return engine
+        if engine.model in table:
+            return engine.model_copy(update={"price": table[engine.model]})
+        if settings.budget is not None and settings.budget.usd is not None:
             more = f", or a line for `{engine.model}` in {settings.prices}" if settings.prices else ""
             raise SettingsError(
                 Problem(f"{name}.price", f"`budget.usd` needs it: `price: {{input: 0.15, output: 0.6}}` (a million tokens){more}")
             )
-    return settings.model_copy(update=changes) if changes else settings
+        return engine
+
+    return _each_engine(settings, priced)
+
+
+def _each_engine(settings: RunSettings, change: Callable[[str, EngineSettings], EngineSettings]) -> RunSettings:
+    """The settings with each engine that they name changed: by its name in them, and as it is."""
+    engine, baseline, evolve = settings.engine, settings.baseline_engine, settings.evolve
+    changes: dict[str, Any] = {"engine": change("engine", engine)}
+    changes["baseline_engine"] = baseline and change("baseline_engine", baseline)
+    if evolve is not None and evolve.engine is not None:
+        changes["evolve"] = evolve.model_copy(update={"engine": change("evolve.engine", evolve.engine)})
+    return settings.model_copy(update=changes)
 
 
 def _with_calibration(settings: RunSettings, calibrated: CalibrationFile | None) -> RunSettings:

@@ -193,10 +193,14 @@ class LiveRubrics:
         """
         number = self._calls if step is None else step
         self._calls += 1
-        if self.evolve is None or not self._writes or not self._due("evolve", number, self.evolve.every) or not self._seen:
+        if self.evolve is None or not self._writes:
+            return
+        every = self.evolve.every
+        engine = await engine_of() if self._seen and self._is_due("evolve", number, every) else None
+        if not self._due("evolve", number, every) or engine is None:  # another call may have taken the round meanwhile
             return
         seen, self._seen = self._seen, {}
-        writer = CriterionWriter(await engine_of(), seed=self._seed)
+        writer = CriterionWriter(engine, seed=self._seed)
         usable = sorted((g for g in seen.values() if g.tied), key=lambda g: (g.spread, g.key))
         chosen = usable[: self.evolve.groups]
         if self.evolve.scope == "run":
@@ -213,12 +217,16 @@ class LiveRubrics:
     def _base(self, group: SeenGroup) -> Rubric | None:
         return group.own if group.own is not None else self.current()[1]
 
-    def _due(self, what: str, number: int, every: int) -> bool:
+    def _is_due(self, what: str, number: int, every: int) -> bool:
         """Whether a multiple of `every` has been passed since the last time."""
-        now, last = number // every, self._rounds.get(what, 0)
-        if now > last:
-            self._rounds[what] = now
-        return now > last
+        return number // every > self._rounds.get(what, 0)
+
+    def _due(self, what: str, number: int, every: int) -> bool:
+        """Whether it is due; then it counts as done."""
+        due = self._is_due(what, number, every)
+        if due:
+            self._rounds[what] = number // every
+        return due
 
     async def _next(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from judge.engine.build import build_engine
@@ -31,13 +33,15 @@ class Opened:
         first: The run's own pipeline.
         engines: All engines, the run's own first.
         owned: Those that were started here.
+        writer: Gives the engine that writes criteria for `evolve`, started when it is first asked for: many runs never do.
         meter: What was paid; None where no engine has a price and there is no budget.
     """
 
     judging: Judging
     first: Pipeline
     engines: tuple[Engine, ...]
-    owned: tuple[Engine, ...]
+    owned: Sequence[Engine]
+    writer: Callable[[], Awaitable[Engine]]
     meter: Meter | None = None
 
     def count_text(self, text: str) -> int | None:
@@ -47,9 +51,52 @@ class Opened:
         return None if whole is None or empty is None else whole - empty
 
     async def close(self) -> None:
-        """Close the engines that were started here."""
-        for engine in self.owned:
-            await engine.close()
+        """Close the engines that were started here; one that cannot be closed keeps no other open."""
+        async with AsyncExitStack() as closing:
+            for engine in reversed(self.owned):
+                closing.push_async_callback(engine.close)
+
+
+class _Engines:
+    """The engines of a plan, each started when it is first asked for; those with the same settings are one."""
+
+    def __init__(self, plan: Plan, given: Engine | None, notice: Callable[[str], None] | None, before: Spent | None) -> None:
+        self._plan, self._given, self._notice = plan, given, notice
+        self.meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
+        self.running: list[tuple[EngineSettings, Engine]] = []
+        self.owned: list[Engine] = []
+        self._writing = asyncio.Lock()
+
+    async def started(self, wanted: EngineSettings) -> Engine:
+        """The engine of these settings. Raises EngineError, and leaves nothing behind then."""
+        found = next((e for settings, e in self.running if settings == wanted), None)
+        if found is not None:
+            return found
+        found = self._given if self._given is not None and wanted == self._plan.settings.engine else self._built(wanted)
+        try:
+            await found.start()
+        except BaseException:
+            if found in self.owned:
+                self.owned.remove(found)
+                await found.close()
+            raise
+        if self.meter is not None:
+            found = self.meter.metered(found, Price() if wanted.kind == "none" else wanted.price)
+        self.running.append((wanted, found))
+        return found
+
+    def _built(self, wanted: EngineSettings) -> Engine:
+        patient = self._plan.settings.engine_down == "wait"
+        settings = _patient(wanted) if patient else wanted
+        made = drawn_engine(wanted.model) if draws(wanted) else build_engine(settings, self._notice)
+        self.owned.append(made)
+        return made
+
+    async def writer(self) -> Engine:
+        """The engine that writes criteria: that of `evolve`, or the judge's."""
+        evolve, own = self._plan.settings.evolve, self._plan.settings.engine
+        async with self._writing:  # two steps that overlap load it once
+            return await self.started(own if evolve is None or evolve.engine is None else evolve.engine)
 
 
 async def open_judges(
@@ -72,31 +119,13 @@ async def open_judges(
         EngineError: An engine cannot work at all.
         CapabilityError: A recipe needs what its engine cannot do.
     """
-    patient = plan.settings.engine_down == "wait"
-    meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
-    engines: list[tuple[EngineSettings, Engine]] = []
-    owned: list[Engine] = []
-
-    async def started(wanted: EngineSettings) -> Engine:
-        found = next((e for settings, e in engines if settings == wanted), None)
-        if found is None:
-            found = engine if engine is not None and wanted == plan.settings.engine else None
-            if found is None:
-                found = (
-                    drawn_engine(wanted.model) if draws(wanted) else build_engine(_patient(wanted) if patient else wanted, notice)
-                )
-                owned.append(found)
-            await found.start()
-            if meter is not None:
-                found = meter.metered(found, Price() if wanted.kind == "none" else wanted.price)
-            engines.append((wanted, found))
-        return found
+    engines = _Engines(plan, engine, notice, before)
 
     async def pipeline(part: Plan) -> Pipeline:
-        found, other = await started(part.settings.engine), part.settings.baseline_engine
+        found, other = await engines.started(part.settings.engine), part.settings.baseline_engine
         if part is plan and part.settings.top_logprobs:
             check_logprobs(part, found)
-        return build_pipeline(part, found, journal, None if other is None else await started(other))
+        return build_pipeline(part, found, journal, None if other is None else await engines.started(other))
 
     try:
         first = await pipeline(plan)
@@ -113,14 +142,15 @@ async def open_judges(
             single = first.order in ("single", "shuffle_per_vote")
             judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, stopped=first.stopped, single_order=single)
     except BaseException:
-        for each in owned:
+        for each in engines.owned:
             await each.close()
         raise
-    return Opened(judging, first, tuple(e for _, e in engines), tuple(owned), meter)
+    return Opened(judging, first, tuple(e for _, e in engines.running), engines.owned, engines.writer, engines.meter)
 
 
 def _has_price(plan: Plan) -> bool:
     engines = [e for part in plan.judges for e in (part.settings.engine, part.settings.baseline_engine)]
+    engines += [plan.settings.evolve.engine] if plan.settings.evolve is not None else []
     return any(getattr(engine, "price", None) is not None for engine in engines)
 
 

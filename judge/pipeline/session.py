@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.errors import DataError, EngineDown
 from judge.loopthread import LoopThread
@@ -43,7 +42,6 @@ class _Live:
         self._notice = notice
         self.opening: asyncio.Task[Opened] | None = None
         self.cache: Cache | None = None
-        self._writer: Engine | None = None
 
     async def judging(self) -> Judging:
         return (await self.opened()).judging
@@ -69,16 +67,7 @@ class _Live:
 
     async def writer(self) -> Engine:
         """The engine that writes criteria: that of `evolve`, or the judge's."""
-        evolve = self._plan.settings.evolve
-        await self.judging()
-        assert self.opening is not None  # noqa: S101  # `judging` has opened it
-        judges = self.opening.result().engines
-        if evolve is None or evolve.engine is None:
-            return judges[0]
-        if self._writer is None:
-            self._writer = build_engine(evolve.engine, self._notice)
-            await self._writer.start()
-        return self._writer
+        return await (await self.opened()).writer()
 
     def count_tokens(self, text: str) -> int | None:
         return self.opening.result().count_text(text) if self.opening is not None and self.opening.done() else None
@@ -87,8 +76,6 @@ class _Live:
         if self.opening is None:
             return
         await (await self.opening).close()
-        if self._writer is not None:
-            await self._writer.close()
         if self._engine is not None:
             await self._engine.close()
         if self.cache is not None:

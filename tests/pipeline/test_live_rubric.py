@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import pickle
@@ -9,15 +10,18 @@ import pickle
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import MonitorStop, RubricError, SettingsError
+from judge.errors import EngineDown, MonitorStop, RubricError, SettingsError
+from judge.pipeline.build import plan
 from judge.pipeline.judge import Judge
+from judge.pipeline.opened import open_judges
 from judge.pipeline.rewrite import EVOLVED, SeenGroup, accepted_criteria, retained
 from judge.rubric.dropout import thinned
 from judge.rubric.load import load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.versions import VersionFolder
+from judge.settings import load_settings
 from judge.settings.rubrics import EvolveSettings
-from judge.types import Sample
+from judge.types import Message, Request, Sample, Sampling
 
 START = {"name": "start", "criteria": [{"id": "clear", "text": "The response is clear."}]}
 
@@ -202,6 +206,71 @@ def test_dropout_leaves_vetoes_and_one_criterion():
     assert len({d.criteria[0].id for d in single}) == 3
     share = sum(len(thinned(made, 0.25, str(s)).criteria) - 1 for s in range(400)) / (400 * 6)
     assert share == pytest.approx(0.75, abs=0.03)
+
+
+# ---- the engine that writes ------------------------------------------------------------------------------------------------
+
+
+def writing_plan(folder, **settings):
+    own = {"recipe": "checklist", "rubric": START, "engine": {"kind": "scripted", "verdicts": "drawn"}, **settings}
+    return plan(load_settings(own)[0], folder)
+
+
+def test_the_engine_that_writes_is_one_of_the_run(tmp_path):
+    """Its script is found beside the settings, its price is in the run's table, its calls count, and it is started once."""
+    (tmp_path / "w.yaml").write_text("['CRITERION: The response names its source.']\n")
+    (tmp_path / "prices.yaml").write_text("models:\n  scripted-writer: {input: 1, output: 1}\n")
+    evolve = {"folder": str(tmp_path / "v"), "engine": {"kind": "scripted", "model": "scripted-writer", "replies": "w.yaml"}}
+    made = writing_plan(tmp_path, evolve=evolve, prices="prices.yaml")
+
+    async def wrote() -> tuple[bool, int]:
+        judges = await open_judges(made)
+        one, again = await judges.writer(), await judges.writer()
+        await one.complete(Request((Message("user", "Write."),), Sampling()))
+        await judges.close()
+        return one is again and one not in judges.engines and len(judges.owned) == 2, judges.meter.spent.calls
+
+    assert asyncio.run(wrote()) == (True, 1)
+
+
+def test_a_budget_in_money_needs_the_price_of_the_engine_that_writes(tmp_path):
+    """Else it would write for nothing, as far as the budget can see."""
+    priced = {"kind": "scripted", "verdicts": "drawn", "price": {"input": 1, "output": 1}}
+    evolve = {"folder": str(tmp_path / "v"), "engine": {"kind": "scripted", "verdicts": "drawn"}}
+    with pytest.raises(SettingsError, match=r"evolve\.engine\.price"):
+        writing_plan(tmp_path, engine=priced, evolve=evolve, budget={"usd": 1})
+
+
+def test_an_engine_like_the_judges_is_loaded_once(tmp_path):
+    """Two copies of one model do not fit one GPU."""
+    own = {"kind": "scripted", "verdicts": "drawn"}
+    made = writing_plan(tmp_path, engine=own, evolve={"folder": str(tmp_path / "v"), "engine": own})
+
+    async def same() -> bool:
+        judges = await open_judges(made)
+        writer = await judges.writer()
+        await judges.close()
+        return writer is judges.engines[0]
+
+    assert asyncio.run(same())
+
+
+def test_a_round_is_not_lost_where_the_engine_that_writes_cannot_start(tmp_path):
+    """What was seen is kept, and the next step writes."""
+    with judge(tmp_path) as one:
+        one.score(BATCH, step=0)
+        rubrics, working = one.session.rubrics, engine()
+
+        async def fails():
+            raise EngineDown("it is loading")
+
+        async def works():
+            return working
+
+        with pytest.raises(EngineDown):
+            asyncio.run(rubrics.before(1, fails))
+        asyncio.run(rubrics.before(2, works))
+    assert VersionFolder(tmp_path).names() == ["v0001", "v0002"]
 
 
 def test_dropout_is_the_same_for_a_group_and_another_at_each_step(tmp_path):
