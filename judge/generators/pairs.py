@@ -40,12 +40,16 @@ async def deciding(writer: Writer, rows: Iterable[SourceRow], spec: SupportSpec,
 
     Support Vector Rubrics (arXiv:2606.08077, known to us by its abstract): pairs on or over the boundary define it, and the
     others repeat what these say. The margin, the plain judge and the number are ours. Rows that are not chosen are emitted.
+
+    Raises:
+        RubricError: The rubric of the plain judge cannot be loaded; before the first request.
     """
+    rubric = load_rubric(spec.rubric)
     held: list[tuple[float, int, SourceRow, _Margin]] = []
 
     async def margin(unit: PlacedRow) -> _Margin | str:
         problem = row_problem(unit[1], writer.generator)
-        return problem or await _margin(writer, unit[1], spec)
+        return problem or await _margin(writer, unit[1], spec, rubric)
 
     async with aclosing(run_each(margin, enumerate(rows), in_flight=in_flight)) as finished:
         async for (place, row), found in finished:
@@ -63,9 +67,8 @@ async def deciding(writer: Writer, rows: Iterable[SourceRow], spec: SupportSpec,
     return sorted((place, row) for _, place, row, _ in held)
 
 
-async def _margin(writer: Writer, row: SourceRow, spec: SupportSpec) -> _Margin:
+async def _margin(writer: Writer, row: SourceRow, spec: SupportSpec, rubric: Rubric) -> _Margin:
     assert row.sample is not None  # noqa: S101  # the caller looked
-    rubric = load_rubric(spec.rubric)  # a few milliseconds, beside two requests
     grades: list[float] = []
     calls: list[Call] = []
     for text in labelled_pair(row.sample) or ():

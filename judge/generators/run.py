@@ -107,9 +107,12 @@ class Writer:
         recipe = generator.spec.validation.recipe if generator.spec.validation else "pairwise"
         self.trial_plan = self._bound(recipe, pair=True)[0]
         self._caller: Caller = self._bound(recipe, pair=True)[1].caller
-        for program in (generator.spec.tail, generator.spec.decompose, generator.spec.support):
+        spec = generator.spec
+        for program, pair in (
+            (spec.tail, False), (spec.decompose, False), (spec.support, False), (spec.revise, True), (spec.mine, True),
+        ):  # fmt: skip
             if program is not None:  # a wrong recipe is told of before the first request
-                self._bound(program.recipe, pair=False)
+                self._bound(program.recipe, pair=pair)
 
     async def write(self, row: SourceRow) -> Written:
         """Write and try one rubric. Raises only errors that end the run."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from judge.engine.scripted import ScriptedEngine
+from judge.errors import JudgeError
 from judge.rubric.load import load_rubric
 from judge.types import Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, generate
@@ -66,3 +69,20 @@ async def test_revise_asks_for_no_revision_without_a_verdict(tmp_path):
     assert "after 0 revision(s)" in line["detail"]
     assert line["rejected_items"] == []
     assert len(engine.requests) == 3  # propose, two orders
+
+
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [
+        pytest.param("auto-rubric", {"revise.recipe": "openrubric"}, id="revise"),
+        pytest.param("mine", {"mine.recipe": "openrubric"}, id="mine"),
+        pytest.param("support-vectors", {"support.recipe": "pointwize"}, id="support"),
+        pytest.param("support-vectors", {"support.rubric": "helpfulnes"}, id="support-rubric"),
+    ],
+)
+async def test_a_wrong_name_is_told_before_the_first_request(tmp_path, method, option):
+    """A misspelt recipe or rubric of a later step costs nothing."""
+    engine = ScriptedEngine(lambda r: "1. The response is right." if "CHOSEN RESPONSE" in asked(r) else winner(r, GOOD))
+    with pytest.raises(JudgeError, match="did you mean"):
+        await generate(method, tmp_path, engine, *pairs(2), **option)
+    assert engine.requests == []
