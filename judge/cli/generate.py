@@ -25,10 +25,12 @@ from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, Proble
 from judge.generators.drive import merged_lines, untagged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
+from judge.generators.work import VARIABLES
 from judge.generators.write import RubricFolder
 from judge.loops import run as run_loop
 from judge.pipeline.build import with_prices
 from judge.pipeline.evaluate import Unpaid
+from judge.render.environment import Templates
 from judge.settings import NoEngineSettings, RunSettings, load_settings, settings_dict
 from judge.yamlfile import parse_yaml
 
@@ -163,9 +165,12 @@ def method_facts(generator: Generator) -> dict[str, Any]:
 
 def _may_use(generator: Generator) -> list[str]:
     """What a row may bring besides what it must: the fields that the templates read."""
-    text = "\n".join(generator.templates.values())
-    wanted = {"reference": "reference", "responses": "responses", "context": "context", "existing": "rubric"}
-    return [name for word, name in wanted.items() if word in text and name not in generator.spec.needs]
+    templates = Templates(generator.folder, generator.templates, variables=VARIABLES)
+    read = frozenset[str]().union(*map(templates.reads, generator.templates))
+    wanted = {"reference": {"reference"}, "responses": {"responses", "response"}, "context": {"context", "document"}}
+    return [
+        name for name, words in (wanted | {"rubric": {"existing"}}).items() if words & read and name not in generator.spec.needs
+    ]
 
 
 def _tries(generator: Generator) -> str:

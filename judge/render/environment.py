@@ -238,6 +238,10 @@ class Templates:
                         why = f"`outputs.{turn}` is the reply of no turn before this one{did_you_mean(turn, turns) or known}"
                         raise RecipeError(Problem(self._where(part, line), why))
 
+    def reads(self, name: str) -> frozenset[str]:
+        """Variables that a template reads, what it includes too."""
+        return frozenset(self._reads[name])
+
     def prints(self, name: str) -> frozenset[str]:
         """The variables whose values a template prints or goes through; one that only a condition reads is none of them."""
         return self._prints[name]

@@ -206,6 +206,15 @@ def test_methods_fit_a_terminal():
     assert all(m["paper"].startswith("arXiv:") and m["deviations"] and m["needs"][0] == "prompt" for m in methods)
     rrd = next(m for m in methods if m["method"] == "rrd")
     assert (rrd["needs"], rrd["tries"], rrd["makes"]) == (["prompt", "responses"], "checklist-all", "a rubric for each row")
+    may_use = {m["method"]: m["may_use"] for m in methods if m["may_use"]}
+    assert may_use == {
+        "coarse-to-fine": ["reference", "responses"],
+        "healthbench": ["reference"],
+        "online": ["rubric"],
+        "rar": ["reference"],
+        "rlcf": ["responses"],
+        "spct": ["responses"],
+    }
 
 
 @pytest.mark.parametrize(
