@@ -156,8 +156,10 @@ class FileNames:
         """
         stem = _SAFE.sub("-", row_id).strip("-")[:80] or "row"
         stem = f"{stem}-{place}" if stem.casefold() in self._taken or stem != row_id else stem
-        self._taken.add(stem.casefold())
-        return stem
+        more = (f"{stem}-{number}" for number in itertools.count(1))
+        free = next(name for name in itertools.chain([stem], more) if name.casefold() not in self._taken)
+        self._taken.add(free.casefold())
+        return free
 
 
 def write_folder(folder: Path, writer: Writer, results: Iterable[Written], facts: dict[str, Any]) -> dict[str, Any]:

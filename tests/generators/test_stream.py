@@ -16,7 +16,7 @@ from judge.generators.drive import write_rubrics
 from judge.generators.model import ClosingSpec, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, write_all
 from judge.generators.tags import split_tag
-from judge.generators.write import RubricFolder, write_folder
+from judge.generators.write import FileNames, RubricFolder, write_folder
 from judge.settings import RunSettings
 from judge.types import Completion, Request, Sample
 from tests.cli_harness import run_judge
@@ -284,3 +284,17 @@ def test_what_a_user_is_told(tmp_path, method, data, message):
     given = ("--config", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "d.jsonl"), "--output", str(tmp_path / "out"))
     done = run_judge("rubric", "generate", "--method", method, *given)
     assert (done.code, message in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize(
+    ("ids", "names"),
+    [
+        pytest.param(["x", "b-2", "../b"], ["x", "b-2", "b-2-1"], id="one-that-stands-for-a-made-up-one"),
+        pytest.param(["../b", "b-0", "b-0-1"], ["b-0", "b-0-1", "b-0-1-2"], id="after-a-made-up-one"),
+        pytest.param(["a", "A", "a"], ["a", "A-1", "a-2"], id="equal-but-for-case"),
+    ],
+)
+def test_no_two_rows_share_a_file(ids, names):
+    """A rubric is never overwritten by that of another row."""
+    given = FileNames()
+    assert [given.name(place, row) for place, row in enumerate(ids)] == names
