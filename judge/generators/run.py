@@ -98,8 +98,8 @@ class Writer:
         self.model = engine.model
         self.control_tokens = engine.control_tokens
         self.sampling = _sampling(generator, settings)
-        self.sampling_plain = asdict(self.sampling)
         self._sampling = {turn.name: _sampling(generator, settings, turn) for turn in generator.spec.steps}
+        self._plain = {name: asdict(sampling) for name, sampling in self._sampling.items()}
         self._journal = journal
         self._flight = Flight(0)
         self._templates = Templates(generator.folder, generator.templates, engine.control_tokens, variables=VARIABLES)
@@ -152,6 +152,11 @@ class Writer:
         sampling = self._sampling.get(turn.name, self.sampling)
         return Request((*messages, user), replace(sampling, seed=sampling.seed + draw) if draw else sampling)
 
+    def sampling_of(self, call: Call | None) -> dict[str, Any]:
+        """What a call was drawn with, as plain values; without a call, what the first turn draws with."""
+        plain = self._plain.get(call.turn if call else self.generator.spec.steps[0].name) or asdict(self.sampling)
+        return plain if call is None else {**plain, "seed": call.seed}
+
     async def ask(self, turn: WritingTurn, values: Mapping[str, Any], draw: int = 0) -> Call:
         """One request of a turn; a reply that stopped of itself is never asked for again, whatever it says."""
         request = self.compose(turn, values, draw)
@@ -182,7 +187,7 @@ class Writer:
         rewards = await self.judge(self.generator.spec.validation.recipe, pair, pair=True)
         reason, detail = judgement(rewards[0])
         if reason in (KEPT, Drop.LABEL_NOT_REPRODUCED) and written.rubric is not None and written.rubric.lineage is not None:
-            scores = {"label_reproduced": float(reason == KEPT)}
+            scores = {**written.rubric.lineage.scores, "label_reproduced": float(reason == KEPT)}
             lineage = written.rubric.lineage.model_copy(update={"scores": scores})
             written = replace(written, rubric=written.rubric.changed(lineage=lineage))
         calls = (*written.calls, *rewards[0].calls)

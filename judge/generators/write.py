@@ -177,7 +177,7 @@ def write_folder(folder: Path, writer: Writer, results: Iterable[Written], facts
 
 def record(result: Written, writer: Writer, file: str | None = None) -> dict[str, Any]:
     """One line of `rubrics.jsonl`."""
-    first, s = result.generation, writer.sampling
+    first, sampling = result.generation, writer.sampling_of(result.generation)
     return {
         "id": result.id,
         "prompt_key": result.prompt_key,
@@ -202,8 +202,8 @@ def record(result: Written, writer: Writer, file: str | None = None) -> dict[str
             for t in result.trials
         ],
         "model": writer.engine.model,
-        "sampling": writer.sampling_plain,
-        "seed": s.seed,
+        "sampling": sampling,
+        "seed": sampling["seed"],
         "generator": writer.generator.spec.name,
         "prompt_hash": writer.generator.template_hash,
     }

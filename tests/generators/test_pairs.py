@@ -7,7 +7,7 @@ import pytest
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import JudgeError
 from judge.rubric.load import load_rubric
-from judge.types import Request, Sample
+from judge.types import Completion, Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, generate
 
 SILENT = "I cannot tell."
@@ -86,3 +86,22 @@ async def test_a_wrong_name_is_told_before_the_first_request(tmp_path, method, o
     with pytest.raises(JudgeError, match="did you mean"):
         await generate(method, tmp_path, engine, *pairs(2), **option)
     assert engine.requests == []
+
+
+async def test_validation_adds_to_the_scores(tmp_path):
+    """How many revisions there were, and that the label came back, both stand in the lineage."""
+    engine = ScriptedEngine(lambda r: "1. The response is right." if "CHOSEN RESPONSE" in asked(r) else winner(r, GOOD))
+    [line] = await generate("auto-rubric", tmp_path, engine, *pairs(1), validation={"recipe": "openrubrics"}, closing=None)
+    assert line["rubric"]["lineage"]["scores"] == {"revisions": 0.0, "label_reproduced": 1.0}
+
+
+async def test_the_line_names_seed_and_sampling_of_the_reply_it_shows(tmp_path):
+    """The first draw is cut, so the second one is shown: with its seed, at the temperature of its turn."""
+    turn = {"name": "draft", "user": "generate.md.j2", "draws": 2, "sampling": {"temperature": 0.7}}
+    engine = ScriptedEngine(
+        lambda r: Completion("1. cut", "length") if r.sampling.seed == 0 else "1. It is short. [2]\n2. It is true. [3]"
+    )
+    [line] = await generate("spct", tmp_path, engine, *pairs(1), user=None, turns=[turn])
+    assert line["kept"], line["detail"]
+    assert line["raw"].startswith("1. It is short.")
+    assert (line["seed"], line["sampling"]["seed"], line["sampling"]["temperature"]) == (1, 1, 0.7)
