@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judge.report.findings import RunTables
+from judge.report.places import CallPlaces, Unit
 
 CHUNK = 40  # items whose details are packed together
 HEAD = 140  # characters of prompt and response in the index
@@ -104,18 +105,25 @@ def _gap(rewards: Sequence[float | None]) -> float:
 
 def _details(run: RunTables, wanted: Mapping[Key, None]) -> dict[Key, dict[str, Any]]:
     """Everything about the wanted items of one run."""
-    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    places = _places(run)
+    units: dict[Unit, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     out: dict[Key, dict[str, Any]] = {}
     for record in _records(run):
         key = (record["id"], record["response_index"])
         if key in wanted:
             out[key] = _detail(record)
-            rows[record["row"]].append(out[key])
+            unit, place = places.of(record["row"], record["response_index"])
+            units[unit].append((place, out[key]))
     for call in run.verdicts(_CALL):
-        for each in rows.get(call["row"], ()):
-            if each["response_index"] in (call["order"] or ()):
+        for place, each in units.get(places.unit(call["row"]), ()):
+            if place in (call["order"] or ()):
                 each["calls"].append(_call(call))
     return out
+
+
+def _places(run: RunTables) -> CallPlaces:
+    responses = run.columns(["row", "response_index", "group", "reason"]).to_pylist()
+    return CallPlaces(responses, grouped=bool((run.run.get("settings") or {}).get("group")))
 
 
 def _records(run: RunTables) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from judge.batch.select import preference_pairs, read_reliability, read_run
 from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import pair_hint
 from judge.batch.select.reliability import PairReliability, Reliabilities
+from judge.report.findings import load_tables
+from judge.report.items import item
 from tests.cli_harness import run_judge
 from tests.select_harness import judged
 
@@ -52,6 +54,26 @@ def test_comparisons_in_both_orders(tmp_path):
     run = judged(tmp_path, TWO, reply, recipe="pairwise", votes=3, sampling={"temperature": 0.7}, order="both_mean")
     found = the_pair(run)
     assert (found.verdicts, found.votes_agree, found.orders_agree) == (6, pytest.approx(5 / 6), pytest.approx(2 / 3))
+
+
+@pytest.mark.parametrize("shape", ["rows", "one-sample"])
+def test_a_group_given_as_rows_has_its_calls(tmp_path, shape):
+    """Three responses, each pair compared once: each response has two calls and each pair one, however the group came."""
+    texts = ["One.", "Two.", "Three."]
+    apart = [{"id": f"q{i}", "group": "q", "prompt": "Which?", "response": text} for i, text in enumerate(texts)]
+    other = {"id": "z", "group": "z", "prompt": "Else?", "response": "Alone."}
+    rows = [apart[0], other, *apart[1:]] if shape == "rows" else [{"id": "q", "prompt": "Which?", "responses": texts}]
+
+    def reply(request):
+        first, second = sorted(texts, key=lambda text: str(request).index(text) if text in str(request) else 10**9)[:2]
+        return "[[A]]" if texts.index(first) > texts.index(second) else "[[B]]"
+
+    run = judged(tmp_path, rows, reply, recipe="pairwise", rubric=None, order="single", group={"schedule": "round_robin"})
+    found = preference_pairs(read_run(run).candidates, strategy="all").pairs
+    trust = read_reliability(run)
+    assert [trust.of(pair).verdicts for pair in found] == [2, 2, 2]
+    held = [one for name in dict.fromkeys(r.get("id") for r in rows if r is not other) for one in item(load_tables(run), name)]
+    assert [len(one["calls"]) for one in held] == [4, 4, 4]
 
 
 def test_failed_verdicts_do_not_count(tmp_path):

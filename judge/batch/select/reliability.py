@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judge.batch.select.folder import read_table
-from judge.batch.select.model import ScoredResponse
+from judge.batch.select.folder import read_facts, read_table
 from judge.batch.select.pairs import PreferencePair
+from judge.report.places import CallPlaces, Unit
 
 _CALL = ["row", "turn", "order", "criteria", "vote", "scores"]
-_Place = tuple[int, int]  # row of the data, index of the response
+_Place = tuple[Unit, int]  # row of the data or group, place of the response in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +47,48 @@ class PairReliability:
 class Reliabilities:
     """The verdicts of a run, looked up pair by pair."""
 
-    def __init__(self, calls: Iterable[Mapping[str, Any]], variances: Mapping[_Place, float | None]) -> None:
+    def __init__(
+        self,
+        calls: Iterable[Mapping[str, Any]],
+        variances: Mapping[tuple[int, int], float | None],
+        places: CallPlaces | None = None,
+    ) -> None:
+        self._places = places or CallPlaces((), grouped=False)
         self._single: dict[_Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        self._compared: dict[tuple[int, int, int], list[tuple[int, bool, float]]] = defaultdict(list)
+        self._compared: dict[tuple[Unit, int, int], list[tuple[int, bool, float]]] = defaultdict(list)
         self._variances = variances
         seen = set()
         for call in calls:
-            key = (call["row"], call["turn"], tuple(call["order"]), tuple(call["criteria"] or ()), call["vote"])
+            key = (
+                self._places.unit(call["row"]),
+                call["turn"],
+                tuple(call["order"]),
+                tuple(call["criteria"] or ()),
+                call["vote"],
+            )
             if call["scores"] and key not in seen:  # a comparison stands in the file once for each of its responses
                 seen.add(key)
                 self._take(call)
 
     def _take(self, call: Mapping[str, Any]) -> None:
+        unit = self._places.unit(call["row"])
         means = [_mean(scores) for scores in call["scores"]]
         shown = [(index, value) for index, value in zip(call["order"], means, strict=False) if value is not None]
         if len(call["order"]) == 1:
             for index, value in shown:
-                self._single[call["row"], index][call["vote"]].append(value)
+                self._single[unit, index][call["vote"]].append(value)
             return
         for place, (a, x) in enumerate(shown):
             for b, y in shown[place + 1 :]:
                 first, second = (a, b) if a < b else (b, a)
-                self._compared[call["row"], first, second].append((call["vote"], a < b, x - y if a < b else y - x))
+                self._compared[unit, first, second].append((call["vote"], a < b, x - y if a < b else y - x))
 
     def of(self, pair: PreferencePair) -> PairReliability:
         """The figures of one pair."""
-        a, b = _place(pair.chosen), _place(pair.rejected)
+        own = [(one.row, one.response_index) for one in (pair.chosen, pair.rejected)]
+        a, b = (self._places.of(*one) for one in own)
         found = self._comparisons(a, b) or self._votes(a, b)
-        known = [self._variances.get(a), self._variances.get(b)]
+        known = [self._variances.get(one) for one in own]
         variance = None if None in known else round(sum(v for v in known if v is not None), 9)
         return PairReliability(*found, variance)
 
@@ -106,12 +120,9 @@ def read_reliability(run: Path) -> Reliabilities:
     """
     path = run / "verdicts.parquet"
     calls = read_table(path, _CALL) if path.exists() else []
-    rewards = read_table(run / "rewards.parquet", ["row", "response_index", "variance"])
-    return Reliabilities(calls, {(r["row"], r["response_index"]): r.get("variance") for r in rewards})
-
-
-def _place(response: ScoredResponse) -> _Place:
-    return response.row, response.response_index
+    rewards = read_table(run / "rewards.parquet", ["row", "response_index", "group", "reason", "variance"])
+    places = CallPlaces(rewards, grouped=bool((read_facts(run).get("settings") or {}).get("group")))
+    return Reliabilities(calls, {(r["row"], r["response_index"]): r.get("variance") for r in rewards}, places)
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
