@@ -25,6 +25,7 @@ from judge.adapters._shared.process_judge import ProcessJudge, config_of, shared
 from judge.adapters._shared.sample import QUESTION_KEYS, label_answer, label_fields, question_of
 from judge.conversation import messages_in, response_in
 from judge.errors import DataError, JudgeError
+from judge.loops import run as run_loop
 from judge.types import Conversation, Reward, Sample
 
 logger = logging.getLogger("judge.openrlhf")
@@ -50,7 +51,7 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
     import torch  # noqa: PLC0415  # OpenRLHF has it; reading a run file needs none
 
     try:
-        told = asyncio.run(_score(queries, prompts, labels))
+        told = run_loop(_score(queries, prompts, labels))
     except JudgeError as cause:
         logger.error("no reward for OpenRLHF, and the run will end: %s", cause)
         raise

@@ -7,7 +7,6 @@ response, which stands for one that the policy has yet to write.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from judge.adapters._shared.sample import (
 )
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import DataError, JudgeError
+from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.shape_checks import carried_columns
 from judge.reference import REFERENCE_COLUMNS, is_missing, read_reference
@@ -154,7 +154,7 @@ def examine_data(
     report.unseen = tuple(c for c in report.columns if c not in (*used, *chain.from_iterable(carried_columns(plan.settings))))
     keys = [(s.prompt, s.reference, s.context) for _, s in samples]
     report.repeated = len(keys) - len(set(keys))
-    asyncio.run(_judged(plan, samples, report, responses))
+    run_loop(_judged(plan, samples, report, responses))
     return report
 
 

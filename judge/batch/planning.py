@@ -12,7 +12,7 @@ import math
 import resource
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
@@ -179,7 +179,7 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
     paid = (result.run.get("cost") or {}).get("usd")
     ours = math.fsum(cost.usd or 0.0 for cost in costs)
     if price is not None and paid and ours and not price.per_hour:  # several judges have several prices
-        costs = [RowCost(**{**_fields(cost), "usd": (cost.usd or 0.0) * paid / ours}) for cost in costs]
+        costs = [replace(cost, usd=(cost.usd or 0.0) * paid / ours) for cost in costs]
     scale = rows / max(1, len(drawn))
     latency = math.fsum(cost.latency_s for cost in costs)
     full = latency * scale / _most_in_flight(plan) / 3600 if isinstance(plan.settings.engine, OpenAiSettings) else math.nan
@@ -279,7 +279,7 @@ def _with_votes(now: RunPlan, plan: Plan, records: Sequence[dict[str, Any]]) -> 
     what = "the votes that can no longer change the majority are not asked"
     what += "" if plan.votes.fold == "majority" else f" (the majority then counts, in place of the {plan.votes.fold})"
     found = _saving(now, "votes.stop: decided", what, prompt, completion, cached)
-    return now if found is None else RunPlan(**{**_fields(now), "cheaper": (*now.cheaper, found)})
+    return now if found is None else replace(now, cheaper=(*now.cheaper, found))
 
 
 def _needed(column: dict[int, list[dict[str, Any]]], votes: int) -> int:
@@ -351,10 +351,6 @@ def _memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: floa
         held = fmean(sizes) if sizes else 0.0
     now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return now + rows * (calls * KEPT_BYTES + held) / 2**20
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def _common(a: str, b: str) -> int:

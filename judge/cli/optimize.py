@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, notice
+from judge.loops import run as run_loop
 
 DRAWS = 1000
 
@@ -78,7 +78,7 @@ def optimize(
         async with Validator(settings, items, options, base=base, journal=journal, notice=said, writes=True) as validator:
             return await optimize_recipe(validator, output, budget=budget, held_out=held_out, seed=seed, told=told)
 
-    found = asyncio.run(work())
+    found = run_loop(work())
     if as_json:
         print(json.dumps(_record(found), ensure_ascii=False, allow_nan=False))
     else:

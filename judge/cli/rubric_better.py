@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from pathlib import Path
@@ -21,6 +20,7 @@ from judge.improve.select import SelectedCriteria, parts_of, select_criteria
 from judge.improve.show import cell, figure_record, print_blocks, table_of
 from judge.improve.split import split_items
 from judge.improve.validate import ProofOptions, Validator
+from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
 from judge.rubric.load import load_rubric
 from judge.settings import load_settings
@@ -81,7 +81,7 @@ def select_command(
             tried = await validator.tried(rubric)
         return select_criteria(rubric, parts_of(tried, learn), parts_of(tried, held), most=most, draws=draws, seed=seed)
 
-    found = asyncio.run(work())
+    found = run_loop(work())
     write_rubric(output, found.rubric)
     if as_json:
         print(json.dumps(_selection_record(found, output), ensure_ascii=False, allow_nan=False))
@@ -160,7 +160,7 @@ def refine_command(
             told = (lambda step: None) if quiet else (lambda step: notice(_step_line(step)))
             return await refine_rubric(rubric, validator, held_out=held_out, most=most, seed=seed, told=told)
 
-    found = asyncio.run(work())
+    found = run_loop(work())
     write_rubric(output, found.rubric)
     if as_json:
         print(json.dumps(_refined_record(found, output), ensure_ascii=False, allow_nan=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from judge.cli.rubric_files import write_rubric
 from judge.errors import InputError, OutputError, RubricError
 from judge.improve.show import print_blocks, proof_blocks, proof_record
 from judge.improve.validate import ProofOptions, RubricProof, Validator
+from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
 from judge.rubric.load import find_rubric, load_rubric, read_json, rubric_from
 from judge.rubric.model import Lineage, Rubric
@@ -104,7 +104,7 @@ def validate_command(
     validator = Validator(settings, items, options, base=base, journal=Cache.of(settings.cache), notice=None if quiet else notice)
     if not quiet:
         notice(f"{len(items):,} items; {len(names)} rubric(s) and the judge without one")
-    found = asyncio.run(_each(validator, names))
+    found = run_loop(_each(validator, names))
     if write:
         for name, one in zip(names, found, strict=True):
             keep_scores(name, one)

@@ -21,6 +21,7 @@ from judge.pipeline.plan_checks import check_logprobs
 from judge.pipeline.second import Cascade, SecondOpinion
 from judge.settings import EngineSettings, OpenAiSettings
 from judge.settings.cost import Price
+from judge.settings.group import GroupSettings
 from judge.types import Message
 
 
@@ -139,13 +140,22 @@ async def open_judges(
             cheap = await pipeline(plan.cheap)
             judging = Cascade(cheap, judging, plan.settings.cascade, plan.settings.seed, plan.cheap_calibration)
         if plan.settings.group is not None:
-            single = first.order in ("single", "shuffle_per_vote")
-            judging = GroupJudging(judging, plan.settings.group, plan.settings.seed, stopped=first.stopped, single_order=single)
+            judging = compared(plan, plan.settings.group, judging, first)
     except BaseException:
         for each in engines.owned:
             await each.close()
         raise
     return Opened(judging, first, tuple(e for _, e in engines.running), engines.owned, engines.writer, engines.meter)
+
+
+def compared(plan: Plan, settings: GroupSettings, judging: Judging, first: Pipeline) -> GroupJudging:
+    """The tournament of a plan around its judging.
+
+    Args:
+        first: The run's own pipeline: which responses need no judge, and whether it asks in one order.
+    """
+    single = first.order in ("single", "shuffle_per_vote")
+    return GroupJudging(judging, settings, plan.settings.seed, stopped=first.stopped, single_order=single)
 
 
 def _has_price(plan: Plan) -> bool:

@@ -10,7 +10,7 @@ from judge.engine.protocol import Engine
 from judge.engine.scripted import ScriptedEngine
 from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, build_pipeline
-from judge.pipeline.group import GroupJudging
+from judge.pipeline.opened import compared
 from judge.pipeline.pipeline import Outlook, Pipeline
 from judge.pipeline.scored import UNDRAWN
 from judge.pipeline.turns import Said, drawn_for, opened
@@ -93,10 +93,8 @@ class Previewer:
         """
         if self._group is None or not unit:
             return list(unit)
-        ties, first = _Ties(), self._parts[""][1]
-        single = first.order in ("single", "shuffle_per_vote")
-        seed = self._plan.settings.seed
-        group = GroupJudging(ties, self._group, seed, stopped=first.stopped, single_order=single)
+        ties = _Ties()
+        group = compared(self._plan, self._group, ties, self._parts[""][1])
         run_loop(group.judge_group([self._plan.given(sample) for sample in unit]))
         return ties.shown
 

@@ -21,7 +21,7 @@ from judge.batch.summary import counts, reasons
 from judge.batch.write import write_json, write_tables
 from judge.report.findings import load_tables
 from judge.report.run_page import run_page
-from judge.types import Call, Reward, Sample
+from judge.types import Call, Reward, Sample, distinct_calls
 
 KEPT_S = 3600.0
 MOST_SAMPLES = 2000
@@ -121,7 +121,7 @@ class LastHour:
 
 
 def _record(described: dict[str, Any], kept: Sequence[_Kept], store: Store, left_out: int) -> dict[str, Any]:
-    calls = [call for each in kept for call in _calls(each.rewards) if not call.cached]
+    calls = [call for each in kept for call in distinct_calls(each.rewards) if not call.cached]
     tokens = {
         "prompt": sum(call.completion.prompt_tokens for call in calls),
         "completion": sum(call.completion.completion_tokens for call in calls),
@@ -146,7 +146,7 @@ def _record(described: dict[str, Any], kept: Sequence[_Kept], store: Store, left
 
 
 def _calls(rewards: Sequence[Reward]) -> list[Call]:
-    """The calls behind the rewards of one sample, each once."""
+    """The calls behind the rewards of one sample, each once; also those that are counted with another sample."""
     return list({id(call): call for reward in rewards for call in reward.calls}.values())
 
 

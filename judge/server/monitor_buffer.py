@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from judge.errors import JudgeError, MonitorStop
+from judge.loops import run as run_loop
 from judge.monitor import Report
 from judge.pipeline.judge import Judge
 from judge.pipeline.watch import BatchWatch
@@ -89,7 +90,7 @@ class MonitorBuffer:
         while self._kept:
             kept, self._kept, self._count = self._kept, [], 0
             try:
-                await asyncio.to_thread(asyncio.run, self._batch(kept))
+                await asyncio.to_thread(run_loop, self._batch(kept))
             except MonitorStop as why:
                 log("monitor_stop", alarms=list(why.codes), reason=str(why))
                 self._on_stop(str(why))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -39,13 +40,7 @@ async def score(request: Request) -> Response:
     if given.stream:
         return _streamed(request, state, samples, _score_lines(state, samples, given.detail))
 
-    async def work() -> dict[str, Any]:
-        rewards = await state.service.score(samples)
-        results = [result_out(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
-        absent = sum(r.reward is None for own in rewards for r in own)
-        return {**state.described, "no_reward": absent, "results": results}
-
-    return await answer(request, raw, work)
+    return await answer(request, raw, partial(scored, state, samples, given.detail))
 
 
 @router.post(
@@ -122,6 +117,14 @@ def _ranked(rewards: Sequence[Reward]) -> dict[str, list[int]]:
         "ranking": [i for _, i in sorted(known, key=lambda pair: (-pair[0], pair[1]))],
         "unranked": [i for i, r in enumerate(rewards) if r.reward is None],
     }
+
+
+async def scored(state: State, samples: Sequence[Sample], detail: bool) -> dict[str, Any]:
+    """Judge samples; gives the answer of a route that scores them."""
+    rewards = await state.service.score(samples)
+    results = [result_out(i, sample, own, detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
+    absent = sum(r.reward is None for own in rewards for r in own)
+    return {**state.described, "no_reward": absent, "results": results}
 
 
 def result_out(index: int, sample: Sample, rewards: Sequence[Reward], detail: bool) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
@@ -14,7 +15,7 @@ from judge.rubric.model import Rubric
 from judge.schema import RubricVersionOut, ScoreOut
 from judge.server.answer import answer, read
 from judge.server.errors import APIError, encode
-from judge.server.routes import result_out
+from judge.server.routes import scored
 from judge.server.state import State
 from judge.server.wire import ScoreIn, documented, to_sample
 
@@ -62,13 +63,7 @@ async def score_by_version(request: Request, version: Version) -> Response:
         made = to_sample(s, s.prompt, s.texts, where=f"samples[{i}]", rubrics="off", id=s.id, group=s.group)
         samples.append(replace(made, rubric=frozen, metadata={**made.metadata, PINNED: True}))
 
-    async def work() -> dict[str, Any]:
-        rewards = await state.service.score(samples)
-        results = [result_out(i, sample, own, given.detail) for i, (sample, own) in enumerate(zip(samples, rewards, strict=True))]
-        absent = sum(r.reward is None for own in rewards for r in own)
-        return {**state.described, "no_reward": absent, "results": results}
-
-    return await answer(request, raw, work)
+    return await answer(request, raw, partial(scored, state, samples, given.detail))
 
 
 def _version(state: State, version: str) -> tuple[str, Rubric | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -100,6 +101,14 @@ def test_shared_calls_stay_one():
     sample = Sample.of("q", "a", "b", id="p")
     hour.judged([sample], [Reward("p", i, float(i == 0), calls=(shared,)) for i in range(2)])
     assert len({id(c) for r in hour._kept[0].rewards for c in r.calls}) == 1
+
+
+def test_tokens_of_a_shared_call_count_once():
+    """A group that is compared sends 12 tokens a pair; the page must not bill them to both of its samples."""
+    hour, made = LastHour(), call("[[A]]")
+    samples = [Sample.of("q", text, id=text, group="g") for text in "ab"]
+    hour.judged(samples, [Reward("a", 0, 1.0, calls=(made,)), Reward("b", 0, 0.0, calls=(replace(made, shared=True),))])
+    assert "12 (6 a response), 2 of them written by the judge" in hour.report(KNOWN)
 
 
 async def test_route(monkeypatch):

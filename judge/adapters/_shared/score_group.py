@@ -13,6 +13,7 @@ from judge.adapters._shared.metrics import why
 from judge.adapters._shared.process_judge import CONFIG_VARIABLE, ProcessJudge, config_of, shared
 from judge.adapters._shared.remote_judge import SERVER_VARIABLE, RemoteJudge
 from judge.errors import NoVerdictError, SettingsError
+from judge.loops import run as run_loop
 from judge.reward.missing import apply_policy
 from judge.types import Reward, Sample
 
@@ -84,6 +85,6 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
+        return run_loop(coroutine)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+        return pool.submit(run_loop, coroutine).result()
