@@ -20,7 +20,7 @@ _AGAIN = (
 )
 
 
-def forced_request(
+def next_request(
     spec: RecipeSpec,
     able: Container[Capability],
     request: Request,
@@ -28,10 +28,28 @@ def forced_request(
     outcome: Outcome,
     question: Question,
     begun: str,
-) -> Request | None:
-    """The constrained continuation, when the recipe allows one and the engine can do it."""
-    if isinstance(outcome, Verdict) or outcome.reason not in spec.force or _one_token(question):
+) -> tuple[Request, bool] | None:
+    """What is asked once more after this reply, if anything: a constrained continuation, else the question again.
+
+    Args:
+        able: What the engine can do.
+        begun: How the recipe began the reply.
+
+    Returns:
+        The request, and whether it asks the question again.
+    """
+    if isinstance(outcome, Verdict) or _one_token(question):
         return None
+    forced = outcome.reason in spec.force
+    if forced and (found := _forced(spec, able, request, completion, question, begun)) is not None:
+        return found, False
+    return (_again(able, request, completion, question, begun), True) if outcome.reason in spec.ask_again else None
+
+
+def _forced(
+    spec: RecipeSpec, able: Container[Capability], request: Request, completion: Completion, question: Question, begun: str
+) -> Request | None:
+    """The constrained continuation, where the engine can do it."""
     if Capability.STRUCTURED not in able:
         return None
     shape = constraint(question)
@@ -60,18 +78,8 @@ def forced_request(
     return Request(messages, sampling, structured)
 
 
-def again_request(
-    spec: RecipeSpec,
-    able: Container[Capability],
-    request: Request,
-    completion: Completion,
-    outcome: Outcome,
-    question: Question,
-    begun: str,
-) -> Request | None:
-    """The same question once more, with the unreadable reply before it; None where the recipe does not ask again."""
-    if isinstance(outcome, Verdict) or outcome.reason not in spec.ask_again or _one_token(question):
-        return None
+def _again(able: Container[Capability], request: Request, completion: Completion, question: Question, begun: str) -> Request:
+    """The same question once more, with the unreadable reply before it."""
     said = strip_thinking(completion.text)
     shape = constraint(question) if Capability.STRUCTURED in able else None
     before, kept = apart(request.messages, begun)

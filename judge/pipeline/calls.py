@@ -20,7 +20,7 @@ from typing import Protocol
 
 from judge.engine.protocol import Engine
 from judge.parse import failure, read, read_copied, read_copy, read_forced, weighed, without_prior
-from judge.pipeline.again import again_request, forced_request, only_thought
+from judge.pipeline.again import next_request, only_thought
 from judge.pipeline.asking import begin, follow, states
 from judge.pipeline.flight import Flight
 from judge.pipeline.scored import measure, sent, unmeasured
@@ -346,13 +346,11 @@ class Caller:
         completion = whole(generated, begun)
         outcome = read(completion, question)
         call = self._call(key, request, generated, outcome, turn, ask, cached)
-        again = forced_request(self.recipe.spec, self.engine.capabilities, request, completion, outcome, question, begun)
-        unreadable = again is None
-        if unreadable:
-            again = again_request(self.recipe.spec, self.engine.capabilities, request, completion, outcome, question, begun)
-        if again is None:
+        found = next_request(self.recipe.spec, self.engine.capabilities, request, completion, outcome, question, begun)
+        if found is None:
             self._keep(call)
             return [call]
+        again, unreadable = found
         follow("ask_again" if unreadable else "force")
         again_key = self.key(again)
         reply, again_cached = await self._complete(again_key, again)
