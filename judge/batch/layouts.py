@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
+
+from judge.labels import Best
 
 DataRow = Mapping[str, Any]
-Best = Literal["", "from 0", "from 1", "signed", "annotators", "1 or 0"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from judge.arrays import Floats
-from judge.batch.labels import truth_of
 from judge.batch.store import Store
+from judge.labels import truth_of
 from judge.reward.ensemble import Agreement, agreement_report, filter_peers, fit_judge_weights
 
 _LEAST = 2  # responses that two judges gave a reward, below which nothing is said

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judge.batch.labels import preferred
 from judge.batch.layouts import DataRow, RowLayout, layout_of
 from judge.conversation import read_conversation, read_prompt, read_response, split_conversation
 from judge.errors import DataError, InputError, did_you_mean
 from judge.jsonfile import parse_json
+from judge.labels import preferred
 from judge.reference import is_missing, reference_in
 from judge.types import Conversation
 from judge.yamlfile import shown

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.files import KINDS
-from judge.batch.labels import preferred
 from judge.batch.read import BadRow, read_samples
 from judge.batch.rows import NOTHING, at
 from judge.bench.spec import SetSpec
 from judge.errors import DataError, InputError, Problem
+from judge.labels import preferred
 from judge.reference import is_missing
 from judge.rubric.load import rubric_from
 from judge.types import Sample

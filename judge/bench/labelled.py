@@ -18,13 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from judge.arrays import Floats
-from judge.batch.labels import preferred
 from judge.batch.select.folder import read_facts
 from judge.bench.items import truth
 from judge.bench.label import FILE as LABEL_FILE
 from judge.bench.label import read_labels
 from judge.bench.units import compared, views_of
 from judge.errors import DataError, InputError, Problem, did_you_mean
+from judge.labels import preferred
 from judge.reference import is_missing
 
 LabelKind = Literal["yes_no", "number", "better"]

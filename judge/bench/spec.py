@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from judge.batch.layouts import Best
 from judge.batch.rows import FIELDS
 from judge.errors import InputError, Problem, did_you_mean
+from judge.labels import Best
 from judge.rubric.model import Frozen
 from judge.yamlfile import Source, read_yaml, validate
 

@@ -4,7 +4,7 @@ response is filtered; what is left is weighed.
 RRD (arXiv:2602.05125, "Recursive decompose-filter cycle"). Ours:
 
 - An item enters only after it was tried on every response; one without a verdict on some response is rejected (`no_verdict`).
-- Misalignment is decided by the row's label (the labelled response is the stronger one) and is not looked for without one.
+- Misalignment is decided by the row's label (the labelled responses are the stronger ones) and is not looked for without one.
 - A filter's reply that says neither yes nor no rejects the proposal (`unfiltered`): nobody looked at it.
 - A saturated item whose parts are all rejected stays: it tells nothing apart among these responses, and may among later ones.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from judge.generators.refine import DecomposeSpec
 from judge.generators.rows import Drop, Unwritten
 from judge.generators.tags import plain
 from judge.generators.work import RejectedItem, RowWork, read_list, unusable
+from judge.labels import truths_of
 from judge.types import NoVerdict
 
 WEIGHTS = NumberSpec(min=1, max=10)
@@ -92,7 +94,7 @@ async def _fault(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_
     """Why an item does not pass, and more for a person; empty where it does. Programs first, then the model."""
     if None in tried.scores:
         return "no_verdict", "the judge gave none on some response"
-    if _misaligned(tried, _preferred(work)):
+    if _misaligned(tried, truths_of(work.sample.metadata, len(work.sample.responses))):
         return "misaligned", "it scores the weaker response higher than the stronger one"
     same = next((k.item.text for k in kept if plain(k.item.text) == plain(tried.item.text)), "")
     if same or not kept:
@@ -100,12 +102,12 @@ async def _fault(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_
     return await _by_the_model(work, spec, tried, kept)
 
 
-def _misaligned(tried: _Tried, preferred: int | None) -> bool:
-    if preferred is None:
-        return False
-    others = [s for i, s in enumerate(tried.scores) if i != preferred and s is not None]
-    own = tried.scores[preferred]
-    return own is not None and bool(others) and own < sum(others) / len(others)
+def _misaligned(tried: _Tried, truths: Sequence[float | None]) -> bool:
+    """Whether the mean score of the responses that the label calls better is below that of the others."""
+    known = [(truth, score) for truth, score in zip(truths, tried.scores, strict=True) if score is not None]
+    better = [score for truth, score in known if truth == 1]
+    others = [score for truth, score in known if truth == 0]
+    return bool(better and others) and sum(better) / len(better) < sum(others) / len(others)
 
 
 async def _by_the_model(work: RowWork, spec: DecomposeSpec, tried: _Tried, kept: list[_Tried]) -> tuple[str, str]:
@@ -163,13 +165,6 @@ async def _assigned(work: RowWork, kept: list[_Tried]) -> list[_Tried]:
     if any(given.get(plain(t.item.text)) is None for t in kept):
         raise Unwritten("wrong_count", "the reply does not weigh every item once")
     return [replace(t, item=replace(t.item, weight=given[plain(t.item.text)])) for t in kept]
-
-
-def _preferred(work: RowWork) -> int | None:
-    """Position of the response that the row's label prefers."""
-    label = str(work.sample.metadata.get("preferred", "")).strip().upper()
-    place = ord(label) - 65 if len(label) == 1 else -1
-    return place if 0 <= place < len(work.sample.responses) else None
 
 
 def _view(work: RowWork, tried: _Tried) -> dict[str, object]:

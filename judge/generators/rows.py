@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from judge.labels import truths_of
 from judge.rubric.model import content_hash
 from judge.types import Sample
 
@@ -57,8 +58,8 @@ def data_hash_of(sample: Sample) -> str:
 
 def labelled_pair(sample: Sample) -> tuple[str, str] | None:
     """(chosen, rejected); None when the sample is no labelled pair."""
-    label = str(sample.metadata.get("preferred", sample.metadata.get("label", ""))).strip().upper()
-    if len(sample.responses) != 2 or label not in ("A", "B"):
+    truths = truths_of(sample.metadata, len(sample.responses))
+    if truths not in ((1.0, 0.0), (0.0, 1.0)):
         return None
     first, second = sample.shown
-    return (first, second) if label == "A" else (second, first)
+    return (first, second) if truths[0] else (second, first)

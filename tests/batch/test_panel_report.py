@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from judge.batch.labels import preferred, truth_of
 from judge.errors import SettingsError
+from judge.labels import preferred, truth_of
 from judge.settings import load_settings
 from judge.types import Request, Sample
 from tests.batch_harness import rewards, run

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.batch.labels import preferred
 from judge.batch.layouts import LAYOUTS, layout_of
 from judge.batch.read import BadRow, count_rows, parse_map, problem_kind, read_samples, to_sample
 from judge.batch.rows import FIELDS, Fields, at
 from judge.errors import DataError
+from judge.labels import preferred
 from judge.types import Message, Sample
 
 CASES = Path(__file__).parents[1] / "cases"

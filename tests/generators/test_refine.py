@@ -85,6 +85,13 @@ async def test_rrd_on_planted_criteria(tmp_path):
     assert line["merged_items"] == ["The response names water."]
 
 
+async def test_rrd_reads_the_label_of_a_list(tmp_path):
+    """Rows with several responses label them by position: a criterion that the wrong ones meet is out there too."""
+    row = Sample.of("Name a healthy drink.", *TEXTS, id="p", metadata={"label": [0, 3], "preferred": [0, 3]})
+    [line] = await generate("rrd", tmp_path, rrd_reply, row, **{"decompose.weights": "uniform"})
+    assert {"text": "The response is chatty.", "reason": "misaligned"}.items() <= line["rejected_items"][2].items()
+
+
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [

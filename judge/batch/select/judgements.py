@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.labels import truth_of
 from judge.batch.requests import FILE
 from judge.batch.select.folder import read_facts
 from judge.errors import DataError, Problem
+from judge.labels import truth_of
 
 _VERDICTS = ["row", "id", "request_hash", "order", "vote", "raw_text", "scores", "forced"]
 

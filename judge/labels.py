@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from judge.batch.layouts import Best
 from judge.reference import is_missing
+
+Best = Literal["", "from 0", "from 1", "signed", "annotators", "1 or 0"]
+"""How the numbers of a data set are meant (`judge.batch.layouts.RowLayout`)."""
 
 _FIRST = frozenset(
     {"a", "a>b", "a>>b", "model_a", "response_a", "model_1", "response_1", "first", "chosen_a", "[[a]]", "output_1"}
@@ -69,6 +71,18 @@ def truth_of(kept: Mapping[str, Any], index: int) -> float | None:
     if isinstance(label, list) and index < len(label):
         label = label[index]
     return float(label) if isinstance(label, bool) or label in (0, 1) else None
+
+
+def truths_of(kept: Mapping[str, Any], count: int) -> tuple[float | None, ...]:
+    """What the label of a row says of each of its responses, as `truth_of`; a `preferred` that was never worked out is.
+
+    Example:
+        >>> truths_of({"label": "a>b"}, 2), truths_of({"preferred": [0, 2]}, 3), truths_of({"label": "tie"}, 2)
+        ((1.0, 0.0), (1.0, 0.0, 1.0), (None, None))
+    """
+    said, label = kept.get("preferred"), kept.get("label")
+    better = preferred(label, count) if said is None else said.strip().upper() if isinstance(said, str) else said
+    return tuple(truth_of({"preferred": better, "label": label}, index) for index in range(count))
 
 
 def _side(number: float, best: Best) -> str | None:
