@@ -85,7 +85,8 @@ async def refine_rubric(
         told: Called with each change once it is decided.
 
     Raises:
-        InputError: The recipe gives no scores of single criteria, or there are fewer than 4 prompts.
+        InputError: The recipe gives no scores of single criteria, there are fewer than 4 prompts, or nothing can be counted on
+            those held out (every label there is a tie).
     """
     learn, held = split_items(validator.items, held_out, seed)
     tried = await validator.tried(rubric)
@@ -95,6 +96,10 @@ async def refine_rubric(
     found = faults_of(rubric, parts_of(tried, learn), validator)
     current, judged, steps = rubric, list(tried), []
     before = credit_of(rubric, parts_of(judged, held))
+    if math.isnan(_mean(before)):
+        raise InputError(
+            f"every label of the {len(held)} pairs held out is a tie, so no change can be decided; try another --seed"
+        )
     start = before
     for number, (name, what) in enumerate(list(found.items())[:most]):
         criterion = next(c for c in current.criteria if c.id == name)
@@ -155,7 +160,7 @@ async def _one(
     fresh = await validator.tried(new)
     joined = [replace(old, components=_joined(old, one)) for old, one in zip(judged, fresh, strict=True)]
     after = credit_of(made, parts_of(joined, held))
-    if _mean(after) < _mean(before):
+    if not _mean(after) >= _mean(before):  # NaN is no proof either
         return left("agreement held out falls", wrote.texts, _mean(after)), current, judged, before
     return RefineStep(criterion.id, what, wrote.texts, True, _mean(before), _mean(after)), made, joined, after
 

@@ -132,6 +132,17 @@ async def test_a_change_that_does_not_help_is_not_kept(written, why):
     assert found.rubric is whole
 
 
+async def test_labels_that_are_all_ties_decide_nothing():
+    """Agreement held out is no number then, before and after; a change must not pass for it, nor be paid for."""
+    engine = mender("CRITERION: The response says right.", {"The response says right.": "right", "Has words.": "*"})
+    _, held = split_items([pair(i) for i in range(8)], 0.5, 3)
+    items = [pair(i, gold=0.0 if i in held else 1.0) for i in range(8)]
+    check = Validator(settings(), items, ProofOptions(draws=20), engine=engine)
+    with pytest.raises(InputError, match="every label of the 4 pairs held out is a tie"):
+        await refine_rubric(rubric("Has words."), check, seed=3)
+    assert not any("does not do its work" in asked(r) for r in engine.requests)
+
+
 async def test_lint_findings_are_mended_too():
     """A vague word is a fault before any label says so; programs and vetoes are left alone."""
     whole = Rubric.model_validate(
