@@ -17,7 +17,8 @@ from judge.improve.validate import RubricProof
 
 WIDTH = 80
 MOST_CRITERIA = 40  # shown
-_PLAIN = ("calls an item", "tokens an item", "criteria an item", "discrimination", "agreement of grades")
+_PLAIN = ("calls an item", "tokens an item", "criteria an item")
+_SIGNED = ("Kendall tau", "length correlation", "labels' length correlation", "discrimination")  # in [-1, 1]
 
 
 def print_blocks(blocks: Iterable[RenderableType], console: Console | None = None) -> None:
@@ -43,7 +44,9 @@ def proof_blocks(found: RubricProof, draws: int = 1000) -> Iterable[RenderableTy
     table = table_of("", "with [95 %]", "no rubric [95 %]")
     other = {f.name: f for f in found.bare}
     for figure in found.figures:
-        table.add_row(figure.name, cell(figure), cell(other[figure.name]) if figure.name in other else "–")
+        shown = signed if found.kind == "ratings" and figure.name == "agreement" else cell
+        name = "agreement (Spearman rho)" if shown is signed else figure.name
+        table.add_row(name, shown(figure), shown(other[figure.name]) if figure.name in other else "–")
     for figure in found.pooled:
         table.add_row(figure.name, cell(figure), "")
     yield table
@@ -73,18 +76,21 @@ def conclusion(found: RubricProof) -> str:
         return "nothing can be said: the judge gave no verdict on any item with the rubric"
     if math.isnan(found.gap.value):
         return "nothing can be said: there is no figure with the rubric, or none without"
-    points = f"{100 * found.gap.value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
-    if math.isnan(low):
-        points = f"{100 * found.gap.value:+.1f} points, of one prompt"
+    if found.kind == "ratings":
+        points = f"Spearman's rho {signed(found.gap)}"
+    else:
+        points = f"{100 * found.gap.value:+.1f} points"
+        points += "" if math.isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    points += ", of one prompt" if math.isnan(low) else ""
     sure = "; the interval holds 0, so more items are needed to be sure" if not (low > 0 or high < 0) else ""
     word = "worse than" if found.worse else "better than" if low > 0 else "no worse than"
     return f"{word} no rubric: {points}{sure}"
 
 
 def cell(figure: Figure) -> str:
-    """A figure with its interval."""
-    if math.isnan(figure.value):
-        return "–"
+    """A figure with its interval: a share in percent, a correlation as it is, with its sign."""
+    if math.isnan(figure.value) or figure.name in _SIGNED:
+        return signed(figure)
     plain = figure.name in _PLAIN
     value, low, high = (_plain(v) if plain else f"{100 * v:.1f}" for v in (figure.value, *figure.interval))
     return value if math.isnan(figure.interval.low) else f"{value} [{low}, {high}]"

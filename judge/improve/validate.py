@@ -77,6 +77,7 @@ class RubricProof:
         pooled: Over all criteria of all items: how many tell responses apart, and how many the wrong way round.
         reasons: Why there was no verdict.
         each: Where each item has its own rubric: the item's row -> what that rubric came to on it.
+        kind: `pairs`, or `ratings`: there agreement and the gap are Spearman's rho, in [-1, 1].
     """
 
     name: str
@@ -90,6 +91,7 @@ class RubricProof:
     pooled: tuple[Figure, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     each: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    kind: str = "pairs"
 
     @property
     def worse(self) -> bool:
@@ -230,6 +232,7 @@ def proof(
         count(_pooled(tried)) if options.kind == "pairs" and any(row for t in tried for row in t.components) else (),
         reasons_of([t.judged for t in tried]),
         {} if rubric is not None else _each(tried, bare, options.kind),
+        options.kind,
     )
 
 

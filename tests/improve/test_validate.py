@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from io import StringIO
 
 import pytest
 import yaml
@@ -212,3 +213,30 @@ async def test_grades_are_a_rank_correlation():
     assert by_name(found.figures)["agreement"] == pytest.approx(0.9487, abs=1e-4)
     assert math.isnan(found.bare[0].value)  # the same grade for all ranks nothing
     assert "nothing can be said" in conclusion(found)
+
+
+async def test_correlations_are_no_percentages():
+    """The rubric ranks as the grades do, and the plain judge the other way round: +1.00 against -1.00, a gap of +2.00 in rho."""
+    from rich.console import Console
+
+    from judge.bench.items import BenchItem
+    from judge.improve.show import print_blocks, proof_blocks
+    from judge.types import Sample
+
+    samples = [Sample.of(f"Q{i}?", "right " * (i % 2) + str(i), id=f"g{i}") for i in range(12)]
+    items = [BenchItem(s, "", (float(i % 2),), s.group_key, "") for i, s in enumerate(samples)]
+
+    def reply(request):
+        met = "right " in (text := asked(request))
+        return f"VERDICT: {'MET' if met else 'UNMET'}" if "Says so." in text else f"Score: {2 if met else 4}"
+
+    options = ProofOptions("ratings", draws=50)
+    async with Validator(settings(), items, options, engine=ScriptedEngine(reply)) as validator:
+        found = await validator.one(rubric("Says so."))
+    console = Console(width=80, record=True, file=StringIO())
+    print_blocks(proof_blocks(found, 50), console)
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "agreement (Spearman rho) +1.00 [+1.00, +1.00] -1.00 [-1.00, -1.00]" in lines
+    assert "Kendall tau +1.00 [+1.00, +1.00] -1.00 [-1.00, -1.00]" in lines
+    assert any(line.startswith("labels' length correlation +0.") for line in lines)
+    assert conclusion(found) == "better than no rubric: Spearman's rho +2.00 [+2.00, +2.00]"
