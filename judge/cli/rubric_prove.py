@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,8 +20,9 @@ from judge.improve.show import print_blocks, proof_blocks, proof_record
 from judge.improve.validate import ProofOptions, RubricProof, Validator
 from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
-from judge.rubric.load import find_rubric, load_rubric, read_json, rubric_from
+from judge.rubric.load import find_rubric, load_rubric
 from judge.rubric.model import Lineage, Rubric
+from judge.rubric.per_prompt import LINES, PromptRubrics, load_prompt_rubrics
 from judge.settings import load_settings
 
 DRAWS = 1000
@@ -63,7 +64,7 @@ Draws = Annotated[int, typer.Option("--draws", help="Draws of the bootstrap.", m
 def validate_command(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUBRIC...", help="Rubrics for all items; or an output folder of `generate`, one for each item."),
+        typer.Argument(metavar="RUBRIC...", help="Rubrics for all items; or an output folder of `generate`: one a prompt."),
     ],
     pairs: PairsOption = None,
     graded: GradedOption = None,
@@ -144,39 +145,29 @@ async def _each(validator: Validator, names: list[str]) -> list[RubricProof]:
             if isinstance(rubrics, Rubric):
                 found.append(await validator.one(rubrics, name))
             else:
-                found.append(await validator.each(lambda item, own=rubrics: own.get(item.note), name))  # type: ignore[misc]
+                found.append(await validator.each(lambda item, own=rubrics: own.find(item.sample.prompt), name))  # type: ignore[misc]
         return found
 
 
-def _read(name: str) -> Rubric | dict[str, Rubric]:
-    """One rubric, or one for each item."""
+def _read(name: str) -> Rubric | PromptRubrics:
+    """One rubric, or one for each prompt."""
     folder = Path(name)
-    if (folder / "rubrics.jsonl").is_file():
-        return per_prompt(folder)
+    if folder.name == LINES or (folder / LINES).is_file():
+        return load_prompt_rubrics(folder)
     if folder.is_dir():
-        raise RubricError(f"{name}: no rubrics.jsonl in it; give the files, or the output folder of `judge rubric generate`")
+        raise RubricError(f"{name}: no {LINES} in it; give the files, or the output folder of `judge rubric generate`")
     return load_rubric(name)
-
-
-def per_prompt(folder: Path) -> dict[str, Rubric]:
-    """The kept rubrics of a generator's output folder, by the id of their row. Raises RubricError."""
-    path = folder / "rubrics.jsonl"
-    out: dict[str, Rubric] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            record: Any = read_json(line, f"{path}:{number}")
-            if isinstance(record, dict) and record.get("kept") and record.get("rubric"):
-                out[str(record.get("id"))] = rubric_from(record["rubric"], f"{path}:{number}")
-    return out
 
 
 def keep_scores(name: str, found: RubricProof) -> None:
     """Write what a rubric came to into its file, or beside the rubrics of a folder (`validation.json`). Raises OutputError."""
     if found.rubric is None:
-        write_json(Path(name) / "validation.json", proof_record(found))
-        for row, file in _kept_files(Path(name)).items():
-            if row in found.each and file.is_file():
-                _add_scores(file, load_rubric(file), found.each[row])
+        rubrics = load_prompt_rubrics(name)
+        write_json(rubrics.path.parent / "validation.json", proof_record(found))
+        for key, scores in found.each.items():
+            file = rubrics.file(key)
+            if file is not None and file.is_file():
+                _add_scores(file, load_rubric(file), scores)
         return
     path = find_rubric(name)
     if path.suffix not in (".yaml", ".yml") or not Path(name).suffix:
@@ -187,11 +178,3 @@ def keep_scores(name: str, found: RubricProof) -> None:
 def _add_scores(path: Path, rubric: Rubric, scores: Mapping[str, float]) -> None:
     lineage = rubric.lineage or Lineage()
     write_rubric(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **scores}})))
-
-
-def _kept_files(folder: Path) -> dict[str, Path]:
-    """The file of each kept rubric of a generator's output folder, by the id of its row."""
-    path = folder / "rubrics.jsonl"
-    with path.open(encoding="utf-8") as lines:
-        records: list[Any] = [read_json(line, str(path)) for line in lines]
-    return {str(r["id"]): folder / r["file"] for r in records if isinstance(r, dict) and r.get("kept") and r.get("file")}

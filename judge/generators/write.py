@@ -25,11 +25,12 @@ from judge.errors import OutputError
 from judge.generators.closing import Merged
 from judge.generators.run import Writer, Written
 from judge.intervals import wilson
+from judge.rubric.per_prompt import LINES
 from judge.rubric.show import rubric_values, rubric_yaml
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
 EXAMPLE = 160  # characters of the first example of a reason
-LINES, PART, MERGED, SUMMARY = "rubrics.jsonl", "rubrics.jsonl.part", "merged.yaml", "generate.json"
+PART, MERGED, SUMMARY = f"{LINES}.part", "merged.yaml", "generate.json"
 
 
 class RubricFolder:

@@ -35,6 +35,7 @@ from judge.improve.tried import RubricOf, TriedItem, bare_settings, criterion_sc
 from judge.pipeline.calls import Journal
 from judge.pipeline.drawn import drawn_engine, draws
 from judge.rubric.model import Rubric
+from judge.rubric.per_prompt import prompt_key
 from judge.settings import EngineSettings, RunSettings
 
 SATURATED = 0.9  # share of responses that meet a criterion, from which it hardly tells them apart
@@ -69,14 +70,14 @@ class RubricProof:
     """One rubric (or one for each prompt) beside no rubric.
 
     Attributes:
-        rubric: None where each item has its own.
+        rubric: None where each prompt has its own.
         items: Judged; `without` more have no rubric of their own and are left out.
         figures, bare: With the rubric, and without one on the same items: `agreement` first.
         gap: Agreement with it less agreement without.
         criteria: One by one, where the recipe asks about each and one rubric serves all items.
         pooled: Over all criteria of all items: how many tell responses apart, and how many the wrong way round.
         reasons: Why there was no verdict.
-        each: Where each item has its own rubric: the item's row -> what that rubric came to on it.
+        each: Where each prompt has its own rubric: name of the prompt -> what that rubric came to on its items (their mean).
         kind: `pairs`, or `ratings`: there agreement and the gap are Spearman's rho, in [-1, 1].
     """
 
@@ -181,14 +182,14 @@ class Validator:
         return proof(name or rubric.name, rubric, found, await self.bare(), self.options)
 
     async def each(self, rubric_of: RubricOf, name: str) -> RubricProof:
-        """A rubric for each item; items without one are left out.
+        """A rubric for each prompt; items without one are left out.
 
         Raises:
             InputError: No item has one.
         """
         mine = [i for i, item in enumerate(self.items) if rubric_of(item) is not None]
         if not mine:
-            raise InputError(f"{name}: none of its rubrics is for an item of the data (they are matched by id)")
+            raise InputError(f"{name}: none of its rubrics is for an item of the data (they are matched by prompt)")
         first = rubric_of(self.items[mine[0]])
         made = judge_plan(self.settings, self.base, self.options.kind, first)
         picked = [self.items[i] for i in mine]
@@ -237,11 +238,11 @@ def proof(
 
 
 def _each(tried: Sequence[TriedItem], bare: Sequence[TriedItem], kind: str) -> dict[str, dict[str, float]]:
-    """What the rubric of each item came to on it."""
+    """What the rubric of each prompt came to on its items."""
     if kind != "pairs":
         return {}
     own, other = pair_credit(tried, 0.5), pair_credit(bare, 0.5)
-    out = {}
+    out: dict[str, list[dict[str, float]]] = {}
     for item, a, b in zip(tried, own, other, strict=True):
         decide, turned, apart, _ = _gaps(item) if item.components and item.components[0] else (math.nan,) * 4
         found = {
@@ -251,8 +252,14 @@ def _each(tried: Sequence[TriedItem], bare: Sequence[TriedItem], kind: str) -> d
             "criteria_reversed": turned,
             "discrimination": apart,
         }
-        out[item.item.note] = {name: round(float(value), 4) for name, value in found.items() if not math.isnan(value)}
-    return out
+        out.setdefault(prompt_key(item.item.sample.prompt), []).append(found)
+    return {key: _means(rows) for key, rows in out.items()}
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Name by name, over the rows that have a number there."""
+    known = {name: [row[name] for row in rows if not math.isnan(row[name])] for name in rows[0]}
+    return {name: round(float(np.mean(values)), 4) for name, values in known.items() if values}
 
 
 # ---- of the whole --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A rubric for each prompt, out of a folder that `judge rubric generate` wrote.
+"""A rubric for each prompt, out of a folder that `judge rubric generate` wrote: the one reader of `rubrics.jsonl`.
 
 - A prompt is known by its text (of a chat, by roles and contents), so any data set and any trainer that sends it finds its own.
 - What is held is where each rubric stands in the file, and the last ones used: 50,000 rubrics take a few megabytes.
@@ -55,6 +55,11 @@ class PromptRubrics:
             self._recent.popitem(last=False)
         return rubric
 
+    def file(self, key: str) -> Path | None:
+        """The file (`kept/*.yaml`) of the rubric of a prompt, by the prompt's name; None where its line names none."""
+        named = self._line(self._places[key][0]).get("file") if key in self._places else None
+        return self.path.parent / str(named) if named else None
+
     def given(self, sample: Sample) -> Sample:
         """The sample with the rubric of its prompt, unless it brings one."""
         if sample.rubric is not None:
@@ -63,9 +68,13 @@ class PromptRubrics:
         return sample if found is None else replace(sample, rubric=found)
 
     def _read(self, offset: int, where: str) -> Rubric:
+        return rubric_from(self._line(offset)["rubric"], where)
+
+    def _line(self, offset: int) -> dict[str, Any]:
         with self.path.open("rb") as lines:
             lines.seek(offset)
-            return rubric_from(json.loads(lines.readline())["rubric"], where)
+            found: dict[str, Any] = json.loads(lines.readline())
+            return found
 
 
 def load_prompt_rubrics(name: str | Path, *, base: Path | None = None) -> PromptRubrics:

@@ -13,6 +13,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.improve.show import conclusion, proof_record
 from judge.improve.validate import ProofOptions, Validator
 from judge.rubric.load import load_rubric
+from judge.rubric.per_prompt import prompt_key
 from tests.cli_harness import judge  # noqa: F401  # a fixture
 from tests.improve.made import asked, criterion_judge, pair, pairs_file, rubric, settings
 
@@ -151,13 +152,14 @@ def test_the_command(judge, tmp_path):  # noqa: F811
 
 
 def test_a_folder_with_a_rubric_for_each_prompt(judge, tmp_path):  # noqa: F811
-    """The output of `generate`: kept rubrics are matched by id, what was not kept is left out and counted."""
+    """The output of `generate`: kept rubrics are matched by prompt as in a run, what was not kept is left out and counted."""
     script(tmp_path)
     folder = tmp_path / "written"
     folder.mkdir()
     lines = [
         {
-            "id": f"q{i}",
+            "id": f"row {i}",
+            "prompt_key": prompt_key(f"Question {i}?"),
             "kept": i < 5,
             "file": f"kept/q{i}.yaml",
             "rubric": {"name": "r", "criteria": [{"id": "x", "text": "Says right."}]},
