@@ -161,7 +161,9 @@ class BlockWorker:
 
     async def _judged(self, block: RowBlock, folder: Path) -> dict[str, Any]:
         judges = await self._opened()
-        store = Store(folder / JOURNAL, run_cache(self.plan), keep=self._keep, requests=self._requests, prior=self._prior)
+        store = Store(
+            folder / JOURNAL, run_cache(self.plan), keep=self._keep, requests=self._requests, prior=self._prior, durable=False
+        )
         try:
             _CURRENT.set(store)
             began = time.monotonic()

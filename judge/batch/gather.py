@@ -184,7 +184,7 @@ class _BlockRun:
         self._facts: dict[int, Mapping[str, Any]] = {}
         self._first: Mapping[str, Any] = {}
         self._began = time.monotonic()
-        self._loading = 0.0
+        self._loading = self._ending = 0.0  # seconds until the first block came, and after the last one
 
     def judge(self, stream: BlockStream) -> tuple[str, JudgeError | None]:
         """Take in all blocks; gives the state of the run and the error that stopped it."""
@@ -192,7 +192,7 @@ class _BlockRun:
             with self._progress, _terminated():
                 for number, facts in sorted(self._folders.done.items()):
                     self._enter(facts, self._folders.place(number))
-                for block in stream(frozenset(self._folders.done)):
+                for block in self._timed(stream(frozenset(self._folders.done))):
                     if block.error:
                         self._keep_replies(block)
                         raise pickle.loads(block.error)  # noqa: S301  # of a worker of this run
@@ -208,6 +208,14 @@ class _BlockRun:
                 raise
             return ("incomplete" if isinstance(why, EngineError) else "stopped"), why
         return "finished", None
+
+    def _timed(self, blocks: Iterator[JudgedBlock]) -> Iterator[JudgedBlock]:
+        """The same blocks; how long their source takes to end after the last one, as a cluster does, is no judging either."""
+        asked = time.monotonic()
+        for block in blocks:
+            yield block
+            asked = time.monotonic()
+        self._ending = time.monotonic() - asked
 
     @property
     def samples(self) -> int:
@@ -249,7 +257,7 @@ class _BlockRun:
         """`run.json`."""
         parts = [self._facts[number] for number in sorted(self._facts)]
         tokens = {kind: sum(part["tokens"][kind] for part in parts) for kind in ("prompt", "completion")}
-        seconds = self._progress.seconds
+        seconds = max(self._progress.seconds - self._ending, 0.0)
         first = {**(self._first or own)}
         return {
             **first,

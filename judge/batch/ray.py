@@ -14,6 +14,7 @@ import logging
 import os
 import pickle
 import re
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,17 +154,19 @@ class _RayStream:
         blocks = ray.data.read_datasource(
             _source(_Reading(self.read, self.size, self.by, done, os.getcwd())), override_num_blocks=1, num_cpus=0
         )
-        judged = blocks.map_batches(
-            _actor(self.worker),
-            batch_size=1,
-            batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(
-                min_size=min(self.where.least, most), max_size=most, max_tasks_in_flight_per_actor=AT_ONCE + 1
-            ),
-            num_gpus=gpus or None,
-            num_cpus=None if gpus else min(1.0, ray.cluster_resources().get("CPU", 1.0) / most),
-            max_concurrency=AT_ONCE,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of `max_concurrency`, which has no other name yet
+            judged = blocks.map_batches(
+                _actor(self.worker),
+                batch_size=1,
+                batch_format="numpy",
+                compute=ray.data.ActorPoolStrategy(
+                    min_size=min(self.where.least, most), max_size=most, max_tasks_in_flight_per_actor=AT_ONCE + 1
+                ),
+                num_gpus=gpus or None,
+                num_cpus=None if gpus else min(1.0, ray.cluster_resources().get("CPU", 1.0) / most),
+                max_concurrency=AT_ONCE,
+            )
         for row in judged.iter_rows():
             yield pickle.loads(row["judged"])  # noqa: S301  # of a worker of this run
 

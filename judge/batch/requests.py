@@ -40,6 +40,7 @@ class RequestsFile:
         self._path = folder / FILE
         self._wanted = wanted
         self._rows: list[Row] = []
+        self._absorbed: list[Any] = []  # record batches of other files
         self._chars = 0
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._writer: Any = None
@@ -53,7 +54,7 @@ class RequestsFile:
                 self._add(record(call.key, call.model, call.request))
 
     def absorb(self, part: Path) -> None:
-        """Take over the requests of another run folder, a thousand at a time. Raises OutputError when it has none."""
+        """Take over the requests of another run folder, column by column. Raises OutputError when it has none."""
         import pyarrow as pa  # noqa: PLC0415  # see _flush
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -62,11 +63,20 @@ class RequestsFile:
         try:
             with pq.ParquetFile(part / FILE) as file:
                 for batch in file.iter_batches(batch_size=1024, columns=list(_NAMES)):
-                    for row in batch.to_pylist():
-                        if self._is_new(row["request_hash"]):
-                            self._add(tuple(row[name] for name in _NAMES))
+                    self._take(batch, [self._is_new(key) for key in batch.column("request_hash").to_pylist()])
         except (pa.ArrowException, OSError) as why:
             raise OutputError(f"{part / FILE}: cannot be read: {why}") from None
+
+    def _take(self, batch: Any, new: list[bool]) -> None:
+        """Hold the new rows of a batch; files of small blocks become row groups of the usual size."""
+        import pyarrow as pa  # noqa: PLC0415  # see _flush
+
+        if self._rows:
+            self._flush()
+        self._absorbed.append(batch.select(_NAMES) if all(new) else batch.select(_NAMES).filter(pa.array(new, pa.bool_())))
+        self._chars += self._absorbed[-1].nbytes
+        if self._chars > _CHARS:
+            self._flush()
 
     def _add(self, row: Row) -> None:
         self._rows.append(row)
@@ -113,6 +123,8 @@ class RequestsFile:
                 self._writer = pq.ParquetWriter(
                     self._beside, schema, compression="zstd", use_dictionary=["model", "sampling", "structured"]
                 )
+            if self._absorbed:
+                self._writer.write_table(pa.Table.from_batches(self._absorbed, schema=schema))
             if self._rows:
                 columns = [pa.array(list(column), pa.string()) for column in zip(*self._rows, strict=True)]
                 self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
@@ -124,7 +136,7 @@ class RequestsFile:
                 f"{self._path}: cannot be written: {why.strerror or why}; every judge call is kept in the journal: make room and"
                 " run the same command again, or leave the requests out with --no-requests"
             ) from None
-        self._rows, self._chars = [], 0
+        self._rows, self._absorbed, self._chars = [], [], 0
 
 
 def record(key: str, model: str, request: Request) -> Row:

@@ -64,6 +64,7 @@ class Store:
         keep: Columns of the data that go into the tables, see `KeptColumns`.
         requests: Write requests.parquet beside the journal.
         prior: Another journal, looked into where it is there.
+        durable: False: of a file that only this process reads, so the disk is not waited for.
 
     Attributes:
         spent: What earlier starts of this run have paid.
@@ -79,6 +80,7 @@ class Store:
         keep: Sequence[str] = (),
         requests: bool = False,
         prior: Path | None = None,
+        durable: bool = True,
     ) -> None:
         self.path = path
         self.kept = KeptColumns(keep)
@@ -95,7 +97,7 @@ class Store:
         try:
             self._db = sqlite3.connect(path.resolve().as_uri(), isolation_level=None, uri=True)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
             self._db.execute(TABLE)
             self._db.executescript(_TABLES)
             self._known = MaybeSeen()

@@ -286,3 +286,27 @@ def test_blocks_of_other_options_are_judged_again(tmp_path, option):
     assert taken == [frozenset()]
     run(tmp_path / "one", GOOD, build_engine(made.settings.engine), **settings(tmp_path))
     assert tables(tmp_path / "run", but=UNSTEADY) == tables(tmp_path / "one", but=UNSTEADY)
+
+
+def test_the_end_of_a_cluster_is_no_judging(tmp_path):
+    """Processes that take seconds to go would make ten thousand rows look a fifth slower than they were."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+
+    def stream(done):
+        yield from streamed(made, GOOD)(done)
+        time.sleep(1.5)
+
+    began = time.monotonic()
+    found = judge_blocks(made, stream, tmp_path / "run", quiet=True)
+    assert 0 < found.run["seconds"]["judging"] < time.monotonic() - began - 1.5
+
+
+def test_requests_of_small_blocks_stand_in_few_row_groups_and_once(tmp_path):
+    """A million rows in blocks of 64 would be a file of 16,000 row groups, which takes a minute to open."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    rows = [*GOOD, *(Sample.of("What is 0?", "It is 0.", id=f"again-{i}") for i in range(40))]
+    judge_blocks(made, streamed(made, rows), tmp_path / "run", quiet=True)
+    run(tmp_path / "one", rows, build_engine(made.settings.engine), **settings(tmp_path))
+    many, one = (pq.ParquetFile(tmp_path / d / "requests.parquet") for d in ("run", "one"))
+    assert (many.num_row_groups, many.schema_arrow) == (1, one.schema_arrow)
+    assert many.read().sort_by("request_hash").equals(one.read().sort_by("request_hash"))
