@@ -67,6 +67,39 @@ def variance_of(values: Floats, axis: int) -> Floats:
     return mean_of(np.asarray((values - centre) ** 2, dtype=np.float64), axis)
 
 
+def pearson(x: Floats, y: Floats, least: int = 3) -> float:
+    """Pearson's correlation over the places where both are there, in [-1, 1].
+
+    Args:
+        least: With fewer places it is NaN, as where one side does not vary.
+
+    Example:
+        >>> pearson(np.array([1.0, 2.0, 3.0, np.nan]), np.array([2.0, 4.0, 6.0, 0.0]))
+        1.0
+    """
+    both = np.isfinite(x) & np.isfinite(y)
+    size = int(both.sum())
+    if size < max(least, 2):
+        return float("nan")
+    a, b = x[both] - x[both].mean(), y[both] - y[both].mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(np.clip(a @ b / scale, -1, 1)) if scale > 1e-12 * size else float("nan")
+
+
+def spearman(x: Floats, y: Floats, least: int = 3) -> float:
+    """The same of the ranks, ties at their mean rank (Spearman's rho).
+
+    Example:
+        >>> round(spearman(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 9.0])), 3)
+        0.8
+    """
+    from scipy.stats import rankdata  # noqa: PLC0415  # half a second that `judge --help` need not pay
+
+    both = np.isfinite(x) & np.isfinite(y)
+    first, second = (np.asarray(rankdata(v[both]), dtype=np.float64) for v in (x, y))
+    return pearson(first, second, least)
+
+
 def group_codes(groups: Sequence[object] | NDArray[np.generic] | None, size: int) -> NDArray[np.intp]:
     """Group labels -> 0, 1, ...; None: one group.
 

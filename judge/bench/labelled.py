@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -125,28 +125,13 @@ def read_labelled(
     if both:
         raise InputError(f"`{both[0]}` stands in --positive and in --negative; a word of the label means yes or no")
     facts = read_facts(run)
-    by_hand = label == "label" and (run / LABEL_FILE).is_file()
-    rows = _rows(run, (by,) if by_hand else (label, by))
-    if by_hand:
-        responses = Counter(record["row"] for record in rows)
-        given_by_row = read_labels(run, responses)
-        rows = [{**record, label: given_by_row.get(record["row"])} for record in rows]
-    grouped: dict[int, list[dict[str, Any]]] = {}
-    for record in rows:
-        grouped.setdefault(record["row"], []).append(record)
+    rows = _labelled_rows(run, label, by)
     single, pairs, criteria = _Build(by), _Build(by), dict[str, _Build]()
     read = _Reading(positive, negative)
-    for records in grouped.values():
+    for records in _by_row(rows):
         given = _plain(records[0].get(label))
         if isinstance(given, Mapping) and not is_missing(given):
-            for name, value in given.items():
-                own = criteria.setdefault(str(name), _Build(CRITERION + str(name)))
-                own.add_each(
-                    records,
-                    value if isinstance(value, list) and len(value) == len(records) else [value] * len(records),
-                    read,
-                    subset,
-                )
+            _add_criteria(criteria, records, given, read, subset)
             continue
         side = _side(given, records)
         if side is not None:
@@ -159,13 +144,36 @@ def read_labelled(
     found = {name: build.done("yes_no" if read.criteria_are_yes_no else "number") for name, build in criteria.items()}
     _check_criteria(run, [name for name, one in found.items() if len(one.labelled)], rows)
     if whole is None and not found:
-        raise DataError(
-            Problem(
-                str(run),
-                f"no row has a label in column `{label}`; name its column with --label, and keep it with `judge run --keep`",
-            )
-        )
+        what = f"no row has a label in column `{label}`; name its column with --label, and keep it with `judge run --keep`"
+        raise DataError(Problem(str(run), what))
     return LabelledRun(run, facts, whole, found, _orders(run) if whole is not None and whole.kind == "better" else {})
+
+
+def _labelled_rows(run: Path, label: str, by: str) -> list[dict[str, Any]]:
+    """The rows of the run with their labels: those given by hand, where there are any and no other column is named."""
+    by_hand = label == "label" and (run / LABEL_FILE).is_file()
+    rows = _rows(run, (by,) if by_hand else (label, by))
+    if not by_hand:
+        return rows
+    given = read_labels(run, Counter(record["row"] for record in rows))
+    return [{**record, label: given.get(record["row"])} for record in rows]
+
+
+def _by_row(rows: Sequence[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    grouped: dict[int, list[dict[str, Any]]] = {}
+    for record in rows:
+        grouped.setdefault(record["row"], []).append(record)
+    return grouped.values()
+
+
+def _add_criteria(
+    criteria: dict[str, _Build], records: list[dict[str, Any]], given: Mapping[str, Any], read: _Reading, subset: str
+) -> None:
+    """Labels of single criteria: one for all responses of the row, or a list of one each."""
+    for name, value in given.items():
+        own = criteria.setdefault(str(name), _Build(CRITERION + str(name)))
+        each = value if isinstance(value, list) and len(value) == len(records) else [value] * len(records)
+        own.add_each(records, each, read, subset)
 
 
 def _check_criteria(run: Path, labelled: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

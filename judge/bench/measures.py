@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judge.arrays import Floats
+from judge.arrays import Floats, pearson, spearman
 from judge.intervals import NOTHING, Interval, wilson
 
 WeightedMetric = Callable[[Floats], float]
@@ -212,19 +212,23 @@ def correlation(a: ArrayLike, b: ArrayLike, kind: str = "pearson") -> WeightedMe
         >>> correlation([1, 2, 3, 4], [1, 3, 2, 4], "kendall")(np.ones(4)).__round__(3)
         0.667
     """
-    from scipy import stats  # noqa: PLC0415  # half a second that `judge --help` need not pay
-
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     known = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
-    function = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}[kind]
+    function = {"pearson": pearson, "spearman": spearman, "kendall": _kendall}[kind]
 
     def measure(weights: Floats) -> float:
         chosen = np.repeat(known, weights[known].astype(np.intp))
-        if chosen.size < 3 or np.ptp(x[chosen]) == 0 or np.ptp(y[chosen]) == 0:
-            return math.nan
-        return float(function(x[chosen], y[chosen])[0])
+        return function(x[chosen], y[chosen])
 
     return measure
+
+
+def _kendall(x: Floats, y: Floats) -> float:
+    from scipy import stats  # noqa: PLC0415  # half a second that `judge --help` need not pay
+
+    if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan
+    return float(stats.kendalltau(x, y)[0])
 
 
 # ---- the interval ------------------------------------------------------------------------------------------------------

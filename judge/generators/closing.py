@@ -23,6 +23,7 @@ from judge.generators.tags import plain
 from judge.generators.work import RejectedItem, RowWork, read_list
 from judge.rubric.matching import marks
 from judge.rubric.model import Rubric, content_hash
+from judge.rubric.polarity import without_subject
 from judge.types import Call, Sample
 
 MOST_PARENTS = 200  # hashes named in the lineage; all of them are in its data hash
@@ -79,7 +80,7 @@ class Closing:
                 if place < known.first:
                     known.item, known.first = item, place
 
-    async def finish(self, scores: dict[str, float] | None = None) -> Merged:
+    async def finish(self) -> Merged:
         """Make the one rubric."""
         ordered = [s.item for s in sorted(self._said.values(), key=lambda s: (-s.rows, s.first, plain(s.item.text)))]
         if not ordered:
@@ -100,7 +101,6 @@ class Closing:
                 self.writer.model,
                 parents=tuple(dict.fromkeys(hashes))[:MOST_PARENTS],
                 data_hash=content_hash(hashes),
-                scores=scores,
             )
         except Unwritten as why:
             return Merged(None, why.reason, why.detail, len(ordered), tuple(rejected), tuple(calls))
@@ -112,7 +112,7 @@ class Closing:
         items = items[:MOST_COMPARED]
         if self.spec.similarity >= 1 and self.spec.coding_rate is None:
             return items, rejected
-        vectors = sentence_vectors([item.text for item in items], find_encoder(self.spec.encoder))
+        vectors = sentence_vectors([without_subject(item.text) for item in items], find_encoder(self.spec.encoder))
         kept = unlike(vectors, self.spec.similarity, [_marks(item) for item in items])
         rejected += [RejectedItem(items[i].text, "similar", items[near].text) for i, near in kept.items() if near != i]
         places = [i for i, near in kept.items() if near == i]

@@ -12,6 +12,7 @@ RRD (arXiv:2602.05125, "Recursive decompose-filter cycle"). Ours:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,8 +43,9 @@ class _Tried:
 
     @property
     def satisfied(self) -> float:
-        """Share of the responses that satisfy it."""
-        return sum((s or 0.0) >= 0.5 for s in self.scores) / len(self.scores)
+        """Share that satisfies it, of the responses with a verdict; NaN without one."""
+        known = [s for s in self.scores if s is not None]
+        return sum(s >= 0.5 for s in known) / len(known) if known else math.nan
 
 
 async def decompose(work: RowWork, spec: DecomposeSpec) -> None:
@@ -57,7 +59,7 @@ async def decompose(work: RowWork, spec: DecomposeSpec) -> None:
     waiting = deque(kept)
     while waiting and len(work.rejected) < spec.rejects and len(kept) < spec.max:
         parent = waiting.popleft()
-        if parent.satisfied <= spec.saturated:
+        if not parent.satisfied > spec.saturated:
             continue
         parts = await _parts(work, spec, parent, kept)
         if parts:

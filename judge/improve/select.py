@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from judge.arrays import Floats
+from judge.arrays import Floats, pearson
 from judge.bench.agreement import difference
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.errors import InputError, RubricError
@@ -77,7 +77,30 @@ def select_criteria(
     names = [c.id for c in rubric.criteria]
     if not any(row for t in learn for row in t.components):
         raise InputError("`select` needs a score for each criterion: use a recipe that asks about each (`checklist`)")
+    steps, left = _taken(rubric, learn, most, alike)
+    if not steps:
+        raise InputError("no criterion can be scored: the judge gave no verdict on any pair that is learned from")
+    chosen = sorted(names.index(step.id) for step in steps)
+    for name in names:
+        if all(name != step.id for step in steps):
+            left.setdefault(name, "adds no agreement" if most is None or len(steps) < most else "over the limit")
+    part = _part(rubric, chosen)
+    assert part is not None  # noqa: S101  # it has been folded
+    own, whole = credit_of(part, held), credit_of(rubric, held)
+    clusters = [t.item.cluster for t in held]
+    measures: dict[str, WeightedMetric] = {"all": mean_credit(whole), "selected": mean_credit(own)}
+    measures["gap"] = difference(measures["selected"], measures["all"])
+    first, second, gap = figures(measures, clusters, draws=draws, seed=seed)
+    made = part.changed(lineage=Lineage(parents=(rubric.hash,), generator="select", scores=_scores(second, gap, len(held))))
+    learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), steps[-1].agreement)
+    return SelectedCriteria(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
+
+
+def _taken(rubric: Rubric, learn: Sequence[TriedItem], most: int | None, alike: float) -> tuple[list[SelectStep], dict[str, str]]:
+    """The criteria in the order taken, and why those that repeat one of them are left out."""
+    names = [c.id for c in rubric.criteria]
     scores = criterion_scores(learn, names)
+    columns = [scores[:, :, k].ravel() for k in range(len(names))]
     chosen: list[int] = []
     left: dict[str, str] = {}
     steps: list[SelectStep] = []
@@ -87,7 +110,7 @@ def select_criteria(
         for k in range(len(names)):
             if k in chosen or names[k] in left:
                 continue
-            same = next((c for c in chosen if _correlation(scores, k, c) >= alike), None)
+            same = next((c for c in chosen if pearson(columns[k], columns[c]) >= alike), None)
             if same is not None:
                 left[names[k]] = f"says what `{names[same]}` says"
                 continue
@@ -99,21 +122,7 @@ def select_criteria(
         best, place = max(options)
         chosen.append(-place)
         steps.append(SelectStep(names[-place], best[0]))
-    if not chosen:
-        raise InputError("no criterion can be scored: the judge gave no verdict on any pair that is learned from")
-    for k, name in enumerate(names):
-        if k not in chosen:
-            left.setdefault(name, "adds no agreement" if most is None or len(chosen) < most else "over the limit")
-    part = _part(rubric, sorted(chosen))
-    assert part is not None  # noqa: S101  # it has been folded
-    own, whole = credit_of(part, held), credit_of(rubric, held)
-    clusters = [t.item.cluster for t in held]
-    measures: dict[str, WeightedMetric] = {"all": mean_credit(whole), "selected": mean_credit(own)}
-    measures["gap"] = difference(measures["selected"], measures["all"])
-    first, second, gap = figures(measures, clusters, draws=draws, seed=seed)
-    made = part.changed(lineage=Lineage(parents=(rubric.hash,), generator="select", scores=_scores(second, gap, len(held))))
-    learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), best[0])
-    return SelectedCriteria(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
+    return steps, left
 
 
 def _scores(own: Figure, gap: Figure, items: int) -> dict[str, float]:
@@ -154,14 +163,6 @@ def _value(rubric: Rubric | None, tried: Sequence[TriedItem]) -> tuple[float, fl
     agreement = float(mean_credit(credit_of(rubric, tried))(np.ones(len(tried))))
     known = margin[~np.isnan(margin) & (gold != 0)]
     return None if math.isnan(agreement) or not known.size else (agreement, float(known.mean()))
-
-
-def _correlation(scores: Floats, a: int, b: int) -> float:
-    x, y = scores[:, :, a].ravel(), scores[:, :, b].ravel()
-    both = ~(np.isnan(x) | np.isnan(y))
-    if both.sum() < 3 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
-        return 0.0
-    return float(np.corrcoef(x[both], y[both])[0, 1])
 
 
 def parts_of(tried: Sequence[TriedItem], places: Sequence[int]) -> list[TriedItem]:

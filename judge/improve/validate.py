@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 
-from judge.arrays import Floats
+from judge.arrays import Floats, pearson
 from judge.bench.agreement import difference
 from judge.bench.credit import credits
 from judge.bench.items import BenchItem
@@ -387,10 +387,7 @@ def _repeated(k: int, names: Sequence[str], scores: Floats) -> tuple[str, float]
     """The earlier criterion whose scores go most with this one's."""
     best = ("", math.nan)
     for j in range(k):
-        a, b = scores[:, :, k].ravel(), scores[:, :, j].ravel()
-        both = ~(np.isnan(a) | np.isnan(b))
-        if both.sum() >= 3 and np.ptp(a[both]) > 0 and np.ptp(b[both]) > 0:
-            value = float(np.corrcoef(a[both], b[both])[0, 1])
-            if math.isnan(best[1]) or value > best[1]:
-                best = (names[j], value)
+        value = pearson(scores[:, :, k].ravel(), scores[:, :, j].ravel())
+        if not math.isnan(value) and not value <= best[1]:
+            best = (names[j], value)
     return best

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from judge.arrays import Floats
@@ -76,19 +75,3 @@ def within_groups(values: Floats, groups: NDArray[np.int64]) -> Floats:
     sizes = np.bincount(groups)
     means = np.bincount(groups, weights=values) / np.maximum(sizes, 1)
     return np.asarray(values - means[groups], dtype=np.float64)
-
-
-def pearson(x: Floats, y: Floats) -> float | None:
-    """Pearson's correlation, in [-1, 1]; None with fewer than 8 values or where one side does not vary."""
-    if len(x) < 8:
-        return None
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    if scale <= 1e-12 * len(x):
-        return None
-    return float(x @ y) / scale
-
-
-def spearman(x: Floats, y: Floats) -> float | None:
-    """Pearson's correlation of the ranks, ties at their mean rank; None as `pearson`."""
-    return pearson(np.asarray(scipy.stats.rankdata(x), dtype=np.float64), np.asarray(scipy.stats.rankdata(y), dtype=np.float64))

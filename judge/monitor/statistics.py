@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from judge.arrays import Floats
+from judge.arrays import Floats, pearson, spearman
 from judge.errors import InputError
 from judge.monitor.features import (
     FORMAT_FEATURES,
@@ -17,14 +18,13 @@ from judge.monitor.features import (
     format_counts,
     normalised,
     opening,
-    pearson,
-    spearman,
     top_share,
     within_groups,
 )
 from judge.types import Reward, Sample
 
 LEAST_PROMPTS = 4  # fewer prompts say nothing about what is common to prompts
+LEAST_CORRELATED = 8  # responses; fewer have no correlation
 LEAST_WITH_FEATURE = 4  # one lucky emoji is no correlation
 
 Figures = Mapping[str, float | None]
@@ -149,12 +149,17 @@ def _correlations(valid: Sequence[ResponseFeatures], values: Floats) -> dict[str
             values, lengths, counts = values[grouped], lengths[grouped], counts[grouped]
             numbers = _numbers(numbers[grouped].tolist())
             values, lengths = within_groups(values, numbers), within_groups(lengths, numbers)
-    found: dict[str, float | None] = {"reward_length_correlation": spearman(values, lengths)}
+    found: dict[str, float | None] = {"reward_length_correlation": _known(spearman(values, lengths, LEAST_CORRELATED))}
     for column, name in enumerate(FORMAT_FEATURES):
         has = int((counts[:, column] > 0).sum())
         enough = min(has, len(values) - has) >= LEAST_WITH_FEATURE or (has == len(values) and has >= LEAST_WITH_FEATURE)
-        found[f"reward_{name}_correlation"] = pearson(values, np.log1p(counts[:, column])) if enough else None
+        value = pearson(values, np.log1p(counts[:, column]), LEAST_CORRELATED) if enough else math.nan
+        found[f"reward_{name}_correlation"] = _known(value)
     return found
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _numbers(keys: Sequence[Hashable]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from judge.arrays import Floats
+from judge.arrays import Floats, spearman
 from judge.errors import InputError, Problem
 from judge.intervals import wilson
 from judge.report.html import Html, Tone, paragraph, worded
@@ -301,19 +301,6 @@ def _criteria(tables: RunTables) -> list[RunFinding]:
     return [RunFinding("saturated_criteria", "warn", text, "they cost calls and separate nothing; sharpen or drop them")]
 
 
-def rank_correlation(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation in [-1, 1]; NaN where one side is constant or fewer than three pairs are there."""
-    from scipy.stats import rankdata  # noqa: PLC0415  # half a second
-
-    both = np.isfinite(first) & np.isfinite(second)
-    if both.sum() < 3:
-        return math.nan
-    a, b = rankdata(first[both]), rankdata(second[both])
-    if a.std() == 0 or b.std() == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def within_groups(values: Floats, groups: np.ndarray[Any, Any]) -> Floats:
     """Values less the mean of their group: what a group-relative trainer sees. NaN in groups of one."""
     out = np.full(values.size, np.nan)
@@ -332,11 +319,11 @@ def _length(tables: RunTables) -> list[RunFinding]:
     both = np.isfinite(tables.raw) & np.isfinite(tables.lengths)
     if both.sum() < LEAST:
         return []
-    inside = rank_correlation(
+    inside = spearman(
         within_groups(np.where(both, tables.raw, np.nan), tables.groups),
         within_groups(np.where(both, tables.lengths, np.nan), tables.groups),
     )
-    overall = rank_correlation(tables.raw, tables.lengths)
+    overall = spearman(tables.raw, tables.lengths)
     rho, where = (inside, "within groups") if math.isfinite(inside) else (overall, "over all responses")
     if not math.isfinite(rho) or abs(rho) < LENGTH:
         return []

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import judge as package
-from judge.arrays import Floats
+from judge.arrays import Floats, spearman
 from judge.report import plots
-from judge.report.findings import RunTables, findings, findings_list, folder_names, rank_correlation, spread
+from judge.report.findings import RunTables, findings, findings_list, folder_names, spread
 from judge.report.html import Html, asset, badge, bar, code, details, escaped, facts, figure_row, heading, page, paragraph, table
 from judge.report.items import CHUNK, FIELDS, Pack, pack
 from judge.report.text import percent, visible
@@ -289,7 +289,7 @@ def _pair(first: RunTables, second: RunTables, a: str, b: str) -> Iterator[objec
     if not both.any():
         yield paragraph(f"{a} and {b} have no rewarded response in common.")
         return
-    rho = rank_correlation(x, y)
+    rho = spearman(x, y)
     same = float((np.abs(x[both] - y[both]) < 1e-9).mean())
     said = (
         f"{a} and {b}: {int(both.sum()):,} responses have a reward in both; {percent(same)} of these rewards are equal, the mean"

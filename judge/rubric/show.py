@@ -151,7 +151,10 @@ def rubric_yaml(rubric: Rubric, data: Mapping[str, Any] | None = None) -> str:
 
 
 def _block(value: Mapping[str, Any], pad: str, *, exact: bool = False) -> Iterator[str]:
-    """A mapping as lines; a hundred times as fast as `yaml.dump`, which matters where rubrics are written by the ten thousand.
+    """A mapping as lines: lists indented, whole numbers without a point, levels as numbers, one line a text.
+
+    `yaml.dump` says the same otherwise (`- id` at the margin, `3.0`, `'1':`), and for a rubric of ten criteria it takes 0.18 ms
+    with libyaml and 1.0 without, against 0.03 here. Rubrics are written by the ten thousand, and one takes 0.4 ms in all.
 
     Args:
         exact: Within the arguments of a check: numbers and keys stay what they are.

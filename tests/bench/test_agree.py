@@ -289,3 +289,20 @@ def test_both_orders_of_a_pairwise_judge(cli, tmp_path):
     data = [{"prompt": f"q{i}", "response_a": "one", "response_b": "two", "label": "A"} for i in range(4)]
     found = values(agreed(cli, run(cli, data, config="first.yaml"))["parts"][0])
     assert (found["orders agree"], found["shown first preferred"], found["accuracy"]) == (0.0, 1.0, 0.0)
+
+
+def test_one_correlation():
+    """Pearson and Spearman against scipy, with what is missing left out and ties at their mean rank."""
+    import numpy as np
+    from scipy import stats
+
+    from judge.arrays import pearson, spearman
+
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 6, 40).astype(float)
+    y = x + rng.normal(size=40)
+    with_gaps = np.where(np.arange(40) % 7 == 0, np.nan, x)
+    known = ~np.isnan(with_gaps)
+    assert pearson(with_gaps, y) == pytest.approx(stats.pearsonr(x[known], y[known])[0])
+    assert spearman(with_gaps, y) == pytest.approx(stats.spearmanr(x[known], y[known])[0])
+    assert np.isnan([pearson(x, np.full(40, 0.1)), spearman(x[:2], y[:2]), pearson(x[:7], y[:7], least=8)]).all()

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from judge.engine.scripted import ScriptedEngine
+from judge.generators.decompose import _Tried
 from judge.generators.formulas import choose, coding_rate, reduced, whitened_weights
+from judge.generators.parse_items import ListedItem
 from judge.types import Request, Sample
 from tests.rubric_harness import asked, criteria, generate
 
@@ -116,6 +118,13 @@ async def test_rrd_without_a_verdict(tmp_path):
     [line] = await generate("rrd", tmp_path, replies, many())
     assert (line["kept"], line["reason"]) == (False, "all_rejected")
     assert line["rejected_items"][0]["reason"] == "no_verdict"
+
+
+def test_a_missing_score_is_no_failure():
+    """Met by one of the two responses with a verdict: half, not a third; nothing at all is not 0 either."""
+    item = ListedItem("It is so.", "important", True)
+    assert _Tried(item, (1.0, 0.0, None)).satisfied == 0.5
+    assert math.isnan(_Tried(item, (None, None)).satisfied)
 
 
 def test_whitened_weights_by_hand():

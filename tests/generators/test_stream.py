@@ -160,6 +160,18 @@ def test_near_duplicates():
     assert unlike(vectors, 0.8, "aab") == {0: 0, 1: 0, 2: 2}  # near, and of another kind
 
 
+async def test_the_subject_tells_no_items_apart():
+    """Rows begin their items with "The response", or do not: what they ask for is compared."""
+    texts = ("The response names the dose.", "Names the dose.")
+    reply = "\n".join(f"{i}. {t}" for i, t in enumerate(texts, 1))
+    writer = Writer(load_generator("constraints"), RunSettings(), ScriptedEngine(lambda _: reply))
+    closing = Closing(writer, ClosingSpec(similarity=0.99))
+    for place, written in enumerate(await write_all(writer, list(rows(1)))):
+        closing.add(place, written)
+    merged = await closing.finish()
+    assert [(r.text, r.reason, r.detail) for r in merged.rejected] == [(texts[1], "similar", texts[0])]
+
+
 async def test_a_negation_is_no_duplicate():
     """A small encoder puts a rule beside its opposite; they stay two."""
     texts = ("The response names the dose.", "The response does not name the dose.", "The response names the dose well.")

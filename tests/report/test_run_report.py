@@ -10,12 +10,13 @@ import shutil
 import numpy as np
 import pytest
 
+from judge.arrays import spearman
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import InputError
 from judge.pipeline.judge import Judge
 from judge.pipeline.record import figures
 from judge.report import plots
-from judge.report.findings import findings, load_tables, positions, rank_correlation, within_groups
+from judge.report.findings import findings, load_tables, positions, within_groups
 from judge.report.items import pack
 from judge.report.run_page import matched, run_page
 from judge.report.training import step_findings, steps, steps_page
@@ -116,8 +117,8 @@ def test_missing_verdicts_come_with_what_helps(tmp_path):
 def test_rank_correlation_by_hand():
     """Ranks 1 2 3 4 and 1 2 4 3: 1 - 6 * 2 / (4 * 15) = 0.8; missing values are left out."""
     first, second = np.array([0.1, 0.2, 0.3, 0.4, np.nan]), np.array([1.0, 2.0, 4.0, 3.0, 9.0])
-    assert rank_correlation(first, second) == pytest.approx(0.8)
-    assert np.isnan(rank_correlation(first, np.ones(5)))
+    assert spearman(first, second) == pytest.approx(0.8)
+    assert np.isnan(spearman(first, np.ones(5)))
 
 
 def test_within_groups_takes_the_mean_off():
