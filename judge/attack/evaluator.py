@@ -19,6 +19,8 @@ from judge.attack.texts import AttackContext
 from judge.errors import SettingsError
 from judge.parse import format_verdict
 from judge.pipeline.build import Plan, plan
+from judge.pipeline.deadline import NONE, Deadlines
+from judge.pipeline.evaluate import Item, evaluate_all
 from judge.pipeline.opened import Opened
 from judge.pipeline.panel import Judging
 from judge.pipeline.pipeline import Pipeline
@@ -64,6 +66,7 @@ class Evaluator:
         first: Its own pipeline, whose prompt the attacks are made for.
         filter_states: Settings of the filters to run; off comes first.
         threshold: A score from here on is an acceptance, in [0, 1]. Pairs have none: their score is the share won.
+        deadlines: What takes longer is no score (`deadline`).
     """
 
     mode: AttackMode
@@ -72,6 +75,7 @@ class Evaluator:
     first: Pipeline
     filter_states: tuple[FilterState, ...] = FILTER_STATES
     threshold: float = 0.5
+    deadlines: Deadlines = NONE
     _memo: dict[tuple[str, str, str | None], asyncio.Task[dict[FilterState, TextScore]]] = field(default_factory=dict)
 
     @property
@@ -109,14 +113,19 @@ class Evaluator:
 
     async def _one(self, question: SeedQuestion, text: str, opponent: str | None, *, filtered: bool) -> TextScore:
         if not self.paired:
-            rewards = await self.judging.judge(sample(question, (text,)), filters=filtered)
+            rewards = await self._judged(sample(question, (text,)), filtered)
             return _single(rewards[0])
         assert opponent is not None  # noqa: S101  # planned so
-        first = await self.judging.judge(sample(question, (text, opponent)), filters=filtered)
+        first = await self._judged(sample(question, (text, opponent)), filtered)
         if self.first.order in ("both_mean", "both_agree") or (first[0].flags and not first[0].calls):
             return _won(first, 0, self.plan.recipe.spec.mode)
-        second = await self.judging.judge(sample(question, (opponent, text)), filters=filtered)
+        second = await self._judged(sample(question, (opponent, text)), filtered)
         return _mean(_won(first, 0, self.plan.recipe.spec.mode), _won(second, 1, self.plan.recipe.spec.mode))
+
+    async def _judged(self, text: Sample, filtered: bool) -> tuple[Reward, ...]:
+        item = Item(text, filters=filtered)
+        [rewards] = await evaluate_all(self.judging, [item], in_flight=1, on_error="raise", deadlines=self.deadlines)
+        return rewards
 
     def base(self, question: SeedQuestion, answer: str, wrong: str, others: Sequence[SeedQuestion] = ()) -> AttackContext:
         """Everything that a transform may use."""
@@ -297,4 +306,5 @@ def build_evaluator(
     planned: Plan, opened: Opened, filter_states: Sequence[FilterState] = FILTER_STATES, threshold: float = 0.5
 ) -> Evaluator:
     """Put started judges under a mode."""
-    return Evaluator(mode_of(planned), planned, opened.judging, opened.first, tuple(filter_states), threshold)
+    late = Deadlines.each(planned.settings, opened.engines)
+    return Evaluator(mode_of(planned), planned, opened.judging, opened.first, tuple(filter_states), threshold, late)

@@ -14,9 +14,10 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, evaluate
-from judge.pipeline.opened import open_judges
-from judge.pipeline.panel import Judging
+from judge.pipeline.opened import Opened, open_judges
+from judge.settings import RunSettings
 from judge.trials import Trial
 from judge.types import Reward, Sample
 
@@ -116,7 +117,7 @@ async def judge_trials(
     progress = ProgressLine(len(samples), quiet=quiet)
     opened = await open_judges(plan, engine, Cache(), notice)
     try:
-        judged = await _judge_all(opened.judging, plan.settings.max_in_flight, samples, progress)
+        judged = await _judge_all(opened, plan.settings, samples, progress)
     finally:
         await opened.close()
     results = tuple(Trial(t, judged[id(t.after.sample)], judged[id(t.before.sample)]) for t in trials)
@@ -132,12 +133,13 @@ async def judge_trials(
 
 
 async def _judge_all(
-    judging: Judging, in_flight: int, samples: Mapping[int, Sample], progress: ProgressLine
+    opened: Opened, settings: RunSettings, samples: Mapping[int, Sample], progress: ProgressLine
 ) -> dict[int, tuple[Reward, ...]]:
     keys, out = list(samples), dict[int, tuple[Reward, ...]]()
     past = [Item(sample, filters=False) for sample in samples.values()]  # the judge is measured, not what stands before it
+    late = Deadlines.each(settings, opened.engines)
     with progress:
-        async with aclosing(evaluate(judging, past, in_flight=in_flight)) as judged:
+        async with aclosing(evaluate(opened.judging, past, in_flight=settings.max_in_flight, deadlines=late)) as judged:
             async for each in judged:
                 out[keys[each.place]] = each.rewards
                 progress.add(each.rewards)

@@ -11,6 +11,7 @@ from itertools import groupby
 
 from judge.batch.store import Store
 from judge.pipeline.build import Plan
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import evaluate_all
 from judge.pipeline.finish import Finish
 from judge.pipeline.opened import Opened
@@ -64,7 +65,8 @@ class RunFinish:
         self._held.sort(key=lambda held: held[0])
         samples = [sample for _, sample, _ in self._held]
         due = self._finish.shaping.due(samples)
-        found = await evaluate_all(judges.judging, due, in_flight=self._settings.max_in_flight)
+        late = Deadlines.each(self._settings, judges.engines)
+        found = await evaluate_all(judges.judging, due, in_flight=self._settings.max_in_flight, deadlines=late)
         self._finish.shaping.learn([reward for rewards in found for reward in rewards])
         rewards = [reward for _, _, each in self._held for reward in each]
         finished = self._finish.apply(samples, rewards, count_tokens=self.count_tokens)

@@ -276,7 +276,7 @@ async def judge_rows(
     with rows.progress, _on_interrupt(stop), rare_collections():
         watching = asyncio.create_task(_tick(rows.progress))
         items = _items(plan, watch.feed(rows), strict, bad)
-        late = Deadlines(plan.settings.item_deadline_s, down=Deadlines.of(plan.settings, judges.engines).down)
+        late = Deadlines.each(plan.settings, judges.engines)
         try:
             found = evaluate(
                 judges.judging, items, in_flight=in_flight, on_error=on_error, stop=stop, deadlines=late, unpaid=unpaid

@@ -22,6 +22,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError, Problem
 from judge.pipeline.build import Plan
 from judge.pipeline.cache import Cache
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, evaluate
 from judge.pipeline.opened import Opened, open_judges
 from judge.types import NoVerdict, Reward, Sample, distinct_calls
@@ -137,8 +138,8 @@ async def _judge(
     found: TwoJudges, which: int, plan: Plan, judges: Opened, rows: Iterable[Sample | BadRow], progress: ProgressLine
 ) -> None:
     side, started = found.sides[which], time.monotonic()
-    limit = plan.settings.max_in_flight
-    async with aclosing(evaluate(judges.judging, _items(rows), in_flight=limit)) as judged:
+    limit, late = plan.settings.max_in_flight, Deadlines.each(plan.settings, judges.engines)
+    async with aclosing(evaluate(judges.judging, _items(rows), in_flight=limit, deadlines=late)) as judged:
         async for each in judged:
             progress.add(each.rewards)
             _count(side, each.rewards)

@@ -31,6 +31,7 @@ from judge.engine.protocol import Engine
 from judge.errors import InputError
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.calls import Journal
+from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, evaluate
 from judge.pipeline.opened import open_judges
 from judge.recipe.load import load_recipe
@@ -123,7 +124,8 @@ async def try_items(
     rewards: list[tuple[Reward, ...]] = [()] * len(units)
     try:
         work = [Item(unit.sample, filters=False) for unit in units]
-        async with aclosing(evaluate(judges.judging, work, in_flight=made.settings.max_in_flight)) as done:
+        limit, late = made.settings.max_in_flight, Deadlines.each(made.settings, judges.engines)
+        async with aclosing(evaluate(judges.judging, work, in_flight=limit, deadlines=late)) as done:
             async for each in done:
                 rewards[each.place] = each.rewards
     finally:

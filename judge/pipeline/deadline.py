@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from judge.engine.protocol import Engine, outage_of
@@ -34,10 +34,15 @@ class Deadlines:
 
     @classmethod
     def of(cls, settings: RunSettings, engines: Sequence[Engine]) -> Deadlines:
-        """Those of a run, on its engines."""
+        """Those of a training step, on its engines."""
         return cls(
             settings.item_deadline_s, settings.step_deadline_s, lambda: any(outage_of(each) is not None for each in engines)
         )
+
+    @classmethod
+    def each(cls, settings: RunSettings, engines: Sequence[Engine]) -> Deadlines:
+        """Those of work that is no training step, whatever its length: of each sample alone."""
+        return replace(cls.of(settings, engines), step_s=None)
 
 
 class Late(Exception):

@@ -197,7 +197,7 @@ class Session:
         async def judge_them(live: _Live) -> None:
             try:
                 opened, limit = await live.opened(), self.plan.settings.max_in_flight
-                deadlines = replace(Deadlines.of(self.plan.settings, opened.engines), step_s=None)
+                deadlines = Deadlines.each(self.plan.settings, opened.engines)
                 judging = evaluate(opened.judging, named, in_flight=limit, deadlines=deadlines)
                 async with aclosing(judging) as judged:
                     async for each in judged:

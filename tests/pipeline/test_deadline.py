@@ -10,8 +10,18 @@ import pytest
 
 from judge import Judge, Sample, ScriptedEngine
 from judge.adapters.trl import JudgeReward
-from judge.engine.protocol import Outage
+from judge.attack.evaluator import build_evaluator
+from judge.attack.seeds import SeedQuestion
+from judge.audit.cases import Probe, ProbeCase, ProbeComparison
+from judge.audit.run import judge_trials
+from judge.batch.sides import judge_both
+from judge.bench.items import BenchItem
+from judge.engine.protocol import Engine, Outage
+from judge.improve.tried import try_items
+from judge.pipeline.build import Plan, plan
 from judge.pipeline.deadline import Late, in_time
+from judge.pipeline.opened import open_judges
+from judge.settings import RunSettings
 from judge.types import Completion, Reason, Request
 from tests import batch_harness
 from tests.server.harness import client_of
@@ -61,6 +71,45 @@ def test_a_batch_run_ends(tmp_path: Path):
     result, _ = batch_harness.run(tmp_path, SAMPLES, Hanging(), **{**CONFIG, "item_deadline_s": 2})
     assert result.run["no_verdict_reasons"] == {"deadline": 1}
     assert result.run["state"] == "finished"
+
+
+async def _compared(planned: Plan, engine: Engine) -> list[str]:
+    found = await judge_both((planned, planned), ("a", "b"), lambda: iter(SAMPLES), engine=engine, quiet=True)
+    return [found.sides[0].opinions[row, 0].reason for row in range(3)]
+
+
+async def _audited(planned: Plan, engine: Engine) -> list[str]:
+    same = Probe("same", "wording", "invariant", lambda case, chance: case)
+    cases = [ProbeCase(sample) for sample in SAMPLES]
+    found = await judge_trials(planned, [ProbeComparison(same, c, c, c) for c in cases], engine=engine, quiet=True)
+    return [str(trial.changed[0].failure and trial.changed[0].failure.reason) for trial in found.results]
+
+
+async def _tried(planned: Plan, engine: Engine) -> list[str]:
+    items = [BenchItem(sample, "", (1.0,), "", str(i)) for i, sample in enumerate(SAMPLES)]
+    return [next(iter(one.judged.reasons), "") for one in await try_items(planned, items, engine)]
+
+
+async def _attacked(planned: Plan, engine: Engine) -> list[str]:
+    evaluator = build_evaluator(planned, await open_judges(planned, engine), ("off",))
+    asked = [SeedQuestion(str(i), "2+2?", None, text, None) for i, text in enumerate(s.texts[0] for s in SAMPLES)]
+    return [(await evaluator.score(each, each.right or ""))["off"].reason for each in asked]
+
+
+@pytest.mark.parametrize("loop", [_compared, _audited, _tried, _attacked])
+async def test_every_loop_has_the_deadline(loop):
+    """`judge compare`, `audit`, `rubric validate` and `attack` end as a run does; a training step's limit is none of theirs."""
+    planned = plan(RunSettings.model_validate({**CONFIG, "item_deadline_s": 2, "step_deadline_s": 0.01}))
+    found = await asyncio.wait_for(loop(planned, Hanging()), 20)
+    assert [reason if reason == "deadline" else "" for reason in found] == ["", "deadline", ""]
+
+
+def test_baselines_have_the_deadline(tmp_path: Path):
+    """A reference that never ends is a sample like any other: the run ends, and only what it is the measure of has no reward."""
+    data = [Sample.of(f"{len(t)} - 3?", "It is 4.", id=t, metadata={"sft": [f"An {t} four."]}) for t in ("endless", "odd")]
+    shape = {"reward": {"shape": [{"kind": "contrastive"}], "baselines": "sft"}, "on_no_verdict": "drop"}
+    batch_harness.run(tmp_path, data, Hanging(), **{**CONFIG, **shape, "item_deadline_s": 2})
+    assert {row["id"]: row["reward"] for row in batch_harness.rewards(tmp_path)} == {"endless": None, "odd": 0.0}
 
 
 def test_a_group_that_competes_is_one_item():
