@@ -32,8 +32,9 @@ async def top(table: Table, sizes: Sequence[int], k: int) -> Floats:
     """Everyone meets everyone, as long as it matters for who is among the best k: at most n (n - 1) / 2 comparisons.
 
     Those with the best prospects (the most wins that they may still end with) meet first, and waves of games wait for each
-    other; nobody plays on who is settled: even the worst (best) outcome of the games to come leaves them among the best k
-    (outside). A game without a verdict is half a win each.
+    other; nobody plays on who is settled: even the worst (best) outcome of the games to come, and of those without a verdict,
+    leaves them among the best k (outside). Who is not settled after the last game is placed by half a win for each side of a
+    game without a verdict, and a note says so.
 
     Args:
         sizes: Responses that say the same, for each player: they tie with each other, and take as many places.
@@ -48,6 +49,11 @@ async def top(table: Table, sizes: Sequence[int], k: int) -> Floats:
     if len(table.asked) < total:
         table.notes.append(f"{total - len(table.asked)} of {total} pairs are not compared: the best {k} are settled without them")
     low, high = _bounds(table, sizes)
+    done = _settled(low, high, sizes, k)
+    silent = sum(not (done[a] and done[b]) for a, b in table.unresolved)
+    if silent:
+        table.notes.append(f"the best {k} are not certain: {silent} comparisons without a verdict count half for each side")
+    low, high = _bounds(table, sizes, silent=0.5)
     counts = np.asarray(sizes)
     above = np.array([counts[low > high[p]].sum() for p in range(table.n)])  # certainly better
     level = np.array([counts[(high >= low[p]) & (low <= high[p])].sum() for p in range(table.n)])  # may be equal, itself included
@@ -72,17 +78,20 @@ def _that_matter(table: Table, sizes: Sequence[int], k: int) -> list[IndexPair]:
     return pairs or sorted({(min(p, q), max(p, q)) for p in leaders for q in unmet[p]})
 
 
-def _bounds(table: Table, sizes: Sequence[int]) -> tuple[Floats, Floats]:
-    """The fewest and the most wins that each player may end with."""
+def _bounds(table: Table, sizes: Sequence[int], *, silent: float | None = None) -> tuple[Floats, Floats]:
+    """The fewest and the most wins that each player may end with.
+
+    Args:
+        silent: What a game without a verdict counts for each side, in [0, 1]; None: either side may have won it.
+    """
     low, high = np.zeros(table.n), np.zeros(table.n)
     for a in range(table.n):
         for b in range(table.n):
             if a != b:
                 win = table.wins[a, b]
-                known = table.met(a, b) or not np.isnan(win)
-                value = 0.5 if np.isnan(win) else float(win)
-                low[a] += sizes[b] * (value if known else 0.0)
-                high[a] += sizes[b] * (value if known else 1.0)
+                value = float(win) if not np.isnan(win) else silent if table.met(a, b) else None
+                low[a] += sizes[b] * (0.0 if value is None else value)
+                high[a] += sizes[b] * (1.0 if value is None else value)
         low[a] += 0.5 * (sizes[a] - 1)
         high[a] += 0.5 * (sizes[a] - 1)
     return np.round(low, 9), np.round(high, 9)

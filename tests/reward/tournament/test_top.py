@@ -75,6 +75,24 @@ def test_those_who_tie_for_the_last_place_share_it():
     assert played.rewards == pytest.approx((2 / 3, 2 / 3, 2 / 3))
 
 
+def test_a_comparison_without_a_verdict_stays_open():
+    """A beats B and C, and nothing is known of A against D: D may have won, and is asked about until that is all it has.
+
+    A has 2 wins and B 1; D may end with 3, so the two games left of it are played, and D loses to B: a place by its own game.
+    """
+    wins = {(0, 1): 1.0, (0, 2): 1.0, (0, 3): None, (1, 2): 1.0, (1, 3): 1.0, (2, 3): None}
+
+    async def compare(i: int, j: int) -> Comparison:
+        win = wins[min(i, j), max(i, j)]
+        return Comparison(win if i < j or win is None else 1 - win)
+
+    played = [asyncio.run(play(list("abcd"), compare, GroupSettings(top=1), seed=seed)) for seed in range(8)]
+    assert {each.rewards for each in played} == {(1, 0, 0, 0)}
+    assert {each.comparisons for each in played} == {6}
+    said = "the best 1 are not certain: 2 comparisons without a verdict count half for each side"
+    assert {each.notes for each in played} == {(said,)}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
