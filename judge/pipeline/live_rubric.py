@@ -31,6 +31,7 @@ logger = logging.getLogger("judge.rubric")
 PINNED = "judge.pinned"  # key of `Sample.metadata`: the sample keeps the rubric that it brings, all of it
 SHOWN = 4  # responses of a group that the writer is shown
 KEPT_GROUPS = 4096  # that were seen and not yet used
+KEPT_PROMPTS = 4096  # whose newest versions are held
 JudgeSamples = Callable[[Sequence[Sample]], Awaitable[list[Reward]]]
 EngineOf = Callable[[], Awaitable[Engine]]
 
@@ -71,7 +72,8 @@ class LiveRubrics:
         self._writes = os.environ.get("RANK", "0") == "0"
         followed = settings.evolve.folder if settings.evolve else settings.rubric if isinstance(settings.rubric, str) else ""
         self.folder = VersionFolder(followed) if settings.evolve or (followed and Path(followed).is_dir()) else None
-        self._prompts: dict[str, VersionFolder] = {}
+        self._prompts: dict[str, VersionFolder] = {}  # last used last
+        self._versioned: set[str] = set()  # prompts that are known to have versions of their own
         self._seen: dict[str, SeenGroup] = {}
         self._rounds: dict[str, int] = {}  # number of the last rewriting, and of the last measurement
         self._calls = 0
@@ -137,9 +139,8 @@ class LiveRubrics:
             run: As `current`.
         """
         if self.evolve is not None and self.evolve.scope == "prompt":
-            folder = self._folder_of(sample.group_key)
-            if folder.names():
-                name, rubric = folder.newest()
+            name, rubric = self._newest_of(sample.group_key)
+            if name:
                 return rubric, name
         if sample.rubric is not None:
             return sample.rubric, sample.rubric.hash
@@ -155,10 +156,21 @@ class LiveRubrics:
 
     def _folder_of(self, key: str) -> VersionFolder:
         assert self.folder is not None  # noqa: S101  # `evolve` has one
-        if key not in self._prompts:
-            name = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-            self._prompts[key] = VersionFolder(self.folder.path / "prompts" / name)
-        return self._prompts[key]
+        name = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        found = self._prompts.pop(name, None) or VersionFolder(self.folder.path / "prompts" / name)
+        self._prompts[name] = found
+        if len(self._prompts) > KEPT_PROMPTS:
+            del self._prompts[next(iter(self._prompts))]
+        return found
+
+    def _newest_of(self, key: str) -> tuple[str, Rubric | None]:
+        """Name and rubric of a prompt's own newest version; no name where it has none."""
+        folder = self._folder_of(key)
+        names = folder.names()
+        if not names:
+            return "", None
+        self._versioned.add(folder.path.name)
+        return folder.newest(names)
 
     # ---- what was seen -------------------------------------------------------------------------------------------------
 
@@ -209,10 +221,11 @@ class LiveRubrics:
                 await self._next(self.folder, name, rubric, list(seen.values()), chosen, writer, number)
             return
         for group in chosen:
-            folder = self._folder_of(group.key)
-            name, rubric = folder.newest() if folder.names() else ("", self._base(group))
+            name, rubric = self._newest_of(group.key)
+            rubric = self._base(group) if rubric is None else rubric
             if rubric is not None:
-                await self._next(folder, name, rubric, [group], [group], writer, number)
+                await self._next(self._folder_of(group.key), name, rubric, [group], [group], writer, number)
+                self._newest_of(group.key)
 
     def _base(self, group: SeenGroup) -> Rubric | None:
         return group.own if group.own is not None else self.current()[1]
@@ -318,7 +331,7 @@ class LiveRubrics:
                 "rubric/evolved": float(len(evolved)),
             }
             if self.evolve is not None and self.evolve.scope == "prompt":
-                found["rubric/prompts"] = float(sum(bool(f.names()) for f in self._prompts.values()))
+                found["rubric/prompts"] = float(len(self._versioned))
         if self.watched is not None and self._gap.first is not None:
             found |= {
                 "held_out/reward": self._gap.held,

@@ -160,6 +160,25 @@ def test_criteria_of_one_prompt_are_for_that_prompt(tmp_path):
     assert VersionFolder(tmp_path).names() == ["v0001"]
 
 
+def test_logging_looks_into_no_folder(tmp_path):
+    """A run over 100,000 prompts cannot list as many folders at each step to tell its trainer one number."""
+    with judge(tmp_path, evolve={"scope": "prompt", "groups": 1}) as one:
+        one.score(BATCH, step=0)
+        one.score(BATCH, step=1)
+        (tmp_path / "prompts").rename(tmp_path / "elsewhere")
+        assert one.session.rubrics.scalars()["rubric/prompts"] == 1.0
+
+
+def test_prompts_that_were_seen_are_not_all_held(tmp_path):
+    """Two epochs' worth of prompts take the memory of the last few thousand."""
+    with judge(tmp_path, evolve={"scope": "prompt"}) as one:
+        rubrics, sizes = one.session.rubrics, []
+        for epoch in range(2):
+            rubrics.dressed([Sample.of(f"Prompt {epoch}-{i:04d}?", "It is so.") for i in range(5000)], 0)
+            sizes.append(len(pickle.dumps(rubrics)))
+    assert sizes[1] < 1.1 * sizes[0]
+
+
 def criterion(name: str, *tags: str) -> Criterion:
     return Criterion(id=name, text=f"Says {name}.", tags=tags)
 
