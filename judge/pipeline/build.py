@@ -328,12 +328,14 @@ def _own_fold(settings: RunSettings) -> RewardSettings:
 
 def _followed(settings: RunSettings, base: Path | None) -> RunSettings:
     """A rubric that is a folder of versions, found beside the settings file or here; and that of `evolve`, where it goes on."""
-    if not isinstance(settings.rubric, str):
-        return settings
-    for folder in ([base / settings.rubric] if base is not None else []) + [Path(settings.rubric)]:
-        if folder.is_dir():
-            return settings.model_copy(update={"rubric": str(folder)})
-    return settings
+    folder = _folder(settings.rubric, base) if isinstance(settings.rubric, str) else None
+    return settings if folder is None else settings.model_copy(update={"rubric": str(folder)})
+
+
+def _folder(name: str, base: Path | None) -> Path | None:
+    """A folder of versions of that name, beside the settings file or here; None where there is none."""
+    places = (*([base / name] if base is not None else []), Path(name))
+    return next((place for place in places if place.is_dir()), None)
 
 
 def held_out_rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
@@ -349,7 +351,8 @@ def _loaded(wanted: str | dict[str, Any] | list[Any] | Rubric, base: Path | None
         return build_rubric(Source(where, wanted, {}))
     if isinstance(wanted, list):
         return rubric_from(wanted, where)
-    return VersionFolder(wanted).newest()[1] if Path(wanted).is_dir() else load_rubric(wanted, base=base)
+    folder = _folder(wanted, base)
+    return load_rubric(wanted, base=base) if folder is None else VersionFolder(folder).newest()[1]
 
 
 def _rubric(settings: RunSettings, base: Path | None, own: Rubric | None) -> Rubric | None:

@@ -402,6 +402,15 @@ def test_an_alarm_when_the_two_rubrics_part(caplog):
             one.score(group("hacked", "hacked it"), step=2)
 
 
+def test_a_folder_of_held_out_versions_lies_beside_the_settings(tmp_path):
+    """A path in a settings file starts from the file, wherever the command is run."""
+    VersionFolder(tmp_path / "held").add(rubric("It is true."), {"step": 0})
+    settings, _ = load_settings({"engine": {"kind": "scripted"}, "rubric": START, "held_out": {"rubric": "held"}})
+    held = plan(settings, tmp_path).held_out
+    assert held is not None
+    assert held.criteria[0].text == "It is true."
+
+
 def test_the_held_out_rubric_pays_nothing():
     """Rewards are those of the rubric alone, and the measurement comes every so many steps."""
     scripted = engine()
