@@ -19,11 +19,14 @@ class TrackSettings(Frozen):
             reads. Where they send it is set as they document it (WANDB_MODE, MLFLOW_TRACKING_URI, TRACKIO_DIR, INSPECT_LOG_DIR).
         project: Project (mlflow: experiment) of the runs.
         name: Name of the run. None: the name of the run folder, or of the training record.
+        timeout_s: Seconds that a tracker may take at the end of a run (of a training: for what is still to be sent). Then a
+            warning says what it did not get, and nothing waits for it. Not for `inspect`, which writes a file.
     """
 
     to: tuple[TrackTo, ...] = Field(min_length=1)
     project: str = Field(default="judge", min_length=1)
     name: str | None = None
+    timeout_s: float = Field(default=120.0, gt=0, le=86_400)
 
     @model_validator(mode="before")
     @classmethod

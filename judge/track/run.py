@@ -6,6 +6,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from judge.report.findings import RunTables, load_tables
 from judge.report.run_page import run_page
-from judge.settings.track import TrackSettings
+from judge.settings.track import TrackSettings, TrackTo
 from judge.track.inspect_log import write_inspect_log
-from judge.track.trackers import open_tracker, step_figures
+from judge.track.trackers import StepFigures, open_tracker, step_figures, within
 
 logger = logging.getLogger("judge.track")
 
@@ -51,14 +52,20 @@ def track_run(
                 if to == "inspect":
                     said.append(f"inspect: {write_inspect_log(tables, settings, figures)}")
                 else:
-                    tracker = open_tracker(to, settings, folder.resolve().name, _config(tables.run))
-                    said.append(tracker.close(figures, sent))
+                    send = partial(_sent, to, settings, folder.resolve().name, _config(tables.run), figures, sent)
+                    said.append(within(settings.timeout_s, send))
             except Exception as why:  # noqa: BLE001  # whatever a tracker raises, the run is done and its results are kept
                 short = " ".join(str(why).split())[:300]  # logged, so that a quiet run says it as well
                 logger.warning("track: %s did not get this run: %s; the results are in %s", to, short, folder)
     for line in said:
         notice(f"track: {line}")
     return said
+
+
+def _sent(
+    to: TrackTo, settings: TrackSettings, name: str, config: Mapping[str, Any], figures: StepFigures, files: Sequence[Path]
+) -> str:
+    return open_tracker(to, settings, name, config).close(figures, files)
 
 
 def _texts(room: Path, summary: str, tables: RunTables) -> list[Path]:

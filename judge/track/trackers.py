@@ -8,21 +8,25 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import re
-from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Protocol, TypeVar
 
 from judge.errors import SettingsError
 from judge.settings.track import TrackSettings, TrackTo
 
 logger = logging.getLogger("judge.track")
+R = TypeVar("R")
 StepFigures = Mapping[str, float]
+_Steps = SimpleQueue[tuple[int, StepFigures] | bool]  # True: close the trackers after those before; False: leave them as they are
 MOST_WAITING = 1000  # steps that wait to be sent
 
 _PACKAGES: Mapping[TrackTo, tuple[str, str]] = {  # module, what pip calls it
@@ -55,6 +59,27 @@ def open_tracker(to: TrackTo, settings: TrackSettings, name: str, config: Mappin
     """Open a run. Whatever the library raises is raised (no key, no server)."""
     tracker: Tracker = _TRACKERS[to](settings.project, settings.name or name, config)
     return tracker
+
+
+def within(seconds: float, work: Callable[[], R]) -> R:
+    """Do something on a thread of its own, which is left behind where it takes longer.
+
+    Raises:
+        TimeoutError: It was not done in time. Else whatever `work` raises.
+    """
+    done: Future[R] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as why:  # noqa: BLE001  # raised where it is waited for
+            done.set_exception(why)
+
+    Thread(target=run, name="judge-track", daemon=True).start()
+    wait([done], timeout=seconds)
+    if not done.done():
+        raise TimeoutError(f"it was not done within {seconds:g} s (`track.timeout_s`)")
+    return done.result()
 
 
 class _Wandb:
@@ -141,54 +166,63 @@ class StepTrack:
     """The figures of training steps, sent on. Opened at the first step, in the process that does so. Pickles.
 
     One thread of its own sends them: W&B refuses to work on the thread of an event loop, and a slow server must not hold up a
-    judge. A tracker that cannot be opened, or that fails, is said once in the log; the training goes on without it.
+    judge. A tracker that cannot be opened, or that fails, is said once in the log; the training goes on without it. One that
+    hangs holds up neither `close` nor the end of the process for longer than `track.timeout_s`.
     """
 
     def __init__(self, settings: TrackSettings, config: Mapping[str, Any]) -> None:
         self._settings = settings
         self._config = dict(config)
-        self._open: dict[str, Tracker] | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._waiting: deque[Future[None]] = deque()
+        self._thread: Thread | None = None
+        self._steps: _Steps = SimpleQueue()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None, "_thread": None, "_waiting": deque()}
+        return {**self.__dict__, "_thread": None, "_steps": None}
 
     def add(self, number: int, figures: StepFigures) -> None:
         """Send the figures of one step, without waiting for it; each is called `judge/NAME`."""
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "judge-track")
-        while self._waiting and self._waiting[0].done():
-            self._waiting.popleft()
-        if len(self._waiting) < MOST_WAITING:
-            self._waiting.append(self._thread.submit(self._send, number, figures))
+            self._steps = SimpleQueue()
+            self._thread = Thread(target=self._work, args=(self._steps,), name="judge-track", daemon=True)
+            self._thread.start()
+            atexit.register(self._sent)
+        if self._steps.qsize() < MOST_WAITING:
+            self._steps.put((number, figures))
         else:
             logger.warning("track: step %d is not sent: %d steps before it still wait for an answer", number, MOST_WAITING)
 
-    def _send(self, number: int, figures: StepFigures) -> None:
-        if self._open is None:
-            self._open = self._opened()
-        for to, tracker in list(self._open.items()):
-            try:
-                tracker.step(number, figures)
-            except Exception as why:  # noqa: BLE001  # whatever a tracker raises, a training run goes on
-                logger.warning("track: %s: %s; the training goes on without it", to, why)
-                del self._open[to]
-
     def close(self) -> None:
         """End the runs that were opened here, after what is still to be sent."""
-        if self._thread is not None:
-            self._thread.submit(self._end).result()
-            self._thread.shutdown()
-            self._thread = None
+        self._end(closes=True)
 
-    def _end(self) -> None:
-        for to, tracker in (self._open or {}).items():
+    def _sent(self) -> None:
+        """At the end of a process that closes nothing: wait for what is still to be sent."""
+        self._end(closes=False)
+
+    def _end(self, *, closes: bool) -> None:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        atexit.unregister(self._sent)
+        self._steps.put(closes)
+        thread.join(self._settings.timeout_s)
+        if thread.is_alive():
+            logger.warning(
+                "track: %s did not take the last steps within %g s (`track.timeout_s`); they are left out",
+                ", ".join(self._settings.to),
+                self._settings.timeout_s,
+            )
+
+    def _work(self, steps: _Steps) -> None:
+        trackers = self._opened()
+        atexit.register(self._sent)  # again, after those of the trackers, which end their runs: so it is called before them
+        while not isinstance(step := steps.get(), bool):
+            _send(trackers, *step)
+        for to, tracker in trackers.items() if step else ():
             try:
                 logger.info("track: %s", tracker.close({}, ()))
-            except Exception as why:  # noqa: BLE001  # as above
+            except Exception as why:  # noqa: BLE001  # whatever a tracker raises, a training run goes on
                 logger.warning("track: %s cannot be closed: %s", to, why)
-        self._open = None
 
     def _opened(self) -> dict[str, Tracker]:
         found: dict[str, Tracker] = {}
@@ -203,6 +237,15 @@ class StepTrack:
             except Exception as why:  # noqa: BLE001  # as above
                 logger.error("track: %s cannot be opened: %s; the training goes on without it", to, why)
         return found
+
+
+def _send(trackers: dict[str, Tracker], number: int, figures: StepFigures) -> None:
+    for to, tracker in list(trackers.items()):
+        try:
+            tracker.step(number, figures)
+        except Exception as why:  # noqa: BLE001  # as above
+            logger.warning("track: %s: %s; the training goes on without it", to, why)
+            del trackers[to]
 
 
 def step_figures(figures: Mapping[str, Any]) -> dict[str, float]:

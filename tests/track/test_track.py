@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -105,3 +110,67 @@ def test_steps_go_on_when_a_tracker_cannot_be_opened(caplog):
     assert [r.levelname for r in caplog.records] == ["ERROR", "WARNING"]
     assert f"track: {MISSING} cannot be opened" in caplog.text
     assert "`inspect` holds whole runs" in caplog.text
+
+
+HANGS = """
+import threading
+class Run:
+    name, seen = "r", []
+    def log(self, figures, step=None): self.seen.append(step)
+    def log_artifact(self, *args, **fields): pass
+    def finish(self): threading.Event().wait()
+def init(*args, **fields): return Run()
+"""
+
+
+@pytest.fixture
+def hangs(tmp_path, monkeypatch):
+    """A tracker's package whose runs take steps and never end."""
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "trackio.py").write_text(HANGS)
+    monkeypatch.delitem(sys.modules, "trackio", raising=False)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    yield import_module("trackio")
+    sys.modules.pop("trackio")
+
+
+def test_a_tracker_that_hangs_does_not_hold_a_run(here, hangs, caplog):
+    """An upload that never ends is left behind, and said: the results are in the folder."""
+    began = time.monotonic()
+    more = ("--track", "trackio", "--set", "track.timeout_s=0.5")
+    ended = run_judge("run", "judge.yaml", "--data", "rows.jsonl", "--output", "run", *more)
+    assert (ended.code, time.monotonic() - began < 30) == (0, True)
+    assert "trackio did not get this run: it was not done within 0.5 s (`track.timeout_s`)" in caplog.text
+    assert (here / "run" / "run.json").exists()
+
+
+def test_a_tracker_that_hangs_does_not_hold_a_training(hangs, caplog):
+    """The steps before are sent, and the same judge sends on after it was closed."""
+    sent = StepTrack(TrackSettings(to=("trackio",), timeout_s=0.5), {})
+    for training in range(2):
+        for step in range(3):
+            sent.add(step, {"judge/reward_mean": 0.5})
+        sent.close()
+        assert hangs.Run.seen == [0, 1, 2] * (training + 1)
+    assert [r.message for r in caplog.records] == [
+        "track: trackio did not take the last steps within 0.5 s (`track.timeout_s`); they are left out"
+    ] * 2
+
+
+def test_steps_are_sent_before_a_process_ends(tmp_path, hangs):
+    """A trainer that closes nothing loses no step, and its process ends."""
+    code = (
+        "from judge.settings.track import TrackSettings\nfrom judge.track.trackers import StepTrack\nimport atexit, trackio\n"
+        "atexit.register(lambda: print(trackio.Run.seen))\nsent = StepTrack(TrackSettings(to=('trackio',)), {})\n"
+        "for step in range(3): sent.add(step, {})\n"
+    )
+    path = os.pathsep.join((str(tmp_path / "packages"), os.environ.get("PYTHONPATH", "")))
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "[0, 1, 2]"), ended.stderr
