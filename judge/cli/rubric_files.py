@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +12,11 @@ import typer
 from judge.cli.options import notice
 from judge.errors import OutputError, RubricError
 from judge.rubric.diff import ChangedCriterion, RubricDiff, diff_rubrics
-from judge.rubric.load import SUFFIXES, load_rubric
+from judge.rubric.load import SUFFIXES, load_rubric, parse_rubric
 from judge.rubric.matching import SAME
 from judge.rubric.merge import MergedRubric, merge_rubrics
 from judge.rubric.model import Rubric
-from judge.rubric.show import importance, rubric_yaml
+from judge.rubric.show import importance, lineage_yaml, rubric_yaml
 from judge.similarity import ENCODER, alike_texts
 
 RubricOrFolder = Annotated[
@@ -55,6 +56,57 @@ def write_rubric(path: Path, rubric: Rubric) -> None:
         path.write_text(rubric_yaml(rubric), encoding="utf-8")
     except OSError as why:
         raise OutputError(f"{path}: cannot be written: {why.strerror}") from None
+
+
+def write_lineage(path: Path, rubric: Rubric) -> None:
+    """Put the lineage of a rubric into its YAML file; all the rest of the text stays, comments among it.
+
+    The block `lineage:` is written anew, or put at the end. Where that does not give this rubric (a file within braces, say),
+    the file is written anew as a whole, unless it has comments.
+
+    Raises:
+        OutputError: It cannot be written, or comments would be lost.
+    """
+    assert rubric.lineage is not None  # noqa: S101  # the caller has set it
+    try:
+        text = path.read_bytes().decode("utf-8")
+        edited = _with_block(text, "lineage:", lineage_yaml(rubric.lineage))
+        if _reads_as(edited, path, rubric):
+            path.write_bytes(edited.encode("utf-8"))
+            return
+    except OSError as why:
+        raise OutputError(f"{path}: cannot be written: {why.strerror}") from None
+    if _COMMENT.search(text):
+        raise OutputError(
+            f"{path}: the scores are not written: a file of this form would have to be written anew, without its comments; copy"
+            f" it first (`judge rubric show {path} --yaml > NEW.yaml`) and validate the copy"
+        )
+    write_rubric(path, rubric)
+
+
+def _with_block(text: str, head: str, block: str) -> str:
+    """The text with a block of the outermost mapping in place of the one with the same key, or at its end."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines, new = text.splitlines(keepends=True), block.replace("\n", end)
+    at = next((i for i, line in enumerate(lines) if line.startswith(head)), None)
+    if at is None:
+        return text + ("" if text.endswith("\n") or not text else end) + new
+    after = at + 1
+    while after < len(lines) and (lines[after][:1] in " \t" or not lines[after].strip()):
+        after += 1
+    while not lines[after - 1].strip():  # blank lines before what follows
+        after -= 1
+    return "".join([*lines[:at], new, *lines[after:]])
+
+
+def _reads_as(text: str, path: Path, rubric: Rubric) -> bool:
+    try:
+        return parse_rubric(text, path) == rubric
+    except RubricError:
+        return False
+
+
+_COMMENT = re.compile(r"(?:^|\s)#", re.MULTILINE)
 
 
 def diff_command(

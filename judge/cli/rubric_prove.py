@@ -14,7 +14,7 @@ from judge.batch.write import write_json
 from judge.bench.items import BenchItem, read_items
 from judge.bench.spec import SetSpec
 from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
-from judge.cli.rubric_files import write_rubric
+from judge.cli.rubric_files import write_lineage
 from judge.errors import InputError, OutputError, RubricError
 from judge.improve.show import print_blocks, proof_blocks, proof_record
 from judge.improve.validate import ProofOptions, RubricProof, Validator
@@ -106,14 +106,14 @@ def validate_command(
     if not quiet:
         notice(f"{len(items):,} items; {len(names)} rubric(s) and the judge without one")
     found = run_loop(_each(validator, names))
-    if write:
-        for name, one in zip(names, found, strict=True):
-            keep_scores(name, one)
     if as_json:
         print(json.dumps({"rubrics": [proof_record(one) for one in found]}, ensure_ascii=False, allow_nan=False))
     else:
         for one in found:
             print_blocks(proof_blocks(one, draws))
+    if write:  # what was found is told even where it cannot be kept
+        for name, one in zip(names, found, strict=True):
+            keep_scores(name, one)
     if any(one.worse for one in found):
         raise typer.Exit(1)
 
@@ -177,4 +177,4 @@ def keep_scores(name: str, found: RubricProof) -> None:
 
 def _add_scores(path: Path, rubric: Rubric, scores: Mapping[str, float]) -> None:
     lineage = rubric.lineage or Lineage()
-    write_rubric(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **scores}})))
+    write_lineage(path, rubric.changed(lineage=lineage.model_copy(update={"scores": {**lineage.scores, **scores}})))

@@ -69,12 +69,21 @@ def list_rubrics() -> list[str]:
 def read_rubric(path: Path) -> tuple[Rubric, Source]:
     """Read one rubric file; the source tells the line of every part of it. Raises RubricError."""
     source = _READERS.get(path.suffix, _read_text)(path)
+    return _built(source, path), source
+
+
+def parse_rubric(text: str, path: Path) -> Rubric:
+    """The rubric that a YAML file with this text would hold. Raises RubricError."""
+    return _built(parse_yaml(text, str(path), RubricError), path)
+
+
+def _built(source: Source, path: Path) -> Rubric:
     source.data = own_form(source.data)
     if is_published(source.data):
-        return import_rubric(source.data, where=source.name), source
+        return import_rubric(source.data, where=source.name)
     if isinstance(source.data, dict):
         source.data.setdefault("name", path.stem)
-    return build_rubric(source), source
+    return build_rubric(source)
 
 
 def rubric_from(value: Any, where: str) -> Rubric:

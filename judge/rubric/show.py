@@ -150,6 +150,11 @@ def rubric_yaml(rubric: Rubric, data: Mapping[str, Any] | None = None) -> str:
     return "".join(_block(plain, ""))
 
 
+def lineage_yaml(lineage: Lineage) -> str:
+    """The block `lineage:` of a rubric file."""
+    return "".join(_block({"lineage": lineage.model_dump(mode="json", exclude_defaults=True)}, ""))
+
+
 def _block(value: Mapping[str, Any], pad: str, *, exact: bool = False) -> Iterator[str]:
     """A mapping as lines: lists indented, whole numbers without a point, levels as numbers, one line a text.
 

@@ -242,3 +242,57 @@ async def test_correlations_are_no_percentages():
     assert "Kendall tau +1.00 [+1.00, +1.00] -1.00 [-1.00, -1.00]" in lines
     assert any(line.startswith("labels' length correlation +0.") for line in lines)
     assert conclusion(found) == "better than no rubric: Spearman's rho +2.00 [+2.00, +2.00]"
+
+
+HAND = """# why this rubric: see the wiki
+criteria:
+  - id: right   # the only one that matters
+    text: >-
+      Says
+      right.
+    weight: 1.0
+{lineage}# the end
+fold: weighted_mean
+"""
+
+
+@pytest.mark.parametrize(
+    ("lineage", "end"),
+    [
+        pytest.param("", "\n", id="none"),
+        pytest.param("lineage:\n  generator: me  # by hand\n  scores: {older: 0.5}\n\n", "\n", id="in-the-middle"),
+        pytest.param("lineage: {scores: {older: 0.5}}\n", "\r\n", id="windows"),
+    ],
+)
+def test_scores_leave_the_comments_of_the_file(judge, tmp_path, lineage, end):  # noqa: F811
+    """A rubric is written by hand and explained there; keeping three numbers must not cost that."""
+    script(tmp_path)
+    before = HAND.format(lineage=lineage).replace("\n", end)
+    (tmp_path / "good.yaml").write_bytes(before.encode())
+    ended = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs_file(tmp_path)), "--config", "judge.yaml", "--write")
+    assert ended.code == 0, ended.err
+    after = (tmp_path / "good.yaml").read_bytes().decode()
+    apart = [
+        line for line in before.splitlines(keepends=True) if line not in lineage.replace("\n", end).splitlines(keepends=True)
+    ]
+    assert [line for line in after.splitlines(keepends=True) if line in apart] == apart
+    scores = load_rubric("good.yaml").lineage.scores
+    assert (scores["agreement"], scores.get("older")) == (1.0, 0.5 if lineage else None)
+    assert ("\r" in after, after.count("lineage:")) == (end == "\r\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("{criteria: [{id: right, text: Says right.}]}\n", 0, id="no-comment"),
+        pytest.param("{criteria: [{id: right, text: Says right.}]}  # mine\n", 4, id="comment"),
+    ],
+)
+def test_a_file_that_cannot_be_edited(judge, tmp_path, text, code):  # noqa: F811
+    """Braces around everything: written anew where nothing is lost, else left alone; the figures are told in both cases."""
+    script(tmp_path)
+    (tmp_path / "good.yaml").write_text(text)
+    ended = judge("rubric", "validate", "good.yaml", "--pairs", str(pairs_file(tmp_path)), "--config", "judge.yaml", "--write")
+    assert ended.code == code
+    assert "better than no rubric" in ended.out
+    assert ((tmp_path / "good.yaml").read_text() == text, "without its comments" in ended.err) == (bool(code), bool(code))
