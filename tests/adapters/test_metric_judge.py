@@ -10,6 +10,7 @@ from judge import Judge, ScriptedEngine
 from judge.adapters._shared.metric_judge import metric_judge
 from judge.adapters.lm_eval import JudgeFilter, reward
 from judge.errors import DataError, EngineDown, RubricError
+from judge.settings import RunSettings
 from tests.bench.bench_harness import write_judge
 
 SETTINGS = {"recipe": "checklist", "rubric": ["It is right."], "filters": "off"}
@@ -70,3 +71,11 @@ def test_one_judge_a_file(tmp_path, monkeypatch):
     assert metric_judge(str(path)) is metric_judge("judge.yaml")
     monkeypatch.setenv("JUDGE_CONFIG", str(path))
     assert metric_judge(None) is metric_judge("judge.yaml")
+
+
+@pytest.mark.parametrize("made", [dict, RunSettings.model_validate], ids=["mapping", "settings"])
+def test_one_judge_for_equal_settings(made):
+    """Settings written in the code of a task start one model for all its tasks, and others their own."""
+    given = {"recipe": "checklist", "rubric": ["It is right."], "engine": {"kind": "scripted", "reply": "VERDICT: MET"}}
+    assert metric_judge(made(given)) is metric_judge(made({**given}))
+    assert metric_judge(made(given)) is not metric_judge(made({**given, "rubric": ["It is short."]}))

@@ -5,13 +5,13 @@ Frameworks make their metric objects anew in every task, so judges of one config
 
 from __future__ import annotations
 
-import atexit
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.adapters._shared.process_judge import config_of
+from judge.adapters._shared.process_judge import config_of, shared
 from judge.adapters._shared.sample import reference_of, row_fields, shown_fields
 from judge.conversation import read_prompt, read_response
 from judge.pipeline.judge import Judge
@@ -19,28 +19,17 @@ from judge.settings import RunSettings
 from judge.types import Reward, Sample
 
 JudgeConfig = str | Path | Mapping[str, Any] | RunSettings | Judge | None
-_KEPT: dict[str, Judge] = {}
 
 
 def metric_judge(config: JudgeConfig) -> Judge:
     """The judge of a configuration: a YAML file, a mapping, settings, a `Judge`; None: the file that JUDGE_CONFIG names.
 
-    Files are shared by path and closed when the process ends.
+    Equal settings, and files of one path, have one judge in a process; it is closed when that ends.
     """
     if isinstance(config, Judge):
         return config
     found = config_of(config)
-    if not isinstance(found, str | Path):
-        return _closed_at_exit(Judge.from_config(found))
-    key = str(Path(found).resolve())
-    if key not in _KEPT:
-        _KEPT[key] = _closed_at_exit(Judge.from_config(found))
-    return _KEPT[key]
-
-
-def _closed_at_exit(judge: Judge) -> Judge:
-    atexit.register(judge.close)
-    return judge
+    return shared(Judge.from_config, os.path.abspath(found) if isinstance(found, str | Path) else found)
 
 
 def metric_sample(
