@@ -24,6 +24,7 @@ from judge.batch.folder import begin, check_folder, fail, identity, locked
 from judge.batch.panel import panel_report
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
+from judge.batch.saved import saved_report, saving_of
 from judge.batch.shards import Shard
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows, RunRows
@@ -231,6 +232,7 @@ def asked_of(plan: Plan) -> dict[str, Any]:
         "proving": sorted(proving(plan.settings.filters, plan.recipe.spec)),
         "judges": [FIRST, *plan.members] if plan.members else [],
         "cascade": plan.settings.cascade.first.name if plan.settings.cascade else None,
+        **saving_of(plan),
     }
 
 
@@ -239,7 +241,7 @@ def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         asked: `proving`: the filters behind which a positive verdict needs proof; `judges`: members of the panel, the run's
-            own first; `cascade`: its first judge.
+            own first; `cascade`: its first judge; `votes_stop`, `group_top`: as `saving_of`.
     """
     return {
         "counts": counts(store, asked["proving"]),
@@ -247,6 +249,7 @@ def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
         "invalid_rows": invalid_rows(store),
         **({"panel": panel_report(store, asked["judges"])} if asked["judges"] else {}),
         **({"cascade": cascade_report(store, asked["cascade"])} if asked["cascade"] else {}),
+        **saved_report(store, asked),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from judge.batch.cascade import cascade_lines
 from judge.batch.panel import panel_lines
 from judge.batch.read import problem_kind
+from judge.batch.saved import saved_lines
 from judge.batch.store import Store
 from judge.pipeline.proof import BY_RULE
 
@@ -57,6 +58,7 @@ def summary(store: Store, run: Mapping[str, Any], folder: Path) -> str:
     lines += [*(f"  {note}" for note in run["shaping"]), ""] if run.get("shaping") else []
     lines += [*panel_lines(run["panel"]), ""] if run.get("panel") else []
     lines += [*cascade_lines(run["cascade"]), ""] if "decided" in (run.get("cascade") or {}) else []
+    lines += [*saved, ""] if (saved := saved_lines(run)) else []
     lines += _failures(store, c)
     lines += _extremes(store)
     forced = f", {c['forced']} of them forced" if c["forced"] else ""

@@ -187,6 +187,7 @@ def _cost(run: RunTables) -> Iterator[object]:
             ("seconds", f"{seconds.get('judging', 0):,.1f} judging, {seconds.get('loading', 0):,.1f} loading"),
             ("tokens a second", f"{run.run.get('tokens_per_s', 0):,.0f}"),
             *_cascade(run.run.get("cascade")),
+            *_saved(run.run),
         ]
     )
     latency = run.floats("latency_s", "verdicts") if counts.get("judge_calls") else np.zeros(0)
@@ -210,6 +211,22 @@ def _cascade(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if found["agree"] is not None:
         agree = f"{100 * found['agree']:.3g} % of {found['audited']:,} asked in full as well, on the same side of 0.5"
         shown.append(("the full judge agrees", f"{agree}; mean difference {found['mean_difference']:.2g}"))
+    return shown
+
+
+def _saved(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Votes and comparisons that were not asked, and what that may have changed."""
+    votes, top, shown = run.get("votes_stop"), run.get("group_top"), list[tuple[str, str]]()
+    if votes:
+        risk = (
+            "none could change a result" if votes["rule"] == "decided" else f"chance of another result at most {votes['error']:g}"
+        )
+        said = f"{votes['stopped']:,} of {votes['questions']:,} questions; {votes['saved_votes']:,} votes saved; {risk}"
+        shown.append((f"ended early (votes.stop: {votes['rule']})", said))
+    if top:
+        hangs = f"; the best are not certain in {top['uncertain']:,}" if top["uncertain"] else ""
+        said = f"{top['groups']:,} groups; {top['saved_comparisons']:,} comparisons saved{hangs}"
+        shown.append((f"ended early (group.top: {top['best']})", said))
     return shown
 
 
