@@ -50,6 +50,11 @@ class RunFinish:
         return rewards
 
     @property
+    def alone(self) -> bool:
+        """Whether what `add` gives is the end of it, whatever other rows come to."""
+        return self._finish.alone
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the steps said of the whole run; of a chain that shapes each response by itself, nothing."""
         return self._finish.shaping.notes if self._held else ()

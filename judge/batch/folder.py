@@ -11,13 +11,13 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from judge.batch.describe import DataSource, method, source_record
 from judge.batch.shards import Shard, shard_of
-from judge.batch.write import write_json
+from judge.batch.write import clear_parts, write_json
 from judge.errors import InputError, OutputError, Problem
 from judge.pipeline.build import Plan
 from judge.settings import settings_dict
@@ -65,10 +65,14 @@ def check_folder(folder: Path, own: Mapping[str, Any]) -> None:
         )
 
 
-def begin(folder: Path, own: Mapping[str, Any]) -> None:
-    """Say that a run is on its way: whatever tables are there are not its results."""
+def begin(folder: Path, own: Mapping[str, Any], notice: Callable[[str], None] = lambda _: None) -> None:
+    """Say that a run is on its way: whatever tables are there are not its results, and parts of tables are taken away."""
     left = "what is in this folder is as it was: make room and run the same command again"
     write_json(folder / "run.json", {"state": "running", **own}, left)
+    if count := clear_parts(folder):
+        notice(
+            f"{count:,} part{'s' if count > 1 else ''} of the tables of a start that did not end: written anew from the journal"
+        )
 
 
 def fail(folder: Path, own: Mapping[str, Any], why: BaseException) -> None:

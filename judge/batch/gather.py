@@ -23,9 +23,11 @@ from typing import Any, Protocol
 from judge.batch.block import JudgedBlock
 from judge.batch.describe import DataSource, source_record
 from judge.batch.folder import begin, check_folder, identity, locked
+from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.requests import FILE as REQUESTS
 from judge.batch.run import Notice, RunResult, asked_of, conclude, note_failure, run_cache, say_unused, table_figures
+from judge.batch.shards import splits_by
 from judge.batch.store import Store
 from judge.batch.stream import renamed_note
 from judge.batch.write import JOURNAL, put_in_place, write_json, write_tables
@@ -73,14 +75,16 @@ def judge_blocks(
             folders = BlockFolders(output / BLOCKS, own | {"keep": list(keep), "requests": requests, "strict": strict})
             for left in folders.begin():
                 store.absorb_calls(left / JOURNAL)
-            begin(output, own)
-            run = _BlockRun(plan, store, folders, ProgressLine(total, quiet=quiet), max_failures, requests=requests)
+            begin(output, own, notice)
+            parts = TableParts(store, output, wanted=splits_by(plan, "--ray") == "row")
+            run = _BlockRun(plan, store, folders, ProgressLine(total, quiet=quiet), max_failures, parts, requests=requests)
             try:
                 state, stopped = run.judge(stream)
             except JudgeError as why:
+                parts.abandon()
                 note_failure(why, run.samples, output, own)
                 raise
-            write_tables(store, output, jsonl=jsonl)
+            write_tables(store, output, jsonl=jsonl, source=parts.tables)
             result = conclude(store, output, run.described(own, data, state), stopped, total=total, command=command)
             if state == "finished":
                 folders.clear()
@@ -171,6 +175,7 @@ class _BlockRun:
         folders: BlockFolders,
         progress: ProgressLine,
         max_failures: int | None,
+        parts: TableParts,
         *,
         requests: bool,
     ) -> None:
@@ -180,6 +185,9 @@ class _BlockRun:
         self._progress = progress
         self._most = max_failures
         self._requests = requests
+        self._parts = parts
+        self._rows: dict[int, int] = {}  # rows of blocks that came, as long as one before them is missing
+        self._block = self._reached = 0  # blocks, and rows, that are there without a gap
         self._failed = 0
         self._facts: dict[int, Mapping[str, Any]] = {}
         self._first: Mapping[str, Any] = {}
@@ -238,6 +246,7 @@ class _BlockRun:
         self._store.absorb(folder / JOURNAL)
         if self._requests:
             self._store.requests.absorb(folder)
+        self._count_rows(facts["number"], facts["rows"])
         self._facts[facts["number"]] = {name: facts[name] for name in ("tokens", "seconds", "shaping")}
         self._first = self._first or facts["described"]
         shown = self._progress
@@ -252,6 +261,15 @@ class _BlockRun:
         self._failed += facts["failed_rows"]
         if self._most is not None and self._failed > self._most:
             raise NoVerdictError(f"{self._failed:,} rows have no reward, and at most {self._most:,} may fail")
+
+    def _count_rows(self, number: int, rows: int) -> None:
+        """Say up to where all rows of the data are in the store."""
+        self._rows[number], before = rows, self._reached
+        while self._block in self._rows:
+            self._reached += self._rows.pop(self._block)
+            self._block += 1
+        if self._reached > before:
+            self._parts.reached(self._reached, self._reached - before)
 
     def described(self, own: Mapping[str, Any], data: str | DataSource, state: str) -> dict[str, Any]:
         """`run.json`."""

@@ -22,6 +22,7 @@ from judge.batch.describe import DataSource, describe, training_only
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity, locked
 from judge.batch.panel import panel_report
+from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.saved import saved_report, saving_of
@@ -111,20 +112,23 @@ async def run_batch(
         store = Store(output / JOURNAL, run_cache(plan), keep=keep, requests=requests)
         say_unused(plan, notice)
         started = time.monotonic()
-        watch, finish = RunWatch(plan.settings.monitor, plan.settings.seed), RunFinish(plan)
-        numbered = NumberedRows(samples, shard)
-        rows = RunRows(numbered, numbered.renamed, store, ProgressLine(total, quiet=quiet), max_failures)
+        watch, finish, numbered = (
+            RunWatch(plan.settings.monitor, plan.settings.seed),
+            RunFinish(plan),
+            NumberedRows(samples, shard),
+        )
+        parts = TableParts(store, output, wanted=finish.alone)
+        rows = RunRows(numbered, numbered.renamed, store, ProgressLine(total, quiet=quiet), max_failures, parts)
         judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
         stopped: JudgeError | None = None
         state = "starting"
         try:
             judges = await open_judges(plan, engine, store, notice, before=store.spent)
-            begin(output, own)
+            begin(output, own, notice)
             state, ready = "running", time.monotonic()
-            rows.progress.engines, store.meter = judges.engines, judges.meter
-            finish.count_tokens = judges.count_text
-            unpaid = Unpaid(go_on=store.answers)
-            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, plan.settings.max_in_flight, unpaid)
+            rows.progress.engines, store.meter, finish.count_tokens = judges.engines, judges.meter, judges.count_text
+            in_flight, unpaid = plan.settings.max_in_flight, Unpaid(go_on=store.answers)
+            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, in_flight, unpaid)
             store.commit()
             if not interrupted:
                 await finish.finish(store, judges)
@@ -140,17 +144,18 @@ async def run_batch(
             if judges is not None:
                 await judges.close()
             if state in ("starting", "running"):
+                parts.abandon()
                 with contextlib.suppress(OutputError):  # the error on its way says more
                     store.close()
         assert judges is not None  # noqa: S101  # else an error is on its way
         try:
-            write_tables(store, output, jsonl=jsonl)
+            write_tables(store, output, jsonl=jsonl, source=parts.tables)
             run = describe(plan, judges.engines, data) | {"state": state} | _figures(plan, store, rows.progress, ready - started)
             run["notes"] += numbered.notes
-            run |= ({} if shard is None else {"shard": {**shard.plain(), "rows": numbered.rows, **asked_of(plan)}}) | {
-                "shaping": list(finish.notes)
-            }
-            run |= _cost(judges) | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
+            run |= {} if shard is None else {"shard": {**shard.plain(), "rows": numbered.rows, **asked_of(plan)}}
+            run |= (
+                {"shaping": list(finish.notes)} | _cost(judges) | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
+            )
             return await _told(conclude(store, output, run, stopped, total=total, command=command), plan, notice)
         finally:
             store.close()

@@ -310,13 +310,13 @@ class Store:
         with self._reading():
             return self._db.execute(sql, values).fetchall()
 
-    def pages(self, sql: str, size: int = 1024) -> Iterator[list[tuple[Any, ...]]]:
+    def pages(self, sql: str, *values: Any, size: int = 1024) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a large query, at most a thousand (or `PAGE_CHARS`) at a time: a page and its table are held at once."""
         self.commit()
         with self._reading():
             self._db.execute("CREATE INDEX IF NOT EXISTS places ON rewards (row, response_index)")  # so that nothing is sorted
             self._db.execute("CREATE INDEX IF NOT EXISTS verdict_rows ON verdicts (row)")
-            cursor = self._db.execute(sql)
+            cursor = self._db.execute(sql, values)
         page: list[tuple[Any, ...]] = []
         held = 0
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from judge.batch.parts import RowsUnderWay, TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
 from judge.batch.seen import SeenNames
@@ -85,23 +86,35 @@ class RunRows:
     Args:
         renamed: Ids of rows that had the id of an earlier row.
         max_failures: Rows without a reward after which the run stops. None: no limit.
+        parts: Told up to where all rows are in the store. None: nobody wants to know.
 
     Attributes:
         failed: Rows so far in which a response has no verdict.
     """
 
     def __init__(
-        self, rows: Iterable[NumberedRow], renamed: set[str], store: Store, progress: ProgressLine, max_failures: int | None
+        self,
+        rows: Iterable[NumberedRow],
+        renamed: set[str],
+        store: Store,
+        progress: ProgressLine,
+        max_failures: int | None,
+        parts: TableParts | None = None,
     ) -> None:
         self._rows = rows
         self._renamed = renamed
         self._store = store
         self.progress = progress
         self._most = max_failures
+        self._parts = parts
+        self._under_way = RowsUnderWay()
         self.failed = 0
 
     def __iter__(self) -> Iterator[NumberedRow]:
-        return iter(self._rows)
+        for each in self._rows:
+            if self._parts is not None:
+                self._under_way.begin(each[0])
+            yield each
 
     def flagged(self, sample: Sample, rewards: tuple[Reward, ...]) -> tuple[Reward, ...]:
         """The rewards, flagged where the row had to be renamed."""
@@ -120,6 +133,8 @@ class RunRows:
             NoVerdictError: Too many rows have no reward.
         """
         self._store.add(row, rewards if finished is None else finished, sample)
+        if self._parts is not None:
+            self._parts.reached(self._under_way.end(row))
         self.progress.add(rewards)
         failure = next((reward.failure for reward in rewards if reward.failure is not None), None)
         self.failed += failure is not None

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from judge.errors import OutputError
 
 _REWARDS_SQL = """SELECT r.row, id, grp, response_index, reward, raw_reward, status, reason, detail, flags, components, spread,
   missing, expected, entropy, order_gap, variance, explanation, judge_calls, prompt_tokens, completion_tokens, stages,
-  steps, s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row ORDER BY r.row, response_index"""
+  steps, s.prompt, whole, s.kept FROM rewards r LEFT JOIN samples s ON s.row = r.row
+  WHERE r.row >= ? AND r.row < ? ORDER BY r.row, response_index"""
 _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vote, v.seed, c.text, v.value, v.scores, v.reason,
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
-  FROM verdicts v LEFT JOIN calls c ON c.key = v.key ORDER BY v.row, v.rowid"""
+  FROM verdicts v LEFT JOIN calls c ON c.key = v.key WHERE v.row >= ? AND v.row < ? ORDER BY v.row, v.rowid"""
+_LAST = 2**62  # no row has this number
+PART_FOLDERS = ("rewards", "verdicts")
 
 
 JOURNAL = "journal.sqlite"
@@ -120,6 +125,7 @@ class _RewardTable:
         more = [pa.field(column, types[kind]) for column, _, kind in self._kept]
         more += [pa.field(column, pa.float64()) for column, _ in self._criteria]
         self.schema = pa.schema([*schema, *more])
+        self.columns = frozenset([*self._kept, *self._criteria])
 
     def record(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         stages = [{"step": name, "reward": value} for name, value in json.loads(row[21])] if row[21] else None
@@ -155,26 +161,95 @@ def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def write_tables(store: Store, folder: Path, *, jsonl: bool = False) -> None:
+@dataclass(frozen=True)
+class JournalTable:
+    """A table as it follows from the journal.
+
+    Attributes:
+        name: `rewards` or `verdicts`.
+        columns: What it holds besides the columns that it always has.
+    """
+
+    name: str
+    schema: Any
+    columns: frozenset[tuple[str, ...]]
+    _sql: str
+    _record: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+    def pages(self, store: Store, first: int = 0, end: int = _LAST) -> Iterator[list[tuple[Any, ...]]]:
+        """Records of the rows `first` to before `end` of the data, some at a time."""
+        return map_pages(store.pages(self._sql, first, end), self._record)
+
+    def tables(self, store: Store, first: int = 0, end: int = _LAST) -> Iterator[Any]:
+        """The same as Arrow tables."""
+        import pyarrow as pa  # noqa: PLC0415  # see _schemas
+
+        for page in self.pages(store, first, end):
+            columns = zip(*page, strict=True)
+            arrays = [pa.array(list(c), type=f.type) for c, f in zip(columns, self.schema, strict=True)]
+            yield pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def widened(self, some: Any) -> Any:
+        """Rows of a table whose columns are some of these; they have nothing in the others."""
+        import pyarrow as pa  # noqa: PLC0415  # see _schemas
+
+        has = set(some.column_names)
+        columns = [some[f.name] if f.name in has else pa.nulls(some.num_rows, f.type) for f in self.schema]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def tables_of(store: Store) -> tuple[JournalTable, JournalTable]:
+    """The tables with the columns that are known so far."""
+    always, verdicts = _schemas()
+    rewards = _RewardTable(always, store.kept)
+    return (
+        JournalTable("rewards", rewards.schema, rewards.columns, _REWARDS_SQL, rewards.record),
+        JournalTable("verdicts", verdicts, frozenset(), _VERDICTS_SQL, _verdict_record),
+    )
+
+
+def write_tables(
+    store: Store, folder: Path, *, jsonl: bool = False, source: Callable[[JournalTable], Iterator[Any]] | None = None
+) -> None:
     """Write rewards.parquet and verdicts.parquet (and rewards.jsonl), a page of rows at a time; requests.parquet takes its place.
+
+    Args:
+        source: Gives a table's rows as Arrow tables; None: the journal does.
 
     Raises:
         OutputError: The disk does not take them; the journal still holds everything.
     """
     store.note_columns()
-    always, verdicts = _schemas()
-    rewards = _RewardTable(always, store.kept)
+    made = tables_of(store)
     try:
-        _parquet(folder / "rewards.parquet", rewards.schema, map_pages(store.pages(_REWARDS_SQL), rewards.record))
-        _parquet(folder / "verdicts.parquet", verdicts, map_pages(store.pages(_VERDICTS_SQL), _verdict_record))
+        for table in made:
+            _parquet(folder / f"{table.name}.parquet", table.schema, table.tables(store) if source is None else source(table))
         if jsonl:
-            _jsonl(folder / "rewards.jsonl", rewards.schema.names, map_pages(store.pages(_REWARDS_SQL), rewards.record))
+            _jsonl(folder / "rewards.jsonl", made[0].schema.names, made[0].pages(store))
         store.requests.finish()
     except OSError as why:
         raise OutputError(
             f"{folder}: the tables cannot be written: {why.strerror or why}; every judge call is kept in {store.path.name}: make"
             " room and run the same command again, it asks for nothing twice"
         ) from None
+    clear_parts(folder)
+
+
+def clear_parts(folder: Path) -> int:
+    """Take away the parts of tables, whichever run they are of; gives how many parts of the rewards there were.
+
+    Raises:
+        OutputError: They cannot be taken away, and a reader would take them for the table.
+    """
+    found = sum(1 for _ in (folder / PART_FOLDERS[0]).glob("part-*.parquet"))
+    for name in PART_FOLDERS:
+        try:
+            shutil.rmtree(folder / name)
+        except FileNotFoundError:
+            continue
+        except OSError as why:
+            raise OutputError(f"{folder / name}: cannot be taken away: {why.strerror or why}") from None
+    return found
 
 
 def map_pages(pages: Iterator[list[tuple[Any, ...]]], make: Any) -> Iterator[list[tuple[Any, ...]]]:
@@ -183,19 +258,21 @@ def map_pages(pages: Iterator[list[tuple[Any, ...]]], make: Any) -> Iterator[lis
         yield [make(row) for row in page]
 
 
-def _parquet(path: Path, schema: Any, pages: Iterator[list[tuple[Any, ...]]]) -> None:
-    import pyarrow as pa  # noqa: PLC0415  # see _schemas
-    import pyarrow.parquet as pq  # noqa: PLC0415
+def table_writer(path: Path, schema: Any) -> Any:
+    """A Parquet file to write tables to."""
+    import pyarrow.parquet as pq  # noqa: PLC0415  # see _schemas
 
-    beside = path.with_suffix(".parquet.partial")
     repeated = [
         name for name in schema.names if name not in ("prompt", "response", "explanation")
     ]  # else a dictionary of all texts
-    with pq.ParquetWriter(beside, schema, compression="zstd", use_dictionary=repeated) as writer:
-        for page in pages:
-            columns = zip(*page, strict=True)
-            arrays = [pa.array(list(c), type=f.type) for c, f in zip(columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeated)
+
+
+def _parquet(path: Path, schema: Any, tables: Iterator[Any]) -> None:
+    beside = path.with_suffix(".parquet.partial")
+    with table_writer(beside, schema) as writer:
+        for some in tables:
+            writer.write_table(some)
     put_in_place(beside, path)
 
 

@@ -24,6 +24,7 @@ from judge.errors import InputError, Problem
 from judge.intervals import wilson
 from judge.report.html import Html, Tone, paragraph, worded
 from judge.report.text import percent
+from judge.tables import table_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,12 +90,16 @@ class RunTables:
         Raises:
             InputError: The file cannot be read.
         """
+        import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415  # 100 ms
 
         path = self.folder / f"{table}.parquet"
         try:
-            there = pq.read_schema(path).names
-            return pq.read_table(path, columns=[n for n in names if n in there])
+            found = []
+            for file in table_files(self.folder, table) or [path]:
+                there = pq.read_schema(file).names
+                found.append(pq.read_table(file, columns=[n for n in names if n in there]))
+            return pa.concat_tables(found, promote_options="permissive") if len(found) > 1 else found[0]
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(path), f"cannot be read: {why}; run the same `judge run` again to write it")) from None
 
@@ -104,7 +109,8 @@ class RunTables:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         try:
-            return list(pq.read_schema(self.folder / "rewards.parquet").names)
+            files = table_files(self.folder, "rewards")
+            return list(dict.fromkeys(name for file in files for name in pq.read_schema(file).names))
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
 
@@ -119,7 +125,7 @@ class RunTables:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         try:
-            return int(pq.read_metadata(self.folder / "rewards.parquet").num_rows)
+            return sum(int(pq.read_metadata(file).num_rows) for file in table_files(self.folder, "rewards"))
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
 
@@ -153,10 +159,11 @@ class RunTables:
 
         path = self.folder / "verdicts.parquet"
         try:
-            with pq.ParquetFile(path) as file:
-                there = [n for n in names if n in file.schema_arrow.names]
-                for batch in file.iter_batches(batch_size=4096, columns=there):
-                    yield from batch.to_pylist()
+            for each in table_files(self.folder, "verdicts") or [path]:
+                with pq.ParquetFile(each) as file:
+                    there = [n for n in names if n in file.schema_arrow.names]
+                    for batch in file.iter_batches(batch_size=4096, columns=there):
+                        yield from batch.to_pylist()
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(path), f"cannot be read: {why}")) from None
 
@@ -186,7 +193,7 @@ def load_tables(folder: str | Path) -> RunTables:
     if not path.is_dir():
         raise InputError(Problem(str(folder), "no such run folder; it is what `judge run --output` made"))
     record = path / "run.json"
-    if not record.is_file() or not (path / "rewards.parquet").is_file():
+    if not record.is_file() or not table_files(path, "rewards"):
         raise InputError(Problem(str(folder), "holds no finished run (run.json and rewards.parquet); run `judge run` to its end"))
     try:
         run = json.loads(record.read_text(encoding="utf-8"))
