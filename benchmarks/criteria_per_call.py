@@ -113,7 +113,7 @@ async def main(arguments: argparse.Namespace) -> None:
     found: list[dict[str, Any]] = []
     base: dict[tuple[str, str], float | None] = {}
     for size in map(int, arguments.sizes.split(",")):
-        await engine._ready()[1].reset_prefix_cache()
+        await (await engine._ready())[1].reset_prefix_cache()
         row = await judged(engine, size, items, arguments.max_tokens)
         scores = row.pop("scores")
         base = base or scores

@@ -83,7 +83,7 @@ async def main(arguments: argparse.Namespace) -> None:
     engine = VllmEngine(arguments.model, max_model_len=4096, progress=print)
     await engine.start()
     run, samples = make_plan(arguments.criteria, arguments.max_tokens), group(arguments.responses)
-    chat, llm = engine._ready()
+    chat, llm = await engine._ready()
     requests = [Request(call.messages, call.sampling) for s in samples for call in preview(run, s, engine)]
     prompts = [list(chat.prompt_ids(r.messages)) for r in requests]
     again = repeatable(prompts)

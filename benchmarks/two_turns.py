@@ -123,7 +123,7 @@ async def main(arguments: argparse.Namespace) -> None:
         for _ in range(arguments.repeats):
             row = {}
             for name in ("toolkit", "overlapping", "barrier"):
-                await engine._ready()[1].reset_prefix_cache()
+                await (await engine._ready())[1].reset_prefix_cache()
                 work = toolkit(engine, run, items) if name == "toolkit" else globals()[name](engine, items, notes)
                 seconds, tokens = await work
                 row |= {f"{name}_s": round(seconds, 2), f"{name}_tokens": tokens}

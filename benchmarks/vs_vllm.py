@@ -75,7 +75,7 @@ async def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     engine = VllmEngine(arguments.model, max_model_len=2048, progress=print)
     await engine.start()
     run, items = make_plan(arguments.max_tokens), samples(arguments.samples)
-    chat, llm = engine._ready()
+    chat, llm = await engine._ready()
     calls = [call for item in items for call in preview(run, item, engine)]
     work = [
         (chat.prompt_ids(c.messages), sampling_params(Request(c.messages, c.sampling).sampling, None, c.sampling.seed))
