@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ from judge.cli.options import DataConfigName, Limit, Map, SplitOption, load_plan
 from judge.errors import InputError, JudgeError
 from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
+from judge.report.text import json_text
 
 _NONE = 5  # exit code: nothing to compare
 
@@ -68,7 +68,7 @@ def compare(
     else:
         found = _judged((first, second), data, mapping, overrides, (split, subset), limit, quiet)
     facts = facts_of(found, show=show)
-    print(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text_of(facts))
+    print(json_text(facts) if as_json else text_of(facts))
     if not facts["responses"]["both"]:
         raise NothingInCommon("no response has a reward from both judges")
 

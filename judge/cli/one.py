@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from judge.pipeline.build import needed_columns, plan
 from judge.pipeline.judge import Judge
 from judge.reference import is_missing
 from judge.render.views import lacking_field
+from judge.report.text import json_text
 from judge.rubric.load import SUFFIXES, load_rubric
 from judge.rubric.model import Criterion, Rubric
 from judge.settings import load_settings
@@ -160,7 +160,7 @@ def _ask(
 
 def _show(rewards: Sequence[Reward], rubric: Rubric | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([_plain(r) for r in rewards], ensure_ascii=False, allow_nan=False))
+        print(json_text([_plain(r) for r in rewards]))
         return
     for reward in rewards:
         _print(reward, rubric, len(rewards))

@@ -11,7 +11,7 @@ from judge.cli.options import notice
 from judge.errors import InputError, OutputError, Problem, did_you_mean
 from judge.report.findings import load_tables
 from judge.report.html import Html
-from judge.report.text import printable
+from judge.report.text import json_text, printable
 
 RunFolder = Annotated[str, typer.Argument(help="Run folder, as `judge run --output` made it.", metavar="RUN")]
 
@@ -85,7 +85,7 @@ def look(
 ) -> None:
     """Print one item of a run: prompt, response, what the judge said, the verdict and how the reward was computed.
 
-    Characters that steer a terminal or that hide are shown as escapes, such as \\u001b; --json has them as they are.
+    Characters that steer a terminal or that hide are shown as escapes, such as \\u001b, also in --json.
 
     \b
     Examples:
@@ -94,8 +94,6 @@ def look(
 
     Exit codes: 0 done, 2 wrong input.
     """
-    import json  # noqa: PLC0415
-
     from judge.report.items import item as find  # noqa: PLC0415
 
     tables = load_tables(run)
@@ -108,7 +106,7 @@ def look(
         )
         raise InputError(Problem(run, f"{what}{near}"))
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(json_text(found, indent=2))
         return
     for each in found:
         print(printable("\n".join(_lines(each))))
@@ -147,10 +145,9 @@ def _number(value: float | None) -> str:
 
 
 def _as_json(found: dict[str, Any]) -> str:
-    import json  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
-    return json.dumps({run: [asdict(f) for f in each] for run, each in found.items()}, ensure_ascii=False, indent=2)
+    return json_text({run: [asdict(f) for f in each] for run, each in found.items()}, indent=2)
 
 
 def _write_plots(plots: dict[str, str], svg: str | None, png: str | None) -> None:

@@ -6,8 +6,10 @@ nothing, or something else.
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
+from typing import Any
 
 _PLAIN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"}  # control, format, unassigned, separators, combining marks
@@ -60,6 +62,24 @@ def _harmless(char: str) -> str:
     if char in "\n\t" or (unicodedata.category(char) in ("Mn", "Me", "Zs") and ord(char) < 0x10000):  # words of many languages
         return char
     return char if char == "\\" else _shown(char)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON that a terminal can be given: what would steer it or hide is an escape of JSON, so a reader gets the same value.
+
+    Example:
+        >>> print(json_text({"said": "caf\u00e9 \\x9b2J\\u202e\\x7f"}))
+        {"said": "caf\u00e9 \\u009b2J\\u202e\\u007f"}
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if _harmless(char) == char else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    """One character as JSON writes it: beyond the basic plane as two surrogates."""
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -166,6 +166,19 @@ def test_a_response_cannot_steer_the_terminal(tmp_path):
         assert shown in out
 
 
+def test_json_cannot_steer_the_terminal_either(tmp_path):
+    """The same text for a program, and nothing that a terminal obeys: C0, C1, DEL, bidirectional marks, invisible tags."""
+    text = "\x1b]0;owned\x07x\u202e\u009b2J\x7f\U000e0041\nनमस्ते é"
+    said = "\x1b[2JFine \u009b2J\x7f.\nVERDICT: 4"
+    folder, _ = judged(tmp_path, "steer", said, rows=[{"id": "a", "prompt": text, "response": text}])
+    code, out, _ = run_judge("look", folder, "--item", "a", "--json")
+    assert code == 0
+    assert not set(out) & set("\x1b\x07\u202e\u009b\x7f\U000e0041")
+    assert "नमस्ते é" in out
+    (item,) = json.loads(out)
+    assert [item["prompt"], item["response"], item["calls"][0]["text"]] == [text, text, said]
+
+
 def test_two_runs_differ_first(tmp_path):
     """Of several runs the page shows first where they disagree, one without a reward before all."""
     first, _ = judged(tmp_path, "a", {"of 3.": "Nothing.", "": "Fine.\nVERDICT: 4"})
