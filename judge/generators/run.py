@@ -32,7 +32,7 @@ from judge.render.environment import Templates
 from judge.rubric.model import Rubric
 from judge.rubric.per_prompt import prompt_key
 from judge.settings import FilterSettings, RecipeSettings, RunSettings
-from judge.types import Call, Message, Reason, Request, Reward, Sample, Sampling, Verdict
+from judge.types import Call, Message, Reason, Request, Reward, Sample, Sampling, TextPart, Verdict
 
 TURN = "generate"
 
@@ -260,6 +260,8 @@ def row_problem(row: SourceRow, generator: Generator) -> str:
     sample = row.sample
     if sample is None or row.problem:
         return row.problem or "the row could not be read"
+    if not _asks(sample):
+        return f"row `{row.id}` has an empty prompt: there is nothing to write a rubric for"
     missing = [name for name in generator.spec.needs if not has(sample, name)]
     if missing and missing[0] in ("chosen", "rejected"):
         return f"row `{row.id}` is no labelled pair: it needs chosen and rejected, or response_a, response_b and label A or B"
@@ -268,6 +270,13 @@ def row_problem(row: SourceRow, generator: Generator) -> str:
     if "responses" in generator.spec.needs and len(set(sample.shown)) < 2:
         return f"row `{row.id}` has one response; method {generator.method} compares two or more different ones"
     return "the two responses are equal" if labelled_pair(sample) and len(set(sample.shown)) == 1 else ""
+
+
+def _asks(sample: Sample) -> bool:
+    """Whether there is anything in the prompt."""
+    if isinstance(sample.prompt, str):
+        return bool(sample.prompt.strip())
+    return any(part.text.strip() or not isinstance(part, TextPart) for message in sample.prompt for part in message.parts)
 
 
 def _trials(calls: Sequence[Call]) -> tuple[OrderTrial, ...]:

@@ -18,7 +18,7 @@ from judge.generators.run import SourceRow, Writer, write_all
 from judge.generators.tags import split_tag
 from judge.generators.write import FileNames, RubricFolder, write_folder
 from judge.settings import RunSettings
-from judge.types import Completion, Request, Sample
+from judge.types import Completion, Message, Request, Sample, TextPart
 from tests.cli_harness import run_judge
 from tests.rubric_harness import asked
 
@@ -110,6 +110,19 @@ async def test_a_run_that_stops_goes_on(tmp_path):
     assert summary["counts"]["kept"] == 30
     assert len(again.requests) == summary["counts"]["calls"] < 30 - 12
     assert summary["counts"]["calls_from_journal"] == 30 - len(again.requests)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " \n\t", (Message("user", ""), Message("user", (TextPart(" "),)))], ids=["none", "blank", "chat"]
+)
+@pytest.mark.parametrize("method", ["constraints", "mine"])
+async def test_an_empty_prompt_is_refused(tmp_path, method, prompt):
+    """A model that is asked about nothing invents criteria, and every row without a prompt would be judged by them."""
+    engine = ScriptedEngine(lambda r: ONE)
+    pair = Sample.of(prompt, "one", "two", id="r0", metadata={"preferred": 0})
+    summary = await run_generator(load_generator(method), RunSettings(), [SourceRow("r0", pair)], tmp_path, engine)
+    assert (engine.requests, summary["counts"]["by_reason"]) == ([], {"invalid": 1})
+    assert summary["examples"]["invalid"] == "r0: row `r0` has an empty prompt: there is nothing to write a rubric for"
 
 
 async def test_each_reason_with_its_first_example(tmp_path):
