@@ -18,6 +18,7 @@ from statistics import fmean
 from judge.lookalikes import fold
 from judge.parse import checklist, kinds, markup, scan, several
 from judge.parse.choose import Planted, ReadStatement, UntrustedTexts, choose
+from judge.parse.closing import closing_verdict
 from judge.parse.context import Context
 from judge.parse.copied import read_copied
 from judge.parse.format import constraint, format_verdict, line_count, opening
@@ -153,6 +154,12 @@ def decide(text: str, question: Question, *, anywhere: bool = False) -> Decision
     Args:
         anywhere: A verdict counts although the words are missing behind which it is to stand.
     """
+    plain = closing_verdict(text, question)
+    return decide_any(text, question, anywhere=anywhere) if plain is None else Decision(*plain)
+
+
+def decide_any(text: str, question: Question, *, anywhere: bool = False) -> Decision | NoVerdict:
+    """The same, whatever the reply looks like."""
     folded = fold(text)
     spans = thinking_spans(folded, judges=True, used=_tag_used(question))
     if spans is None:
