@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 MIN_WORDS = 12  # shorter reasoning cannot be expected to quote
 MIN_RESPONSE_WORDS = 6  # of a shorter response, one shared word is enough
@@ -17,6 +16,7 @@ PHRASE = 3  # words in a row that count as pointing at the text
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: each sign counts as a word
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 _MAX_WORDS = 4_000  # of reasoning that are looked at
+_APART = "".join(chr(code) if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128))
 
 
 def evidence(reasoning: str, responses: tuple[str, ...]) -> bool | None:
@@ -33,29 +33,28 @@ def evidence(reasoning: str, responses: tuple[str, ...]) -> bool | None:
         >>> evidence("It says the capital of France is Lyon, which is not right at all.", ("The capital of France is Lyon.",))
         True
     """
-    words = [m.group() for m, _ in zip(_WORD.finditer(_folded(reasoning)), range(_MAX_WORDS), strict=False)]
+    words = _words(reasoning)[:_MAX_WORDS]
     if len(words) < MIN_WORDS:
         return None
     return any(_points_at(words, response) for response in responses)
 
 
 def _points_at(words: list[str], response: str) -> bool:
-    folded = _WORD.findall(_folded(response))
+    """Numbers are looked for first, since they are the surest sign, then phrases. A single digit numbers lists, so it is no sign."""
+    folded = _words(response)
     if not folded:
         return True  # nothing to quote
     text = f" {' '.join(folded)} "
-    size = PHRASE if len(folded) >= MIN_RESPONSE_WORDS else 1
-    return any(f" {phrase} " in text for phrase in _phrases(words, size))
+    if len(folded) < MIN_RESPONSE_WORDS:
+        return any(f" {w} " in text for w in words if w.isdecimal() or len(w) > 3 or not w.isascii())
+    for word in words:
+        if word.isdecimal() and len(word) > 1 and f" {word} " in text:
+            return True
+    return any(f" {a} {b} {c} " in text for a, b, c in zip(words, words[1:], words[2:], strict=False))
 
 
-def _phrases(words: list[str], size: int) -> Iterator[str]:
-    """Numbers first, since they are the surest sign, then phrases. A single digit numbers lists, so it is no sign."""
-    yield from (w for w in words if w.isdecimal() and (size == 1 or len(w) > 1))
-    for start in range(len(words) - size + 1):
-        phrase = words[start : start + size]
-        if size > 1 or len(phrase[0]) > 3 or not phrase[0].isascii():
-            yield " ".join(phrase)
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text[:200_000]).casefold()
+def _words(text: str) -> list[str]:
+    text = text[:200_000]
+    if text.isascii():  # the same words, in a third of the time
+        return text.lower().translate(_APART).split()
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())

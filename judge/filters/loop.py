@@ -87,6 +87,8 @@ def _counted(text: str) -> str | None:
     head = _HEAD.search(text, 0, 400)  # without digits: comes again within the first sixth of a loop
     if head is None or text.find(head[0], head.end(), head.end() + len(text) // _MIN_TIMES + 40) < 0:
         return None
+    if text.count(head[0]) < _MIN_TIMES - 1:  # in all copies, but perhaps the last, which may be cut
+        return None
     unit = _period(re.sub(r"\d+", "0", text))
     if unit is None or not any(map(str.isalpha, unit)):
         return None

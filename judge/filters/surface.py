@@ -23,6 +23,7 @@ _AT_LEAST = 200  # characters of a text that says much
 _MANY, _SOME = 15, 5  # different words in no list; the smaller number where they are one of three
 _HEAD = 320  # characters in which they mostly are
 _SPACED = {ord(c): " " for c in '.,;:!?()[]{}<>"*_`#$|/\\\u201c\u201d\u2018\u2026'}
+_SPACED_ASCII = "".join(map(chr, range(128))).translate(_SPACED)
 
 # Characters that show nothing: controls, format characters, fillers, variation selectors, blanks of all widths.
 _BLANKS = (
@@ -86,9 +87,14 @@ def plain(text: str) -> str:
 
 def _telling(text: str) -> bool:
     """Whether many different words are in no list, or some and one of three."""
-    found = set(text.translate(_SPACED).casefold().split())
-    new = sum(len(word) > 1 and word.isalpha() for word in found - listed_words())
-    return new >= _MANY or (new >= _SOME and 3 * new >= len(found))
+    found = set(text.translate(_SPACED_ASCII if text.isascii() else _SPACED).casefold().split())
+    enough = min(_MANY, max(_SOME, -(-len(found) // 3)))
+    for word in found - listed_words():
+        if len(word) > 1 and word.isalpha():
+            enough -= 1
+            if not enough:
+                return True
+    return False
 
 
 @dataclass(frozen=True)
