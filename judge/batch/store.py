@@ -30,6 +30,7 @@ from judge.types import Call, Completion, Flag, NoVerdict, Reason, Reward, Sampl
 
 COMMIT_EVERY_S = 0.25
 COMMIT_ROWS = 512
+WAL_PAGES = 8000  # of 4 KiB, after which they are moved into the database: one that changes often is moved less often
 
 _TABLES = """
 DROP TABLE IF EXISTS rewards;
@@ -98,6 +99,7 @@ class Store:
             self._db = sqlite3.connect(path.resolve().as_uri(), isolation_level=None, uri=True)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self._db.execute(TABLE)
             self._db.executescript(_TABLES)
             self._known = MaybeSeen()

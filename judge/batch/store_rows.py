@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from judge.pipeline.cache import clean
-from judge.types import Call, NoVerdict, Reward, Verdict
+from judge.types import Call, Flag, NoVerdict, Reward, Verdict
 
 
 @lru_cache(maxsize=4096)
@@ -23,10 +23,12 @@ def _components(items: tuple[tuple[str, float | None], ...]) -> str:
 
 
 def _flags(reward: Reward) -> str:
-    if not reward.flags:
-        return "[]"
-    flags = [{"name": f.name, "detail": clean(f.detail), "where": clean(f.where)} for f in reward.flags]
-    return json.dumps(flags)
+    return _flag_list(reward.flags) if reward.flags else "[]"
+
+
+@lru_cache(maxsize=4096)
+def _flag_list(flags: tuple[Flag, ...]) -> str:
+    return json.dumps([{"name": f.name, "detail": clean(f.detail), "where": clean(f.where)} for f in flags])
 
 
 def _stages(reward: Reward) -> str | None:

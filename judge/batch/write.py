@@ -150,8 +150,8 @@ def _verdict_record(row: tuple[Any, ...]) -> tuple[Any, ...]:
     scores = _loads(row[10]) if row[10] else None
     return (
         *row[:4],
-        json.loads(row[4]),
-        json.loads(row[5]),
+        _loads(row[4]),
+        _loads(row[5]),
         *row[6:10],
         scores,
         *row[11:13],

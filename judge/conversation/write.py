@@ -209,7 +209,7 @@ def opened_thinking(prompt: str | Conversation) -> bool:
         (True, False)
     """
     if isinstance(prompt, str):
-        return _OPENED.search(prompt[-_TAIL:]) is not None
+        return "<think>" in (tail := prompt[-_TAIL:]) and _OPENED.search(tail) is not None
     last = prompt[-1] if prompt else None
     if last is None or last.role != "assistant" or not last.parts:
         return False

@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from judge.errors import CapabilityError, EngineError, Problem, SettingsError
@@ -138,10 +139,15 @@ class ScriptedEngine:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Count whitespace words of all messages."""
-        return sum(len(message.text.split()) for message in messages)
+        return sum([_word_count(message.text) for message in messages])
 
     async def close(self) -> None:
         """Do nothing: a script holds nothing."""
+
+
+@lru_cache(maxsize=32)  # a recipe's own words come with every request
+def _word_count(text: str) -> int:
+    return len(text.split())
 
 
 def _reply_function(replies: Replies, repeat_last: bool, requests: Sequence[Request]) -> ReplyFunction:

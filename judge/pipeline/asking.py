@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from judge.recipe.verdict import Question
+from judge.records import quick
 
 Purpose = Literal["turn", "force", "ask_again", "proof"]
 """A turn of the recipe; or what follows one: the verdict alone, the verdict once more, the words that prove it."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asking:
     """One call: the turn it belongs to, the responses in the order shown, ids of the criteria asked about.
@@ -45,7 +47,7 @@ def states(question: Question, *, copies: bool = False) -> None:
     """Note what the reply to the next call may state."""
     now = _NOW.get()
     if now is not None:
-        _NOW.set(replace(now, question=question, copies=copies))
+        _NOW.set(Asking(now.turn, now.order, now.criteria, now.purpose, question, copies))
 
 
 def follow(purpose: Purpose) -> None:

@@ -30,7 +30,7 @@ LOCK_S = 30.0  # how long the writing thread waits for another process
 _OVERHEAD = 600  # bytes that a kept reply takes besides its texts
 TABLE = """CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, usable INTEGER, text TEXT, finish_reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
-  cached_tokens INTEGER, latency_s REAL, reasoning TEXT, refusal TEXT, error TEXT, logprobs TEXT) WITHOUT ROWID"""
+  cached_tokens INTEGER, latency_s REAL, reasoning TEXT, refusal TEXT, error TEXT, logprobs TEXT)"""
 _OR_UPDATE = """ON CONFLICT (key) DO UPDATE SET
   usable = excluded.usable, text = excluded.text, finish_reason = excluded.finish_reason, prompt_tokens = excluded.prompt_tokens,
   completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens, latency_s = excluded.latency_s,

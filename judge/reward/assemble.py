@@ -72,7 +72,8 @@ def assemble(
     if skipped and rubric is not None and (why := decisive(scores, rubric)):  # proof may have taken that verdict back
         folded = _without(why, skipped, rubric, folded)
         notes.append(Flag("decided_early", f"{len(skipped)} criteria were not asked about: {', '.join(skipped)}"))
-    if any(c.forced for column in cells.values() for c in column):
+    every = [cell for column in cells.values() for cell in column]
+    if any(c.forced for c in every):
         notes.append(Flag("forced_verdict", "read from a constrained continuation"))
     if any(call.thinking and isinstance(call.outcome, Verdict) for call in calls):
         notes.append(Flag("forced_thinking", "its thinking had not ended, and was closed"))
@@ -179,6 +180,11 @@ def _uncertainty(cells: Cells, rubric: Rubric | None, per_criterion: bool, fold:
     total = sum(map(len, columns))
     if not total:
         return Uncertainty()
+    if total == 1:
+        [[cell]] = columns
+        expected = None if cell.expected is None else _expected(cells, rubric, per_criterion, fold)
+        missing = 1.0 if cell.score is None else 0.0
+        return Uncertainty(None, missing, expected, cell.entropy, cell.gap, cell.variance)
     most = max(map(len, columns))
     by_vote: list[float | None] = []
     for vote in range(most if most > 1 else 0):
