@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from judge.reward.fold import fold_criteria
 from judge.reward.sql import MAX_CHARS, compiles, linked, schema_linking, schema_names, shared_ngrams, syntax
 from judge.rubric.model import Rubric
 from judge.types import Sample
+from tests.clock import least_cpu
 
 SCHEMA = """
 CREATE TABLE owners (id INTEGER PRIMARY KEY AUTOINCREMENT, "full name" TEXT UNIQUE);
@@ -54,9 +53,9 @@ def test_only_a_reading_query_compiles(query: str, accepted: bool):
 
 def test_a_query_without_end_is_not_run():
     """A policy cannot stop the trainer by a query that never ends."""
-    start = time.perf_counter()
-    assert compiles("WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) FROM x", SCHEMA)
-    assert time.perf_counter() - start < 1
+    query = "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) FROM x"
+    assert compiles(query, SCHEMA)
+    assert least_cpu(lambda: compiles(query, SCHEMA), 1.0) < 1.0
 
 
 @pytest.mark.parametrize(
