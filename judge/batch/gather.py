@@ -22,11 +22,12 @@ from typing import Any, Protocol
 
 from judge.batch.block import JudgedBlock
 from judge.batch.describe import DataSource, source_record
+from judge.batch.figures import asked_of, table_figures
 from judge.batch.folder import begin, check_folder, identity, locked
 from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.requests import FILE as REQUESTS
-from judge.batch.run import Notice, RunResult, asked_of, conclude, note_failure, run_cache, say_unused, table_figures
+from judge.batch.run import Notice, RunResult, conclude, note_failure, run_cache, say_unused
 from judge.batch.shards import splits_by
 from judge.batch.store import Store
 from judge.batch.stream import renamed_note

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judge.batch.figures import table_figures
 from judge.batch.folder import differences, locked, method_differences
 from judge.batch.requests import FILE as REQUESTS
-from judge.batch.run import RunResult, closing_text, table_figures
+from judge.batch.run import RunResult, closing_text
 from judge.batch.shards import Shard, shard_of
 from judge.batch.store import Store
 from judge.batch.write import JOURNAL, write_json, write_tables

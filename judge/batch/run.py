@@ -11,25 +11,23 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.cascade import cascade_report
 from judge.batch.describe import DataSource, describe, training_only
+from judge.batch.figures import asked_of, table_figures
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity, locked
-from judge.batch.panel import panel_report
 from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
-from judge.batch.saved import saved_report, saving_of
 from judge.batch.shards import Shard
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows, RunRows
-from judge.batch.summary import counts, in_width, invalid_rows, reasons, summary
+from judge.batch.summary import in_width, summary
 from judge.batch.watch import Fed, RunWatch
 from judge.batch.write import JOURNAL, write_json, write_tables
 from judge.engine.protocol import Engine
@@ -39,8 +37,6 @@ from judge.pipeline.cache import Cache
 from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, OnError, Unpaid, evaluate
 from judge.pipeline.opened import Opened, open_judges
-from judge.pipeline.panel import FIRST
-from judge.pipeline.proof import proving
 from judge.report.findings import load_tables, warnings
 from judge.track.run import track_run
 from judge.types import Sample
@@ -111,54 +107,90 @@ async def run_batch(
             check_folder(output, own)
         store = Store(output / JOURNAL, run_cache(plan), keep=keep, requests=requests)
         say_unused(plan, notice)
-        started = time.monotonic()
-        watch, finish, numbered = (
-            RunWatch(plan.settings.monitor, plan.settings.seed),
-            RunFinish(plan),
-            NumberedRows(samples, shard),
-        )
-        parts = TableParts(store, output, wanted=finish.alone)
-        rows = RunRows(numbered, numbered.renamed, store, ProgressLine(total, quiet=quiet), max_failures, parts)
-        judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
-        stopped: JudgeError | None = None
-        state = "starting"
+        numbered = NumberedRows(samples, shard)
+        start = _Start(plan, output, own, store, numbered, ProgressLine(total, quiet=quiet), max_failures)
+        judges = await start.judge(engine, notice, strict=strict)
         try:
-            judges = await open_judges(plan, engine, store, notice, before=store.spent)
-            begin(output, own, notice)
-            state, ready = "running", time.monotonic()
-            rows.progress.engines, store.meter, finish.count_tokens = judges.engines, judges.meter, judges.count_text
-            in_flight, unpaid = plan.settings.max_in_flight, Unpaid(go_on=store.answers)
-            interrupted = await judge_rows(plan, judges, rows, strict, watch, finish, in_flight, unpaid)
-            store.commit()
-            if not interrupted:
-                await finish.finish(store, judges)
-            state = "interrupted" if interrupted else "finished"
-        except JudgeError as why:
-            if state == "starting" or not isinstance(why, EngineError | NoVerdictError):
-                note_failure(why, rows.progress.samples, output, own if state == "running" else None)
-                raise
-            stopped, state = why, "incomplete" if isinstance(why, EngineError) else "stopped"
-            if isinstance(why, BudgetSpent) and command and judges is not None and judges.meter is not None:
+            write_tables(store, output, jsonl=jsonl, source=start.parts.tables)
+            run = start.described(judges, data, shard)
+            if isinstance(start.stopped, BudgetSpent) and command and judges.meter is not None:
                 command += f" --set {judges.meter.larger()}"  # the same sum would stop at once
+            return await _told(conclude(store, output, run, start.stopped, total=total, command=command), plan, notice)
+        finally:
+            store.close()
+
+
+class _Start:
+    """One start of a run, from its engines to its last row.
+
+    Attributes:
+        state: `starting`, `running`, and then how it ended.
+        stopped: The error that ended it, where what was judged before goes into the tables.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        output: Path,
+        own: dict[str, Any],
+        store: Store,
+        numbered: NumberedRows,
+        progress: ProgressLine,
+        max_failures: int | None,
+    ) -> None:
+        self.plan, self.output, self.own, self.store, self.numbered = plan, output, own, store, numbered
+        self.watch, self.finish = RunWatch(plan.settings.monitor, plan.settings.seed), RunFinish(plan)
+        self.parts = TableParts(store, output, wanted=self.finish.alone)
+        self.rows = RunRows(numbered, numbered.renamed, store, progress, max_failures, self.parts)
+        self.state = "starting"
+        self.stopped: JudgeError | None = None
+        self.loading_s = 0.0
+
+    async def judge(self, engine: Engine | None, notice: Notice, *, strict: bool) -> Opened:
+        """Judge the rows; gives the judges, closed. The store is closed where an error leaves.
+
+        Raises:
+            JudgeError: No tables are written: the engine did not start, or the error is none of an engine or of rewards.
+        """
+        judges: Opened | None = None  # so that an engine that did not start is told from one that must be closed
+        started = time.monotonic()
+        try:
+            judges = await open_judges(self.plan, engine, self.store, notice, before=self.store.spent)
+            begin(self.output, self.own, notice)
+            self.state, self.loading_s = "running", time.monotonic() - started
+            await self._rows(judges, strict=strict)
+        except JudgeError as why:
+            if self.state == "starting" or not isinstance(why, EngineError | NoVerdictError):
+                note_failure(why, self.rows.progress.samples, self.output, self.own if self.state == "running" else None)
+                raise
+            self.stopped, self.state = why, "incomplete" if isinstance(why, EngineError) else "stopped"
         finally:
             if judges is not None:
                 await judges.close()
-            if state in ("starting", "running"):
-                parts.abandon()
+            if self.state in ("starting", "running"):
+                self.parts.abandon()
                 with contextlib.suppress(OutputError):  # the error on its way says more
-                    store.close()
+                    self.store.close()
         assert judges is not None  # noqa: S101  # else an error is on its way
-        try:
-            write_tables(store, output, jsonl=jsonl, source=parts.tables)
-            run = describe(plan, judges.engines, data) | {"state": state} | _figures(plan, store, rows.progress, ready - started)
-            run["notes"] += numbered.notes
-            run |= {} if shard is None else {"shard": {**shard.plain(), "rows": numbered.rows, **asked_of(plan)}}
-            run |= (
-                {"shaping": list(finish.notes)} | _cost(judges) | ({} if watch.monitor is None else {"monitor": watch.as_dict()})
-            )
-            return await _told(conclude(store, output, run, stopped, total=total, command=command), plan, notice)
-        finally:
-            store.close()
+        return judges
+
+    async def _rows(self, judges: Opened, *, strict: bool) -> None:
+        self.rows.progress.engines, self.store.meter, self.finish.count_tokens = judges.engines, judges.meter, judges.count_text
+        in_flight, unpaid = self.plan.settings.max_in_flight, Unpaid(go_on=self.store.answers)
+        interrupted = await judge_rows(self.plan, judges, self.rows, strict, self.watch, self.finish, in_flight, unpaid)
+        self.store.commit()
+        if not interrupted:
+            await self.finish.finish(self.store, judges)
+        self.state = "interrupted" if interrupted else "finished"
+
+    def described(self, judges: Opened, data: str | DataSource, shard: Shard | None) -> dict[str, Any]:
+        """`run.json`."""
+        run = describe(self.plan, judges.engines, data) | {"state": self.state}
+        run |= _figures(self.plan, self.store, self.rows.progress, self.loading_s)
+        run["notes"] += self.numbered.notes
+        run |= {} if shard is None else {"shard": {**shard.plain(), "rows": self.numbered.rows, **asked_of(self.plan)}}
+        run |= {"shaping": list(self.finish.notes)} | _cost(judges)
+        return run if self.watch.monitor is None else run | {"monitor": self.watch.as_dict()}
 
 
 def say_unused(plan: Plan, notice: Notice) -> None:
@@ -228,33 +260,6 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,
-    }
-
-
-def asked_of(plan: Plan) -> dict[str, Any]:
-    """What `table_figures` has to know of a run, as plain values."""
-    return {
-        "proving": sorted(proving(plan.settings.filters, plan.recipe.spec)),
-        "judges": [FIRST, *plan.members] if plan.members else [],
-        "cascade": plan.settings.cascade.first.name if plan.settings.cascade else None,
-        **saving_of(plan),
-    }
-
-
-def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of `run.json` that follow from the tables.
-
-    Args:
-        asked: `proving`: the filters behind which a positive verdict needs proof; `judges`: members of the panel, the run's
-            own first; `cascade`: its first judge; `votes_stop`, `group_top`: as `saving_of`.
-    """
-    return {
-        "counts": counts(store, asked["proving"]),
-        "no_verdict_reasons": reasons(store),
-        "invalid_rows": invalid_rows(store),
-        **({"panel": panel_report(store, asked["judges"])} if asked["judges"] else {}),
-        **({"cascade": cascade_report(store, asked["cascade"])} if asked["cascade"] else {}),
-        **saved_report(store, asked),
     }
 
 
