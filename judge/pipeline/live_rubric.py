@@ -188,12 +188,22 @@ class LiveRubrics:
                 reward = next(each)
                 if reward.raw_reward is None or PINNED in sample.metadata:
                     continue
-                group = self._seen.setdefault(sample.group_key, SeenGroup(sample.group_key, sample.prompt, sample.rubric))
+                new = SeenGroup(sample.group_key, sample.prompt, sample.rubric, reference=self._reference(sample))
+                group = self._seen.setdefault(sample.group_key, new)
                 group.texts.append(text)
                 group.rewards.append(reward.raw_reward)
                 group.components.append(dict(reward.components))
         while len(self._seen) > KEPT_GROUPS:
             del self._seen[next(iter(self._seen))]
+
+    def _reference(self, sample: Sample) -> str | None:
+        """The response that `online` compares a sample's with; None where it has none."""
+        if self.evolve is None or self.evolve.method != "online":
+            return None
+        if not self.evolve.reference:
+            return sample.reference[0] if sample.reference else None
+        said = sample.metadata.get(self.evolve.reference)
+        return said if isinstance(said, str) and said.strip() else None
 
     # ---- between two steps ---------------------------------------------------------------------------------------------
 
@@ -213,7 +223,10 @@ class LiveRubrics:
             return
         seen, self._seen = self._seen, {}
         writer = CriterionWriter(engine, seed=self._seed)
-        usable = sorted((g for g in seen.values() if g.tied), key=lambda g: (g.spread, g.key))
+        usable = sorted(filter(self._usable, seen.values()), key=lambda g: (g.spread, g.key))
+        if self.evolve.method == "online" and not any(g.reference for g in seen.values()):
+            where = f"column `{self.evolve.reference}`" if self.evolve.reference else "`reference`"
+            logger.warning("evolve, step %d: none of %d prompts has a reference response (%s)", number, len(seen), where)
         chosen = usable[: self.evolve.groups]
         if self.evolve.scope == "run":
             name, rubric = self.current()
@@ -226,6 +239,10 @@ class LiveRubrics:
             if rubric is not None:
                 await self._next(self._folder_of(group.key), name, rubric, [group], [group], writer, number)
                 self._newest_of(group.key)
+
+    def _usable(self, group: SeenGroup) -> bool:
+        assert self.evolve is not None  # noqa: S101  # the caller looked
+        return bool(group.tied) if self.evolve.method == "contrast" else group.best is not None
 
     def _base(self, group: SeenGroup) -> Rubric | None:
         return group.own if group.own is not None else self.current()[1]
@@ -256,9 +273,12 @@ class LiveRubrics:
         new: list[str] = []
         troubles: list[str] = []
         for place, group in enumerate(chosen):
-            texts = group.tied[:SHOWN]
             known = [*(c.text for c in rubric.criteria), *new]
-            wrote = await writer.contrast(group.prompt, texts, known, most=self.evolve.max_new, number=1000 * step + place)
+            most, draw = self.evolve.max_new, 1000 * step + place
+            if group.best is not None and group.reference is not None:  # `online`
+                wrote = await writer.differences(group.prompt, group.best, group.reference, known, most=most, number=draw)
+            else:
+                wrote = await writer.contrast(group.prompt, group.tied[:SHOWN], known, most=most, number=draw)
             new += [text for text in wrote.texts if text not in new]
             troubles += [wrote.failure.detail or str(wrote.failure.reason)] if wrote.failure else []
         accepted = accepted_criteria(rubric, new, int(version[1:] or 0) + 1 if version else 1)
@@ -269,7 +289,8 @@ class LiveRubrics:
             )
         if [c.id for c in kept] == [c.id for c in rubric.criteria]:
             return
-        lineage = Lineage(parents=(rubric.hash,), generator=f"evolve-{self.evolve.scope}", model=writer.engine.model)
+        named = f"evolve-{self.evolve.scope}" if self.evolve.method == "contrast" else f"evolve-online-{self.evolve.scope}"
+        lineage = Lineage(parents=(rubric.hash,), generator=named, model=writer.engine.model)
         made = rubric.changed(criteria=kept, lineage=lineage)
         added = [c for c in kept if c not in rubric.criteria]
         why = {

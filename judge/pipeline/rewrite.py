@@ -33,6 +33,8 @@ VARIABLES = {
     "examples": "pairs that show it: .number, .prompt, .better, .worse (quote the three texts)",
     "prompt": "the prompt (quote it)",
     "responses": "responses with the same grade: .name and .text (quote .text)",
+    "response": "a response of the policy (quote it)",
+    "reference": "a response to compare it with (quote it)",
     "criteria": "texts of the criteria that there are",
     "most": "how many criteria may be written, or characters of a template",
     "template": "the template of a judge that is to be reworded (quote it)",
@@ -83,7 +85,7 @@ class CriterionWriter:
 
     def __init__(self, engine: Engine, *, seed: int = 0, sampling: Sampling = SAMPLING) -> None:
         folder = shipped_dir("prompts") / FOLDER
-        names = ("system.md.j2", "rewrite.md.j2", "contrast.md.j2", "wording.md.j2", "wording_system.md.j2")
+        names = tuple(f"{n}.md.j2" for n in ("system", "rewrite", "contrast", "differences", "wording", "wording_system"))
         self.engine, self._seed, self._sampling = engine, seed, sampling
         self._templates = Templates(folder, read_templates(folder, FOLDER, names), engine.control_tokens, variables=VARIABLES)
 
@@ -122,6 +124,23 @@ class CriterionWriter:
             "prompt": self._quoted(prompt, label), "responses": named, "criteria": list(criteria), "most": most, "fault": False,
         }  # fmt: skip
         return await self._asked("contrast.md.j2", values, most, number)
+
+    async def differences(
+        self,
+        prompt: str | Conversation,
+        response: str,
+        reference: str,
+        criteria: Sequence[str],
+        *,
+        most: int = 2,
+        number: int = 0,
+    ) -> WrittenCriteria:
+        """New criteria for what a policy's response does better or worse than a reference, and the given ones do not see."""
+        label = boundary(self._seed, prompt)
+        texts = {"prompt": prompt, "response": response, "reference": reference}
+        values = {name: self._quoted(text, label) for name, text in texts.items()}
+        more = {"criteria": list(criteria), "most": most, "fault": False}
+        return await self._asked("differences.md.j2", values | more, most, number)
 
     def _quoted(self, text: str | Conversation, label: str) -> Untrusted:
         return Untrusted(text, label, self.engine.control_tokens)
@@ -221,7 +240,7 @@ SPELLED_ALIKE = 0.7  # likeness by spelling, from which a written criterion says
 
 @dataclass
 class SeenGroup:
-    """Responses to one prompt, and what the judge said of them."""
+    """Responses to one prompt, what the judge said of them, and the reference response that `online` compares with."""
 
     key: str
     prompt: str | Conversation
@@ -229,11 +248,18 @@ class SeenGroup:
     texts: list[str] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     components: list[Mapping[str, float | None]] = field(default_factory=list)
+    reference: str | None = None
 
     @property
     def spread(self) -> float:
         """Standard deviation of the rewards."""
         return statistics.pstdev(self.rewards) if len(self.rewards) > 1 else 0.0
+
+    @property
+    def best(self) -> str | None:
+        """The text with the highest reward, the first of several; None where it is the reference, or there is no reference."""
+        best = self.texts[max(range(len(self.rewards)), key=self.rewards.__getitem__)] if self.texts else None
+        return None if self.reference is None or best is None or best.strip() == self.reference.strip() else best
 
     @property
     def tied(self) -> list[str]:

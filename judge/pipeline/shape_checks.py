@@ -31,6 +31,7 @@ def carried_columns(settings: RunSettings) -> tuple[tuple[str, ...], tuple[str, 
     wanted = sorted(needs(settings.reward.shape))
     must = [need.removeprefix("column ") for need in wanted if need.startswith("column ")]
     may = [need.removeprefix("maybe ") for need in wanted if need.startswith("maybe ")]
+    may += [settings.evolve.reference] if settings.evolve is not None and settings.evolve.reference else []
     return tuple(dict.fromkeys([*([settings.reward.baselines] if settings.reward.baselines else []), *must])), tuple(may)
 
 

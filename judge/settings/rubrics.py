@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, InstanceOf, field_validator
+from pydantic import Field, InstanceOf, field_validator, model_validator
 
 from judge.rubric.model import Frozen, Rubric
 from judge.settings.engine import EngineSettings
@@ -19,15 +19,22 @@ class EvolveSettings(Frozen):
 
     Attributes:
         folder: Where every version is written (`v0001.yaml`, `versions.jsonl`). A run goes on from the newest one in it.
+        method: Where new criteria come from: `contrast`, different responses with one reward; `online`, the response that the
+            rubric pays most beside a reference response (OnlineRubrics, arXiv:2510.07284).
+        reference: Of `online`: column of the data with the reference response, such as one of the policy before training. Empty:
+            the sample's `reference`, which judges may see; a column named here no judge sees.
         every: Steps (calls, where the caller counts none) between two rewritings.
         scope: `run`, one rubric for all prompts; `prompt`, further criteria for each prompt.
         max_active: Most criteria beside those of the starting rubric, of the run or of each prompt.
         max_new: Most criteria that one group of responses brings.
-        groups: Groups that are looked at in one rewriting: the least told apart of those with one reward for different responses.
+        groups: Groups that are looked at in one rewriting: the least told apart of those with one reward for different responses
+            (`online`: of those with a reference response).
         engine: Model that writes; None: the judge.
     """
 
     folder: str = Field(min_length=1)
+    method: Literal["contrast", "online"] = "contrast"
+    reference: str = ""
     every: int = Field(default=10, ge=1)
     scope: Literal["run", "prompt"] = "run"
     max_active: int = Field(default=8, ge=1, le=200)
@@ -39,6 +46,12 @@ class EvolveSettings(Frozen):
     @classmethod
     def _engine(cls, value: Any) -> Any:
         return {"kind": "vllm", **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _compared(self) -> Self:
+        if self.reference and self.method != "online":
+            raise ValueError("`reference` is of `method: online`; `contrast` compares the responses of a group with each other")
+        return self
 
 
 class HeldOutSettings(Frozen):

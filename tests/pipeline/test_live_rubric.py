@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import pickle
+import re
 
 import pytest
 
@@ -114,6 +115,61 @@ def test_a_reply_without_a_usable_criterion_changes_nothing(tmp_path, new):
         for step in range(3):
             assert [r.reward for r in one.score(BATCH, step=step)] == [1.0, 1.0]
     assert VersionFolder(tmp_path).names() == ["v0001"]
+
+
+def differ(request):
+    """A writer for `online`: what it is shown decides what it says."""
+    text = "\n".join(m.text for m in request.messages)
+    if "comes from a model in training" in text:
+        return "CRITERION: The response names its source." if "by source" in text.split("REFERENCE RESPONSE")[1] else "NONE"
+    if "names its source" in text:
+        return f"VERDICT: {'MET' if re.search(r'RESPONSE [^>]*>>>.It is so, by source', text, re.DOTALL) else 'UNMET'}"
+    return "VERDICT: MET"
+
+
+ONLINE = {
+    "column": ({"reference": "sft"}, {"metadata": {"sft": "It is so, by source."}}),
+    "reference": ({}, {"reference": "It is so, by source."}),
+}
+
+
+@pytest.mark.parametrize(("settings", "fields"), ONLINE.values(), ids=ONLINE)
+def test_online_compares_the_policy_with_a_reference(tmp_path, settings, fields):
+    """One response a prompt, paid in full; the reference has what it lacks, so from the next step on it is paid half."""
+    scripted = ScriptedEngine(differ)
+    batch = [Sample.of("Why?", "It is so.", id="a", **fields)]
+    with judge(tmp_path, scripted, evolve={"method": "online", **settings}) as one:
+        assert [r.reward for s in range(2) for r in one.score(batch, step=s)] == [1.0, 0.5]
+    made = VersionFolder(tmp_path).load("v0002")
+    assert [c.text for c in made.criteria] == ["The response is clear.", "The response names its source."]
+    assert made.lineage.generator == "evolve-online-run"
+    [asked] = [m for r in scripted.requests for m in [r.messages[-1].text] if "comes from a model in training" in m]
+    assert "NEW RESPONSE" in asked
+    assert "- The response is clear." in asked
+    judged = [r.messages[-1].text for r in scripted.requests if "comes from a model in training" not in r.messages[-1].text]
+    assert settings == {} or not any("by source" in text for text in judged)  # a column of its own no judge sees
+
+
+def test_online_without_a_reference_says_so(tmp_path, caplog):
+    """A mistyped column must not look like a rubric that sees everything; and it means nothing to the other method."""
+    with (
+        caplog.at_level(logging.WARNING, "judge.rubric"),
+        judge(tmp_path, ScriptedEngine(differ), evolve={"method": "online", "reference": "stf"}) as one,
+    ):
+        for step in range(2):
+            one.score([Sample.of("Why?", "It is so.", metadata={"sft": "x"})], step=step)
+    assert "none of 1 prompts has a reference response (column `stf`)" in caplog.text
+    with pytest.raises(SettingsError, match="method: online"):
+        judge(tmp_path, evolve={"reference": "sft"})
+
+
+def test_a_trainer_passes_the_column_of_the_reference():
+    """Columns that nothing names stay behind; this one travels with the sample, where a row has it."""
+    from judge.pipeline.shape_checks import carried_columns
+    from judge.settings import RunSettings
+
+    settings = RunSettings(evolve={"folder": "v", "method": "online", "reference": "sft"})
+    assert carried_columns(settings) == ((), ("sft",))
 
 
 def test_the_same_seed_gives_the_same_versions(tmp_path):
