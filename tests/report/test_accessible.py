@@ -131,9 +131,21 @@ def test_attack_and_audit_pages(tmp_path, monkeypatch):
         assert asyncio.run(looked_at(f"file://{tmp_path / name}")) == []
 
 
-@pytest.mark.parametrize("mode", ["yes_no", "scale", "criteria"])
+def a_run_of_pairs(folder: Path) -> Path:
+    """A run of four pairs."""
+    rows = [{"id": f"q{i}", "prompt": f"Question {i}?", "responses": [f"Answer {i}.", f"Another {i}."]} for i in range(4)]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    settings = {"recipe": "pairwise", "rubric": "helpfulness", "filters": "off", "order": "single"}
+    settings["engine"] = {"kind": "scripted", "reply": "The first.\n[[A]]"}
+    (folder / "judge.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    given = ("--data", str(folder / "pairs.jsonl"), "--output", str(folder / "p"), "--quiet")
+    assert run_judge("run", str(folder / "judge.yaml"), *given).code == 0
+    return folder / "p"
+
+
+@pytest.mark.parametrize("mode", ["yes_no", "scale", "criteria", "pairs"])
 def test_label_page(tmp_path, mode):
-    folder = a_run(tmp_path, "a", {".": "Yes.\nVERDICT: MET"})
+    folder = a_run_of_pairs(tmp_path) if mode == "pairs" else a_run(tmp_path, "a", {".": "Yes.\nVERDICT: MET"})
     server = LabelServer(label_tasks(load_tables(folder), mode), mode, LabelFile(folder, "anna"))
     threading.Thread(target=server.serve, daemon=True).start()
     try:
