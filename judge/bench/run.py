@@ -43,6 +43,7 @@ from judge.bench.units import (
 )
 from judge.engine.protocol import Engine
 from judge.errors import OutputError
+from judge.intervals import NOTHING
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
 from judge.track.run import bench_figures, track_run
@@ -236,7 +237,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
         folder=Path(),
         model="",
         recipe="",
-        published=[f for f in found if f.name in metrics],
+        published=[_honest(f, failed) for f in found if f.name in metrics],
         accuracy=[replace_name(f, f.name[1:]) for f in found if f.name not in metrics],
         subsets=_subsets(judged, every, options),
         consistency=sum(len(set(v)) == 1 for v in views) / len(views) if views else None,
@@ -253,6 +254,12 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
         price=None,
         teacher=teacher_figures(spec, judged) if singly else None,
     )
+
+
+def _honest(figure: Figure, failed: float) -> Figure:
+    """A figure of a judge without any verdict has no interval where the bootstrap has no width: nothing was measured."""
+    silent = failed == 1 and figure.interval.low == figure.interval.high
+    return figure._replace(interval=NOTHING) if silent else figure
 
 
 def replace_name(figure: Figure, name: str) -> Figure:

@@ -93,7 +93,7 @@ def _judges(report: BenchReport) -> Table:
         "s",
     )
     for judge in report.judges:
-        cells = [judge.name, _with_ends(report.spec, judge.published[0])]
+        cells = [judge.name, _with_ends(report.spec, judge.published[0], judge)]
         cells += [percent(f.value) for f in judge.accuracy] if plain else []
         cells += [percent(judge.consistency)] if both else []
         cells += [
@@ -117,9 +117,10 @@ def _value(spec: SetSpec, value: float) -> str:
     return f"{100 * value:.1f}" if spec.kind in _AS_PERCENT else f"{value:.3f}"
 
 
-def _with_ends(spec: SetSpec, figure: Figure) -> str:
+def _with_ends(spec: SetSpec, figure: Figure, judge: JudgeFigures) -> str:
     if math.isnan(figure.interval.low):
-        return _value(spec, figure.value)
+        silent = judge.failed == 1 and not math.isnan(figure.value)
+        return _value(spec, figure.value) + (" no verdicts" if silent else "")
     return f"{_value(spec, figure.value)} [{_value(spec, figure.interval.low)}, {_value(spec, figure.interval.high)}]"
 
 
@@ -143,13 +144,13 @@ def _parts(spec: SetSpec, judge: JudgeFigures) -> Iterable[RenderableType]:
     )
     table = _table("", "figure [95 %]", "items")
     for figure in judge.published[1:]:
-        table.add_row(_cut(figure.name), _with_ends(spec, figure), "")
+        table.add_row(_cut(figure.name), _with_ends(spec, figure, judge), "")
     named = {f.name for f in judge.published}
     small = len(judge.subsets) - MOST_SUBSETS
     shown = judge.subsets if small <= 0 else sorted(judge.subsets, key=lambda f: -f.items)[:MOST_SUBSETS]
     for figure in shown:
         if figure.name not in named:
-            table.add_row(f"  {_cut(figure.name)}", _with_ends(spec, figure), str(figure.items))
+            table.add_row(f"  {_cut(figure.name)}", _with_ends(spec, figure, judge), str(figure.items))
     if table.row_count:
         yield table
     if small > 0:

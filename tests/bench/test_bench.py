@@ -63,6 +63,16 @@ def test_a_failed_verdict_is_wrong_of_all_and_left_out_of_parsed(cli):
     assert sum(found["no_verdict_reasons"].values()) == 6
 
 
+def test_a_judge_without_a_verdict_has_no_interval(cli, tmp_path):
+    """A mean of subsets is no plain mean: all its draws are 0, and `[0.0, 0.0]` would say that this is certain."""
+    (tmp_path / "parts.yaml").write_text("kind: pairs\ndata: pairs.jsonl\nmetric: mean-of-subsets\n", encoding="utf-8")
+    given = ("parts.yaml", "mute.yaml", "--quiet")
+    headline, plain = figures(cli(*given, "--json"))["published"][:2]
+    assert (headline["value"], headline["interval"]) == (0.0, None)
+    assert plain["interval"][1] > 0  # of a rate: Wilson's
+    assert "0.0 no verdicts" in cli(*given).out
+
+
 def test_only_verdicts_in_both_orders_can_agree(cli, tmp_path):
     """The judge agrees with itself on city 1, contradicts itself on city 2, and of the others says one order or nothing."""
     replies = {
