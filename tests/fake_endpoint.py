@@ -56,6 +56,7 @@ class FakeEndpoint:
         models_status: Of GET /v1/models.
         head: Values of a scalar head for each conversation: there is no chat route then, but `/classify`.
         by_token: `/pooling` in place of it.
+        sleeps: It has the routes of vLLM's sleep mode.
         port: 0 takes a free one.
 
     Attributes:
@@ -64,6 +65,7 @@ class FakeEndpoint:
         headers: Of the last chat request.
         requests, connections, in_flight, peak_in_flight: Counts of chat requests.
         abandoned: Requests whose client went away before the reply.
+        turns: `sleep` and `wake_up` as they came; a chat request in between is `chat`, one while it sleeps is refused with 503.
     """
 
     def __init__(
@@ -76,12 +78,15 @@ class FakeEndpoint:
         models_status: int = 200,
         head: Callable[[dict[str, Any]], Any] | None = None,
         by_token: bool = False,
+        sleeps: bool = False,
         port: int = 0,
     ) -> None:
         self._models = dict(models or {"fake": [Canned()]})
         self._positions: dict[str, int] = {}
         self._key, self._owned_by, self._max_model_len, self._models_status = key, owned_by, max_model_len, models_status
         self._head, self._by_token = head, by_token
+        self._sleeps, self.asleep = sleeps, False
+        self.turns: list[str] = []
         self._port = port
         self._peers: set[object] = set()
         self._runner: web.AppRunner | None = None
@@ -110,6 +115,10 @@ class FakeEndpoint:
         else:
             app.router.add_post("/pooling" if self._by_token else "/classify", self._rate)
         app.router.add_post("/tokenize", self._tokenize)
+        if self._sleeps:
+            app.router.add_get("/is_sleeping", self._is_sleeping)
+            app.router.add_post("/sleep", self._turn)
+            app.router.add_post("/wake_up", self._turn)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
@@ -133,7 +142,19 @@ class FakeEndpoint:
         listing = {"object": "list", "data": [{"id": name, **card} for name in self._models]}
         return self._refusal(request) or web.json_response(listing, status=self._models_status)
 
+    async def _is_sleeping(self, _: web.Request) -> web.Response:
+        return web.json_response({"is_sleeping": self.asleep})
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        self.asleep = request.path == "/sleep"
+        self.turns.append(request.path[1:])
+        return web.Response()
+
     async def _chat(self, request: web.Request) -> web.Response:
+        if self.asleep:
+            return web.json_response({"error": {"message": "asleep"}}, status=503)
+        if self._sleeps and self.turns[-1:] != ["chat"]:
+            self.turns.append("chat")
         self._peers.add(request.transport)
         self.headers = request.headers
         body = json.loads(await request.read())

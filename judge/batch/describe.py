@@ -65,6 +65,7 @@ def training_only(settings: RunSettings) -> list[str]:
         "held_out": settings.held_out is not None,
         "rubric_dropout": settings.rubric_dropout > 0,
         "step_deadline_s": settings.step_deadline_s is not None,
+        "engine.colocate": getattr(settings.engine, "colocate", False),
     }
     named = ", ".join(f"`{name}`" for name, there in set_here.items() if there)
     return [f"{named}: without effect here; for trainers, `Judge.score` and the server"] if named else []

@@ -10,6 +10,7 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from judge.engine.chat_template import first_line
 from judge.engine.models import fingerprint
@@ -70,3 +71,10 @@ def _fetched(name: str) -> Path:
     except (OSError, ValueError) as why:  # what the hub's client raises: no network, no such repository, no such name
         said = first_line(why, 160)
         raise EngineError(f"adapter {name}: no such folder, and it could not be fetched from the hub: {said}") from None
+
+
+def lora_request(adapter: LoraAdapter) -> Any:
+    """What vLLM is told of an adapter with every request."""
+    from vllm.lora.request import LoRARequest  # noqa: PLC0415  # imports torch
+
+    return LoRARequest(adapter.name, 1, adapter.path)

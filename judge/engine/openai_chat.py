@@ -28,6 +28,7 @@ from judge.engine.faults import (
 from judge.engine.models import resolve_model
 from judge.engine.openai_numbers import RATING, Numbers
 from judge.engine.openai_replies import ReplyReader
+from judge.engine.openai_sleep import SLEEP, WAKE, check_sleep, turn
 from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage
 from judge.engine.sender import (
     CHAT,
@@ -100,6 +101,7 @@ class ChatEngine(ABC):
         check_model: Refuse a model the server does not list. Turn off for servers that take unlisted names.
         requests_per_minute: Requests sent at most, retries included. None: no limit of ours.
         tokens_per_minute: Prompt and completion tokens at most; the prompt is guessed by its size until the reply tells.
+        colocate: Servers that sleep between the calls of a trainer; `start` looks whether they can.
         policy: Pauses between attempts; overrides `max_retries`.
 
     Raises:
@@ -130,6 +132,7 @@ class ChatEngine(ABC):
         system_role: Literal["auto", "system", "user"] = "auto",
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        colocate: bool = False,
         policy: RetryPolicy | None = None,
     ) -> None:
         self.model = model = adapter or model
@@ -169,6 +172,7 @@ class ChatEngine(ABC):
         self._clients: dict[asyncio.AbstractEventLoop, _Client] = {}
         self._started = False
         self._told_stop = False
+        self._colocate = colocate
 
     def _set_dialect(self, dialect: Dialect) -> None:
         """Say what the dialect can do, and what decides the output: the address and the transport do not."""
@@ -230,7 +234,17 @@ class ChatEngine(ABC):
             await self._find_head(client)
         if self._tokenizer is not None and self._numbers.chat is None:
             await asyncio.to_thread(self._load_tokenizer, self._tokenizer)
+        if self._colocate:
+            await check_sleep(client.transport, self._sender.endpoints)
         self._started = True
+
+    async def sleep(self) -> None:
+        """Have every server give its memory back until `wake`. Raises `EngineError` where one does not."""
+        await turn((await self._client()).transport, self._sender.endpoints, SLEEP, self._sender.deadline_s)
+
+    async def wake(self) -> None:
+        """Have every server take its memory again. Raises `EngineError` where one does not."""
+        await turn((await self._client()).transport, self._sender.endpoints, WAKE, self._sender.deadline_s)
 
     async def _find_head(self, client: _Client) -> None:
         """Tell a server with a reward model from one that writes text: no chat route, and one of those that give numbers."""

@@ -73,6 +73,18 @@ _REMEDY = {
 }
 
 
+class Sleeper(Protocol):
+    """An engine that can give its memory back for a while: one that shares a GPU with a policy that trains."""
+
+    async def sleep(self) -> None:
+        """Give the memory back until `wake`; nothing may be in flight. Raises `EngineError`."""
+        ...
+
+    async def wake(self) -> None:
+        """Take the memory again; idempotent. Raises `EngineError`."""
+        ...
+
+
 def only_rates(engine: Engine) -> bool:
     """Whether the model has a scalar head and writes no text."""
     return engine.capabilities == {Capability.RATE}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from judge.engine.chat_template import ChatTokenizer, first_line, too_long
-from judge.engine.lora import LoraAdapter, find_adapter
+from judge.engine.lora import LoraAdapter, find_adapter, lora_request
 from judge.engine.models import LOADING, fingerprint, resolve_model
 from judge.engine.protocol import NO_HEAD, NO_WORDS
 from judge.engine.vllm_convert import completion_of, pictures, request_errors, sampling_params
@@ -53,6 +53,7 @@ class VllmEngine:
         chat_template_kwargs: Passed to the chat template, for example `{"enable_thinking": False}`.
         trust_remote_code: Run code that comes with the model.
         revision: Branch, tag or commit on the hub.
+        colocate: Start with vLLM's sleep mode, for `sleep` and `wake`; refused on a CPU.
         extra: Any other field of vLLM's `AsyncEngineArgs`; wins over everything above.
         progress: Receives one line a step.
 
@@ -88,6 +89,7 @@ class VllmEngine:
         chat_template_kwargs: Mapping[str, Any] | None = None,
         trust_remote_code: bool = False,
         revision: str | None = None,
+        colocate: bool = False,
         extra: Mapping[str, Any] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
@@ -106,6 +108,7 @@ class VllmEngine:
             "enable_prefix_caching": enable_prefix_caching,
             "trust_remote_code": trust_remote_code,
             "revision": revision,
+            "enable_sleep_mode": colocate,
         }
         self._cpu_kv_cache_gib = cpu_kv_cache_gib
         self._template_kwargs = dict(chat_template_kwargs or {})
@@ -187,7 +190,7 @@ class VllmEngine:
             "chat_template": chat.template_hash,
         }
         if adapter is not None:
-            self._lora = _lora_request(adapter)
+            self._lora = lora_request(adapter)
             self.identity = {**self.identity, "adapter": adapter.fingerprint}
         self._chat, self._llm = chat, llm
 
@@ -266,6 +269,28 @@ class VllmEngine:
         if not math.isfinite(values[0]):
             raise RequestFailed(f"the head of {self.model} gave {values[0]}")
         return float(values[0])
+
+    async def sleep(self) -> None:
+        """Move the weights to main memory and give the cache back, until `wake`. Nothing may be in flight.
+
+        Raises:
+            EngineError: The engine was started without `colocate`, or is dead.
+        """
+        await self._turned("sleep")
+
+    async def wake(self) -> None:
+        """Take the memory again. Raises as `sleep`."""
+        await self._turned("wake_up")
+
+    async def _turned(self, how: str) -> None:
+        if not self._settings["enable_sleep_mode"]:
+            raise EngineError("engine.colocate: the engine was started without it")
+        from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415
+
+        try:
+            await getattr((await self._ready())[1], how)()
+        except (EngineDeadError, RuntimeError) as why:
+            raise EngineError(f"vLLM's {how.replace('_', ' ')} failed: {innermost(why)}") from why
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Prompt tokens of a conversation; None before `start`."""
@@ -378,9 +403,3 @@ class VllmEngine:
             finally:
                 self._restarting = False
             return True
-
-
-def _lora_request(adapter: LoraAdapter) -> Any:
-    from vllm.lora.request import LoRARequest  # noqa: PLC0415
-
-    return LoRARequest(adapter.name, 1, adapter.path)

@@ -33,7 +33,7 @@ QUIET = {
 _CPU_CACHE_GIB = 2.0
 _DEFAULTS: Mapping[str, Any] = {
     "dtype": "auto", "tensor_parallel_size": 1, "data_parallel_size": 1, "seed": 0, "enable_prefix_caching": True,
-    "trust_remote_code": False,
+    "trust_remote_code": False, "enable_sleep_mode": False,
 }  # fmt: skip
 _FEW_CORES = 8
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what `max_lora_rank` may be
@@ -101,6 +101,10 @@ def _refuse_without_effect(
         raise EngineError("engine.cpu_kv_cache_gib: has no effect on a GPU; leave it out, or set `engine.gpu_memory_utilization`")
     if on_cpu and "gpu_memory_utilization" in given:
         raise EngineError("engine.gpu_memory_utilization: has no effect on a CPU; leave it out, or set `engine.cpu_kv_cache_gib`")
+    if on_cpu and given.get("enable_sleep_mode"):
+        raise EngineError(
+            "engine.colocate: vLLM's sleep mode needs a GPU, and on a CPU there is no GPU memory to give back; leave it out"
+        )
     for name, value in given.items():
         if name not in known and value != _DEFAULTS.get(name):
             raise EngineError(

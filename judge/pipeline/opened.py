@@ -7,10 +7,11 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import cast
 
 from judge.engine.build import build_engine
 from judge.engine.meter import Meter, Spent
-from judge.engine.protocol import Engine
+from judge.engine.protocol import Engine, Sleeper
 from judge.pipeline.build import Plan, build_pipeline
 from judge.pipeline.calls import Journal
 from judge.pipeline.drawn import drawn_engine, draws
@@ -36,6 +37,7 @@ class Opened:
         owned: Those that were started here.
         writer: Gives the engine that writes criteria for `evolve`, started when it is first asked for: many runs never do.
         meter: What was paid; None where no engine has a price and there is no budget.
+        sleepers: Engines that share their memory with a policy that trains (`engine.colocate`).
     """
 
     judging: Judging
@@ -44,6 +46,7 @@ class Opened:
     owned: Sequence[Engine]
     writer: Callable[[], Awaitable[Engine]]
     meter: Meter | None = None
+    sleepers: Sequence[Sleeper] = ()
 
     def count_text(self, text: str) -> int | None:
         """Tokens of a text by the run's own judge, without its chat template; None where it has no tokenizer."""
@@ -66,6 +69,7 @@ class _Engines:
         self.meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
         self.running: list[tuple[EngineSettings, Engine]] = []
         self.owned: list[Engine] = []
+        self.sleepers: list[Sleeper] = []
         self._writing = asyncio.Lock()
 
     async def started(self, wanted: EngineSettings) -> Engine:
@@ -81,6 +85,8 @@ class _Engines:
                 self.owned.remove(found)
                 await found.close()
             raise
+        if getattr(wanted, "colocate", False):
+            self.sleepers.append(cast("Sleeper", found))
         if self.meter is not None:
             found = self.meter.metered(found, Price() if wanted.kind == "none" else wanted.price)
         self.running.append((wanted, found))
@@ -145,7 +151,8 @@ async def open_judges(
         for each in engines.owned:
             await each.close()
         raise
-    return Opened(judging, first, tuple(e for _, e in engines.running), engines.owned, engines.writer, engines.meter)
+    running = tuple(e for _, e in engines.running)
+    return Opened(judging, first, running, engines.owned, engines.writer, engines.meter, engines.sleepers)
 
 
 def compared(plan: Plan, settings: GroupSettings, judging: Judging, first: Pipeline) -> GroupJudging:

@@ -7,14 +7,14 @@ The engine is bound to one event loop, and callers come from everywhere. So each
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from judge.engine.protocol import Engine
-from judge.errors import DataError, EngineDown
+from judge.engine.protocol import Engine, Sleeper
+from judge.errors import DataError, EngineDown, EngineError
 from judge.loopthread import LoopThread
 from judge.monitor import Alarm
 from judge.pipeline.build import Plan
@@ -41,6 +41,9 @@ class _Live:
         self._engine = engine
         self._notice = notice
         self.opening: asyncio.Task[Opened] | None = None
+        self._turning = asyncio.Lock()
+        self._awake_for = 0  # calls that need engines which else sleep
+        self._asleep = False
         self.cache: Cache | None = None
 
     async def judging(self) -> Judging:
@@ -56,9 +59,41 @@ class _Live:
             self.opening = None  # the next call tries again
             raise
 
+    @asynccontextmanager
+    async def awake(self) -> AsyncIterator[None]:
+        """Engines with `colocate` have their memory only in here; calls that overlap share it."""
+        sleepers = (await self.opened()).sleepers
+        if not sleepers:
+            yield
+            return
+        async with self._turning:
+            if self._asleep:
+                await asyncio.gather(*(each.wake() for each in sleepers))
+                self._asleep = False
+            self._awake_for += 1
+        try:
+            yield
+        except BaseException:
+            with suppress(EngineError):  # the error on its way says more
+                await self._left(sleepers)
+            raise
+        await self._left(sleepers)
+
+    async def _left(self, sleepers: Sequence[Sleeper]) -> None:
+        """One call less needs them; the last one sends them to sleep."""
+        async with self._turning:
+            self._awake_for -= 1
+            if not self._awake_for:
+                self._asleep = True
+                await asyncio.gather(*(each.sleep() for each in sleepers))
+
     async def judge(self, samples: Sequence[Sample], past_filters: frozenset[str] = frozenset()) -> list[Reward]:
         if not samples:
             return []
+        async with self.awake():
+            return await self._judge(samples, past_filters)
+
+    async def _judge(self, samples: Sequence[Sample], past_filters: frozenset[str]) -> list[Reward]:
         items = [Item(sample, filters=sample.id not in past_filters) for sample in samples]
         settings, opened = self._plan.settings, await self.opened()
         deadlines = Deadlines.of(settings, opened.engines)
@@ -199,7 +234,7 @@ class Session:
                 opened, limit = await live.opened(), self.plan.settings.max_in_flight
                 deadlines = Deadlines.each(self.plan.settings, opened.engines)
                 judging = evaluate(opened.judging, named, in_flight=limit, deadlines=deadlines)
-                async with aclosing(judging) as judged:
+                async with live.awake(), aclosing(judging) as judged:
                     async for each in judged:
                         hand_over(each.rewards)
             finally:
@@ -255,13 +290,14 @@ class Session:
 
     async def _heard(self, live: _Live, samples: list[Sample], step: int | None, *, watched: bool, raise_down: bool) -> Heard:
         try:
-            if self.rubrics is None:
-                return Heard(await self._asked(live, samples, step, watched))
-            await self.rubrics.before(step, live.writer)
-            dressed = self.rubrics.dressed(samples, step)
-            rewards = await self._asked(live, dressed, step, watched)
-            await self.rubrics.measure(samples, rewards, step, live.judge)
-            return Heard(rewards, samples=dressed)
+            async with live.awake():
+                if self.rubrics is None:
+                    return Heard(await self._asked(live, samples, step, watched))
+                await self.rubrics.before(step, live.writer)
+                dressed = self.rubrics.dressed(samples, step)
+                rewards = await self._asked(live, dressed, step, watched)
+                await self.rubrics.measure(samples, rewards, step, live.judge)
+                return Heard(rewards, samples=dressed)
         except EngineDown as down:
             if self.plan.settings.engine_down != "exclude" or raise_down:
                 raise

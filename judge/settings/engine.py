@@ -30,6 +30,8 @@ class VllmSettings(Frozen):
         cpu_kv_cache_gib: Size of the cache on a CPU in GiB. None: what the machine has room for.
         chat_template_kwargs: Arguments of the chat template (`enable_thinking: false`).
         trust_remote_code: Run code that comes with the checkpoint.
+        colocate: The policy trains on the same GPUs: between the calls of a trainer the weights wait in main memory, and
+            the cache is given back (vLLM's sleep mode). Not on a CPU.
         extra: Further engine arguments, passed to vLLM as they are.
         price: What it costs, a million tokens or an hour: for `budget`, `judge plan` and the cost of a run.
             None: unknown.
@@ -49,6 +51,7 @@ class VllmSettings(Frozen):
     cpu_kv_cache_gib: float | None = Field(default=None, gt=0)
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     trust_remote_code: bool = False
+    colocate: bool = False
     price: Price | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -81,6 +84,7 @@ class OpenAiSettings(Frozen):
         extra_body: Fields added to the body of every request.
         requests_per_minute: Requests sent at most, retries included, evenly over the minute. None: no limit of ours.
         tokens_per_minute: Prompt and completion tokens at most. None: no limit of ours.
+        colocate: As for vLLM, of servers started with `--enable-sleep-mode` and VLLM_SERVER_DEV_MODE=1.
         price: As for vLLM.
     """
 
@@ -106,6 +110,7 @@ class OpenAiSettings(Frozen):
     system_role: Literal["auto", "system", "user"] = "auto"
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    colocate: bool = False
     price: Price | None = None
 
 
