@@ -51,8 +51,8 @@ class Judge:
             plan, engine = _planned({**settings, **({} if engine is None else {"engine": engine})})
         elif not isinstance(plan, Plan):
             raise SettingsError(
-                f"`Judge` takes its settings by name (`Judge(recipe=..., engine=...)`), and a {type(plan).__name__} came; a file or a"
-                " mapping is read by `Judge.from_config`"
+                f"`Judge` takes its settings by name (`Judge(recipe=..., engine=...)`), and a {type(plan).__name__} came;"
+                " a file or a mapping is read by `Judge.from_config`"
             )
         elif settings or isinstance(engine, Mapping | BaseModel):
             raise SettingsError("a plan is complete: give `Judge` either a plan or settings")

@@ -207,3 +207,10 @@ def test_top_logprobs_that_would_do_nothing(recipe, engine, says):
     config = {**CONFIG, "recipe": recipe, "top_logprobs": 5}
     with Judge.from_config(config, engine=engine) as judge, pytest.raises(InputError, match=says):
         judge.score([Sample.of("q", "one")])
+
+
+def test_settings_in_the_place_of_a_plan_are_told():
+    """A mapping or a file is for `Judge.from_config`; nobody finds that out from an AttributeError."""
+    for given in ({"recipe": "pointwise"}, "judge.yaml"):
+        with pytest.raises(SettingsError, match=r"read by `Judge\.from_config`"):
+            Judge(given)  # type: ignore[arg-type]
