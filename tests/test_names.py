@@ -32,3 +32,12 @@ def test_no_two_public_types_share_a_name():
         for name in public_types(ast.parse(path.read_text(encoding="utf-8"))):
             where[name].append(str(path.relative_to(PACKAGE)))
     assert {name: files for name, files in where.items() if len(files) > 1} == {}
+
+
+def test_what_is_measured_is_called_metrics():
+    """One word for one thing: no public function or type, and no file, is named `..._figures`."""
+    named = [path.stem for path in PACKAGE.rglob("*.py")]
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named += [*public_types(tree), *(node.name for node in tree.body if isinstance(node, ast.FunctionDef))]
+    assert [name for name in named if name.endswith(("_figures", "Figures")) and not name.startswith("_")] == []

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from judge.batch.store import Store
-from judge.pipeline.second import cascade_figures, cascade_flag
+from judge.pipeline.second import cascade_flag, cascade_metrics
 
 _FEW = 30  # audited responses, below which the agreement is said to be a guess
 
 
 def cascade_report(store: Store, cheap: str) -> dict[str, Any]:
-    """The figures of `judge.pipeline.second.cascade_figures` over the responses of a run.
+    """The figures of `judge.pipeline.second.cascade_metrics` over the responses of a run.
 
     Args:
         cheap: Name of the cheap judge.
@@ -24,7 +24,7 @@ def cascade_report(store: Store, cheap: str) -> dict[str, Any]:
         len(cheap) + 1,
         f"{cheap}:",
     )
-    return cascade_figures(_rewards(store), full, first)
+    return cascade_metrics(_rewards(store), full, first)
 
 
 def _rewards(store: Store) -> Iterator[tuple[str, float | None, Mapping[str, float | None]]]:

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 
 from judge.batch.block import JudgedBlock
 from judge.batch.describe import DataSource, source_record
-from judge.batch.figures import asked_of, table_figures
 from judge.batch.folder import begin, check_folder, identity, locked
+from judge.batch.metrics import asked_of, table_metrics
 from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.requests import FILE as REQUESTS
@@ -283,7 +283,7 @@ class _BlockRun:
             "notes": [*first.get("notes", ()), *_renamed(self._store)],
             "data": source_record(data),
             "state": state,
-            **table_figures(self._store, asked_of(self._plan)),
+            **table_metrics(self._store, asked_of(self._plan)),
             "seconds": {"loading": round(self._loading, 3), "judging": round(seconds, 3)},
             "tokens": tokens,
             "tokens_per_s": round(sum(tokens.values()) / seconds, 1) if seconds > 0 else 0.0,

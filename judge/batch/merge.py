@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.figures import table_figures
 from judge.batch.folder import differences, locked, method_differences
+from judge.batch.metrics import table_metrics
 from judge.batch.requests import FILE as REQUESTS
 from judge.batch.run import RunResult, closing_text
 from judge.batch.shards import Shard, shard_of
@@ -84,7 +84,7 @@ def merge_runs(
                 if requests:
                     store.requests.absorb(part.folder)
             _check_rows(store, parts)
-            run = _merged(own, parts) | table_figures(store, parts[0].run["shard"])
+            run = _merged(own, parts) | table_metrics(store, parts[0].run["shard"])
             write_tables(store, output, jsonl=jsonl)
             write_json(output / "run.json", run)
             return RunResult(output, run, closing_text(store, run, output), interrupted=False)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from judge.batch.describe import DataSource, describe, training_only
-from judge.batch.figures import asked_of, table_figures
 from judge.batch.finish import RunFinish
 from judge.batch.folder import begin, check_folder, fail, identity, locked
+from judge.batch.metrics import asked_of, table_metrics
 from judge.batch.parts import TableParts
 from judge.batch.progress import ProgressLine
 from judge.batch.read import BadRow
@@ -256,7 +256,7 @@ def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float)
     """What a run came to, for `run.json`."""
     tokens, judging_s = progress.prompt_tokens + progress.completion_tokens, progress.seconds
     return {
-        **table_figures(store, asked_of(plan)),
+        **table_metrics(store, asked_of(plan)),
         "seconds": {"loading": round(loading_s, 3), "judging": round(judging_s, 3)},
         "tokens": {"prompt": progress.prompt_tokens, "completion": progress.completion_tokens},
         "tokens_per_s": round(tokens / judging_s, 1) if judging_s > 0 else 0.0,

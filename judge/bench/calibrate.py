@@ -116,7 +116,7 @@ def falls(step: CalibrateStep) -> bool:
 
 
 @dataclass(frozen=True)
-class MethodFigures:
+class MethodMetrics:
     """A method on prompts it has not seen (five parts by prompt, each judged by a map of the other four)."""
 
     method: str
@@ -150,7 +150,7 @@ def out_of_fold(method: Method, rewards: Floats, labels: Floats, folds: NDArray[
 
 def compare_methods(
     rewards: ArrayLike, labels: ArrayLike, clusters: Sequence[Hashable], *, draws: int = 1000, seed: int = 0
-) -> list[MethodFigures]:
+) -> list[MethodMetrics]:
     """Calibration error, Brier score and AUC of the raw rewards and of each method, the raw ones first.
 
     `levels` is left out where there are over 20 different rewards.
@@ -162,7 +162,7 @@ def compare_methods(
         if method != "levels" or len(np.unique(x)) <= MOST_LEVELS:
             tried.append((method, out_of_fold(method, x, y, folds)))
     return [
-        MethodFigures(
+        MethodMetrics(
             name,
             figures(
                 {"ECE": calibration_error(p, y), "Brier": brier_score(p, y), "ROC AUC": roc_auc(p, y)},
@@ -175,7 +175,7 @@ def compare_methods(
     ]
 
 
-def best_method(compared: Sequence[MethodFigures]) -> Method:
+def best_method(compared: Sequence[MethodMetrics]) -> Method:
     """The method with the least Brier score; equal ones: the first."""
     known = [c for c in compared if c.method in METHODS and not math.isnan(c.value("Brier"))]
     return min(known, key=lambda c: c.value("Brier")).method if known else "platt"  # type: ignore[return-value]  # one of METHODS

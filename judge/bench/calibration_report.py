@@ -17,7 +17,7 @@ from rich.text import Text
 
 from judge.bench.calibrate import (
     Method,
-    MethodFigures,
+    MethodMetrics,
     SureThreshold,
     best_method,
     compare_methods,
@@ -76,7 +76,7 @@ class CalibrateReport:
     unlabelled: int
     no_verdict: int
     method: Method
-    compared: list[MethodFigures]
+    compared: list[MethodMetrics]
     file: CalibrationFile
     threshold: SureThreshold | None
     mean: PoweredMean
@@ -129,7 +129,7 @@ def calibrate_report(run: LabelledRun, options: CalibrateOptions) -> CalibrateRe
     )
 
 
-def _method(name: str, compared: Sequence[MethodFigures], used: Observations) -> Method:
+def _method(name: str, compared: Sequence[MethodMetrics], used: Observations) -> Method:
     if name == "auto":  # a map that pays a higher reward less is taken by name only
         rising = [c for c in compared if c.method == "raw" or not falls(fitted(c.method, used.scores, used.labels))]  # type: ignore[arg-type]  # one of METHODS
         return best_method(rising)

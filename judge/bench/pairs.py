@@ -21,7 +21,7 @@ def pair_accuracy(judged: JudgedItem) -> float:
     return math.nan if gold == 0 else agrees(judged.beats(0, 1), gold)
 
 
-def pair_figures(spec: SetSpec, judged: Judgements) -> Metrics:
+def pair_metrics(spec: SetSpec, judged: Judgements) -> Metrics:
     """Plain accuracy, and that of each section."""
     values = credits(judged, pair_accuracy)
     return {"accuracy": mean_credit(values), **by_section(spec, judged, values)}

@@ -24,7 +24,7 @@ class SetMetric:
 
 
 METRICS: Mapping[str, SetMetric] = {
-    "pairs": SetMetric("pairs", "share of the pairs in which the labelled response is preferred", pairs.pair_figures),
+    "pairs": SetMetric("pairs", "share of the pairs in which the labelled response is preferred", pairs.pair_metrics),
     "mean-of-subsets": SetMetric("pairs", "accuracy, the mean of the subsets", pairs.mean_of_subsets),
     "mean-of-sections": SetMetric("pairs", "accuracy, the mean of the sections", pairs.mean_of_sections),
     "both-orders": SetMetric("pairs", "accuracy, the mean of both orders", pairs.both_orders),
@@ -34,25 +34,25 @@ METRICS: Mapping[str, SetMetric] = {
     "pandalm": SetMetric("pairs", "PandaLM: three classes, unweighted", pairs.pandalm),
     "auto-j": SetMetric("pairs", "Auto-J: both orders must agree", pairs.auto_j),
     "rewardbench": SetMetric("pairs", "RewardBench: mean of the sections, subsets weighted by their counts", pairs.rewardbench),
-    "best": SetMetric("best", "a better response above all worse ones", several.best_figures),
+    "best": SetMetric("best", "a better response above all worse ones", several.best_metrics),
     "rewardbench2": SetMetric(
         "best", "RewardBench 2: one against three, shared top 1 / k; mean of the subsets", several.rewardbench2
     ),
     "rm-bench": SetMetric("styles", "RM-Bench: 3 x 3 styles; mean of the domains", several.rm_bench),
-    "right": SetMetric("right", "accuracy over responses, F1 of the right ones", single.right_figures),
+    "right": SetMetric("right", "accuracy over responses, F1 of the right ones", single.right_metrics),
     "right-above-wrong": SetMetric("right", "PPE: right answers above wrong ones of the same question", single.right_above_wrong),
     "right-balanced": SetMetric("right", "mean recall of right and wrong", single.balanced_first),
-    "criteria": SetMetric("criteria", "accuracy over criteria", single.right_figures),
+    "criteria": SetMetric("criteria", "accuracy over criteria", single.right_metrics),
     "criteria-balanced": SetMetric(
         "criteria", "mean recall of met and unmet criteria; then accuracy and F1", single.balanced_first
     ),
     "healthbench-meta": SetMetric(
         "criteria", "HealthBench meta-evaluation: F1 of met and unmet against each physician, averaged", single.healthbench_meta
     ),
-    "ratings": SetMetric("ratings", "rank correlation over all items", single.rating_figures),
+    "ratings": SetMetric("ratings", "rank correlation over all items", single.rating_metrics),
     "ratings-pearson": SetMetric("ratings", "Pearson's r over all items, then rank correlations", single.pearson_first),
     "sample-level": SetMetric("ratings", "SummEval: correlation within a question, averaged", single.sample_level),
-    "contrast": SetMetric("contrast", "Contrast Instructions: by response and by instruction", single.contrast_figures),
+    "contrast": SetMetric("contrast", "Contrast Instructions: by response and by instruction", single.contrast_metrics),
     "processbench": SetMetric("steps", "ProcessBench: harmonic mean of both accuracies", single.processbench),
 }
 DEFAULTS: Mapping[SetKind, str] = {

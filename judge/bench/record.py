@@ -11,13 +11,13 @@ from typing import Any
 from judge.bench.measures import Figure
 from judge.bench.published import metric_of
 from judge.bench.spec import SetSpec
-from judge.bench.teacher import TeacherFigures
+from judge.bench.teacher import TeacherMetrics
 from judge.bench.units import JudgedItem
 from judge.intervals import Interval
 
 
 @dataclass(frozen=True)
-class JudgeFigures:
+class JudgeMetrics:
     """What one configuration comes to on a set.
 
     Attributes:
@@ -52,12 +52,12 @@ class JudgeFigures:
     completion_tokens: int
     seconds: float
     price: float | None
-    teacher: TeacherFigures | None
+    teacher: TeacherMetrics | None
     interrupted: bool = False
     judged: Sequence[JudgedItem] = ()
 
 
-def as_record(spec: SetSpec, judge: JudgeFigures) -> dict[str, Any]:
+def as_record(spec: SetSpec, judge: JudgeMetrics) -> dict[str, Any]:
     """The figures of one configuration as plain values; what is not known is null."""
     return {
         "judge": judge.name,

@@ -24,11 +24,11 @@ from judge.bench.items import BenchItems, read_items, with_distractors
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.bench.pairs import pair_accuracy
 from judge.bench.published import metric_of
-from judge.bench.record import JudgeFigures, as_record
+from judge.bench.record import JudgeMetrics, as_record
 from judge.bench.several import best_accuracy, is_decided
 from judge.bench.single import answers_of
 from judge.bench.spec import SetSpec
-from judge.bench.teacher import teacher_figures
+from judge.bench.teacher import teacher_metrics
 from judge.bench.units import (
     COMPARED,
     JudgedItem,
@@ -46,7 +46,7 @@ from judge.errors import OutputError
 from judge.intervals import NOTHING
 from judge.pipeline.build import Plan, plan
 from judge.settings import load_settings
-from judge.track.run import bench_figures, track_run
+from judge.track.run import bench_metrics, track_run
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class BenchReport:
     spec: SetSpec
     data: str
     items: BenchItems
-    judges: list[JudgeFigures]
+    judges: list[JudgeMetrics]
     options: BenchOptions
 
 
@@ -164,7 +164,7 @@ async def _one(
     notice: Callable[[str], None],
     quiet: bool,
     overwrite: bool,
-) -> JudgeFigures:
+) -> JudgeMetrics:
     units = make_units(items.items, spec.kind, planned)
     notice(f"{name}: {len(items.items):,} items of `{spec.name}` in {len(units):,} samples")
     untracked = replace(planned, settings=planned.settings.model_copy(update={"track": None}))  # with its figures, below
@@ -187,7 +187,7 @@ async def _one(
     found = measured(spec, judged, options, singly=singly)
     run = result.run
     tokens = run["tokens"]
-    figures_of_judge = replace(
+    metrics_of_judge = replace(
         found,
         name=name,
         config=config,
@@ -203,21 +203,21 @@ async def _one(
         interrupted=result.interrupted,
         judged=judged,
     )
-    _keep(folder, spec, figures_of_judge)
+    _keep(folder, spec, metrics_of_judge)
     if planned.settings.track is not None and not result.interrupted:
-        more = bench_figures(as_record(spec, figures_of_judge))
+        more = bench_metrics(as_record(spec, metrics_of_judge))
         files = [folder / "bench.json"]
         await asyncio.to_thread(  # W&B refuses to work on the thread of an event loop
             track_run, planned.settings.track, folder, result.summary, notice=notice, more=more, files=files
         )
-    return figures_of_judge
+    return metrics_of_judge
 
 
 def _price(tokens: Mapping[str, int], price: tuple[float, float] | None) -> float | None:
     return None if price is None else (tokens["prompt"] * price[0] + tokens["completion"] * price[1]) / 1e6
 
 
-def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions, *, singly: bool = True) -> JudgeFigures:
+def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions, *, singly: bool = True) -> JudgeMetrics:
     """The figures of what a judge said, without those that only a run knows.
 
     Args:
@@ -231,7 +231,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
     found = figures(wanted, [j.item.cluster for j in judged], counted, draws=options.draws, seed=options.seed)
     views = [d.views for j in judged for d in j.duels.values() if len(d.views) > 1 and None not in d.views]
     ties, failed = _undecided(spec, judged)
-    return JudgeFigures(
+    return JudgeMetrics(
         name="",
         config="",
         folder=Path(),
@@ -252,7 +252,7 @@ def measured(spec: SetSpec, judged: Sequence[JudgedItem], options: BenchOptions,
         completion_tokens=0,
         seconds=0.0,
         price=None,
-        teacher=teacher_figures(spec, judged) if singly else None,
+        teacher=teacher_metrics(spec, judged) if singly else None,
     )
 
 
@@ -333,11 +333,11 @@ def _first(judged: Sequence[JudgedItem]) -> float | None:
     return sum(votes) / len(votes) if votes else None
 
 
-def _keep(folder: Path, spec: SetSpec, figures_of_judge: JudgeFigures) -> None:
+def _keep(folder: Path, spec: SetSpec, metrics_of_judge: JudgeMetrics) -> None:
     """bench.json and items.jsonl beside the run's own files."""
-    write_json(folder / "bench.json", as_record(spec, figures_of_judge))
+    write_json(folder / "bench.json", as_record(spec, metrics_of_judge))
     path = folder / "items.jsonl"
     try:
-        path.write_text("".join(f"{as_line(j)}\n" for j in figures_of_judge.judged), encoding="utf-8")
+        path.write_text("".join(f"{as_line(j)}\n" for j in metrics_of_judge.judged), encoding="utf-8")
     except OSError as why:
         raise OutputError(f"{path}: cannot be written: {why.strerror}") from None

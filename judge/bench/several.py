@@ -43,7 +43,7 @@ def shared_top(judged: JudgedItem) -> float:
     return 1 / len(top) if good in top else 0.0
 
 
-def best_figures(spec: SetSpec, judged: Judgements) -> Metrics:
+def best_metrics(spec: SetSpec, judged: Judgements) -> Metrics:
     """A better response above all worse ones; mean reciprocal rank; share of the (better, worse) pairs."""
     values = credits(judged, best_accuracy)
     pairs = credits(judged, _pair_share)

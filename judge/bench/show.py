@@ -15,7 +15,7 @@ from rich.text import Text
 
 from judge.bench.measures import Figure
 from judge.bench.published import metric_of
-from judge.bench.record import JudgeFigures, as_record, number
+from judge.bench.record import JudgeMetrics, as_record, number
 from judge.bench.run import BenchReport, plain_credit
 from judge.bench.spec import SetSpec
 from judge.bench.teacher import reward_distance
@@ -117,7 +117,7 @@ def _value(spec: SetSpec, value: float) -> str:
     return f"{100 * value:.1f}" if spec.kind in _AS_PERCENT else f"{value:.3f}"
 
 
-def _with_ends(spec: SetSpec, figure: Figure, judge: JudgeFigures) -> str:
+def _with_ends(spec: SetSpec, figure: Figure, judge: JudgeMetrics) -> str:
     if math.isnan(figure.interval.low):
         silent = judge.failed == 1 and not math.isnan(figure.value)
         return _value(spec, figure.value) + (" no verdicts" if silent else "")
@@ -136,7 +136,7 @@ def _short(count: int) -> str:
     )
 
 
-def _parts(spec: SetSpec, judge: JudgeFigures) -> Iterable[RenderableType]:
+def _parts(spec: SetSpec, judge: JudgeMetrics) -> Iterable[RenderableType]:
     """The other published figures and the subsets of one judge, and why it failed."""
     yield Text(
         f"{judge.name}: {judge.recipe}, {judge.model} · {judge.items:,} of {judge.of:,} items · {judge.calls:,} calls"
@@ -168,7 +168,7 @@ def _cut(name: str, most: int = 40) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
-def _cost(judge: JudgeFigures) -> str:
+def _cost(judge: JudgeMetrics) -> str:
     return "" if judge.price is None else f" · ${judge.price:,.2f}"
 
 
@@ -218,18 +218,18 @@ def compared_judges(report: BenchReport) -> list[dict[str, Any]]:
     return out
 
 
-def _hits(spec: SetSpec, judge: JudgeFigures) -> dict[str, float]:
+def _hits(spec: SetSpec, judge: JudgeMetrics) -> dict[str, float]:
     values = plain_credit(spec, judge.judged)
     return {j.item.sample.id: float(v) for j, v in zip(judge.judged, values, strict=True) if not math.isnan(v)}
 
 
-def _distance(first: JudgeFigures, second: JudgeFigures) -> float:
+def _distance(first: JudgeMetrics, second: JudgeMetrics) -> float:
     a, b = _rewards(first), _rewards(second)
     keys = [k for k in a if k in b]
     return reward_distance([a[k][0] for k in keys], [b[k][0] for k in keys], [a[k][1] for k in keys]) if keys else math.nan
 
 
-def _rewards(judge: JudgeFigures) -> dict[tuple[str, int], tuple[float, str]]:
+def _rewards(judge: JudgeMetrics) -> dict[tuple[str, int], tuple[float, str]]:
     return {
         (j.item.sample.id, place): (np.nan if reward is None else reward, j.item.cluster)
         for j in judge.judged

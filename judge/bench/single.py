@@ -66,7 +66,7 @@ def _labels(judged: JudgedItem) -> list[tuple[float, ...]]:
     return [gold] if count == 1 else [(g,) for g in gold]
 
 
-def right_figures(spec: SetSpec, judged: Judgements) -> Metrics:
+def right_metrics(spec: SetSpec, judged: Judgements) -> Metrics:
     """Accuracy over responses, F1 of the right ones, and the unweighted mean of both classes' F1."""
     a = answers_of(judged)
     hits = np.where(np.isnan(a.said), 0.0, (a.said == a.gold).astype(np.float64))
@@ -105,23 +105,23 @@ def right_above_wrong(spec: SetSpec, judged: Judgements) -> Metrics:
         "best of all": mean_credit(credits(judged, top)),
         "drawn at random": mean_credit(credits(judged, lambda j: sum(j.item.gold) / len(j.item.gold))),
         "at most": mean_credit(credits(judged, lambda j: max(j.item.gold))),
-        **right_figures(spec, judged),
+        **right_metrics(spec, judged),
     }
 
 
 def healthbench_meta(spec: SetSpec, judged: Judgements) -> Metrics:
     """HealthBench meta-evaluation: the judge against each physician's label, F1 of met and of unmet, and their mean."""
-    plain = right_figures(spec, judged)
+    plain = right_metrics(spec, judged)
     return {"macro F1": plain["macro F1"], "accuracy": plain["accuracy"], "balanced": plain["balanced"]}
 
 
 def balanced_first(spec: SetSpec, judged: Judgements) -> Metrics:
-    """The figures of `right_figures` with balanced accuracy (mean recall of yes and no) in front."""
-    plain = right_figures(spec, judged)
+    """The figures of `right_metrics` with balanced accuracy (mean recall of yes and no) in front."""
+    plain = right_metrics(spec, judged)
     return {"balanced": plain.pop("balanced"), **plain}
 
 
-def rating_figures(spec: SetSpec, judged: Judgements) -> Metrics:
+def rating_metrics(spec: SetSpec, judged: Judgements) -> Metrics:
     """Correlations over all items; the headline is Spearman's. Then the mean over subsets (aspects) of the same."""
     gold = credits(judged, lambda j: j.item.gold[0])
     said = credits(judged, lambda j: math.nan if j.rewards[0] is None else j.rewards[0])
@@ -135,8 +135,8 @@ def rating_figures(spec: SetSpec, judged: Judgements) -> Metrics:
 
 
 def pearson_first(spec: SetSpec, judged: Judgements) -> Metrics:
-    """The figures of `rating_figures` with Pearson's r in front."""
-    plain = rating_figures(spec, judged)
+    """The figures of `rating_metrics` with Pearson's r in front."""
+    plain = rating_metrics(spec, judged)
     return {"pearson": plain.pop("pearson"), **plain}
 
 
@@ -156,7 +156,7 @@ def sample_level(spec: SetSpec, judged: Judgements) -> Metrics:
     return out
 
 
-def contrast_figures(spec: SetSpec, judged: Judgements) -> Metrics:
+def contrast_metrics(spec: SetSpec, judged: Judgements) -> Metrics:
     """Contrast Instructions: of two alike instructions, each with its answer, (response) its own answer is above the other one
     under each of both, (instruction) each answer is worth more under its own one."""
 

@@ -23,7 +23,7 @@ CURVE = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
-class TeacherFigures:
+class TeacherMetrics:
     """Over the groups (the responses of one prompt) with at least two rewards.
 
     Attributes:
@@ -54,7 +54,7 @@ class TeacherFigures:
         }
 
 
-def teacher_figures(spec: SetSpec, judged: Sequence[JudgedItem]) -> TeacherFigures | None:
+def teacher_metrics(spec: SetSpec, judged: Sequence[JudgedItem]) -> TeacherMetrics | None:
     """The figures of a judge of single responses; None where no prompt has two rewards."""
     groups = [] if spec.kind in ("steps", "contrast") else groups_of(judged)
     if not groups:
@@ -63,7 +63,7 @@ def teacher_figures(spec: SetSpec, judged: Sequence[JudgedItem]) -> TeacherFigur
     pairs = [(np.abs(np.subtract.outer(r, r))[np.triu_indices(len(r), 1)] < 1e-9) for r in rewards]
     least = min(len(g) for g in groups)
     sizes = [n for n in CURVE if n <= least] or [1]
-    return TeacherFigures(
+    return TeacherMetrics(
         groups=len(groups),
         spread=float(np.mean([r.std() for r in rewards])),
         silent=float(np.mean([np.ptp(r) < 1e-9 for r in rewards])),

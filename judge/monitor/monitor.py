@@ -21,7 +21,7 @@ from judge.monitor.canaries import CanaryResult
 from judge.monitor.features import FORMAT_FEATURES
 from judge.monitor.report import Report, flat, message
 from judge.monitor.smooth import Baseline, Smooth
-from judge.monitor.statistics import Figures, ResponseFeatures, figures, rows, shares
+from judge.monitor.statistics import ResponseFeatures, StepStatistics, figures, rows, shares
 from judge.monitor.watch import Estimate, Watch
 from judge.settings.monitor import MonitorSettings
 from judge.types import Reward, Sample
@@ -183,7 +183,7 @@ class Monitor:
         start, now = self._gap_start.mean, self._gap.mean
         return None if start is None or now is None else now - start
 
-    def _batch_values(self, batch: Figures) -> dict[AlarmCode, tuple[float | None, float | None]]:
+    def _batch_values(self, batch: StepStatistics) -> dict[AlarmCode, tuple[float | None, float | None]]:
         """Value and limit of the alarms that look at whole batches; limit None: the one in the settings."""
         self._batches += 1
         jump = self._jump(batch)
@@ -220,7 +220,7 @@ class Monitor:
             return None if code is AlarmCode.OPENING_COLLAPSE else limit
         return max(limit, min(2 * start, (1 + start) / 2))
 
-    def _jump(self, batch: Figures) -> float | None:
+    def _jump(self, batch: StepStatistics) -> float | None:
         past, mean = self._smooth.get("reward_mean"), batch["reward_mean"]
         if past is None or past.count < _JUMP_BATCHES or mean is None or past.mean is None:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from judge.monitor.alarms import Alarm, AlarmCode
-from judge.monitor.statistics import Figures
+from judge.monitor.statistics import StepStatistics
 from judge.monitor.watch import Watch
 
 _SAYS = {
@@ -34,8 +34,8 @@ class Report:
 
     step: int
     complete: bool = True
-    batch: Figures = field(default_factory=dict)
-    smoothed: Figures = field(default_factory=dict)
+    batch: StepStatistics = field(default_factory=dict)
+    smoothed: StepStatistics = field(default_factory=dict)
     raised: tuple[Alarm, ...] = ()
     cleared: tuple[AlarmCode, ...] = ()
     active: tuple[AlarmCode, ...] = ()

@@ -27,7 +27,7 @@ LEAST_PROMPTS = 4  # fewer prompts say nothing about what is common to prompts
 LEAST_CORRELATED = 8  # responses; fewer have no correlation
 LEAST_WITH_FEATURE = 4  # one lucky emoji is no correlation
 
-Figures = Mapping[str, float | None]
+StepStatistics = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from judge.pipeline.second import cascade_figures, cascade_flag
-from judge.track.trackers import StepTrack, step_figures
+from judge.pipeline.second import cascade_flag, cascade_metrics
+from judge.track.trackers import StepTrack, step_metrics
 from judge.types import Reward, Sample, distinct_calls
 
 logger = logging.getLogger("judge.record")
@@ -62,7 +62,7 @@ class StepRecord:
             self._append(self._path, {"step": step, "time": round(time.time(), 3), **found, "alarms": list(alarms), **more})
         if self._track is not None:
             changing = {f"judge/{name}": value for name, value in (rubric or {}).items()}
-            self._track.add(step, {**step_figures(found), "judge/alarms": float(len(alarms)), **changing})
+            self._track.add(step, {**step_metrics(found), "judge/alarms": float(len(alarms)), **changing})
 
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
         try:
@@ -120,7 +120,7 @@ def _cascade(rewards: Sequence[Reward]) -> dict[str, Any]:
     seen = [(own, r.raw_reward, r.components) for r in rewards if (own := cascade_flag(f.name for f in r.flags))]
     if not seen:
         return {}
-    found = cascade_figures(seen, 0, 0)
+    found = cascade_metrics(seen, 0, 0)
     return {"cascade": {name: found[name] for name in ("decided", "unsure", "audited", "agree", "mean_difference")}}
 
 

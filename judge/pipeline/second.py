@@ -197,7 +197,7 @@ def cascade_flag(names: Iterable[str]) -> str:
     return next((name for name in names if name in (DECIDED, UNSURE, AUDITED)), "")
 
 
-def cascade_figures(
+def cascade_metrics(
     rewards: Iterable[tuple[str, float | None, Mapping[str, float | None]]], full_calls: int, first_calls: int
 ) -> dict[str, Any]:
     """What a cascade decided by itself, how many calls that saved, and how often the full judge would have said the same.
@@ -214,7 +214,7 @@ def cascade_figures(
 
     Example:
         >>> seen = [("cascade_decided", 0.9, {}), ("cascade_unsure", 1.0, {}), ("cascade_audit", 0.8, {"full": 1.0})]
-        >>> found = cascade_figures(seen, full_calls=12, first_calls=3)
+        >>> found = cascade_metrics(seen, full_calls=12, first_calls=3)
         >>> found["decided"], found["saved_calls"], found["agree"], round(found["mean_difference"], 3)
         (2, 6, 1.0, 0.2)
     """

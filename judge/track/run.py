@@ -16,7 +16,7 @@ from judge.report.findings import RunTables, load_tables
 from judge.report.run_page import run_page
 from judge.settings.track import TrackSettings, TrackTo
 from judge.track.inspect_log import write_inspect_log
-from judge.track.trackers import StepFigures, open_tracker, step_figures, within
+from judge.track.trackers import StepMetrics, open_tracker, step_metrics, within
 
 logger = logging.getLogger("judge.track")
 
@@ -43,7 +43,7 @@ def track_run(
         Where each tracker keeps it, in words.
     """
     tables = load_tables(folder)
-    figures = {**run_figures(tables), **(more or {})}
+    figures = {**run_metrics(tables), **(more or {})}
     said: list[str] = []
     with tempfile.TemporaryDirectory() as room:
         sent = [*_texts(Path(room), summary, tables), folder / "run.json", *files]
@@ -63,7 +63,7 @@ def track_run(
 
 
 def _sent(
-    to: TrackTo, settings: TrackSettings, name: str, config: Mapping[str, Any], figures: StepFigures, files: Sequence[Path]
+    to: TrackTo, settings: TrackSettings, name: str, config: Mapping[str, Any], figures: StepMetrics, files: Sequence[Path]
 ) -> str:
     return open_tracker(to, settings, name, config).close(figures, files)
 
@@ -91,7 +91,7 @@ def _config(run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_figures(tables: RunTables) -> dict[str, float]:
+def run_metrics(tables: RunTables) -> dict[str, float]:
     """The figures of a run under the names that training steps have (`judge/reward_mean`, ...); what is missing is left out.
 
     Returns:
@@ -118,7 +118,7 @@ def run_figures(tables: RunTables) -> dict[str, float]:
         "tokens": sum(tokens.values()) if tokens else None,
         "seconds": run.get("seconds", {}).get("judging"),
     }
-    return step_figures(figures)
+    return step_metrics(figures)
 
 
 def _mean(values: Any) -> float | None:
@@ -126,11 +126,11 @@ def _mean(values: Any) -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def bench_figures(record: Mapping[str, Any]) -> dict[str, float]:
+def bench_metrics(record: Mapping[str, Any]) -> dict[str, float]:
     """The figures of one configuration on a labelled set (a `bench.json`), named `judge/bench/...`.
 
     Example:
-        >>> bench_figures({"published": [{"name": "accuracy", "value": 0.5}], "ties": None})
+        >>> bench_metrics({"published": [{"name": "accuracy", "value": 0.5}], "ties": None})
         {'judge/bench/accuracy': 0.5}
     """
     named = {f["name"]: f["value"] for f in record.get("published", ())}

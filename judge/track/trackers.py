@@ -25,8 +25,8 @@ from judge.settings.track import TrackSettings, TrackTo
 
 logger = logging.getLogger("judge.track")
 R = TypeVar("R")
-StepFigures = Mapping[str, float]
-_Steps = SimpleQueue[tuple[int, StepFigures] | bool]  # True: close the trackers after those before; False: leave them as they are
+StepMetrics = Mapping[str, float]
+_Steps = SimpleQueue[tuple[int, StepMetrics] | bool]  # True: close the trackers after those before; False: leave them as they are
 MOST_WAITING = 1000  # steps that wait to be sent
 
 _PACKAGES: Mapping[TrackTo, tuple[str, str]] = {  # module, what pip calls it
@@ -40,10 +40,10 @@ _PACKAGES: Mapping[TrackTo, tuple[str, str]] = {  # module, what pip calls it
 class Tracker(Protocol):
     """One place that figures are sent to."""
 
-    def step(self, number: int, figures: StepFigures) -> None:
-        """StepFigures of one step."""
+    def step(self, number: int, figures: StepMetrics) -> None:
+        """Metrics of one step."""
 
-    def close(self, figures: StepFigures, files: Sequence[Path]) -> str:
+    def close(self, figures: StepMetrics, files: Sequence[Path]) -> str:
         """Closing figures and files; returns where they are, in words. The run of a trainer stays open."""
 
 
@@ -91,13 +91,13 @@ class _Wandb:
             self._run = self._wandb.init(project=project, name=name, config=dict(config), job_type="judge")
         self._name = name
 
-    def step(self, number: int, figures: StepFigures) -> None:
+    def step(self, number: int, figures: StepMetrics) -> None:
         if self._own:
             self._run.log(dict(figures), step=number)
         else:
             self._run.log({**figures, "judge/step": number}, commit=False)
 
-    def close(self, figures: StepFigures, files: Sequence[Path]) -> str:
+    def close(self, figures: StepMetrics, files: Sequence[Path]) -> str:
         self._run.summary.update(dict(figures))
         if files:
             artifact = self._wandb.Artifact(_plain(f"judge-{self._name}"), type="judge-run")
@@ -123,11 +123,11 @@ class _Mlflow:
             self._client.log_param(self._run, key, str(value)[:500])
         self._uri = mlflow.get_tracking_uri()
 
-    def step(self, number: int, figures: StepFigures) -> None:
+    def step(self, number: int, figures: StepMetrics) -> None:
         for key, value in figures.items():
             self._client.log_metric(self._run, key, value, step=number)
 
-    def close(self, figures: StepFigures, files: Sequence[Path]) -> str:
+    def close(self, figures: StepMetrics, files: Sequence[Path]) -> str:
         for key, value in figures.items():
             self._client.log_metric(self._run, key, value)
         for file in files:
@@ -142,10 +142,10 @@ class _Trackio:
         self._project = project
         self._run = self._trackio.init(project, name, config=dict(config), embed=False, auto_log_gpu=False, auto_log_cpu=False)
 
-    def step(self, number: int, figures: StepFigures) -> None:
+    def step(self, number: int, figures: StepMetrics) -> None:
         self._run.log(dict(figures), step=number)
 
-    def close(self, figures: StepFigures, files: Sequence[Path]) -> str:
+    def close(self, figures: StepMetrics, files: Sequence[Path]) -> str:
         if figures:
             self._run.log(dict(figures))
         for file in files:
@@ -179,7 +179,7 @@ class StepTrack:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_thread": None, "_steps": None}
 
-    def add(self, number: int, figures: StepFigures) -> None:
+    def add(self, number: int, figures: StepMetrics) -> None:
         """Send the figures of one step, without waiting for it; each is called `judge/NAME`."""
         if self._thread is None:
             self._steps = SimpleQueue()
@@ -239,7 +239,7 @@ class StepTrack:
         return found
 
 
-def _send(trackers: dict[str, Tracker], number: int, figures: StepFigures) -> None:
+def _send(trackers: dict[str, Tracker], number: int, figures: StepMetrics) -> None:
     for to, tracker in list(trackers.items()):
         try:
             tracker.step(number, figures)
@@ -248,11 +248,11 @@ def _send(trackers: dict[str, Tracker], number: int, figures: StepFigures) -> No
             del trackers[to]
 
 
-def step_figures(figures: Mapping[str, Any]) -> dict[str, float]:
+def step_metrics(figures: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of one step's record (`judge.pipeline.record.figures`), flat and named `judge/...`; None is left out.
 
     Example:
-        >>> step_figures({"responses": 4, "reward_mean": None, "reasons": {"timeout": 1}, "criteria": {"clear": 0.5}})
+        >>> step_metrics({"responses": 4, "reward_mean": None, "reasons": {"timeout": 1}, "criteria": {"clear": 0.5}})
         {'judge/responses': 4.0, 'judge/no_verdict/timeout': 1.0, 'judge/criterion/clear': 0.5}
     """
     groups = {"reasons": "no_verdict", "criteria": "criterion"}

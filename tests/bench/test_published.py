@@ -242,10 +242,10 @@ def test_mean_of_subsets_weighs_them_alike():
 
 def test_what_a_teacher_needs():
     """Two prompts: rewards (0, 1) with the right one on top, and (0.5, 0.5) that teach nothing."""
-    from judge.bench.teacher import picked, reward_distance, teacher_figures
+    from judge.bench.teacher import picked, reward_distance, teacher_metrics
 
     judged = [scored([1, 0], [1.0, 0.0], name="a"), scored([1, 0], [0.5, 0.5], name="b")]
-    found = teacher_figures(SetSpec(kind="best"), judged)
+    found = teacher_metrics(SetSpec(kind="best"), judged)
     assert (found.groups, found.spread, found.silent, found.ties) == (2, 0.25, 0.5, 0.5)
     assert found.curve == {1: 0.5, 2: 0.75}
     assert found.ceiling == {1: 0.5, 2: 1.0}

@@ -16,7 +16,7 @@ from judge.pipeline.build import plan
 from judge.report.findings import load_tables
 from judge.settings import load_settings
 from judge.settings.track import TrackSettings
-from judge.track.run import run_figures
+from judge.track.run import run_metrics
 from judge.track.trackers import StepTrack
 from tests.bench.bench_harness import write_judge, write_rows
 from tests.cli_harness import run_judge
@@ -91,7 +91,7 @@ def test_command_line(here):
 def test_figures_of_a_run(here):
     """Three responses of one group, rewards 1 and 0 and none: by hand."""
     assert run_judge("run", "judge.yaml", "--data", "rows.jsonl", "--output", "run").code == 0
-    found = run_figures(load_tables("run"))
+    found = run_metrics(load_tables("run"))
     assert found["judge/responses"] == 3
     assert (found["judge/reward_mean"], found["judge/reward_std"], found["judge/flat_groups"]) == (0.5, 0.5, 0.0)
     assert found["judge/missing_share"] == pytest.approx(1 / 3)

@@ -16,7 +16,7 @@ from judge.pipeline.proof import proving
 
 
 def asked_of(plan: Plan) -> dict[str, Any]:
-    """What `table_figures` has to know of a run, as plain values."""
+    """What `table_metrics` has to know of a run, as plain values."""
     return {
         "proving": sorted(proving(plan.settings.filters, plan.recipe.spec)),
         "judges": [FIRST, *plan.members] if plan.members else [],
@@ -25,7 +25,7 @@ def asked_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def table_figures(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def table_metrics(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of `run.json` that follow from the tables.
 
     Args:
