@@ -108,8 +108,7 @@ def saved_lines(run: Mapping[str, Any]) -> list[str]:
         >>> top = {"best": 1, "groups": 9, "asked_comparisons": 99, "saved_comparisons": 153, "uncertain": 0}
         >>> print(*saved_lines({"votes_stop": votes, "group_top": top}), sep="\\n")
         votes.stop: 40 of 50 questions ended early (`beta`)
-          300 votes saved and 450 made; for each question that ended, the chance that the
-          rest would have changed its result is at most 2 %
+          300 votes saved and 450 made; a question that ended would have come out otherwise with a chance of at most 2 %
         group.top: 9 groups ended early
           153 comparisons saved and 99 made; those saved could not change who is best
     """
@@ -122,10 +121,8 @@ def _vote_lines(found: Mapping[str, Any]) -> list[str]:
     lines = [f"votes.stop: {found['stopped']:,} of {found['questions']:,} questions ended early (`{found['rule']}`)"]
     if found["rule"] == "decided":
         return [*lines, f"{saved}those saved could not change a result"]
-    lines += [
-        f"{saved}for each question that ended, the chance that the",
-        f"  rest would have changed its result is at most {100 * found['error']:.3g} %",
-    ]
+    risk = f"{100 * found['error']:.3g} %"
+    lines.append(f"{saved}a question that ended would have come out otherwise with a chance of at most {risk}")
     if found["rule"] == "sprt":
         lines.append(f"  (where the judge says one thing in {50 + 100 * found['margin']:.3g} % of its votes or more)")
     return lines
