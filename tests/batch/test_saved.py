@@ -22,7 +22,7 @@ def told(request: Request) -> str:
     ("stop", "risk", "saved"),
     [
         pytest.param({"stop": "decided"}, "those saved could not change a result", 2 * 2 * 2, id="decided"),
-        pytest.param({"stop": "beta", "error": 0.1}, "come out otherwise is at most 10 %", 2 * 2 * 3, id="beta"),
+        pytest.param({"stop": "beta", "error": 0.1}, "a chance of at most 10 %", 2 * 2 * 3, id="beta"),
         pytest.param({"stop": "sprt", "error": 0.2}, "says one thing in 70 % of its votes or more", 2 * 2 * 3, id="sprt"),
     ],
 )
