@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.batch.read import likely_prompt, parse_map, read_rows, read_samples
+from judge.batch.needed import likely_prompt
+from judge.batch.read import parse_map, read_rows, read_samples
 from judge.batch.run import rare_collections
 from judge.batch.store import Store
 from judge.batch.summary import cost_lines

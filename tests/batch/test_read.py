@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from judge.batch.read import SCAN, BadRow, parse_map, read_samples, to_sample
+from judge.batch.needed import SCAN
+from judge.batch.read import BadRow, parse_map, read_samples, to_sample
 from judge.errors import DataError
 from judge.types import Message
 
