@@ -12,11 +12,12 @@ from typing import Any
 
 from judge.engine.protocol import Engine, only_rates
 from judge.engine.scripted import located
-from judge.errors import CapabilityError, Problem, RubricError, SettingsError
+from judge.errors import CapabilityError, Problem, SettingsError
 from judge.pipeline.calls import Caller, Journal
 from judge.pipeline.pipeline import Pipeline
-from judge.pipeline.plan_checks import WHO_CAN, check_group, responses_of, tell_foreign, tell_idle
+from judge.pipeline.plan_checks import WHO_CAN, check_drawn, check_group, check_order, check_rubric, responses_of, tell_foreign
 from judge.pipeline.profile import ModelProfile, profiled
+from judge.pipeline.run_rubric import followed, held_out_rubric, run_rubric
 from judge.pipeline.shape_checks import check_shape
 from judge.pipeline.signals import beside, check_baseline, check_votes, order_of, read_out, with_signal, with_unit
 from judge.pipeline.tools import ToolBox
@@ -24,12 +25,8 @@ from judge.recipe.load import Recipe
 from judge.recipe.parts import Order, SamplingSpec, Turn, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
 from judge.render.build import Builder
-from judge.render.views import llm_criteria
-from judge.rubric.build import build_rubric
-from judge.rubric.load import load_rubric, rubric_from
 from judge.rubric.model import Rubric
 from judge.rubric.per_prompt import PromptRubrics, load_prompt_rubrics
-from judge.rubric.versions import VersionFolder
 from judge.settings import (
     CascadeSettings,
     EngineSettings,
@@ -45,7 +42,6 @@ from judge.settings.cost import load_prices
 from judge.shape.calibrated import CalibrateStep, SureStep
 from judge.track.trackers import check_installed
 from judge.types import Capability, Sample, Sampling
-from judge.yamlfile import Source
 
 VOTE_TEMPERATURE = 0.7  # several votes at temperature 0 would be copies of one
 
@@ -130,28 +126,17 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
         _importable(base)
     settings, recipe, profile = profiled(settings, base)
     settings = _engine_for(recipe, settings)
-    settings = _followed(settings, base)
-    rubric = _rubric(settings, base, recipe.rubric)
+    settings = followed(settings, base)
+    rubric = run_rubric(settings, base, recipe.rubric)
     recipe = with_unit(with_signal(recipe, settings), settings)
-    if settings.evolve is not None and rubric is None:
-        raise SettingsError("`evolve` changes the run's rubric, and there is none: set `rubric` to the one to start from")
+    check_rubric(settings, recipe, rubric)
+    check_order(settings, recipe)
     votes = settings.votes or recipe.spec.votes
-    order = settings.order or recipe.spec.order
-    if settings.order and settings.order != "single" and recipe.spec.mode not in ("pairwise", "listwise"):
-        raise SettingsError(f"order `{settings.order}` needs several responses; recipe `{recipe.spec.name}` sees one at a time")
-    if settings.order in ("both_mean", "both_agree") and recipe.spec.mode != "pairwise":
-        raise SettingsError(f"order `{settings.order}` is for pairwise recipes; `{recipe.spec.name}` is {recipe.spec.mode}")
-    if recipe.spec.mode == "checklist" and rubric is not None and not rubric.criteria:
-        raise SettingsError(f"rubric `{rubric.name}` has no criteria")
-    if recipe.spec.asks and recipe.spec.mode != "checklist" and rubric is not None and not llm_criteria(rubric):
-        raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
-    if recipe.spec.mode != "checklist" and rubric is not None:
-        tell_idle(rubric, recipe)
+    order = order_of(recipe, settings.order or recipe.spec.order)
     if calibrated is not None:
         tell_foreign("calibration", calibrated, (settings, recipe, rubric))
     if settings.group is not None:
         check_group(settings, recipe)
-    order = order_of(recipe, order)
     varies = votes.n > 1 or order.startswith("both") or recipe.spec.reads == "expected" or settings.top_logprobs > 0
     signal = recipe.spec.signal
     check_shape(settings, rubric, recipe.spec.mode, varies=varies, steps=signal == "steps", program=signal == "program")
@@ -159,12 +144,7 @@ def plan(settings: RunSettings, base: Path | None = None) -> Plan:
     check_votes(recipe, votes, order)
     check_baseline(recipe, settings)
     sampling = tuple(_sampling(turn, recipe, settings, votes, order) for turn in recipe.spec.turns)
-    drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
-    if votes.n > 1 and order != "shuffle_per_vote" and not any(s.temperature for s in drawn):
-        raise SettingsError(
-            f"votes: every turn of recipe `{recipe.spec.name}` has temperature 0, so {votes.n} votes are {votes.n} copies of one;"
-            " set `sampling.temperature` above 0"
-        )
+    check_drawn(recipe, votes, order, sampling)
     sampling = (*sampling[:-1], *(read_out(s, recipe, settings.top_logprobs) for s in sampling[-1:]))
     panel, second, cascade = settings.panel, settings.second_opinion, settings.cascade
     cheap = _cheap(settings, cascade, recipe, base) if cascade else None
@@ -324,52 +304,6 @@ _NO_POLICY = {
 def _own_fold(settings: RunSettings) -> RewardSettings:
     """The fold of a run without its shaping, which is done once, after all judges."""
     return settings.reward.model_copy(update={"shape": (), "baselines": None, "state": None})
-
-
-def _followed(settings: RunSettings, base: Path | None) -> RunSettings:
-    """A rubric that is a folder of versions, found beside the settings file or here; and that of `evolve`, where it goes on."""
-    folder = _folder(settings.rubric, base) if isinstance(settings.rubric, str) else None
-    return settings if folder is None else settings.model_copy(update={"rubric": str(folder)})
-
-
-def _folder(name: str, base: Path | None) -> Path | None:
-    """A folder of versions of that name, beside the settings file or here; None where there is none."""
-    places = (*([base / name] if base is not None else []), Path(name))
-    return next((place for place in places if place.is_dir()), None)
-
-
-def held_out_rubric(settings: RunSettings, base: Path | None) -> Rubric | None:
-    """The rubric of `held_out`. Raises RubricError."""
-    return None if settings.held_out is None else _loaded(settings.held_out.rubric, base, "settings: held_out.rubric")
-
-
-def _loaded(wanted: str | dict[str, Any] | list[Any] | Rubric, base: Path | None, where: str) -> Rubric:
-    """A rubric in any form that settings may hold one; of a folder of versions the newest."""
-    if isinstance(wanted, Rubric):
-        return wanted
-    if isinstance(wanted, dict):
-        return build_rubric(Source(where, wanted, {}))
-    if isinstance(wanted, list):
-        return rubric_from(wanted, where)
-    folder = _folder(wanted, base)
-    return load_rubric(wanted, base=base) if folder is None else VersionFolder(folder).newest()[1]
-
-
-def _rubric(settings: RunSettings, base: Path | None, own: Rubric | None) -> Rubric | None:
-    """The run's rubric, or the one that the recipe brings."""
-    wanted = own if settings.rubric is None else settings.rubric
-    if wanted is None:
-        return None
-    if settings.evolve is not None and (begun := VersionFolder(settings.evolve.folder)).names():
-        wanted = begun.newest()[1]  # a run that starts again goes on from there
-    rubric = _loaded(wanted, base, "settings: rubric")
-    given = settings.reward.fold_fields
-    if not given:
-        return rubric
-    try:
-        return rubric.changed(**given)
-    except RubricError as why:
-        raise SettingsError(f"`reward` does not fit rubric `{rubric.name}`: {why}") from None
 
 
 def _sampling(turn: Turn, recipe: Recipe, settings: RunSettings, votes: Votes, order: str) -> Sampling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,13 @@ from judge.engine.protocol import Engine
 from judge.errors import CapabilityError, SettingsError
 from judge.recipe.load import Recipe
 from judge.recipe.model import WRITTEN
+from judge.recipe.parts import Order, Votes
 from judge.recipe.verdict import EXPECTED_KINDS
+from judge.render.views import llm_criteria
 from judge.rubric.model import Rubric
-from judge.settings import (
-    RunSettings,
-)
+from judge.settings import RunSettings
 from judge.settings.calibration import CalibrationFile
-from judge.types import Capability
+from judge.types import Capability, Sampling
 
 if TYPE_CHECKING:
     from judge.pipeline.build import Plan
@@ -50,6 +51,44 @@ def tell_idle(rubric: Rubric, recipe: Recipe) -> None:
             " add `veto: true`, or use a recipe that grades each criterion (`checklist`)",
             rubric.name, idle[0], recipe.spec.name,
         )  # fmt: skip
+
+
+def check_rubric(settings: RunSettings, recipe: Recipe, rubric: Rubric | None) -> None:
+    """Refuse a rubric that leaves the judge nothing to do, and `evolve` without one; say what of it has no effect."""
+    if rubric is None:
+        if settings.evolve is not None:
+            raise SettingsError("`evolve` changes the run's rubric, and there is none: set `rubric` to the one to start from")
+        return
+    if recipe.spec.mode == "checklist":
+        if not rubric.criteria:
+            raise SettingsError(f"rubric `{rubric.name}` has no criteria")
+        return
+    if recipe.spec.asks and not llm_criteria(rubric):
+        raise SettingsError(f"rubric `{rubric.name}` holds programmatic checks only; recipe `{recipe.spec.name}` asks a judge")
+    tell_idle(rubric, recipe)
+
+
+def check_order(settings: RunSettings, recipe: Recipe) -> None:
+    """Refuse an order of responses that the recipe cannot show."""
+    mode, name = recipe.spec.mode, recipe.spec.name
+    if settings.order and settings.order != "single" and mode not in ("pairwise", "listwise"):
+        raise SettingsError(f"order `{settings.order}` needs several responses; recipe `{name}` sees one at a time")
+    if settings.order in ("both_mean", "both_agree") and mode != "pairwise":
+        raise SettingsError(f"order `{settings.order}` is for pairwise recipes; `{name}` is {mode}")
+
+
+def check_drawn(recipe: Recipe, votes: Votes, order: Order, sampling: Sequence[Sampling]) -> None:
+    """Refuse votes that are copies of one.
+
+    Args:
+        sampling: One a turn.
+    """
+    drawn = [s for s, turn in zip(sampling, recipe.spec.turns, strict=True) if turn.scope == "response"]
+    if votes.n > 1 and order != "shuffle_per_vote" and not any(s.temperature for s in drawn):
+        raise SettingsError(
+            f"votes: every turn of recipe `{recipe.spec.name}` has temperature 0, so {votes.n} votes are {votes.n} copies of one;"
+            " set `sampling.temperature` above 0"
+        )
 
 
 def check_group(settings: RunSettings, recipe: Recipe) -> None:
