@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from judge.batch.read import parse_map
-from judge.batch.select import (
-    best_of_n,
-    best_rows,
-    compare_snapshot,
-    estimate_best_of,
-    pair_rows,
-    preference_pairs,
-    read_run,
-    write_rows,
-)
-from judge.batch.select.best import Ties
+from judge.batch.select import best_of_n, best_rows, pair_rows, preference_pairs, write_rows
+from judge.batch.select.best import BestOfEstimate, Ties
 from judge.batch.select.folder import By
+from judge.batch.select.groups import RunGroups
 from judge.batch.select.judgements import judgement_pairs, judgement_rows
-from judge.batch.select.pairs import PairTies, Strategy, pair_hint
-from judge.batch.select.read import GroupBy, RunCandidates
-from judge.batch.select.reliability import read_reliability
-from judge.batch.select.report import best_facts, best_text, judgement_text, pair_facts, pair_text
+from judge.batch.select.pairs import PairHints, PairTies, Strategy
+from judge.batch.select.read import GroupBy
+from judge.batch.select.reliability import GroupReliability
+from judge.batch.select.report import BestMetrics, PairMetrics, best_text, judgement_text, pair_text
+from judge.batch.select.snapshot import Consistency, SnapshotGroups
 from judge.batch.select.write import check_output
 from judge.batch.shards import parse_part
 from judge.cli.options import DataConfigName, Map, SplitOption, notice
-from judge.errors import InputError
+from judge.errors import InputError, JudgeError
 from judge.reward.consistency import Measure
 
 NOTHING = "nothing was written"
@@ -66,8 +61,8 @@ ShardOption = Annotated[
     str,
     typer.Option(
         "--shard",
-        help="Only the groups of part I of N (I from 0): memory holds one N-th of the texts, and the outputs of all N parts"
-        " together are the whole. [default: all groups]",
+        help="Only the groups of part I of N (I from 0); the outputs of all N parts together are the whole. [default: all"
+        " groups]",
         metavar="I/N",
         show_default=False,
     ),
@@ -123,17 +118,22 @@ def best_of(
     """
     ks, most = _numbers(estimate), _keep(keep)
     _finite(min_reward, "--min-reward")
-    found = _read(run, output, data, mapping, (split, subset), by, group_by, shard)
-    kept = best_of_n(found.candidates, keep=most, min_reward=min_reward, ties=ties)
-    expected = estimate_best_of(found.candidates, ks, min_reward=min_reward)
-    if ks and not expected:
-        raise _error(f"--estimate {estimate}: no group has {max(ks)} rewards; the largest has {_largest(found)}")
-    facts = best_facts(found, kept, expected, min_reward)
-    _print(facts, best_text(facts), as_json)
-    if output is not None:
-        if not kept.chosen:
-            raise _error(f"{output}: not written, since nothing was kept")
-        _write(best_rows(kept.chosen, messages=messages), output)
+    with _read(run, output, data, mapping, (split, subset), by, group_by, shard) as found:
+        metrics, estimated = BestMetrics(), BestOfEstimate(ks, min_reward=min_reward)
+        select = partial(best_of_n, keep=most, min_reward=min_reward, ties=ties)
+        for group in found:
+            metrics.add(group.members, select(group.members))
+            estimated.add(group.members)
+        expected = estimated.result()
+        if ks and not expected:
+            raise _error(f"--estimate {estimate}: no group has {max(ks)} rewards; the largest has {metrics.largest}")
+        facts = metrics.facts(found, expected, min_reward)
+        _print(facts, best_text(facts), as_json)
+        if output is not None:
+            if not facts["kept"]:
+                raise _error(f"{output}: not written, since nothing was kept")
+            chat = metrics.forms.chat(messages)
+            _write(chain.from_iterable(best_rows(select(group.members).chosen, chat=chat) for group in found), output)
 
 
 def pairs(
@@ -204,32 +204,43 @@ def pairs(
     Exit codes: 0 done, 2 wrong input, or there is no pair, 4 cannot write.
     """
     _finite(min_margin, "--min-margin")
-    found = _read(run, output, data, mapping, (split, subset), by, group_by, shard)
-    made = preference_pairs(
-        found.candidates, strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, filtered=not no_filtered
-    )
     if shard and snapshot and not each_group:
         raise _error("--shard: the confidence of --snapshot is the mean over all groups; add --each-group, or leave --shard out")
     if not snapshot and (measure != "kendall" or each_group):
         raise _error("--measure and --each-group are about --snapshot, which is missing")
-    seen = compare_snapshot(found, run, snapshot, by=by, measure=measure, whole_set=not each_group) if snapshot else None
-    hint = pair_hint(
-        found.candidates,
-        made,
-        strategy=strategy,
-        min_margin=min_margin,
-        ties=ties,
-        max_pairs=max_pairs,
-        filtered=not no_filtered,
-    )
-    trust = read_reliability(run)
-    facts = pair_facts(found, made, seen, hint=hint, reliability=trust)
-    _print(facts, pair_text(facts), as_json)
-    if output is not None:
-        if not made.pairs:
-            raise _error(f"{output}: not written, since there is no pair")
-        sure = None if seen is None else seen.confidence
-        _write(pair_rows(made.pairs, messages=messages, confidence=sure, reliability=trust), output)
+    options: dict[str, Any] = {"strategy": strategy, "min_margin": min_margin, "ties": ties, "max_pairs": max_pairs}
+    options["filtered"] = not no_filtered
+    with _read(run, output, data, mapping, (split, subset), by, group_by, shard) as found:
+        compared = SnapshotGroups(found, run, snapshot, by=by, measure=measure) if snapshot else None
+        metrics, hints, trust = PairMetrics(), PairHints(**options), GroupReliability(found, run)
+        for group in found:
+            made, sure = preference_pairs(group.members, **options), trust.of(group)
+            metrics.add(group.members, made, map(sure.of, made.pairs))
+            hints.add(group.members)
+            if compared is not None:
+                compared.add(group)
+        seen = None if compared is None else compared.result(whole_set=not each_group)
+        facts = metrics.facts(found, seen, hint=hints.best(metrics.groups_with_pairs))
+        _print(facts, pair_text(facts), as_json)
+        if output is not None:
+            if not facts["pairs"]:
+                raise _error(f"{output}: not written, since there is no pair")
+            _write(_pair_rows(found, options, trust, compared, seen, metrics.forms.chat(messages)), output)
+
+
+def _pair_rows(
+    found: RunGroups,
+    options: Mapping[str, Any],
+    trust: GroupReliability,
+    compared: SnapshotGroups | None,
+    seen: Consistency | None,
+    chat: bool,
+) -> Iterator[dict[str, Any]]:
+    """The pairs of all groups, as they are written."""
+    for group in found:
+        sure = None if compared is None or seen is None else compared.confidence(group, seen)
+        if made := preference_pairs(group.members, **options).pairs:
+            yield from pair_rows(made, chat=chat, confidence=sure, reliability=trust.of(group))
 
 
 def judgements(
@@ -274,17 +285,21 @@ def _read(
     by: By,
     group_by: GroupBy,
     shard: str,
-) -> RunCandidates:
+) -> RunGroups:
     try:
         part = parse_part(shard) if shard else None
-        found = read_run(
+        found = RunGroups(
             run, data=data, mapping=parse_map(mapping or ()), split=where[0], config=where[1], by=by, group_by=group_by, part=part
         )
     except InputError as why:
         why.add_note(NOTHING)
         raise
-    if output is not None:
-        check_output(output, run, found.source)
+    try:
+        if output is not None:
+            check_output(output, run, found.source)
+    except JudgeError:
+        found.close()
+        raise
     for note in found.notes:
         notice(note)
     return found
@@ -300,9 +315,8 @@ def _print(facts: Mapping[str, Any], text: str, as_json: bool) -> None:
     print(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text)
 
 
-def _write(rows: list[dict[str, Any]], output: Path) -> None:
-    write_rows(rows, output)
-    notice(f"{output}: {len(rows):,} rows")
+def _write(rows: Iterable[dict[str, Any]], output: Path) -> None:
+    notice(f"{output}: {write_rows(rows, output):,} rows")
 
 
 def _keep(text: str) -> int | None:
@@ -324,10 +338,3 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _finite(value: float | None, option: str) -> None:
     if value is not None and value - value != 0:
         raise _error(f"{option} {value}: not a finite number")
-
-
-def _largest(found: RunCandidates) -> int:
-    counts: dict[str, int] = {}
-    for candidate in found.candidates:
-        counts[candidate.group] = counts.get(candidate.group, 0) + (candidate.reward is not None)
-    return max(counts.values(), default=0)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -85,16 +86,16 @@ def best_of_n(
     if (keep is not None and keep < 1) or (min_reward is not None and not math.isfinite(min_reward)):
         raise ValueError("keep must be at least 1 or None, and min_reward finite or None")
     chosen: list[Chosen] = []
-    left_out: dict[LeftOut, tuple[str, ...]] = {}
+    left_out: dict[LeftOut, list[str]] = {}
     groups = grouped(candidates)
     for name, members in groups.items():
         known = ranked(filter(has_reward, members), shortest=ties == "shortest")
         kept = _kept([c for c in known if may_be_chosen(c)], known, keep, min_reward, ties)
         if isinstance(kept, str):
-            left_out[kept] = (*left_out.get(kept, ()), name)
+            left_out.setdefault(kept, []).append(name)
             continue
         chosen += [_chosen(c, known, len(members)) for c in kept]
-    return Selection(tuple(chosen), len(groups), left_out)
+    return Selection(tuple(chosen), len(groups), {why: tuple(names) for why, names in left_out.items()})
 
 
 def _kept(
@@ -194,17 +195,36 @@ def estimate_best_of(
         >>> [(e.k, e.mean, e.chance) for e in estimate_best_of(drawn, [1, 3], min_reward=1)]
         [(1, 0.5, 0.3333333333333333), (3, 1.0, 1.0)]
     """
-    wanted = sorted(set(ks))
-    levels = [[c.level for c in members if has_reward(c)] for members in grouped(candidates).values()]
-    enough = [values for values in levels if wanted and len(values) >= wanted[-1]]
-    return tuple(_expected(enough, k, min_reward) for k in wanted) if enough else ()
+    found = BestOfEstimate(ks, min_reward=min_reward)
+    for members in grouped(candidates).values():
+        found.add(members)
+    return found.result()
 
 
-def _expected(groups: Sequence[Sequence[float]], k: int, min_reward: float | None) -> Expected:
-    means = np.array([expected_best_of(values, k) for values in groups])
-    error = float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
-    chance = None
-    if min_reward is not None:
-        least = round(min_reward, PLACES)
-        chance = float(np.mean([expected_best_of([float(v >= least) for v in values], k) for values in groups]))
-    return Expected(k, float(means.mean()), error, chance, len(groups))
+class BestOfEstimate:
+    """`estimate_best_of` over groups that come one by one; 16 bytes of each are kept for each number of draws."""
+
+    def __init__(self, ks: Iterable[int], *, min_reward: float | None = None) -> None:
+        self._least = None if min_reward is None else round(min_reward, PLACES)
+        self._means = {k: array("d") for k in sorted(set(ks))}
+        self._chances = {k: array("d") for k in self._means}
+
+    def add(self, members: Iterable[ScoredResponse]) -> None:
+        """Take in one group."""
+        levels = [c.level for c in members if has_reward(c)]
+        if not self._means or len(levels) < max(self._means):
+            return
+        for k, means in self._means.items():
+            means.append(expected_best_of(levels, k))
+            if self._least is not None:
+                self._chances[k].append(expected_best_of([float(level >= self._least) for level in levels], k))
+
+    def result(self) -> tuple[Expected, ...]:
+        """One a number of draws, ascending; none when no group has that many rewards."""
+        return tuple(self._expected(k) for k in self._means if self._means[k])
+
+    def _expected(self, k: int) -> Expected:
+        means = np.array(self._means[k])
+        error = float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
+        chance = float(np.mean(self._chances[k])) if self._least is not None else None
+        return Expected(k, float(means.mean()), error, chance, len(means))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,18 +12,24 @@ from judge.batch.files import HUB, content_hash
 from judge.batch.store_rows import EXCERPT
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
+from judge.tables import table_files
 
 By = Literal["raw_reward", "reward"]
+TABLE = "rewards.parquet"
 
 
-def read_facts(run: Path) -> dict[str, Any]:
-    """The `run.json` of a run that came to an end. Raises `DataError` when there is none."""
+def read_facts(run: Path, *, unfinished: bool = False) -> dict[str, Any]:
+    """The `run.json` of a run that came to an end. Raises `DataError` when there is none.
+
+    Args:
+        unfinished: One that is on its way will do, with what it has judged so far.
+    """
     if not run.is_dir():
         raise DataError(
             Problem(str(run), "no such run folder" if not run.exists() else "is a file; name a folder of `judge run`")
         )
-    for name in ("run.json", "rewards.parquet"):
-        if not (run / name).is_file():
+    for name in ("run.json", TABLE):
+        if not (run / name).is_file() and not (unfinished and name == TABLE and table_files(run, "rewards")):
             raise DataError(Problem(str(run), f"no {name} here: not a folder of `judge run`, or its run never came to an end"))
     facts = parse_json((run / "run.json").read_bytes(), str(run / "run.json"), DataError, halves=True)
     if not isinstance(facts, dict) or not isinstance(facts.get("data"), dict):
@@ -31,14 +37,22 @@ def read_facts(run: Path) -> dict[str, Any]:
     return facts
 
 
-def _table(path: Path, columns: list[str] | None) -> Any:
-    import pyarrow as pa  # noqa: PLC0415  # see `compares`
+def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[Any]:
+    """Record batches of a table of a run folder, of a thousand rows at most; columns that a file lacks are left out.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    import pyarrow as pa  # noqa: PLC0415  # 100 ms that `judge --help` need not pay
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    try:
-        return pq.read_table(path, columns=columns)
-    except (pa.ArrowException, OSError) as why:
-        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                has = set(file.schema_arrow.names)
+                yield from file.iter_batches(batch_size=1024, columns=[name for name in columns if name in has])
+        except (pa.ArrowException, OSError) as why:
+            raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
 _NEEDED = ("row", "id", "response_index", "reward", "raw_reward", "status", "flags", "components")
@@ -50,30 +64,22 @@ def rewards_by_row(run: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     Raises:
         DataError: The file is not there, cannot be read, or is none of `judge run`.
     """
-    import pyarrow as pa  # noqa: PLC0415  # see `compares`
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    path = run / "rewards.parquet"
-    names = _columns(path)
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        raise DataError(Problem(str(path), f"no column `{missing[0]}`: not a file of `judge run`"))
+    path = run / TABLE
+    files = table_files(run, "rewards") or [path]
+    for file in files:
+        names = _columns(file)
+        if missing := [name for name in _NEEDED if name not in names]:
+            raise DataError(Problem(str(file), f"no column `{missing[0]}`: not a file of `judge run`"))
     row, held = -1, list[dict[str, Any]]()
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1024, columns=list(_NEEDED)):
-                for record in batch.to_pylist():
-                    if record["row"] < row:
-                        raise DataError(
-                            Problem(str(path), "its rows are not in the order of the data: not a file of `judge run`")
-                        )
-                    if record["row"] > row and held:
-                        yield row, held
-                        held = []
-                    row = record["row"]
-                    held.append(record)
-    except (pa.ArrowException, OSError) as why:
-        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
+    for batch in batches(files, (*_NEEDED, "variance")):
+        for record in batch.to_pylist():
+            if record["row"] < row:
+                raise DataError(Problem(str(path), "its rows are not in the order of the data: not a file of `judge run`"))
+            if record["row"] > row and held:
+                yield row, held
+                held = []
+            row = record["row"]
+            held.append(record)
     if held:
         yield row, held
 
@@ -85,20 +91,22 @@ def read_rewards(run: Path) -> dict[int, list[dict[str, Any]]]:
 
 def several_responses(run: Path) -> bool:
     """Whether a row of the data has several responses."""
-    import pyarrow.compute as pc  # noqa: PLC0415  # see `compares`
+    import pyarrow.compute as pc  # noqa: PLC0415  # see `batches`
 
-    last = pc.max(_table(run / "rewards.parquet", ["response_index"]).column("response_index")).as_py()
-    return last is not None and last > 0
+    return _most(pc.max(batch.column(0)).as_py() for batch in batches(table_files(run, "rewards"), ["response_index"])) > 0
+
+
+def _most(values: Iterable[int | None]) -> int:
+    return max((value for value in values if value is not None), default=0)
 
 
 def read_table(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     """Rows of a Parquet file of a run folder, those of the columns that it has. Raises `DataError` when it cannot be read."""
-    has = _columns(path)
-    return list(_table(path, [name for name in columns if name in has]).to_pylist())
+    return [record for batch in batches([path], columns) for record in batch.to_pylist()]
 
 
 def _columns(path: Path) -> list[str]:
-    import pyarrow as pa  # noqa: PLC0415  # see `compares`
+    import pyarrow as pa  # noqa: PLC0415  # see `batches`
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
@@ -110,6 +118,8 @@ def _columns(path: Path) -> list[str]:
 def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], run: Path, *, named: bool) -> tuple[str, ...]:
     """Refuse other data than those that were judged (`DataError`); gives what is worth a note."""
     notes = []
+    if facts.get("state") == "running":
+        notes.append(f"{run}: the run is not at its end; these are the rows that it has put into its folder so far")
     if facts.get("state") == "interrupted":
         notes.append(f"{run}: the run was interrupted, so groups may lack responses; run it again to judge the rest")
     if not source:
@@ -130,13 +140,12 @@ def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], r
 
 def compares(run: Path, *, several: bool) -> bool:
     """Whether a judge saw several responses at once. Without its calls: whether there were several to see."""
-    path = run / "verdicts.parquet"
-    if not path.exists():
+    files = table_files(run, "verdicts")
+    if not files:
         return several
-    import pyarrow.compute as pc  # noqa: PLC0415  # 100 ms that `judge --help` need not pay
+    import pyarrow.compute as pc  # noqa: PLC0415  # see `batches`
 
-    shown = pc.max(pc.list_value_length(_table(path, ["order"]).column("order"))).as_py()
-    return shown is not None and shown > 1
+    return _most(pc.max(pc.list_value_length(batch.column(0))).as_py() for batch in batches(files, ["order"])) > 1
 
 
 def _hash_of(source: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -90,15 +90,15 @@ def preference_pairs(
     if not 0 <= min_margin < float("inf") or (max_pairs is not None and max_pairs < 1):
         raise ValueError("min_margin must be finite and not negative, max_pairs at least 1 or None")
     pairs: list[PreferencePair] = []
-    left_out: dict[NoPair, tuple[str, ...]] = {}
+    left_out: dict[NoPair, list[str]] = {}
     groups = grouped(candidates)
     for name, members in groups.items():
         found = _pairs(members, strategy, round(min_margin, PLACES), ties, filtered)
         if isinstance(found, str):
-            left_out[found] = (*left_out.get(found, ()), name)
+            left_out.setdefault(found, []).append(name)
         else:
             pairs += found[:max_pairs]
-    return Pairing(tuple(pairs), len(groups), left_out)
+    return Pairing(tuple(pairs), len(groups), {why: tuple(names) for why, names in left_out.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +136,46 @@ def pair_hint(
         >>> pair_hint(drawn, preference_pairs(drawn), **given)
         PairHint(options='--strategy best_each', groups=1, pairs=4)
     """
-    kept, now = list(candidates), len({p.chosen.group for p in made.pairs})
-    best: PairHint | None = None
-    for other_ties in dict.fromkeys((ties, "keep")):
-        for margin in dict.fromkeys((min_margin, 0.0)):
-            for name in dict.fromkeys((strategy, "best_each", "adjacent", "all")):
-                found = preference_pairs(
-                    kept, strategy=name, min_margin=margin, ties=other_ties, max_pairs=max_pairs, filtered=filtered
-                ).pairs
-                words = [f"--strategy {name}"] if name != strategy else []
-                words += [f"--min-margin {margin:g}"] if margin != min_margin else []
-                words += [f"--ties {other_ties}"] if other_ties != ties else []
-                hint = PairHint(" ".join(words), len({p.chosen.group for p in found}), len(found))
-                if hint.groups > now and (best is None or hint.groups > best.groups):
-                    best = hint
-    return best
+    hints = PairHints(strategy=strategy, min_margin=min_margin, ties=ties, max_pairs=max_pairs, filtered=filtered)
+    for members in grouped(candidates).values():
+        hints.add(members)
+    return hints.best(len({p.chosen.group for p in made.pairs}))
+
+
+class PairHints:
+    """`pair_hint` over groups that come one by one."""
+
+    def __init__(self, *, strategy: Strategy, min_margin: float, ties: PairTies, max_pairs: int | None, filtered: bool) -> None:
+        self._most = max_pairs
+        self._filtered = filtered
+        self._counts: dict[str, list[int]] = {}
+        self._options: list[tuple[str, PairTies, float, Strategy]] = []
+        others: tuple[Strategy, ...] = (strategy, "best_each", "adjacent", "all")
+        for other_ties in dict.fromkeys((ties, "keep")):
+            for margin in dict.fromkeys((min_margin, 0.0)):
+                for name in dict.fromkeys(others):
+                    words = [f"--strategy {name}"] if name != strategy else []
+                    words += [f"--min-margin {margin:g}"] if margin != min_margin else []
+                    words += [f"--ties {other_ties}"] if other_ties != ties else []
+                    self._options.append((" ".join(words), other_ties, round(margin, PLACES), name))
+                    self._counts[" ".join(words)] = [0, 0]
+
+    def add(self, members: Sequence[ScoredResponse]) -> None:
+        """Take in one group, its members in the order of the data."""
+        kept = list(members)
+        for words, ties, margin, strategy in self._options:
+            found = _pairs(kept, strategy, margin, ties, self._filtered)
+            if not isinstance(found, str):
+                self._counts[words][0] += 1
+                self._counts[words][1] += len(found[: self._most])
+
+    def best(self, now: int) -> PairHint | None:
+        """The hint, where `now` groups have pairs."""
+        best: PairHint | None = None
+        for words, (groups, pairs) in self._counts.items():
+            if groups > now and (best is None or groups > best.groups):
+                best = PairHint(words, groups, pairs)
+        return best
 
 
 def _pairs(

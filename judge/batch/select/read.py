@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +83,56 @@ def read_run(
     Raises:
         DataError: No finished run, other data than were judged, a missing column, an infinite reward.
     """
-    facts = read_facts(run)
+    candidates: list[ScoredResponse] = []
+    joined = join_run(
+        run,
+        lambda one, _: candidates.append(one),
+        _Names().of,
+        data=data,
+        mapping=mapping,
+        split=split,
+        config=config,
+        by=by,
+        group_by=group_by,
+        part=part,
+    )
+    return RunCandidates(tuple(candidates), dict(joined.without_reward), joined.grouped_by, joined.source, joined.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRun:
+    """What is known of a run once all its rows were read. Attributes as those of `RunCandidates`."""
+
+    without_reward: Mapping[str, int]
+    grouped_by: str
+    source: str
+    notes: tuple[str, ...]
+
+
+Take = Callable[[ScoredResponse, float | None], None]
+NameOf = Callable[[Hashable, Sample, int], str]
+
+
+def join_run(
+    run: Path,
+    take: Take,
+    name: NameOf,
+    *,
+    data: str,
+    mapping: Mapping[str, str] | None,
+    split: str,
+    config: str,
+    by: By,
+    group_by: GroupBy,
+    part: tuple[int, int] | None,
+) -> JoinedRun:
+    """Read rewards and data side by side, row by row. Other arguments and errors as those of `read_run`.
+
+    Args:
+        take: Called with each response, in the order of the data, and with the variance of its reward where there is one.
+        name: Called once a row, before its responses: what makes its group, its sample and number -> the name of the group.
+    """
+    facts = read_facts(run, unfinished=True)
     told = facts.get("data", {})
     source = data or str(told.get("source") or "")
     notes = check_data(source, told, facts, run, named=bool(data))
@@ -94,7 +143,7 @@ def read_run(
         split=split or told.get("split") or "",
         config=config or told.get("config") or "",
     )
-    joined = _Join(source, by, group, Excerpts(run), part)
+    joined = _Join(source, by, group, Excerpts(run), part, take, name)
     rewards = rewards_by_row(run)
     due = next(rewards, None)
     for row, sample in enumerate(samples):
@@ -105,25 +154,33 @@ def read_run(
             due = next(rewards, None)
     if due is not None:
         raise joined.fail(due[0], "is in the run and not in these data")
-    if not joined.candidates and not joined.without and part is None:
+    if not joined.count and not joined.without and part is None:
         raise DataError(Problem(str(run), "the run has no responses"))
-    return RunCandidates(tuple(joined.candidates), dict(joined.without), words, source, notes)
+    return JoinedRun(joined.without, words, source, notes)
 
 
 class _Join:
     """Rewards and samples, put together row by row."""
 
     def __init__(
-        self, source: str, by: By, group: GroupedBy | None, excerpts: Excerpts, part: tuple[int, int] | None = None
+        self,
+        source: str,
+        by: By,
+        group: GroupedBy | None,
+        excerpts: Excerpts,
+        part: tuple[int, int] | None,
+        take: Take,
+        name: NameOf,
     ) -> None:
-        self.candidates: list[ScoredResponse] = []
+        self.count = 0
         self.without: Counter[str] = Counter()
         self._source = source
         self._by = by
         self._group = group
         self._excerpts = excerpts
         self._part = part
-        self._names = _Names()
+        self._take = take
+        self._name = name
 
     def add(self, row: int, sample: Sample | BadRow, rewards: list[dict[str, Any]]) -> None:
         if isinstance(sample, BadRow):
@@ -137,9 +194,10 @@ class _Join:
         key = _key(self._group, row, sample)
         if self._part is not None and group_place(repr(key), self._part[1]) != self._part[0]:
             return
-        name, begins = self._names.of(key, sample, row), self._excerpts.of(row)
+        name, begins = self._name(key, sample, row), self._excerpts.of(row)
         for record in rewards:
-            self.candidates.append(self._candidate(row, sample, record, name, begins))
+            self.count += 1
+            self._take(self._candidate(row, sample, record, name, begins), record.get("variance"))
 
     def _candidate(
         self, row: int, sample: Sample, record: Mapping[str, Any], name: str, excerpts: Mapping[int, str]
@@ -167,8 +225,13 @@ class _Join:
         return DataError(Problem(f"{self._source}: row {row}", what))
 
 
+def own_name(key: Hashable, sample: Sample) -> str:
+    """A name for a group that a person recognises; another group may have it as well."""
+    return sample.group if isinstance(key, tuple) and key[0] == "group" else sample.id
+
+
 class _Names:
-    """A name for each group that a person recognises, and no two groups share."""
+    """A name for each group that no two groups share."""
 
     def __init__(self) -> None:
         self._given: dict[Hashable, str] = {}
@@ -176,7 +239,7 @@ class _Names:
 
     def of(self, key: Hashable, sample: Sample, row: int) -> str:
         if key not in self._given:
-            name = sample.group if isinstance(key, tuple) and key[0] == "group" else sample.id
+            name = own_name(key, sample)
             name = name if name not in self._taken else f"{name} (row {row})"
             self._taken.add(name)
             self._given[key] = name

@@ -7,16 +7,19 @@ file gives no figures, and what was not asked (one vote, one order) has none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, groupby, product
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judge.batch.select.folder import read_facts, read_table
+from judge.batch.select.folder import batches, read_facts
+from judge.batch.select.groups import RunGroup, RunGroups
 from judge.batch.select.pairs import PreferencePair
 from judge.report.places import CallPlaces, Unit
+from judge.tables import table_files
 
 _CALL = ["row", "turn", "order", "criteria", "vote", "scores"]
 _Place = tuple[Unit, int]  # row of the data or group, place of the response in it
@@ -118,11 +121,43 @@ def read_reliability(run: Path) -> Reliabilities:
     Raises:
         DataError: A file cannot be read.
     """
-    path = run / "verdicts.parquet"
-    calls = read_table(path, _CALL) if path.exists() else []
-    rewards = read_table(run / "rewards.parquet", ["row", "response_index", "group", "reason", "variance"])
-    places = CallPlaces(rewards, grouped=bool((read_facts(run).get("settings") or {}).get("group")))
-    return Reliabilities(calls, {(r["row"], r["response_index"]): r.get("variance") for r in rewards}, places)
+    rewards = list(_records(run, "rewards", ["row", "response_index", "group", "reason", "variance"]))
+    places = CallPlaces(rewards, grouped=_in_groups(run))
+    variances = {(r["row"], r["response_index"]): r.get("variance") for r in rewards}
+    return Reliabilities(_records(run, "verdicts", _CALL), variances, places)
+
+
+class GroupReliability:
+    """The verdicts of a run, group by group. A run with `group`, whose calls are about several rows, is held as a whole.
+
+    Args:
+        found: The groups of the run; the verdicts of each row are put beside them.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+
+    def __init__(self, found: RunGroups, run: Path) -> None:
+        self._found = found
+        self._whole = read_reliability(run) if _in_groups(run) else None
+        if self._whole is None:
+            by_row = groupby(_records(run, "verdicts", _CALL), key=itemgetter("row"))
+            found.keep("verdicts", ((row, list(calls)) for row, calls in by_row))
+
+    def of(self, group: RunGroup) -> Reliabilities:
+        """Those of one group."""
+        if self._whole is not None:
+            return self._whole
+        return Reliabilities(chain.from_iterable(self._found.of("verdicts", group.rows)), group.variances)
+
+
+def _in_groups(run: Path) -> bool:
+    return bool((read_facts(run, unfinished=True).get("settings") or {}).get("group"))
+
+
+def _records(run: Path, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in batches(table_files(run, name), columns):
+        yield from batch.to_pylist()
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

@@ -1,18 +1,21 @@
-"""What was selected, as figures (`best_facts`, `pair_facts`: for JSON) and as a table for a person."""
+"""What was selected, as figures (`BestMetrics`, `PairMetrics`: for JSON) and as a table for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from judge.batch.select.best import Expected, Selection
+from judge.batch.select.groups import RunGroups
 from judge.batch.select.judgements import JudgementPairing
+from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import PairHint, Pairing
-from judge.batch.select.read import RunCandidates
-from judge.batch.select.reliability import Reliabilities
+from judge.batch.select.reliability import PairReliability
 from judge.batch.select.snapshot import Consistency
+from judge.batch.select.write import PromptForms
 
 NAMED = 3  # groups named of those left out
 LONGEST = 40  # characters of a group's name
@@ -26,68 +29,114 @@ _WHY = {
 }
 
 
-def best_facts(
-    found: RunCandidates, kept: Selection, expected: Sequence[Expected], min_reward: float | None = None
-) -> dict[str, Any]:
-    """Figures of a selection; null where there is nothing to average."""
-    rewards = [c.candidate.reward for c in kept.chosen if c.candidate.reward is not None]
-    return _shared(found, kept.groups, kept.left_out) | {
-        "kept": len(kept.chosen),
-        "groups_kept": len({c.candidate.group for c in kept.chosen}),
-        "mean_before": _mean([c.reward for c in found.candidates if c.reward is not None]),
-        "mean_after": _mean(rewards),
-        "length_before": _mean([len(c.response) for c in found.candidates if c.reward is not None]),
-        "length_after": _mean([len(c.candidate.response) for c in kept.chosen]),
-        "min_reward": min_reward,
-        "best_of": [asdict(e) for e in expected],
-    }
+class _SelectionMetrics:
+    """What all selections tell, from groups that come one by one; of each response a few numbers are kept."""
+
+    def __init__(self) -> None:
+        self._responses = self._filtered = self._groups = 0
+        self._left_out: dict[str, list[str]] = {}
+        self._before, self._lengths = array("d"), array("q")
+        self.forms = PromptForms()
+
+    def _take(self, members: Sequence[ScoredResponse], left_out: Mapping[Any, Sequence[str]]) -> None:
+        self._groups += 1
+        self._responses += len(members)
+        self._filtered += sum(c.vetoed for c in members)
+        self._before.extend(c.reward for c in members if c.reward is not None)
+        self._lengths.extend(len(c.response) for c in members if c.reward is not None)
+        for why, names in left_out.items():
+            self._left_out.setdefault(why, []).extend(names)
+
+    def _shared(self, found: RunGroups) -> dict[str, Any]:
+        return {
+            "responses": self._responses + found.without_reward.get("unreadable", 0),
+            "without_reward": dict(found.without_reward),
+            "filtered": self._filtered,
+            "groups": self._groups,
+            "grouped_by": found.grouped_by,
+            "left_out": self._left_out,
+        }
 
 
-def pair_facts(
-    found: RunCandidates,
-    made: Pairing,
-    consistency: Consistency | None = None,
-    *,
-    hint: PairHint | None = None,
-    reliability: Reliabilities | None = None,
-) -> dict[str, Any]:
+class BestMetrics(_SelectionMetrics):
+    """Figures of a selection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept, self._kept_lengths = array("d"), array("q")
+        self._groups_kept = 0
+        self.largest = 0
+        """Most rewards that a group has."""
+
+    def add(self, members: Sequence[ScoredResponse], kept: Selection) -> None:
+        """Take in one group, and what was kept of it."""
+        self._take(members, kept.left_out)
+        self.largest = max(self.largest, sum(c.reward is not None for c in members))
+        self._groups_kept += bool(kept.chosen)
+        for each in kept.chosen:
+            self.forms.add(each.candidate)
+            self._kept_lengths.append(len(each.candidate.response))
+            if each.candidate.reward is not None:
+                self._kept.append(each.candidate.reward)
+
+    def facts(self, found: RunGroups, expected: Sequence[Expected], min_reward: float | None = None) -> dict[str, Any]:
+        """As plain values; null where there is nothing to average."""
+        return self._shared(found) | {
+            "kept": len(self._kept_lengths),
+            "groups_kept": self._groups_kept,
+            "mean_before": _mean(self._before),
+            "mean_after": _mean(self._kept),
+            "length_before": _mean(self._lengths),
+            "length_after": _mean(self._kept_lengths),
+            "min_reward": min_reward,
+            "best_of": [asdict(e) for e in expected],
+        }
+
+
+class PairMetrics(_SelectionMetrics):
     """Figures of a set of pairs; `chosen_longer` is the share of pairs whose chosen text is the longer one."""
-    lengths = [(len(p.chosen.response), len(p.rejected.response)) for p in made.pairs]
-    return _shared(found, made.groups, made.left_out) | {
-        "pairs": len(made.pairs),
-        "groups_with_pairs": len({p.chosen.group for p in made.pairs}),
-        "ties": sum(p.margin == 0 for p in made.pairs),
-        "gated_rejected": sum(p.rejected.vetoed for p in made.pairs),
-        "mean_chosen": _mean([p.chosen.level for p in made.pairs]),
-        "mean_rejected": _mean([p.rejected.level for p in made.pairs]),
-        "mean_margin": _mean([p.margin for p in made.pairs]),
-        "chosen_longer": _mean([a > b for a, b in lengths]),
-        "length_chosen": _mean([a for a, _ in lengths]),
-        "length_rejected": _mean([b for _, b in lengths]),
-        **({} if consistency is None else {"consistency": consistency.facts()}),
-        "hint": None if hint is None else asdict(hint),
-        **({} if reliability is None else _trust(made, reliability)),
-    }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen, self._rejected, self._margins = array("d"), array("d"), array("d")
+        self._long_chosen, self._long_rejected = array("q"), array("q")
+        self.groups_with_pairs = self._vetoed = 0
+        self._trust = {name: array("d") for name in ("verdicts", "votes_agree", "orders_agree", "variance")}
 
-def _trust(made: Pairing, reliability: Reliabilities) -> dict[str, Any]:
-    """Means of the reliability columns over the pairs that have one; null where none has."""
-    each = [reliability.of(p) for p in made.pairs]
-    return {
-        f"mean_{name}": _mean([value for e in each if (value := getattr(e, name)) is not None])
-        for name in ("verdicts", "votes_agree", "orders_agree", "variance")
-    }
+    def add(self, members: Sequence[ScoredResponse], made: Pairing, trust: Iterable[PairReliability]) -> None:
+        """Take in one group, its pairs, and how far each is to be trusted."""
+        self._take(members, made.left_out)
+        self.groups_with_pairs += bool(made.pairs)
+        for pair in made.pairs:
+            self.forms.add(pair.chosen)
+            self._chosen.append(pair.chosen.level)
+            self._rejected.append(pair.rejected.level)
+            self._margins.append(pair.margin)
+            self._long_chosen.append(len(pair.chosen.response))
+            self._long_rejected.append(len(pair.rejected.response))
+            self._vetoed += pair.rejected.vetoed
+        for each in trust:
+            for name, values in self._trust.items():
+                if (value := getattr(each, name)) is not None:
+                    values.append(value)
 
-
-def _shared(found: RunCandidates, groups: int, left_out: Mapping[Any, Sequence[str]]) -> dict[str, Any]:
-    return {
-        "responses": len(found.candidates) + found.without_reward.get("unreadable", 0),
-        "without_reward": dict(found.without_reward),
-        "filtered": sum(c.vetoed for c in found.candidates),
-        "groups": groups,
-        "grouped_by": found.grouped_by,
-        "left_out": {why: list(names) for why, names in left_out.items()},
-    }
+    def facts(self, found: RunGroups, consistency: Consistency | None = None, *, hint: PairHint | None = None) -> dict[str, Any]:
+        """As plain values; null where there is nothing to average."""
+        return self._shared(found) | {
+            "pairs": len(self._margins),
+            "groups_with_pairs": self.groups_with_pairs,
+            "ties": sum(margin == 0 for margin in self._margins),
+            "gated_rejected": self._vetoed,
+            "mean_chosen": _mean(self._chosen),
+            "mean_rejected": _mean(self._rejected),
+            "mean_margin": _mean(self._margins),
+            "chosen_longer": _mean([a > b for a, b in zip(self._long_chosen, self._long_rejected, strict=True)]),
+            "length_chosen": _mean(self._long_chosen),
+            "length_rejected": _mean(self._long_rejected),
+            **({} if consistency is None else {"consistency": consistency.facts()}),
+            "hint": None if hint is None else asdict(hint),
+            **{f"mean_{name}": _mean(values) for name, values in self._trust.items()},
+        }
 
 
 def _mean(values: Sequence[float]) -> float | None:

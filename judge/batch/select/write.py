@@ -7,10 +7,11 @@ form of TRL); a prompt that was text stays text with text. A column holds one of
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,44 @@ from judge.types import Message
 
 OutputRow = dict[str, Any]
 FORMATS = (".jsonl", ".parquet")
+_GROUP = 4096  # rows of a row group
 _OF_A_RUN = ("rewards.parquet", "rewards.jsonl", "verdicts.parquet", "requests.parquet", "run.json")
 
 
-def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[OutputRow]:
+class PromptForms:
+    """Whether prompts that come one by one are texts, chat messages, or both."""
+
+    def __init__(self) -> None:
+        self._text: int | None = None
+        self._chat: int | None = None
+
+    def add(self, candidate: ScoredResponse) -> None:
+        """Take note of a prompt; the first row of each form is kept."""
+        if isinstance(candidate.prompt, str):
+            self._text = candidate.row if self._text is None else self._text
+        else:
+            self._chat = candidate.row if self._chat is None else self._chat
+
+    def chat(self, messages: bool) -> bool:
+        """Whether rows are in conversational form.
+
+        Raises:
+            DataError: Prompts of both forms, and not `messages`.
+        """
+        if self._text is not None and self._chat is not None and not messages:
+            raise DataError(
+                f"the prompt of row {self._text} is text and that of row {self._chat} is chat messages, and one column cannot"
+                " hold both; --messages (in Python: messages=True) writes all of them as messages"
+            )
+        return messages or self._text is None
+
+
+def best_rows(chosen: Iterable[Chosen], *, messages: bool = False, chat: bool | None = None) -> list[OutputRow]:
     """One row a response that was kept.
 
     Args:
         messages: Write text prompts as one user message, too.
+        chat: The form of all rows, where these are not all. None: these are.
 
     Raises:
         DataError: Prompts of both forms, and not `messages`.
@@ -43,7 +74,7 @@ def best_rows(chosen: Iterable[Chosen], *, messages: bool = False) -> list[Outpu
         [{'role': 'assistant', 'content': '4'}]
     """
     kept = list(chosen)
-    chat = _chat([c.candidate for c in kept], messages)
+    chat = _chat([c.candidate for c in kept], messages) if chat is None else chat
     return [
         {
             "prompt": _prompt(c.candidate.prompt, chat),
@@ -66,13 +97,14 @@ def pair_rows(
     pairs: Iterable[PreferencePair],
     *,
     messages: bool = False,
+    chat: bool | None = None,
     confidence: Mapping[str, float] | None = None,
     reliability: Reliabilities | None = None,
 ) -> list[OutputRow]:
     """One row a pair; columns as TRL's preference format has them, then where both come from.
 
     Args:
-        messages: As `best_rows`.
+        messages, chat: As `best_rows`.
         confidence: Group -> how far its label is to be trusted, in [0, 1]; None: no such column.
         reliability: The verdicts of the run, for the columns of `PairReliability`; None: no such columns.
 
@@ -85,7 +117,7 @@ def pair_rows(
         ['2+2?', '4', '5', 0.75]
     """
     made = list(pairs)
-    chat = _chat([p.chosen for p in made], messages)
+    chat = _chat([p.chosen for p in made], messages) if chat is None else chat
     return [
         {
             "prompt": _prompt(p.chosen.prompt, chat),
@@ -108,16 +140,12 @@ def pair_rows(
     ]
 
 
-def _chat(candidates: Sequence[ScoredResponse], messages: bool) -> bool:
+def _chat(candidates: Iterable[ScoredResponse], messages: bool) -> bool:
     """Whether rows are in conversational form."""
-    texts = [c for c in candidates if isinstance(c.prompt, str)]
-    if texts and len(texts) < len(candidates) and not messages:
-        other = next(c for c in candidates if not isinstance(c.prompt, str))
-        raise DataError(
-            f"the prompt of row {texts[0].row} is text and that of row {other.row} is chat messages, and one column cannot hold"
-            " both; --messages (in Python: messages=True) writes all of them as messages"
-        )
-    return messages or not texts
+    forms = PromptForms()
+    for candidate in candidates:
+        forms.add(candidate)
+    return forms.chat(messages)
 
 
 def _prompt(prompt: str | tuple[Message, ...], chat: bool) -> Any:
@@ -162,8 +190,14 @@ def _of_datasets(name: str) -> bool:
     return name in ("state.json", "dataset_info.json") or (name.startswith("data-") and name.endswith(".arrow"))
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write rows by the suffix of `path`: `.jsonl`, `.parquet`, or none for a `datasets` folder; in place of an older one.
+
+    Args:
+        rows: At least one. They are written as they come; for a `datasets` folder all are held.
+
+    Returns:
+        How many rows there were.
 
     Raises:
         OutputError: The disk does not take it; what was there before still is.
@@ -174,16 +208,21 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(beside)
         if path.suffix == ".jsonl":
-            _jsonl(rows, beside)
+            count = _jsonl(rows, beside)
+        elif path.suffix == ".parquet":
+            count = _parquet(_storable(rows, path), beside)
         else:
-            _storable(rows, path)
-            (_parquet if path.suffix == ".parquet" else _folder)(rows, beside)
+            count = _folder(list(_storable(rows, path)), beside)
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(beside, path)
     except OSError as why:
         _remove(beside)
         raise OutputError(f"{path}: cannot be written: {why.strerror or why}") from None
+    except DataError:
+        _remove(beside)
+        raise
+    return count
 
 
 def _remove(path: Path) -> None:
@@ -191,27 +230,31 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _jsonl(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    count = 0
     with path.open("wb") as out:
         for row in rows:
             text = json.dumps(row, ensure_ascii=False, allow_nan=False)
             if not _encodable(text):
                 text = json.dumps(row, allow_nan=False)  # half a surrogate pair can stand in JSON as an escape only
             out.write(text.encode() + b"\n")
+            count += 1
+    return count
 
 
-def _storable(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _storable(rows: Iterable[Mapping[str, Any]], path: Path) -> Iterator[Mapping[str, Any]]:
     for row in rows:
         if not _encodable(json.dumps(row, ensure_ascii=False)):
             name = row.get("id", row.get("chosen_id"))
             raise DataError(Problem(str(path), f"`{name}` has a text with half a surrogate pair; only .jsonl can hold it"))
+        yield row
 
 
 def _encodable(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _schema(rows: Sequence[Mapping[str, Any]]) -> Any:
+def _schema(first: Mapping[str, Any]) -> Any:
     """Types of the columns, also where every value is null."""
     import pyarrow as pa  # noqa: PLC0415  # 100 ms that JSONL users need not pay
 
@@ -219,20 +262,26 @@ def _schema(rows: Sequence[Mapping[str, Any]]) -> Any:
     known: dict[type, Any] = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: message}
     floats = {"confidence", "margin", "reward", "score_chosen", "score_rejected", "votes_agree", "orders_agree", "variance"}
     set_types = dict.fromkeys(floats, pa.float64()) | {"verdicts": pa.int64()}
-    return pa.schema([(name, set_types.get(name) or known[type(value)]) for name, value in rows[0].items()])
+    return pa.schema([(name, set_types.get(name) or known[type(value)]) for name, value in first.items()])
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
     import pyarrow as pa  # noqa: PLC0415  # see _schema
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema(rows)), path, compression="zstd")
+    some = list(itertools.islice(rows, _GROUP))
+    schema, count = _schema(some[0]), 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while some:
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            count, some = count + len(some), list(itertools.islice(rows, _GROUP))
+    return count
 
 
-def _folder(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _folder(rows: list[Mapping[str, Any]], path: Path) -> int:
     import datasets  # noqa: PLC0415  # 1 s that file users need not pay
 
-    made = datasets.Dataset.from_list(list(rows), features=datasets.Features.from_arrow_schema(_schema(rows)))
+    made = datasets.Dataset.from_list(rows, features=datasets.Features.from_arrow_schema(_schema(rows[0])))
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
@@ -240,3 +289,4 @@ def _folder(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     finally:
         if shown:
             datasets.enable_progress_bars()
+    return len(rows)
