@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MIN_WORDS = 12  # shorter reasoning cannot be expected to quote
 MIN_RESPONSE_WORDS = 6  # of a shorter response, one shared word is enough
@@ -41,16 +42,21 @@ def evidence(reasoning: str, responses: tuple[str, ...]) -> bool | None:
 
 def _points_at(words: list[str], response: str) -> bool:
     """Numbers are looked for first, since they are the surest sign, then phrases. A single digit numbers lists, so it is no sign."""
-    folded = _words(response)
-    if not folded:
+    text, count = _read(response)
+    if not count:
         return True  # nothing to quote
-    text = f" {' '.join(folded)} "
-    if len(folded) < MIN_RESPONSE_WORDS:
+    if count < MIN_RESPONSE_WORDS:
         return any(f" {w} " in text for w in words if w.isdecimal() or len(w) > 3 or not w.isascii())
     for word in words:
         if word.isdecimal() and len(word) > 1 and f" {word} " in text:
             return True
     return any(f" {a} {b} {c} " in text for a, b, c in zip(words, words[1:], words[2:], strict=False))
+
+
+@lru_cache(maxsize=64)  # many criteria and votes are about one response
+def _read(response: str) -> tuple[str, int]:
+    words = _words(response)
+    return f" {' '.join(words)} ", len(words)
 
 
 def _words(text: str) -> list[str]:

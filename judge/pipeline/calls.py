@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +22,7 @@ from judge.parse import failure, read, read_copied, read_copy, read_forced, weig
 from judge.pipeline.again import next_request, only_thought
 from judge.pipeline.asking import begin, follow, states
 from judge.pipeline.flight import Flight
+from judge.pipeline.keys import RequestKeys
 from judge.pipeline.scored import measure, sent, unmeasured
 from judge.pipeline.tools import Round, ToolBox, trace
 from judge.pipeline.turns import Said, drawn_for, opened, whole
@@ -100,7 +100,7 @@ class Caller:
         self._sampling = tuple(self._tools.sampling(each, turn) for each, turn in pairs)  # one a turn
         self._journal = journal
         self._baseline = None if baseline is None else Caller(builder, baseline, sampling, journal)
-        self._identity = "\x1e".join([engine.model, *(f"{k}={v}" for k, v in sorted(engine.identity.items()))]).encode()
+        self.key = RequestKeys(engine)
         self._flight = Flight(MEMO_SIZE)
         self.room = max((s.max_tokens for s in self._sampling), default=0)  # tokens a call needs besides its prompt
 
@@ -376,22 +376,6 @@ class Caller:
                 return found, True
         whole = ("stop", "length") if request.sampling.max_tokens == 1 else ("stop",)
         return await self._flight.get(key, lambda: sent(self.engine, request), remember=remember, whole=whole)
-
-    def key(self, request: Request) -> str:
-        """Hash (32 hex digits) of everything that decides the reply: model, messages, sampling, structure."""
-        s = request.sampling
-        digest = hashlib.blake2b(self._identity, digest_size=16)
-        digest.update(f"\x1d{s.temperature!r} {s.top_p!r} {s.top_k} {s.max_tokens} {s.seed} {s.stop!r} {s.top_logprobs}".encode())
-        further = (s.min_p, s.repetition_penalty, s.presence_penalty)
-        if further != (0.0, 1.0, 0.0):  # requests without them keep the keys that they had
-            digest.update(f"\x1d{further!r}".encode())
-        for message in request.messages:
-            digest.update(f"\x1d{message.role}\x1f{message.exact}".encode("utf-8", "surrogatepass"))
-        if request.structured is not None:
-            digest.update(f"\x1d{request.structured!r}".encode("utf-8", "surrogatepass"))
-        if request.scored is not None or request.rated:
-            digest.update(f"\x1d{request.rated} {request.scored!r}".encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
 
     def _call(
         self, key: str, request: Request, completion: Completion, outcome: Outcome | None, turn: Turn, ask: Ask, cached: bool

@@ -46,6 +46,7 @@ from judge.types import Conversation, ImagePart, Message, Sample
 
 _READS_BEGINNINGS = re.compile(r"\bstep\.(?:before|so_far)\b")
 _DEFAULT_SCALE = Scale(kind="ordinal")
+_NOTHING_SAID = SimpleNamespace()
 V = TypeVar("V", Rubric, Criterion)
 MAX_VIEWS = 4096  # of rubrics and criteria kept at hand
 NOTHING = "N/A"  # stands for a response without content
@@ -297,12 +298,15 @@ class Builder:
         """What the templates of one turn may use."""
         values = dict(case.values)
         label = case.responses[0].label
-        heard = {k: self._kind(v, label, self._control_tokens, self._break) for k, v in outputs.items()}
         values["tools"] = self._tools.get(turn.name, ())
         if turn.passages is not None and values["passage"] is None:  # of a sample without such a text, and in checks of templates
             nothing = self._kind("", label, self._control_tokens, self._break)
             values["passage"] = {"number": 1, "count": 1, "document": 1, "text": nothing}
-        values["outputs"] = SimpleNamespace(**heard)  # of a mapping, a turn named `items` or `copy` would be its method
+        if outputs:  # of a mapping, a turn named `items` or `copy` would be its method
+            heard = {k: self._kind(v, label, self._control_tokens, self._break) for k, v in outputs.items()}
+            values["outputs"] = SimpleNamespace(**heard)
+        else:
+            values["outputs"] = _NOTHING_SAID
         if turn.scope == "response":
             names = self.recipe.spec.verdict.response_names(len(ask.order))
             shown = [case.responses[i] for i in ask.order]

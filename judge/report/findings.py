@@ -153,8 +153,13 @@ class RunTables:
         column = self.columns(["group"])["group"].combine_chunks().dictionary_encode()
         return np.asarray(column.indices.to_numpy(zero_copy_only=False))
 
-    def verdicts(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Rows of verdicts.parquet with these columns, a batch in memory at a time."""
+    def verdicts(self, names: Sequence[str], *, shown: int | None = None) -> Iterator[dict[str, Any]]:
+        """Rows of verdicts.parquet with these columns, a batch in memory at a time.
+
+        Args:
+            shown: Only calls that showed so many responses; of a run of single ones, no row is made.
+        """
+        import pyarrow.compute as pc  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         path = self.folder / "verdicts.parquet"
@@ -163,7 +168,8 @@ class RunTables:
                 with pq.ParquetFile(each) as file:
                     there = [n for n in names if n in file.schema_arrow.names]
                     for batch in file.iter_batches(batch_size=4096, columns=there):
-                        yield from batch.to_pylist()
+                        kept = batch if shown is None else batch.filter(pc.equal(pc.list_value_length(batch["order"]), shown))
+                        yield from kept.to_pylist()
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(path), f"cannot be read: {why}")) from None
 
@@ -345,9 +351,9 @@ def positions(tables: RunTables) -> tuple[float, int]:
     Only comparisons that were asked in both orders count: there, quality cancels and the place is left. NaN without any.
     """
     gaps: dict[tuple[Any, ...], dict[tuple[int, ...], float]] = {}
-    for row in tables.verdicts(("row", "order", "criteria", "vote", "scores")):
+    for row in tables.verdicts(("row", "order", "criteria", "vote", "scores"), shown=2):
         order, scores = tuple(row["order"] or ()), row["scores"]
-        if len(order) != 2 or not scores or len(scores) != 2 or not scores[0] or scores[0][0] is None or scores[1][0] is None:
+        if not scores or len(scores) != 2 or not scores[0] or scores[0][0] is None or scores[1][0] is None:
             continue
         key = (row["row"], tuple(sorted(order)), tuple(row["criteria"] or ()), row["vote"])
         gaps.setdefault(key, {})[order] = scores[0][0] - scores[1][0]
