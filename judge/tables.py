@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
+
+_TRIES = 5
 
 
 def table_files(folder: Path, name: str) -> list[Path]:
@@ -16,3 +20,30 @@ def table_files(folder: Path, name: str) -> list[Path]:
     """
     whole = folder / f"{name}.parquet"
     return sorted((folder / name).glob("part-*.parquet")) or ([whole] if whole.is_file() else [])
+
+
+def open_tables(folder: Path) -> dict[str, list[Any]]:
+    """Both tables of a run as open files, as far as both go: what is written or taken away while they are read changes nothing.
+
+    Returns:
+        `rewards` and `verdicts` -> files, each to be read as often as wanted.
+
+    Raises:
+        OSError: There is none.
+    """
+    import pyarrow as pa  # noqa: PLC0415  # 100 ms
+
+    for tries in range(_TRIES):
+        listed = {name: {path.name: path for path in table_files(folder, name)} for name in ("rewards", "verdicts")}
+        both = listed["rewards"].keys() & listed["verdicts"].keys()  # of a whole run none: each file has the name of its table
+        if any(name.startswith("part-") for name in listed["rewards"]):
+            listed = {table: {name: path for name, path in files.items() if name in both} for table, files in listed.items()}
+        try:
+            if not listed["rewards"]:
+                raise FileNotFoundError("no rewards.parquet")
+            return {table: [pa.memory_map(str(path)) for path in files.values()] for table, files in listed.items()}
+        except FileNotFoundError:  # the first part is about to be there, or the run has just ended and its parts are one file
+            if tries == _TRIES - 1:
+                raise
+            time.sleep(0.05)
+    return {}

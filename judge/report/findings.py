@@ -24,7 +24,7 @@ from judge.errors import InputError, Problem
 from judge.intervals import wilson
 from judge.report.html import Html, Tone, paragraph, worded
 from judge.report.text import percent
-from judge.tables import table_files
+from judge.tables import open_tables, table_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +96,7 @@ class RunTables:
         path = self.folder / f"{table}.parquet"
         try:
             found = []
-            for file in table_files(self.folder, table) or [path]:
+            for file in self._files(table):
                 there = pq.read_schema(file).names
                 found.append(pq.read_table(file, columns=[n for n in names if n in there]))
             return pa.concat_tables(found, promote_options="permissive") if len(found) > 1 else found[0]
@@ -104,12 +104,23 @@ class RunTables:
             raise InputError(Problem(str(path), f"cannot be read: {why}; run the same `judge run` again to write it")) from None
 
     @cached_property
+    def _opened(self) -> dict[str, list[Any]]:
+        return open_tables(self.folder)
+
+    def _files(self, table: str) -> list[Any]:
+        """The files of a table, the same for all that is read of a run that goes on. Raises OSError where there is none."""
+        files = self._opened.get(table)
+        if not files:
+            raise FileNotFoundError(f"no {table}.parquet")
+        return files
+
+    @cached_property
     def names(self) -> list[str]:
         """Columns of rewards.parquet."""
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         try:
-            files = table_files(self.folder, "rewards")
+            files = self._files("rewards")
             return list(dict.fromkeys(name for file in files for name in pq.read_schema(file).names))
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
@@ -125,7 +136,7 @@ class RunTables:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         try:
-            return sum(int(pq.read_metadata(file).num_rows) for file in table_files(self.folder, "rewards"))
+            return sum(int(pq.read_metadata(file).num_rows) for file in self._files("rewards"))
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
 
@@ -164,7 +175,7 @@ class RunTables:
 
         path = self.folder / "verdicts.parquet"
         try:
-            for each in table_files(self.folder, "verdicts") or [path]:
+            for each in self._files("verdicts"):
                 with pq.ParquetFile(each) as file:
                     there = [n for n in names if n in file.schema_arrow.names]
                     for batch in file.iter_batches(batch_size=4096, columns=there):
@@ -199,13 +210,25 @@ def load_tables(folder: str | Path) -> RunTables:
     if not path.is_dir():
         raise InputError(Problem(str(folder), "no such run folder; it is what `judge run --output` made"))
     record = path / "run.json"
-    if not record.is_file() or not table_files(path, "rewards"):
-        raise InputError(Problem(str(folder), "holds no finished run (run.json and rewards.parquet); run `judge run` to its end"))
+    if not record.is_file():
+        raise InputError(Problem(str(folder), "holds no run (no run.json); it is what `judge run --output` made"))
     try:
         run = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError) as why:
         raise InputError(Problem(str(record), f"cannot be read: {why}")) from None
+    if not table_files(path, "rewards"):
+        raise InputError(Problem(str(folder), _no_rows(run if isinstance(run, dict) else {})))
     return RunTables(path, run)
+
+
+def _no_rows(run: Mapping[str, Any]) -> str:
+    """What is the matter with a run folder that holds no table."""
+    again = "the same `judge run` goes on where it was and asks for nothing twice"
+    if run.get("state") == "running":
+        return f"no rows yet: the first are written after half a minute; if the run was killed, {again}"
+    if "state" in run:
+        return f"no rows: the run ended before its tables were written (state `{run['state']}`); {again}"
+    return "holds no rewards.parquet: run `judge run` to its end"
 
 
 def findings(tables: RunTables) -> list[RunFinding]:

@@ -19,7 +19,7 @@ from judge.batch.parts import RowsUnderWay, TableParts
 from judge.batch.read import BadRow
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
-from judge.errors import DataError, OutputError
+from judge.errors import DataError, InputError, OutputError
 from judge.pipeline.build import plan
 from judge.report.findings import load_tables
 from judge.report.run_page import run_page
@@ -238,3 +238,42 @@ def test_blocks_of_ray_are_parts_in_the_order_of_the_data(tmp_path, small):
     judge_blocks(made, stream, tmp_path / "run", quiet=True)
     assert seen == [list(range(n)) for n in (16, 16, 16, 64, 80)]
     assert [r["row"] for r in read(tmp_path / "run", "rewards")] == list(range(80))
+
+
+def test_a_report_reads_one_state_of_a_run_that_goes_on(tmp_path, small):
+    """Parts that come while it is read, and parts that become one file at the end, leave its columns as long as they were."""
+    fails = {"after": 60}
+
+    def judge(request):
+        fails["after"] -= 1
+        if fails["after"] < 0:
+            raise RuntimeError("a program's mistake")
+        return met(request)
+
+    with pytest.raises(RuntimeError):
+        run(tmp_path, samples(100), judge, max_in_flight=4)
+    found = load_tables(tmp_path)
+    before, calls = len(found), len(list(found.verdicts(["row"])))
+    assert before in (16, 32, 48)
+    new = table_files(tmp_path, "rewards")[0].read_bytes()
+    (tmp_path / "rewards" / "part-00077.parquet").write_bytes(new)  # that of verdicts is not there yet
+    assert (len(load_tables(tmp_path)), len(found.floats("raw_reward"))) == (before, before)
+    run(tmp_path, samples(100), met, max_in_flight=4)  # takes the parts away
+    assert len(load_tables(tmp_path)) == 100
+    assert (len(found), len(found.raw), len(found.lengths), len(list(found.verdicts(["row"])))) == (*[before] * 3, calls)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        pytest.param({"state": "running"}, "no rows yet: .* if the run was killed, the same `judge run` goes on", id="running"),
+        pytest.param({"state": "failed"}, r"the run ended before its tables were written \(state `failed`\)", id="failed"),
+        pytest.param(None, "holds no run", id="nothing"),
+    ],
+)
+def test_a_run_without_rows_says_what_it_is(tmp_path, record, said):
+    """A run in its first half minute is none that "must be run to its end"."""
+    if record is not None:
+        (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=said):
+        load_tables(tmp_path)

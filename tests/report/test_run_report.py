@@ -195,7 +195,7 @@ def test_two_runs_differ_first(tmp_path):
     ("arguments", "said"),
     [
         pytest.param(("report", "nowhere"), "no such run folder", id="no-folder"),
-        pytest.param(("report", "."), "holds no finished run", id="not-a-run"),
+        pytest.param(("report", "."), "holds no run", id="not-a-run"),
         pytest.param(("look", "RUN", "--item", "q0-11"), "did you mean", id="mistyped-item"),
         pytest.param(("look", "RUN", "--item", "q0-1", "--response", "4"), "has no response 4", id="no-such-response"),
     ],
