@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from judge.tables import open_tables, table_files
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SOME = 65_536  # values of a column that are looked at together
 LEAST = 20  # responses, groups or calls below which no finding is made of them
 SAME_ANSWER = 0.95  # share of one reward from which the judge "always answers one thing"
 NO_SPREAD = 0.5  # share of groups without spread that is worth a warning
@@ -127,10 +128,28 @@ class RunTables:
 
     def floats(self, name: str, table: str = "rewards") -> Floats:
         """One column as floats; NaN where there is none."""
-        found = self.columns([name], table)
-        if name not in found.column_names:
-            return np.full(len(self), np.nan)
-        return np.asarray(found[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+        return self._numbers(name, lambda column: column, np.float64, table)
+
+    def _numbers(
+        self, name: str, make: Callable[[Any], Any], kind: type[np.generic], table: str = "rewards"
+    ) -> np.ndarray[Any, Any]:
+        """One number for each value of a column, made some thousand at a time, so that a column of texts is never held; NaN where
+        there is no such column."""
+        import pyarrow.parquet as pq  # noqa: PLC0415  # 100 ms
+
+        found = []
+        try:
+            for path in table_files(self.folder, table):
+                with pq.ParquetFile(path) as file:
+                    if name not in file.schema_arrow.names:
+                        found.append(np.full(file.metadata.num_rows, np.nan))
+                        continue
+                    for batch in file.iter_batches(batch_size=SOME, columns=[name]):
+                        found.append(np.asarray(make(batch.column(0)).to_numpy(zero_copy_only=False), dtype=kind))
+        except (OSError, ValueError) as why:
+            problem = f"cannot be read: {why}; run the same `judge run` again to write it"
+            raise InputError(Problem(str(self.folder / f"{table}.parquet"), problem)) from None
+        return np.concatenate(found) if found else np.full(len(self), np.nan)
 
     def __len__(self) -> int:
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -143,8 +162,10 @@ class RunTables:
     @cached_property
     def raw(self) -> Floats:
         """Raw rewards of what was judged, shape (responses,); NaN where there is none, or a filter or a rule decided."""
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         raw = self.floats("raw_reward")
-        judged = np.asarray(self.columns(["status"])["status"].to_numpy(zero_copy_only=False)) == "judged"
+        judged = self._numbers("status", lambda column: pc.equal(column, "judged"), np.bool_)
         asked = self.floats("judge_calls") + self.floats("completion_tokens") > 0
         return np.where(judged & asked, raw, np.nan)
 
@@ -153,15 +174,12 @@ class RunTables:
         """Characters of each response, shape (responses,); NaN where the text was not kept."""
         import pyarrow.compute as pc  # noqa: PLC0415
 
-        found = self.columns(["response"])
-        if "response" not in found.column_names:
-            return np.full(len(self), np.nan)
-        return np.asarray(pc.utf8_length(found["response"]).to_numpy(zero_copy_only=False), dtype=np.float64)
+        return self._numbers("response", pc.utf8_length, np.float64)
 
     @cached_property
     def groups(self) -> np.ndarray[Any, Any]:
         """Number of each response's group, shape (responses,), from 0."""
-        column = self.columns(["group"])["group"].combine_chunks().dictionary_encode()
+        column = self.columns(["group"])["group"].dictionary_encode().unify_dictionaries().combine_chunks()
         return np.asarray(column.indices.to_numpy(zero_copy_only=False))
 
     def verdicts(self, names: Sequence[str], *, shown: int | None = None) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,8 @@ import re
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from judge.arrays import spearman
@@ -16,7 +18,7 @@ from judge.errors import InputError
 from judge.pipeline.judge import Judge
 from judge.pipeline.record import figures
 from judge.report import plots
-from judge.report.findings import findings, load_tables, positions, within_groups
+from judge.report.findings import RunTables, findings, load_tables, positions, within_groups
 from judge.report.items import pack
 from judge.report.run_page import matched, run_page
 from judge.report.training import step_findings, steps, steps_page
@@ -353,3 +355,15 @@ async def _browse(folder):
         )
         assert await page.value(unnamed) == 0
         assert page.complaints == []
+
+
+def test_lengths_are_taken_without_holding_the_texts(tmp_path, monkeypatch):
+    """A million long responses are gigabytes, and their lengths eight bytes each."""
+    table = pa.table({"response": ["ab", None, "äöü"] * 50, "status": ["judged", "filtered", None] * 50})
+    for number in range(2):
+        (tmp_path / "rewards").mkdir(exist_ok=True)
+        pq.write_table(table, tmp_path / "rewards" / f"part-{number:05}.parquet", row_group_size=40)
+    monkeypatch.setattr(pq, "read_table", None)
+    found = RunTables(tmp_path, {})
+    np.testing.assert_array_equal(found.lengths, [2, np.nan, 3] * 100)
+    assert np.isnan(found.floats("nowhere")).sum() == 300
