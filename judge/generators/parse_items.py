@@ -25,6 +25,7 @@ from judge.thinking import strip_thinking
 
 _NUMBERED = re.compile(r"[ \t>*_#-]{0,8}\(?(\d{1,4})[.):]\)?[*_]{0,3}[ \t]{1,4}(?=\S)")
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
+_BARE = re.compile(r"[ \t]{0,8}(?=The response[ \t])")
 _LEVEL = re.compile(r"[ \t>*_-]{0,8}(?:level|score)[ \t]{1,3}(\d{1,3})[*_]{0,3}[:.)][*_]{0,3}[ \t]{1,4}(?=\S)", re.IGNORECASE)
 _MARKUP = re.compile(r"\*\*|__|`")
 _EVALUATION = re.compile(r"\bEVALUATION[*_`>]{0,4}[ \t]{0,3}[:>][ \t*_`\[(]{0,6}(YES|NO)\b", re.IGNORECASE)
@@ -138,11 +139,9 @@ def list_problem(found: Items, spec: ItemSpec) -> NoItems | None:
 
 
 def _items(text: str, *, levels: bool) -> list[tuple[str, dict[int, str]]]:
-    """The items as one line each, with the levels below them: numbered lines, or bullets where nothing is numbered; wrapped
-    lines joined.
-    """
+    """The items as one line each, with the levels below them; wrapped lines joined."""
     all_lines = text.splitlines()
-    start = _NUMBERED if any(_NUMBERED.match(line) for line in all_lines) else _BULLET
+    start = _start(all_lines)
     out: list[tuple[str, dict[int, str]]] = []
     open_ = False
     for line in all_lines:
@@ -160,6 +159,17 @@ def _items(text: str, *, levels: bool) -> list[tuple[str, dict[int, str]]]:
         else:
             open_ = False
     return out
+
+
+def _start(lines: list[str]) -> re.Pattern[str]:
+    """How an item begins: with a number; with a bullet where nothing is numbered; else, where nothing but two sentences or more
+    that begin as asked ("The response ...") is written, one a line, with those words. Small models forget the numbers.
+    """
+    for marked in (_NUMBERED, _BULLET):
+        if any(marked.match(line) for line in lines):
+            return marked
+    written = [line for line in lines if line.strip()]
+    return _BARE if len(written) > 1 and all(_BARE.match(line) for line in written) else _NUMBERED
 
 
 def _only_a_tag(line: str) -> bool:

@@ -32,6 +32,7 @@ TWO = [("The response has a title.", "hard_rule"), ("The response is clear.", "p
         pytest.param("1. [Hard Rule] The response has a title.\n2. **[Principle]:** The response is clear.", id="in-front"),
         pytest.param("1. (Hard Rule) The response has a title.\n2. The response is clear. (principle)", id="round-in-front"),
         pytest.param("- The response has a title. [Hard Rule]\n- The response is clear. [Principle]", id="bullets"),
+        pytest.param("The response has a title. [Hard Rule]\nThe response is clear.\n", id="no-numbers"),
         pytest.param(
             "The rubric:\n\n1. The response has\n   a title. [Hard Rule]\n\n2. The response is clear.\n[Principle]\n\nEnd.",
             id="wrapped-and-framed",
@@ -46,6 +47,19 @@ TWO = [("The response has a title.", "hard_rule"), ("The response is clear.", "p
 def test_formats_that_models_write(text):
     """A missing tag or a bold number does not cost the user a rubric."""
     assert [(item.text, item.kind) for item in read(text).items] == TWO
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("The response should be clear. It should also be short.", id="one-paragraph"),
+        pytest.param("The response has a title.\nSo it is good.\nThe response is clear.", id="prose-among-them"),
+        pytest.param("I compare them.\nThe response has a title.\nThe response is clear.", id="prose-before"),
+    ],
+)
+def test_prose_is_no_list(text):
+    """An assessment of one response must not become the rubric for others."""
+    assert parse_items(text, SPEC) == NoItems(Unreadable.NO_ITEMS, "no numbered line")
 
 
 def test_missing_tag_is_recorded():
