@@ -7,30 +7,23 @@
 
 from __future__ import annotations
 
-import bz2
-import contextlib
 import csv
 import glob
-import gzip
 import hashlib
 import io
 import itertools
-import lzma
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from judge.batch.kinds import KINDS, MAX_LINE, ending_of, holds_something, is_rows, kind_of, opened, readable
 from judge.batch.layouts import DataRow
-from judge.errors import DataError, InputError, Problem, did_you_mean
+from judge.errors import DataError, Problem, did_you_mean
 from judge.jsonfile import parse_json
 from judge.yamlfile import shown
 
-MAX_LINE = 256 * 1024 * 1024  # bytes of one JSONL row
 HUB = "hub:"  # in front of a name: rows come while they are fetched, and nothing is kept on the disk
-KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00"}
-_PACKED = tuple(_MAGIC)
 
 
 Choose = Callable[[Sequence[str]], Collection[str] | None]
@@ -56,8 +49,22 @@ def read_rows(data: str, split: str = "", *, config: str = "", choose: Choose = 
     if files is None:
         yield from _dataset_rows(data, split, config, choose)
         return
+    nothing = frozenset(passed_over(files))
     for path in files:
-        yield from _file_rows(path, choose)
+        if path not in nothing:
+            yield from _file_rows(path, choose)
+
+
+def passed_over(data: str | Sequence[Path], *, split: str = "", config: str = "") -> list[Path]:
+    """Of several files those that hold nothing, as writers in parts leave them: they are no rows. A file alone is not one.
+
+    All files are looked at before the first row is read, so what is wrong with the last is not found after the others are paid.
+
+    Raises:
+        DataError: There is no such file, or one cannot be read or unpacked or is of no known kind, by its first bytes.
+    """
+    files = data_files(data, split=split, config=config) if isinstance(data, str) else data
+    return [] if files is None or len(files) < 2 else [path for path in files if not holds_something(path)]
 
 
 def data_files(data: str, *, split: str = "", config: str = "") -> list[Path] | None:
@@ -100,17 +107,12 @@ def _is_dataset(folder: Path) -> bool:
 
 def _known_files(paths: Iterable[Path], data: str) -> list[Path] | None:
     """The files of a folder that are data by their names; None where there are none."""
-    return sorted(path for path in paths if path.is_file() and _ending(path) in KINDS) or None
-
-
-def _ending(path: Path) -> str:
-    """The ending of a file's name, without that of its packing."""
-    return Path(path.name.removesuffix(path.suffix)).suffix.lower() if path.suffix.lower() in _PACKED else path.suffix.lower()
+    return sorted(path for path in paths if path.is_file() and ending_of(path) in KINDS) or None
 
 
 def _file_rows(path: Path, choose: Choose) -> Iterator[tuple[str, DataRow | str]]:
     """Rows of one file."""
-    try:
+    with readable(path):
         if path.stat().st_size == 0:
             raise DataError(Problem(str(path), "the file is empty"))
         kind = kind_of(path)
@@ -122,10 +124,6 @@ def _file_rows(path: Path, choose: Choose) -> Iterator[tuple[str, DataRow | str]
             yield from _json(path)
         else:
             yield from _jsonl(path)
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as why:
-        raise DataError(Problem(str(path), f"cannot be unpacked: {why}")) from None
-    except OSError as why:
-        raise DataError(Problem(str(path), f"cannot be read: {why.strerror or why}")) from None
 
 
 def holds_cells(data: str) -> bool:
@@ -133,7 +131,8 @@ def holds_cells(data: str) -> bool:
     if Path(data).is_file() and Path(data).stat().st_size == 0:
         return False
     files = data_files(data) if _is_pattern(data) or Path(data).exists() else None
-    return bool(files) and all(path.stat().st_size and kind_of(path) in (".csv", ".tsv") for path in files or ())
+    full = [path for path in files or () if path.stat().st_size]
+    return bool(full) and all(kind_of(path) in (".csv", ".tsv") for path in full)
 
 
 def content_hash(data: str) -> str | None:
@@ -161,7 +160,7 @@ def count_rows(data: str) -> int | None:
         files = data_files(data)
     except DataError:
         return None
-    counts = [_count(path) for path in files or ()]
+    counts = [_count(path) for path in files or () if len(files or ()) == 1 or path.stat().st_size]
     return None if not counts or None in counts else sum(filter(None, counts))
 
 
@@ -173,96 +172,15 @@ def _count(path: Path) -> int | None:
         return int(_parquet_file(path).metadata.num_rows)
     if kind != ".jsonl":
         return None
-    with _opened(path) as lines:
-        return sum(1 for line in lines if line.strip())
-
-
-def kind_of(path: Path) -> str:
-    """The kind of a file, by its name and, where that says nothing or `.json`, by its first bytes.
-
-    Raises:
-        DataError: Neither says what it is.
-    """
-    ending = _ending(path)
-    with _opened(path) as file:
-        head = file.read(4096)
-    if head[:4] == b"PAR1":
-        return ".parquet"
-    if b"\x00" in head and not head.startswith((b"{", b"[", b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            Problem(str(path), f"holds binary data, and no Parquet file begins so; known: {', '.join(KINDS)} (also .gz, .zst)")
-        )
-    if ending in KINDS and ending != ".json":
-        return ".jsonl" if ending == ".ndjson" else ending
-    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if ending == ".json":
-        return ".jsonl" if begins == b"{" and _is_lines(path) else ".json"
-    if begins in (b"{", b"["):
-        return ".jsonl" if begins == b"{" else ".json"
-    raise DataError(
-        Problem(str(path), f"unknown file type `{path.suffix}`; known: {', '.join(KINDS)} (also .gz, .zst), or a datasets folder")
-    )
-
-
-def _is_lines(path: Path) -> bool:
-    """Whether the first line is an object of its own."""
-    with _opened(path) as lines:
-        first = next((line for line in iter(lambda: lines.readline(MAX_LINE), b"") if line.strip()), b"")
-        rest = any(line.strip() for line in iter(lambda: lines.readline(MAX_LINE), b""))
     try:
-        return isinstance(parse_json(first, "", halves=True, nan_is_null=True), dict) and (rest or not _holds_rows(first))
-    except InputError:
-        return False
-
-
-def _holds_rows(document: bytes) -> bool:
-    return any(_is_rows(part) for part in parse_json(document, "", halves=True, nan_is_null=True).values())
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked."""
-    ending = _packed_as(path)
-    if ending == ".zst":
-        import pyarrow as pa  # noqa: PLC0415  # the codec is there already; 100 ms that others need not pay
-
-        with (
-            pa.OSFile(str(path)) as raw,
-            pa.CompressedInputStream(raw, "zstd") as packed,
-            io.BufferedReader(_Raw(packed)) as file,
-        ):
-            yield file
-        return
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(ending, open)
-    with opener(path, "rb") as file:
-        yield file
-
-
-def _packed_as(path: Path) -> str:
-    """How a file is packed, by its first bytes, whatever it is called; where they say nothing, by its name, so that a broken
-    file is called broken."""
-    with path.open("rb") as file:
-        head = file.read(6)
-    return next((ending for ending, magic in _MAGIC.items() if head.startswith(magic)), path.suffix.lower())
-
-
-class _Raw(io.RawIOBase):
-    """An arrow stream as the standard library knows files: lines can be read from it."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data: bytes = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        with readable(path), opened(path) as lines:
+            return sum(1 for line in lines if line.strip())
+    except DataError:  # broken in its middle: the rows before that are judged
+        return None
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, DataRow | str]]:
-    with _opened(path) as lines:
+    with opened(path) as lines:
         for number in itertools.count(1):
             raw = lines.readline(MAX_LINE + 1)
             if not raw:
@@ -285,26 +203,22 @@ def _row(raw: bytes, where: str) -> DataRow | str:
 
 
 def _json(path: Path) -> Iterator[tuple[str, DataRow | str]]:
-    with _opened(path) as file:
+    with opened(path) as file:
         rows = parse_json(file.read(), str(path), DataError, halves=True, nan_is_null=True)
-    if isinstance(rows, dict) and rows and all(_is_rows(part) for part in rows.values()):
+    if isinstance(rows, dict) and rows and all(is_rows(part) for part in rows.values()):
         rows = list(itertools.chain.from_iterable(rows.values()))  # by subset
-    elif isinstance(rows, dict) and sum(_is_rows(part) for part in rows.values()) == 1:
-        rows = next(part for part in rows.values() if _is_rows(part))  # with notes beside them
+    elif isinstance(rows, dict) and sum(is_rows(part) for part in rows.values()) == 1:
+        rows = next(part for part in rows.values() if is_rows(part))  # with notes beside them
     if not isinstance(rows, list):
         raise DataError(Problem(str(path), f"expected a list of objects, not {shown(rows)}"))
     for index, row in enumerate(rows):
         yield f"{path}[{index}]", row if isinstance(row, dict) else f"a row must be an object, not {shown(row)}"
 
 
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) and "role" not in row for row in value)
-
-
 def _csv(path: Path, delimiter: str) -> Iterator[tuple[str, DataRow | str]]:
     csv.field_size_limit(sys.maxsize)
     try:
-        with _opened(path) as raw, io.TextIOWrapper(raw, newline="", encoding="utf-8-sig") as lines:
+        with opened(path) as raw, io.TextIOWrapper(raw, newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
             for row in reader:
                 bad = None in row or any(v is None for v in row.values())
@@ -321,7 +235,7 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[str, DataRow | str]]:
 
 def _undecodable(path: Path) -> str:
     """`file:line` of the first line that is not UTF-8."""
-    with _opened(path) as lines:
+    with opened(path) as lines:
         for number, raw in enumerate(lines, 1):
             if raw.decode("utf-8", "replace").encode() != raw:
                 return f"{path}:{number}"

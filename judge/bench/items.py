@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from judge.batch.files import KINDS
+from judge.batch.kinds import KINDS
 from judge.batch.read import BadRow, read_samples
 from judge.batch.rows import NOTHING, at
 from judge.bench.spec import SetSpec

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperGroup
 
+from judge.batch.files import passed_over
 from judge.batch.read import BadRow, parse_map, read_samples
 from judge.errors import DataError, InputError, Problem, did_you_mean
 from judge.pipeline.build import Plan, plan
@@ -92,6 +93,13 @@ NEAR = 2_000  # ids searched for one that resembles a mistyped one
 def notice(text: str) -> None:
     """One line of talk, on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_passed_over(data: str, split: str, config: str) -> None:
+    """Name the files of the data that hold nothing."""
+    if nothing := passed_over(data, split=split, config=config):
+        more = "" if len(nothing) <= 3 else f" and {len(nothing) - 3:,} more"
+        notice(f"empty, passed over: {', '.join(map(str, nothing[:3]))}{more}")
 
 
 def with_track(overrides: list[str] | None, track: list[str] | None) -> list[str]:

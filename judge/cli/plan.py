@@ -12,7 +12,19 @@ import typer
 from judge.batch.drawn import draw
 from judge.batch.planning import Cheaper, RunPlan, measured, rendered, with_change, with_prefixes
 from judge.batch.read import BadRow, count_rows, parse_map, read_samples
-from judge.cli.options import Config, Data, DataConfigName, Limit, Map, Set, SplitOption, load_plan, notice, wanted_columns
+from judge.cli.options import (
+    Config,
+    Data,
+    DataConfigName,
+    Limit,
+    Map,
+    Set,
+    SplitOption,
+    load_plan,
+    notice,
+    say_passed_over,
+    wanted_columns,
+)
 from judge.errors import JudgeError, SettingsError
 from judge.intervals import Interval
 from judge.loops import run as run_loop
@@ -78,6 +90,7 @@ def plan_command(
     )  # fmt: skip
     if dry and not fixed(made.settings.group):
         raise SettingsError(no_count(made.settings.group))
+    say_passed_over(data, split, subset)
     drawn, read = draw(rows, sample, made.settings.seed, groups=made.settings.group is not None)
     known = count_rows(data)
     total = read if known is None else known if limit is None else min(known, limit)

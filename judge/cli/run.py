@@ -31,6 +31,7 @@ from judge.cli.options import (
     Track,
     load_plan,
     notice,
+    say_passed_over,
     wanted_columns,
     with_track,
 )
@@ -180,6 +181,8 @@ def run(
     judged = partial(
         source, needs=(*needs, *kept[0]), keep=(*kept[0], *kept[1], LENGTHS), wants=wanted_columns(plan), carry=carry
     )
+    if not quiet:
+        say_passed_over(data, split, subset)
     rows = judged()
     rows = chain([next(rows)], rows)  # a file that is no data set is found out before a model is loaded
     total = count_rows(data)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from judge.batch.files import content_hash, count_rows, data_files, read_rows
+from judge.batch.files import content_hash, count_rows, data_files, passed_over, read_rows
 from judge.batch.read import read_samples
 from judge.errors import DataError
 from tests.batch.test_merge import tables
-from tests.batch_harness import run
+from tests.batch_harness import rewards, run
+from tests.cli_harness import judge  # noqa: F401  # a fixture
 
 
 def row(number):
@@ -72,6 +74,53 @@ def test_what_fits_nothing_is_said(tmp_path):
     """A typing error in a pattern is not an empty data set."""
     with pytest.raises(DataError, match=r"nothing-\*: no file fits this pattern"):
         next(read_samples(str(tmp_path / "nothing-*")))
+
+
+def test_an_empty_file_among_several_is_passed_over(tmp_path):
+    """Writers in parts leave files without rows; the others are read, and one such file alone is still an error."""
+    folder = parts(tmp_path / "parts")
+    (folder / "part-1a.jsonl").write_text("")
+    with gzip.open(folder / "part-1b.json.gz", "wt"):
+        pass
+    data = str(folder / "part-*")
+    assert [path.name for path in passed_over(data)] == ["part-1a.jsonl", "part-1b.json.gz"]
+    assert [sample.id for sample in read_samples(data)] == [f"s{i}" for i in range(6)]
+    with pytest.raises(DataError, match="the file is empty"):
+        next(read_samples(str(folder / "part-1a.jsonl")))
+
+
+BROKEN = [
+    pytest.param("part-9.jsonl", b"\x89PNG\x00\x00", "holds binary data", id="picture"),
+    pytest.param("part-9.parquet", b"PAR1 and then nothing", "it ends in the middle", id="cut-parquet"),
+    pytest.param("part-9.jsonl.gz", b"\x1f\x8b\x08\x00", "cannot be unpacked", id="cut-gzip"),
+    pytest.param("part-9.log", b"done", "unknown file type", id="unknown"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), BROKEN)
+def test_a_wrong_file_is_found_before_the_first_row(tmp_path, name, content, said):
+    """Not after all files in front of it are judged and paid."""
+    folder = parts(tmp_path / "parts")
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        next(read_samples(str(folder / "part-*")))
+
+
+def test_a_file_that_breaks_leaves_the_tables_of_what_was_judged(judge, tmp_path, monkeypatch):  # noqa: F811  # a fixture
+    """What was paid is there to read, and the run says what to do."""
+    folder = parts(tmp_path / "parts")
+    with gzip.open(folder / "part-3.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row(i) | {"id": f"{random.random()}"}) + "\n" for i in range(6, 2000))
+    whole = (folder / "part-3.jsonl.gz").read_bytes()
+    (folder / "part-3.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c.yaml").write_text("rubric: helpfulness\nrecipe: yes-no\nengine: {kind: scripted, verdicts: drawn}\n")
+    monkeypatch.chdir(tmp_path)
+    ended = judge("run", "c.yaml", "--data", "parts/part-*", "--output", "out")
+    assert ended.code == 2
+    assert "part-3.jsonl.gz: cannot be unpacked" in ended.err
+    assert "mend or remove the file" in ended.err
+    assert len(rewards(tmp_path / "out")) > 6
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "stopped"
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "README.md", "state.json"])
