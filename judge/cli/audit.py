@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -15,10 +14,11 @@ from judge.audit.data import load_cases
 from judge.audit.report import html, listing, record, text
 from judge.audit.run import Audit, run_audit
 from judge.batch.read import parse_map
-from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, load_plan, notice
+from judge.cli.options import Config, DataConfigName, Map, Set, SplitOption, load_plan, notice, say
 from judge.errors import OutputError
 from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
+from judge.report.text import json_text
 
 
 def _list(asked: bool) -> None:
@@ -107,7 +107,7 @@ def audit(
     )
     talk = (lambda _: None) if quiet else notice
     done = run_loop(run_audit(plan, loaded, chosen, data=data, seed=seed, notice=talk, quiet=quiet))
-    print(json.dumps(record(done), ensure_ascii=False, allow_nan=False) if as_json else text(done))
+    say(json_text(record(done)) if as_json else text(done))
     if page is not None:
         _write(page, html(done, f"judge audit {config}"))
     if fail_below is not None:

@@ -10,6 +10,7 @@ import typer
 
 from judge.batch.requests import KnownRequest, find_request
 from judge.batch.select.folder import read_facts
+from judge.cli.options import say
 from judge.errors import DataError, InputError, Problem
 from judge.types import Sampling
 
@@ -54,8 +55,8 @@ def call(
     reply = next((row for row in _verdicts(folder) if row["request_hash"] == known.key), None)
     if reply is not None:
         print(f"--- the judge's reply ({reply['finish_reason']}{', ' + reply['error'] if reply['error'] else ''})")
-        print(reply["raw_text"])
-        print(f"--- {_outcome(reply)}")
+        say(reply["raw_text"], exact=True)
+        say(f"--- {_outcome(reply)}")
 
 
 def _print(known: KnownRequest) -> None:
@@ -72,10 +73,10 @@ def _print(known: KnownRequest) -> None:
         print(f"    the reply must be {limit}")
     for message in known.request.messages:
         print(f"--- {message.role}")
-        print(message.text)
+        say(message.text, exact=True)
     if known.request.scored is not None:
         print("--- scored: how likely is this text next")
-        print(known.request.scored)
+        say(known.request.scored, exact=True)
 
 
 def _list(folder: Path, item: str) -> None:
@@ -84,7 +85,7 @@ def _list(folder: Path, item: str) -> None:
         raise InputError(f"{folder}: no judge call" + (f" of the row `{item}`" if item else ""))
     for row in rows[:_SHOWN]:
         what = ", ".join(row["criteria"]) or "-"
-        print(f"{row['request_hash']}  {row['id']}  {row['turn']}  {what}  vote {row['vote']}  {_outcome(row)}")
+        say(f"{row['request_hash']}  {row['id']}  {row['turn']}  {what}  vote {row['vote']}  {_outcome(row)}")
     if len(rows) > _SHOWN:
         print(f"and {len(rows) - _SHOWN:,} more (--item ID lists those of one row)")
 

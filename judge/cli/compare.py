@@ -11,7 +11,7 @@ import typer
 from judge.batch.comparison import facts_of, text_of
 from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.sides import TwoJudges, judge_both, read_both
-from judge.cli.options import DataConfigName, Limit, Map, SplitOption, load_plan, notice, wanted_columns
+from judge.cli.options import DataConfigName, Limit, Map, SplitOption, load_plan, notice, say, wanted_columns
 from judge.errors import InputError, JudgeError
 from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
@@ -68,7 +68,7 @@ def compare(
     else:
         found = _judged((first, second), data, mapping, overrides, (split, subset), limit, quiet)
     facts = facts_of(found, show=show)
-    print(json_text(facts) if as_json else text_of(facts))
+    say(json_text(facts) if as_json else text_of(facts))
     if not facts["responses"]["both"]:
         raise NothingInCommon("no response has a reward from both judges")
 

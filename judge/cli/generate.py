@@ -17,7 +17,7 @@ from judge.batch.read import parse_map, read_rows, read_samples
 from judge.batch.run import rare_collections
 from judge.batch.store import Store
 from judge.batch.summary import cost_lines
-from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice
+from judge.cli.options import DataConfigName, Limit, Map, Set, SplitOption, notice, say
 from judge.engine.build import build_engine
 from judge.engine.meter import Meter
 from judge.engine.protocol import Engine
@@ -32,6 +32,7 @@ from judge.loops import run as run_loop
 from judge.pipeline.build import with_prices
 from judge.pipeline.evaluate import Unpaid
 from judge.render.environment import Templates
+from judge.report.text import printable
 from judge.settings import NoEngineSettings, RunSettings, load_settings, settings_dict
 from judge.yamlfile import parse_yaml
 
@@ -109,9 +110,9 @@ def generate(
     print(f"{counts['kept']} of {counts['rows']} rubrics kept{prompts}, in {output / 'kept'}")
     for reason, number in counts["by_reason"].items():
         print(f"  {number:>6}  {reason}")
-        print(textwrap.fill(summary["examples"][reason], _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
+        say(textwrap.fill(printable(summary["examples"][reason]), _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10))
     for line in (*untagged_lines(summary, generator.spec.items), *validation_lines(summary), *merged_lines(summary)):
-        print(line)
+        say(line)
     print(
         f"{counts['calls']} model calls, {counts['calls_from_journal']} answered by the journal or by an equal call;"
         f" lineage in {output / 'rubrics.jsonl'}"

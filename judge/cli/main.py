@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import judge
 from judge.cli.folding import fold_help
 from judge.errors import InputError, JudgeError, did_you_mean
+from judge.report.text import printable
 
 COMPLETE = "_JUDGE_COMPLETE"  # set by the shell that wants a word completed
 
@@ -169,11 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _prepare(given)
         app(given, prog_name="judge", complete_var=COMPLETE)
     except JudgeError as why:
-        print(why, file=sys.stderr)
+        print(printable(str(why)), file=sys.stderr)
         notes = getattr(why, "__notes__", [])
         if isinstance(why, InputError) and not notes:
             notes = [f"{len(why.problems)} problem(s); nothing was judged"]
-        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
+        print(*map(printable, notes), sep="\n", end="\n" if notes else "", file=sys.stderr)
         sys.exit(why.exit_code)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

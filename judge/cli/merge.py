@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from judge.batch.merge import merge_runs
-from judge.cli.options import notice
+from judge.cli.options import notice, say
 
 
 def merge(
@@ -33,4 +33,4 @@ def merge(
 
     Exit codes: 0 done, 2 not the shards of one run, 4 results cannot be written.
     """
-    print(merge_runs(runs, output, jsonl=jsonl, overwrite=overwrite, notice=lambda t: None if quiet else notice(t)).summary)
+    say(merge_runs(runs, output, jsonl=jsonl, overwrite=overwrite, notice=lambda t: None if quiet else notice(t)).summary)

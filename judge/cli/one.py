@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from judge.batch.read import ALL, BadRow, to_sample
-from judge.cli.options import MaybeConfig, OlderConfig, Set, named_config, notice
+from judge.cli.options import MaybeConfig, OlderConfig, Set, named_config, notice, say
 from judge.errors import DataError, InputError, SettingsError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import needed_columns, plan
@@ -205,23 +205,23 @@ def _sample(prompt: str | None, responses: list[str] | None, reference: str | No
 
 def _print(reward: Reward, rubric: Rubric | None, count: int) -> None:
     if count > 1:
-        print(f"=== response {reward.response_index}")
+        say(f"=== response {reward.response_index}")
     head = ""
     for call in reward.calls:
         title = _title(call, rubric)
         if title != head:
-            print(title)
+            say(title)
             head = title
         _print_call(call)
     _print_components(reward, rubric)
     for flag in reward.flags:
-        print(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
+        say(f"flag {flag.name}" + (f": {flag.detail}" if flag.detail else ""))
     if reward.raw_reward is not None:
-        print(f"reward {reward.raw_reward:.4f}  ({reward.explanation})")
+        say(f"reward {reward.raw_reward:.4f}  ({reward.explanation})")
     if reward.stages and reward.reward != reward.raw_reward:
-        print("after shaping " + ("nothing is left" if reward.reward is None else f"{reward.reward:.4f}"))
+        say("after shaping " + ("nothing is left" if reward.reward is None else f"{reward.reward:.4f}"))
     if reward.failure is not None:
-        print(f"no reward: {reward.failure.reason}" + (f" ({reward.failure.detail})" if reward.failure.detail else ""))
+        say(f"no reward: {reward.failure.reason}" + (f" ({reward.failure.detail})" if reward.failure.detail else ""))
     _print_uncertainty(reward)
 
 
@@ -241,20 +241,20 @@ def _importance(criterion: Criterion) -> str:
 def _print_call(call: Call) -> None:
     forced = isinstance(call.outcome, Verdict) and call.outcome.forced
     if call.proof:
-        print("    asked for the words of the response that state its answer:")
+        say("    asked for the words of the response that state its answer:")
     if call.request is not None and call.request.scored is not None:
         tokens = len(call.completion.logprobs)
-        print(f"    scored, {tokens} token{'s' * (tokens != 1)}:")
+        say(f"    scored, {tokens} token{'s' * (tokens != 1)}:")
     if not forced:
         for line in call.completion.text.strip().splitlines():
-            print(f"    | {line}")
+            say(f"    | {line}")
     if isinstance(call.outcome, Verdict):
-        print(f"    verdict {_shown(call.outcome)}" + (" (forced: the text above states none)" if forced else ""))
+        say(f"    verdict {_shown(call.outcome)}" + (" (forced: the text above states none)" if forced else ""))
         likely = sorted(call.outcome.probabilities.items(), key=lambda pair: -pair[1])[:5]
         if likely:
-            print("    probabilities: " + ", ".join(f"{value} {chance:.3f}" for value, chance in likely))
+            say("    probabilities: " + ", ".join(f"{value} {chance:.3f}" for value, chance in likely))
     elif isinstance(call.outcome, NoVerdict):
-        print(f"    no verdict: {call.outcome.reason}" + (f" ({call.outcome.detail})" if call.outcome.detail else ""))
+        say(f"    no verdict: {call.outcome.reason}" + (f" ({call.outcome.detail})" if call.outcome.detail else ""))
 
 
 def _shown(verdict: Verdict) -> str:
@@ -270,12 +270,12 @@ def _print_components(reward: Reward, rubric: Rubric | None) -> None:
     criteria = {c.id: c for c in rubric.criteria} if rubric else {}
     if len(reward.components) < 2:
         return
-    print("--- scores, 1 best")
+    say("--- scores, 1 best")
     width = max(map(len, reward.components))
     for name, score in reward.components.items():
         c = criteria.get(name)
         note = f"  {_importance(c)}" + (", a fault: 1 when it is not there" if c.negative else "") if c else ""
-        print(f"    {name:<{width}}  {'none' if score is None else format(score, '.2f')}{note}")
+        say(f"    {name:<{width}}  {'none' if score is None else format(score, '.2f')}{note}")
 
 
 def _print_uncertainty(reward: Reward) -> None:
@@ -289,7 +289,7 @@ def _print_uncertainty(reward: Reward) -> None:
     }
     known = [f"{name} {value:.3f}" for name, value in figures.items() if value is not None]
     if known:
-        print("uncertainty: " + ", ".join(known))
+        say("uncertainty: " + ", ".join(known))
 
 
 def _plain(reward: Reward) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from judge.batch.files import passed_over
 from judge.batch.read import BadRow, parse_map, read_samples
 from judge.errors import DataError, InputError, Problem, did_you_mean
 from judge.pipeline.build import Plan, plan
+from judge.report.text import printable
 from judge.settings import load_settings
 from judge.settings.track import TrackTo
 from judge.types import Sample
@@ -91,8 +92,17 @@ NEAR = 2_000  # ids searched for one that resembles a mistyped one
 
 
 def notice(text: str) -> None:
-    """One line of talk, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """One line of talk, on standard error; what would steer the terminal or hide is written as an escape."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def say(text: str, *, exact: bool = False) -> None:
+    """Text on standard output; what would steer the terminal or hide is written as an escape.
+
+    Args:
+        exact: Into a file or a pipe it goes as it is.
+    """
+    print(text if exact and not sys.stdout.isatty() else printable(text))
 
 
 def say_passed_over(data: str, split: str, config: str) -> None:

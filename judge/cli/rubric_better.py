@@ -22,6 +22,7 @@ from judge.improve.split import split_items
 from judge.improve.validate import ProofOptions, Validator
 from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
+from judge.report.text import printable
 from judge.rubric.load import load_rubric
 from judge.settings import load_settings
 
@@ -99,7 +100,7 @@ def _selection_blocks(found: SelectedCriteria, name: str, output: Path) -> list[
     return [
         Text(f"{name}: {len(found.steps)} of {len(found.steps) + len(found.left)} criteria kept, in {output}", style="bold"),
         table,
-        *map(Text, lines),
+        *map(Text, map(printable, lines)),
         *_held_blocks(found.held, ("all criteria", "selected"), found.items),
         Text(f"difference: {cell(found.gap)} points"),
     ]
@@ -169,7 +170,7 @@ def refine_command(
     lines = [f"{len(found.steps)} criteria with faults, {kept} changes kept, in {output}"]
     for step in found.steps:
         lines += [_step_line(step), *(f"    {'now' if step.kept else 'not kept'}: {text}" for text in step.texts)]
-    print_blocks([*map(Text, lines), *_held_blocks(found.held, ("before", "after"), found.items)])
+    print_blocks([*map(Text, map(printable, lines)), *_held_blocks(found.held, ("before", "after"), found.items)])
 
 
 def _step_line(step: RefineStep) -> str:

@@ -31,6 +31,7 @@ from judge.cli.options import (
     Track,
     load_plan,
     notice,
+    say,
     say_passed_over,
     wanted_columns,
     with_track,
@@ -190,7 +191,7 @@ def run(
     if total is None and (max_failures or "").endswith("%"):
         total = sum(1 for _ in source())
     if dry:
-        print(dry_run(plan, rows, total))
+        say(str(dry_run(plan, rows, total)))
         return
     if part is not None:
         total = None if total is None else part.rows_of(total)
@@ -220,7 +221,7 @@ def run(
         result = run_on_ray(plan, judged, output, RayWorkers.parse(ray, workers), **options)
     else:
         result = run_loop(run_batch(plan, rows, output, shard=part, **options))
-    print(result.summary)
+    say(result.summary)
     if result.interrupted:
         done = result.run["counts"]["samples"]
         of = "" if total is None else f" of {total}"

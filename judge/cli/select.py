@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -24,8 +23,9 @@ from judge.batch.select.report import BestMetrics, PairMetrics, best_text, judge
 from judge.batch.select.snapshot import Consistency, SnapshotGroups
 from judge.batch.select.write import check_output
 from judge.batch.shards import parse_part
-from judge.cli.options import DataConfigName, Map, SplitOption, notice
+from judge.cli.options import DataConfigName, Map, SplitOption, notice, say
 from judge.errors import InputError, JudgeError
+from judge.report.text import json_text
 from judge.reward.consistency import Measure
 
 NOTHING = "nothing was written"
@@ -312,7 +312,7 @@ def _error(text: str) -> InputError:
 
 
 def _print(facts: Mapping[str, Any], text: str, as_json: bool) -> None:
-    print(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text)
+    say(json_text(facts) if as_json else text)
 
 
 def _write(rows: Iterable[dict[str, Any]], output: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judge.cli.options import Config, Data, DataConfigName, Map, Set, SplitOption, find_item, load_plan
+from judge.cli.options import Config, Data, DataConfigName, Map, Set, SplitOption, find_item, load_plan, say
 from judge.pipeline.preview import Preview, previews
 from judge.types import Message
 
@@ -53,18 +53,18 @@ def show(
     if not everything and len(calls) > 1:
         print(f"{len(calls) - 1} more calls (--all shows them):")
         for call in calls[1:]:
-            print(f"  {call.title}")
+            say(f"  {call.title}")
 
 
 def _print(number: int, of: int, call: Preview, count: Callable[[str], Callable[[tuple[Message, ...]], int]] | None) -> None:
-    print(f"=== call {number} of {of}: {call.title}")
+    say(f"=== call {number} of {of}: {call.title}")
     sampling = f"seed {call.sampling.seed}, temperature {call.sampling.temperature:g}, at most {call.sampling.max_tokens} tokens"
     print(f"    {sampling}")
     if count is not None:
         print(f"    {count(call.model)(call.messages):,} prompt tokens")
     for message in call.messages:
         print(f"--- {message.role}")
-        print(message.text)
+        say(message.text, exact=True)
     print(f"--- the verdict may be: {call.allowed}")
     print()
 

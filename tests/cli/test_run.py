@@ -257,3 +257,14 @@ def test_what_only_a_training_uses_is_said(judge, tmp_path, names):
     assert ended.err.count("without effect here") == bool(names)
     assert " ".join(ended.err.split()).count(line) == bool(names)
     assert not (tmp_path / "versions").exists()
+
+
+def test_ids_that_steer_the_terminal_are_shown_as_escapes(judge, endpoint, tmp_path):
+    """The summary names the lowest and the highest row."""
+    prepare(tmp_path, endpoint)
+    rows = [{"id": f"a\0b\x1b[31m\u202e{i}", "prompt": "What?", "response": f"It is {i}."} for i in range(2)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = judge(*ARGUMENTS)
+    assert ended.code == 0
+    assert "a\\u0000b\\u001b[31m\\u202e" in ended.out
+    assert not {"\0", "\x1b", "\u202e"} & {*ended.out, *ended.err}

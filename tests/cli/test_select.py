@@ -161,3 +161,20 @@ def test_every_option_is_in_the_help(judge):
         ended = judge(command, "--help")
         assert "Examples:" in ended.out
         assert "Exit codes: 0 done, 2 wrong input" in ended.out
+
+
+def test_an_id_that_steers_the_terminal_is_shown_as_escapes(judge, tmp_path, monkeypatch):
+    """A data set that clears the screen of whoever reads its summary, or turns the line round, does neither."""
+    monkeypatch.chdir(tmp_path)
+    hostile = "a\0b\x1b[2J\u202e"
+    judged(tmp_path, [{"id": hostile, "prompt": "First?", "responses": ["A good one.", "A good one, too."]}])
+    for ended in (
+        judge("pairs", "run"),
+        judge("pairs", "run", "--json"),
+        judge("best-of-n", "run", "--ties", "none"),
+        judge("call", "run"),
+        judge("call", "run", "--item", "\x1b[2J"),
+    ):
+        assert not {"\0", "\x1b", "\u202e"} & {*ended.out, *ended.err}
+    assert "a\\u0000b\\u001b[2J\\u202e" in judge("pairs", "run").out
+    assert list(json.loads(judge("pairs", "run", "--json").out)["left_out"].values()) == [[hostile]]
