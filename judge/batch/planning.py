@@ -67,7 +67,8 @@ class Cheaper:
         what: What it does, and what it risks.
         tokens: Prompt and completion tokens saved, of all rows.
         usd: Saved; None without a price.
-        share: Of the cost (of the tokens, without a price).
+        share: Of the cost (of the tokens, without a price; of the calls, where the engine counts no tokens).
+        calls: Saved, of all rows, where the engine counts no tokens; else 0.
     """
 
     change: str
@@ -75,6 +76,7 @@ class Cheaper:
     tokens: float
     usd: float | None
     share: float
+    calls: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ def with_change(
     before, after = (_rendered_sum(p, drawn, count) for p in (plan, other))
     prompt, completion = (sum(getattr(cost, name) for cost in now.costs) for name in ("prompt", "completion"))
     cached = sum(cost.cached for cost in now.costs)
+    if not now.counted and before.calls:
+        return _fewer_calls(now, change, what, 1 - after.calls / before.calls)
     if not before.prompt or not prompt:
         return None
     one_token = other.sampling[-1].max_tokens == 1 and len(other.sampling) == 1
@@ -263,6 +267,12 @@ def _saving(
     return Cheaper(change, what, saved * scale, usd, share) if share > _SAME else None
 
 
+def _fewer_calls(now: RunPlan, change: str, what: str, share: float) -> Cheaper | None:
+    """A saving where nobody knows the tokens: a share of the calls, in [0, 1]."""
+    calls = now.total(lambda cost: cost.calls)[0] * share
+    return Cheaper(change, what, 0.0, None, share, calls) if share > _SAME else None
+
+
 def _with_votes(now: RunPlan, plan: Plan, records: Sequence[dict[str, Any]]) -> RunPlan:
     """The plan with what `votes.stop: decided` would have saved on these very votes."""
     votes = plan.votes.n
@@ -271,14 +281,16 @@ def _with_votes(now: RunPlan, plan: Plan, records: Sequence[dict[str, Any]]) -> 
     columns: dict[tuple[Any, ...], dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for call in records:
         columns[call["row"], tuple(call["order"]), tuple(call["criteria"])][call["vote"]].append(call)
-    prompt = completion = cached = 0.0
+    prompt = completion = cached = spared = 0.0
     for column in columns.values():
         for call in (call for vote in range(_needed(column, votes), votes) for call in column.get(vote, ())):
             prompt, completion = prompt + call["prompt_tokens"], completion + call["completion_tokens"]
-            cached += call["cached_tokens"]
+            cached, spared = cached + call["cached_tokens"], spared + 1
     what = "the votes that can no longer change the majority are not asked"
     what += "" if plan.votes.fold == "majority" else f" (the majority then counts, in place of the {plan.votes.fold})"
-    found = _saving(now, "votes.stop: decided", what, prompt, completion, cached)
+    change = "votes.stop: decided"
+    counted = _saving(now, change, what, prompt, completion, cached) if now.counted else None
+    found = counted if now.counted else _fewer_calls(now, change, what, spared / max(1, len(records)))
     return now if found is None else replace(now, cheaper=(*now.cheaper, found))
 
 

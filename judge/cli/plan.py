@@ -153,11 +153,13 @@ def _text(found: RunPlan, config: str) -> str:
 
 def _cheaper(found: RunPlan) -> list[str]:
     if not found.cheaper:
-        return ["Nothing that is known here would make it cheaper."]
+        unknown = ["This engine counts no tokens, and nothing that is known here saves calls;", "`--dry` estimates tokens."]
+        return ["Nothing that is known here would make it cheaper."] if found.counted else unknown
     lines = ["What would make it cheaper, by the same rows:"]
     for number, each in enumerate(found.cheaper, 1):
         money = f"{each.usd:,.2f} USD, " if each.usd is not None else ""
-        lines += [f"{number:>3}. {each.share:.0%} less ({money}{each.tokens:,.0f} tokens):", f"     `{each.change}`"]
+        saved = f"{money}{each.tokens:,.0f} tokens" if found.counted else f"{each.calls:,.0f} calls"
+        lines += [f"{number:>3}. {each.share:.0%} less ({saved}):", f"     `{each.change}`"]
         lines.append(f"     {each.what}")
     return [
         *lines,

@@ -121,3 +121,13 @@ def test_the_command_prints_within_eighty_columns_and_as_json(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["calls"]["total"] == 40 * 2 * 3
     assert [each["share"] for each in told["cheaper"]] == sorted((e["share"] for e in told["cheaper"]), reverse=True)
+
+
+def test_savings_are_calls_where_the_engine_counts_no_tokens():
+    """Half of the calls is half of the work, whatever the tokens are."""
+    now, data = made(votes={"n": 5, "fold": "majority"}), samples(6)
+    found = asyncio.run(measured(now, data, 60, ScriptedEngine(lambda request: Completion(met(request)))))
+    other = made(votes={"n": 5, "fold": "majority"}, recipe="checklist-all")
+    cheaper = with_change(found, now, other, data, "recipe: checklist-all", "one call")
+    assert (cheaper.share, cheaper.calls) == (0.5, 300)
+    assert [(each.change, each.share, each.calls) for each in found.cheaper] == [("votes.stop: decided", 0.4, 240)]
