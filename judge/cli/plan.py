@@ -142,13 +142,26 @@ def _text(found: RunPlan, config: str) -> str:
     else:
         lines.append("cost               set `engine.price` or `prices` to see it")
     if not math.isnan(found.hours):
-        full = "" if math.isnan(found.hours_full) else f"; {found.hours_full:,.2f} with all calls in flight that CONFIG allows"
-        lines.append(f"{'hours':<18} {found.hours:,.2f} at the rate of these rows{full}")
+        lines.append(f"{'time':<18} {span(found.hours)} at the rate of these rows")
+        if not math.isnan(found.hours_full):
+            lines.append(f"{'':<18} {span(found.hours_full)} with all calls in flight that CONFIG allows")
     lines.append(f"{'client memory':<18} about {found.memory_mib:,.0f} MiB at the end of the run")
     if found.judged:
         lines.append(f"{'no reward':<18} {found.no_reward} of {found.responses} responses of these rows")
     lines += ["", *_cheaper(found)]
     return "\n".join(lines)
+
+
+def span(hours: float) -> str:
+    """A time as a person says it.
+
+    Example:
+        >>> span(0.0004), span(0.21), span(1234.5)
+        ('1.4 s', '12.6 min', '1,234.5 hours')
+    """
+    if hours < 1 / 60:
+        return f"{hours * 3600:.1f} s"
+    return f"{hours * 60:.1f} min" if hours < 1 else f"{hours:,.1f} hours"
 
 
 def _cheaper(found: RunPlan) -> list[str]:

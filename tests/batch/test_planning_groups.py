@@ -125,3 +125,11 @@ def test_no_cost_where_no_tokens_were_counted():
     assert "not known: this engine counts no tokens" in text
     assert "not counted by this engine" in text
     assert "USD" not in text
+
+
+@pytest.mark.parametrize(("hours", "said"), [(0.0006, "2.2 s at"), (0.3, "18.0 min at"), (30.0, "30.0 hours at")])
+def test_a_time_is_told_in_a_unit_that_fits(hours, said):
+    """ "0.00 hours" says nothing of a run of some seconds, and a line has 80 columns."""
+    text = _text(RunPlan(9, 1, (RowCost(1),), True, None, hours=hours, hours_full=hours / 2), "c.yaml")
+    assert f"time               {said} the rate of these rows" in text
+    assert max(map(len, text.splitlines())) <= 80
