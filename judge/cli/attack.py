@@ -205,16 +205,23 @@ def _made(folder: Path) -> None:
 
 def _written(report: AttackReport, as_json: bool, html: Path | None, output: Path | None) -> None:
     """Print the report, and write what was asked for."""
-    from judge.attack.page import report_page  # noqa: PLC0415  # as above
     from judge.attack.report import record  # noqa: PLC0415  # as above
-    from judge.attack.search import write_found  # noqa: PLC0415  # as above
     from judge.attack.show import print_report  # noqa: PLC0415  # as above
 
     text = json.dumps(record(report), ensure_ascii=False, allow_nan=False)
-    if as_json:
-        print(text)
-    else:
-        print_report(report)
+    try:
+        if as_json:
+            print(text)
+        else:
+            print_report(report)
+    finally:  # its reader may go away (`| head`)
+        _files(report, text, html, output)
+
+
+def _files(report: AttackReport, text: str, html: Path | None, output: Path | None) -> None:
+    from judge.attack.page import report_page  # noqa: PLC0415  # as above
+    from judge.attack.search import write_found  # noqa: PLC0415  # as above
+
     pages = [p for p in (html, output / "report.html" if output else None) if p]
     for path in pages:
         _write(path, report_page(report))

@@ -107,9 +107,11 @@ def audit(
     )
     talk = (lambda _: None) if quiet else notice
     done = run_loop(run_audit(plan, loaded, chosen, data=data, seed=seed, notice=talk, quiet=quiet))
-    say(json_text(record(done)) if as_json else text(done))
-    if page is not None:
-        _write(page, html(done, f"judge audit {config}"))
+    try:
+        say(json_text(record(done)) if as_json else text(done))
+    finally:  # its reader may go away (`| head`)
+        if page is not None:
+            _write(page, html(done, f"judge audit {config}"))
     if fail_below is not None:
         _fail_below(done, fail_below)
 

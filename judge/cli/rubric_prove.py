@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +12,14 @@ from judge.batch.read import parse_map
 from judge.batch.write import write_json
 from judge.bench.items import BenchItem, read_items
 from judge.bench.spec import SetSpec
-from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
+from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice, say
 from judge.cli.rubric_files import write_lineage
 from judge.errors import InputError, OutputError, RubricError
 from judge.improve.show import print_blocks, proof_blocks, proof_record
 from judge.improve.validate import ProofOptions, RubricProof, Validator
 from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
+from judge.report.text import json_text
 from judge.rubric.load import find_rubric, load_rubric
 from judge.rubric.model import Lineage, Rubric
 from judge.rubric.per_prompt import LINES, PromptRubrics, load_prompt_rubrics
@@ -106,13 +106,14 @@ def validate_command(
     if not quiet:
         notice(f"{len(items):,} items; {len(names)} rubric(s) and the judge without one")
     found = run_loop(_each(validator, names))
-    if as_json:
-        print(json.dumps({"rubrics": [proof_record(one) for one in found]}, ensure_ascii=False, allow_nan=False))
-    else:
-        for one in found:
-            print_blocks(proof_blocks(one, draws))
-    if write:  # what was found is told even where it cannot be kept
-        for name, one in zip(names, found, strict=True):
+    try:
+        if as_json:
+            say(json_text({"rubrics": [proof_record(one) for one in found]}))
+        else:
+            for one in found:
+                print_blocks(proof_blocks(one, draws))
+    finally:  # what was found is told even where it cannot be kept, and kept even where its reader goes away (`| head`)
+        for name, one in zip(names, found, strict=True) if write else ():
             keep_scores(name, one)
     if any(one.worse for one in found):
         raise typer.Exit(1)

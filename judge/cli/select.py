@@ -128,12 +128,12 @@ def best_of(
         if ks and not expected:
             raise _error(f"--estimate {estimate}: no group has {max(ks)} rewards; the largest has {metrics.largest}")
         facts = metrics.facts(found, expected, min_reward)
-        _print(facts, best_text(facts), as_json)
-        if output is not None:
-            if not facts["kept"]:
-                raise _error(f"{output}: not written, since nothing was kept")
+        if output is not None and facts["kept"]:  # before anything is printed: its reader may go away (`| head`)
             chat = metrics.forms.chat(messages)
             _write(chain.from_iterable(best_rows(select(group.members).chosen, chat=chat) for group in found), output)
+        _print(facts, best_text(facts), as_json)
+        if output is not None and not facts["kept"]:
+            raise _error(f"{output}: not written, since nothing was kept")
 
 
 def pairs(
@@ -221,11 +221,11 @@ def pairs(
                 compared.add(group)
         seen = None if compared is None else compared.result(whole_set=not each_group)
         facts = metrics.facts(found, seen, hint=hints.best(metrics.groups_with_pairs))
-        _print(facts, pair_text(facts), as_json)
-        if output is not None:
-            if not facts["pairs"]:
-                raise _error(f"{output}: not written, since there is no pair")
+        if output is not None and facts["pairs"]:  # before anything is printed, as above
             _write(_pair_rows(found, options, trust, compared, seen, metrics.forms.chat(messages)), output)
+        _print(facts, pair_text(facts), as_json)
+        if output is not None and not facts["pairs"]:
+            raise _error(f"{output}: not written, since there is no pair")
 
 
 def _pair_rows(
@@ -269,11 +269,11 @@ def judgements(
     if output is not None:
         check_output(output, run, "")
     found = judgement_pairs(run, threshold=threshold, most=max_pairs)
-    _print(found.facts(), judgement_text(found), as_json)
-    if output is not None:
-        if not found.pairs:
-            raise _error(f"{output}: not written, since no request has both a right and a wrong judgement; ask for more `votes`")
+    if output is not None and found.pairs:
         _write(judgement_rows(found.pairs), output)
+    _print(found.facts(), judgement_text(found), as_json)
+    if output is not None and not found.pairs:
+        raise _error(f"{output}: not written, since no request has both a right and a wrong judgement; ask for more `votes`")
 
 
 def _read(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +180,15 @@ def test_an_id_that_steers_the_terminal_is_shown_as_escapes(judge, tmp_path, mon
         assert not {"\0", "\x1b", "\u202e"} & {*ended.out, *ended.err}
     assert "a\\u0000b\\u001b[2J\\u202e" in judge("pairs", "run").out
     assert list(json.loads(judge("pairs", "run", "--json").out)["left_out"].values()) == [[hostile]]
+
+
+@pytest.mark.parametrize("command", ["best-of-n", "pairs"])
+def test_a_reader_of_the_table_who_goes_away_does_not_cost_the_file(run, command):
+    """`judge pairs ... --json | head -c 10` writes its pairs."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    called = [sys.executable, "-u", "-m", "judge.cli.main", command, run, "--output", "rows.jsonl", "--json"]
+    more = ["--strategy", "all"] if command == "pairs" else []
+    subprocess.run([*called, *more], stdout=writer, stderr=subprocess.DEVNULL, check=False)
+    os.close(writer)
+    assert lines("rows.jsonl")
