@@ -152,8 +152,22 @@ def _prepare(given: Sequence[str]) -> None:
         return
     named = next((word for word in given if not word.startswith("-")), None)
     if given and given[0] == named and named not in COMMANDS:
-        raise InputError(f"no command `{named}`{did_you_mean(named, COMMANDS) or '; `judge --help` lists them'}")
+        raise InputError(f"no command `{named}`{_meant(named) or did_you_mean(named, COMMANDS) or '; `judge --help` lists them'}")
     _mount(named if named in COMMANDS else "doctor")
+
+
+def _meant(named: str) -> str:
+    """The commands of that name which belong to another, as the tail of a message; empty where there is none."""
+    for name, where in COMMANDS.items():
+        if where.endswith(":app"):
+            _mount(name)
+    held = {group.name: group.typer_instance for group in app.registered_groups if group.typer_instance is not None}
+    found = [f"`judge {name} {named}`" for name, inner in held.items() if named in _names(inner)]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _names(inner: typer.Typer) -> list[str]:
+    return [str(command.name or getattr(command.callback, "__name__", "")) for command in inner.registered_commands]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -100,6 +100,8 @@ def test_help_imports_none_of_it():
     [
         pytest.param("rnu", "no command `rnu`; did you mean `run`?", id="near"),
         pytest.param("frobnicate", "no command `frobnicate`; `judge --help` lists them", id="far"),
+        pytest.param("evolve", "no command `evolve`; did you mean `judge rubric evolve`?", id="of-a-group"),
+        pytest.param("list", "no command `list`; did you mean `judge recipe list` or `judge rubric list`?", id="of-two-groups"),
     ],
 )
 def test_a_mistyped_command(typed, said):
