@@ -67,6 +67,11 @@ GROUPS = {
 }
 """Heading -> command -> where it is in `judge.cli`, and its line in `judge --help`."""
 COMMANDS = {name: where for group in GROUPS.values() for name, (where, _) in group.items()}
+JUDGING = frozenset(
+    "run plan one serve check bench compare attack optimize audit".split()
+    + [f"rubric {name}" for name in ("validate", "select", "refine", "evolve")]
+)
+"""Commands that ask a judge: of these an error says that nothing was judged."""
 
 
 class Grouped(TyperGroup):
@@ -187,7 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(printable(str(why)), file=sys.stderr)
         notes = getattr(why, "__notes__", [])
         if isinstance(why, InputError) and not notes:
-            notes = [f"{len(why.problems)} problem(s); nothing was judged"]
+            words = [word for word in given if not word.startswith("-")]
+            judging = JUDGING & {" ".join(words[:1]), " ".join(words[:2])}
+            notes = [f"{len(why.problems)} problem(s)" + ("; nothing was judged" if judging else "")]
         print(*map(printable, notes), sep="\n", end="\n" if notes else "", file=sys.stderr)
         sys.exit(why.exit_code)
     except KeyboardInterrupt:

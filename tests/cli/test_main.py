@@ -110,6 +110,28 @@ def test_a_mistyped_command(typed, said):
     assert (ended.code, said in ended.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("command", "judging"),
+    [
+        pytest.param("run none.yaml --data none.jsonl --output out", True, id="run"),
+        pytest.param("rubric validate none", True, id="rubric-validate"),
+        pytest.param("look none --item x", False, id="look"),
+        pytest.param("report none", False, id="report"),
+        pytest.param("rubric diff none.yaml none.yaml", False, id="rubric-diff"),
+        pytest.param("rubric merge none.yaml --output out.yaml", False, id="rubric-merge"),
+        pytest.param(
+            "rubric generate --method none --data none.jsonl --config none.yaml --output out", False, id="rubric-generate"
+        ),
+    ],
+)
+def test_only_a_command_that_judges_says_that_nothing_was(command, judging, tmp_path, monkeypatch):
+    """Of `judge look` the sentence reads as if the run that is looked at had judged nothing."""
+    monkeypatch.chdir(tmp_path)
+    ended = run_judge(*command.split())
+    assert ended.code == 2
+    assert ("problem(s)" in ended.err, "nothing was judged" in ended.err) == (True, judging)
+
+
 def test_completion(monkeypatch):
     """A script for each shell, and the words of one press of the key."""
     for shell in ("bash", "zsh", "fish"):
