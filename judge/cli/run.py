@@ -18,7 +18,7 @@ from judge.batch.describe import DataSource
 from judge.batch.dry_run import dry_run
 from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import count_rows, parse_map, read_samples
-from judge.batch.run import RunResult, run_batch
+from judge.batch.run import RunResult, run_batch, say_unused
 from judge.batch.shards import parse_shard
 from judge.cli.options import (
     Config,
@@ -204,6 +204,8 @@ def run(
         raise InputError("--workers: is about --ray, which is missing")
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
+    if quiet:  # what a setting does not do is no progress: `run_batch` says it only to `notice`
+        say_unused(plan, notice)
     options: dict[str, Any] = {
         "data": DataSource(data, columns, split, subset),
         "total": total,

@@ -49,7 +49,7 @@ _ADVICE = {
     "off_scale": "the judge leaves the scale; its replies show how (`judge look`)",
     "over_length": "raise `engine.max_model_len`, or set `on_over_length: truncate`",
     "timeout": "raise `engine.deadline_s`, or lower `engine.concurrency`",
-    "deadline": "raise `item_deadline_s` or `step_deadline_s`, or lower `max_in_flight`",
+    "deadline": "raise `item_deadline_s`, or lower `max_in_flight`",
     "engine_error": "see the server's log",
     "invalid": "the rows could not be read, or do not fit the recipe; each reason says what would do (columns: `--map`)",
     "unproved": "the judge rewarded suspected answers without words of theirs that prove it; read some, or use a larger judge",

@@ -257,6 +257,8 @@ def test_what_only_a_training_uses_is_said(judge, tmp_path, names):
     assert ended.err.count("without effect here") == bool(names)
     assert " ".join(ended.err.split()).count(line) == bool(names)
     assert not (tmp_path / "versions").exists()
+    quiet = judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out", "--quiet")
+    assert quiet.err.splitlines() == ([line] if names else [])  # no progress, and so not silenced with it
 
 
 def test_ids_that_steer_the_terminal_are_shown_as_escapes(judge, endpoint, tmp_path):

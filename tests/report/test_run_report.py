@@ -23,6 +23,8 @@ from judge.report.items import pack
 from judge.report.run_page import matched, run_page
 from judge.report.training import step_findings, steps, steps_page
 from judge.types import Reward, Sample
+from tests.batch_harness import run as run_batch_of
+from tests.batch_harness import samples
 from tests.cli_harness import run_judge as run_command
 from tests.server.browser import CHROMIUM, tab
 
@@ -114,6 +116,17 @@ def test_missing_verdicts_come_with_what_helps(tmp_path):
     folder, _ = judged(tmp_path, "silent", "I would rather not say.")
     found = codes(folder)["no_verdict"]
     assert (found.tone, "32 of 32 responses have no verdict" in found.text, bool(found.advice)) == ("bad", True, True)
+
+
+def test_what_helps_late_items_is_a_setting_that_a_run_has(tmp_path):
+    """`step_deadline_s` has no effect on a run, so raising it would change nothing."""
+
+    async def slow(_):
+        await asyncio.sleep(30)
+        return "VERDICT: MET"
+
+    run_batch_of(tmp_path, samples(20), slow, item_deadline_s=0.01)
+    assert codes(tmp_path)["no_verdict"].advice == "raise `item_deadline_s`, or lower `max_in_flight`"
 
 
 def test_rank_correlation_by_hand():
