@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -114,7 +115,7 @@ async def run_batch(
             write_tables(store, output, jsonl=jsonl, source=start.parts.tables)
             run = start.described(judges, data, shard)
             if isinstance(start.stopped, BudgetSpent) and command and judges.meter is not None:
-                command += f" --set {judges.meter.larger()}"  # the same sum would stop at once
+                command = _setting(command, judges.meter.larger())  # the same sum would stop at once
             return await _told(conclude(store, output, run, start.stopped, total=total, command=command), plan, notice)
         finally:
             store.close()
@@ -253,6 +254,12 @@ def _kept(why: JudgeError, run: dict[str, Any], total: int | None, output: Path,
     failed = run["counts"]["no_reward"]
     lacking = f", {failed:,} of their responses without a reward" if failed else ""
     return f"{done} samples are judged and kept in {output}{lacking} (state `{run['state']}`); {works}{again}"
+
+
+def _setting(command: str, setting: str) -> str:
+    """A command with `--set NAME=VALUE`, in place of what it says of that name."""
+    name = re.escape(setting.partition("=")[0])
+    return re.sub(rf" --set[ =](?:'{name}=[^']*'|{name}=\S*)", "", command) + f" --set {setting}"
 
 
 def _figures(plan: Plan, store: Store, progress: ProgressLine, loading_s: float) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Meter:
         assert self.budget is not None  # noqa: S101  # see _share
         spent, budget = self.spent, self.budget
         which = self._which()
-        limit = f"{budget.usd:,.2f} USD" if which == "usd" else f"{budget.tokens:,} tokens"
+        limit = f"{_sum(budget.usd or 0.0)} USD" if which == "usd" else f"{budget.tokens:,} tokens"
         paid = f"{spent.tokens:,} tokens in {spent.calls:,} calls" + (f", {spent.usd:,.4f} USD" if self.priced else "")
         return f"the budget of {limit} is spent ({paid}); raise `budget.{which}` to go on"
 
@@ -223,6 +223,12 @@ class _Metered:
 def _prompt(messages: Sequence[Message]) -> float:
     """Tokens of a prompt before anybody has counted them: a token is some four characters."""
     return sum(len(message.exact) for message in messages) / 4
+
+
+def _sum(usd: float) -> str:
+    """A sum of money as it was given: with cents, and with more digits where it has them."""
+    whole, _, digits = f"{usd:,.12f}".partition(".")
+    return f"{whole}.{digits.rstrip('0'):0<2}"
 
 
 def _done(told: asyncio.Future[None]) -> None:

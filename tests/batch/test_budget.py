@@ -204,3 +204,20 @@ def test_the_command_that_continues_names_a_larger_sum(tmp_path):
     assert "continue with:\n  judge run c.yaml --set budget.usd=0.0" in why.value.__notes__[0]
     larger = float(told(tmp_path)["continue"].rpartition("=")[2])
     assert larger >= 2 * 0.0121
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("--set budget.usd=0.05 --set budget.usd=0.101", id="twice"),
+        pytest.param("--set=budget.usd=0.05", id="in-one-word"),
+        pytest.param("--set 'budget.usd= 0.05'", id="quoted"),
+    ],
+)
+def test_the_command_that_continues_holds_one_sum(tmp_path, before):
+    """After a few starts the line would be sums only, and a reader asks which of them counts."""
+    settings = load_settings(SETTINGS | {"engine": ENGINE, "budget": {"usd": 0.001}})[0]
+    command = f"judge run c.yaml {before} --set seed=3"
+    with pytest.raises(BudgetSpent, match=re.escape("the budget of 0.001 USD is spent")):
+        asyncio.run(run_batch(plan(settings), samples(4), tmp_path, engine=ScriptedEngine(costly), quiet=True, command=command))
+    assert re.fullmatch(r"judge run c\.yaml --set seed=3 --set budget\.usd=0\.\d+", told(tmp_path)["continue"])

@@ -37,7 +37,7 @@ async def test_writing_stops_at_the_sum_and_goes_on_with_a_larger_one(tmp_path, 
     """Ten calls are 0.0120 dollars: the eleventh is not made, a second start makes none, and each keeps what was paid for."""
     engine = ScriptedEngine(costly)
     for _ in range(2):
-        with pytest.raises(BudgetSpent, match=r"budget of 0\.01 USD is spent") as why:
+        with pytest.raises(BudgetSpent, match=r"budget of 0\.0119 USD is spent") as why:
             await written(tmp_path, engine, 0.0119, window)
         assert len(engine.requests) == 10
         assert len((tmp_path / "rubrics.jsonl").read_text().splitlines()) == len(list((tmp_path / "kept").iterdir())) == 10
