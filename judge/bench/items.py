@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ class BenchItems:
     bad: int = 0
     first_bad: str = ""
     dropped: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why rows are none -> how many, the most frequent first."""
 
     @property
     def digest(self) -> str:
@@ -108,10 +111,12 @@ def read_items(
         raise InputError(f"--data PATH is missing: `{spec.name}` has no name on the hub; give the file or folder you have")
     items: list[BenchItem] = []
     bad: list[str] = []
+    reasons: Counter[str] = Counter()
     dropped = 0
     for part, sample in _samples(spec, source, mapping, split, config):
         if isinstance(sample, BadRow):
             bad.append(sample.problem)
+            reasons[sample.problem.partition(": ")[2] or sample.problem] += 1  # without the place of the row
             continue
         if any(sample.metadata.get(column) == value for column, value in spec.drop.items()):
             dropped += 1
@@ -120,6 +125,7 @@ def read_items(
             items += _items(spec, part, sample)
         except ValueError as why:
             bad.append(f"{part}: row `{sample.id}`: {why}")
+            reasons[str(why)] += 1
     if not items:
         raise DataError(
             Problem(
@@ -130,7 +136,7 @@ def read_items(
     found = _unlike(items)
     if limit is not None and limit < len(found):
         found = [found[i * len(found) // limit] for i in range(limit)]
-    return BenchItems(tuple(found), len(bad), bad[0] if bad else "", dropped)
+    return BenchItems(tuple(found), len(bad), bad[0] if bad else "", dropped, dict(reasons.most_common()))
 
 
 def with_distractors(found: BenchItems, count: int, seed: int = 0) -> BenchItems:

@@ -14,7 +14,7 @@ from judge.bench.items import BenchItem, read_items
 from judge.bench.spec import SetSpec
 from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice, say
 from judge.cli.rubric_files import write_lineage
-from judge.errors import InputError, OutputError, RubricError
+from judge.errors import DataError, InputError, OutputError, Problem, RubricError
 from judge.improve.show import print_blocks, proof_blocks, proof_record
 from judge.improve.validate import ProofOptions, RubricProof, Validator
 from judge.loops import run as run_loop
@@ -26,6 +26,7 @@ from judge.rubric.per_prompt import LINES, PromptRubrics, load_prompt_rubrics
 from judge.settings import load_settings
 
 DRAWS = 1000
+REASONS = 5  # told of those why rows are left out
 ConfigOption = Annotated[
     str | None,
     typer.Option("--config", help="Run settings: judge and recipe. [default: the embedded model, checklist]", metavar="CONFIG"),
@@ -135,7 +136,18 @@ def read_labelled_items(
     read = read_items(spec, str(pairs or graded), mapping=fields, split=split, config=subset, limit=limit)
     if read.bad:
         notice(f"{read.bad} rows are no labelled items and are left out; the first: {read.first_bad}")
-    return list(read.items), kind
+        for why, count in list(read.reasons.items())[:REASONS] if len(read.reasons) > 1 else ():
+            notice(f"  {count:>6,}  {why}")
+    if kind == "ratings":
+        return list(read.items), kind
+    items = [item for item in read.items if item.sample.texts[0] != item.sample.texts[1]]
+    if same := len(read.items) - len(items):
+        notice(f"{same:,} pair(s) of twice the same response are left out: neither can be better")
+    if not items:
+        raise DataError(Problem(str(pairs), "each pair has twice the same response, so no label can be right"))
+    if ties := sum(item.gold == (0.0,) for item in items):
+        notice(f"{ties:,} of {len(items):,} labels are ties (`tie`, `same`, `C`, ...), which count for no agreement")
+    return items, kind
 
 
 async def _each(validator: Validator, names: list[str]) -> list[RubricProof]:

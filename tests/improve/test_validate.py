@@ -296,3 +296,20 @@ def test_a_file_that_cannot_be_edited(judge, tmp_path, text, code):  # noqa: F81
     assert ended.code == code
     assert "better than no rubric" in ended.out
     assert ((tmp_path / "good.yaml").read_text() == text, "without its comments" in ended.err) == (bool(code), bool(code))
+
+
+def test_pairs_that_say_nothing_are_left_out_and_counted(judge, tmp_path):  # noqa: F811  # the fixture
+    """Twice the same response is wrong whatever the judge says, and a label may be a tie, missing or unknown."""
+    rows = [
+        {"prompt": "a?", "chosen": "It is right.", "rejected": "It is bad."},
+        {"prompt": "b?", "chosen": "the same", "rejected": "the same"},
+        *({"prompt": f"{word}?", "response_a": "x", "response_b": "y", "label": word} for word in ("C", "D", "D", "")),
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "c.yaml").write_text("engine: {kind: scripted, reply: 'Score: 3'}\nrecipe: pointwise\n")
+    ended = judge("rubric", "validate", "helpfulness", "--pairs", "p.jsonl", "--config", "c.yaml", "--draws", "10")
+    assert "3 rows are no labelled items and are left out; the first: p: row `3`" in ended.err
+    assert "       2  the label 'D' does not say which response is better\n" in ended.err
+    assert "1 pair(s) of twice the same response are left out: neither can be better" in ended.err
+    assert "1 of 2 labels are ties" in ended.err
+    assert "2 items; 1 rubric(s)" in ended.err
