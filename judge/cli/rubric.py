@@ -21,7 +21,7 @@ from judge.cli.generate import generate, methods
 from judge.cli.options import WholeLines
 from judge.cli.rubric_better import refine_command, select_command
 from judge.cli.rubric_evolve import evolve_command
-from judge.cli.rubric_files import diff_command, merge_command
+from judge.cli.rubric_files import RubricOrFolder, diff_command, merge_command, rubric_names
 from judge.cli.rubric_prove import validate_command
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.importers import FORMATS, Imported, from_rar, import_record, is_published
@@ -50,7 +50,6 @@ app.command("evolve")(evolve_command)
 
 _ENDINGS = f"path ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 RubricArgument = Annotated[str, typer.Argument(metavar="RUBRIC", help=f"Shipped name, or a {_ENDINGS}.")]
-RubricArguments = Annotated[list[str], typer.Argument(metavar="RUBRIC...", help=f"Shipped names, or each a {_ENDINGS}.")]
 
 
 @app.command("list")
@@ -112,7 +111,7 @@ def _with_anchors(criterion: Criterion) -> str:
 
 @app.command("lint")
 def lint_command(
-    names: RubricArguments,
+    names: RubricOrFolder,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when there are warnings.")] = False,
     info: Annotated[bool, typer.Option("--info", help="Print also what is merely worth knowing.")] = False,
     reference: Annotated[
@@ -130,16 +129,18 @@ def lint_command(
       judge rubric lint helpfulness
       judge rubric lint one-prompt.yaml --reference "42 km"
       judge rubric lint --strict my/*.yaml
+      judge rubric lint rubrics/
 
     Exit codes: 0 nothing wrong (warnings allowed), 1 warnings with --strict, 2 errors.
     """
     counts = {"error": 0, "warning": 0, "info": 0}
-    for name in names:
+    files = [file for name in names for file in ([name] if name in list_rubrics() else rubric_names(name))]
+    for name in files:
         for line, severity in _findings(name, reference or []):
             counts[severity] += 1
             if severity != "info" or info:
                 typer.echo(line)
-    total = f"{counts['error']} error(s), {counts['warning']} warning(s) in {len(names)} rubric(s)"
+    total = f"{counts['error']} error(s), {counts['warning']} warning(s) in {len(files)} rubric(s)"
     hidden = f"; {counts['info']} remark(s) not shown, see --info" if counts["info"] and not info else ""
     typer.echo(total + hidden, err=True)
     if counts["error"]:

@@ -16,11 +16,13 @@ from judge.rubric.load import SUFFIXES, load_rubric, parse_rubric
 from judge.rubric.matching import SAME
 from judge.rubric.merge import MergedRubric, merge_rubrics
 from judge.rubric.model import Rubric
+from judge.rubric.per_prompt import LINES
 from judge.rubric.show import importance, lineage_yaml, rubric_yaml
 from judge.similarity import ENCODER, alike_texts
 
 RubricOrFolder = Annotated[
-    list[str], typer.Argument(metavar="RUBRIC...", help="Shipped names, rubric files, or folders of them (`*.yaml`).")
+    list[str],
+    typer.Argument(metavar="RUBRIC...", help="Shipped names, rubric files, or folders of them (of `generate`: kept)."),
 ]
 EncoderOption = Annotated[
     str,
@@ -38,15 +40,24 @@ def read_rubrics(names: list[str]) -> list[tuple[str, Rubric]]:
     """
     found: list[tuple[str, Rubric]] = []
     for name in names:
-        path = Path(name)
-        if not path.is_dir():
-            found.append((name, load_rubric(name)))
-            continue
-        files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES[:4] and p.is_file())
-        if not files:
-            raise RubricError(f"{name}: the folder holds no rubric ({', '.join(SUFFIXES[:4])})")
-        found += [(str(file), load_rubric(file)) for file in files]
+        found += [(file, load_rubric(file)) for file in rubric_names(name)]
     return found
+
+
+def rubric_names(name: str) -> list[str]:
+    """The files of a folder, by name; of what `judge rubric generate` wrote, the kept rubrics. Else the name itself.
+
+    Raises:
+        RubricError: The folder holds none.
+    """
+    path = Path(name)
+    if not path.is_dir():
+        return [name]
+    folder = path / "kept" if (path / LINES).is_file() else path
+    files = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES[:4] and p.is_file()) if folder.is_dir() else []
+    if not files:
+        raise RubricError(f"{folder}: the folder holds no rubric ({', '.join(SUFFIXES[:4])})")
+    return [str(file) for file in files]
 
 
 def write_rubric(path: Path, rubric: Rubric) -> None:

@@ -55,6 +55,9 @@ def find_rubric(name_or_path: str | Path, *, base: Path | None = None) -> Path:
         also = f" (nor {path} in the current folder)" if inside != path else ""
         raise RubricError(Problem(str(inside), f"no such file{also}{did_you_mean(path.stem, list_rubrics())}"))
     known = list_rubrics()
+    if text not in known and Path(text).is_dir():
+        inside = Path(text) / "kept" if (Path(text) / "kept").is_dir() else Path(text)
+        raise RubricError(f"{text}: is a folder, and one rubric is expected; give one of {inside}/*.yaml")
     if text not in known:
         tail = did_you_mean(text, known) or f"; a path ends in {', '.join(SUFFIXES)}"
         raise RubricError(f"no shipped rubric is called {shown(text)}{tail}\nshipped: {', '.join(known)}")

@@ -191,3 +191,20 @@ def test_the_table_on_a_terminal_prints_text_as_it_is():
     printed = console.file.getvalue()
     assert "It cites [red]RFC 1[/red] \\[x]." in printed
     assert "denominator all_weights" in printed
+
+
+def test_a_folder_of_rubrics_is_linted_file_by_file(run, tmp_path):
+    """What `generate` wrote is its kept rubrics, not its summary; a command that wants one rubric says what to give."""
+    kept = tmp_path / "written" / "kept"
+    kept.mkdir(parents=True)
+    for name in ("a", "b"):
+        (kept / f"{name}.yaml").write_text("criteria: [{id: dose, text: Names a dose of the drug.}]\n")
+    (tmp_path / "written" / "rubrics.jsonl").write_text("")
+    (tmp_path / "written" / "generate.json").write_text("{}")
+    for folder in ("written", "written/kept"):
+        code, _, err = run("lint", folder)
+        assert (code, "0 error(s)" in err, "in 2 rubric(s)" in err) == (0, True, True)
+    assert run("merge", "written", "--encoder", "hashing", "-o", "one.yaml")[0] == 0
+    assert [c.id for c in load_rubric("one.yaml").criteria] == ["dose"]
+    code, _, err = run("show", "written")
+    assert (code, err) == (2, "written: is a folder, and one rubric is expected; give one of written/kept/*.yaml")
