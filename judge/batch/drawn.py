@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from judge.batch.read import BadRow
 from judge.pipeline.group import competing
 from judge.types import Sample
 
 MOST_READ = 50_000  # rows that the sample is drawn from
+
+
+@dataclass
+class Unreadable:
+    """Rows that are no samples, counted on their way.
+
+    Attributes:
+        first: Where the first one stands, and why it is none.
+    """
+
+    count: int = 0
+    first: str = ""
+
+    def counted(self, rows: Iterable[Sample | BadRow]) -> Iterator[Sample | BadRow]:
+        """The same rows."""
+        for row in rows:
+            if isinstance(row, BadRow):
+                self.count += 1
+                self.first = self.first or row.problem
+            yield row
 
 
 def draw(rows: Iterable[Sample | BadRow], count: int, seed: int, *, groups: bool = False) -> tuple[list[Sample | BadRow], int]:

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.batch.drawn import draw
+from judge.batch.drawn import Unreadable, draw
 from judge.batch.planning import Cheaper, RunPlan, measured, rendered, with_change, with_prefixes
 from judge.batch.read import BadRow, count_rows, parse_map, read_samples
+from judge.batch.summary import in_width
 from judge.cli.options import (
     Config,
     Data,
@@ -25,7 +26,7 @@ from judge.cli.options import (
     say_passed_over,
     wanted_columns,
 )
-from judge.errors import JudgeError, SettingsError
+from judge.errors import DataError, JudgeError, SettingsError
 from judge.intervals import Interval
 from judge.loops import run as run_loop
 from judge.pipeline.build import Plan, needed_columns, plan
@@ -91,14 +92,21 @@ def plan_command(
     if dry and not fixed(made.settings.group):
         raise SettingsError(no_count(made.settings.group))
     say_passed_over(data, split, subset)
-    drawn, read = draw(rows, sample, made.settings.seed, groups=made.settings.group is not None)
+    bad = Unreadable()
+    drawn, read = draw(bad.counted(rows), sample, made.settings.seed, groups=made.settings.group is not None)
+    if bad.count >= read:
+        raise DataError(f"{bad.first}\nno row of {data} can be judged: {read:,} read, all invalid")
     known = count_rows(data)
     total = read if known is None else known if limit is None else min(known, limit)
     if not dry:
         notice(f"judging {len(drawn)} of {total:,} rows with {made.settings.engine.model}")
     found = rendered(made, drawn, total) if dry else run_loop(measured(made, drawn, total))
     found = RunPlan(**{**vars(found), "cheaper": tuple(_ranked(found, made, drawn, config, overrides or []))})
-    print(json.dumps(_plain(found), indent=2, allow_nan=False) if as_json else _text(found, config))
+    if as_json:
+        told = _plain(found) | {"invalid": {"rows": bad.count, "of": read, "first": bad.first or None}}
+        print(json.dumps(told, indent=2, allow_nan=False))
+        return
+    print(_text(found, config, _invalid(bad, read)))
 
 
 def _ranked(found: RunPlan, made: Plan, drawn: Sequence[Sample | BadRow], config: str, overrides: list[str]) -> list[Cheaper]:
@@ -124,7 +132,13 @@ def _changed(made: Plan, config: str, overrides: list[str]) -> Plan | None:
     return None if other.settings == made.settings else other
 
 
-def _text(found: RunPlan, config: str) -> str:
+def _invalid(bad: Unreadable, read: int) -> list[str]:
+    """How many rows cannot be judged, and why the first of them."""
+    said = f"{'invalid':<18} {bad.count:,} of {read:,} rows; the first: {bad.first.splitlines()[0] if bad.first else ''}"
+    return in_width(said, " " * 19) if bad.count else []
+
+
+def _text(found: RunPlan, config: str, invalid: Sequence[str] = ()) -> str:
     how = f"{found.drawn} of them judged" if found.judged else f"{found.drawn} of them rendered, none judged"
     lines = [f"{config}: {found.rows:,} rows, {how}", "", f"{'':<18} {'a row':>11} {'all rows':>16}   95 % interval"]
     for name, of in _FIGURES:
@@ -148,7 +162,7 @@ def _text(found: RunPlan, config: str) -> str:
     lines.append(f"{'client memory':<18} about {found.memory_mib:,.0f} MiB at the end of the run")
     if found.judged:
         lines.append(f"{'no reward':<18} {found.no_reward} of {found.responses} responses of these rows")
-    lines += ["", *_cheaper(found)]
+    lines += [*invalid, "", *_cheaper(found)]
     return "\n".join(lines)
 
 

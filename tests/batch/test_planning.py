@@ -18,6 +18,7 @@ from judge.pipeline.build import plan
 from judge.settings import load_settings
 from judge.types import Completion
 from tests.batch_harness import SETTINGS, met, run, samples
+from tests.cli_harness import run_judge
 
 PRICE = {"input": 1.0, "output": 4.0, "cached": 0.1}
 
@@ -131,3 +132,18 @@ def test_savings_are_calls_where_the_engine_counts_no_tokens():
     cheaper = with_change(found, now, other, data, "recipe: checklist-all", "one call")
     assert (cheaper.share, cheaper.calls) == (0.5, 300)
     assert [(each.change, each.share, each.calls) for each in found.cheaper] == [("votes.stop: decided", 0.4, 240)]
+
+
+def test_rows_that_cannot_be_read_are_told_and_nothing_else_is_an_error(tmp_path):
+    """A wrong file must not look like a cheap run."""
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(SETTINGS | {"engine": {"kind": "scripted", "reply": "VERDICT: MET"}}))
+    (tmp_path / "bad.jsonl").write_text("{not json\n" * 5)
+    (tmp_path / "some.jsonl").write_text("{not json\n" + json.dumps({"prompt": "1+1?", "response": "2"}) + "\n")
+    for more in ([], ["--dry"]):
+        ended = run_judge("plan", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "bad.jsonl"), *more)
+        assert ended.code == 2
+        assert "bad.jsonl:1: " in ended.err
+        assert "5 read, all invalid" in ended.err
+        ended = run_judge("plan", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "some.jsonl"), *more)
+        assert ended.code == 0
+        assert "1 of 2 rows; the first:" in ended.out
