@@ -11,16 +11,17 @@ from __future__ import annotations
 import math
 import resource
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from judge.batch.drawn import units
 from judge.batch.dry_run import counter
+from judge.batch.extrapolate import extrapolated
 from judge.batch.read import BadRow
 from judge.batch.run import run_batch
 from judge.engine.protocol import Engine
@@ -91,6 +92,7 @@ class RunPlan:
         hours: At the rate of the sample; NaN where nothing was judged.
         hours_full: With as many calls in flight as the settings allow and the latency of the sample (endpoints only).
         no_reward: Responses of the sample without a reward.
+        ends: The least and the most that a row can take, where the settings may spare calls; else None.
     """
 
     rows: int
@@ -106,10 +108,12 @@ class RunPlan:
     cheaper: tuple[Cheaper, ...] = ()
     notes: tuple[str, ...] = field(default=())
     sizes: tuple[int, ...] = ()
+    ends: tuple[RowCost, RowCost] | None = None
 
     def total(self, of: Callable[[RowCost], float]) -> tuple[float, Interval]:
         """The sum over all rows of a figure of each, and its 95 % interval."""
-        return extrapolated([of(cost) for cost in self.costs], self.rows, self.sizes)
+        ends = None if self.ends is None else (of(self.ends[0]), of(self.ends[1]))
+        return extrapolated([of(cost) for cost in self.costs], self.rows, self.sizes, ends)
 
     @property
     def whole(self) -> bool:
@@ -129,37 +133,6 @@ class RunPlan:
         rent = 0.0 if math.isnan(self.hours) else self.hours * self.price.per_hour
         mean, (low, high) = self.total(lambda cost: cost.usd or 0.0)
         return mean + rent, Interval(low + rent, high + rent)
-
-
-def extrapolated(values: Sequence[float], rows: int, sizes: Sequence[int] = ()) -> tuple[float, Interval]:
-    """A total over `rows`, from a figure of some of them drawn at random, with its 95 % interval.
-
-    Cochran, "Sampling Techniques" (1977), sections 2.6 and 2.8: N times the mean, Student's t, finite population correction;
-    for groups of unlike size the ratio to size (chapter 6): the sum of the figures over the sum of the sizes.
-
-    Args:
-        sizes: How many rows each figure is of, where groups were drawn. Empty: one.
-
-    Example:
-        >>> extrapolated([10.0, 12.0, 14.0], 3)  # all of them: nothing is left open
-        (36.0, Interval(low=36.0, high=36.0))
-        >>> total, (low, high) = extrapolated([10.0, 12.0, 14.0], 300)
-        >>> round(total), round(low), round(high)
-        (3600, 2117, 5083)
-    """
-    if not values:
-        return 0.0, Interval(0.0, 0.0)
-    sizes = sizes or [1] * len(values)
-    n, looked = len(values), sum(sizes)
-    each = math.fsum(values) / looked
-    total = each * rows
-    if looked >= rows or n < 2:
-        return total, Interval(total, total) if looked >= rows else Interval(0.0, math.inf)
-    from scipy.special import stdtrit  # noqa: PLC0415  # half a second that other commands need not pay
-
-    spread = stdev([value - each * size for value, size in zip(values, sizes, strict=True)]) * n / looked  # of one row's mean
-    half = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n) * math.sqrt(1 - looked / rows) * rows
-    return total, Interval(max(0.0, total - half), total + half)
 
 
 async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engine: Engine | None = None) -> RunPlan:
@@ -189,9 +162,44 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
         rows, len(drawn), tuple(costs), True, price,
         hours=result.run["seconds"]["judging"] * scale / 3600, hours_full=full,
         memory_mib=_memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn))),
-        sizes=tuple(map(len, groups)), no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
+        sizes=tuple(map(len, groups)), ends=_ends(plan, drawn, costs),
+        no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
     )  # fmt: skip
     return _with_votes(made, plan, records)
+
+
+def spared(plan: Plan) -> list[str]:
+    """The settings by which a row may take fewer calls than its prompts are, as the verdicts go."""
+    parts = (plan, *plan.members.values(), *filter(None, (plan.second, plan.cheap)))
+    said = {
+        "`votes.stop`": any(part.votes.stop is not None for part in parts),
+        "`cascade`": plan.cheap is not None,
+        "`second_opinion`": plan.second is not None,
+    }
+    return [name for name, is_set in said.items() if is_set]
+
+
+def _ends(plan: Plan, drawn: Sequence[Sample | BadRow], costs: Sequence[RowCost]) -> tuple[RowCost, RowCost] | None:
+    """The least and the most that a row like these takes; None where nothing is spared, or rows compete."""
+    if not spared(plan) or plan.settings.group is not None:
+        return None
+    previews = _previews(plan, drawn)
+    votes = plan.votes.n if plan.votes.stop is not None else 1
+    sure = [[call for call in calls if not call.judge.startswith("second opinion")] for calls in previews]
+    sure = sure if plan.cheap is None else [[call for call in calls if call.judge.startswith("cascade")] for calls in sure]
+    least = min([*(len(calls) // votes for calls in sure), *(cost.calls for cost in costs)])
+    most = max([*map(len, previews), *(cost.calls for cost in costs)])
+    asked = [cost for cost in costs if cost.calls]
+
+    def of(calls: int, which: Callable[[Iterable[float]], float]) -> RowCost:
+        """The figures of so many calls, from those of a call in the rows."""
+        prompt, completion, cached, latency, usd = (
+            which([(getattr(cost, name) or 0.0) / cost.calls for cost in asked] or [0.0]) * calls
+            for name in ("prompt", "completion", "cached", "latency_s", "usd")
+        )
+        return RowCost(calls, 0, int(prompt), int(completion), int(cached), latency, usd)
+
+    return of(least, min), of(most, max)
 
 
 def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan:
@@ -221,6 +229,8 @@ def with_change(
     prompt, completion = (sum(getattr(cost, name) for cost in now.costs) for name in ("prompt", "completion"))
     cached = sum(cost.cached for cost in now.costs)
     if not now.counted and before.calls:
+        if spared(plan):  # whose calls become fewer, and how many of them are made, depends on the verdicts
+            return None
         return _fewer_calls(now, change, what, 1 - after.calls / before.calls)
     if not before.prompt or not prompt:
         return None

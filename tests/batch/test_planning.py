@@ -147,3 +147,24 @@ def test_rows_that_cannot_be_read_are_told_and_nothing_else_is_an_error(tmp_path
         ended = run_judge("plan", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "some.jsonl"), *more)
         assert ended.code == 0
         assert "1 of 2 rows; the first:" in ended.out
+
+
+def test_the_interval_of_a_few_rows_that_take_far_more_holds_the_truth():
+    """One row in eight goes to the dear judge: a sample of twenty may show one of them, and the interval is not to end there."""
+    rng = np.random.default_rng(0)
+    values = np.where(np.arange(400) % 8 == 0, 9.0, 1.0)
+    hits = 0
+    for _ in range(200):
+        low, high = extrapolated(list(rng.choice(values, 20, replace=False)), 400, ends=(1.0, 9.0))[1]
+        assert 400 <= low < high <= 3600
+        hits += low <= values.sum() <= high
+    assert hits >= 190
+
+
+def test_a_cascade_takes_no_less_than_its_cheap_judge(tmp_path):
+    """Every row asks the cheap judge once: an interval below that cannot hold."""
+    now = made(cascade={"first": {"recipe": "yes-no"}, "margin": 0.1}, engine={"kind": "scripted", "verdicts": "drawn"})
+    found = asyncio.run(measured(now, samples(10), 200))
+    calls = sum(cost.calls for cost in found.costs)
+    _, (low, high) = found.total(lambda cost: cost.calls)
+    assert calls + 190 <= low <= high <= calls + 190 * 3
