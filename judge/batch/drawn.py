@@ -14,7 +14,7 @@ MOST_READ = 50_000  # rows that the sample is drawn from
 
 
 @dataclass
-class Unreadable:
+class UnreadRows:
     """Rows that are no samples, counted on their way.
 
     Attributes:

@@ -12,7 +12,7 @@ import math
 import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -93,6 +93,7 @@ class RunPlan:
         hours_full: With as many calls in flight as the settings allow and the latency of the sample (endpoints only).
         no_reward: Responses of the sample without a reward.
         ends: The least and the most that a row can take, where the settings may spare calls; else None.
+        at_most: The settings that save an unknown share of the calls, where nothing was judged: the figures are the most then.
     """
 
     rows: int
@@ -106,9 +107,9 @@ class RunPlan:
     no_reward: int = 0
     responses: int = 0
     cheaper: tuple[Cheaper, ...] = ()
-    notes: tuple[str, ...] = field(default=())
     sizes: tuple[int, ...] = ()
     ends: tuple[RowCost, RowCost] | None = None
+    at_most: tuple[str, ...] = ()
 
     def total(self, of: Callable[[RowCost], float]) -> tuple[float, Interval]:
         """The sum over all rows of a figure of each, and its 95 % interval."""
@@ -214,7 +215,7 @@ def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan
     costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
     memory = _memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn)))
     sizes = tuple(map(len, units(drawn, groups=plan.settings.group is not None)))
-    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory, sizes=sizes)
+    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory, sizes=sizes, at_most=tuple(spared(plan)))
 
 
 def with_change(

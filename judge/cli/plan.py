@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from judge.batch.drawn import Unreadable, draw
+from judge.batch.drawn import UnreadRows, draw
 from judge.batch.planning import Cheaper, RunPlan, measured, rendered, with_change, with_prefixes
 from judge.batch.read import BadRow, count_rows, parse_map, read_samples
 from judge.batch.summary import in_width
@@ -92,7 +92,7 @@ def plan_command(
     if dry and not fixed(made.settings.group):
         raise SettingsError(no_count(made.settings.group))
     say_passed_over(data, split, subset)
-    bad = Unreadable()
+    bad = UnreadRows()
     drawn, read = draw(bad.counted(rows), sample, made.settings.seed, groups=made.settings.group is not None)
     if bad.count >= read:
         raise DataError(f"{bad.first}\nno row of {data} can be judged: {read:,} read, all invalid")
@@ -132,7 +132,7 @@ def _changed(made: Plan, config: str, overrides: list[str]) -> Plan | None:
     return None if other.settings == made.settings else other
 
 
-def _invalid(bad: Unreadable, read: int) -> list[str]:
+def _invalid(bad: UnreadRows, read: int) -> list[str]:
     """How many rows cannot be judged, and why the first of them."""
     said = f"{'invalid':<18} {bad.count:,} of {read:,} rows; the first: {bad.first.splitlines()[0] if bad.first else ''}"
     return in_width(said, " " * 19) if bad.count else []
@@ -144,17 +144,22 @@ def _text(found: RunPlan, config: str, invalid: Sequence[str] = ()) -> str:
     for name, of in _FIGURES:
         if not found.judged and name in ("from the cache", "of them cached"):
             continue
-        lines += [_line(name if found.judged or name != "completion tokens" else "at most written", found, of)]
+        lines += [_line(_called(name, found), found, of)]
     if found.usd is not None:
         usd, interval = found.usd
         between = _between(interval, "{:,.2f}", found)
-        lines.append(f"{'cost, USD':<18} {usd / max(1, found.rows):>11,.6f} {usd:>16,.2f}   {between}")
+        lines.append(
+            f"{'USD, at most' if found.at_most else 'cost, USD':<18} {usd / max(1, found.rows):>11,.6f} {usd:>16,.2f}   {between}"
+        )
         if found.price is not None and found.price.as_of:
             lines.append(f"{'':<18} prices of {found.price.as_of}")
     elif found.price is not None:
         lines.append("cost               not known: this engine counts no tokens")
     else:
         lines.append("cost               set `engine.price` or `prices` to see it")
+    if found.at_most:
+        verb = "saves" if len(found.at_most) == 1 else "save"
+        lines += in_width(f"{'':<18} {' and '.join(found.at_most)} {verb} an unknown share of this", " " * 19)
     if not math.isnan(found.hours):
         lines.append(f"{'time':<18} {span(found.hours)} at the rate of these rows")
         if not math.isnan(found.hours_full):
@@ -195,6 +200,13 @@ def _cheaper(found: RunPlan) -> list[str]:
     ]
 
 
+def _called(name: str, found: RunPlan) -> str:
+    """The name of a row of the table, with what its figures are where nothing was judged."""
+    if found.judged or (name != "completion tokens" and not found.at_most):
+        return name
+    return {"completion tokens": "at most written", "calls": "calls, at most", "prompt tokens": "prompt, at most"}.get(name, name)
+
+
 def _line(name: str, found: RunPlan, of: Any) -> str:
     if "token" in name and not found.counted:
         return f"{name:<18} {'-':>11} {'-':>16}   not counted by this engine"
@@ -225,6 +237,7 @@ def _plain(found: RunPlan) -> dict[str, Any]:
         "judged": found.judged,
         **{name: figure(found.total(of)) for name, (_, of) in zip(names, _FIGURES, strict=True)},
         "usd": None if found.usd is None else figure(found.usd),
+        "at_most": list(found.at_most),
         "hours": None if math.isnan(found.hours) else found.hours,
         "hours_full": None if math.isnan(found.hours_full) else found.hours_full,
         "memory_mib": found.memory_mib,

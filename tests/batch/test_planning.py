@@ -13,6 +13,7 @@ from judge.batch.drawn import draw
 from judge.batch.planning import extrapolated, measured, rendered, shared_prefixes, with_change
 from judge.batch.read import BadRow
 from judge.cli.main import main
+from judge.cli.plan import _text
 from judge.engine.scripted import ScriptedEngine
 from judge.pipeline.build import plan
 from judge.settings import load_settings
@@ -168,3 +169,14 @@ def test_a_cascade_takes_no_less_than_its_cheap_judge(tmp_path):
     calls = sum(cost.calls for cost in found.costs)
     _, (low, high) = found.total(lambda cost: cost.calls)
     assert calls + 190 <= low <= high <= calls + 190 * 3
+
+
+def test_the_most_is_called_the_most(tmp_path):
+    """What is counted without verdicts is no estimate where verdicts spare calls."""
+    found = [rendered(made(**more), samples(4), 4) for more in ({"votes": {"n": 5, "stop": "decided"}}, {})]
+    stopped, plain = (_text(each, "c.yaml") for each in found)
+    assert all(row in stopped for row in ("\ncalls, at most ", "\nprompt, at most ", "\nUSD, at most "))
+    assert "`votes.stop` saves an unknown share" in stopped
+    assert "calls, at most" not in plain
+    cascade = {"first": {"recipe": "yes-no"}, "margin": 0.1}
+    assert "`cascade` saves" in _text(rendered(made(cascade=cascade), samples(4), 4), "c.yaml")
