@@ -36,7 +36,8 @@ def open_tables(folder: Path) -> dict[str, list[Any]]:
     for tries in range(_TRIES):
         listed = {name: {path.name: path for path in table_files(folder, name)} for name in ("rewards", "verdicts")}
         both = listed["rewards"].keys() & listed["verdicts"].keys()  # of a whole run none: each file has the name of its table
-        if any(name.startswith("part-") for name in listed["rewards"]):
+        parts = any(name.startswith("part-") for name in listed["rewards"])
+        if parts and (listed["verdicts"] or tries < _TRIES - 1):
             listed = {table: {name: path for name, path in files.items() if name in both} for table, files in listed.items()}
         try:
             if not listed["rewards"]:

@@ -17,6 +17,7 @@ from judge.engine.scripted import ScriptedEngine
 from judge.errors import InputError
 from judge.pipeline.judge import Judge
 from judge.pipeline.record import figures
+from judge.report import findings as findings_module
 from judge.report import plots
 from judge.report.findings import RunTables, findings, load_tables, positions, within_groups
 from judge.report.items import pack
@@ -380,3 +381,20 @@ def test_lengths_are_taken_without_holding_the_texts(tmp_path, monkeypatch):
     found = RunTables(tmp_path, {})
     np.testing.assert_array_equal(found.lengths, [2, np.nan, 3] * 100)
     assert np.isnan(found.floats("nowhere")).sum() == 300
+
+
+def test_lengths_of_very_many_responses_are_looked_at_in_some_groups(tmp_path, monkeypatch):
+    """Whole groups are kept, and the sentence says how many."""
+    rng = np.random.default_rng(3)
+    size = rng.integers(5, 400, 900)
+    record = {
+        "group": [f"g{n // 3}" for n in range(900)], "response": ["x" * n for n in size], "raw_reward": size / 400,
+        "status": ["judged"] * 900, "judge_calls": [1] * 900, "completion_tokens": [1] * 900,
+    }  # fmt: skip
+    pq.write_table(pa.table(record), tmp_path / "rewards.parquet")
+    [whole] = findings_module._length(RunTables(tmp_path, {}))
+    monkeypatch.setattr(findings_module, "MOST_RANKED", 250)
+    [some] = findings_module._length(RunTables(tmp_path, {}))
+    assert all("rank correlation +1.00 within groups" in each.text for each in (whole, some))
+    assert some.text.endswith("(Looked at in 225 responses, every 4th group.)")
+    assert "Looked at" not in whole.text
