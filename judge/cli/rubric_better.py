@@ -15,6 +15,7 @@ from judge.bench.record import number
 from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
 from judge.cli.rubric_files import write_rubric
 from judge.cli.rubric_prove import DRAWS, ConfigOption, Draws, ItemsLimit, read_labelled_items
+from judge.errors import InputError
 from judge.improve.refine import Refined, RefineStep, refine_rubric
 from judge.improve.select import SelectedCriteria, parts_of, select_criteria
 from judge.improve.show import cell, figure_record, print_blocks, table_of
@@ -23,7 +24,8 @@ from judge.improve.validate import ProofOptions, Validator
 from judge.loops import run as run_loop
 from judge.pipeline.cache import Cache
 from judge.report.text import printable
-from judge.rubric.load import load_rubric
+from judge.rubric.load import find_rubric, load_rubric
+from judge.rubric.model import Rubric
 from judge.settings import load_settings
 
 RubricName = Annotated[str, typer.Argument(metavar="RUBRIC", help="Shipped name or rubric file.")]
@@ -73,7 +75,7 @@ def select_command(
     Exit codes: 0 written; 1 written, but held-out agreement is below the whole rubric's; 2 wrong input; 3 the engine cannot
     work; 4 cannot be written.
     """
-    rubric = load_rubric(name)
+    rubric = _read(name, output)
     validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet)
     learn, held = split_items(validator.items, held_out, seed)
 
@@ -153,7 +155,7 @@ def refine_command(
 
     Exit codes: 0 written (also where no change was kept); 2 wrong input; 3 the engine cannot work; 4 cannot be written.
     """
-    rubric = load_rubric(name)
+    rubric = _read(name, output)
     validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet, writes=True)
 
     async def work() -> Refined:
@@ -190,6 +192,14 @@ def _refined_record(found: Refined, output: Path) -> dict[str, Any]:
         "items": {"learned": found.items[0], "held_out": found.items[1]},
         "held_out": {"before": figure_record(found.held[0]), "after": figure_record(found.held[1])},
     }  # fmt: skip
+
+
+def _read(name: str, output: Path) -> Rubric:
+    """The rubric; one that would be written over is refused, before a model is asked."""
+    rubric = load_rubric(name)
+    if output.exists() and output.samefile(find_rubric(name)):
+        raise InputError(f"{output} is the rubric that is read; choose another --output, so that the two can be compared")
+    return rubric
 
 
 def _validator(

@@ -194,6 +194,11 @@ def test_the_commands(judge, tmp_path):  # noqa: F811
     assert (record["steps"][0]["kept"], record["held_out"]["after"]["value"]) == (True, 1.0)
     assert [c.text for c in load_rubric("b.yaml").criteria] == ["The response says right."]
     assert max(map(len, judge("rubric", "refine", "--help").out.splitlines())) <= 80
+    before = (tmp_path / "words.yaml").read_bytes()
+    for command in ("select", "refine"):  # written over, the two could not be compared
+        refused = judge("rubric", command, "words.yaml", "--pairs", pairs, "--config", "judge.yaml", "-o", "./words.yaml")
+        assert (refused.code, "words.yaml is the rubric that is read" in refused.err) == (2, True)
+    assert (tmp_path / "words.yaml").read_bytes() == before
 
 
 def test_a_judge_that_is_drawn(judge, tmp_path):  # noqa: F811
