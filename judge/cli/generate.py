@@ -27,7 +27,7 @@ from judge.generators.drive import merged_lines, untagged_lines, validation_line
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, rows_from
 from judge.generators.work import VARIABLES
-from judge.generators.write import RubricFolder
+from judge.generators.write import RubricFolder, check_folder
 from judge.loops import run as run_loop
 from judge.pipeline.build import with_prices
 from judge.pipeline.evaluate import Unpaid
@@ -68,6 +68,9 @@ def generate(
     split: SplitOption = "",
     subset: DataConfigName = "",
     limit: Limit = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace rubrics of another method, data or model. [default: off; refused]")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
     """Write a rubric for every row of a data set: from prompts, preference pairs or several responses.
@@ -99,6 +102,8 @@ def generate(
     settings, base = load_settings(config if config is not None else {}, overrides or ())
     settings = with_prices(settings.model_copy(update={"engine": located(settings.engine, base)}), base)
     generator = _generator(method, _options(option or ()))
+    if not overwrite:
+        check_folder(output, generator, data, settings_dict(settings))
     columns = _mapping(data, parse_map(mapping or ()), split, subset)
     rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
     engine = build_engine(settings.engine, None if quiet else notice)

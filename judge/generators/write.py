@@ -15,14 +15,15 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from judge.errors import OutputError
+from judge.errors import InputError, OutputError, Problem
 from judge.generators.closing import Merged
+from judge.generators.model import Generator
 from judge.generators.run import Writer, Written
 from judge.intervals import wilson
 from judge.rubric.per_prompt import LINES
@@ -139,6 +140,34 @@ class RubricFolder:
 
     def _failed(self, why: OSError) -> OutputError:
         return OutputError(f"{self.folder}: cannot be written: {why.strerror}; the replies so far are in its journal")
+
+
+def check_folder(folder: Path, generator: Generator, data: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds rubrics of another method, data, model or sampling.
+
+    Args:
+        settings: As `generate.json` holds them.
+
+    Raises:
+        InputError: It does; the message names what differs.
+    """
+    try:
+        old = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        before = _identity(old["generator"], old["data"], old["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # nothing is there, or what another version wrote
+    spec = {"name": generator.spec.name, "options": dict(generator.options), "hash": generator.hash}
+    now = _identity(json.loads(json.dumps(spec)), data, json.loads(json.dumps(dict(settings))))
+    if lines := [f"  {name}: {before[name]} there, {now[name]} here" for name in now if before[name] != now[name]]:
+        what = "holds the rubrics of another command. What differs:\n" + "\n".join(lines)
+        what += "\nChoose another --output, or replace them with --overwrite (equal calls are reused)\nnothing was written"
+        raise InputError(Problem(str(folder), what))
+
+
+def _identity(generator: Mapping[str, Any], data: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    engine = settings["engine"]
+    found = {"method": generator["name"], "options": generator["options"], "hash of the method": generator["hash"]}
+    return found | {"data": data, "model": engine.get("model"), "sampling": settings["sampling"], "seed": settings["seed"]}
 
 
 class FileNames:

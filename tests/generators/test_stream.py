@@ -323,3 +323,19 @@ def test_no_two_rows_share_a_file(ids, names):
     """A rubric is never overwritten by that of another row."""
     given = FileNames()
     assert [given.name(place, row) for place, row in enumerate(ids)] == names
+
+
+def test_a_folder_of_other_options_is_refused(tmp_path):
+    """The rubrics of an hour are not replaced because an option was forgotten; the same command goes on."""
+    (tmp_path / "p.jsonl").write_text(json.dumps({"prompt": "Say why."}) + "\n")
+    given = ["--data", str(tmp_path / "p.jsonl"), "--output", str(tmp_path / "out"), "--quiet"]
+    given += ["--set", "engine={kind: scripted, reply: '1. It gives a reason for what it says.'}", "--method", "constraints"]
+    assert run_judge("rubric", "generate", *given).code == 0
+    assert run_judge("rubric", "generate", *given).code == 0
+    other = [*given, "--option", "items.max=2", "--set", "seed=7"]
+    refused = run_judge("rubric", "generate", *other)
+    assert refused.code == 2
+    assert "  options: {} there, {'items.max': 2} here\n" in refused.err
+    assert "  seed: 0 there, 7 here\n" in refused.err
+    assert json.loads((tmp_path / "out/generate.json").read_text())["generator"]["options"] == {}
+    assert run_judge("rubric", "generate", *other, "--overwrite").code == 0
