@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from judge.report.findings import load_tables
 from judge.report.html import Html
 from judge.report.text import json_text, printable
 
+WIDTH = 80
 RunFolder = Annotated[str, typer.Argument(help="Run folder, as `judge run --output` made it.", metavar="RUN")]
 
 
@@ -109,7 +112,31 @@ def look(
         print(json_text(found, indent=2))
         return
     for each in found:
-        print(printable("\n".join(_lines(each))))
+        for line in map(printable, _lines(each)):
+            folded = sys.stdout.isatty() or (line.startswith(("    ", "---", "===")) and "\n" not in line)
+            print(fold_text(line) if folded else line)
+
+
+def fold_text(text: str) -> str:
+    """Text with no line over 80 columns, broken between words; its own line ends stay.
+
+    Example:
+        >>> print(fold_text("    a: " + "word " * 18))
+            a: word word word word word word word word word word word word word word
+              word word word word
+    """
+    return "\n".join(_folded(line) for line in text.split("\n"))
+
+
+def _folded(line: str) -> str:
+    if len(line) <= WIDTH:
+        return line
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    more = indent + "  " if 0 < len(indent) < WIDTH // 2 else ""
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=more, replace_whitespace=False, expand_tabs=False,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _lines(d: dict[str, Any]) -> list[str]:

@@ -38,7 +38,8 @@ def test_best_of_n_writes_the_best_and_says_what_it_left_out(judge, run):
     ]
     assert re.search(r"without a reward +3 +never used: 3 no_verdict", ended.out)
     assert re.search(r"groups left out +1 +no response has a reward: q2", ended.out)
-    assert re.search(r"groups left out +1 +a filter stopped every response that has a reward: q3", ended.out)
+    assert re.search(r"groups left out +1 +a filter stopped every response that has a reward: q3", " ".join(ended.out.split()))
+    assert max(map(len, ended.out.splitlines())) <= 80
     assert re.search(r"after +2 +0\.875", ended.out)  # (1 + 0.75) / 2
 
 

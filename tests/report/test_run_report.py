@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from judge.arrays import spearman
+from judge.cli.report import fold_text
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import InputError
 from judge.pipeline.judge import Judge
@@ -180,6 +181,18 @@ def test_a_response_cannot_steer_the_terminal(tmp_path):
         r"\u001b[2JFine.",
     ):
         assert shown in out
+
+
+def test_the_facts_of_an_item_fit_the_terminal(tmp_path):
+    """Explanations of many criteria are broken between words; the texts that were judged stay as they are in a pipe."""
+    long = "word " * 40 + "end"
+    rows = [{"id": "a", "prompt": long, "response": long, "label": long}]
+    folder, _ = judged(tmp_path, "wide", "Fine.\nVERDICT: 4", rows=rows)
+    code, out, _ = run_judge("look", folder, "--item", "a")
+    facts, texts = out.split("--- prompt\n")
+    assert (code, max(map(len, facts.splitlines())) <= 80, f"{long}\n" in texts) == (0, True, True)
+    assert fold_text(long) == "\n".join(["word " * 15 + "word", "word " * 15 + "word", "word " * 8 + "end"])
+    assert fold_text("x" * 100 + "\n  y") == "x" * 100 + "\n  y"
 
 
 def test_json_cannot_steer_the_terminal_either(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from judge.batch.select.reliability import PairReliability
 from judge.batch.select.snapshot import Consistency
 from judge.batch.select.write import PromptForms
 
+WIDTH = 80
 NAMED = 3  # groups named of those left out
 LONGEST = 40  # characters of a group's name
 _WHY = {
@@ -203,7 +205,7 @@ def judgement_text(found: JudgementPairing) -> str:
     """The table of `judge judgements`."""
     lines = [_line("requests", found.requests), _line("with a label", found.labelled)]
     if found.right is not None:
-        lines.append(f"{'judgements that are right':<26}{found.right:>10.1%}".replace("%", " %"))
+        lines.append(f"{'judgements that are right':<25}{found.right:>8.1%}".replace("%", " %"))
     lines.append(_line("all right or all wrong", found.one_sided, "no pair there"))
     return "\n".join([*lines, _line("pairs", len(found.pairs))])
 
@@ -228,7 +230,8 @@ def _left_out(facts: Mapping[str, Any], tied: str) -> list[str]:
 
 
 def _line(name: str, count: int, more: str = "") -> str:
-    return f"{name:<26}{count:>10,}  {more}".rstrip()
+    head = f"{name:<23}{count:>10,}  "
+    return textwrap.fill(f"{head}{more}".rstrip(), WIDTH, subsequent_indent=" " * len(head), break_on_hyphens=False)
 
 
 def _figure(value: float | None, places: int = 3) -> str:
