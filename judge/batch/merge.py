@@ -189,6 +189,8 @@ def _cost(costs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
         >>> tokens = {"prompt": 5, "completion": 1, "cached": 0}
         >>> _cost([{"calls": 2, "tokens": tokens, "usd": 0.5}, {"calls": 1, "tokens": tokens, "usd": None}])
         {'cost': {'calls': 3, 'tokens': {'prompt': 10, 'completion': 2, 'cached': 0}, 'usd': None}}
+        >>> _cost([{"calls": 2, "tokens": tokens, "usd": 0.5, "estimated_calls": 2}] * 2)["cost"]["estimated_calls"]
+        4
     """
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
@@ -205,6 +207,7 @@ def _added(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "calls": sum(cost["calls"] for cost in costs),
         "tokens": {kind: sum(cost["tokens"][kind] for cost in costs) for kind in ("prompt", "completion", "cached")},
         "usd": round(math.fsum(dollars), 6) if len(dollars) == len(costs) else None,
+        **{name: n for name in ("estimated_calls", "cancelled_calls") if (n := sum(cost.get(name, 0) for cost in costs))},
     }
 
 

@@ -45,6 +45,7 @@ CREATE TABLE rewards (
 CREATE TABLE columns (what TEXT, name TEXT, kind TEXT, row INTEGER, place INTEGER);
 CREATE TABLE IF NOT EXISTS spent (
   one INTEGER PRIMARY KEY, calls INTEGER, prompt INTEGER, completion INTEGER, cached INTEGER, usd REAL);
+CREATE TABLE IF NOT EXISTS guessed (one INTEGER PRIMARY KEY, estimated INTEGER, cancelled INTEGER);
 CREATE TABLE samples (row INTEGER PRIMARY KEY, prompt TEXT, kept TEXT);
 CREATE TABLE verdicts (
   row INTEGER, id TEXT, key TEXT, turn TEXT, shown TEXT, criteria TEXT, vote INTEGER, seed INTEGER, value TEXT, scores TEXT,
@@ -107,7 +108,8 @@ class Store:
             self.answers |= self._db.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is not None
             for (key,) in self._db.execute("SELECT key FROM calls WHERE usable = 1"):
                 self._known.add(key)
-            self.spent = Spent(*(self._db.execute(f"SELECT {_PAID} FROM spent").fetchone() or ()))
+            guessed = self._db.execute("SELECT estimated, cancelled FROM guessed").fetchone() or (0, 0)
+            self.spent = Spent(*(self._db.execute(f"SELECT {_PAID} FROM spent").fetchone() or (0, 0, 0, 0, 0.0)), *guessed)
         except sqlite3.Error as why:
             raise OutputError(f"{path}: cannot be used as the run's journal: {why}; {_remedy(why)}") from None
 
@@ -228,6 +230,7 @@ class Store:
                 paid = self.meter.spent
                 figures = (paid.calls, paid.prompt_tokens, paid.completion_tokens, paid.cached_tokens, paid.usd)
                 self._db.execute("INSERT OR REPLACE INTO spent VALUES (1, ?, ?, ?, ?, ?)", figures)
+                self._db.execute("INSERT OR REPLACE INTO guessed VALUES (1, ?, ?)", (paid.estimated, paid.cancelled))
             self._db.execute("COMMIT")
         except sqlite3.Error as why:
             with contextlib.suppress(sqlite3.Error):

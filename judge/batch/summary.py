@@ -14,6 +14,7 @@ from judge.batch.read import problem_kind
 from judge.batch.saved import saved_lines
 from judge.batch.store import Store
 from judge.pipeline.proof import BY_RULE
+from judge.settings.cost import cost_text
 
 BINS = 10
 WIDTH = 40
@@ -91,10 +92,8 @@ def cost_lines(run: Mapping[str, Any]) -> list[str]:
     """
     tokens, cost = run["tokens"], run.get("cost") or {}
     said = f"{tokens['prompt'] + tokens['completion']:,} tokens ({tokens['prompt']:,} read, {tokens['completion']:,} written)"
-    if cost.get("usd") is not None:
-        said += f"; {cost['usd']:,.4f} USD" + (" in all starts of this run" if "before" in cost else "")
-        said += f" (prices of {cost['prices_as_of']})" if "prices_as_of" in cost else ""
-    return [said]
+    counted = [] if cost.get("estimated_calls") and not any(tokens.values()) else [said]
+    return ["; ".join([*counted, *filter(None, [cost_text(cost)])])]
 
 
 def _failures(store: Store, counts: Mapping[str, Any]) -> list[str]:

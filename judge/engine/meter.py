@@ -4,24 +4,28 @@
   journal or a cache is.
 - Near the sum, new calls wait for those in flight, whose cost is taken to be the mean so far. When the sum is reached, calls in
   flight finish and are kept, and every waiting one ends in `BudgetSpent`: the overshoot is at most what was in flight.
+- An engine that reports no tokens is not one that costs nothing: they are guessed by the size of the texts, and so are those
+  of a call that was cancelled after the server got it. Both are told apart from what was counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
-from judge.engine.protocol import Engine
+from judge.engine.protocol import WAY, Engine, Way
 from judge.errors import BudgetSpent
-from judge.settings.cost import BudgetSettings, Price
+from judge.settings.cost import BudgetSettings, Price, cost_text
 from judge.types import Completion, Message, Request
 
 T = TypeVar("T")
+_FAILED = ("error", "timeout", "over_length")  # of such a call no tokens are as good as none
 _LOOK_S = 1.0  # a call that waits for those in flight looks again after this, whoever forgot to tell it
 
 
@@ -32,6 +36,8 @@ class Spent:
     Attributes:
         usd: US dollars; 0 where nobody knows a price.
         cached_tokens: Those of the prompt tokens that came from the server's prefix cache.
+        estimated: Calls of which the engine reported no tokens: theirs are guessed.
+        cancelled: Calls that were cancelled on their way (`item_deadline_s`, Ctrl-C): the server got them, and they are guessed.
     """
 
     calls: int = 0
@@ -39,6 +45,8 @@ class Spent:
     completion_tokens: int = 0
     cached_tokens: int = 0
     usd: float = 0.0
+    estimated: int = 0
+    cancelled: int = 0
 
     @property
     def tokens(self) -> int:
@@ -48,7 +56,8 @@ class Spent:
     def plain(self) -> dict[str, Any]:
         """As `run.json` has it."""
         tokens = {"prompt": self.prompt_tokens, "completion": self.completion_tokens, "cached": self.cached_tokens}
-        return {"calls": self.calls, "tokens": tokens, "usd": round(self.usd, 6)}
+        guessed = {"estimated_calls": self.estimated, "cancelled_calls": self.cancelled}
+        return {"calls": self.calls, "tokens": tokens, "usd": round(self.usd, 6)} | {k: n for k, n in guessed.items() if n}
 
 
 class Meter:
@@ -114,8 +123,13 @@ class Meter:
                 with contextlib.suppress(RuntimeError):  # that loop has ended
                     loop.call_soon_threadsafe(_done, told)
 
-    def ended(self, price: Price, completions: Sequence[Completion]) -> None:
-        """Count one call that has its answer (none: it failed, and costs nothing)."""
+    def ended(self, price: Price, completions: Sequence[Completion], *, guessed: bool = False, cancelled: bool = False) -> None:
+        """Count one call that has its answer (none: it failed, and costs nothing).
+
+        Args:
+            guessed: The engine reported no tokens, and those of the completions are estimates.
+            cancelled: It was cancelled on its way, and its completions are an estimate.
+        """
         self._in_flight -= 1
         for k, each in enumerate(completions):
             prompt, cached = each.prompt_tokens, each.cached_tokens
@@ -125,6 +139,9 @@ class Meter:
             shared = k > 0 and cached == prompt  # samples of one request share its prompt, which is billed once
             self.spent.usd += price.of_tokens(0 if shared else prompt, each.completion_tokens, cached)
         self.spent.calls += bool(completions)
+        by_tokens = bool(price.input or price.output or (self.budget is not None and self.budget.tokens))
+        self.spent.estimated += guessed and by_tokens
+        self.spent.cancelled += cancelled
         self.rent(price)
         self._tell()
 
@@ -172,7 +189,9 @@ class Meter:
         spent, budget = self.spent, self.budget
         which = self._which()
         limit = f"{_sum(budget.usd or 0.0)} USD" if which == "usd" else f"{budget.tokens:,} tokens"
-        paid = f"{spent.tokens:,} tokens in {spent.calls:,} calls" + (f", {spent.usd:,.4f} USD" if self.priced else "")
+        paid = f"{spent.tokens:,} tokens in {spent.calls:,} calls"
+        cost = cost_text(spent.plain() | ({} if self.priced else {"usd": None}))
+        paid += f", {cost}" if cost else ""
         return f"the budget of {limit} is spent ({paid}); raise `budget.{which}` to go on"
 
 
@@ -183,46 +202,96 @@ class _Metered:
         self._engine = engine
         self._meter = meter
         self._price = price
+        self._replies = self._written = 0  # replies so far, and their tokens
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     async def complete(self, request: Request) -> Completion:
-        sized = _prompt(request.messages), request.sampling.max_tokens
-        return (await self._counted(lambda: _one(self._engine.complete(request)), list, *sized))[0]
+        asked = request.messages, request.sampling.max_tokens
+        return (await self._counted(lambda: _one(self._engine.complete(request)), list, *asked))[0]
 
     async def sample(self, request: Request, n: int) -> list[Completion]:
-        sized = _prompt(request.messages), n * request.sampling.max_tokens
-        return await self._counted(lambda: self._engine.sample(request, n), list, *sized)
+        asked = request.messages, request.sampling.max_tokens, n
+        return await self._counted(lambda: self._engine.sample(request, n), list, *asked)
 
     async def score_continuation(self, messages: Sequence[Message], text: str) -> tuple[float, ...]:
         def paid(logs: tuple[float, ...]) -> list[Completion]:
-            return [Completion("", prompt_tokens=(self._engine.count_tokens(messages) or 0) + len(logs))]
+            known = self._engine.count_tokens(messages)
+            return [Completion("", prompt_tokens=0 if known is None else known + len(logs))]
 
-        return await self._counted(lambda: self._engine.score_continuation(messages, text), paid, _prompt(messages))
+        whole = [*messages, Message("assistant", text)]
+        return await self._counted(lambda: self._engine.score_continuation(messages, text), paid, whole)
 
     async def rate(self, messages: Sequence[Message]) -> float:
         def paid(_: float) -> list[Completion]:
             return [Completion("", prompt_tokens=self._engine.count_tokens(messages) or 0)]
 
-        return await self._counted(lambda: self._engine.rate(messages), paid, _prompt(messages))
+        return await self._counted(lambda: self._engine.rate(messages), paid, messages)
 
     async def _counted(
-        self, ask: Callable[[], Awaitable[T]], paid: Callable[[T], list[Completion]], prompt: float, most: int = 0
+        self,
+        ask: Callable[[], Awaitable[T]],
+        paid: Callable[[T], list[Completion]],
+        messages: Sequence[Message],
+        most: int = 0,
+        n: int = 1,
     ) -> T:
-        await self._meter.admit(self._price, prompt, most)
+        await self._meter.admit(self._price, _prompt(messages), n * most)
         counted: list[Completion] = []
+        guessed = cancelled = False
+        way = Way()
+        token = WAY.set(way)
         try:
             answer = await ask()
-            counted = paid(answer)
+            told = paid(answer)
+            counted = self._guessed(told, messages)
+            guessed = counted != told
+        except asyncio.CancelledError:
+            cancelled = not way.waiting
+            counted = [self._unanswered(messages, most, n)] if cancelled else []
+            raise
         finally:
-            self._meter.ended(self._price, counted)
+            WAY.reset(token)
+            self._meter.ended(self._price, counted, guessed=guessed, cancelled=cancelled)
+        self._replies += len(counted)
+        self._written += sum(each.completion_tokens for each in counted)
         return answer
+
+    def _guessed(self, completions: list[Completion], messages: Sequence[Message]) -> list[Completion]:
+        """The completions, with guessed tokens where the engine reports none of a call that it answered."""
+        if any(c.prompt_tokens or c.completion_tokens for c in completions):
+            return completions
+        prompt = self._tokens(messages)
+        return [
+            c
+            if c.finish_reason in _FAILED
+            else replace(
+                c,
+                prompt_tokens=prompt,
+                completion_tokens=_guess(c.text, c.reasoning, c.refusal),
+                cached_tokens=prompt if k else 0,  # samples of one request share its prompt
+            )
+            for k, c in enumerate(completions)
+        ]
+
+    def _unanswered(self, messages: Sequence[Message], most: int, n: int) -> Completion:
+        """What a call is taken to have cost that nobody waited for: its reply as long as the mean so far, or as it may be."""
+        each = min(most, self._written / self._replies) if self._replies else most
+        return Completion("", prompt_tokens=self._tokens(messages), completion_tokens=math.ceil(n * each))
+
+    def _tokens(self, messages: Sequence[Message]) -> int:
+        return self._engine.count_tokens(messages) or _guess(*(message.exact for message in messages))
 
 
 def _prompt(messages: Sequence[Message]) -> float:
     """Tokens of a prompt before anybody has counted them: a token is some four characters."""
     return sum(len(message.exact) for message in messages) / 4
+
+
+def _guess(*texts: str) -> int:
+    """Tokens of texts that nobody counts: a token is some four bytes."""
+    return math.ceil(sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) / 4)
 
 
 def _sum(usd: float) -> str:

@@ -29,7 +29,7 @@ from judge.engine.models import resolve_model
 from judge.engine.openai_numbers import RATING, Numbers
 from judge.engine.openai_replies import ReplyReader
 from judge.engine.openai_sleep import SLEEP, WAKE, check_sleep, turn
-from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage
+from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage, waits
 from judge.engine.sender import (
     CHAT,
     PATIENCE_S,
@@ -335,6 +335,7 @@ class ChatEngine(ABC):
             raise EngineError("the engine is not started: await start() first")
         if self._numbers.rating:
             raise CapabilityError(NO_WORDS.format(self.model))
+        waits(waiting=True)
         async with client.slots:
             started = time.monotonic()
             try:
@@ -413,6 +414,7 @@ class ChatEngine(ABC):
         """Post to another path of the server, within one deadline, and read JSON. Raises `EngineError`, `RequestFailed`."""
         client = await self._client()
         raw = json.dumps({"model": self.model, **body}).encode()
+        waits(waiting=True)
         async with client.slots:
             sent = await self._sender.send(client.transport.post, path, raw)
         if isinstance(sent, GaveUp):

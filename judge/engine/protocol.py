@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -71,6 +72,27 @@ _REMEDY = {
     "no_credit": "top up the account or raise its quota",
     "failing": "look at the server's log",
 }
+
+
+@dataclass(slots=True)
+class Way:
+    """How far a call has come, for who cancels it and must know whether it is paid.
+
+    Attributes:
+        waiting: For its turn on this side: no server has it. An engine that does not tell takes a call at once.
+    """
+
+    waiting: bool = False
+
+
+WAY: ContextVar[Way | None] = ContextVar("judge_way", default=None)
+"""Of the call that is being made, where somebody wants to know."""
+
+
+def waits(*, waiting: bool) -> None:
+    """Say of the call that is being made whether it waits for its turn, or a server has it."""
+    if (way := WAY.get()) is not None:
+        way.waiting = waiting
 
 
 class Sleeper(Protocol):

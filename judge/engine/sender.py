@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from judge.engine.faults import shorten
-from judge.engine.protocol import Outage
+from judge.engine.protocol import Outage, waits
 from judge.errors import EngineDown
 from judge.records import quick
 from judge.retry import PASSING, RetryPolicy, retry_after_seconds
@@ -338,6 +338,7 @@ class Sender:
         attempts.asked_s, attempts.gateway = None, False
         fault: Fault | None = None
         endpoint.in_flight += 1
+        waits(waiting=False)
         try:
             reply = await post(endpoint.url(path), body)
         except TransportError as problem:
@@ -356,6 +357,7 @@ class Sender:
             attempts.asked_s, what = retry_after_seconds(reply.retry_after), self._describe(reply)
         finally:
             endpoint.in_flight -= 1
+        waits(waiting=True)  # for another attempt
         if fault is not None or (attempts.gateway and endpoint.down_since is not None):
             attempts.count -= 1  # nobody was there to answer it
         attempts.last, attempts.failed_at = f"{endpoint.base_url}: {what}", endpoint

@@ -16,6 +16,7 @@ from judge.report.findings import RunTables, findings, findings_list, folder_nam
 from judge.report.html import Html, asset, badge, bar, code, details, escaped, facts, figure_row, heading, page, paragraph, table
 from judge.report.items import CHUNK, FIELDS, Pack, pack
 from judge.report.text import percent, visible
+from judge.settings.cost import cost_text
 
 LABELS = ("label", "is_correct", "correct", "preferred", "score_label")
 EXAMPLES = 3  # of each reason
@@ -169,6 +170,12 @@ def _failures(run: RunTables) -> Iterator[object]:
     yield table(("reason", "responses", "share", "for example"), rows)
 
 
+def _paid(cost: Mapping[str, Any]) -> str:
+    if "estimated_calls" in cost or "cancelled_calls" in cost:
+        return cost_text(cost)
+    return f"{cost['usd']:,.4f} US dollars" if cost.get("usd") is not None else ""
+
+
 def _cost(run: RunTables) -> Iterator[object]:
     counts, seconds = run.run.get("counts") or {}, run.run.get("seconds") or {}
     tokens, cost = run.run.get("tokens") or {}, run.run.get("cost") or {}
@@ -183,7 +190,7 @@ def _cost(run: RunTables) -> Iterator[object]:
                 "tokens",
                 f"{total:,} ({total / responses:,.0f} a response), {tokens.get('completion', 0):,} of them written by the judge",
             ),
-            *([("cost", f"{cost['usd']:,.4f} US dollars")] if cost.get("usd") is not None else []),
+            *([("cost", paid)] if (paid := _paid(cost)) else []),
             ("seconds", f"{seconds.get('judging', 0):,.1f} judging, {seconds.get('loading', 0):,.1f} loading"),
             ("tokens a second", f"{run.run.get('tokens_per_s', 0):,.0f}"),
             *_cascade(run.run.get("cascade")),

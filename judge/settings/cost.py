@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -117,3 +119,37 @@ def load_prices(name: str, base: Path | None) -> dict[str, Price]:
     return {
         model: price if price.as_of else price.model_copy(update={"as_of": table.as_of}) for model, price in table.models.items()
     }
+
+
+def cost_text(cost: Mapping[str, Any]) -> str:
+    """What was paid, of the `cost` in `run.json`; empty where no price is known and nothing is estimated.
+
+    Example:
+        >>> cost_text({"calls": 3, "usd": 0.0123})
+        '0.0123 USD'
+        >>> cost_text({"calls": 360, "usd": 0.13123, "estimated_calls": 360})
+        'about 0.13 USD, estimated: the endpoint reports no tokens'
+        >>> cost_text({"calls": 3, "usd": 0.0123, "cancelled_calls": 1})
+        '0.0123 USD; 1 call cancelled, its cost estimated'
+    """
+    guessed, cancelled, usd = cost.get("estimated_calls", 0), cost.get("cancelled_calls", 0), cost.get("usd")
+    said = ""
+    if usd is not None:
+        said = f"about {_rough(usd)} USD" if guessed else f"{usd:,.4f} USD"
+    elif guessed:
+        said = f"about {cost['tokens']['prompt'] + cost['tokens']['completion']:,} tokens"
+    said += " in all starts of this run" if said and "before" in cost else ""
+    said += f" (prices of {cost['prices_as_of']})" if usd is not None and "prices_as_of" in cost else ""
+    if guessed:
+        part = "" if guessed + cancelled >= cost["calls"] else f" for {guessed:,} of {cost['calls']:,} calls"
+        said += f", estimated{part}: the endpoint reports no tokens"
+    if cancelled:
+        whose = "1 call cancelled, its" if cancelled == 1 else f"{cancelled:,} calls cancelled, their"
+        said += ("; " if said else "") + f"{whose} {'tokens' if usd is None else 'cost'} estimated"
+    return said
+
+
+def _rough(usd: float) -> str:
+    """Two significant digits, and never zero for a sum that is none."""
+    digits = 1 - math.floor(math.log10(usd)) if usd > 0 else 2
+    return f"{usd:,.{max(2, digits)}f}"

@@ -221,3 +221,63 @@ def test_the_command_that_continues_holds_one_sum(tmp_path, before):
     with pytest.raises(BudgetSpent, match=re.escape("the budget of 0.001 USD is spent")):
         asyncio.run(run_batch(plan(settings), samples(4), tmp_path, engine=ScriptedEngine(costly), quiet=True, command=command))
     assert re.fullmatch(r"judge run c\.yaml --set seed=3 --set budget\.usd=0\.\d+", told(tmp_path)["continue"])
+
+
+def silent(request):
+    """A reply of an endpoint that reports no `usage`."""
+    return Completion(met(request))
+
+
+@pytest.mark.parametrize("budget", [{"usd": 0.001}, {"tokens": 1000}], ids=["dollars", "tokens"])
+def test_a_budget_holds_where_the_endpoint_reports_no_tokens(tmp_path, budget):
+    """Calls without token counts are not free: 360 of them went past a budget, at 0.0000 USD."""
+    engine = ScriptedEngine(silent)
+    with pytest.raises(BudgetSpent, match=r"about 0\.00\d+ USD, estimated: the endpoint reports no tokens"):
+        run(tmp_path, samples(100), engine, engine=ENGINE, budget=budget, max_in_flight=1)
+    made, cost = len(engine.requests), told(tmp_path)["cost"]
+    assert 0 < made < 200
+    assert (cost["calls"], cost["estimated_calls"]) == (made, made)
+    with pytest.raises(BudgetSpent):  # the next start knows what the first one paid
+        run(tmp_path, samples(100), engine, engine=ENGINE, budget=budget, max_in_flight=1)
+    assert (len(engine.requests), told(tmp_path)["cost"]["estimated_calls"]) == (made, made)
+
+
+def test_a_cost_that_is_estimated_says_so(tmp_path):
+    """Prompt as the engine counts it, reply at four bytes a token: 19 bytes are 5, at 2 dollars a million."""
+    result, engine = run(tmp_path, samples(3), silent, engine=ENGINE)
+    read = sum(engine.count_tokens(request.messages) for request in engine.requests)
+    cost = result.run["cost"]
+    assert cost["tokens"] == {"prompt": read, "completion": 6 * 5, "cached": 0}
+    assert cost["usd"] == pytest.approx((read + 2 * 6 * 5) / 1e6)
+    assert re.search(r"^about 0\.00\d+ USD, estimated: the endpoint reports no tokens$", result.summary, re.MULTILINE)
+    assert "0.0000 USD" not in result.summary
+
+
+async def late(request):
+    """One sample in two takes for ever."""
+    if any(f"What is {k} + {k}?" in question(request) for k in range(0, 40, 2)):
+        await asyncio.sleep(60)
+    return costly(request)
+
+
+def test_calls_that_are_cancelled_are_counted(tmp_path):
+    """The server got them, and bills them: a run of nothing but late items would never reach its budget."""
+    engine = ScriptedEngine(late)
+    result, _ = run(tmp_path, samples(4), engine, engine=ENGINE, item_deadline_s=0.2)
+    cost = result.run["cost"]
+    assert (cost["calls"], cost["cancelled_calls"], "estimated_calls" in cost) == (8, 4, False)
+    prompts = sum(engine.count_tokens(r.messages) for r in engine.requests if "0 + 0" in question(r) or "2 + 2" in question(r))
+    assert cost["usd"] == pytest.approx((4 * 1200 + prompts + 4 * 100 * 2) / 1e6)  # a reply as long as the others
+    assert "USD; 4 calls cancelled, their cost estimated" in " ".join(result.summary.split())
+
+
+def test_cancelled_calls_count_against_the_budget(tmp_path):
+    """Each is taken to be as long as it may be, while no reply tells how long replies are."""
+
+    async def never(_):
+        await asyncio.sleep(60)
+
+    engine = ScriptedEngine(never)
+    with pytest.raises(BudgetSpent, match="calls cancelled"):
+        run(tmp_path, samples(200), engine, engine=ENGINE, budget={"usd": 0.02}, item_deadline_s=0.02, max_in_flight=1)
+    assert 0 < told(tmp_path)["cost"]["cancelled_calls"] == len(engine.requests) < 400

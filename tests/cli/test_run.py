@@ -270,3 +270,17 @@ def test_ids_that_steer_the_terminal_are_shown_as_escapes(judge, endpoint, tmp_p
     assert ended.code == 0
     assert "a\\u0000b\\u001b[31m\\u202e" in ended.out
     assert not {"\0", "\x1b", "\u202e"} & {*ended.out, *ended.err}
+
+
+def test_a_call_that_no_server_has_is_not_paid_when_it_is_cancelled(judge, endpoint, tmp_path):
+    """One of the calls is with the server when their time is up; the others wait on this side for their turn."""
+    endpoint.reply = lambda body: Canned("VERDICT: MET", delay_s=5.0)
+    price = "{input: 1, output: 2}"
+    (tmp_path / "c.yaml").write_text(
+        endpoint.settings(concurrency=1, price=price) + "recipe: checklist\nrubric: helpfulness\nitem_deadline_s: 1.0\n"
+    )
+    (tmp_path / "d.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}\n')
+    ended = judge("run", "c.yaml", "--data", "d.jsonl", "--output", "out")
+    cost = json.loads((tmp_path / "out" / "run.json").read_text())["cost"]
+    assert (cost["calls"], cost["cancelled_calls"]) == (1, 1)
+    assert "1 call cancelled, its cost estimated" in " ".join(ended.out.split())
