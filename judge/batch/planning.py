@@ -9,33 +9,29 @@
 from __future__ import annotations
 
 import math
-import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from judge.batch.drawn import units
 from judge.batch.dry_run import counter
-from judge.batch.extrapolate import extrapolated
+from judge.batch.extrapolate import client_memory, extrapolated
 from judge.batch.read import BadRow
 from judge.batch.run import run_batch
 from judge.engine.protocol import Engine
 from judge.errors import DataError, SettingsError
 from judge.intervals import Interval
 from judge.pipeline.build import Plan
-from judge.pipeline.finish import Finish
 from judge.pipeline.preview import Preview, Previewer, fixed, no_count
 from judge.reward.fold import decided
 from judge.settings import NoEngineSettings, OpenAiSettings
 from judge.settings.cost import Price
 from judge.types import Message, Sample
 
-KEPT_BYTES = 100  # of memory for each call that a run has made
 _SAME = 0.02  # a saving below this share is not worth a line
 
 
@@ -91,6 +87,7 @@ class RunPlan:
         judged: False: rendered only; completions are then the most that can be.
         hours: At the rate of the sample; NaN where nothing was judged.
         hours_full: With as many calls in flight as the settings allow and the latency of the sample (endpoints only).
+        memory_mib: Of the client at the end of the run; NaN where nothing was judged, so that nothing is loaded that a run loads.
         no_reward: Responses of the sample without a reward.
         ends: The least and the most that a row can take, where the settings may spare calls; else None.
         at_most: The settings that save an unknown share of the calls, where nothing was judged: the figures are the most then.
@@ -103,7 +100,7 @@ class RunPlan:
     price: Price | None
     hours: float = math.nan
     hours_full: float = math.nan
-    memory_mib: float = 0.0
+    memory_mib: float = math.nan
     no_reward: int = 0
     responses: int = 0
     cheaper: tuple[Cheaper, ...] = ()
@@ -162,7 +159,7 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
     made = RunPlan(
         rows, len(drawn), tuple(costs), True, price,
         hours=result.run["seconds"]["judging"] * scale / 3600, hours_full=full,
-        memory_mib=_memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn))),
+        memory_mib=client_memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn))),
         sizes=tuple(map(len, groups)), ends=_ends(plan, drawn, costs),
         no_reward=result.run["counts"]["no_reward"], responses=result.run["counts"]["responses"],
     )  # fmt: skip
@@ -213,9 +210,8 @@ def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan
         raise SettingsError(no_count(plan.settings.group))
     price, count = _price(plan), counter(plan.settings.engine)[0]
     costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
-    memory = _memory(plan, drawn, rows, sum(cost.calls for cost in costs) / max(1, len(drawn)))
     sizes = tuple(map(len, units(drawn, groups=plan.settings.group is not None)))
-    return RunPlan(rows, len(drawn), tuple(costs), False, price, memory_mib=memory, sizes=sizes, at_most=tuple(spared(plan)))
+    return RunPlan(rows, len(drawn), tuple(costs), False, price, sizes=sizes, at_most=tuple(spared(plan)))
 
 
 def with_change(
@@ -364,16 +360,6 @@ def _price(plan: Plan) -> Price | None:
 def _most_in_flight(plan: Plan) -> int:
     engine = plan.settings.engine
     return engine.concurrency if isinstance(engine, OpenAiSettings) else plan.settings.max_in_flight
-
-
-def _memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float) -> float:
-    """MiB of this process at the end of the run: what it takes now, the hashes of calls, and rows that wait for others."""
-    held = 0.0
-    if not Finish(plan.settings, plan.rubric).alone:
-        sizes = [sum(map(len, row.texts)) + len(row.prompt_text) for row in drawn if isinstance(row, Sample)]
-        held = fmean(sizes) if sizes else 0.0
-    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return now + rows * (calls * KEPT_BYTES + held) / 2**20
 
 
 def _common(a: str, b: str) -> int:

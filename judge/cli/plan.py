@@ -164,8 +164,8 @@ def _text(found: RunPlan, config: str, invalid: Sequence[str] = ()) -> str:
         lines.append(f"{'time':<18} {span(found.hours)} at the rate of these rows")
         if not math.isnan(found.hours_full):
             lines.append(f"{'':<18} {span(found.hours_full)} with all calls in flight that CONFIG allows")
-    lines.append(f"{'client memory':<18} about {found.memory_mib:,.0f} MiB at the end of the run")
     if found.judged:
+        lines.append(f"{'client memory':<18} about {found.memory_mib:,.0f} MiB at the end of the run")
         lines.append(f"{'no reward':<18} {found.no_reward} of {found.responses} responses of these rows")
     lines += [*invalid, "", *_cheaper(found)]
     return "\n".join(lines)
@@ -240,7 +240,7 @@ def _plain(found: RunPlan) -> dict[str, Any]:
         "at_most": list(found.at_most),
         "hours": None if math.isnan(found.hours) else found.hours,
         "hours_full": None if math.isnan(found.hours_full) else found.hours_full,
-        "memory_mib": found.memory_mib,
+        "memory_mib": None if math.isnan(found.memory_mib) else found.memory_mib,
         "no_reward": found.no_reward,
         "responses": found.responses,
         "cheaper": [vars(each) for each in found.cheaper],

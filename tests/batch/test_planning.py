@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from judge.batch.drawn import draw
+from judge.batch.extrapolate import client_memory
 from judge.batch.planning import extrapolated, measured, rendered, shared_prefixes, with_change
 from judge.batch.read import BadRow
 from judge.cli.main import main
@@ -180,3 +181,13 @@ def test_the_most_is_called_the_most(tmp_path):
     assert "calls, at most" not in plain
     cascade = {"first": {"recipe": "yes-no"}, "margin": 0.1}
     assert "`cascade` saves" in _text(rendered(made(cascade=cascade), samples(4), 4), "c.yaml")
+
+
+def test_the_memory_of_the_client_grows_with_what_is_in_flight():
+    """A machine chosen by the plan is to hold the run; without judging nobody knows, so nothing is said."""
+    few, some, many = (
+        client_memory(made(max_in_flight=n), samples(4), rows, 8) for n, rows in ((64, 40), (64, 3000), (512, 3000))
+    )
+    assert few + 30 < some < few + 150  # measured: 80, the library for ranks among it
+    assert 15 < many - some < 60  # measured: 41
+    assert "client memory" not in _text(rendered(made(), samples(4), 4), "c.yaml")
