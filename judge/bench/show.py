@@ -20,7 +20,7 @@ from judge.bench.run import BenchReport, plain_credit
 from judge.bench.spec import SetSpec
 from judge.bench.teacher import reward_distance
 from judge.report.stats import paired_difference
-from judge.report.text import percent
+from judge.report.text import percent, printable
 
 WIDTH = 80
 MOST_SUBSETS = 24  # shown
@@ -165,6 +165,7 @@ def _parts(spec: SetSpec, judge: JudgeMetrics) -> Iterable[RenderableType]:
 
 def _cut(name: str, most: int = 40) -> str:
     """A name that leaves room for its figure; the end of a path says more than its beginning."""
+    name = printable(name)
     return name if len(name) <= most else "…" + name[1 - most :]
 
 

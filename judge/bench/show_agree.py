@@ -12,7 +12,7 @@ from rich.text import Text
 
 from judge.bench.agree import AgreePart, AgreeReport
 from judge.bench.measures import Figure
-from judge.report.text import percent
+from judge.report.text import percent, printable
 
 WIDTH = 80
 _LABELS = {"yes_no": "yes and no", "number": "numbers", "better": "the better of two"}
@@ -91,7 +91,7 @@ def _subsets(parts: list[AgreePart]) -> Table:
         head = by_name[first]
         always = "–" if part.always is None else percent(part.always)
         table.add_row(
-            part.name, f"{_number(head.value)} {_ends(head)}", *(_number(by_name[n].value) for n in others), always,
+            printable(part.name), f"{_number(head.value)} {_ends(head)}", *(_number(by_name[n].value) for n in others), always,
             f"{part.labels:,}", f"{part.failed:,}",
         )  # fmt: skip
     return table

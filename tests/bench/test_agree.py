@@ -110,6 +110,13 @@ def test_failed_verdicts_are_wrong_of_all(cli):
     assert (values(part)["accuracy"], values(part)["accuracy, parsed"]) == (pytest.approx(2 / 3), 1.0)
 
 
+def test_the_name_of_a_subset_cannot_steer_the_terminal(cli):
+    """Names of subsets are cells of the data."""
+    name = run(cli, rows([5, 1] * 6, [1, 0] * 6, subset=["a\x1b[2J"] * 6 + ["b"] * 6), "--keep", "subset")
+    out = cli("agree", name).out
+    assert ("\x1b" in out, "a\\u001b[2J" in out) == (False, True)
+
+
 def test_subsets_have_their_own_figures(cli):
     data = rows([5, 5, 5, 5, 5] * 2, [1] * 5 + [0] * 5, subset=["a"] * 5 + ["b"] * 5)
     found = agreed(cli, run(cli, data, "--keep", "subset"))
