@@ -14,13 +14,13 @@ from judge.batch.read import BadRow
 from judge.intervals import Interval
 from judge.pipeline.build import Plan
 from judge.pipeline.finish import Finish
+from judge.report.findings import LEAST
 from judge.types import Sample
 
 _DRAWS = 4000
 _KEPT = 100  # bytes for each call that a run has made
 _FLIGHT = 8 * 1024  # of a call in flight, beside its texts; this and the next fitted to runs of 40 to 3,000 rows, within 12 %
 _TABLED = 4 * 1024  # of a call in the tables that are put together at once
-_RANKED = 100  # rows from which the findings of a run load scipy, with room for what has no reward
 
 
 def extrapolated(
@@ -77,15 +77,16 @@ def _bounded(values: Sequence[float], rows: int, least: float, most: float) -> I
     return Interval(sure + float(np.quantile(found[0], 0.025)), sure + float(np.quantile(found[1], 0.975)))
 
 
-def client_memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float) -> float:
+def client_memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float, rewards: float) -> float:
     """About how many MiB the client takes at the most: this process after it has judged some rows, and what more of them add.
 
     What grows: calls in flight, the tables that are put together at once, the hashes of all calls, and rows that wait for others.
 
     Args:
         calls: Of a row.
+        rewards: Of a row; a run with some of them has its rewards ranked at the end.
     """
-    if rows >= _RANKED:
+    if rows * rewards >= LEAST:
         import scipy.stats  # noqa: F401, PLC0415  # 50 MiB, which the end of the run loads as well
     sizes = [sum(map(len, row.texts)) + len(row.prompt_text) for row in drawn if isinstance(row, Sample)]
     text = fmean(sizes) if sizes else 0.0
