@@ -42,7 +42,7 @@ def open_tables(folder: Path) -> dict[str, list[Any]]:
         try:
             if not listed["rewards"]:
                 raise FileNotFoundError("no rewards.parquet")
-            return {table: [pa.memory_map(str(path)) for path in files.values()] for table, files in listed.items()}
+            return {table: [pa.OSFile(str(path)) for path in files.values()] for table, files in listed.items()}
         except FileNotFoundError:  # the first part is about to be there, or the run has just ended and its parts are one file
             if tries == _TRIES - 1:
                 raise

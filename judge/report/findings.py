@@ -29,7 +29,7 @@ from judge.tables import open_tables, table_files
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SOME = 65_536  # values of a column that are looked at together
+SOME = 16_384  # values of a column that are looked at together
 LEAST = 20  # responses, groups or calls below which no finding is made of them
 SAME_ANSWER = 0.95  # share of one reward from which the judge "always answers one thing"
 NO_SPREAD = 0.5  # share of groups without spread that is worth a warning
@@ -136,21 +136,28 @@ class RunTables:
     ) -> np.ndarray[Any, Any]:
         """One number for each value of a column, made some thousand at a time, so that a column of texts is never held; NaN where
         there is no such column."""
+        import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415  # 100 ms
 
-        found = []
+        at, there = 0, False
         try:
-            for path in self._files(table):
+            files = self._files(table)
+            out = np.zeros(sum(int(pq.read_metadata(file).num_rows) for file in files), dtype=kind)
+            for path in files:
                 with pq.ParquetFile(path) as file:
                     if name not in file.schema_arrow.names:
-                        found.append(np.full(file.metadata.num_rows, np.nan))
+                        out[at : at + file.metadata.num_rows] = np.nan if kind is np.float64 else 0
+                        at += file.metadata.num_rows
                         continue
-                    for batch in file.iter_batches(batch_size=SOME, columns=[name]):
-                        found.append(np.asarray(make(batch.column(0)).to_numpy(zero_copy_only=False), dtype=kind))
+                    there = True
+                    for batch in file.iter_batches(batch_size=SOME, columns=[name], use_threads=False):
+                        out[at : at + batch.num_rows] = make(batch.column(0)).to_numpy(zero_copy_only=False)
+                        at += batch.num_rows
         except (OSError, ValueError) as why:
             problem = f"cannot be read: {why}; run the same `judge run` again to write it"
             raise InputError(Problem(str(self.folder / f"{table}.parquet"), problem)) from None
-        return np.concatenate(found) if found else np.full(len(self), np.nan)
+        pa.default_memory_pool().release_unused()
+        return out if there else np.full(out.size, np.nan)
 
     def __len__(self) -> int:
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -179,9 +186,17 @@ class RunTables:
 
     @cached_property
     def groups(self) -> np.ndarray[Any, Any]:
-        """Number of each response's group, shape (responses,), from 0."""
-        column = self.columns(["group"])["group"].dictionary_encode().unify_dictionaries().combine_chunks()
-        return np.asarray(column.indices.to_numpy(zero_copy_only=False))
+        """Number of each response's group, shape (responses,), from 0.
+
+        Names are told apart by 64 bits: of a million groups two are taken for one with a chance of 3 in 100 million.
+        """
+        import pyarrow as pa  # noqa: PLC0415
+
+        hashes = self._numbers("group", lambda column: pa.array(map(hash, column.to_pylist()), pa.int64()), np.int64)
+        _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
+        place = np.empty(first.size, dtype=np.int64)
+        place[np.argsort(first)] = np.arange(first.size)
+        return place[number]
 
     def verdicts(self, names: Sequence[str], *, shown: int | None = None) -> Iterator[dict[str, Any]]:
         """Rows of verdicts.parquet with these columns, a batch in memory at a time.

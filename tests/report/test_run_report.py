@@ -411,3 +411,13 @@ def test_lengths_of_very_many_responses_are_looked_at_in_some_groups(tmp_path, m
     assert all("rank correlation +1.00 within groups" in each.text for each in (whole, some))
     assert some.text.endswith("(Looked at in 225 responses, every 4th group.)")
     assert "Looked at" not in whole.text
+
+
+def test_groups_are_numbered_over_parts_and_row_groups(tmp_path):
+    """By their first response, whichever file or row group it stands in; each value is looked at once."""
+    names = [["b", "b", "a"] * 20, ["a", "c", "b"] * 20]
+    for number, group in enumerate(names):
+        for table in ("rewards", "verdicts"):
+            (tmp_path / table).mkdir(exist_ok=True)
+            pq.write_table(pa.table({"group": group}), tmp_path / table / f"part-{number:05}.parquet", row_group_size=7)
+    np.testing.assert_array_equal(RunTables(tmp_path, {}).groups, [0, 0, 1] * 20 + [1, 2, 0] * 20)
