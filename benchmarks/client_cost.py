@@ -1,11 +1,12 @@
 """What judging costs the client, everything included: CPU ms a judgement through `judge run`, the journal and the tables.
 
-    python benchmarks/client_cost.py [--judgements 2000] [--in-flight 64 256] [--repeats 3] [--scripted] [--memory] [--profile]
+    python benchmarks/client_cost.py [--judgements 2000] [--in-flight 64 256] [--repeats 3] [--criteria 1] [--scripted] [--memory]
+        [--profile]
 
-Starts benchmarks/fake_server.py (20 ms a reply) in a process of its own. One criterion, one response a sample. A first
-small run loads the libraries and is not counted; then the median of the repeats is printed. CPU is user and system time of
-this process: rendering, quoting, hashing, HTTP, parsing, folding, journal and Parquet. --memory runs 2,000 and 20,000
-samples in processes of their own and prints the peak of each.
+Starts benchmarks/fake_server.py (20 ms a reply) in a process of its own. One response a sample, and a call (a judgement) for
+each of its criteria. A first small run loads the libraries and is not counted; then the median of the repeats is printed. CPU
+is user and system time of this process: rendering, quoting, hashing, HTTP, parsing, folding, journal and Parquet. --memory
+runs 2,000 and 20,000 samples in processes of their own and prints the peak of each.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from judge.loops import run as run_loop
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 
-RUBRIC = {"name": "bench", "criteria": [{"id": "names", "text": "The response names the capital of France."}]}
+CRITERION = "The response names the capital of France."
 TEXT = "Response ######## names Paris, which is the capital of France, and says why.\nVERDICT: MET"  # no two are the same
 ANSWER = "The capital is Paris, which has been the seat of government for most of the country's history. " * 4
 
@@ -49,18 +50,26 @@ def samples(count: int) -> Iterator[Sample]:
     )
 
 
-def run(url: str, count: int, in_flight: int) -> tuple[float, float]:
-    """CPU ms a judgement, and judgements a second. Without a URL, a scripted engine in this process replies."""
+def run(url: str, count: int, in_flight: int, criteria: int = 1) -> tuple[float, float]:
+    """CPU ms a judgement, and judgements a second. Without a URL, a scripted engine in this process replies.
+
+    Args:
+        count: Judgements; rounded up to whole samples.
+    """
+    rubric = {"name": "bench", "criteria": [{"id": f"c{n}", "text": f"{CRITERION} ({n})"} for n in range(criteria)]}
+    size = -(-count // criteria)
     engine: dict[str, object] = {"kind": "scripted", "reply": TEXT}
     if url:
         engine = {"kind": "openai", "model": "fake", "base_url": url + "/v1", "concurrency": in_flight}
-    settings, _ = load_settings({"recipe": "checklist", "rubric": RUBRIC, "max_in_flight": in_flight, "engine": engine})
+    settings, _ = load_settings(
+        {"recipe": "checklist", "rubric": rubric, "max_in_flight": max(1, in_flight // criteria), "engine": engine}
+    )
     with tempfile.TemporaryDirectory() as folder:
         began, cpu = time.perf_counter(), cpu_s()
-        result = run_loop(run_batch(plan(settings), samples(count), Path(folder), quiet=True))
+        result = run_loop(run_batch(plan(settings), samples(size), Path(folder), quiet=True))
         seconds, spent = time.perf_counter() - began, cpu_s() - cpu
-    assert result.run["counts"]["judged"] == count, result.run["counts"]
-    return spent / count * 1000, count / seconds
+    assert result.run["counts"]["judged"] == size, result.run["counts"]
+    return spent / (size * criteria) * 1000, size * criteria / seconds
 
 
 def look(url: str) -> dict[str, int]:
@@ -96,7 +105,7 @@ def measure(url: str, arguments: argparse.Namespace) -> None:
     print(f"{arguments.judgements} judgements, median of {arguments.repeats}")
     for in_flight in arguments.in_flight:
         look(url)
-        runs = [run(url, arguments.judgements, in_flight) for _ in range(arguments.repeats)]
+        runs = [run(url, arguments.judgements, in_flight, arguments.criteria) for _ in range(arguments.repeats)]
         stats = look(url)
         cpu, rate = (statistics.median(column) for column in zip(*runs, strict=True))
         print(
@@ -120,6 +129,7 @@ def main() -> None:
     parser.add_argument("--judgements", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--criteria", type=int, default=1, help="of each sample, a call each")
     parser.add_argument("--scripted", action="store_true", help="without HTTP: replies of a scripted engine")
     parser.add_argument("--memory", action="store_true", help="peak memory of 2,000 and 20,000 samples instead")
     parser.add_argument("--profile", action="store_true", help="where the time goes instead")
@@ -131,7 +141,7 @@ def main() -> None:
     if arguments.scripted:
         run("", 200, 64)
         for in_flight in arguments.in_flight:
-            runs = [run("", arguments.judgements, in_flight) for _ in range(arguments.repeats)]
+            runs = [run("", arguments.judgements, in_flight, arguments.criteria) for _ in range(arguments.repeats)]
             cpu = statistics.median(cpu for cpu, _ in runs)
             print(f"{in_flight:>5} in flight  {cpu:.3f} ms CPU a judgement, {1000 / cpu:,.0f} judgements a second of CPU time")
         return
