@@ -38,7 +38,8 @@ from judge.pipeline.cache import Cache
 from judge.pipeline.deadline import Deadlines
 from judge.pipeline.evaluate import Item, OnError, Unpaid, evaluate
 from judge.pipeline.opened import Opened, open_judges
-from judge.report.findings import load_tables, warnings
+from judge.report.findings import warnings
+from judge.report.run_tables import load_tables
 from judge.track.run import track_run
 from judge.types import Sample
 

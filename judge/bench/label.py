@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from judge.errors import InputError, OutputError, Problem
 from judge.jsonfile import appended_records
-from judge.report.findings import RunTables
+from judge.report.run_tables import RunTables
 
 LabelMode = Literal["yes_no", "scale", "pairs", "criteria"]
 FILE = "labels.jsonl"

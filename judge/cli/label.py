@@ -11,7 +11,7 @@ import typer
 from judge.cli.options import notice
 from judge.cli.report import RunFolder
 from judge.errors import InputError
-from judge.report.findings import load_tables
+from judge.report.run_tables import load_tables
 
 
 def label(

@@ -11,8 +11,8 @@ import typer
 
 from judge.cli.options import notice
 from judge.errors import InputError, OutputError, Problem, did_you_mean
-from judge.report.findings import load_tables
 from judge.report.html import Html
+from judge.report.run_tables import load_tables
 from judge.report.text import json_text, printable
 
 WIDTH = 80

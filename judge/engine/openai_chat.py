@@ -29,20 +29,9 @@ from judge.engine.models import resolve_model
 from judge.engine.openai_numbers import RATING, Numbers
 from judge.engine.openai_replies import ReplyReader
 from judge.engine.openai_sleep import SLEEP, WAKE, check_sleep, turn
+from judge.engine.pace import Pace, guessed_tokens
 from judge.engine.protocol import NO_HEAD, NO_WORDS, Outage, waits
-from judge.engine.sender import (
-    CHAT,
-    PATIENCE_S,
-    Endpoint,
-    GaveUp,
-    Pace,
-    Post,
-    Reply,
-    Sender,
-    Transport,
-    TransportError,
-    guessed_tokens,
-)
+from judge.engine.sender import CHAT, PATIENCE_S, Endpoint, GaveUp, Post, Reply, Sender, Transport, TransportError
 from judge.engine.wire import OPTIONAL, CannotSay, Dialect, Wire
 from judge.errors import CapabilityError, EngineError, Problem, RequestFailed, SettingsError, did_you_mean
 from judge.retry import RetryPolicy

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from judge.engine.faults import shorten
+from judge.engine.pace import Pace, guessed_tokens
 from judge.engine.protocol import Outage, waits
 from judge.errors import EngineDown
 from judge.records import quick
@@ -92,50 +92,6 @@ class GaveUp:
 
     finish_reason: Literal["error", "timeout"]
     why: str
-
-
-class Pace:
-    """Requests and tokens a minute, by token buckets that hold one second's worth.
-
-    A request takes its place in the line at once and sleeps once until it is due, so nothing polls and nobody overtakes. What
-    a reply really cost is entered when it comes. Loops of several threads may share one.
-
-    Args:
-        requests, tokens: A minute; None: no limit.
-        clock: Seconds, monotonic.
-    """
-
-    def __init__(
-        self, requests: float | None = None, tokens: float | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._rates = {name: rate / 60 for name, rate in (("requests", requests), ("tokens", tokens)) if rate is not None}
-        self._clock = clock
-        self._at = clock()
-        self._levels = {name: max(rate, 1.0) for name, rate in self._rates.items()}
-        self._lock = threading.Lock()
-
-    def reserve(self, tokens: float) -> float:
-        """Take the place of one request; gives the seconds until it is due."""
-        with self._lock:
-            self._fill()
-            waits = [0.0]
-            for name, amount in (("requests", 1.0), ("tokens", tokens)):
-                if name in self._levels:
-                    self._levels[name] -= amount
-                    waits.append(-self._levels[name] / self._rates[name])
-            return max(waits)
-
-    def settle(self, guessed: float, used: float) -> None:
-        """Enter what a request used, in place of what was guessed; 0: the server does not say, and the guess stands."""
-        if "tokens" in self._levels and used:
-            with self._lock:
-                self._levels["tokens"] += guessed - used
-
-    def _fill(self) -> None:
-        now = self._clock()
-        for name, rate in self._rates.items():
-            self._levels[name] = min(max(rate, 1.0), self._levels[name] + (now - self._at) * rate)
-        self._at = now
 
 
 Post = Callable[[str, bytes], Awaitable[Reply]]
@@ -235,11 +191,6 @@ class _Attempts:
     def __str__(self) -> str:
         made = f"{self.count} attempt{'s' if self.count != 1 else ''}"
         return f"{made}; last: {self.last}" if self.last else made
-
-
-def guessed_tokens(body: bytes) -> float:
-    """Prompt tokens of a request before anybody has counted them: a token is some four bytes."""
-    return len(body) / 4
 
 
 def _is_page(body: bytes) -> bool:

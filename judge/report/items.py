@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from judge.report.findings import RunTables
 from judge.report.places import CallPlaces, Unit
+from judge.report.run_tables import RunTables
 
 CHUNK = 40  # items whose details are packed together
 HEAD = 140  # characters of prompt and response in the index

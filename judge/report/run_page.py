@@ -12,9 +12,10 @@ import numpy as np
 import judge as package
 from judge.arrays import Floats, spearman
 from judge.report import plots
-from judge.report.findings import RunTables, findings, findings_list, folder_names, spread
+from judge.report.findings import findings, findings_list, spread
 from judge.report.html import Html, asset, badge, bar, code, details, escaped, facts, figure_row, heading, page, paragraph, table
 from judge.report.items import CHUNK, FIELDS, Pack, pack
+from judge.report.run_tables import RunTables, folder_names
 from judge.report.text import percent, visible
 from judge.settings.cost import cost_text
 

@@ -9,8 +9,9 @@ from typing import Any
 import judge as package
 from judge.jsonfile import appended_records
 from judge.report import plots
-from judge.report.findings import RunFinding, findings_list, folder_names
+from judge.report.findings import RunFinding, findings_list
 from judge.report.html import Html, asset, figure_row, heading, page, table
+from judge.report.run_tables import folder_names
 from judge.report.text import percent
 
 

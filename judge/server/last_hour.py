@@ -19,8 +19,8 @@ import judge as package
 from judge.batch.store import Store
 from judge.batch.summary import counts, reasons
 from judge.batch.write import write_json, write_tables
-from judge.report.findings import load_tables
 from judge.report.run_page import run_page
+from judge.report.run_tables import load_tables
 from judge.types import Call, Reward, Sample, distinct_calls
 
 KEPT_S = 3600.0

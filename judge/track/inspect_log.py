@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from judge.report.findings import RunTables
+from judge.report.run_tables import RunTables
 from judge.settings.track import TrackSettings
 
 SCORER = "judge"

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from judge.report.findings import RunTables, load_tables
 from judge.report.run_page import run_page
+from judge.report.run_tables import RunTables, load_tables
 from judge.settings.track import TrackSettings, TrackTo
 from judge.track.inspect_log import write_inspect_log
 from judge.track.trackers import StepMetrics, open_tracker, step_metrics, within

@@ -21,8 +21,8 @@ from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
 from judge.errors import DataError, InputError, OutputError
 from judge.pipeline.build import plan
-from judge.report.findings import load_tables
 from judge.report.run_page import run_page
+from judge.report.run_tables import load_tables
 from judge.settings import load_settings
 from judge.tables import table_files
 from judge.types import Reward, Sample

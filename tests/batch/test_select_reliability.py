@@ -10,8 +10,8 @@ from judge.batch.select import preference_pairs, read_reliability, read_run
 from judge.batch.select.model import ScoredResponse
 from judge.batch.select.pairs import pair_hint
 from judge.batch.select.reliability import PairReliability, Reliabilities
-from judge.report.findings import load_tables
 from judge.report.items import item
+from judge.report.run_tables import load_tables
 from tests.cli_harness import run_judge
 from tests.select_harness import judged
 

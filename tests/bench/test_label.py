@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from judge.bench.label import LabelFile, LabelServer, default_mode, label_tasks, read_labels
-from judge.report.findings import load_tables
+from judge.report.run_tables import load_tables
 from tests.cli_harness import run_judge
 from tests.server.browser import CHROMIUM, tab
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from judge.engine.http import HttpEngine
-from judge.engine.sender import Pace
+from judge.engine.pace import Pace
 from judge.types import Message, Request, Sampling
 from tests.fake_endpoint import FakeEndpoint
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from judge.bench.label import LabelFile, LabelServer, label_tasks
-from judge.report.findings import load_tables
 from judge.report.html import page as html_page
 from judge.report.html import table as html_table
+from judge.report.run_tables import load_tables
 from judge.report.training import steps_page
 from judge.types import Reward, Sample
 from tests.accessibility import keyboard_problems, problems

@@ -20,9 +20,10 @@ from judge.pipeline.judge import Judge
 from judge.pipeline.record import figures
 from judge.report import findings as findings_module
 from judge.report import plots
-from judge.report.findings import RunTables, findings, load_tables, positions, within_groups
+from judge.report.findings import findings, positions, within_groups
 from judge.report.items import pack
 from judge.report.run_page import matched, run_page
+from judge.report.run_tables import RunTables, load_tables
 from judge.report.training import step_findings, steps, steps_page
 from judge.types import Reward, Sample
 from tests.batch_harness import run as run_batch_of

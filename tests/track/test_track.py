@@ -13,7 +13,7 @@ import pytest
 
 from judge.errors import SettingsError
 from judge.pipeline.build import plan
-from judge.report.findings import load_tables
+from judge.report.run_tables import load_tables
 from judge.settings import load_settings
 from judge.settings.track import TrackSettings
 from judge.track.run import run_metrics
