@@ -68,6 +68,8 @@ def truth_of(kept: Mapping[str, Any], index: int) -> float | None:
         return float("AB".index(better) == index)
     if isinstance(better, list):
         return float(index in better)
+    if isinstance(better, str) and better.strip().casefold() == "tie":  # told as 0 in some data sets: not that both are wrong
+        return None
     if isinstance(label, list) and index < len(label):
         label = label[index]
     return float(label) if isinstance(label, bool) or label in (0, 1) else None

@@ -77,6 +77,17 @@ def test_single_responses_with_labels(tmp_path: Path):
     assert [(p.chosen.text[:6], p.rejected.text[:6]) for p in found.pairs] == [("Vote 1", "Vote 0"), ("Vote 0", "Vote 1")]
 
 
+def test_a_tie_told_as_0_says_of_no_response_that_it_is_wrong(tmp_path: Path):
+    """HelpSteer3 writes ties as 0: no judgement of one of the two responses is right or wrong by that."""
+    texts = {"context": "2 + 2?", "response1": "It is 4.", "response2": "4"}
+    rows = [{**texts, "overall_preference": 0}, {**texts, "context": "1 + 3?", "overall_preference": -3}]
+    run = judged(
+        tmp_path, rows, lambda request: f"Vote {request.sampling.seed}.\nVERDICT: 5", **(VOTING | {"rubric": "helpfulness"})
+    )
+    found = judgement_pairs(run)
+    assert (found.requests, found.labelled, found.right) == (4, 8, 0.5)
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
