@@ -2,14 +2,13 @@
 
 Most replies of a judge that follows its prompt are of this kind, and reading one like any other text costs more than rendering
 its prompt did. What is read here, the whole reader reads the same, which a test holds both to; whatever is odd about a reply (a
-second marker, a quotation around the verdict, a fence, a tag, an open sentence above it) is left to the whole reader.
+second marker, words behind the verdict, a fence, a tag, an open sentence above it) is left to the whole reader.
 """
 
 from __future__ import annotations
 
 from judge.lookalikes import fold
 from judge.parse.kinds import StatedValue, scaled
-from judge.parse.quotes import Quoting
 from judge.parse.values import Statement
 from judge.recipe.verdict import Question
 from judge.thinking import may_hold
@@ -17,7 +16,6 @@ from judge.thinking import may_hold
 _BEHIND = 100  # characters of white space behind a verdict
 _ENDS = frozenset(".!?;")  # a sentence that ends so neither introduces nor supposes what stands below it
 _MARKS = ("`", "~~", "|", "{", "<", "[/", "[|")  # code, struck-through words, tables, objects, tags, leaked tokens
-_QUOTES = ('"', "'", "\u201c", "\u201e", "\u00ab", "\u300c", "\u300e", "\u2018")
 _LIKE_ASCII = ("\u0130", "\u0131", "\u017f", "\u212a")  # letters that case folding takes for `i`, `s` and `k`
 
 
@@ -33,28 +31,27 @@ def closing_verdict(text: str, question: Question) -> tuple[StatedValue, Stateme
         True
     """
     spec = question.spec
-    if spec.form != "line" or spec.after is not None or spec.marked_each or spec.by == "place" or not spec.marker:
+    if spec.form != "line" or spec.after is not None or not spec.marker:
         return None
     body = text.rstrip()
     start = body.rfind("\n") + 1
     head = f"{spec.marker}: "
     at = start + len(head)
     stated = _exactly(body[at:], question) if body.startswith(head, start) and len(text) - len(body) <= _BEHIND else None
-    if stated is None or not _stands_alone(text, body[:start].rstrip(), start, spec.marker):
+    if stated is None or not _stands_alone(text, body[:start].rstrip(), spec.marker):
         return None
     stop = text.find("\n", at)
     return stated, Statement(start, stop if stop >= 0 else len(text), at, body[at:], alone=True)
 
 
-def _stands_alone(text: str, above: str, start: int, marker: str) -> bool:
-    """Whether nothing in the reply can give the line that begins at `start` another meaning, or state another verdict."""
+def _stands_alone(text: str, above: str, marker: str) -> bool:
+    """Whether nothing can give the last line, below the words `above`, another meaning, or state another verdict. (A quotation
+    that would hold the line would have to end behind it.)"""
     if (above and above[-1] not in _ENDS) or text.lower().count(marker.split(maxsplit=1)[0].lower()) != 1:
         return False
     if any(map(text.__contains__, _MARKS)) or fold(text) is not text or may_hold(text):
         return False
-    if not text.isascii() and any(map(text.__contains__, _LIKE_ASCII)):
-        return False
-    return not (any(map(above.__contains__, _QUOTES)) and Quoting(text, text).marked(start))
+    return text.isascii() or not any(map(text.__contains__, _LIKE_ASCII))
 
 
 def _exactly(raw: str, question: Question) -> StatedValue | None:

@@ -12,6 +12,10 @@ from judge.parse.closing import closing_verdict
 from judge.parse.read import Decision, decide_any
 
 LINES = (
+    "\uff36\uff25\uff32\uff24\uff29\uff23\uff34\uff1a1.",
+    "One line\u2028end.",
+    'He says "yes, and more.',
+    "\u00abThe answer is right.",
     "The sum is right.",
     "It says so",
     "The response ends with:",
@@ -81,7 +85,7 @@ def test_both_ways_agree(kind):
         said = rng.choice(
             (said, said, said, said.lower(), f"**{said}**", f"{said}.", said.replace(": ", ":"), f"> {said}", f"- {said}")
         )
-        ends = ("", "", "", "\n", " \n\n", "\nWait, no.", f"\n{said}", "\n\nThat is all.", " (out of ten)", " " * 120)
+        ends = ("", "", "", "\n", " \n\n", "\nWait, no.", f"\n{said}", "\n\nThat is all.", " (out of ten)", " " * 120, " " * 700)
         short += same("\n".join([*lines, said]) + rng.choice(ends), asked)
     assert short > 200, "the short way reads none of them"
 
@@ -89,8 +93,10 @@ def test_both_ways_agree(kind):
 @pytest.mark.parametrize("grammar", grammars(), ids=lambda g: g.id)
 def test_every_grammar(grammar):
     """Only one line with one value is read the short way, and no kind is read in a way of its own."""
-    for value in (grammar.passing, grammar.failing):
-        said = format_verdict(grammar.question, value)
+    stated = [format_verdict(grammar.question, value) for value in (grammar.passing, grammar.failing)]
+    names = [name for name, _ in grammar.question.markers] + [grammar.question.spec.marker]
+    stated += [f"{name}: {word}" for name in names for word in ("5", "A", "CORRECT", "MET", "A>B", "none", "tie")]
+    for said in stated:
         for text in (
             said,
             f"It is so.\n{said}",
