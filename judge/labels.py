@@ -6,11 +6,10 @@ pair, the positions of the right ones of a list.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
-
-from judge.reference import is_missing
 
 Best = Literal["", "from 0", "from 1", "signed", "annotators", "1 or 0"]
 """How the numbers of a data set are meant (`judge.batch.layouts.RowLayout`)."""
@@ -48,7 +47,9 @@ def preferred(label: Any, count: int, best: Best = "") -> Any:
         return None if number is None else preferred(number, count, best)
     if isinstance(label, list | tuple):
         return _of_list(list(label), count, best)
-    if count != 2 or isinstance(label, bool) or not isinstance(label, int | float) or is_missing(label):
+    if count != 2 or isinstance(label, bool) or not isinstance(label, int | float):
+        return None
+    if isinstance(label, float) and not math.isfinite(label):  # "inf", "1e999": no side
         return None
     return _side(label, best)
 

@@ -346,6 +346,7 @@ def test_kinds_of_bad_rows(tmp_path):
         pytest.param([1], 4, "", [1], id="positions"),
         pytest.param([1, 2, 0], 2, "annotators", "tie", id="annotators"),
         pytest.param(True, 1, "", None, id="one-response"),
+        pytest.param("1e999", 2, "from 1", None, id="not-finite"),
     ],
 )
 def test_what_a_label_comes_to(label, count, best, found):
