@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,16 @@ def panel_report(store: Store, judges: Sequence[str]) -> dict[str, Any]:
 
 def _weights(scores: Floats, labels: Floats, groups: Sequence[str], judges: Sequence[str]) -> dict[str, float] | None:
     """What labelled pairs of right and wrong responses to one prompt say of the judges' weights; None with too few."""
-    right: list[int] = []
-    wrong: list[int] = []
-    for group in dict.fromkeys(groups):
-        rows = [k for k, name in enumerate(groups) if name == group] if len(right) < _MOST_PAIRS else []
-        good, bad = [k for k in rows if labels[k] == 1], [k for k in rows if labels[k] == 0]
-        right += [a for a in good for _ in bad]
-        wrong += [b for _ in good for b in bad]
-    if len(right) < _LEAST_PAIRS:
+    members: dict[str, tuple[list[int], list[int]]] = {}  # of each group: those that are right, and those that are wrong
+    for k, (name, label) in enumerate(zip(groups, labels, strict=True)):
+        if label in (0, 1):
+            members.setdefault(name, ([], []))[int(label == 0)].append(k)
+    in_order = (members[name] for name in dict.fromkeys(groups) if name in members)
+    pairs = list(islice(chain.from_iterable(product(*both) for both in in_order), _MOST_PAIRS))
+    if len(pairs) < _LEAST_PAIRS:
         return None
-    fitted = fit_judge_weights(scores[:, right[:_MOST_PAIRS]], scores[:, wrong[:_MOST_PAIRS]])
+    right, wrong = zip(*pairs, strict=True)
+    fitted = fit_judge_weights(scores[:, right], scores[:, wrong])
     return {name: round(float(share), 3) for name, share in zip(judges, fitted.share, strict=True)}
 
 
