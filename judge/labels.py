@@ -102,6 +102,8 @@ def _side(number: float, best: Best) -> str | None:
 def _of_list(labels: list[Any], count: int, best: Best) -> Any:
     if best == "annotators":
         votes = Counter(side for one in labels if (side := preferred(one, 2, "annotators")) is not None)
+        if not votes:
+            return None
         (first, most), *rest = [*votes.most_common(2), ("tie", 0)]
         return "tie" if rest and rest[0][1] == most else first
     if len(labels) == count and all(isinstance(one, bool) for one in labels):

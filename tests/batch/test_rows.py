@@ -346,6 +346,7 @@ def test_kinds_of_bad_rows(tmp_path):
         pytest.param([1], 4, "", [1], id="positions"),
         pytest.param([1, 2, 0], 2, "annotators", "tie", id="annotators"),
         pytest.param(True, 1, "", None, id="one-response"),
+        pytest.param([None, None], 2, "annotators", None, id="nobody-voted"),
         pytest.param(1.98, 2, "from 1", "B", id="nearly-2"),
         pytest.param(1.5, 2, "from 1", "tie", id="half-way"),
         pytest.param("1e999", 2, "from 1", None, id="not-finite"),
