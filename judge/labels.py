@@ -94,8 +94,8 @@ def _side(number: float, best: Best) -> str | None:
     if best == "1 or 0":
         return "A" if number == 1 else "B"
     if best in ("from 0", "from 1", "annotators"):
-        place = int(number) - (best != "from 0")
-        return "AB"[place] if place in (0, 1) else "tie"
+        place = number - (best != "from 0")  # of 0 to 1: AlpacaEval writes 1.98 where the second is nearly sure to be better
+        return "tie" if place == 0.5 or not 0 <= place <= 1 else "AB"[place > 0.5]
     return None
 
 
