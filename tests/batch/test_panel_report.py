@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from judge.batch.panel import _weights
 from judge.errors import SettingsError
 from judge.labels import preferred, truth_of
 from judge.settings import load_settings
@@ -107,3 +109,21 @@ def test_weights_that_mean_nothing(panel, said):
     with pytest.raises(SettingsError) as caught:
         load_settings(COMMON | {"panel": {"members": [MEMBERS[1]], **panel}})
     assert said in str(caught.value)
+
+
+def test_weights_of_very_many_groups_take_one_pass():
+    """The end of a run without labels must not take hours: the names of groups are looked at a few times, not once a group."""
+
+    class Name(str):
+        __slots__ = ()
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = [Name(f"q{row // 4}") for row in range(2000)]
+    assert _weights(np.full((2, 2000), 0.5), np.full(2000, np.nan), names, ["first", "odd"]) is None
+    assert Name.compared < 10 * len(names)
