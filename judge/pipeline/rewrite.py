@@ -56,8 +56,14 @@ class WrittenCriteria:
     failure: NoVerdict | None = None
 
 
-def read_criteria(text: str, most: int, control_tokens: frozenset[str] = frozenset()) -> WrittenCriteria:
+def read_criteria(
+    text: str, most: int, control_tokens: frozenset[str] = frozenset(), responses: Sequence[str] = ()
+) -> WrittenCriteria:
     """The lines `CRITERION: ...` of a reply, each once, at most `most` of them.
+
+    Args:
+        responses: What the model was shown. A line that stands in one of them word for word is quoted, and no criterion: a
+            policy could plant it.
 
     Example:
         >>> read_criteria("Both are fine, but:\\nCRITERION: The response names a source.", 2).texts
@@ -68,12 +74,19 @@ def read_criteria(text: str, most: int, control_tokens: frozenset[str] = frozens
     said = strip_thinking(text)
     if said is None:
         return WrittenCriteria(failure=NoVerdict(Reason.MISSING, "thinking that never ends"))
-    found = [" ".join(neutralise(match, control_tokens).split()).strip("*_ ") for match in _LINE.findall(said)]
-    texts = list(dict.fromkeys(t for t in found if 8 <= len(t) <= LONGEST and not t.endswith("...")))
+    found = [_one_line(match, control_tokens).strip("*_ ") for match in _LINE.findall(said)]
+    right = list(dict.fromkeys(t for t in found if 8 <= len(t) <= LONGEST and not t.endswith("...")))
+    shown = [_one_line(each, control_tokens).casefold() for each in responses]
+    texts = [t for t in right if not any(t.casefold() in each for each in shown)]
     if texts or _NONE.search(said):
         return WrittenCriteria(tuple(texts[:most]))
     what = "a criterion that is too long or too short" if found else "no line that begins with CRITERION:"
+    what = "a criterion that stands in a response" if right else what
     return WrittenCriteria(failure=NoVerdict(Reason.MISSING, what))
+
+
+def _one_line(text: str, control_tokens: frozenset[str]) -> str:
+    return " ".join(neutralise(text, control_tokens).split())
 
 
 class CriterionWriter:
@@ -123,7 +136,7 @@ class CriterionWriter:
         values = {
             "prompt": self._quoted(prompt, label), "responses": named, "criteria": list(criteria), "most": most, "fault": False,
         }  # fmt: skip
-        return await self._asked("contrast.md.j2", values, most, number)
+        return await self._asked("contrast.md.j2", values, most, number, responses)
 
     async def differences(
         self,
@@ -140,7 +153,7 @@ class CriterionWriter:
         texts = {"prompt": prompt, "response": response, "reference": reference}
         values = {name: self._quoted(text, label) for name, text in texts.items()}
         more = {"criteria": list(criteria), "most": most, "fault": False}
-        return await self._asked("differences.md.j2", values | more, most, number)
+        return await self._asked("differences.md.j2", values | more, most, number, (response, reference))
 
     def _quoted(self, text: str | Conversation, label: str) -> Untrusted:
         return Untrusted(text, label, self.engine.control_tokens)
@@ -173,11 +186,13 @@ class CriterionWriter:
         found = _BETWEEN.findall(strip_thinking(completion.text) or "")
         return found[-1].strip("\n") if found else NoVerdict(Reason.MISSING, "no lines BEGIN TEMPLATE and END TEMPLATE")
 
-    async def _asked(self, template: str, values: Mapping[str, Any], most: int, number: int) -> WrittenCriteria:
+    async def _asked(
+        self, template: str, values: Mapping[str, Any], most: int, number: int, responses: Sequence[str] = ()
+    ) -> WrittenCriteria:
         completion = await self._completed("system.md.j2", template, values, number, self._sampling)
         if isinstance(completion, NoVerdict):
             return WrittenCriteria(failure=completion)
-        return read_criteria(completion.text, most, self.engine.control_tokens)
+        return read_criteria(completion.text, most, self.engine.control_tokens, responses)
 
     async def _completed(
         self, system: str, template: str, values: Mapping[str, Any], number: int, sampling: Sampling
