@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.folder import differences, locked, method_differences
+from judge.batch.folder import differences, locked
 from judge.batch.metrics import table_metrics
 from judge.batch.requests import FILE as REQUESTS
 from judge.batch.run import RunResult, closing_text
@@ -134,12 +134,17 @@ def _check_set(parts: Sequence[RunPart]) -> None:
 
 
 def _unlike(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
-    """What sets two shards apart; where their data have the same content it does not matter where they lie."""
+    """What sets two shards apart."""
     if one.get("model") != other.get("model"):
         yield f"model: {one.get('model')} there, {other.get('model')} now"
-    hashes = one["data"].get("sha256"), other["data"].get("sha256")
-    moved = hashes[0] is not None and hashes[0] == hashes[1]
-    alike = {"shard": one.get("shard"), **({"data": one["data"] | {"map": other["data"]["map"]}} if moved else {})}
+    yield from _apart(one, other)
+
+
+def _apart(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
+    """What sets two runs apart; where their data have the same content it does not matter where they lie."""
+    data = one.get("data") or {}
+    moved = data.get("sha256") is not None and data["sha256"] == other["data"].get("sha256")
+    alike = {"shard": one.get("shard"), **({"data": data | {"map": other["data"]["map"]}} if moved else {})}
     yield from differences(one, other | alike)
 
 
@@ -148,7 +153,7 @@ def _check_output(output: Path, own: dict[str, Any], *, overwrite: bool) -> None
     if overwrite or not path.is_file():
         return
     old = parse_json(path.read_bytes(), str(path), DataError, halves=True)
-    if not isinstance(old, dict) or old.get("shard") or any(method_differences(old, own)):
+    if not isinstance(old, dict) or old.get("shard") or any(_apart(old, own)):
         raise _wrong(output, "holds the results of another run; name another folder, or replace them with --overwrite")
 
 

@@ -173,6 +173,25 @@ def test_the_result_of_another_run_is_not_replaced(tmp_path):
         merge_runs(parts, parts[0])
 
 
+def test_results_of_other_data_are_not_replaced(tmp_path):
+    """The same settings over another data set are another run; a copy of the data elsewhere is not."""
+    parts = shards(tmp_path, 2)
+
+    def of(source, sha256):
+        for part in parts:
+            told = json.loads((part / "run.json").read_text())
+            told["data"] |= {"source": source, "sha256": sha256}
+            (part / "run.json").write_text(json.dumps(told))
+
+    of("march.jsonl", "1" * 64)
+    merge_runs(parts, tmp_path / "all")
+    of("copy.jsonl", "1" * 64)
+    merge_runs(parts, tmp_path / "all")
+    of("april.jsonl", "2" * 64)
+    with pytest.raises(InputError, match="all: holds the results of another run"):
+        merge_runs(parts, tmp_path / "all")
+
+
 def test_a_folder_that_cannot_be_taken_leaves_the_shards_unmerged(tmp_path):
     """A merge judges nothing anyway: what it did not do is merge, whoever holds the folder."""
     parts = shards(tmp_path, 2)
