@@ -10,6 +10,7 @@ import pytest
 from datasets import load_from_disk
 
 from judge.batch.select import ScoredResponse, best_of_n, best_rows, pair_rows, preference_pairs, read_run, write_rows
+from judge.batch.select.groups import RunGroups
 from judge.batch.select.write import check_output
 from judge.errors import DataError, OutputError
 from judge.types import Message
@@ -77,6 +78,22 @@ def test_two_groups_never_share_a_name(tmp_path):
         {"id": "y", "prompt": "3?", "response": "A fair one.", "group": "x"},
     ]
     assert [c.group for c in read_run(judged(tmp_path, rows)).candidates] == ["x", "x (row 1)", "x (row 2)"]
+
+
+def test_an_id_like_a_made_name_joins_no_other_group(tmp_path):
+    """Else responses to two prompts would be a pair."""
+    ids, words = ("x (row 2)", "x", "x", "x (row 2)"), ("good", "poor", "fair", "great")
+    rows = [
+        {"id": name, "prompt": f"Prompt {row}?", "response": f"A {word} one."}
+        for row, (name, word) in enumerate(zip(ids, words, strict=True))
+    ]
+    folder = judged(tmp_path, rows)
+    found = read_run(folder).candidates
+    names = ["x (row 2)", "x", "x (row 2) (row 2)", "x (row 2) (row 3)"]
+    assert [c.group for c in found] == names
+    assert preference_pairs(found).pairs == ()
+    with RunGroups(folder) as groups:
+        assert [one.group for group in groups for one in group.members] == names
 
 
 def test_pairs_of_a_pairwise_recipe_stay_in_their_row(tmp_path):

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from judge.batch.select.folder import By
 from judge.batch.select.model import ScoredResponse
-from judge.batch.select.read import GroupBy, join_run, own_name
+from judge.batch.select.read import GroupBy, free_name, join_run
 from judge.errors import OutputError
 from judge.types import Sample
 
@@ -159,13 +159,14 @@ class RunGroups:
         found = self._db.execute("SELECT number, name FROM groups WHERE key = ?", (digest,)).fetchone()
         if found is not None:
             return found[0], found[1].decode("utf-8", "surrogatepass")
-        name = own_name(key, sample)
-        taken = self._db.execute("SELECT 1 FROM names WHERE name = ?", (_bytes(name),)).fetchone()
-        name = name if taken is None else f"{name} (row {row})"
+        name = free_name(key, sample, row, self._taken)
         number, self._count = self._count, self._count + 1
-        self._db.execute("INSERT OR IGNORE INTO names VALUES (?)", (_bytes(name),))
+        self._db.execute("INSERT INTO names VALUES (?)", (_bytes(name),))
         self._db.execute("INSERT INTO groups VALUES (?, ?, ?)", (digest, number, _bytes(name)))
         return number, name
+
+    def _taken(self, name: str) -> bool:
+        return self._db.execute("SELECT 1 FROM names WHERE name = ?", (_bytes(name),)).fetchone() is not None
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -225,9 +225,12 @@ class _Join:
         return DataError(Problem(f"{self._source}: row {row}", what))
 
 
-def own_name(key: Hashable, sample: Sample) -> str:
-    """A name for a group that a person recognises; another group may have it as well."""
-    return sample.group if isinstance(key, tuple) and key[0] == "group" else sample.id
+def free_name(key: Hashable, sample: Sample, row: int, taken: Callable[[str], bool]) -> str:
+    """A name for a group that a person recognises, and that no other group has."""
+    name = sample.group if isinstance(key, tuple) and key[0] == "group" else sample.id
+    while taken(name):  # data may name a group as the next line does
+        name = f"{name} (row {row})"
+    return name
 
 
 class _Names:
@@ -239,10 +242,8 @@ class _Names:
 
     def of(self, key: Hashable, sample: Sample, row: int) -> str:
         if key not in self._given:
-            name = own_name(key, sample)
-            name = name if name not in self._taken else f"{name} (row {row})"
+            name = self._given[key] = free_name(key, sample, row, self._taken.__contains__)
             self._taken.add(name)
-            self._given[key] = name
         return self._given[key]
 
 
