@@ -167,7 +167,7 @@ def _meant(named: str) -> str:
         if where.endswith(":app"):
             _mount(name)
     held = {group.name: group.typer_instance for group in app.registered_groups if group.typer_instance is not None}
-    found = [f"`judge {name} {named}`" for name, inner in held.items() if named in _names(inner)]
+    found = [f"`judge {name} {named}`" for name in COMMANDS if name in held and named in _names(held[name])]
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 

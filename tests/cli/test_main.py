@@ -110,6 +110,18 @@ def test_a_mistyped_command(typed, said):
     assert (ended.code, said in ended.err) == (2, True)
 
 
+def test_suggestions_stand_in_one_order():
+    """Commands are mounted as they are called; what was called before in this process does not turn the message around."""
+    code = (
+        "import judge.cli.main as m\n"
+        "for typed in (['rubric', 'list'], ['list']):\n"
+        "  try: m.main(typed)\n"
+        "  except SystemExit: pass"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "did you mean `judge recipe list` or `judge rubric list`?" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "judging"),
     [
