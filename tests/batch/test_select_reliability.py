@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
 from judge.batch.select import preference_pairs, read_reliability, read_run
 from judge.batch.select.model import ScoredResponse
-from judge.batch.select.pairs import pair_hint
+from judge.batch.select.pairs import PairHints, PreferencePair, pair_hint
 from judge.batch.select.reliability import PairReliability, Reliabilities
 from judge.report.items import item
 from judge.report.run_tables import load_tables
@@ -111,6 +112,33 @@ def test_hint_keeps_most_groups(rewards, options, expected):
     given = {**OPTIONS, **options}
     found = pair_hint(drawn, preference_pairs(drawn, **given), **given)
     assert (None if found is None else (found.options, found.groups, found.pairs)) == expected
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+@pytest.mark.parametrize("most", [None, 2])
+def test_hint_counts_what_its_options_give(filtered, most):
+    """It counts pairs without making them: the figures are those of the options that it names, twins and filtered ones too."""
+    draw = random.Random(3)
+    given = {"strategy": "best_worst", "min_margin": 0.5, "ties": "drop", "max_pairs": most, "filtered": filtered}
+    for size in range(12):
+        group = [
+            ScoredResponse("g", "?", draw.choice("abcdefgh"), draw.choice([None, 0.0, 0.25, 1.0]), draw.random() < 0.2, row=row)
+            for row in range(size)
+        ]
+        hints = PairHints(**given)
+        hints.add(group)
+        for words, ties, margin, strategy in hints._options:
+            made = preference_pairs(group, **given | {"strategy": strategy, "min_margin": margin, "ties": ties}).pairs
+            assert hints._counts[words] == [bool(made), len(made)]
+
+
+def test_hint_of_a_large_group_makes_no_pairs(monkeypatch):
+    """Two thousand responses to one prompt are two million pairs: half a minute for a hint, and their memory."""
+    monkeypatch.setattr(PreferencePair, "margin", property(lambda pair: pytest.fail("a pair was made")))
+    group = [ScoredResponse("g", "?", str(row), row % 7 / 7, row=row) for row in range(50)]
+    hints = PairHints(strategy="best_worst", min_margin=0.0, ties="drop", max_pairs=None, filtered=True)
+    hints.add(group)
+    assert hints.best(0) is not None
 
 
 def test_command_writes_the_columns_and_the_hint(tmp_path, monkeypatch):

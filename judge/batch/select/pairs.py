@@ -162,12 +162,12 @@ class PairHints:
 
     def add(self, members: Sequence[ScoredResponse]) -> None:
         """Take in one group, its members in the order of the data."""
-        kept = list(members)
+        known = _eligible(members, self._filtered)
+        apart = len({c.response for c in known}) == len(known)
         for words, ties, margin, strategy in self._options:
-            found = _pairs(kept, strategy, margin, ties, self._filtered)
-            if not isinstance(found, str):
-                self._counts[words][0] += 1
-                self._counts[words][1] += len(found[: self._most])
+            pairs = _count(known, strategy, margin, ties, self._most, apart=apart)
+            self._counts[words][0] += pairs > 0
+            self._counts[words][1] += pairs
 
     def best(self, now: int) -> PairHint | None:
         """The hint, where `now` groups have pairs."""
@@ -182,7 +182,7 @@ def _pairs(
     members: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, filtered: bool
 ) -> list[PreferencePair] | NoPair:
     """Pairs of one group, largest margin first; or why there are none."""
-    known = ranked(c for c in members if has_reward(c) and (filtered or not c.vetoed))
+    known = _eligible(members, filtered)
     if len(known) < 2:
         return "one_reward" if any(map(has_reward, members)) else "no_reward"
     made = [PreferencePair(a, b) for a, b in _STRATEGIES[strategy](known, ties == "keep")]
@@ -193,6 +193,29 @@ def _pairs(
         return "no_contrast"
     wide = [p for p in contrasts if p.margin >= min_margin]
     return _once(wide) if wide else "below_margin"
+
+
+def _eligible(members: Iterable[ScoredResponse], filtered: bool) -> list[ScoredResponse]:
+    """Those that may be in a pair, best first."""
+    return ranked(c for c in members if has_reward(c) and (filtered or not c.vetoed))
+
+
+def _count(
+    known: list[ScoredResponse], strategy: Strategy, min_margin: float, ties: PairTies, most: int | None, *, apart: bool
+) -> int:
+    """How many pairs `_pairs` would give, without making or sorting them: of a large group there are very many.
+
+    Args:
+        apart: Whether no two texts are the same.
+    """
+    if len(known) < 2:
+        return 0
+    texts = (
+        (a.response, b.response)
+        for a, b in _STRATEGIES[strategy](known, ties == "keep")
+        if not a.vetoed and a.response != b.response and (not min_margin or round(a.level - b.level, PLACES) >= min_margin)
+    )
+    return sum(1 for _ in itertools.islice(texts if apart else set(map(frozenset, texts)), most))
 
 
 def _once(pairs: list[PreferencePair]) -> list[PreferencePair]:
@@ -224,16 +247,24 @@ def _best_each(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
 
 
 def _all(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
-    yield from ((a, b) for a, b in itertools.combinations(known, 2) if keep or a.level > b.level)
+    if keep:
+        yield from itertools.combinations(known, 2)
+        return
+    for upper, lower in itertools.combinations(_levels(known), 2):
+        yield from itertools.product(upper, lower)
 
 
 def _adjacent(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
     if keep:
         yield from itertools.pairwise(known)
         return
-    levels = [list(members) for _, members in itertools.groupby(known, key=lambda c: c.level)]
-    for upper, lower in itertools.pairwise(levels):
+    for upper, lower in itertools.pairwise(_levels(known)):
         yield from itertools.product(upper, lower)
+
+
+def _levels(known: list[ScoredResponse]) -> list[list[ScoredResponse]]:
+    """Those with equal rewards together, best first."""
+    return [list(members) for _, members in itertools.groupby(known, key=lambda c: c.level)]
 
 
 def _dominating(known: list[ScoredResponse], keep: bool) -> Iterator[_Two]:
