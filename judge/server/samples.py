@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from judge.adapters._shared.sample import QUESTION_KEYS, listed, prompt_of, row_fields, shown_fields
 from judge.errors import DataError
 from judge.pipeline.build import Plan
+from judge.pipeline.shape_checks import carried_columns
 from judge.reference import read_reference
 from judge.server.errors import APIError
 from judge.server.state import State
@@ -26,7 +28,8 @@ def row_sample(
     plan: Plan,
     name: str = "0",
 ) -> Sample:
-    """One response with what its row shows the judge: `context`, `principle`, `rubric`, `exemplar`, and the fields of the recipe.
+    """One response with what its row shows the judge (`context`, `principle`, `rubric`, `exemplar`, the fields of the recipe),
+    and with the columns that the shaping chain and `evolve` take, which no judge sees.
 
     Args:
         reference: In any form that `judge.reference` reads.
@@ -42,7 +45,8 @@ def row_sample(
     except DataError as why:
         raise APIError(422, "bad_field", str(why), where=where) from None
     rubric = rubric_in(listed(row.get("rubric")), where, rubrics)
-    metadata = row_fields(plan, row)
+    carried = itertools.chain(*carried_columns(plan.settings))  # a column that is missing is told of when the rewards are shaped
+    metadata = row_fields(plan, row) | {name: row[name] for name in carried if name in row}
     return Sample(prompt, (response,), reference=known, rubric=rubric, id=name, metadata=metadata, **shown)
 
 

@@ -127,6 +127,32 @@ async def test_a_label_can_hold_the_rest_of_the_row(route, body):
 
 
 @pytest.mark.parametrize(
+    ("route", "body", "reward"),
+    [
+        pytest.param(
+            "/get_reward",
+            {"query": [CHATML + "It is Paris."], "prompts": [CHATML], "labels": [json.dumps({"answer": "Paris", "comet": 0})]},
+            lambda found: found["rewards"][0],
+            id="openrlhf",
+        ),
+        pytest.param(
+            "/remote_rm",
+            {"prompt": CHATML, "response": "It is Paris.", "label": {"answer": "Paris", "comet": 0}},
+            lambda found: found,
+            id="slime",
+        ),
+        pytest.param("/verify", verify_body("It is Paris.", comet=0), lambda found: found["reward"], id="nemo-gym"),
+    ],
+)
+async def test_a_row_brings_the_columns_of_the_shaping_chain(route, body, reward):
+    """The same settings pay the same through every route: half of 1 from the judge, half of 0 from the row."""
+    async with client_of(config={"reward": {"shape": [{"kind": "add", "column": "comet"}]}}) as client:
+        answer = await client.post(route, json=body)
+    assert answer.status_code == 200, answer.text
+    assert reward(answer.json()) == 0.5
+
+
+@pytest.mark.parametrize(
     ("label", "code", "words"),
     [
         pytest.param({"answer": "a", "rubric": {"criteria": [{"id": "a"}]}}, "bad_rubric", "text", id="criterion-without-text"),
