@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 from judge.batch.store import Store
@@ -46,44 +47,47 @@ def saved_report(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _votes(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
-    counts = list(_votes_asked(store, asked["turns"]))
-    stopped = [votes for votes in counts if votes < asked["n"]]
+    questions = stopped = made = saved = 0
+    for votes in _votes_asked(store, asked["turns"]):
+        questions, made = questions + 1, made + votes
+        if votes < asked["n"]:
+            stopped, saved = stopped + 1, saved + asked["n"] - votes
     return {
         **{name: asked[name] for name in ("rule", "error", *(("margin",) if asked["rule"] == "sprt" else ()))},
-        "questions": len(counts),
-        "stopped": len(stopped),
-        "asked_votes": sum(counts),
-        "saved_votes": sum(asked["n"] - votes for votes in stopped),
+        "questions": questions,
+        "stopped": stopped,
+        "asked_votes": made,
+        "saved_votes": saved,
     }
 
 
 def _votes_asked(store: Store, turns: list[str]) -> Iterator[int]:
     """How many votes each question has: about these responses and criteria; a part that is asked about again is none."""
-    found = store.query(
+    pages = store.pages(
         f"SELECT row, shown, criteria, COUNT(DISTINCT vote), MAX(turn = ?2) FROM verdicts WHERE {_OWN}"
         " GROUP BY row, shown, criteria ORDER BY row",
         json.dumps(turns),
         turns[-1],
     )
-    for _, rows in groupby(found, key=lambda each: each[0]):
-        questions: dict[tuple[frozenset[int], frozenset[str]], int] = {}
+    for _, rows in groupby(chain.from_iterable(pages), key=itemgetter(0)):
+        about: dict[frozenset[int], dict[frozenset[str], int]] = {}  # responses -> criteria -> votes
         for _, shown, criteria, votes, final in rows:
-            key = frozenset(json.loads(shown)), frozenset(json.loads(criteria))
             if final:
+                questions, key = about.setdefault(frozenset(json.loads(shown)), {}), frozenset(json.loads(criteria))
                 questions[key] = max(votes, questions.get(key, 0))
-        for (shown, criteria), votes in questions.items():
-            if not any(shown == others and criteria < wider for others, wider in questions):
-                yield votes
+        for questions in about.values():
+            yield from (votes for criteria, votes in questions.items() if not any(criteria < wider for wider in questions))
 
 
 def _comparisons(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = store.query(f"SELECT DISTINCT row, shown FROM verdicts WHERE {_OWN}", json.dumps(asked["turns"]))
-    made = {(row, frozenset(shown)) for row, text in pairs if len(shown := json.loads(text)) == 2}
+    pages = store.pages(f"SELECT DISTINCT row, shown FROM verdicts WHERE {_OWN} ORDER BY row", json.dumps(asked["turns"]))
+    by_row = groupby(chain.from_iterable(pages), key=itemgetter(0))
+    made = sum(len({frozenset(shown) for _, text in rows if len(shown := json.loads(text)) == 2}) for _, rows in by_row)
     early, uncertain = _groups(store, _LEFT_OUT), _groups(store, _UNCERTAIN)
     return {
         "best": asked["best"],
         "groups": len(early),
-        "asked_comparisons": len(made),
+        "asked_comparisons": made,
         "saved_comparisons": sum(early.values()),
         "uncertain": len(uncertain),
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
 from judge.batch.merge import merge_runs
+from judge.batch.saved import saved_report
 from judge.batch.shards import Shard
+from judge.batch.store import Store
 from judge.types import Completion, Request, Sample
 from tests import batch_harness
 
@@ -86,3 +89,20 @@ def test_merged_shards_say_it_together(tmp_path):
         batch_harness.run(tmp_path / str(place), data, told, shard=Shard(place, 2), **settings)
     merged = merge_runs([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     assert merged.run["votes_stop"]["saved_votes"] == 8
+
+
+def test_the_figures_of_very_many_rows_hold_a_page_of_them(tmp_path):
+    """What was saved is counted as it is read: a million rows take the memory of a thousand."""
+    store = Store(tmp_path / "journal.sqlite")
+    marks = ",".join("?" * 14)
+    made = ((row, "", "", "t", "[0, 1]", '["c"]', vote, *[None] * 7) for row in range(20_000) for vote in range(2))
+    store._db.executemany(f"INSERT INTO verdicts VALUES ({marks})", made)
+    asked = {"votes_stop": {"rule": "decided", "n": 3, "error": 0.0, "turns": ["t"]}, "group_top": {"best": 1, "turns": ["t"]}}
+    saved_report(store, asked)
+    tracemalloc.start()
+    found = saved_report(store, asked)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    store.close()
+    assert (found["votes_stop"]["saved_votes"], found["group_top"]["asked_comparisons"]) == (20_000, 20_000)
+    assert most < 2_000_000
