@@ -54,11 +54,12 @@ def preferred(label: Any, count: int, best: Best = "") -> Any:
     return _side(label, best)
 
 
-def truth_of(kept: Mapping[str, Any], index: int) -> float | None:
+def truth_of(kept: Mapping[str, Any], index: int, count: int = 1) -> float | None:
     """What the label of a row says of one of its responses: 1 right (or the better one), 0 wrong; None where it says neither.
 
     Args:
         kept: `label` and `preferred`, as metadata of a sample has them.
+        count: Responses of the row. One number for several of them says which is better, or nothing, and not that all are right.
 
     Example:
         >>> truth_of({"preferred": "B"}, 1), truth_of({"label": True}, 0), truth_of({"label": 0.7}, 0), truth_of({}, 0)
@@ -73,6 +74,8 @@ def truth_of(kept: Mapping[str, Any], index: int) -> float | None:
         return None
     if isinstance(label, list) and index < len(label):
         label = label[index]
+    elif count > 1:
+        return None
     return float(label) if isinstance(label, bool) or label in (0, 1) else None
 
 
@@ -85,7 +88,7 @@ def truths_of(kept: Mapping[str, Any], count: int) -> tuple[float | None, ...]:
     """
     said, label = kept.get("preferred"), kept.get("label")
     better = preferred(label, count) if said is None else said.strip().upper() if isinstance(said, str) else said
-    return tuple(truth_of({"preferred": better, "label": label}, index) for index in range(count))
+    return tuple(truth_of({"preferred": better, "label": label}, index, count) for index in range(count))
 
 
 def _side(number: float, best: Best) -> str | None:

@@ -38,15 +38,16 @@ def panel_report(store: Store, judges: Sequence[str]) -> dict[str, Any]:
     labels: list[float] = []
     groups: list[str] = []
     rows = store.query(
-        "SELECT r.components, r.response_index, s.kept, r.grp FROM rewards r LEFT JOIN samples s ON s.row = r.row"
+        "SELECT r.components, r.response_index, s.kept, r.grp, r.many"
+        " FROM (SELECT *, count(*) OVER (PARTITION BY row) AS many FROM rewards) r LEFT JOIN samples s ON s.row = r.row"
         " WHERE r.status != 'filtered' ORDER BY r.row, r.response_index"
     )
-    for components, index, kept, group in rows:
+    for components, index, kept, group, many in rows:
         found = json.loads(components or "{}")
         own = [found.get(name) for name in judges]
         if sum(score is not None for score in own) >= _LEAST:
             scores.append([math.nan if score is None else score for score in own])
-            truth = truth_of(json.loads(kept) if kept else {}, index)
+            truth = truth_of(json.loads(kept) if kept else {}, index, many)
             labels.append(math.nan if truth is None else truth)
             groups.append(group)
     if not scores:

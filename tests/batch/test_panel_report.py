@@ -67,12 +67,13 @@ def test_without_labels_agreement_is_all_there_is(tmp_path: Path):
         pytest.param({"label": "tie"}, [None, None], id="tie"),
         pytest.param({"label": 0, "best": "signed"}, [None, None], id="tie-told-as-0"),
         pytest.param({"label": 1, "best": "signed"}, [0.0, 1.0], id="signed"),
+        pytest.param({"label": 1}, [None, None], id="a-number-nobody-explains"),
     ],
 )
 def test_labels_of_several_responses(kept, paid):
     """Each response of a row has its own truth, in the forms that data sets have; of a tie none, whatever its number."""
     whole = {**kept, "preferred": preferred(kept["label"], 2, kept.get("best", ""))}
-    assert [truth_of(whole, index) for index in range(2)] == paid
+    assert [truth_of(whole, index, 2) for index in range(2)] == paid
 
 
 def test_labels_say_whom_to_trust(tmp_path: Path):

@@ -88,6 +88,19 @@ def test_a_tie_told_as_0_says_of_no_response_that_it_is_wrong(tmp_path: Path):
     assert (found.requests, found.labelled, found.right) == (4, 8, 0.5)
 
 
+def test_a_number_beside_two_responses_says_of_neither_that_it_is_right(tmp_path: Path):
+    """1 may mean the first or the second of two; read as `both are right`, it would teach a judge to praise both."""
+    texts = {"prompt": "2 + 2?", "response_a": "It is 4.", "response_b": "It is 5."}
+    run = judged(
+        tmp_path,
+        [{**texts, "label": 1}],
+        lambda r: f"Vote {r.sampling.seed}.\nVERDICT: 5",
+        **(VOTING | {"rubric": "helpfulness"}),
+    )
+    with pytest.raises(DataError, match="no verdict of this run has a label"):
+        judgement_pairs(run)
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

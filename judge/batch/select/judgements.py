@@ -18,6 +18,7 @@ from judge.errors import DataError, Problem
 from judge.labels import truth_of
 
 _VERDICTS = ["row", "id", "request_hash", "order", "vote", "raw_text", "scores", "forced"]
+RESPONSES = "responses"  # of a row: how many it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _right(record: Mapping[str, Any], kept: Mapping[str, Any], threshold: float)
     scores, order = record["scores"], record["order"]
     if not scores or any(len(row) != 1 or row[0] is None for row in scores) or not record["raw_text"]:
         return None
-    truths = [truth_of(kept, place) for place in order]
+    truths = [truth_of(kept, place, kept.get(RESPONSES, 1)) for place in order]
     if len(scores) == 1:
         return None if truths[0] is None else (scores[0][0] >= threshold) == bool(truths[0])
     if kept.get("preferred") == "tie":
@@ -157,12 +158,13 @@ def _right(record: Mapping[str, Any], kept: Mapping[str, Any], threshold: float)
 
 
 def _labels(run: Path) -> dict[int, dict[str, Any]]:
-    """Row -> its label, as the run kept it."""
+    """Row -> its label, as the run kept it, and how many responses it has."""
     table = _read(run / "rewards.parquet")
     names = [name for name in ("label", "preferred") if name in table.column_names]
     out: dict[int, dict[str, Any]] = {}
     for record in table.select(["row", *names]).to_pylist():
-        out[record["row"]] = {name: _parsed(record[name]) for name in names}
+        many = out.get(record["row"], {}).get(RESPONSES, 0) + 1
+        out[record["row"]] = {name: _parsed(record[name]) for name in names} | {RESPONSES: many}
     return out
 
 
