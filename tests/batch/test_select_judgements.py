@@ -85,7 +85,7 @@ def test_a_tie_told_as_0_says_of_no_response_that_it_is_wrong(tmp_path: Path):
         tmp_path, rows, lambda request: f"Vote {request.sampling.seed}.\nVERDICT: 5", **(VOTING | {"rubric": "helpfulness"})
     )
     found = judgement_pairs(run)
-    assert (found.requests, found.labelled, found.right) == (4, 8, 0.5)
+    assert (found.requests, found.labelled, found.right) == (4, 2, 0.5)
 
 
 def test_a_number_beside_two_responses_says_of_neither_that_it_is_right(tmp_path: Path):
