@@ -54,7 +54,7 @@ def call(
     _print(known)
     reply = next((row for row in _verdicts(folder) if row["request_hash"] == known.key), None)
     if reply is not None:
-        print(f"--- the judge's reply ({reply['finish_reason']}{', ' + reply['error'] if reply['error'] else ''})")
+        say(f"--- the judge's reply ({reply['finish_reason']}{', ' + reply['error'] if reply['error'] else ''})")
         say(reply["raw_text"], exact=True)
         say(f"--- {_outcome(reply)}")
 

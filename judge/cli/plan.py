@@ -23,6 +23,7 @@ from judge.cli.options import (
     SplitOption,
     load_plan,
     notice,
+    say,
     say_passed_over,
     wanted_columns,
 )
@@ -106,7 +107,7 @@ def plan_command(
         told = _plain(found) | {"invalid": {"rows": bad.count, "of": read, "first": bad.first or None}}
         print(json.dumps(told, indent=2, allow_nan=False))
         return
-    print(_text(found, config, _invalid(bad, read)))
+    say(_text(found, config, _invalid(bad, read)))
 
 
 def _ranked(found: RunPlan, made: Plan, drawn: Sequence[Sample | BadRow], config: str, overrides: list[str]) -> list[Cheaper]:

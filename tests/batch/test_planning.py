@@ -153,6 +153,17 @@ def test_rows_that_cannot_be_read_are_told_and_nothing_else_is_an_error(tmp_path
         assert "1 of 2 rows; the first:" in ended.out
 
 
+def test_a_row_that_steers_the_terminal_is_told_in_escapes(tmp_path):
+    """Why a row cannot be read quotes it, and a terminal must not obey it."""
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(SETTINGS | {"engine": {"kind": "scripted", "reply": "VERDICT: MET"}}))
+    hostile = {"prompt": [{"role": "\x1b[2J\u202e", "content": "1+1?"}], "response": "2"}
+    rows = [{"prompt": "1+1?", "response": "2"}, hostile]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = run_judge("plan", str(tmp_path / "c.yaml"), "--data", str(tmp_path / "data.jsonl"), "--dry")
+    assert "\\u001b[2J\\u202e" in ended.out
+    assert not {"\x1b", "\u202e"} & {*ended.out}
+
+
 def test_the_interval_of_a_few_rows_that_take_far_more_holds_the_truth():
     """One row in eight goes to the dear judge: a sample of twenty may show one of them, and the interval is not to end there."""
     rng = np.random.default_rng(0)
