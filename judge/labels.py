@@ -70,7 +70,7 @@ def truth_of(kept: Mapping[str, Any], index: int, count: int = 1) -> float | Non
         return float("AB".index(better) == index)
     if isinstance(better, list):
         return float(index in better)
-    if isinstance(better, str) and better.strip().casefold() == "tie":  # told as 0 in some data sets: not that both are wrong
+    if isinstance(better, str) and better.strip().casefold() == "tie":  # the votes in `label` are of annotators, not of responses
         return None
     if isinstance(label, list) and index < len(label):
         label = label[index]

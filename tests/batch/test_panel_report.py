@@ -66,6 +66,7 @@ def test_without_labels_agreement_is_all_there_is(tmp_path: Path):
         pytest.param({"label": [0, 1]}, [0.0, 1.0], id="list"),
         pytest.param({"label": "tie"}, [None, None], id="tie"),
         pytest.param({"label": 0, "best": "signed"}, [None, None], id="tie-told-as-0"),
+        pytest.param({"label": [1, 2, 0], "best": "annotators"}, [None, None], id="tie-of-annotators"),
         pytest.param({"label": 1, "best": "signed"}, [0.0, 1.0], id="signed"),
         pytest.param({"label": 1}, [None, None], id="a-number-nobody-explains"),
     ],
