@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from judge.batch.store import Store
@@ -28,9 +29,8 @@ def cascade_report(store: Store, cheap: str) -> dict[str, Any]:
 
 
 def _rewards(store: Store) -> Iterator[tuple[str, float | None, Mapping[str, float | None]]]:
-    for flags, value, components in store.query(
-        "SELECT flags, raw_reward, components FROM rewards WHERE flags LIKE '%cascade_%'"
-    ):
+    pages = store.pages("SELECT flags, raw_reward, components FROM rewards WHERE flags LIKE '%cascade_%'")
+    for flags, value, components in chain.from_iterable(pages):
         own = cascade_flag(flag["name"] for flag in json.loads(flags))
         if own:
             yield own, value, json.loads(components or "{}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Collection, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def _suspects(counts: Mapping[str, Any]) -> str:
 def invalid_rows(store: Store) -> dict[str, dict[str, Any]]:
     """Rows that could not be read, by what is wrong with them: how many, and the first of each kind."""
     found: dict[str, dict[str, Any]] = {}
-    for (detail,) in store.query("SELECT detail FROM rewards WHERE reason = 'invalid' AND response_index = 0 ORDER BY row"):
+    pages = store.pages("SELECT detail FROM rewards WHERE reason = 'invalid' AND response_index = 0 ORDER BY row")
+    for (detail,) in chain.from_iterable(pages):
         kind = found.setdefault(problem_kind(detail or ""), {"rows": 0, "first": detail or ""})
         kind["rows"] += 1
     return dict(sorted(found.items(), key=lambda item: -item[1]["rows"]))

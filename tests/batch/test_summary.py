@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
-from judge.batch.summary import load_run
+from judge.batch.cascade import cascade_report
+from judge.batch.store import Store
+from judge.batch.summary import invalid_rows, load_run
 from judge.types import Sample
 from tests.batch_harness import question, run
 
@@ -55,3 +58,31 @@ def test_only_what_owed_proof_is_a_suspect(tmp_path, level, suspects):
     """A filter that vetoes or flags leaves no suspect."""
     run(tmp_path, [Sample.of("prompt", OPENER)], lambda r: "VERDICT: 1", recipe="pointwise", rubric="helpfulness", filters=level)
     assert json.loads((tmp_path / "run.json").read_text())["counts"]["suspect"] == suspects
+
+
+def _decided(store):
+    return cascade_report(store, "small")["decided"]
+
+
+def _invalid(store):
+    return sum(kind["rows"] for kind in invalid_rows(store).values())
+
+
+@pytest.mark.parametrize("figure", [pytest.param(_decided, id="cascade"), pytest.param(_invalid, id="invalid-rows")])
+def test_figures_of_very_many_rows_hold_a_page_of_them(tmp_path, figure):
+    """What every row has a part in is counted as it is read: a million rows take the memory of a thousand."""
+    store = Store(tmp_path / "journal.sqlite")
+    flags = '[{"name": "cascade_decided", "detail": "", "where": ""}]'
+    rows = ((row, 0, "invalid", f"data.jsonl:{row}: no JSON", flags, '{"first": 0.5}') for row in range(20_000))
+    names = "row, response_index, reason, detail, flags, components"
+    store._db.execute("BEGIN")
+    store._db.executemany(f"INSERT INTO rewards ({names}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    store._db.execute("COMMIT")
+    figure(store)
+    tracemalloc.start()
+    found = figure(store)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    store.close()
+    assert found == 20_000
+    assert most < 1_500_000
