@@ -301,3 +301,12 @@ def test_without_ties_position_decides_nothing(candidates, strategy, random):
         return {(p.chosen.group, p.chosen.response, p.rejected.response) for p in found.pairs}
 
     assert texts(preference_pairs(moved, strategy=strategy)) == texts(preference_pairs(distinct, strategy=strategy))
+
+
+def test_all_good_responses_of_a_large_group_are_ranked_in_one_pass(monkeypatch):
+    """Ten thousand responses to one prompt, all kept, are a matter of a moment: no response is looked for among the others."""
+    group = [ScoredResponse("g", "?", str(row), row / 100, row=row) for row in range(100)]
+    monkeypatch.setattr(ScoredResponse, "__eq__", lambda *_: pytest.fail("two responses were compared"))
+    kept = best_of_n(group, keep=None).chosen
+    assert [(one.rank, one.candidate.row) for one in kept] == [(rank, 100 - rank) for rank in range(1, 101)]
+    assert {one.margin for one in kept} == {0.01, None}

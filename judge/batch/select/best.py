@@ -94,7 +94,8 @@ def best_of_n(
         if isinstance(kept, str):
             left_out.setdefault(kept, []).append(name)
             continue
-        chosen += [_chosen(c, known, len(members)) for c in kept]
+        places = {id(c): place for place, c in enumerate(known)}  # `known.index` compares texts, in the square of the group
+        chosen += [_chosen(places[id(c)], known, len(members)) for c in kept]
     return Selection(tuple(chosen), len(groups), {why: tuple(names) for why, names in left_out.items()})
 
 
@@ -115,8 +116,8 @@ def _kept(
     return [c for c in eligible if c.level >= last] if ties == "all" else [c for c in eligible if c.level > last] or "tied"
 
 
-def _chosen(candidate: ScoredResponse, known: Sequence[ScoredResponse], size: int) -> Chosen:
-    place = known.index(candidate)
+def _chosen(place: int, known: Sequence[ScoredResponse], size: int) -> Chosen:
+    candidate = known[place]
     following = known[place + 1].level if place + 1 < len(known) else None
     margin = None if following is None else round(candidate.level - following, PLACES)
     return Chosen(candidate, place + 1, margin, size, len(known))
