@@ -6,11 +6,13 @@ pitfalls come in both wordings, and in one that leading words cannot settle:
 | rule | leading words | reading |
 |---|---|---|
 | `avoids` | Avoids, Refrains from, Is free of, Steers clear of | virtue |
-| `prohibits` | Should not, Must not, Do not, Never | virtue |
-| `omits` | Fails to, Omits, Neglects, Lacks; Does not + a duty (mention, include, explain, ...) | fault |
-| `spares` | Does not + a misdeed (confuse, claim, ignore, ...), or an adverb such as incorrectly | virtue |
+| `prohibits` | Should not, Must not, Do not, Never; Declines to + something harmful | virtue |
+| `requires` | Should, Must, Needs to (but not "should have") | virtue |
+| `omits` | Fails to, Omits, Neglects, Lacks; Does not or Never + a duty (mention, include, explain, ...); Is not | fault |
+| `is_not` | Is not, Isn't, Is neither + a fault (rude, biased, too long, ...) | virtue |
+| `spares` | Does not or Never + a misdeed (confuse, ignore, ...), an adverb such as incorrectly, or a fault as object | virtue |
 | `does_not` | Does not + any other verb (recommend, suggest, ...) | unclear, unless what follows is plainly harmful |
-| `praises` | Correctly, Clearly, Politely, ... + a verb; Is clear, Stays on topic, ... | virtue |
+| `praises` | Correctly, Clearly, ... + a verb; Is clear, Uses plain language, Keeps to the limit (`valence.py`) | virtue |
 | `names_none` | Contains no, Makes no, There is no, Without | as `does_not` |
 | `states` | anything else (Recommends, Claims, Confuses, ...) | fault |
 
@@ -25,29 +27,43 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from judge.rubric.valence import BLAME, TOPIC, blames, praises
+
 Polarity = Literal["fault", "virtue", "unclear"]
 
-_SUBJECT = re.compile(r"^(?:the )?(?:response|answer|model|assistant|text|reply|output|explanation|solution|it)\s+", re.I)
+_SUBJECT = re.compile(
+    r"^(?:the )?(?:response|answer|model|assistant|text|reply|output|explanation|solution|it)(?:\s+|(?=(?:'s|’s) ))", re.I
+)
 _AVOIDS = re.compile(
     r"^(?:(?:successfully )?avoid(?:s|ing)?|refrains? from|abstains? from|(?:is|stays?|remains?) free (?:of|from)"
     r"|(?:steers?|keeps?|stays?) (?:well )?(?:clear of|away from)|resists?|rules? out|does a good job of avoiding)\s+",
     re.I,
 )
-_PROHIBITS = re.compile(r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never)\s+", re.I)
-_DOES_NOT = re.compile(r"^(?:does not|doesn't|did not|didn't)\s+", re.I)
+_PROHIBITS = re.compile(
+    r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never(?! \w+(?<!s)s\b))\s+", re.I
+)
+_REQUIRES = re.compile(r"^(?:should|must|needs? to|has to|have to|ought to)\s+(?!have\b)", re.I)
+_DOES_NOT = re.compile(r"^(?:(?:does|did|will|would) (?:not|never)|doesn't|didn't|won't|wouldn't)\s+", re.I)
+_NEVER = re.compile(r"^(?:never|neither)\s+(\w+?)(?:(?<=[sxzho])es|(?<=i)es|s)\b", re.I)
+_IS_NOT = re.compile(
+    r"^(?:(?:is|are|was|were|remains?|stays?) (?:not|never|neither)|isn't|aren't|wasn't|weren't"
+    r"|not(?! (?:an?|one|all|every|any)\b))\s+",
+    re.I,
+)
 _NONE = re.compile(
-    r"^(?:(?:contains?|includes?|makes?|has|gives?|offers?|shows?|uses?|there (?:is|are)) no|without(?: any)?|no)\s+",
+    r"^(?:(?:(?:contains?|includes?|makes?|has|have|gives?|offers?|shows?|uses?|states?|there (?:is|are)) (?:no|zero)"
+    r"|there (?:isn't|aren't) any|(?:hasn't|haven't|has not|have not) any|(?:lack|no sign) of|without(?: any)?|no|zero)\s+)",
     re.I,
 )
 _PRAISES = re.compile(
     r"^(?:(?:correctly|accurately|clearly|concisely|politely|respectfully|honestly|helpfully|thoroughly|faithfully|precisely"
-    r"|properly|safely|appropriately|responsibly|carefully) [a-z]"
-    r"|(?:is|stays?|remains?|keeps?) (?:\w+ )?(?:accurate|correct|clear|concise|polite|respectful|honest|helpful|safe|complete"
-    r"|relevant|neutral|balanced|faithful|factual|consistent|on[ -]topic|empathetic|professional)\b)",
+    r"|properly|safely|appropriately|responsibly|carefully) (?!\w+ed\b)[a-z]"
+    r"|(?:is|stays?|remains?|keeps?) (?!not\b|never\b)(?:\w+ )?(?:accurate|correct|clear|concise|polite|respectful|honest|helpful"
+    r"|safe|complete|relevant|neutral|balanced|faithful|factual|consistent|on[ -]topic|empathetic|professional)\b)",
     re.I,
 )
-_BUT = re.compile(r"\b(?:but|however|although|though|yet|instead of|rather than|without)\b", re.I)
-_OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses)\s+", re.I)
+_BUT = re.compile(r"\b(?:but|however|although|though|yet|instead of|rather than|without)\b|\bso \w+ that\b|\btoo\b", re.I)
+_OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses|leaves out|(?:refuses|declines) to)\s+", re.I)
 _ADVERB = re.compile(
     r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w{1,40}ly|even|also|always|at least|first|ever|any|further)\s{1,9})+", re.I
 )
@@ -68,12 +84,13 @@ _DUTY_VERBS = """
     refer reference remind request respond review screen seek separate show simplify solve specify state stress structure
     summarise summarize support tailor tell translate understand verify warn write"""
 _MISDEEDS = """
-    accuse assert assume attribute bury claim confuse conflate contradict copy deny disparage dismiss disregard distort double
-    encroach equate exaggerate exceed extrapolate fabricate forget guess hallucinate ignore imply insult introduce invent jump
-    lecture mistake misapply misattribute mischaracterise mischaracterize misidentify misinterpret mislead misquote
-    misrepresent misstate misuse mix moralise moralize omit oversimplify overcomplicate overestimate overlook overstate
-    pad panic plagiarise plagiarize presume promise ramble rely repeat skip speculate stereotype treat trivialise trivialize
-    underestimate understate violate"""
+    accuse assert assume attribute belittle blame bury claim coerce confuse conflate contradict copy deceive demean deny deviate
+    digress discriminate disparage dismiss disregard distort double drift encroach equate exaggerate exceed extrapolate fabricate
+    flatter forget guess hallucinate ignore imply insult intimidate introduce invent jump lecture lie manipulate mistake misapply
+    misattribute mischaracterise mischaracterize misidentify misinterpret mislead misquote misrepresent misstate misuse mix mock
+    moralise moralize omit oversimplify overcomplicate overestimate overlook overstate pad panic patronise patronize plagiarise
+    plagiarize presume promise ramble rely repeat scold shame skip speculate stereotype threaten treat trivialise trivialize
+    underestimate understate violate wander waste"""
 _DUTY, _MISDEED = frozenset(_DUTY_VERBS.split()), frozenset(_MISDEEDS.split())
 
 
@@ -93,19 +110,25 @@ def read_polarity(text: str) -> PolarityReading:
         >>> [read_polarity(f"Does not {verb} the dose.").polarity for verb in ("mention", "confuse", "recommend")]
         ['fault', 'virtue', 'unclear']
     """
-    body = _SUBJECT.sub("", text.strip())
+    body = TOPIC.sub("", re.sub("^['’]s ", "is ", _SUBJECT.sub("", text.strip())))
     for rule, pattern in (("avoids", _AVOIDS), ("prohibits", _PROHIBITS)):
         if match := pattern.match(body):
             return PolarityReading("virtue", rule, body[match.end() :])
-    if match := _OMITS.match(body):
-        return PolarityReading("fault", "omits", body[match.end() :])
-    if match := _DOES_NOT.match(body):
-        return _negated(body[match.end() :])
-    if match := _NONE.match(body):
-        rest = body[match.end() :]
-        return PolarityReading("virtue" if _HARMFUL.search(rest[:_NEAR]) else "unclear", "names_none", rest)
-    praised = _PRAISES.match(body) and not _BUT.search(body)
+    if _REQUIRES.match(body):
+        return PolarityReading("virtue", "requires", body)
+    found = _without(body)
+    if found is not None:
+        return found
+    praised = (_PRAISES.match(body) and not _BUT.search(body) and not BLAME.search(body)) or praises(body)
     return PolarityReading("virtue", "praises", body) if praised else PolarityReading("fault", "states", body)
+
+
+def _without(body: str) -> PolarityReading | None:
+    """Read a sentence that says what is not there; None where it says none."""
+    for pattern, read in ((_OMITS, _omitted), (_DOES_NOT, _negated), (_NEVER, _never), (_IS_NOT, _is_not), (_NONE, _none)):
+        if match := pattern.match(body):
+            return read(body[match.end() :], match)
+    return None
 
 
 def without_subject(text: str) -> str:
@@ -118,11 +141,37 @@ def without_subject(text: str) -> str:
     return _SUBJECT.sub("", text.strip()) or text
 
 
-def _negated(rest: str) -> PolarityReading:
+def _omitted(rest: str, match: re.Match[str]) -> PolarityReading:
+    """Read what follows "omits", "lacks", "declines to": leaving out a fault is no fault."""
+    word = match[0].split()[0].lower()
+    if word in ("refuses", "declines"):
+        harm = blames(rest) or _HARMFUL.search(rest[:_NEAR])
+        return PolarityReading("virtue", "prohibits", rest) if harm else PolarityReading("fault", "states", f"{word} to {rest}")
+    virtue = word not in ("fail", "fails") and blames(rest.removeprefix("of "))
+    return PolarityReading("virtue" if virtue else "fault", "omits", rest)
+
+
+def _never(rest: str, match: re.Match[str]) -> PolarityReading:
+    """Read "never answers" as "does not answer"."""
+    stem = match[1][:-1] + "y" if match[1].endswith("i") else match[1]
+    return _negated(stem + rest, match)
+
+
+def _is_not(rest: str, _: re.Match[str]) -> PolarityReading:
+    return PolarityReading("virtue", "is_not", rest) if blames(rest) else PolarityReading("fault", "omits", rest)
+
+
+def _none(rest: str, _: re.Match[str]) -> PolarityReading:
+    virtue = blames(rest) or _HARMFUL.search(rest[:_NEAR])
+    return PolarityReading("virtue" if virtue else "unclear", "names_none", rest)
+
+
+def _negated(rest: str, _: re.Match[str]) -> PolarityReading:
     """Read what follows "does not"."""
     word = re.match(r"[a-z]+", _ADVERB.sub("", rest).lower())
     verb = word[0] if word else ""
-    if verb in _MISDEED or _WRONGLY.match(rest):
+    object_ = _ADVERB.sub("", rest)[len(verb) :].lstrip()
+    if verb in _MISDEED or _WRONGLY.match(rest) or blames(object_, verb):
         return PolarityReading("virtue", "spares", rest)
     if verb in _DUTY:
         return PolarityReading("fault", "omits", rest)
@@ -141,7 +190,9 @@ def as_fault(reading: PolarityReading) -> str:
         'Fails in this: Correctly names the dose.'
     """
     rest = reading.rest
-    if reading.rule == "praises":
+    if reading.rule == "is_not":
+        return f"Is {rest}"
+    if reading.rule in ("praises", "requires"):
         return f"Fails in this: {rest}"
     if reading.rule not in ("prohibits", "does_not", "spares"):
         return f"Has this fault: {rest}"

@@ -12,7 +12,7 @@ from judge.rubric.load import load_rubric
 from judge.rubric.matching import groups_of, likeness
 from judge.rubric.merge import merge_rubrics
 from judge.rubric.model import Criterion, Rubric
-from judge.rubric.polarity import read_polarity
+from judge.rubric.polarity import as_fault, read_polarity
 from judge.rubric.wording import leaked, vague_word
 from judge.similarity import alike_texts
 
@@ -109,11 +109,59 @@ def test_diff_matches_by_meaning_not_by_id():
         pytest.param("Correctly names the capital but not the river.", "fault", id="praise-with-a-but"),
         pytest.param("Is unclear about the dose.", "fault", id="blame-adjective"),
         pytest.param("Clear evidence is left out.", "fault", id="no-adverb"),
+        pytest.param("Is not polite.", "fault", id="no-praise"),
+        pytest.param("Is so concise that steps are missing.", "fault", id="praise-turned"),
+        pytest.param("Clearly plagiarised passages.", "fault", id="adverb-and-participle"),
+        pytest.param("The response never answers the question.", "fault", id="never-a-duty"),
+        pytest.param("The answer never blames the user.", "virtue", id="never-a-misdeed"),
+        pytest.param("The response is never rude.", "virtue", id="is-never"),
+        pytest.param("The response isn't condescending.", "virtue", id="is-not"),
+        pytest.param("The response is neither rude nor dismissive.", "virtue", id="is-neither"),
+        pytest.param("The response is not too long.", "virtue", id="not-too"),
+        pytest.param("The response won't mislead the reader.", "virtue", id="will-not"),
+        pytest.param("Does not give wrong information.", "virtue", id="no-fault-as-object"),
+        pytest.param("Does not include any offensive content.", "virtue", id="no-harm-as-object"),
+        pytest.param("Does not flag the wrong dose.", "fault", id="fault-of-something-else"),
+        pytest.param("Does not explain harmful effects.", "fault", id="harm-of-something-else"),
+        pytest.param("Does not state the risk of wrong doses.", "fault", id="fault-further-on"),
+        pytest.param("The text has no grammatical errors.", "virtue", id="has-no-error"),
+        pytest.param("Contains zero fabricated citations.", "virtue", id="zero"),
+        pytest.param("None of the statements is false.", "virtue", id="none-of"),
+        pytest.param("Nothing is said about errors in the table.", "fault", id="nothing-about"),
+        pytest.param("The response lacks errors.", "virtue", id="lacks-a-fault"),
+        pytest.param("Lacks correct units.", "fault", id="lacks-a-merit"),
+        pytest.param("Declines to provide harmful instructions.", "virtue", id="declines-harm"),
+        pytest.param("Declines to answer a benign question.", "fault", id="declines-duty"),
+        pytest.param("The response must be accurate.", "virtue", id="must"),
+        pytest.param("The response should have asked for the age.", "fault", id="should-have"),
+        pytest.param("Uses plain language that a beginner can follow.", "virtue", id="plain-language"),
+        pytest.param("Uses plain language to hide an error.", "fault", id="praise-beside-blame"),
+        pytest.param("The tone is friendly.", "virtue", id="tone"),
+        pytest.param("All claims are supported by evidence.", "virtue", id="all-supported"),
+        pytest.param("Not all claims are supported.", "fault", id="not-all"),
+        pytest.param("The code compiles without errors.", "virtue", id="without-errors"),
+        pytest.param("The response keeps to the word limit.", "virtue", id="keeps-to"),
+        pytest.param("Follows the user's wrong method.", "fault", id="follows-wrong"),
+        pytest.param("It's free from bias.", "virtue", id="it-is"),
     ],
 )
 def test_a_pitfall_worded_as_a_virtue_in_other_words(text, polarity):
     """Whoever writes "Correctly names the capital" as a pitfall makes right answers lose."""
     assert read_polarity(text).polarity == polarity
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param("The response is not rude.", "Is rude.", id="is-not"),
+        pytest.param("It never misleads the reader.", "Misleads the reader.", id="never"),
+        pytest.param("Declines to give harmful advice.", "Gives harmful advice.", id="declines"),
+        pytest.param("Must cite a source.", "Fails in this: Must cite a source.", id="must"),
+    ],
+)
+def test_a_virtue_is_turned_into_the_fault(text, fault):
+    """A judge says MET where the fault is there, so what it is shown must be the fault."""
+    assert as_fault(read_polarity(text)) == fault
 
 
 @pytest.mark.parametrize(

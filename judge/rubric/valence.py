@@ -1,0 +1,143 @@
+"""Words that praise or blame a response whatever it is about, and the frames in which they do: English, silent elsewhere.
+
+"Names a wrong dose" blames; "is not rude", "makes no false claim" and "keeps to the word limit" praise. A blaming word is looked
+for only where it belongs to what the sentence says of the response, and not to its subject: "does not explain harmful effects"
+leaves something out.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DEFECTS = (
+    r"(?:(?:factual|spelling|grammatical|grammar|logical|arithmetic|calculation|formatting|syntax|punctuation) )?"
+    r"(?:errors?(?!-free)|mistakes?|typos?|misspellings?|slips?|bugs?|flaws?)|jargon|bias(?:es)?|stereotypes?|repetitions?|redundanc\w+"
+    r"|filler|padding|fluff|hallucinat\w+|fabricat\w+|falsehoods?|insults?|slurs?|profanit\w+|contradict\w+|inconsisten\w+"
+    r"|plagiari\w+|flattery|nonsense|digress\w+|misinformation|ramblings?|moralising|moralizing"
+    r"|irrelevan\w+|unnecessar\w+|false|incorrect\w*|inaccura\w+|wrong\w*|invented|made[- ]up|misleading\w*|redundant|unrelated"
+    r"|off[- ]topic|unsupported|unsubstantiated|unfounded|nonexist\w+|non-exist\w+|extraneous|superfluous|spurious|repetitive"
+    r"|excessive\w*|verbose|wordy|long-winded|overly|unjustified|gratuitous|speculati\w+"
+)
+_HARMS = (
+    r"rude|biased|condescending|dismissive|offensive|harmful|unsafe|dangerous|judge?mental|patronising|patronizing|disrespectful"
+    r"|discriminat\w+|hateful|toxic|racist|sexist|abusive|inflammatory|derogatory|preachy|sycophantic|evasive|hostile|aggressive"
+    r"|inappropriate|unprofessional|confusing|ambiguous|vague|unclear|sloppy|careless|illegal|violent|prejudiced|manipulative"
+    r"|robotic|sarcastic|arrogant"
+)
+DEFECT = re.compile(rf"\b(?:{_DEFECTS})\b", re.I)
+BLAME = re.compile(rf"\b(?:{_DEFECTS}|{_HARMS})\b|\btoo (?:long|short|\w+)\b", re.I)
+_PRAISE = (
+    r"(?:factually |grammatically )?(?:accurate|correct|right|true|truthful|honest|reliable|credible|trustworthy|precise|exact"
+    r"|clear|concise|succinct|plain|simple|readable|legible|understandable|easy to (?:follow|read|understand)|coherent|logical"
+    r"|fluent|grammatical|well[- ](?:organi[sz]ed|structured|written|supported|argued|formatted)|polite|respectful|courteous"
+    r"|friendly|warm|kind|empathetic|empathic|compassionate|supportive|professional|helpful|useful|safe|complete|comprehensive"
+    r"|relevant|neutral|balanced|impartial|fair|objective|unbiased|faithful|factual|consistent|on[ -]topic|original|valid|sound"
+    r"|error[- ]free|up[ -]to[ -]date|direct)"
+)
+_NOUN = (
+    r"(?:tone|language|code|answer|response|text|style|writing|prose|wording|explanation|solution|output|argument|reasoning"
+    r"|logic|structure|format|formatting|information|content|facts?|claims?|statements?|sentences?|steps?|calculations?"
+    r"|citations?|sources?|references?|advice|summary|translation|essay|story|poem|letter|email|plan|conclusions?|figures"
+    r"|grammar|spelling|numbers?|dates?|names?|quotations?|quotes?|units?)"
+)
+TOPIC = re.compile(
+    rf"^(?:(?:the|its|this) )?{_NOUN} (?=(?:has|have|hasn't|haven't|contains?|does|doesn't|do|don't|never|avoids?|shows?|uses?"
+    r"|makes?|lacks?|must|should|isn't|aren't|(?:is|are) (?:not|never|neither|free))\b)",
+    re.I,
+)
+"""A subject beside those that mean the response itself: "the code has no bugs"."""
+_BE = r"(?:is|are|was|were|remains?|stays?|keeps?|sounds?)"
+_WELL = (
+    r"(?:accurately|correctly|clearly|politely|concisely|faithfully|properly|precisely|respectfully|honestly|truthfully|smoothly"
+    r"|fluently)"
+)
+_DONE = r"(?:supported|cited|sourced|backed|justified|verified|followed|obeyed|respected|observed|honou?red|satisfied)"
+_ALL = r"(?:the|its|all|every|each|all (?:of )?(?:the|its))"
+_PRAISING = re.compile(
+    rf"^(?:{_ALL}\s+)?(?:\w+ ){{0,2}}?{_NOUN} {_BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*"
+    rf"(?:{_PRAISE}|{_WELL} \w+|(?:\w+ )?{_WELL})\b"
+    rf"|^(?:{_ALL}\s+)?(?:\w+ ){{1,2}}?{_BE} (?:always |all |fully )?(?:{_DONE}|{_WELL} \w+ed|\w+ed {_WELL})\b"
+    rf"|^{_BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*{_PRAISE}\b"
+    r"|^(?:\w+ly )?(?:(?:sticks?|keeps?|adheres?|conforms?|holds?) (?:\w+ly )?to (?:the|all|every)|respects?|honou?rs|obeys"
+    r"|abides? by|(?:stays?|keeps?|remains?) within|(?:complies|comply) with"
+    r"|(?:follows?|satisfies|fulfil+s|meets) (?:the|all|every|each)) "
+    r"|^(?:uses?|gives?|provides?|offers?|cites?|shows?|presents?|writes? in|has|contains?|includes?|maintains?|adopts?|employs?"
+    r"|demonstrates?|displays?|makes|states|speaks in)"
+    rf" (?:an? |the |its |\w+ly )*(?:{_PRAISE} (?:and \w+ )?{_NOUN}|empathy|compassion|respect|courtesy)\b"
+    r"|^(?:\w+ly )?(?:answers?|addresses) (?:the|every|all|each|all of) [^.;,]{0,30}(?:question|request|query)s?\b"
+    r"|^(?:acknowledges|admits) (?:\w+ )?(?:uncertaint\w+|limitations?|limits)\b|^(?:ensures?|makes sure) that\b"
+    r"|^(?:treats|addresses|speaks to|talks to) [^.;,]{0,30}\b(?:with (?:respect|care|empathy|courtesy|kindness)|respectfully"
+    r"|politely|kindly)\b"
+    rf"|^(?:{_PRAISE}|good (?:grammar|spelling|{_NOUN}))(?:,? (?:and |but )?{_PRAISE})*(?: {_NOUN})?[\s.]*$"
+    r"|^(?:the )?(?:code|program|function|script) (?:works|compiles|runs)[\s.]*$",
+    re.I,
+)
+_WELL_DONE = re.compile(rf"\b{_WELL}[\s.]*$", re.I)
+_FREE_OF = re.compile(
+    rf"\b(?:without|devoid of|free (?:of|from)|clear of|absence of|avoidance of) (?:any )?(?:\w+ (?!of\b)(?:and |or )?)?"
+    rf"(?:{_DEFECTS}|{_HARMS})\b|^(?:{_DEFECTS}|{_HARMS}|rudeness|harm)s? (?:is|are) (?:avoided|absent|left out|kept out)\b",
+    re.I,
+)
+_NONE_OF = re.compile(
+    rf"^(?:(?:contains?|states?|says?|has) )?(?:nothing|none of|not (?:an?|one)(?: single)?|neither)"
+    rf"(?:\b.{{0,60}}?\b(?:is|are|was|were|sounds?|reads?|seems?))? (?:\w+ly )?(?:{_DEFECTS}|{_HARMS})\b",
+    re.I,
+)
+_BUT = re.compile(
+    r"\b(?:but|however|although|though|yet|instead of|rather than|without|even|despite|not|never|hides?|conceals?"
+    r"|disguises?|pretends?|misses|ignores|misapplies|misleads|omits|lacks|overlooks|neglects|fails)\b|\bso \w+ that\b|\btoo\b",
+    re.I,
+)
+_DIRECT = re.compile(r"(?:(?:an?|any|the|its|to|as|across as|like|in|more|such|single|with)\s+){0,3}", re.I)
+_BARRIER = re.compile(
+    r"\b(?:of|about|that|if|when|why|how|whether|what|who|where|from|for"
+    r"|on|against|between|before|after|which|by)\b|[,;:(]",
+    re.I,
+)
+_BESIDE = re.compile(r"irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat", re.I)
+_ABOUT = frozenset(
+    "acknowledge address ask caution challenge correct describe detect discuss explain fix flag highlight identify mention note"
+    " notice outline point question recognise recognize refute reject warn".split()
+)
+"""What these verbs are about may be a fault of something else: "does not flag the wrong dose" leaves something out."""
+
+
+def praises(body: str) -> bool:
+    """Whether a sentence without its subject praises the response in so many words, and nothing in it blames.
+
+    Example:
+        >>> praises("Uses plain language."), praises("Uses plain language to hide an error."), praises("Names the river.")
+        (True, False, False)
+    """
+    if _NONE_OF.match(body):
+        return True
+    if match := _FREE_OF.search(body):
+        return not BLAME.search(body[: match.start()]) and not _BUT.search(body[: match.start()])
+    if BLAME.search(body) or _BUT.search(body):
+        return False
+    return bool(_PRAISING.search(body) or _WELL_DONE.search(body))
+
+
+def blames(rest: str, verb: str = "", words: int = 4) -> bool:
+    """Whether what stands right behind a verb (or a negation) is a fault of the response.
+
+    Args:
+        verb: The verb, in its base form, where one is known.
+        words: How far it is looked.
+
+    Example:
+        >>> blames("wrong information.", "give"), blames("the risk of wrong doses.", "state"), blames("the false claim.", "flag")
+        (True, False, False)
+    """
+    near = _BARRIER.split(rest[_direct(rest) :], maxsplit=1)[0]
+    near = " ".join(near.split()[:words])
+    if verb in _ABOUT:
+        return verb == "mention" and bool(
+            re.match(r"(?:irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat)", near, re.I)
+        )
+    return bool(BLAME.search(near)) or bool(re.match(r"\w+ (?:as|for) (?:\w+ )?(?:fact|truth)", rest, re.I))
+
+
+def _direct(rest: str) -> int:
+    match = _DIRECT.match(rest)
+    return match.end() if match else 0
