@@ -19,7 +19,7 @@ from typing import Literal
 from judge.rubric.matching import names_and_numbers
 from judge.rubric.model import Criterion, Rubric, Scale
 from judge.rubric.polarity import as_fault, read_polarity
-from judge.rubric.wording import ASIDE, ELSEWHERE, UNSEEN, leaked, vague_word
+from judge.rubric.wording import ASIDE, ELSEWHERE, UNSEEN, leaked, two_asks, vague_word
 from judge.yamlfile import Path_
 
 LintSeverity = Literal["error", "warning", "info"]
@@ -30,12 +30,6 @@ FREE = 0.45  # reward of a response that meets nothing
 NEAR = 0.9  # similarity of two texts, 0 to 1
 MANY = 400  # criteria: beyond, texts are compared for equality only
 
-_VERB = (
-    r"(?:acknowledges|addresses|advises|analyses|analyzes|answers|asks|avoids|cites|clarifies|compares|concludes|covers"
-    r"|defines|describes|discusses|emphasi[sz]es|encourages|explains|gives|highlights|identifies|includes|indicates|lists"
-    r"|mentions|names|notes|offers|outlines|presents|provides|recommends|refers|states|suggests|summari[sz]es|uses|warns)"
-)
-_COMPOUND = re.compile(rf"\b({_VERB})\b[^.;]*?,? and (?:also |then )?({_VERB})\b", re.I)
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{")
 _CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bVERDICT:|\[RESULT\]")
 _ANSWER = re.compile(
@@ -110,8 +104,8 @@ def _criterion(criterion: Criterion, index: int, references: tuple[str, ...] = (
 
 def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
     """Rules that look at a text alone."""
-    if match := _COMPOUND.search(text):
-        yield "warning", "compound", f"two asks in one (`{match[1]}` and `{match[2]}`): a judge credits half of it; split it"
+    if asks := two_asks(text):
+        yield "warning", "compound", f"two asks in one (`{asks[0]}` and `{asks[1]}`): a judge credits half of it; split it"
     if len(text) > LONG:
         yield "warning", "long", f"{len(text)} characters; more than {LONG} usually hold several asks: one criterion for each"
     if match := ELSEWHERE.search(ASIDE.sub("", text)):

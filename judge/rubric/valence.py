@@ -26,7 +26,7 @@ _HARMS = (
 )
 DEFECT = re.compile(rf"\b(?:{_DEFECTS})\b", re.I)
 BLAME = re.compile(rf"\b(?:{_DEFECTS}|{_HARMS})\b|\btoo (?:long|short|\w+)\b", re.I)
-_PRAISE = (
+PRAISE = (
     r"(?:factually |grammatically )?(?:accurate|correct|right|true|truthful|honest|reliable|credible|trustworthy|precise|exact"
     r"|clear|concise|succinct|plain|simple|readable|legible|understandable|easy to (?:follow|read|understand)|coherent|logical"
     r"|fluent|grammatical|well[- ](?:organi[sz]ed|structured|written|supported|argued|formatted)|polite|respectful|courteous"
@@ -46,7 +46,7 @@ TOPIC = re.compile(
     re.I,
 )
 """A subject beside those that mean the response itself: "the code has no bugs"."""
-_BE = r"(?:is|are|was|were|remains?|stays?|keeps?|sounds?)"
+BE = r"(?:is|are|was|were|remains?|stays?|keeps?|sounds?)"
 _WELL = (
     r"(?:accurately|correctly|clearly|politely|concisely|faithfully|properly|precisely|respectfully|honestly|truthfully|smoothly"
     r"|fluently)"
@@ -54,21 +54,21 @@ _WELL = (
 _DONE = r"(?:supported|cited|sourced|backed|justified|verified|followed|obeyed|respected|observed|honou?red|satisfied)"
 _ALL = r"(?:the|its|all|every|each|all (?:of )?(?:the|its))"
 _PRAISING = re.compile(
-    rf"^(?:{_ALL}\s+)?(?:\w+ ){{0,2}}?{_NOUN} {_BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*"
-    rf"(?:{_PRAISE}|{_WELL} \w+|(?:\w+ )?{_WELL})\b"
-    rf"|^(?:{_ALL}\s+)?(?:\w+ ){{1,2}}?{_BE} (?:always |all |fully )?(?:{_DONE}|{_WELL} \w+ed|\w+ed {_WELL})\b"
-    rf"|^{_BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*{_PRAISE}\b"
+    rf"^(?:{_ALL}\s+)?(?:\w+ ){{0,2}}?{_NOUN} {BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*"
+    rf"(?:{PRAISE}|{_WELL} \w+|(?:\w+ )?{_WELL})\b"
+    rf"|^(?:{_ALL}\s+)?(?:\w+ ){{1,2}}?{BE} (?:always |all |fully )?(?:{_DONE}|{_WELL} \w+ed|\w+ed {_WELL})\b"
+    rf"|^{BE} (?!not\b|never\b|no\b)(?:\w+ly |very |always |both )*{PRAISE}\b"
     r"|^(?:\w+ly )?(?:(?:sticks?|keeps?|adheres?|conforms?|holds?) (?:\w+ly )?to (?:the|all|every)|respects?|honou?rs|obeys"
     r"|abides? by|(?:stays?|keeps?|remains?) within|(?:complies|comply) with"
     r"|(?:follows?|satisfies|fulfil+s|meets) (?:the|all|every|each)) "
     r"|^(?:uses?|gives?|provides?|offers?|cites?|shows?|presents?|writes? in|has|contains?|includes?|maintains?|adopts?|employs?"
     r"|demonstrates?|displays?|makes|states|speaks in)"
-    rf" (?:an? |the |its |\w+ly )*(?:{_PRAISE} (?:and \w+ )?{_NOUN}|empathy|compassion|respect|courtesy)\b"
+    rf" (?:an? |the |its |\w+ly )*(?:{PRAISE} (?:and \w+ )?{_NOUN}|empathy|compassion|respect|courtesy)\b"
     r"|^(?:\w+ly )?(?:answers?|addresses) (?:the|every|all|each|all of) [^.;,]{0,30}(?:question|request|query)s?\b"
     r"|^(?:acknowledges|admits) (?:\w+ )?(?:uncertaint\w+|limitations?|limits)\b|^(?:ensures?|makes sure) that\b"
     r"|^(?:treats|addresses|speaks to|talks to) [^.;,]{0,30}\b(?:with (?:respect|care|empathy|courtesy|kindness)|respectfully"
     r"|politely|kindly)\b"
-    rf"|^(?:{_PRAISE}|good (?:grammar|spelling|{_NOUN}))(?:,? (?:and |but )?{_PRAISE})*(?: {_NOUN})?[\s.]*$"
+    rf"|^(?:{PRAISE}|good (?:grammar|spelling|{_NOUN}))(?:,? (?:and |but )?{PRAISE})*(?: {_NOUN})?[\s.]*$"
     r"|^(?:the )?(?:code|program|function|script) (?:works|compiles|runs)[\s.]*$",
     re.I,
 )
