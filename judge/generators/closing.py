@@ -23,6 +23,7 @@ from judge.generators.tags import plain
 from judge.generators.work import RejectedItem, RowWork, read_list
 from judge.rubric.matching import marks
 from judge.rubric.model import Rubric, content_hash
+from judge.rubric.opposites import contrary
 from judge.rubric.polarity import without_subject
 from judge.types import Call, Sample
 
@@ -113,7 +114,7 @@ class Closing:
         if self.spec.similarity >= 1 and self.spec.coding_rate is None:
             return items, rejected
         vectors = sentence_vectors([without_subject(item.text) for item in items], find_encoder(self.spec.encoder))
-        kept = unlike(vectors, self.spec.similarity, [_marks(item) for item in items])
+        kept = unlike(vectors, self.spec.similarity, [_marks(item) for item in items], [item.text for item in items])
         rejected += [RejectedItem(items[i].text, "similar", items[near].text) for i, near in kept.items() if near != i]
         places = [i for i, near in kept.items() if near == i]
         if self.spec.coding_rate is not None:
@@ -165,11 +166,12 @@ def _marks(item: ListedItem) -> Hashable:
     return marks(item.text, negative, item.check, item.args)
 
 
-def unlike(vectors: Floats, similarity: float, marked: Sequence[Hashable]) -> dict[int, int]:
+def unlike(vectors: Floats, similarity: float, marked: Sequence[Hashable], texts: Sequence[str] = ()) -> dict[int, int]:
     """For each vector, the earlier kept one that it is at least so near to (cosine); itself where there is none.
 
     Args:
         marked: What two items that are one have in common besides (`judge.rubric.matching.marks`); others are never one.
+        texts: Two that differ in a word that turns the meaning are never one either (`judge.rubric.opposites.contrary`).
 
     Example:
         >>> unlike(np.array([[1.0, 0.0], [0.0, 1.0], [0.96, 0.28], [0.96, 0.28]]), 0.9, "aaab")
@@ -182,6 +184,8 @@ def unlike(vectors: Floats, similarity: float, marked: Sequence[Hashable]) -> di
     for place, vector in enumerate(vectors):
         alike = vectors[kept] @ vector if kept else np.zeros(0)
         alike = np.where(codes[kept] == codes[place], alike, -1.0) if kept else alike
+        for at in np.flatnonzero(alike >= similarity - 1e-9) if texts else ():
+            alike[at] = -1.0 if contrary(texts[kept[at]], texts[place]) else alike[at]
         nearest = int(np.argmax(alike)) if len(alike) else -1
         near = nearest >= 0 and alike[nearest] >= similarity - 1e-9
         out[place] = kept[nearest] if near else place

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from judge.rubric.leak import leaked
 from judge.rubric.matching import names_and_numbers
 from judge.rubric.model import Criterion, Rubric, Scale
+from judge.rubric.opposites import asked, opposed
 from judge.rubric.polarity import as_fault, read_polarity
-from judge.rubric.wording import ASIDE, ELSEWHERE, UNSEEN, leaked, two_asks, vague_word
+from judge.rubric.wording import ASIDE, ELSEWHERE, UNSEEN, two_asks, vague_word
 from judge.yamlfile import Path_
 
 LintSeverity = Literal["error", "warning", "info"]
@@ -35,8 +37,6 @@ _CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bV
 _ANSWER = re.compile(
     r"\b(?i:the (?:correct|right|final|expected) answer (?:is|should be|must be)):?\s+[\"'“(]?[\dA-Z$\\]|\\boxed\{"
 )
-_NEGATION = frozenset(("not", "no", "never", "without", "avoid", "cannot", "doesn't", "don't"))
-_FILLER = frozenset(("a", "an", "the", "of", "to", "in", "on", "that", "and", "or", "is", "are", "it", "its", "does", "do"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ def _criterion(criterion: Criterion, index: int, references: tuple[str, ...] = (
     if named is not None and criterion.check == "llm":
         message = f"a program decides the rule `{named}` in its source, and none here does: the judge is asked; see `check`"
         yield "warning", "unchecked", name, message, at
+    if criterion.check == "llm" and criterion.args:
+        yield "warning", "unused", name, "`args` has no effect without a `check`: the judge is asked", ("criteria", index, "args")
     missing = _ends_missing(criterion.scale)
     if missing:
         message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; say under `anchors` what it looks like"
@@ -160,43 +162,38 @@ def _overall_scale(rubric: Rubric) -> Iterator[LintFinding]:
 
 def _similar(rubric: Rubric) -> Iterator[LintFinding]:
     """Duplicates count twice; contradictions cancel out."""
-    words = [_tokens(c.text) for c in rubric.criteria]
+    read = [asked(c.text) for c in rubric.criteria]
+    words = [one.words for one in read]
     pairs = combinations(range(len(words)), 2) if len(words) <= MANY else _equal_pairs(words)
     for i, j in pairs:
         first, second = rubric.criteria[i], rubric.criteria[j]
         at: Path_ = ("criteria", j, "text")
-        if words[i] == words[j]:
+        alike = first.negative == second.negative
+        if words[i] == words[j] and alike:
             yield LintFinding("error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice", at)
-            continue
-        a, b = frozenset(words[i]), frozenset(words[j])
-        if a - _NEGATION == b - _NEGATION and first.negative == second.negative and a != b:
+        elif words[i] == words[j]:
+            message = f"says the same as `{first.id}`, and one of them takes away what the other gives"
+            yield LintFinding("error", "contradiction", second.id, message, at)
+        elif alike and opposed(read[i], read[j]):
             yield LintFinding(
                 "error", "contradiction", second.id, f"asks for the opposite of `{first.id}`; no response meets both", at
             )
-        elif _near(words[i], words[j], a, b) and names_and_numbers(first.text) == names_and_numbers(second.text):
+        elif _near(words[i], words[j]) and names_and_numbers(first.text) == names_and_numbers(second.text):
             yield LintFinding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
 
 
-def _tokens(text: str) -> list[str]:
-    return [_singular(word) for word in re.findall(r"[\w']+", text.lower()) if word not in _FILLER]
-
-
-def _singular(word: str) -> str:
-    """Third person and plural off, so that "mentions" meets "does not mention"."""
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _near(left: list[str], right: list[str], a: frozenset[str], b: frozenset[str]) -> bool:
+def _near(left: Sequence[str], right: Sequence[str]) -> bool:
     """Near duplicates; two texts that each have a word of their own (Hopper, Walker) are a series, not a duplicate."""
+    a, b = frozenset(left), frozenset(right)
     if (a - b and b - a) or len(a & b) < 0.7 * len(a | b):
         return False
     return difflib.SequenceMatcher(None, left, right, autojunk=False).ratio() >= NEAR
 
 
-def _equal_pairs(words: list[list[str]]) -> Iterator[tuple[int, int]]:
+def _equal_pairs(words: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
     first: dict[tuple[str, ...], int] = {}
     for j, tokens in enumerate(words):
-        i = first.setdefault(tuple(tokens), j)
+        i = first.setdefault(tokens, j)
         if i != j:
             yield i, j
 
@@ -205,7 +202,7 @@ def _dominated(rubric: Rubric) -> Iterator[LintFinding]:
     total = sum(c.importance for c in rubric.criteria)
     for i, criterion in enumerate(rubric.criteria):
         share = criterion.importance / total
-        if len(rubric.criteria) > 2 and share > DOMINANT:
+        if len(rubric.criteria) > 2 and share > DOMINANT and rubric.fold == "weighted_mean":
             message = f"carries {share:.0%} of the total; the other {len(rubric.criteria) - 1} hardly matter"
             key = "points" if criterion.points is not None else "weight"
             yield LintFinding("warning", "dominant", criterion.id, message, ("criteria", i, key))

@@ -1,8 +1,8 @@
 """Which criteria say the same: pairs by meaning, with the differences that no vector sees looked for in the words.
 
 A small encoder puts "names the dose" beside "does not name the dose", and "the capital of France" beside "the capital of
-Spain". So two criteria are the same only where they count in the same direction, negate alike, and hold the same numbers and
-names.
+Spain". So two criteria are the same only where they count in the same direction, negate alike, hold the same numbers and
+names, and differ in no word that turns the meaning (`judge.rubric.opposites`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,25 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.rubric.model import Criterion
+from judge.rubric.opposites import contrary
 from judge.rubric.polarity import without_subject
 
 Alike = Callable[[Sequence[str]], Floats]
 """Texts -> how alike each two of them are, shape (texts, texts), 1 for the same meaning; see `judge.similarity.alike_texts`."""
 
 SAME = 0.85  # likeness from which two criteria are one; measured on published rubrics in docs/rubrics.md
+NEARLY = 0.5  # likeness from which two texts are worth a look at their words
 _NUMBER = re.compile(r"\d++(?:[.,]\d++)*+")
 _NAME = re.compile(r"(?<=[\w,;:()“”\"'] )[A-Z]\w+|\b[A-Z]{2,}\b")
+_COUNTED = "two three four five six seven eight nine ten eleven twelve".split()
+_COUNT = re.compile(rf"\b(?:{'|'.join(_COUNTED)})\b", re.I)
 _IN_QUOTES = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]")
-_NOT = re.compile(r"\b(?:not|never|no|without|avoids?|avoiding|cannot|fails?|omits?|lacks?|neither|nor)\b|n't\b", re.I)
+_NOT = re.compile(
+    r"\b(?:not?(?! (?:more|fewer|less|longer|shorter) than\b)|never|none|nothing|without|avoids?|avoiding"
+    r"|cannot|fails?|omits?|lacks?|neither|nor|excludes?|refrains?|declines?"
+    r"|refuses?|hardly|rarely|seldom|barely|scarcely|devoid|absen(?:t|ce)|free (?:of|from)|zero)\b|n't\b",
+    re.I,
+)
 
 
 def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
@@ -43,7 +52,7 @@ def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
     found = [marks(c.text, c.negative, c.check, c.args) for c in criteria]
     for i, one in enumerate(found):
         for j in range(i):
-            if one != found[j]:
+            if one != found[j] or (matrix[i, j] > NEARLY and contrary(criteria[i].text, criteria[j].text)):
                 matrix[i, j] = matrix[j, i] = 0.0
     np.fill_diagonal(matrix, 1.0)
     return matrix
@@ -67,7 +76,8 @@ def names_and_numbers(text: str) -> frozenset[str]:
         >>> sorted(names_and_numbers("Names the 2 rivers of Spain."))
         ['2', 'Spain']
     """
-    return frozenset(_NUMBER.findall(text)) | frozenset(_NAME.findall(text)) | frozenset(_IN_QUOTES.findall(text))
+    numbers = frozenset(_NUMBER.findall(text)) | {str(_COUNTED.index(w.lower()) + 2) for w in _COUNT.findall(text)}
+    return numbers | frozenset(_NAME.findall(text)) | frozenset(_IN_QUOTES.findall(text))
 
 
 def groups_of(matrix: Floats, least: float = SAME) -> list[list[int]]:

@@ -108,23 +108,6 @@ def vague_word(text: str) -> str | None:
     return next(filter(None, said.groups())) if said else None
 
 
-def leaked(text: str, references: tuple[str, ...]) -> str | None:
-    """The reference answer that a criterion gives away, word for word; None where it gives none away.
-
-    A reference of fewer than 4 characters stands in too many sentences to tell.
-
-    Example:
-        >>> leaked("States that the capital is Ouagadougou.", ("Ouagadougou",))
-        'Ouagadougou'
-    """
-    words = f" {_bare(text)} "
-    return next((r for r in references if len(bare := _bare(r)) >= 4 and f" {bare} " in words), None)
-
-
-def _bare(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
 _VERB = (
     r"(?:acknowledges|addresses|advises|analyses|analyzes|answers|asks|avoids|cites|clarifies|compares|concludes|covers"
     r"|defines|describes|discusses|emphasi[sz]es|encourages|explains|gives|highlights|identifies|includes|indicates|lists"

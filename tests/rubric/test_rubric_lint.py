@@ -108,12 +108,55 @@ def test_answers_are_remarks_only():
     ("second", "expected"),
     [
         pytest.param("The response names  the City!", ("error", "duplicate"), id="same-words"),
+        pytest.param("Should name the city.", ("error", "duplicate"), id="no-subject-and-should"),
         pytest.param("The response does not name the city.", ("error", "contradiction"), id="opposite"),
+        pytest.param("The response omits the city.", ("error", "contradiction"), id="omits"),
     ],
 )
 def test_pairs_that_count_twice_or_cancel(second, expected):
     """A duplicate doubles its weight behind the author's back; a contradiction takes the top of the scale away."""
     assert found(CITY, {"id": "b", "text": second}, RIVER) == [(*expected, "b")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("The response uses bullet points.", "The response avoids bullet points.", id="avoids"),
+        pytest.param("It answers with emojis.", "It answers without emojis.", id="without"),
+        pytest.param("It is at most 100 words.", "The response is at least 200 words.", id="limits"),
+        pytest.param("It is under fifty words.", "It has more than 100 words.", id="limits-in-words"),
+        pytest.param("Uses exactly three paragraphs.", "Uses exactly five paragraphs.", id="exact-numbers"),
+        pytest.param("The response is short.", "The response is long.", id="contrary-adjective"),
+        pytest.param("The tone is serious.", "The tone is humorous.", id="contrary-tone"),
+        pytest.param("Is written in French.", "Is written in English.", id="two-languages"),
+        pytest.param("Recommends aspirin.", "Advises against aspirin.", id="contrary-verb"),
+        pytest.param("The final answer is yes.", "The final answer is no.", id="yes-no"),
+    ],
+)
+def test_two_demands_that_exclude_each_other(one, other):
+    """No response can meet both, so the top of the scale is out of reach."""
+    assert found({"id": "a", "text": one}, {"id": "b", "text": other}, RIVER) == [("error", "contradiction", "b")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("Explains short term effects.", "Explains long term effects.", id="contrary-of-something-else"),
+        pytest.param("Lists at least 3 causes.", "Lists at most 5 causes.", id="limits-that-overlap"),
+        pytest.param("The answer has at least 3 sentences.", "Each bullet is at most 1 sentence.", id="limits-of-two-things"),
+        pytest.param("Mentions the first law.", "Mentions the third law.", id="ordinals"),
+        pytest.param("Includes positive examples.", "Includes negative examples.", id="both-kinds"),
+        pytest.param("The response is short.", "The response is not long.", id="two-negations"),
+    ],
+)
+def test_two_demands_that_go_together(one, other):
+    """A contradiction is an error, so it must be sure."""
+    assert found({"id": "a", "text": one}, {"id": "b", "text": other}, RIVER) == []
+
+
+def test_one_text_that_gives_and_takes():
+    """The same sentence as a merit and as a fault cancels out; it does not count twice."""
+    assert found(CITY, {**CITY, "id": "b", "kind": "pitfall"}, RIVER) == [("error", "contradiction", "b")]
 
 
 def test_a_mirrored_pitfall_is_no_contradiction():
@@ -145,8 +188,12 @@ def test_ten_thousand_pairs_are_not_compared():
         pytest.param([{**CITY, "kind": "optional"}, {**RIVER, "kind": "optional"}], {}, "all-optional", id="all-optional"),
         pytest.param([CITY, {"id": "x", "text": "It is rude.", "kind": "pitfall"}], {}, "free-reward", id="1-of-2-for-nothing"),
         pytest.param([{**CITY, "points": 1}, {"id": "x", "text": "It is rude.", "points": -4}], {}, "sunk", id="faults-outweigh"),
+        pytest.param([{**CITY, "args": {"n": 3}}, RIVER], {}, "unused", id="args-without-check"),
         pytest.param([CITY, RIVER], {"fold": "min", "denominator": "all_weights"}, "unused", id="denominator-without-mean"),
         pytest.param([{**CITY, "weight": 2.0}, RIVER], {"fold": "all_pass"}, "unused", id="weights-ignored"),
+        pytest.param(
+            [{**CITY, "weight": 9.0}, RIVER, {"id": "x", "text": "It rhymes."}], {"fold": "all_pass"}, "unused", id="no-dominance"
+        ),
         pytest.param(
             [{**CITY, "points": 1}, {"id": "x", "text": "It is rude.", "points": 2.0, "kind": "pitfall"}], {}, "sign", id="sign"
         ),

@@ -7,13 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from judge.cli.rubric import app
+from judge.generators.closing import unlike
 from judge.rubric.diff import diff_rubrics
+from judge.rubric.leak import leaked
 from judge.rubric.load import load_rubric
 from judge.rubric.matching import groups_of, likeness
 from judge.rubric.merge import merge_rubrics
 from judge.rubric.model import Criterion, Rubric
 from judge.rubric.polarity import as_fault, read_polarity
-from judge.rubric.wording import leaked, vague_word
+from judge.rubric.wording import vague_word
 from judge.similarity import alike_texts
 
 SPELLING = alike_texts("hashing")
@@ -45,6 +47,54 @@ def test_an_encoder_alone_does_not_make_two_criteria_one(other, one):
     """all-MiniLM puts a criterion next to its opposite (0.86); merged, the reward would turn round."""
     pair = [Criterion(id="a", text="Names the dose."), Criterion.model_validate({"id": "b", **other})]
     assert (likeness(pair, everything_alike)[0, 1] > 0) == one
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("Cites sources.", "Cites no sources.", id="no"),
+        pytest.param("Cites sources.", "Is free of sources.", id="free-of"),
+        pytest.param("Gives legal advice.", "Declines to give legal advice.", id="declines"),
+        pytest.param("Uses abbreviations.", "Hardly uses abbreviations.", id="hardly"),
+        pytest.param("Is at most 3 sentences long.", "Is at least 3 sentences long.", id="limit"),
+        pytest.param("Has more than 100 words.", "Has fewer than 100 words.", id="more-fewer"),
+        pytest.param("Says that it increases the risk.", "Says that it decreases the risk.", id="contrary-verb"),
+        pytest.param("Explains the advantages.", "Explains the disadvantages.", id="prefix"),
+        pytest.param("Says that it is overestimated.", "Says that it is underestimated.", id="two-prefixes"),
+        pytest.param("Names the safe dose.", "Names the unsafe dose.", id="un"),
+        pytest.param("Sorts it in ascending order.", "Sorts it in descending order.", id="contrary-adjective"),
+        pytest.param("Converts meters to feet.", "Converts feet to meters.", id="order-of-words"),
+        pytest.param("Says that the patient calls the doctor.", "Says that the doctor calls the patient.", id="who-whom"),
+        pytest.param("Has a table, not a list.", "Has a list, not a table.", id="not-this-but-that"),
+        pytest.param("Mentions all risks.", "Mentions some risks.", id="all-some"),
+        pytest.param("Uses two examples.", "Uses three examples.", id="number-in-words"),
+        pytest.param("Advises taking it.", "Advises against taking it.", id="against"),
+    ],
+)
+def test_near_contraries_are_never_one(one, other):
+    """all-MiniLM finds most of these alike (0.85 to 1.00): merged, the reward would be of the opposite."""
+    pair = [Criterion(id="a", text=one), Criterion(id="b", text=other)]
+    assert likeness(pair, everything_alike)[0, 1] == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("Names the dose and the risk.", "Names the risk and the dose.", id="listed-in-another-order"),
+        pytest.param("Names the dose.", "States the dose.", id="another-verb"),
+        pytest.param("Is at most 3 lines.", "Has no more than 3 lines.", id="the-same-limit"),
+        pytest.param("Uses two examples.", "Uses 2 examples.", id="the-same-number"),
+    ],
+)
+def test_paraphrases_may_be_one(one, other):
+    """What an encoder finds alike and no word turns is one thing."""
+    assert likeness([Criterion(id="a", text=one), Criterion(id="b", text=other)], everything_alike)[0, 1] > 0
+
+
+def test_the_closing_list_keeps_contraries_apart():
+    """The list of all pairs (`autorule`, `mine`) must not lose a rule to its opposite."""
+    texts = ["Says that it increases the risk.", "Says that it decreases the risk.", "It says that it increases the risk."]
+    assert unlike(np.ones((3, 1)), 0.9, "aaa", texts) == {0: 0, 1: 1, 2: 0}
 
 
 def test_a_chain_is_no_group():
@@ -182,7 +232,34 @@ def test_a_leak_is_whole_words():
     """`Oslo` is given away by "is Oslo", not by "Osloer"; 42 is in too many sentences to tell."""
     assert leaked("The capital is Oslo.", ("Oslo",)) == "Oslo"
     assert leaked("Names an Osloer.", ("Oslo",)) is None
-    assert leaked("It is 42.", ("42",)) is None
+    assert leaked("It names 42 rivers.", ("42",)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "told"),
+    [
+        pytest.param("The answer is 42.", "42", "42", id="short-number-announced"),
+        pytest.param("Mentions at least 3 reasons for the result.", "3", None, id="short-number-elsewhere"),
+        pytest.param("The total is 1234 dollars.", "$1,234", "$1,234", id="thousands"),
+        pytest.param("States that the run is 42km long.", "42 km", "42 km", id="unit-without-space"),
+        pytest.param("Gets \\frac{3}{4}.", "3/4", "3/4", id="fraction"),
+        pytest.param("Concludes with option B.", "(B)", "(B)", id="option"),
+        pytest.param("Lists all options but one.", "B", None, id="no-option"),
+        pytest.param("Names the River Thames.", "The Thames", "The Thames", id="article"),
+        pytest.param("The total is 18.", "9 * 2 = 18\n#### 18", "18", id="final-answer-of-a-solution"),
+        pytest.param("首都は東京です", "東京", "東京", id="no-spaces"),
+        pytest.param(
+            "Says that light travels in a straight line here.",
+            "By the law, light travels in a straight line here and there.",
+            "light travels in a straight",
+            id="a-run-of-words",
+        ),
+    ],
+)
+def test_a_leak_in_other_words(text, reference, told):
+    """A criterion that gives the answer lets whoever reads the rubric, and the judge, do without deriving it."""
+    found = leaked(text, (reference,))
+    assert (found is None) if told is None else found is not None and told in found
 
 
 def test_the_commands(tmp_path, monkeypatch):
