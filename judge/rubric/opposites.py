@@ -48,7 +48,7 @@ SHORT = 3  # words of a demand on the manner in which a contrary word makes the 
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Demand:
     """What a criterion asks, ready to be compared.
 
     Attributes:
@@ -67,7 +67,7 @@ class Asked:
         return sum(word in _NEGATION for word in self.words) % 2 == 1
 
 
-def asked(text: str) -> Asked:
+def asked(text: str) -> Demand:
     """Read one criterion.
 
     Example:
@@ -77,10 +77,10 @@ def asked(text: str) -> Asked:
     body = _AGAINST.sub("discourages", _MODAL.sub("", _SUBJECT.sub("", text.strip())))
     body = _AT_LEAST.sub("at least", _AT_MOST.sub("at most", body))
     words = tuple(_stem(word) for word in re.findall(r"[\w']+", body.lower()) if word not in _FILLER)
-    return Asked(words, _limit(body), len(words) <= SHORT and bool(_MANNER.match(body)))
+    return Demand(words, _limit(body), len(words) <= SHORT and bool(_MANNER.match(body)))
 
 
-def opposed(one: Asked, other: Asked) -> bool:
+def opposed(one: Demand, other: Demand) -> bool:
     """Whether no response can meet both.
 
     Example:
