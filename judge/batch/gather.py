@@ -32,7 +32,7 @@ from judge.batch.shards import splits_by
 from judge.batch.store import Store
 from judge.batch.stream import renamed_note
 from judge.batch.write import JOURNAL, put_in_place, write_json, write_tables
-from judge.errors import EngineError, JudgeError, NoVerdictError, OutputError
+from judge.errors import DataError, EngineError, JudgeError, NoVerdictError, OutputError
 from judge.jsonfile import parse_json
 from judge.pipeline.build import Plan
 from judge.track.run import track_run
@@ -212,7 +212,7 @@ class _BlockRun:
                         self._enter(block.facts, self._folders.put(block))
         except KeyboardInterrupt:
             return "interrupted", None
-        except (EngineError, NoVerdictError) as why:
+        except (EngineError, NoVerdictError, DataError) as why:
             if not self._facts:
                 raise
             return ("incomplete" if isinstance(why, EngineError) else "stopped"), why

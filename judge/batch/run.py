@@ -99,7 +99,7 @@ async def run_batch(
         EngineError: The engine cannot work at all, or (`EngineDown`) has stopped working. What was judged before is in the
             tables, and `run.json` says `incomplete`.
         OutputError: Results cannot be written.
-        DataError: A bad row under `strict`; or a file that breaks in its middle: what was judged before is in the tables.
+        DataError: A bad row under `strict`, or a file that breaks in its middle: what was judged before is in the tables.
         NoVerdictError: The settings say `on_no_verdict: raise`, or more rows failed than `max_failures`.
         MonitorStop: An alarm of the monitor stops the run; what was judged before is kept.
     """
@@ -162,7 +162,7 @@ class _Start:
             self.state, self.loading_s = "running", time.monotonic() - started
             await self._rows(judges, strict=strict)
         except JudgeError as why:
-            broken = isinstance(why, DataError) and not strict and self.rows.progress.samples > 0  # a file, in its middle
+            broken = isinstance(why, DataError) and self.rows.progress.samples > 0  # in its middle, or at a row (strict)
             if self.state == "starting" or not (broken or isinstance(why, EngineError | NoVerdictError)):
                 note_failure(why, self.rows.progress.samples, self.output, self.own if self.state == "running" else None)
                 raise
@@ -250,7 +250,7 @@ def _kept(why: JudgeError, run: dict[str, Any], total: int | None, output: Path,
     done = f"{run['counts']['samples']:,}" + (f" of {total:,}" if total is not None else "")
     broken = isinstance(why, DataError)
     again = f"continue with:\n  {command}{' --overwrite' * broken}" if command else "run it again to continue"
-    again = f"mend or remove the file, then {again}" if broken else again
+    again = f"mend the data (a file that is broken may be removed), then {again}" if broken else again
     works = "when the engine works again, " if run["state"] == "incomplete" and not isinstance(why, BudgetSpent) else ""
     failed = run["counts"]["no_reward"]
     lacking = f", {failed:,} of their responses without a reward" if failed else ""

@@ -106,7 +106,8 @@ def test_a_wrong_file_is_found_before_the_first_row(tmp_path, name, content, sai
         next(read_samples(str(folder / "part-*")))
 
 
-def test_a_file_that_breaks_leaves_the_tables_of_what_was_judged(judge, tmp_path, monkeypatch):  # noqa: F811  # a fixture
+@pytest.mark.parametrize("strict", [(), ("--strict",)], ids=["rows-may-be-bad", "strict"])
+def test_a_file_that_breaks_leaves_the_tables_of_what_was_judged(judge, tmp_path, monkeypatch, strict):  # noqa: F811  # a fixture
     """What was paid is there to read, and the run says what to do."""
     folder = parts(tmp_path / "parts")
     with gzip.open(folder / "part-3.jsonl.gz", "wt") as file:
@@ -115,10 +116,10 @@ def test_a_file_that_breaks_leaves_the_tables_of_what_was_judged(judge, tmp_path
     (folder / "part-3.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "c.yaml").write_text("rubric: helpfulness\nrecipe: yes-no\nengine: {kind: scripted, verdicts: drawn}\n")
     monkeypatch.chdir(tmp_path)
-    ended = judge("run", "c.yaml", "--data", "parts/part-*", "--output", "out")
+    ended = judge("run", "c.yaml", "--data", "parts/part-*", "--output", "out", *strict)
     assert ended.code == 2
     assert "part-3.jsonl.gz: cannot be unpacked" in ended.err
-    assert "mend or remove the file" in ended.err
+    assert "mend the data (a file that is broken may be removed), then continue with:" in ended.err
     assert len(rewards(tmp_path / "out")) > 6
     assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "stopped"
 

@@ -213,10 +213,12 @@ def test_raise_stops_at_the_first_and_says_which(tmp_path):
 
 
 def test_strict_ends_at_a_bad_row(tmp_path):
-    """`--strict`: a data set with a hole is a mistake, not a fact of life."""
+    """`--strict`: a data set with a hole is a mistake, not a fact of life. What was judged before it is in the tables."""
     data = [*samples(1), BadRow("1", "data.jsonl:2: not valid JSON"), *samples(3)[1:]]
     with pytest.raises(DataError, match=r"data\.jsonl:2: not valid JSON"):
         run(tmp_path, data, strict=True)
+    assert [row["status"] for row in rewards(tmp_path)] == ["judged"]
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "stopped"
 
 
 def test_a_row_without_what_the_recipe_needs_does_not_stop_the_others(tmp_path):

@@ -133,9 +133,16 @@ def test_a_part_that_cannot_be_read_is_left_aside(tmp_path, small, caplog):
 
 def test_a_run_that_fails_leaves_its_finished_parts(tmp_path, small):
     """What is half written is gone; what can be read stays until the next start."""
-    bad = [*samples(50), BadRow("bad", "data.jsonl:51: no JSON")]
-    with pytest.raises(DataError, match="no JSON"):
-        run(tmp_path, bad, strict=True, max_in_flight=4)
+    asked = []
+
+    def judge(request):
+        asked.append(request)
+        if len(asked) > 80:  # of 100
+            raise OutputError("the disk is full")
+        return met(request)
+
+    with pytest.raises(OutputError, match="the disk is full"):
+        run(tmp_path, samples(50), judge, max_in_flight=4)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
     assert 16 <= len(read(tmp_path, "rewards")) < 50
     assert not list(tmp_path.glob("*/*.partial"))

@@ -246,6 +246,16 @@ def test_a_block_that_stops_keeps_the_replies_it_has(tmp_path):
     assert sum(pq.read_table(tmp_path / "run" / "verdicts.parquet")["cached"].to_pylist()) == paid
 
 
+def test_a_bad_row_under_strict_leaves_the_tables_of_the_blocks_before(tmp_path):
+    """What was paid is there to read, as after a run in one process."""
+    made = plan(load_settings(SETTINGS | settings(tmp_path))[0])
+    rows = [*GOOD, BadRow("bad", "data.jsonl:21: no JSON")]
+    with pytest.raises(DataError, match="no JSON"):
+        judge_blocks(made, streamed(made, rows, strict=True), tmp_path / "run", strict=True, quiet=True)
+    assert len(pq.read_table(tmp_path / "run" / "rewards.parquet")) == 16
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "stopped"
+
+
 STOPS = [
     pytest.param(DataError("data.jsonl:10: no JSON"), id="a-bad-row-under-strict"),
     pytest.param(EngineDown("http://judge: refused"), id="an-engine-that-never-starts"),

@@ -71,7 +71,8 @@ def test_bad_rows_are_counted_and_the_others_judged(judge, endpoint, tmp_path):
     assert strict.code == 2
     assert strict.err.startswith("judged 2") or "d.jsonl:3: not valid JSON" in strict.err
     assert "nothing was judged" not in strict.err
-    assert "2 samples judged before this are kept" in strict.err
+    assert "2 of 4 samples are judged and kept in out (state `stopped`); mend the data" in strict.err
+    assert len(rewards(tmp_path / "out")) == 2
 
 
 def test_set_map_and_limit(judge, endpoint, tmp_path):
