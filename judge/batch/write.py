@@ -243,8 +243,11 @@ def clear_parts(folder: Path) -> int:
     """
     found = sum(1 for _ in (folder / PART_FOLDERS[0]).glob("part-*.parquet"))
     for name in PART_FOLDERS:
+        gone = folder / f".{name}.gone"
         try:
-            shutil.rmtree(folder / name)
+            shutil.rmtree(gone, ignore_errors=True)  # a start that was killed here
+            (folder / name).rename(gone)  # all at once: a reader must not list some of them
+            shutil.rmtree(gone)
         except FileNotFoundError:
             continue
         except OSError as why:

@@ -19,7 +19,7 @@ from judge.batch.parts import RowsUnderWay, TableParts
 from judge.batch.read import BadRow
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
-from judge.errors import DataError, InputError, OutputError
+from judge.errors import InputError, OutputError
 from judge.pipeline.build import plan
 from judge.report.run_page import run_page
 from judge.report.run_tables import load_tables

@@ -14,10 +14,12 @@ import pytest
 from judge.batch import parts
 from judge.batch.select import best_of_n, best_rows, compare_snapshot, pair_rows, preference_pairs, read_reliability, read_run
 from judge.batch.select.best import BestOfEstimate, estimate_best_of
+from judge.batch.select.folder import rewards_by_row
 from judge.batch.select.groups import RunGroups
 from judge.batch.select.pairs import PairHints, pair_hint
 from judge.batch.select.reliability import GroupReliability
 from judge.batch.select.snapshot import SnapshotGroups
+from judge.batch.write import clear_parts
 from judge.errors import DataError, InputError, OutputError
 from tests.batch_harness import met, question, run, samples
 from tests.select_harness import GRADES, judged
@@ -148,6 +150,40 @@ def test_selecting_from_a_run_on_its_way(tmp_path, monkeypatch, capsys):
     (tmp_path / "run" / "rewards.parquet").unlink()
     with pytest.raises(InputError, match="never came to an end"):
         RunGroups(tmp_path / "run", data=str(data))
+
+
+def test_a_run_that_ends_while_it_is_read_is_read_on(tmp_path):
+    """The parts that were listed are one file now: no row is lost or twice there, and nobody has to start again."""
+    folder = judged(tmp_path, rows(20, 3))
+    whole = pq.read_table(folder / "rewards.parquet")
+    (folder / "rewards.parquet").rename(tmp_path / "whole.parquet")
+    (folder / "rewards").mkdir()
+    for number in range(3):
+        pq.write_table(whole.slice(5 * number, 5), folder / "rewards" / f"part-{number:05}.parquet")
+    seen = []
+    for row, records in rewards_by_row(folder):
+        if row == 2:
+            (tmp_path / "whole.parquet").rename(folder / "rewards.parquet")
+            clear_parts(folder)
+        seen += [(row, record["id"]) for record in records]
+    assert seen == list(zip(whole["row"].to_pylist(), whole["id"].to_pylist(), strict=True))
+    assert not list(folder.glob("*rewards*gone"))
+
+
+def test_a_run_whose_tables_are_taken_away_is_no_run(tmp_path):
+    """Another run has begun in the folder: what it has judged so far must not be mixed with this."""
+    folder = judged(tmp_path, rows(20, 3))
+    whole = pq.read_table(folder / "rewards.parquet")
+    (folder / "rewards").mkdir()
+    for number in range(3):
+        pq.write_table(whole.slice(5 * number, 5), folder / "rewards" / f"part-{number:05}.parquet")
+    reading = rewards_by_row(folder)
+    next(reading)
+    (folder / "rewards" / "part-00001.parquet").unlink()
+    (folder / "rewards" / "part-00002.parquet").unlink()
+    (folder / "rewards" / "part-00002.parquet").symlink_to("nowhere")
+    with pytest.raises(DataError, match="was taken away while it was read"):
+        list(reading)
 
 
 def many(folder, count):

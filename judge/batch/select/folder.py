@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +38,35 @@ def read_facts(run: Path, *, unfinished: bool = False) -> dict[str, Any]:
     return facts
 
 
+class _TakenAway(DataError):
+    """A file was listed and is no longer there."""
+
+
+def table_batches(run: Path, name: str, columns: Sequence[str]) -> Iterator[Any]:
+    """As `batches`, of a table of a run folder, also where the run ends meanwhile and its parts become one file.
+
+    The parts are the beginning of that file, row by row, so it is read on from where they were left.
+
+    Raises:
+        DataError: A file cannot be read, or was taken away and nothing came in its place.
+    """
+    done = 0
+    for left in reversed(range(_TRIES)):
+        skip = done
+        try:
+            for batch in batches(table_files(run, name), columns):
+                rest = batch.slice(min(skip, batch.num_rows))
+                skip -= batch.num_rows - rest.num_rows
+                done += rest.num_rows
+                if rest.num_rows:
+                    yield rest
+            return
+        except _TakenAway:
+            if not left:
+                raise
+            time.sleep(0.05)
+
+
 def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[Any]:
     """Record batches of a table of a run folder, of a thousand rows at most; columns that a file lacks are left out.
 
@@ -51,10 +81,14 @@ def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[Any]:
             with pq.ParquetFile(path) as file:
                 has = set(file.schema_arrow.names)
                 yield from file.iter_batches(batch_size=1024, columns=[name for name in columns if name in has])
+        except FileNotFoundError:
+            what = "was taken away while it was read; has another run begun in this folder?"
+            raise _TakenAway(Problem(str(path), what)) from None
         except (pa.ArrowException, OSError) as why:
             raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
+_TRIES = 5
 _NEEDED = ("row", "id", "response_index", "reward", "raw_reward", "status", "flags", "components")
 
 
@@ -65,13 +99,12 @@ def rewards_by_row(run: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         DataError: The file is not there, cannot be read, or is none of `judge run`.
     """
     path = run / TABLE
-    files = table_files(run, "rewards") or [path]
-    for file in files:
-        names = _columns(file)
-        if missing := [name for name in _NEEDED if name not in names]:
-            raise DataError(Problem(str(file), f"no column `{missing[0]}`: not a file of `judge run`"))
+    if not table_files(run, "rewards"):
+        raise DataError(Problem(str(path), "no such file"))
     row, held = -1, list[dict[str, Any]]()
-    for batch in batches(files, (*_NEEDED, "variance")):
+    for batch in table_batches(run, "rewards", (*_NEEDED, "variance")):
+        if missing := [name for name in _NEEDED if name not in batch.schema.names]:
+            raise DataError(Problem(str(path), f"no column `{missing[0]}`: not a file of `judge run`"))
         for record in batch.to_pylist():
             if record["row"] < row:
                 raise DataError(Problem(str(path), "its rows are not in the order of the data: not a file of `judge run`"))
@@ -93,7 +126,7 @@ def several_responses(run: Path) -> bool:
     """Whether a row of the data has several responses."""
     import pyarrow.compute as pc  # noqa: PLC0415  # see `batches`
 
-    return _most(pc.max(batch.column(0)).as_py() for batch in batches(table_files(run, "rewards"), ["response_index"])) > 0
+    return _most(pc.max(batch.column(0)).as_py() for batch in table_batches(run, "rewards", ["response_index"])) > 0
 
 
 def _most(values: Iterable[int | None]) -> int:
@@ -103,16 +136,6 @@ def _most(values: Iterable[int | None]) -> int:
 def read_table(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     """Rows of a Parquet file of a run folder, those of the columns that it has. Raises `DataError` when it cannot be read."""
     return [record for batch in batches([path], columns) for record in batch.to_pylist()]
-
-
-def _columns(path: Path) -> list[str]:
-    import pyarrow as pa  # noqa: PLC0415  # see `batches`
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        return list(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError) as why:
-        raise DataError(Problem(str(path), f"not a readable Parquet file: {why}")) from None
 
 
 def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], run: Path, *, named: bool) -> tuple[str, ...]:
@@ -140,12 +163,11 @@ def check_data(source: str, told: Mapping[str, Any], facts: Mapping[str, Any], r
 
 def compares(run: Path, *, several: bool) -> bool:
     """Whether a judge saw several responses at once. Without its calls: whether there were several to see."""
-    files = table_files(run, "verdicts")
-    if not files:
+    if not table_files(run, "verdicts"):
         return several
     import pyarrow.compute as pc  # noqa: PLC0415  # see `batches`
 
-    return _most(pc.max(pc.list_value_length(batch.column(0))).as_py() for batch in batches(files, ["order"])) > 1
+    return _most(pc.max(pc.list_value_length(batch.column(0))).as_py() for batch in table_batches(run, "verdicts", ["order"])) > 1
 
 
 def _hash_of(source: str) -> str | None:

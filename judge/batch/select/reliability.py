@@ -15,11 +15,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judge.batch.select.folder import batches, read_facts
+from judge.batch.select.folder import read_facts, table_batches
 from judge.batch.select.groups import RunGroup, RunGroups
 from judge.batch.select.pairs import PreferencePair
 from judge.report.places import CallPlaces, Unit
-from judge.tables import table_files
 
 _CALL = ["row", "turn", "order", "criteria", "vote", "scores"]
 _Place = tuple[Unit, int]  # row of the data or group, place of the response in it
@@ -156,7 +155,7 @@ def _in_groups(run: Path) -> bool:
 
 
 def _records(run: Path, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    for batch in batches(table_files(run, name), columns):
+    for batch in table_batches(run, name, columns):
         yield from batch.to_pylist()
 
 
