@@ -20,7 +20,7 @@ from judge.generators.parse_items import ListedItem
 from judge.generators.rows import SourceRow, Unwritten
 from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
-from judge.generators.work import RejectedItem, RowWork, read_list
+from judge.generators.work import RejectedItem, RowWork
 from judge.rubric.matching import marks
 from judge.rubric.model import Rubric, content_hash
 from judge.rubric.opposites import contrary
@@ -144,7 +144,7 @@ class Closing:
         turn = WritingTurn(name=TURN, user=self.spec.user or "", system=self.spec.system)
         call = await work.ask(turn, rules=item_views(items, grammar), items={"min": 1, "max": self.spec.max})
         calls.append(call)
-        found = read_list(call, grammar)
+        found = work.read_list(call, grammar)
         if isinstance(found, Unwritten):
             raise found
         before = {plain(item.text): item for item in items}

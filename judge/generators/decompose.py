@@ -26,7 +26,7 @@ from judge.generators.parse_items import Items, ListedItem, parse_yes_no
 from judge.generators.refine import DecomposeSpec
 from judge.generators.rows import Drop, Unwritten
 from judge.generators.tags import plain
-from judge.generators.work import RejectedItem, RowWork, read_list, unusable
+from judge.generators.work import RejectedItem, RowWork, unusable
 from judge.labels import truths_of
 from judge.types import NoVerdict
 
@@ -128,7 +128,7 @@ async def _parts(work: RowWork, spec: DecomposeSpec, parent: _Tried, kept: list[
     """The finer items that pass the filters, beside those kept; none where the reply holds no two."""
     others = [k for k in kept if k is not parent]
     call = await work.ask_more("decompose", item=_view(work, parent), others=item_views((k.item for k in others), work.spec))
-    found = read_list(call, work.spec.model_copy(update={"min": PARTS, "max": PARTS}))
+    found = work.read_list(call, work.spec.model_copy(update={"min": PARTS, "max": PARTS}))
     if not isinstance(found, Items):
         work.rejected.append(RejectedItem(parent.item.text, "not_decomposed", f"{found.reason}: {found.detail}"))
         return []
@@ -160,7 +160,7 @@ async def _assigned(work: RowWork, kept: list[_Tried]) -> list[_Tried]:
     if isinstance(call.outcome, NoVerdict):
         raise unusable(call)
     grammar = work.spec.model_copy(update={"min": 1, "max": max(len(kept), work.spec.max), "weights": WEIGHTS})
-    found = read_list(call, grammar)
+    found = work.read_list(call, grammar)
     if isinstance(found, Unwritten):
         raise found
     given = {plain(item.text): item.weight for item in found.items}

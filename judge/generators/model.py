@@ -6,6 +6,7 @@ no prompt can do (choose by coding rate, decompose until nothing is left, weigh 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -216,6 +217,7 @@ class GeneratorSpec(Frozen):
 
 
 FILE = "generator.yaml"
+_EXAMPLE = re.compile(r"^\d{1,2}\. (?:[^:[{}\n]{1,60}: )?([^{}\n]+?)(?: \[[^]{}\n]*\])?[ \t]*$", re.MULTILINE)
 SUFFIX = "-rubric"
 
 
@@ -237,6 +239,11 @@ class Generator:
     def template_hash(self) -> str:
         """Content hash of the templates alone."""
         return content_hash(dict(self.templates))
+
+    @cached_property
+    def examples(self) -> frozenset[str]:
+        """The example lines that its prompts show: numbered lines with nothing of the row in them, without tag and title."""
+        return frozenset(found for text in self.templates.values() for found in _EXAMPLE.findall(text))
 
     @property
     def method(self) -> str:

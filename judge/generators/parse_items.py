@@ -4,13 +4,14 @@
   tokens, forged fences and hidden characters neutralised before it can reach a judge's prompt. Nothing is evaluated.
 - Models forget tags, bold them, put them in round brackets, or wrap a long item over two lines. All of that is read; a
   list that is empty or endless is not cut to size, because nobody knows which part was meant.
+- Models copy the example lines of the prompt into their reply. Such a line is no criterion of the row: it is dropped, on record.
 - A fault must be worded as a fault, since a judge says MET when it is there: "avoids X" is turned round, and on record.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -69,7 +70,7 @@ class ListedItem:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What was read: the items; those dropped (empty, a forbidden phrase, no points); those merged as a repetition."""
+    """What was read: the items; those dropped (empty, a forbidden phrase, no points, copied); those merged as a repetition."""
 
     items: tuple[ListedItem, ...]
     dropped: tuple[str, ...] = ()
@@ -84,8 +85,11 @@ class NoItems:
     detail: str
 
 
-def parse_items(text: str, spec: ItemSpec) -> Items | NoItems:
+def parse_items(text: str, spec: ItemSpec, copied: Callable[[ListedItem], bool] = lambda _: False) -> Items | NoItems:
     """Read a rubric from a reply. Never raises on model output.
+
+    Args:
+        copied: Whether an item is one of the prompt's own examples; such items are dropped.
 
     Example:
         >>> spec = ItemSpec(tags={"Hard Rule": "hard_rule"})
@@ -100,7 +104,7 @@ def parse_items(text: str, spec: ItemSpec) -> Items | NoItems:
         return NoItems(Unreadable.NO_ITEMS, "no numbered line")
     if len(lines) > 4 * spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"more than {4 * spec.max} numbered lines: the reply is a loop")
-    found = _sift([_item(line, levels, spec) for line, levels in lines], spec)
+    found = _sift([_item(line, levels, spec) for line, levels in lines], spec, copied)
     return list_problem(found, spec) or found
 
 
@@ -131,7 +135,8 @@ def list_problem(found: Items, spec: ItemSpec) -> NoItems | None:
     if longest > spec.max_chars:
         return NoItems(Unreadable.ITEM_TOO_LONG, f"an item has {longest} characters; at most {spec.max_chars}")
     if len(found.items) < spec.min:
-        also = f" ({len(found.dropped)} more are empty, lack their points or hold a forbidden phrase)" if found.dropped else ""
+        why = "are empty, lack their points, hold a forbidden phrase or copy an example of the prompt"
+        also = f" ({len(found.dropped)} more {why})" if found.dropped else ""
         return NoItems(Unreadable.TOO_FEW_ITEMS, f"{len(found.items)} item(s){also}; at least {spec.min}")
     if len(found.items) > spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"{len(found.items)} items; at most {spec.max}")
@@ -220,15 +225,15 @@ def _titled(text: str) -> tuple[str, str]:
     return (title.strip(), rest.strip()) if short else ("", text)
 
 
-def _sift(items: list[ListedItem], spec: ItemSpec) -> Items:
-    """Drop what is forbidden, merge what is said twice (a hard rule stays one)."""
+def _sift(items: list[ListedItem], spec: ItemSpec, copied: Callable[[ListedItem], bool] = lambda _: False) -> Items:
+    """Drop what is forbidden or copied, merge what is said twice (a hard rule stays one)."""
     kept: dict[str, ListedItem] = {}
     dropped: list[str] = []
     merged: list[str] = []
     forbidden = _forbidden(spec.forbid)
     for item in items:
         key = plain(item.text)
-        if not key or (forbidden and forbidden(item.text)) or (spec.points and item.points is None):
+        if not key or (forbidden and forbidden(item.text)) or (spec.points and item.points is None) or copied(item):
             dropped.append(item.text)
         elif key in kept:
             merged.append(item.text)

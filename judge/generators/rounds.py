@@ -15,7 +15,7 @@ from typing import Any
 
 from judge.generators.refine import ReviseSpec, TailSpec
 from judge.generators.rows import Drop, Unwritten, labelled_pair
-from judge.generators.work import KEPT, RejectedItem, RowWork, judgement, read_list
+from judge.generators.work import KEPT, RejectedItem, RowWork, judgement
 
 
 async def tail(work: RowWork, spec: TailSpec) -> None:
@@ -36,7 +36,7 @@ async def tail(work: RowWork, spec: TailSpec) -> None:
         if lead >= spec.apart or round_ == spec.rounds:
             break
         call = await work.ask_more("refine", best=top, items={"min": work.spec.min, "max": spec.max})
-        found = read_list(call, work.spec.model_copy(update={"max": spec.max}))
+        found = work.read_list(call, work.spec.model_copy(update={"max": spec.max}))
         if isinstance(found, Unwritten):  # the list before it stands
             work.lost += 1
             break
@@ -78,7 +78,7 @@ async def revise(work: RowWork, spec: ReviseSpec) -> None:
         if reason == Drop.NO_VERDICT or round_ == spec.rounds:  # a judge that fails says nothing to revise by
             raise Unwritten(reason, f"{detail}; after {round_} revision(s)")
         call = await work.ask_more("revise")
-        found = read_list(call, work.spec)
+        found = work.read_list(call, work.spec)
         if isinstance(found, Unwritten):
             raise found
         left = {item.text for item in found.items}

@@ -16,6 +16,7 @@ from judge.generators.as_rubric import grounded, item_views, rubric_of
 from judge.generators.model import Generator, ItemSpec, WritingTurn
 from judge.generators.parse_items import Items, ListedItem, NoItems, join_items, list_problem, parse_items
 from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
+from judge.generators.tags import plain
 from judge.reference import reference_text
 from judge.render.quoting import Untrusted, boundary
 from judge.rubric.model import Rubric
@@ -102,6 +103,7 @@ class RowWork:
     def __post_init__(self) -> None:
         self._label = boundary(self.writer.seed, self.sample.prompt)
         self._base = self._row_values()
+        self._examples = {plain(text) for text in self.writer.generator.examples}
 
     # ---- what templates may use ----------------------------------------------------------------------------------------
 
@@ -192,6 +194,25 @@ class RowWork:
         elif calls:
             self._list(calls, several=len(calls) > 1)
 
+    def read_list(self, call: Call, spec: ItemSpec, *, nothing: bool = False) -> Items | Unwritten:
+        """The items in one reply, or why there are none.
+
+        Args:
+            nothing: `NONE` is an answer: there is nothing to add.
+        """
+        if isinstance(call.outcome, NoVerdict):
+            return unusable(call)
+        if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
+            return Items(())
+        found = parse_items(call.completion.text, spec, self._copied)
+        return Unwritten(str(found.reason), found.detail) if isinstance(found, NoItems) else found
+
+    def _copied(self, item: ListedItem) -> bool:
+        """Whether an item is one of the prompt's examples; not so where its program's value stands in the row's prompt."""
+        if plain(item.text) not in self._examples:
+            return False
+        return item.check == "llm" or not item.args or grounded(item, self.sample.prompt_text).check == "llm"
+
     def _told(self, calls: Sequence[Call]) -> list[str]:
         texts = [strip_thinking(c.completion.text) for c in calls if not isinstance(c.outcome, NoVerdict)]
         good = [text for text in texts if text and text.strip()]
@@ -202,7 +223,7 @@ class RowWork:
 
     def _list(self, calls: Sequence[Call], *, several: bool) -> None:
         spec = self.spec.model_copy(update={"min": 1}) if several else self.spec
-        read = [(call, read_list(call, spec, nothing=self.writer.generator.spec.extends)) for call in calls]
+        read = [(call, self.read_list(call, spec, nothing=self.writer.generator.spec.extends)) for call in calls]
         good = [(call, found) for call, found in read if isinstance(found, Items)]
         if not good:
             self.listed = calls[0]
@@ -242,20 +263,6 @@ def judgement(reward: Reward) -> tuple[str, str]:
     if disagree or failed is None:
         return Drop.ORDERS_DISAGREE, disagree[0].detail if disagree else reward.explanation
     return Drop.NO_VERDICT, f"{failed.reason}: {failed.detail}"
-
-
-def read_list(call: Call, spec: ItemSpec, *, nothing: bool = False) -> Items | Unwritten:
-    """The items in one reply, or why there are none.
-
-    Args:
-        nothing: `NONE` is an answer: there is nothing to add.
-    """
-    if isinstance(call.outcome, NoVerdict):
-        return unusable(call)
-    if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
-        return Items(())
-    found = parse_items(call.completion.text, spec)
-    return Unwritten(str(found.reason), found.detail) if isinstance(found, NoItems) else found
 
 
 def unusable(call: Call) -> Unwritten:

@@ -186,6 +186,47 @@ async def test_constraints(tmp_path, reply, check):
     assert load_rubric(tmp_path / line["file"]).criteria[0].kind == "hard_rule"
 
 
+@pytest.mark.parametrize(
+    ("method", "reply", "asks", "dropped"),
+    [
+        pytest.param(
+            "healthbench",
+            "1. The response asks how long the pain has lasted. [+9]\n"
+            + "\n".join(f"{i}. It names part {i}. [+2]" for i in range(2, 7)),
+            "Name a healthy drink.",
+            ["The response asks how long the pain has lasted."],
+            id="word-for-word",
+        ),
+        pytest.param(
+            "spct",
+            "1. Length: **The response uses no legal term without explaining it** [2]\n2. It is short. [1]\n3. It is kind. [1]",
+            "Name a healthy drink.",
+            ["The response uses no legal term without explaining it"],
+            id="other-title-and-weight",
+        ),
+        pytest.param(
+            "constraints",
+            "1. The response has at most 100 words. [max_words: 100]\n2. It is a letter. [Constraint]",
+            "Write a letter.",
+            ["The response has at most 100 words."],
+            id="program-that-the-prompt-does-not-state",
+        ),
+        pytest.param(
+            "constraints",
+            "1. The response has at most 100 words. [max_words: 100]\n2. It is a letter. [Constraint]",
+            "Write a letter of at most 100 words.",
+            [],
+            id="program-that-the-prompt-states",
+        ),
+    ],
+)
+async def test_an_example_of_the_prompt_is_no_criterion(tmp_path, method, reply, asks, dropped):
+    """Small models copy the example lines: a judge must not ask a story for the price of a ticket."""
+    [line] = await generate(method, tmp_path, [reply], Sample.of(asks, id="p"))
+    assert line["kept"], line["detail"]
+    assert line["dropped_items"] == dropped
+
+
 async def test_no_constraints(tmp_path):
     """An instruction without constraints gives no rubric, and no half reward."""
     [line] = await generate("constraints", tmp_path, ["no constraints"], prompt())
@@ -234,7 +275,7 @@ async def test_autorule(tmp_path):
         if "<<<BEGIN REASONING" in text:
             return (
                 "1. The response gives its reason."
-                if "first" in text
+                if "The first tells" in text
                 else "1. The response is short.\n2. The response gives its reason."
             )
         return "The first tells why." if "Drink?" in text else "The other tells why."
