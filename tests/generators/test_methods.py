@@ -9,7 +9,7 @@ import pytest
 
 from judge.engine.scripted import ScriptedEngine
 from judge.generators.drive import untagged_lines
-from judge.generators.model import load_generator
+from judge.generators.model import list_generators, load_generator
 from judge.rubric.load import load_rubric
 from judge.types import Completion, Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, criteria, generate
@@ -225,6 +225,22 @@ async def test_an_example_of_the_prompt_is_no_criterion(tmp_path, method, reply,
     [line] = await generate(method, tmp_path, [reply], Sample.of(asks, id="p"))
     assert line["kept"], line["detail"]
     assert line["dropped_items"] == dropped
+
+
+@pytest.mark.parametrize("method", list_generators())
+def test_every_prompt_that_asks_for_a_list_shows_its_lines(method):
+    """A small model that is told of "a numbered line" and shown none writes prose, and the row has no rubric."""
+    generator = load_generator(method)
+    names = [turn.user for turn in generator.spec.steps if turn.reads == "items"]
+    names += [name for turn, name in generator.spec.more.items() if turn in ("revise", "refine", "decompose", "weigh")]
+
+    def shows(name: str) -> bool:
+        text = generator.templates[name]
+        return any(line in text for line in generator.examples) or any(
+            shows(other) for other in generator.templates if f'include "{other}"' in text
+        )
+
+    assert [name for name in names if not shows(name)] == []
 
 
 async def test_no_constraints(tmp_path):
