@@ -14,7 +14,7 @@ from judge.batch.read import BadRow
 from judge.engine.models import EMBEDDED, embedded_dir
 from judge.errors import DataError, EngineError
 from judge.pipeline.build import Plan
-from judge.pipeline.preview import Previewer, fixed
+from judge.pipeline.preview import Previewer, fixed, spared
 from judge.settings import EngineSettings, NoEngineSettings, OpenAiSettings, ScriptedSettings
 from judge.types import Message, Sample
 
@@ -59,6 +59,7 @@ class DryRun:
         turns: (judge, turn) -> its cost.
         extra: Kind of call that may follow -> how many at most, all judges together.
         tokenizer: Whose tokenizer counted; empty for an estimate.
+        spared: The settings that save an unknown share of the calls: their number is the most then.
     """
 
     of: int
@@ -69,11 +70,12 @@ class DryRun:
     extra: Counter[str] = field(default_factory=Counter)
     tokenizer: str = ""
     group: bool = False
+    spared: tuple[str, ...] = ()
     all_compared: bool = False  # the schedule makes the same comparisons whoever wins, and all are counted
 
     @property
     def calls(self) -> int:
-        """Calls that the rows looked at take for certain, as far as the settings tell."""
+        """Calls that the rows looked at take for certain, as far as the settings tell; at most, where some are `spared`."""
         return sum(cost.calls for cost in self.turns.values())
 
     @property
@@ -88,12 +90,13 @@ class DryRun:
         def scaled(count: int) -> str:
             return f"{about}{round(scale * count):,}"
 
+        calls = "calls, at most" if self.spared else "calls"
         decided = ", ".join(f"{scaled(self.fates[fate])} {what}" for fate, what in _FATES.items())
         lines = [
             f"{self.of:,} rows with {scaled(self.fates.total())} responses: {decided}; "
             f"{scaled(self.invalid)} rows cannot be judged",
             "",
-            f"{'turn':<40} {'calls':>12} {'prompt tokens':>15} {'completion tokens, at most':>27}",
+            f"{'turn':<38} {calls:>14} {'prompt tokens':>15} {'completion tokens, at most':>27}",
         ]
         total = TurnCost()
         for (judge, turn), cost in self.turns.items():
@@ -109,6 +112,9 @@ class DryRun:
         lines += ["", f"prompt tokens: {counted}"]
         if scale != 1.0:
             lines.append(f"scaled up from the first {self.rows:,} rows")
+        if self.spared:
+            verb = "saves" if len(self.spared) == 1 else "save"
+            lines.append(f"these are the most: {' and '.join(self.spared)} {verb} an unknown share of the calls and tokens")
         if self.group:
             lines.append(
                 "group: every comparison of the schedule is counted"
@@ -129,7 +135,7 @@ def dry_run(plan: Plan, samples: Iterable[Sample | BadRow], total: int | None = 
     """Count what judging these samples would take; without their number they are counted, too."""
     previewer = Previewer(plan)
     count, name = counter(plan.settings.engine)
-    out = DryRun(total or 0, tokenizer=name, group=plan.settings.group is not None)
+    out = DryRun(total or 0, tokenizer=name, group=plan.settings.group is not None, spared=tuple(spared(plan)))
     out.all_compared = out.group and fixed(plan.settings.group)
     samples = iter(samples)
     looked: Iterable[Sample | BadRow] = islice(samples, MOST_ROWS)
@@ -198,4 +204,4 @@ def _estimate(messages: tuple[Message, ...]) -> int:
 def _line(name: str, cost: TurnCost, scale: float) -> str:
     figures = (round(scale * n) for n in (cost.calls, cost.prompt_tokens, cost.completion_tokens))
     calls, prompt, completion = figures
-    return f"{name:<40} {calls:>12,} {prompt:>15,} {completion:>27,}"
+    return f"{name:<38} {calls:>14,} {prompt:>15,} {completion:>27,}"

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ from judge.engine.protocol import Engine
 from judge.errors import DataError, SettingsError
 from judge.intervals import Interval
 from judge.pipeline.build import Plan
-from judge.pipeline.preview import Preview, Previewer, fixed, no_count
+from judge.pipeline.preview import Preview, Previewer, fixed, no_count, spared
 from judge.reward.fold import decided
 from judge.settings import NoEngineSettings, OpenAiSettings
 from judge.settings.cost import Price
@@ -91,6 +92,7 @@ class RunPlan:
         no_reward: Responses of the sample without a reward.
         ends: The least and the most that a row can take, where the settings may spare calls; else None.
         at_most: The settings that save an unknown share of the calls, where nothing was judged: the figures are the most then.
+        on_top: The most calls of all rows that ask once more for a verdict, or for proof of one, where nothing was judged.
     """
 
     rows: int
@@ -107,6 +109,7 @@ class RunPlan:
     sizes: tuple[int, ...] = ()
     ends: tuple[RowCost, RowCost] | None = None
     at_most: tuple[str, ...] = ()
+    on_top: float = 0.0
 
     def total(self, of: Callable[[RowCost], float]) -> tuple[float, Interval]:
         """The sum over all rows of a figure of each, and its 95 % interval."""
@@ -168,17 +171,6 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
     return _with_votes(made, plan, records)
 
 
-def spared(plan: Plan) -> list[str]:
-    """The settings by which a row may take fewer calls than its prompts are, as the verdicts go."""
-    parts = (plan, *plan.members.values(), *filter(None, (plan.second, plan.cheap)))
-    said = {
-        "`votes.stop`": any(part.votes.stop is not None for part in parts),
-        "`cascade`": plan.cheap is not None,
-        "`second_opinion`": plan.second is not None,
-    }
-    return [name for name, is_set in said.items() if is_set]
-
-
 def _ends(plan: Plan, drawn: Sequence[Sample | BadRow], costs: Sequence[RowCost]) -> tuple[RowCost, RowCost] | None:
     """The least and the most that a row like these takes; None where nothing is spared, or rows compete."""
     if not spared(plan) or plan.settings.group is not None:
@@ -188,6 +180,7 @@ def _ends(plan: Plan, drawn: Sequence[Sample | BadRow], costs: Sequence[RowCost]
     sure = [[call for call in calls if not call.judge.startswith("second opinion")] for calls in previews]
     sure = sure if plan.cheap is None else [[call for call in calls if call.judge.startswith("cascade")] for calls in sure]
     least = min([*(len(calls) // votes for calls in sure), *(cost.calls for cost in costs)])
+    least = min(least, 1) if "`unit.stop_when_decided`" in spared(plan) else least  # a veto may fail at once
     most = max([*map(len, previews), *(cost.calls for cost in costs)])
     asked = [cost for cost in costs if cost.calls]
 
@@ -213,7 +206,8 @@ def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan
     price, count = _price(plan), counter(plan.settings.engine)[0]
     costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
     sizes = tuple(map(len, units(drawn, groups=plan.settings.group is not None)))
-    return RunPlan(rows, len(drawn), tuple(costs), False, price, sizes=sizes, at_most=tuple(spared(plan)))
+    more = _on_top(plan, drawn) * rows / max(1, len(drawn))
+    return RunPlan(rows, len(drawn), tuple(costs), False, price, sizes=sizes, at_most=tuple(spared(plan)), on_top=more)
 
 
 def with_change(
@@ -338,6 +332,16 @@ def _previews(plan: Plan, drawn: Sequence[Sample | BadRow]) -> list[list[Preview
         except DataError:
             out.append([])
     return out
+
+
+def _on_top(plan: Plan, drawn: Sequence[Sample | BadRow]) -> int:
+    """The most calls of these rows that may follow a reply: those of `judge run --dry-run`."""
+    previewer, most = Previewer(plan), 0
+    for unit in units(drawn, groups=plan.settings.group is not None):
+        samples = [row for place in unit if isinstance(row := drawn[place], Sample)]
+        with contextlib.suppress(DataError):
+            most += sum(each.more for shown in previewer.shown(samples) for each in previewer.outlooks(shown))
+    return most
 
 
 def _rendered_cost(calls: Sequence[Preview], count: Callable[[tuple[Message, ...]], int], price: Price | None) -> RowCost:

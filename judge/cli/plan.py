@@ -146,6 +146,9 @@ def _text(found: RunPlan, config: str, invalid: Sequence[str] = ()) -> str:
         if not found.judged and name in ("from the cache", "of them cached"):
             continue
         lines += [_line(_called(name, found), found, of)]
+        if name == "calls" and found.on_top:
+            what = "to ask again, or for proof"
+            lines.append(f"{'on top, at most':<18} {found.on_top / found.rows:>11,.1f} {found.on_top:>16,.0f}   {what}")
     if found.usd is not None:
         usd, interval = found.usd
         between = _between(interval, "{:,.2f}", found)
@@ -239,6 +242,7 @@ def _plain(found: RunPlan) -> dict[str, Any]:
         **{name: figure(found.total(of)) for name, (_, of) in zip(names, _FIGURES, strict=True)},
         "usd": None if found.usd is None else figure(found.usd),
         "at_most": list(found.at_most),
+        "calls_on_top": found.on_top,
         "hours": None if math.isnan(found.hours) else found.hours,
         "hours_full": None if math.isnan(found.hours_full) else found.hours_full,
         "memory_mib": None if math.isnan(found.memory_mib) else found.memory_mib,

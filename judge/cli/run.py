@@ -20,6 +20,7 @@ from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.run import RunResult, run_batch, say_unused
 from judge.batch.shards import parse_shard
+from judge.batch.stream import NumberedRows
 from judge.cli.options import (
     Config,
     Data,
@@ -190,9 +191,6 @@ def run(
     total = total if total is None or limit is None else min(total, limit)
     if total is None and (max_failures or "").endswith("%"):
         total = sum(1 for _ in source())
-    if dry:
-        say(str(dry_run(plan, rows, total)))
-        return
     if part is not None:
         total = None if total is None else part.rows_of(total)
         notice(str(part))
@@ -202,6 +200,9 @@ def run(
         raise InputError("--ray: `budget` is not supported there, since the workers share no sum; use --shard, one budget each")
     if workers and not ray:
         raise InputError("--workers: is about --ray, which is missing")
+    if dry:
+        say(str(dry_run(plan, rows if part is None else (row for _, row in NumberedRows(rows, part)), total)))
+        return
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
     if quiet:  # what a setting does not do is no progress: `run_batch` says it only to `notice`

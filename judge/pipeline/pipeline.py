@@ -74,6 +74,11 @@ class Outlook:
     tools: int = 0
     meta: int = 0
 
+    @property
+    def more(self) -> int:
+        """Most calls beside those of `asks`."""
+        return self.unsure + self.again + self.proofs + self.priors + self.tools + self.meta
+
 
 class Pipeline:
     """Sample -> rewards, one for each of its responses. Bound to the event loop it runs on."""

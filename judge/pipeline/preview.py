@@ -15,6 +15,7 @@ from judge.pipeline.pipeline import Outlook, Pipeline
 from judge.pipeline.scored import UNDRAWN
 from judge.pipeline.turns import Said, drawn_for, opened
 from judge.recipe.model import WRITTEN
+from judge.recipe.parts import UnitSpec
 from judge.recipe.verdict import Question
 from judge.render.build import Ask, Case
 from judge.settings import EngineSettings
@@ -60,6 +61,19 @@ def no_count(settings: GroupSettings | None) -> str:
     """Why the comparisons of these groups cannot be counted without a judge."""
     which = "" if settings is None else "`group.top`" if settings.top is not None else f"schedule `{settings.schedule}`"
     return f"group: {which} compares as the verdicts go, so nothing can be counted without them; judge some groups: no --dry"
+
+
+def spared(plan: Plan) -> list[str]:
+    """The settings by which a row may take fewer calls than its prompts are, as the verdicts go."""
+    parts = (plan, *plan.members.values(), *filter(None, (plan.second, plan.cheap)))
+    units = (part.recipe.spec.unit for part in parts)
+    said = {
+        "`votes.stop`": any(part.votes.stop is not None for part in parts),
+        "`unit.stop_when_decided`": any(isinstance(unit, UnitSpec) and unit.stop_when_decided for unit in units),
+        "`cascade`": plan.cheap is not None,
+        "`second_opinion`": plan.second is not None,
+    }
+    return [name for name, is_set in said.items() if is_set]
 
 
 class Previewer:

@@ -101,3 +101,33 @@ def test_no_run_makes_more_calls_than_the_bound(tmp_path, judge, settings, respo
     assert counted.extra[kind] >= 1
     assert counted.calls < made <= counted.most_calls == bound
     assert f"at most {bound} calls" in announced.out
+
+
+SPARING = [
+    pytest.param({"votes": {"n": 3, "stop": "decided"}}, "`votes.stop` saves", id="votes"),
+    pytest.param(
+        {"recipe": "checklist-all", "unit": {"criteria": 1, "stop_when_decided": True}},
+        "`unit.stop_when_decided` saves",
+        id="unit",
+    ),
+    pytest.param({"cascade": {"first": {"recipe": "yes-no"}, "margin": 0.3}}, "`cascade` saves", id="cascade"),
+]
+
+
+@pytest.mark.parametrize(("settings", "said"), SPARING)
+def test_calls_that_verdicts_may_spare_are_said_to_be_the_most(settings, said):
+    """Five votes that stop cost three or five: who reads the five as certain plans for too much."""
+    made = plan(load_settings({"rubric": "helpfulness", "recipe": "pointwise", "engine": SCRIPTED, **settings})[0])
+    shown = str(dry_run(made, [Sample.of("What is 2 + 2?", "It is 4.")], 1))
+    assert "  calls, at most  " in shown
+    assert f"these are the most: {said} an unknown share of the calls and tokens" in shown
+
+
+def test_a_shard_is_announced_by_itself(tmp_path, judge):
+    """Each of four machines wants to know what it will take, and not what all of them take."""
+    (tmp_path / "c.yaml").write_text(json.dumps({"rubric": "helpfulness", "recipe": "pointwise", "engine": SCRIPTED}))
+    rows = [{"prompt": f"What is {n} + {n}?", "response": f"It is {2 * n}."} for n in range(40)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = [judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run", "--shard", f"{k}/3").out for k in range(3)]
+    assert [text.partition(" rows")[0] for text in told] == ["16", "16", "8"]
+    assert "so the run makes at most 16 calls" in told[2]

@@ -128,6 +128,22 @@ def test_the_command_prints_within_eighty_columns_and_as_json(tmp_path, capsys):
     assert [each["share"] for each in told["cheaper"]] == sorted((e["share"] for e in told["cheaper"]), reverse=True)
 
 
+def test_what_is_rendered_says_how_many_calls_may_come_on_top():
+    """Rows are judged with 2 calls, and each may be asked once more: 60 rows take 120 calls, and 240 at most."""
+    found = rendered(made(), samples(6), 60)
+    assert (found.total(lambda cost: cost.calls)[0], found.on_top) == (120, 120)
+    assert "on top, at most            2.0              120   to ask again, or for proof" in _text(found, "c.yaml")
+
+
+def test_the_interval_of_criteria_that_are_left_out_reaches_down_to_one_call():
+    """`unit.stop_when_decided`: all rows looked at may be good ones, and the first veto of the others ends them."""
+    now = made(recipe="checklist-all", unit={"criteria": 1, "stop_when_decided": True})
+    found = asyncio.run(measured(now, samples(6), 60, ScriptedEngine(priced)))
+    total, (low, high) = found.total(lambda cost: cost.calls)
+    assert (total, high) == (120, 120)
+    assert low < 120
+
+
 def test_savings_are_calls_where_the_engine_counts_no_tokens():
     """Half of the calls is half of the work, whatever the tokens are."""
     now, data = made(votes={"n": 5, "fold": "majority"}), samples(6)
