@@ -37,7 +37,8 @@ class Spent:
         usd: US dollars; 0 where nobody knows a price.
         cached_tokens: Those of the prompt tokens that came from the server's prefix cache.
         estimated: Calls of which the engine reported no tokens: theirs are guessed.
-        cancelled: Calls that were cancelled on their way (`item_deadline_s`, Ctrl-C): the server got them, and they are guessed.
+        cancelled: Calls that were given up on their way (`item_deadline_s`, `engine.deadline_s`, Ctrl-C): the server got them,
+            and they are guessed.
     """
 
     calls: int = 0
@@ -245,8 +246,12 @@ class _Metered:
         try:
             answer = await ask()
             told = paid(answer)
-            counted = self._guessed(told, messages)
-            guessed = counted != told
+            late = told and all(c.finish_reason == "timeout" and not c.prompt_tokens for c in told)
+            if cancelled := bool(late) and not way.waiting:  # given up on this side: the server goes on, and bills it
+                counted = [self._unanswered(messages, most, n)]
+            else:
+                counted = self._guessed(told, messages)
+                guessed = counted != told
         except asyncio.CancelledError:
             cancelled = not way.waiting
             counted = [self._unanswered(messages, most, n)] if cancelled else []
@@ -254,8 +259,8 @@ class _Metered:
         finally:
             WAY.reset(token)
             self._meter.ended(self._price, counted, guessed=guessed, cancelled=cancelled)
-        self._replies += len(counted)
-        self._written += sum(each.completion_tokens for each in counted)
+        self._replies += 0 if cancelled else len(counted)
+        self._written += 0 if cancelled else sum(each.completion_tokens for each in counted)
         return answer
 
     def _guessed(self, completions: list[Completion], messages: Sequence[Message]) -> list[Completion]:

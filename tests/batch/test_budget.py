@@ -9,6 +9,7 @@ import re
 import pytest
 
 from judge.batch.run import run_batch
+from judge.engine.protocol import waits
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import BudgetSpent, SettingsError
 from judge.pipeline.build import plan
@@ -281,3 +282,26 @@ def test_cancelled_calls_count_against_the_budget(tmp_path):
     with pytest.raises(BudgetSpent, match="calls cancelled"):
         run(tmp_path, samples(200), engine, engine=ENGINE, budget={"usd": 0.02}, item_deadline_s=0.02, max_in_flight=1)
     assert 0 < told(tmp_path)["cost"]["cancelled_calls"] == len(engine.requests) < 400
+
+
+TIMEOUTS = [
+    pytest.param(False, 4, id="the-server-has-it"),
+    pytest.param(True, 0, id="waiting-for-another-attempt"),
+]
+
+
+@pytest.mark.parametrize(("waiting", "counted"), TIMEOUTS)
+def test_a_call_without_a_reply_in_time_is_billed_where_the_server_had_it(tmp_path, waiting, counted):
+    """`engine.deadline_s` gives a request up, and the server writes its reply to the end: no budget would ever see it."""
+
+    async def some(request):
+        if "What is 0 + 0?" not in question(request) and "What is 2 + 2?" not in question(request):
+            return costly(request)
+        waits(waiting=waiting)
+        return Completion("", finish_reason="timeout", error="no reply within 2 s (1 attempt)")
+
+    result, _ = run(tmp_path, samples(4), some, engine=ENGINE, max_in_flight=1)
+    assert result.run["cost"].get("cancelled_calls", 0) == counted
+    assert result.run["cost"]["calls"] == 4 + counted
+    assert result.run["cost"]["usd"] > 4 * 1200 / 1e6 + counted * 100 * 2 / 1e6 - 1e-9
+    assert "estimated_calls" not in result.run["cost"]
