@@ -2,8 +2,9 @@
 
 - The model read hostile text, so its reply is as untrusted as that text: an item is one line, bounded, with control
   tokens, forged fences and hidden characters neutralised before it can reach a judge's prompt. Nothing is evaluated.
-- Models forget tags, bold them, put them in round brackets, or wrap a long item over two lines. All of that is read; a
-  list that is empty or endless is not cut to size, because nobody knows which part was meant.
+- Models forget tags, bold them, put them in round brackets, wrap a long item over two lines, or give it a heading
+  ("### 1. Length", and the sentence below it). All of that is read; a list that is empty or
+  endless is not cut to size, because nobody knows which part was meant.
 - Models copy the example lines of the prompt into their reply. Such a line is no criterion of the row: it is dropped, on record.
 - A fault must be worded as a fault, since a judge says MET when it is there: "avoids X" is turned round, and on record.
 """
@@ -24,7 +25,9 @@ from judge.rubric.model import CriterionKind
 from judge.rubric.polarity import as_fault, read_polarity
 from judge.thinking import strip_thinking
 
-_NUMBERED = re.compile(r"[ \t>*_#-]{0,8}\(?(\d{1,4})[.):]\)?[*_]{0,3}[ \t]{1,4}(?=\S)")
+_NAMED = r"(?:criterion|criteria|item|rule|principle|hypothesis|requirement|constraint|nugget)[ \t]{1,2}"
+_NUMBERED = re.compile(rf"[ \t>*_#-]{{0,8}}(?:{_NAMED})?\(?(\d{{1,4}})[.):]\)?[*_]{{0,3}}[ \t]{{1,4}}(?=\S)", re.IGNORECASE)
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t].{0,80}|[^*]{0,12}\*\*[^*]{1,80}\*\*:?[ \t]*")  # a whole line
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
 _BARE = re.compile(r"[ \t]{0,8}(?=The response[ \t])")
 _LEVEL = re.compile(r"[ \t>*_-]{0,8}(?:level|score)[ \t]{1,3}(\d{1,3})[*_]{0,3}[:.)][*_]{0,3}[ \t]{1,4}(?=\S)", re.IGNORECASE)
@@ -148,16 +151,20 @@ def _items(text: str, *, levels: bool) -> list[tuple[str, dict[int, str]]]:
     all_lines = text.splitlines()
     start = _start(all_lines)
     out: list[tuple[str, dict[int, str]]] = []
-    open_ = False
+    open_ = headed = False
     for line in all_lines:
         level = _LEVEL.match(line) if levels and out else None
         found = None if level else start.match(line)
         if level:
             out[-1][1].setdefault(int(level.group(1)), line[level.end() :].strip())
-            open_ = False
+            open_ = headed = False
         elif found:
             out.append((line[found.end() :].strip(), {}))
             open_ = not ends_with_tag(out[-1][0])
+            headed = open_ and _is_heading(line, out[-1][0])
+        elif headed and line.strip():  # the sentence of a heading
+            out[-1] = (f"{out[-1][0].rstrip('*:# ')}: {line.strip()}", out[-1][1])
+            headed, open_ = False, not ends_with_tag(line)
         elif open_ and line.strip() and (line[:1] in " \t" or _only_a_tag(line)):
             out[-1] = (f"{out[-1][0]} {line.strip()}", out[-1][1])
             open_ = not ends_with_tag(line)
@@ -175,6 +182,13 @@ def _start(lines: list[str]) -> re.Pattern[str]:
             return marked
     written = [line for line in lines if line.strip()]
     return _BARE if len(written) > 1 and all(_BARE.match(line) for line in written) else _NUMBERED
+
+
+def _is_heading(line: str, item: str) -> bool:
+    """Whether the line of an item is the title of the sentence below it, and no sentence itself."""
+    title = item.strip("*#: \t")
+    short = len(title.split()) <= _MAX_TITLE_WORDS and not title.endswith((".", "!", "?"))
+    return short and not _BARE.match(title) and _HEADING.fullmatch(line) is not None
 
 
 def _only_a_tag(line: str) -> bool:

@@ -34,6 +34,16 @@ TWO = [("The response has a title.", "hard_rule"), ("The response is clear.", "p
         pytest.param("- The response has a title. [Hard Rule]\n- The response is clear. [Principle]", id="bullets"),
         pytest.param("The response has a title. [Hard Rule]\nThe response is clear.\n", id="no-numbers"),
         pytest.param(
+            "1. **The response has a title.** [Hard Rule]\n2. **The response is clear.**\n\nThese two decide.",
+            id="bold-sentences",
+        ),
+        pytest.param(
+            "### 1. The response has a title. [Hard Rule]\n### 2. The response is clear.\nIt is.", id="sentences-as-headings"
+        ),
+        pytest.param(
+            "**Criterion 1:** The response has a title. [Hard Rule]\nPrinciple 2. The response is clear.", id="named-and-numbered"
+        ),
+        pytest.param(
             "The rubric:\n\n1. The response has\n   a title. [Hard Rule]\n\n2. The response is clear.\n[Principle]\n\nEnd.",
             id="wrapped-and-framed",
         ),
@@ -47,6 +57,28 @@ TWO = [("The response has a title.", "hard_rule"), ("The response is clear.", "p
 def test_formats_that_models_write(text):
     """A missing tag or a bold number does not cost the user a rubric."""
     assert [(item.text, item.kind) for item in read(text).items] == TWO
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("### 1. Form\nThe response has a title. [2]\n\n### 2. Style\n\nThe response is clear. [1]", id="heading"),
+        pytest.param(
+            "## Criterion 1: Form\nThe response has a title. [2]\n## Criterion 2: Style\nThe response is clear. [1]", id="named"
+        ),
+        pytest.param("1. **Form**\n   The response has a title. [2]\n2. **Style:**\n   The response is clear. [1]", id="bold"),
+        pytest.param("**1. Form**\nThe response has a title.\n[2]\n**2. Style**\nThe response is clear. [1]", id="bold-number"),
+        pytest.param("1. **Form**: The response has a title. [2]\n2. **Style**: The response is clear. [1]", id="one-line"),
+    ],
+)
+def test_an_item_under_its_heading(text):
+    """A heading is the title of the sentence below it; alone it would be a criterion that asks for nothing."""
+    found = parse_items(text, load_generator("spct").spec.items)
+    assert isinstance(found, Items), found
+    assert [(i.title, i.text, i.weight) for i in found.items] == [
+        ("Form", "The response has a title.", 2.0),
+        ("Style", "The response is clear.", 1.0),
+    ]
 
 
 @pytest.mark.parametrize(
