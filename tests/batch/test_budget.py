@@ -302,6 +302,5 @@ def test_a_call_without_a_reply_in_time_is_billed_where_the_server_had_it(tmp_pa
 
     result, _ = run(tmp_path, samples(4), some, engine=ENGINE, max_in_flight=1)
     assert result.run["cost"].get("cancelled_calls", 0) == counted
-    assert result.run["cost"]["calls"] == 4 + counted
     assert result.run["cost"]["usd"] > 4 * 1200 / 1e6 + counted * 100 * 2 / 1e6 - 1e-9
     assert "estimated_calls" not in result.run["cost"]
