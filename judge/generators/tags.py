@@ -1,7 +1,8 @@
 """The brackets behind an item, or in front of it: its kind, its number, or the program that checks it.
 
 `[Hard Rule]`, `[Essential, 5]`, `[+7]`, `[Pitfall: -3]`, `[max_words: 100]`. Models bold them, put them in round brackets, or
-end them with a full stop; brackets that are none of these belong to the sentence.
+end them with a full stop, or write the kinds of another method (`[Pitfall]`); brackets that are none of these belong to the
+sentence.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from judge.rubric.model import CriterionKind
 _LONGEST = 160  # characters of a bracket
 _MARKS = " \t*_`.;"
 _NUMBER = re.compile(r"[+−-]?\d{1,4}(?:\.\d{1,3})?(?=[ \t]{0,3}(?:points?|pts)?[ \t]{0,3}$)")
+_FAULTS = frozenset(("pitfall", "pitfalls", "fault", "penalty", "negative"))
+_OTHER_KINDS = _FAULTS | frozenset(("essential", "important", "optional", "hard rule", "principle", "vital", "okay", "bonus"))
 _WORDS = re.compile(r"\w+")
 
 
@@ -62,7 +65,7 @@ def _in_front(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
     if not bare.startswith(("[", "(")):
         return line, None
     end = bare.find("]" if bare[0] == "[" else ")", 0, _LONGEST)
-    found = _read(bare[1:end].strip(), spec) if end > 0 else None
+    found = _read(bare[1:end].strip(), spec, foreign=bare[0] == "[") if end > 0 else None
     if found is not None and bare[0] == "(" and found.kind is None:
         return line, None  # "(3) ..." may be another way to number
     return (line, None) if found is None else (bare[end + 1 :].lstrip(_MARKS + ":–—-"), found)
@@ -73,7 +76,7 @@ def _behind(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
     if not bare.endswith(("]", ")")):
         return line, None
     start = bare.rfind("[" if bare[-1] == "]" else "(", max(0, len(bare) - _LONGEST))
-    found = _read(bare[start + 1 : -1].strip(), spec) if start >= 0 else None
+    found = _read(bare[start + 1 : -1].strip(), spec, foreign=bare[-1] == "]") if start >= 0 else None
     return (line, None) if found is None else (bare[:start].rstrip(" \t*_`"), found)
 
 
@@ -83,7 +86,7 @@ def ends_with_tag(line: str) -> bool:
     return bare.endswith("]") or (bare.endswith(")") and len(bare) - bare.rfind("(") < 34)  # as long as a tag
 
 
-def _read(inside: str, spec: ItemSpec) -> Tagged | None:
+def _read(inside: str, spec: ItemSpec, *, foreign: bool) -> Tagged | None:
     name, _, rest = inside.partition(":")
     check = name.strip().lower().removeprefix("check ").replace(" ", "_")
     if check in spec.checks:
@@ -94,9 +97,21 @@ def _read(inside: str, spec: ItemSpec) -> Tagged | None:
     words = words.rstrip(" \t:,=").removesuffix("weight").rstrip(" \t:,")
     kind = _kinds(spec).get(plain(words)) if words else None
     if words and kind is None:
-        return None
+        return _foreign(inside, spec) if foreign else None
     number = _within(float(found.group().replace("−", "-")), spec.points or spec.weights) if found else None
     return None if kind is None and found is None else Tagged(kind, number)
+
+
+def _foreign(inside: str, spec: ItemSpec) -> Tagged | None:
+    """A kind that other methods have, and a number with it: left in the sentence, a fault would be paid as good behaviour."""
+    number = _NUMBER.search(inside)
+    kind = plain(inside[: number.start()] if number else inside)
+    if kind not in _OTHER_KINDS:
+        return None
+    value = _within(float(number.group().replace("−", "-")), spec.points or spec.weights) if number else None
+    if kind not in _FAULTS:
+        return Tagged(number=value)
+    return Tagged("pitfall", _within(-abs(value), spec.points) if value and spec.points else value)
 
 
 def _within(number: float, bounds: NumberSpec | None) -> float | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.generators.model import load_generator
+from judge.generators.model import ItemSpec, load_generator
 from judge.generators.parse_items import Items, NoItems, Unreadable, parse_items
 
 SPEC = load_generator("contrastive").spec.items
@@ -92,6 +92,16 @@ def test_an_item_under_its_heading(text):
 def test_prose_is_no_list(text):
     """An assessment of one response must not become the rubric for others."""
     assert parse_items(text, SPEC) == NoItems(Unreadable.NO_ITEMS, "no numbered line")
+
+
+def test_kinds_of_another_method_are_read():
+    """A `[Pitfall]` left in the sentence of a method without pitfalls paid every response that has the fault."""
+    spec = ItemSpec(tags={"Principle": "principle"}, weights={"min": 1, "max": 10}, min=1)
+    reply = '1. The response is wrong. [Pitfall, 2]\n2. It is short. [Essential, 5]\n3. It cites "[sic]". [sic]'
+    fault, merit, other = parse_items(reply, spec).items
+    assert (fault.text, fault.kind, fault.weight) == ("The response is wrong.", "pitfall", 2.0)
+    assert (merit.text, merit.kind, merit.weight) == ("It is short.", spec.untagged, 5.0)
+    assert other.text.endswith("[sic]")
 
 
 def test_missing_tag_is_recorded():
