@@ -13,7 +13,7 @@ from rich.text import Text
 from judge.bench.measures import Figure
 from judge.bench.record import number
 from judge.cli.options import DataConfigName, Map, Set, SplitOption, notice
-from judge.cli.rubric_files import write_rubric
+from judge.cli.rubric_files import check_yaml, write_rubric
 from judge.cli.rubric_prove import DRAWS, ConfigOption, Draws, ItemsLimit, read_labelled_items
 from judge.errors import InputError
 from judge.improve.refine import Refined, RefineStep, refine_rubric
@@ -196,6 +196,7 @@ def _refined_record(found: Refined, output: Path) -> dict[str, Any]:
 
 def _read(name: str, output: Path) -> Rubric:
     """The rubric; one that would be written over is refused, before a model is asked."""
+    check_yaml(output)
     rubric = load_rubric(name)
     if output.exists() and output.samefile(find_rubric(name)):
         raise InputError(f"{output} is the rubric that is read; choose another --output, so that the two can be compared")

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from judge.cli.options import notice
-from judge.errors import OutputError, RubricError
+from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.diff import ChangedCriterion, RubricDiff, diff_rubrics
 from judge.rubric.load import SUFFIXES, load_rubric, parse_rubric
 from judge.rubric.matching import SAME
-from judge.rubric.merge import MergedRubric, merge_rubrics
+from judge.rubric.merge import MergedRubric, merge_rubrics, unshared
 from judge.rubric.model import Rubric
 from judge.rubric.per_prompt import LINES
 from judge.rubric.show import importance, lineage_yaml, rubric_yaml
@@ -58,6 +58,12 @@ def rubric_names(name: str) -> list[str]:
     if not files:
         raise RubricError(f"{folder}: the folder holds no rubric ({', '.join(SUFFIXES[:4])})")
     return [str(file) for file in files]
+
+
+def check_yaml(path: Path) -> None:
+    """Refuse a name under which a rubric written as YAML could not be read again. Raises InputError."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise InputError(f"--output {path}: a rubric is written as YAML, so the name ends in .yaml; nothing was written")
 
 
 def write_rubric(path: Path, rubric: Rubric) -> None:
@@ -219,6 +225,7 @@ def merge_command(
 
     Exit codes: 0 written, 2 wrong input, 3 the encoder cannot be loaded, 4 cannot be written.
     """
+    check_yaml(output)
     read = read_rubrics(names)
     merged = merge_rubrics(
         [rubric for _, rubric in read], alike_texts(encoder), least=least, most=most or 5000, name=output.stem or "merged"
@@ -227,6 +234,8 @@ def merge_command(
     if not quiet:
         for line in _merged_lines(merged, [name for name, _ in read]):
             notice(line)
+    for field in unshared([rubric for _, rubric in read]):
+        notice(f"the rubrics differ in `{field}`: the result has {_plain(getattr(merged.rubric, field))}")
     before = sum(len(rubric.criteria) for _, rubric in read)
     notice(
         f"{len(read)} rubric(s), {before} criteria -> {len(merged.rubric.criteria)} ({len(merged.left_out)} left out by --max)"

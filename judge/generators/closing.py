@@ -22,12 +22,12 @@ from judge.generators.run import Writer, Written
 from judge.generators.tags import plain
 from judge.generators.work import RejectedItem, RowWork
 from judge.rubric.matching import marks
+from judge.rubric.merge import MOST_PARENTS
 from judge.rubric.model import Rubric, content_hash
 from judge.rubric.opposites import contrary
 from judge.rubric.polarity import without_subject
 from judge.types import Call, Sample
 
-MOST_PARENTS = 200  # hashes named in the lineage; all of them are in its data hash
 MOST_COMPARED = 5000  # different items that are compared by meaning, the most frequent first
 ROUNDS = 8  # of merging parts of parts
 TURN = "merge"

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from judge import __version__
 from judge.arrays import Floats
 from judge.bench.measures import Figure, figures, mean_credit
+from judge.bench.units import reasons_of
 from judge.errors import InputError, RubricError
 from judge.improve.select import credit_of, parts_of
-from judge.improve.split import split_items
+from judge.improve.split import items_hash, split_items
 from judge.improve.tried import TriedItem, criterion_scores
 from judge.improve.validate import Validator, proof
 from judge.pipeline.rewrite import CriterionWriter
@@ -92,6 +94,9 @@ async def refine_rubric(
     tried = await validator.tried(rubric)
     if not any(row for t in tried for row in t.components):
         raise InputError("`refine` needs a score for each criterion: use a recipe that asks about each (`checklist`)")
+    if np.isnan(criterion_scores(tried, [c.id for c in rubric.criteria])).all():
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in reasons_of([t.judged for t in tried]).items())
+        raise InputError(f"the judge gave no verdict on any of {len(tried):,} pairs ({reasons}), so no fault can be found")
     writer = CriterionWriter(validator.engine, seed=seed)
     found = faults_of(rubric, parts_of(tried, learn), validator)
     current, judged, steps = rubric, list(tried), []
@@ -113,7 +118,10 @@ async def refine_rubric(
     first, second = figures(measures, clusters, draws=validator.options.draws, seed=seed)
     if current is not rubric:
         score = {"held_out_agreement": round(second.value, 4), "held_out_items": float(len(held))}
-        lineage = Lineage(parents=(rubric.hash,), generator="refine", model=validator.engine.model, scores=score)
+        lineage = Lineage(
+            parents=(rubric.hash,), generator="refine", model=validator.engine.model, prompt_hash=writer.prompt_hash,
+            data_hash=items_hash(validator.items), scores=score, created_by=f"judge {__version__}",
+        )  # fmt: skip
         current = current.changed(lineage=lineage)
     return Refined(current, tuple(steps), (first, second), (len(learn), len(held)))
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from judge import __version__
 from judge.arrays import Floats, pearson
 from judge.bench.agreement import difference
 from judge.bench.measures import Figure, WeightedMetric, figures, mean_credit
 from judge.errors import InputError, RubricError
+from judge.improve.split import items_hash
 from judge.improve.tried import TriedItem, criterion_scores
 from judge.reward.fold import fold_criteria
 from judge.rubric.model import Lineage, Rubric
@@ -78,6 +80,8 @@ def select_criteria(
     if not any(row for t in learn for row in t.components):
         raise InputError("`select` needs a score for each criterion: use a recipe that asks about each (`checklist`)")
     steps, left = _taken(rubric, learn, most, alike)
+    if not steps and all(t.item.gold[0] == 0 for t in learn):
+        raise InputError(f"every label of the {len(learn)} pairs to learn from is a tie; more pairs, or another --seed, would do")
     if not steps:
         raise InputError("no criterion can be scored: the judge gave no verdict on any pair that is learned from")
     chosen = sorted(names.index(step.id) for step in steps)
@@ -91,7 +95,11 @@ def select_criteria(
     measures: dict[str, WeightedMetric] = {"all": mean_credit(whole), "selected": mean_credit(own)}
     measures["gap"] = difference(measures["selected"], measures["all"])
     first, second, gap = figures(measures, clusters, draws=draws, seed=seed)
-    made = part.changed(lineage=Lineage(parents=(rubric.hash,), generator="select", scores=_scores(second, gap, len(held))))
+    lineage = Lineage(
+        parents=(rubric.hash,), generator="select", data_hash=items_hash([t.item for t in (*learn, *held)]),
+        scores=_scores(second, gap, len(held)), created_by=f"judge {__version__}",
+    )  # fmt: skip
+    made = part.changed(lineage=lineage)
     learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), steps[-1].agreement)
     return SelectedCriteria(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from judge.bench.items import BenchItem
 from judge.errors import InputError
+from judge.rubric.model import content_hash
+from judge.rubric.per_prompt import prompt_key
 
 LEAST_PROMPTS = 4
 
@@ -29,6 +31,11 @@ def split_items(items: Sequence[BenchItem], held_out: float = 0.5, seed: int = 0
     outside = set(clusters[:count])
     apart = [i for i, item in enumerate(items) if item.cluster in outside]
     return [i for i, item in enumerate(items) if item.cluster not in outside], apart
+
+
+def items_hash(items: Sequence[BenchItem]) -> str:
+    """Content hash of labelled items: prompts, responses and labels."""
+    return content_hash([[prompt_key(i.sample.prompt), list(i.sample.texts), list(i.gold)] for i in items])
 
 
 def _rank(cluster: str, seed: int) -> bytes:

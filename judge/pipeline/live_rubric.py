@@ -17,13 +17,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from judge import __version__
 from judge.engine.protocol import Engine
 from judge.errors import MonitorStop
 from judge.pipeline.build import Plan
 from judge.pipeline.rewrite import EVOLVED, CriterionWriter, SeenGroup, accepted_criteria, retained
 from judge.pipeline.shape_checks import named_criteria
 from judge.rubric.dropout import thinned
-from judge.rubric.model import Lineage, Rubric
+from judge.rubric.model import Lineage, Rubric, content_hash
 from judge.rubric.versions import VersionFolder
 from judge.types import Reward, Sample
 
@@ -290,7 +291,12 @@ class LiveRubrics:
         if [c.id for c in kept] == [c.id for c in rubric.criteria]:
             return
         named = f"evolve-{self.evolve.scope}" if self.evolve.method == "contrast" else f"evolve-online-{self.evolve.scope}"
-        lineage = Lineage(parents=(rubric.hash,), generator=named, model=writer.engine.model)
+        lineage = Lineage(
+            parents=(rubric.hash,), generator=named, model=writer.engine.model, prompt_hash=writer.prompt_hash,
+            data_hash=content_hash([[g.key, sorted(zip(g.texts, g.rewards, strict=True)), g.reference] for g in chosen]),
+            scores={"spread": round(statistics.fmean(g.spread for g in seen), 4)} if seen else {},
+            created_by=f"judge {__version__}",
+        )  # fmt: skip
         made = rubric.changed(criteria=kept, lineage=lineage)
         added = [c for c in kept if c not in rubric.criteria]
         why = {

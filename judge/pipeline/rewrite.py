@@ -19,7 +19,8 @@ from judge.render.environment import Templates
 from judge.render.quoting import Untrusted, boundary, neutralise
 from judge.rubric.lint import lint
 from judge.rubric.matching import likeness
-from judge.rubric.model import Criterion, Rubric
+from judge.rubric.model import Criterion, Rubric, content_hash
+from judge.rubric.opposites import asked, opposed
 from judge.settings.rubrics import EvolveSettings
 from judge.shipped import shipped_dir
 from judge.similarity import alike_texts
@@ -100,7 +101,9 @@ class CriterionWriter:
         folder = shipped_dir("prompts") / FOLDER
         names = tuple(f"{n}.md.j2" for n in ("system", "rewrite", "contrast", "differences", "wording", "wording_system"))
         self.engine, self._seed, self._sampling = engine, seed, sampling
-        self._templates = Templates(folder, read_templates(folder, FOLDER, names), engine.control_tokens, variables=VARIABLES)
+        texts = read_templates(folder, FOLDER, names)
+        self.prompt_hash = content_hash(dict(texts))
+        self._templates = Templates(folder, texts, engine.control_tokens, variables=VARIABLES)
 
     async def rewrite(
         self,
@@ -205,7 +208,8 @@ class CriterionWriter:
 
 
 def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> list[Criterion]:
-    """Written texts as criteria of a rubric: those that say something new (by spelling) and have no error of their own.
+    """Written texts as criteria of a rubric: those that say something new (by spelling), have no error of their own, and ask for
+    the opposite of none that is there: a rubric that pays for both can never be met.
 
     Each weighs as the mean of the criteria that there are.
     """
@@ -220,9 +224,15 @@ def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> lis
         known = [*rubric.criteria, *out]
         alike = likeness([*known, made], alike_texts("hashing"))[-1, :-1]
         alone = Rubric(criteria=(made,), denominator="all_weights")
-        if (alike < SPELLED_ALIKE).all() and not any(f.severity == "error" for f in lint(alone)):
+        clash = any(_clash(c.text, text) for c in known)
+        if (alike < SPELLED_ALIKE).all() and not clash and not any(f.severity == "error" for f in lint(alone)):
             out.append(made)
     return out
+
+
+def _clash(old: str, new: str) -> bool:
+    one, other = asked(old), asked(new)
+    return one.words == other.words or opposed(one, other)
 
 
 def _free(name: str, taken: set[str]) -> str:

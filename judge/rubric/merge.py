@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from judge import __version__
 from judge.errors import RubricError
 from judge.rubric.matching import SAME, Alike, groups_of, likeness
-from judge.rubric.model import Criterion, Rubric
+from judge.rubric.model import Criterion, Lineage, Rubric, content_hash
 
+MOST_PARENTS = 200  # hashes named in the lineage; all of them are in its data hash
 MOST_KEPT = 5000  # criteria of a rubric
 MOST_TEXTS = 6000  # different criteria that are compared with each other: 36 million likenesses, 300 MB
+
+
+SHARED = ("scale", "fold", "partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ def merge_rubrics(
         low = min((float(matrix[head, i]) for i in group), default=1.0)
         made.append((MergedCriterion(members[0][1], members, low, len(held)), weight))
     kept = _kept(made, most)
+    if all(m.members[0][1].negative for m, _ in kept) and any(not m.members[0][1].negative for m, _ in made):
+        raise RubricError(f"of {len(made)} criteria, the {most} kept are faults alone, which pay nothing; allow more")
     scale = 1.0 if alone else 10.0 / max(weight for _, weight in made)
     taken: set[str] = set()
     criteria = tuple(
@@ -119,13 +126,19 @@ def _free(name: str, taken: set[str]) -> str:
     return same
 
 
+def unshared(rubrics: Sequence[Rubric]) -> list[str]:
+    """Fields of the whole in which rubrics differ: what is merged of them has the default there."""
+    return [field for field in SHARED if any(getattr(r, field) != getattr(rubrics[0], field) for r in rubrics)]
+
+
 def _rubric(rubrics: Sequence[Rubric], criteria: tuple[Criterion, ...], name: str) -> Rubric:
+    hashes = tuple(dict.fromkeys(rubric.hash for rubric in rubrics))
+    lineage = Lineage(
+        parents=hashes[:MOST_PARENTS], generator="merge", data_hash=content_hash(hashes), created_by=f"judge {__version__}"
+    )
     if len(rubrics) == 1:
-        return rubrics[0].changed(criteria=criteria)
+        same = criteria == rubrics[0].criteria
+        return rubrics[0] if same else rubrics[0].changed(criteria=criteria, lineage=lineage)
     first = rubrics[0]
-    shared: dict[str, Any] = {
-        field: getattr(first, field)
-        for field in ("scale", "fold", "partial")
-        if all(getattr(r, field) == getattr(first, field) for r in rubrics)
-    }
-    return Rubric(name=name, criteria=criteria, **shared)
+    shared: dict[str, Any] = {field: getattr(first, field) for field in SHARED if field not in unshared(rubrics)}
+    return Rubric(name=name, criteria=criteria, lineage=lineage, **shared)

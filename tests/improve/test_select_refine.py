@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -47,6 +48,7 @@ async def test_only_what_helps_is_kept():
     assert found.left == {"c1": "says what `c0` says", "c2": "adds no agreement", "c3": "adds no agreement"}
     assert found.steps[0].agreement == 1.0
     assert found.rubric.lineage.parents == (whole.hash,)
+    assert found.rubric.lineage.data_hash
     assert found.rubric.lineage.scores["held_out_agreement"] == 1.0
     assert (await engine_count(engine), len(tried)) == (8 * 2 * 4, 8)
 
@@ -87,6 +89,23 @@ async def test_select_needs_scores_of_criteria():
         select_criteria(rubric("Says right."), tried[:2], tried[2:])
 
 
+async def test_select_says_that_all_labels_are_ties():
+    """It said that the judge gave no verdict, and sent people to look at the wrong thing."""
+    items = [replace(pair(i), gold=(0.0,)) for i in range(6)]
+    check = Validator(settings(), items, ProofOptions(draws=20), engine=criterion_judge(WORDS))
+    whole = rubric(*WORDS)
+    tried = await check.tried(whole)
+    with pytest.raises(InputError, match="every label of the 4 pairs to learn from is a tie"):
+        select_criteria(whole, tried[:4], tried[4:], draws=20)
+
+
+async def test_refine_says_that_there_are_no_verdicts():
+    """A judge that never answers shows no fault; "0 criteria with faults" looked like a sound rubric."""
+    engine = ScriptedEngine(lambda request: "I would rather not say.")
+    with pytest.raises(InputError, match="no verdict on any of 8 pairs"):
+        await refine_rubric(rubric("Has words."), validator(engine), seed=3)
+
+
 def mender(written: str, words: dict[str, str]) -> ScriptedEngine:
     """A judge that also rewrites: every request to rewrite gets `written`."""
     judging = criterion_judge(words)
@@ -107,6 +126,7 @@ async def test_a_saturated_criterion_is_split_and_kept():
     assert "nearly every response meets it" in step.found
     assert [(c.id, c.text, c.importance) for c in found.rubric.criteria] == [("c0-1", "The response says right.", 1.0)]
     assert found.rubric.lineage.parents == (rubric("Has words.").hash,)
+    assert all((found.rubric.lineage.prompt_hash, found.rubric.lineage.data_hash))
     asked_for = next(asked(r) for r in engine.requests if "does not do its work" in asked(r))
     assert "BETTER RESPONSE 1" in asked_for
     assert asked_for.index("It is right.") < asked_for.index("It is bad.")

@@ -72,6 +72,7 @@ def test_what_the_judge_could_not_tell_apart_brings_a_criterion(tmp_path):
         ("e2-1", "The response names its source."),
     ]
     assert made.lineage.parents == (folder.load("v0001").hash,)
+    assert all((made.lineage.prompt_hash, made.lineage.data_hash, made.lineage.created_by, made.lineage.scores))
     lines = [json.loads(line) for line in (tmp_path / "versions.jsonl").read_text().splitlines()]
     assert [(line["version"], line["step"]) for line in lines] == [("v0001", 0), ("v0002", 1)]
     assert lines[1]["added"] == [{"id": "e2-1", "text": "The response names its source."}]
@@ -276,6 +277,20 @@ def test_what_no_longer_varies_is_retired_and_the_limit_holds():
     assert ([c.id for c in kept], [c.id for c in retired]) == (["first", "b", "c", "new"], ["a"])
     kept, retired = retained(made, new, seen, EvolveSettings(folder="x", max_active=2))
     assert ([c.id for c in kept], [c.id for c in retired]) == (["first", "c", "new"], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        pytest.param({"text": "The response cites a source."}, "The response cites no sources.", id="negation"),
+        pytest.param({"text": "It is at most 50 words."}, "The response has more than 100 words.", id="limits"),
+        pytest.param({"text": "The response is formal.", "kind": "pitfall"}, "The response is formal.", id="a-fault-as-a-merit"),
+    ],
+)
+def test_a_new_criterion_never_asks_for_the_opposite(there, written):
+    """A rubric that pays for both can never be met, and the policy would be torn between them."""
+    rubric = Rubric.model_validate({"criteria": [{"id": "a", **there}, {"id": "b", "text": "Names the city."}]})
+    assert accepted_criteria(rubric, [written], 2) == []
 
 
 def test_a_new_criterion_weighs_as_the_others_do():

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from judge.cli.rubric import app
+from judge.errors import RubricError
 from judge.generators.closing import unlike
 from judge.rubric.diff import diff_rubrics
 from judge.rubric.leak import leaked
@@ -122,6 +123,23 @@ def test_merge_of_several_weighs_by_share_and_support():
     assert [(c.id, c.importance) for c in merged.rubric.criteria] == [("c0", 10.0), ("c1", 4.0), ("c1-2", 2.0)]
     fewer = merge_rubrics([a, b], SPELLING, most=2)
     assert ([c.text for c in fewer.rubric.criteria], len(fewer.left_out)) == (["Names the dose.", "Is polite."], 1)
+
+
+def test_a_merged_rubric_says_what_it_is_made_of():
+    """Parents and what made it: a rubric that was merged is a version like any other."""
+    a, b = rubric("Names the dose."), rubric("Is polite.")
+    merged = merge_rubrics([a, b], SPELLING).rubric
+    assert (merged.lineage.parents, merged.lineage.generator) == ((a.hash, b.hash), "merge")
+    assert merge_rubrics([a], SPELLING).rubric == a
+    shorter = merge_rubrics([rubric("Is polite.", "Is polite.")], SPELLING).rubric
+    assert shorter.lineage.parents == (rubric("Is polite.", "Is polite.").hash,)
+
+
+def test_merge_never_leaves_faults_alone():
+    """The two heaviest are faults: what is left would pay nothing, and the message says what to do."""
+    points = rubric({"text": "Is rude.", "points": -5}, {"text": "Is wrong.", "points": -4}, {"text": "Is short.", "points": 1})
+    with pytest.raises(RubricError, match="of 3 criteria, the 2 kept are faults alone"):
+        merge_rubrics([points], SPELLING, most=2)
 
 
 def test_merge_keeps_points_and_faults():
@@ -301,3 +319,16 @@ def test_a_pitfall_is_turned_into_its_fault_on_import(value, texts):
     from judge.rubric.load import rubric_from
 
     assert [c.text for c in rubric_from(value, "row 1").criteria] == texts
+
+
+def test_merge_says_what_it_cannot_keep(tmp_path, monkeypatch):
+    """`fold: min` of one of two rubrics is no setting of both; a file that could not be read again is refused at once."""
+    monkeypatch.chdir(tmp_path)
+    for name, head in (("a", "fold: min\n"), ("b", "")):
+        (tmp_path / f"{name}.yaml").write_text(f"{head}criteria:\n  - {{id: {name}, text: Names the {name}-city.}}\n")
+    argv = ["merge", "a.yaml", "b.yaml", "--encoder", "hashing", "--output"]
+    done = CliRunner().invoke(app, [*argv, "one.yaml"])
+    assert "the rubrics differ in `fold`: the result has weighted_mean" in done.stderr
+    refused = CliRunner().invoke(app, [*argv, "one.json"])
+    assert "the name ends in .yaml" in str(refused.exception)
+    assert not (tmp_path / "one.json").exists()
