@@ -243,9 +243,17 @@ def test_names_are_compared_exactly():
         known.add(name)
 
 
+def test_few_keys_are_told_apart_exactly():
+    """A run of some thousand calls asks its journal for none that it does not hold."""
+    keys = MaybeSeen(few=100)
+    for i in range(100):
+        keys.add(f"in {i}")
+    assert [f"in {i}" in keys for i in range(200)] == [True] * 100 + [False] * 100
+
+
 def test_the_filter_never_forgets_and_seldom_errs():
-    """A key that was added is found; of others at most one in a hundred is taken for one."""
-    keys = MaybeSeen(bits=17)
+    """A key that was added is found, before and after there are many; of others at most one in a hundred is taken for one."""
+    keys = MaybeSeen(bits=17, few=100)
     for i in range(5_000):
         keys.add(f"in {i}")
     assert all(f"in {i}" in keys for i in range(5_000))
