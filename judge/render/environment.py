@@ -163,14 +163,14 @@ class Templates:
             self._check(name)
         self._check_outputs(outputs)
         whole = {name: self._whole(name) for name in templates}
-        self._compiled = {name: self._env.from_string(text) for name, text in whole.items()}
+        self._compiled = {name: self._template(name, text) for name, text in whole.items()}
         trees = {name: self._env.parse(text) for name, text in whole.items()}
-        self._reads = {name: meta.find_undeclared_variables(tree) for name, tree in trees.items()}
+        decided = {} if exact else {name: skeleton_reads(tree, variables) for name, tree in trees.items()}
+        self._decided = {name: found for name, found in decided.items() if found is not None}
         self._prints = {name: frozenset(lint.printed_names(tree)) for name, tree in trees.items()}
+        self._reads = {name: meta.find_undeclared_variables(tree) for name, tree in trees.items()}  # the last: it folds constants
         self._same: dict[tuple[str, int], tuple[Any, str]] = {}
         self._skeletons: dict[tuple[Any, ...], tuple[Any, Any, Skeleton]] = {}
-        trees = {} if exact else {name: self._env.parse(text) for name, text in whole.items()}
-        self._decided = {name: found for name, tree in trees.items() if (found := skeleton_reads(tree, variables)) is not None}
 
     def _where(self, name: str, line: int | None = None) -> str:
         path = self._folder / name
@@ -193,10 +193,16 @@ class Templates:
     def _whole(self, name: str) -> str:
         """A template with its includes put in, checked once more as a whole."""
         text = _inlined(name, self._sources)
+        if "include" not in text and text == self._sources[name]:  # `_check` has looked at it
+            return text
         left = self._parsed(name, text).find(nodes.Include)
         if left is not None:
             raise RecipeError(Problem(self._where(name), 'an include is written {% include "name" %}, and nothing else in it'))
         return text
+
+    def _template(self, name: str, whole: str) -> Template:
+        """A template compiled; one without includes is, since it was checked."""
+        return self._env.get_template(name) if whole == self._sources[name] else self._env.from_string(whole)
 
     def _check_names(self, name: str, tree: nodes.Template) -> None:
         for node in tree.find_all(nodes.Include):

@@ -7,7 +7,7 @@ constants only: `[a, a]` of `[a, a]`, forty lines long, prints 2**40 items.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -112,9 +112,9 @@ def _check(node: nodes.Node) -> None:
         raise Refused(node.lineno, "`set` takes one name")
 
 
-def _known(what: str, name: str, known: Iterable[str], line: int) -> None:
-    names = sorted(known)
-    if name not in names:
+def _known(what: str, name: str, known: Collection[str], line: int) -> None:
+    if name not in known:
+        names = sorted(known)
         near = did_you_mean(name, names) or f"; known: {', '.join(names)}"
         raise Refused(line, f"not a valid template: No {what} named '{name}'{near}")
 
