@@ -47,7 +47,7 @@ from judge.types import Conversation, ImagePart, Message, Sample
 _READS_BEGINNINGS = re.compile(r"\bstep\.(?:before|so_far)\b")
 _DEFAULT_SCALE = Scale(kind="ordinal")
 _NOTHING_SAID = SimpleNamespace()
-V = TypeVar("V", Rubric, Criterion)
+V = TypeVar("V", Rubric | None, Criterion)
 MAX_VIEWS = 4096  # of rubrics and criteria kept at hand
 NOTHING = "N/A"  # stands for a response without content
 _ARTICLE = {"audio": "audio", "video": "a video", "file": "a file"}
@@ -155,23 +155,15 @@ class Builder:
             responses.append(untrusted(response, response=True, first_image=first))
             images += media(response)
 
-        scale = self._scale(rubric)
         values = {
+            **self._view(rubric, self._shared),
             "prompt": untrusted(sample.prompt),
             "messages": message_views(sample.prompt, untrusted),
             "reference": untrusted(reference) if (reference := reference_text(sample.reference)) is not None else None,
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
             "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
-            "passage": None,
-            "evidence": [],
             "fields": {n: field_view(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
-            "rubric": self._view(rubric, rubric_view) if rubric else None,
-            "scale": scale,
-            "options": self.recipe.options,
-            "criterion": None,
-            "labels": list(self._labels(None)),
-            "step": None,
         }
         steps = tuple(tuple(untrusted(step) for step in self.steps_of(sample, i)) for i in range(len(sample.responses)))
         case = Case(sample, rubric, values, tuple(responses), material(sample), tuple(images), steps)
@@ -201,6 +193,19 @@ class Builder:
         for name in self.recipe.spec.needs.fields:
             if is_missing(sample.metadata.get(name)):
                 raise DataError(f"sample `{sample.id}`: {lacking_field(self.recipe.spec.name, name)}")
+
+    def _shared(self, rubric: Rubric | None, own: tuple[str, ...]) -> dict[str, Any]:
+        """What templates see that is the same for every sample under one rubric, and what a sample begins without."""
+        return {
+            "rubric": rubric_view(rubric, own) if rubric else None,
+            "scale": self._scale(rubric),
+            "options": self.recipe.options,
+            "labels": list(self._labels(None)),
+            "criterion": None,
+            "step": None,
+            "passage": None,
+            "evidence": [],
+        }
 
     def _scale(self, rubric: Rubric | None) -> dict[str, Any]:
         """The numbers a judge may give, as templates see them: the recipe's range, or else the rubric's scale."""

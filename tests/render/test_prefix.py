@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judge.recipe.load import load_recipe
 from judge.render.build import Ask, Builder
 from judge.render.quoting import boundary
 from judge.types import Message, Sample
@@ -135,3 +136,19 @@ def test_a_seed_of_its_own(prompt, answer):
     first, again, other = SEEDED
     assert text(first) == text(again)
     assert text(first) != text(other)
+
+
+def test_what_one_sample_brings_is_not_shown_of_the_next():
+    """The view of a rubric is made once for all samples; a passage and its quotations are one sample's own."""
+    recipe = load_recipe("long-context")
+    builder = Builder(recipe)
+    turn = next(t for t in recipe.spec.turns if t.passages is not None)
+    first, second = (Sample.of("Who won?", "Ada.", context=(f"{name} won.",), id=name) for name in ("Ada", "Bob"))
+    before = dict(builder.case(first, None).values)
+    read = builder.by_passage(builder.case(first, None), turn.passages, Ask((0,)))
+    told = builder.with_evidence(builder.case(first, None), turn.passages, [(read[0], '"Ada won."')])
+    builder.messages(told, recipe.spec.turns[-1], Ask((0,)), {t.name: "" for t in recipe.spec.turns})
+    after = builder.case(second, None).values
+    assert told.values["evidence"]
+    shared = ("rubric", "scale", "options", "labels", "criterion", "step", "passage", "evidence")
+    assert {n: after[n] for n in shared} == {n: before[n] for n in shared}
