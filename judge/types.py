@@ -551,6 +551,8 @@ class Reward:
         """The response's steps as outputs show them: `score`, where it stands (`start`, `stop`: characters of the policy's own
         words, None where it does not stand there word for word) and what it is paid (`reward`)."""
         steps = self.steps
+        if not steps:
+            return []
         spans = self.spans if len(self.spans) == len(steps) else (None,) * len(steps)
         paid = self.step_rewards if len(self.step_rewards) == len(steps) else (None,) * len(steps)
         return [

@@ -70,8 +70,9 @@ class ProgressLine:
 
     def add(self, rewards: tuple[Reward, ...]) -> None:
         """Count one finished sample."""
+        failures = [str(reward.failure.reason) for reward in rewards if reward.failure is not None]
         self.responses += len(rewards)
-        self.judged += sum(reward.failure is None for reward in rewards)
+        self.judged += len(rewards) - len(failures)
         for call in distinct_calls(rewards):
             if call.cached:
                 self.cached_calls += 1
@@ -80,8 +81,7 @@ class ProgressLine:
             self.prompt_tokens += call.completion.prompt_tokens
             self.completion_tokens += call.completion.completion_tokens
         calls = [call for reward in rewards for call in reward.calls]
-        fresh = not calls or not all(call.cached for call in calls)
-        self.count((str(reward.failure.reason) for reward in rewards if reward.failure is not None), fresh=fresh)
+        self.count(failures, fresh=not calls or not all(call.cached for call in calls))
 
     def count(self, failures: Iterable[str] = (), *, fresh: bool = True) -> None:
         """Count one finished item, and the reasons of what has no verdict in it; show it when it is time.
@@ -92,7 +92,8 @@ class ProgressLine:
         self.samples += 1
         self._fresh += fresh
         self._mark()
-        self.failures.update(failures)
+        if failures:  # of most items there are none, and `update` takes its time
+            self.failures.update(failures)
         if self._quiet:
             return
         if self._bar is not None:
@@ -130,8 +131,9 @@ class ProgressLine:
     def _mark(self) -> None:
         if len(self._marks) >= MARKS:
             self._marks = self._marks[::2]
-        if not self._marks or self.seconds - self._marks[-1][0] >= self.seconds / MARKS:
-            self._marks.append((self.seconds, self._fresh))
+        now = self.seconds
+        if not self._marks or now - self._marks[-1][0] >= now / MARKS:
+            self._marks.append((now, self._fresh))
         else:
             self._marks[-1] = (self._marks[-1][0], self._fresh)
 

@@ -328,7 +328,7 @@ class Store:
             with self._reading():
                 rows = cursor.fetchmany(64)
             page += rows
-            held += sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
+            held += sum([len(cell) for row in rows for cell in row if type(cell) is str])
             if page and (not rows or len(page) >= size or held >= PAGE_CHARS):
                 yield page
                 page, held = [], 0
