@@ -104,7 +104,7 @@ def _print(found: Any) -> None:
 
 def _conclusion(found: Any) -> str:
     if found.recipe is None:
-        return "nothing gained: no rewording was better on the prompts learned from; nothing is written"
+        return f"nothing gained: {_why_nothing(found)}; nothing is written"
     low, high = found.gap.interval
     ends = "" if math.isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
     points = f"{100 * found.gap.value:+.1f} points{ends} on the prompts held out"
@@ -114,12 +114,23 @@ def _conclusion(found: Any) -> str:
     return f"gained: {points}{sure}; use it with `recipe: {found.recipe}`"
 
 
+def _why_nothing(found: Any) -> str:
+    """Why no rewording was better, or why none was tried."""
+    if found.learned[0] >= 1:
+        labels = f"all {found.items[0]:,} labels" if found.items[0] > 1 else "the one label"
+        return f"the recipe agrees with {labels} of the prompts learned from, so no judgement went wrong (take harder pairs)"
+    if not found.tried:
+        return f"all {found.judged:,} judgements went to the recipe as it is, before a rewording was tried (raise --budget)"
+    return "no rewording was better on the prompts learned from"
+
+
 def _record(found: Any) -> dict[str, Any]:
     from judge.improve.show import figure_record, figures_record  # noqa: PLC0415  # as above
 
     return {
         "recipe": None if found.recipe is None else str(found.recipe),
         "gained": found.gained,
+        "conclusion": _conclusion(found),
         "rewordings": found.tried,
         "refused": dict(found.refused),
         "items_judged": found.judged,

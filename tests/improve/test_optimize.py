@@ -158,3 +158,28 @@ def test_the_command(judge, tmp_path):  # noqa: F811
         False,
         ["no lines BEGIN TEMPLATE and END TEMPLATE"],
     )
+
+
+NEVER_BEGAN = [
+    pytest.param("right", "agrees with all 4 labels of the prompts learned from, so no judgement", id="always-right"),
+    pytest.param(
+        "nothing", "judgements went to the recipe as it is, before a rewording was tried (raise --budget)", id="no-budget"
+    ),
+]
+
+
+@pytest.mark.parametrize(("verdict", "said"), NEVER_BEGAN)
+def test_a_search_that_never_began_says_why(judge, tmp_path, verdict, said):  # noqa: F811
+    """ "No rewording was better" sends a person to the templates, where the labels or the budget are what is to be changed."""
+    right = {r"RESPONSE A \w+>>>\nIt is right": "[[A]]", "Compare the two": "[[B]]"}
+    replies = right if verdict == "right" else {"": "[[A]]"}
+    (tmp_path / "replies.yaml").write_text(yaml.safe_dump(replies, sort_keys=False))
+    config = {"engine": {"kind": "scripted", "replies": "replies.yaml"}, "recipe": "pairwise"}
+    (tmp_path / "judge.yaml").write_text(yaml.safe_dump(config))
+    count, budget = (8, "30") if verdict == "right" else (60, "10")
+    pairs = str(pairs_file(tmp_path, count))
+    ended = judge("optimize", "judge.yaml", "--data", pairs, "--budget", budget, "--draws", "20", "--quiet")
+    assert ended.code == 1, ended.err
+    assert said in " ".join(ended.out.split())
+    assert "0 rewordings tried" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
