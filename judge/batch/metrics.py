@@ -30,7 +30,7 @@ def table_metrics(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         asked: `proving`: the filters behind which a positive verdict needs proof; `judges`: members of the panel, the run's
-            own first; `cascade`: its first judge; `votes_stop`, `group_top`: as `saving_of`.
+            own first; `cascade`: its first judge; `votes_stop`, `unit_stop`, `group_top`: as `saving_of`.
     """
     return {
         "counts": counts(store, asked["proving"]),

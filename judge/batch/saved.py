@@ -1,4 +1,5 @@
-"""What a run did not ask since it could hardly matter: votes after the last wave, comparisons outside the best of a group."""
+"""What a run did not ask since it could hardly matter: votes after the last wave, criteria behind a failed veto, comparisons
+outside the best of a group."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ from typing import Any
 
 from judge.batch.store import Store
 from judge.pipeline.build import Plan
+from judge.recipe.parts import UnitSpec
 
 _LEFT_OUT = re.compile(r"(\d+) of \d+ pairs are not compared: the best \d+ are settled without them")  # notes of a tournament
+_SKIPPED = re.compile(r"(\d+) criteria were not asked about")  # the flag `decided_early`
 _UNCERTAIN = re.compile(r"the best \d+ are not certain: (\d+) comparisons without a verdict")
 _OWN = "turn IN (SELECT value FROM json_each(?1))"  # calls of the run's own judge
 
@@ -20,9 +23,12 @@ _OWN = "turn IN (SELECT value FROM json_each(?1))"  # calls of the run's own jud
 def saving_of(plan: Plan) -> dict[str, Any]:
     """What `saved_report` has to know of a run, as plain values; nothing where the run asks everything."""
     votes, group, turns = plan.votes, plan.settings.group, [turn.name for turn in plan.recipe.spec.turns]
+    spec = plan.recipe.spec.unit
+    unit = spec if isinstance(spec, UnitSpec) and spec.stop_when_decided else None
     rule = {"rule": votes.stop, "n": votes.n, "error": 0.0 if votes.stop == "decided" else votes.error, "margin": votes.margin}
     return {
         **({"votes_stop": {**rule, "turns": turns}} if votes.stop else {}),
+        **({"unit_stop": {"criteria": unit.criteria, "votes": 1 if votes.stop else votes.n}} if unit else {}),
         **({"group_top": {"best": group.top, "turns": turns}} if group and group.top else {}),
     }
 
@@ -35,13 +41,15 @@ def saved_report(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `votes_stop`: its `rule`, `questions` and how many of them were `stopped` early, `asked_votes` and `saved_votes`, and
-        `error`, the most that the chance of another result is for each question stopped, in [0, 1]. `group_top`: `best`,
+        `error`, the most that the chance of another result is for each question stopped, in [0, 1]. `unit_stop`: `responses`
+        judged, how many of them were `stopped` early, `saved_criteria`, and `saved_calls`, at least. `group_top`: `best`,
         `groups` that ended early, `asked_comparisons` and `saved_comparisons`, and groups whose best are `uncertain` because
         comparisons have no verdict.
     """
-    votes, top = asked.get("votes_stop"), asked.get("group_top")
+    votes, unit, top = asked.get("votes_stop"), asked.get("unit_stop"), asked.get("group_top")
     return {
         **({"votes_stop": _votes(store, votes)} if votes else {}),
+        **({"unit_stop": _criteria(store, unit)} if unit else {}),
         **({"group_top": _comparisons(store, top)} if top else {}),
     }
 
@@ -77,6 +85,14 @@ def _votes_asked(store: Store, turns: list[str]) -> Iterator[int]:
                 questions[key] = max(votes, questions.get(key, 0))
         for questions in about.values():
             yield from (votes for criteria, votes in questions.items() if not any(criteria < wider for wider in questions))
+
+
+def _criteria(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+    ((judged,),) = store.query("SELECT COUNT(*) FROM rewards WHERE status = 'judged'")
+    pages = store.pages("SELECT flags FROM rewards WHERE status = 'judged' AND flags LIKE '%\"decided_early\"%'")
+    left = [int(found[1]) for (flags,) in chain.from_iterable(pages) if (found := _SKIPPED.search(flags))]
+    calls = sum(-(-count // asked["criteria"]) for count in left) * asked["votes"]
+    return {"responses": judged, "stopped": len(left), "saved_criteria": sum(left), "saved_calls": calls}
 
 
 def _comparisons(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +132,12 @@ def saved_lines(run: Mapping[str, Any]) -> list[str]:
         group.top: 9 groups ended early
           153 comparisons saved and 99 made; those saved could not change who is best
     """
-    votes, top = run.get("votes_stop"), run.get("group_top")
-    return [*(_vote_lines(votes) if votes else []), *(_top_lines(top) if top else [])]
+    votes, unit, top = run.get("votes_stop"), run.get("unit_stop"), run.get("group_top")
+    return [
+        *(_vote_lines(votes) if votes else []),
+        *(_unit_lines(unit) if unit else []),
+        *(_top_lines(top) if top else []),
+    ]
 
 
 def _vote_lines(found: Mapping[str, Any]) -> list[str]:
@@ -130,6 +150,21 @@ def _vote_lines(found: Mapping[str, Any]) -> list[str]:
     if found["rule"] == "sprt":
         lines.append(f"  (where the judge says one thing in {50 + 100 * found['margin']:.3g} % of its votes or more)")
     return lines
+
+
+def _unit_lines(found: Mapping[str, Any]) -> list[str]:
+    """The lines on criteria that were not asked about.
+
+    Example:
+        >>> print(*_unit_lines({"responses": 9, "stopped": 4, "saved_criteria": 14, "saved_calls": 8}), sep="\\n")
+        unit.stop_when_decided: 4 of 9 responses decided early
+          14 criteria not asked about, at least 8 calls saved; they could not change a reward
+    """
+    saved = f"{found['saved_criteria']:,} criteria not asked about, at least {found['saved_calls']:,} calls saved"
+    return [
+        f"unit.stop_when_decided: {found['stopped']:,} of {found['responses']:,} responses decided early",
+        f"  {saved}; they could not change a reward",
+    ]
 
 
 def _top_lines(found: Mapping[str, Any]) -> list[str]:

@@ -223,14 +223,17 @@ def _cascade(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _saved(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Votes and comparisons that were not asked, and what that may have changed."""
-    votes, top, shown = run.get("votes_stop"), run.get("group_top"), list[tuple[str, str]]()
+    """Votes, criteria and comparisons that were not asked, and what that may have changed."""
+    votes, unit, top, shown = run.get("votes_stop"), run.get("unit_stop"), run.get("group_top"), list[tuple[str, str]]()
     if votes:
         risk = (
             "none could change a result" if votes["rule"] == "decided" else f"chance of another result at most {votes['error']:g}"
         )
         said = f"{votes['stopped']:,} of {votes['questions']:,} questions; {votes['saved_votes']:,} votes saved; {risk}"
         shown.append((f"ended early (votes.stop: {votes['rule']})", said))
+    if unit:
+        said = f"{unit['stopped']:,} of {unit['responses']:,} responses; at least {unit['saved_calls']:,} calls saved"
+        shown.append(("decided early (unit.stop_when_decided)", said))
     if top:
         hangs = f"; the best are not certain in {top['uncertain']:,}" if top["uncertain"] else ""
         said = f"{top['groups']:,} groups; {top['saved_comparisons']:,} comparisons saved{hangs}"

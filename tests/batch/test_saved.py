@@ -81,6 +81,25 @@ def test_comparisons(tmp_path, rows):
     assert "in 1 group that hangs on comparisons without a verdict" in result.summary
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_criteria_behind_a_failure(tmp_path, size):
+    """Of five criteria the second fails: the three behind it are not asked about, in three calls of one or two of two."""
+    rubric = {"criteria": [{"id": f"c{n}", "text": f"It is {n}."} for n in range(5)]}
+
+    def said(request: Request) -> str:
+        asked = [n for n in range(5) if f"- c{n}: " in request.messages[-1].text]
+        return "\n".join(f"Because.\nVERDICT c{n}: {'UNMET' if n == 1 else 'MET'}" for n in asked)
+
+    settings = {"recipe": "checklist-all", "rubric": rubric, "unit": {"criteria": size, "stop_when_decided": True}}
+    result, engine = batch_harness.run(tmp_path, batch_harness.samples(3), said, reward={"fold": "all_pass"}, **settings)
+    found = json.loads((tmp_path / "run.json").read_text())["unit_stop"]
+    calls = 5 if size == 1 else 3
+    assert len(engine.requests) == 3 * calls - found["saved_calls"]
+    assert found == {"responses": 3, "stopped": 3, "saved_criteria": 9, "saved_calls": 3 * (3 if size == 1 else 2)}
+    assert "unit.stop_when_decided: 3 of 3 responses decided early" in result.summary
+    assert f"at least {found['saved_calls']} calls saved" in " ".join(result.summary.split())
+
+
 def test_merged_shards_say_it_together(tmp_path):
     """Shards of one run have one closing text."""
     settings = {"votes": {"n": 5, "stop": "decided"}, "sampling": {"temperature": 0.7}}
