@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from judge.batch.folder import locked
 from judge.batch.needed import likely_prompt
 from judge.batch.read import parse_map, read_rows, read_samples
 from judge.batch.run import rare_collections
@@ -37,6 +39,7 @@ from judge.settings import NoEngineSettings, RunSettings, load_settings, setting
 from judge.yamlfile import parse_yaml
 
 LINE_EVERY_S = 10.0
+STEPS = ("validation", "revise", "tail", "decompose", "support", "mine", "closing")  # parts that some methods have
 _WIDTH = 80
 
 
@@ -102,12 +105,15 @@ def generate(
     settings, base = load_settings(config if config is not None else {}, overrides or ())
     settings = with_prices(settings.model_copy(update={"engine": located(settings.engine, base)}), base)
     generator = _generator(method, _options(option or ()))
-    if not overwrite:
-        check_folder(output, generator, data, settings_dict(settings))
     columns = _mapping(data, parse_map(mapping or ()), split, subset)
-    rows = rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False))
+    read_as = {"map": columns, "split": split, "data-config": subset}
+    if not overwrite:
+        check_folder(output, generator, data, settings_dict(settings), read_as)
+    rows = _begun(rows_from(read_samples(data, columns, split=split, config=subset, limit=limit, answered=False)))
     engine = build_engine(settings.engine, None if quiet else notice)
-    summary = run_loop(run_generator(generator, settings, rows, output, engine, data=data, quiet=quiet, total=limit))
+    with locked(output, "no rubric was written"):
+        writing = run_generator(generator, settings, rows, output, engine, data=data, read_as=read_as, quiet=quiet, total=limit)
+        summary = run_loop(writing)
     counts = summary["counts"]
     if counts["by_reason"].get("invalid") == counts["rows"]:
         raise DataError(f"no row can be written from ({counts['rows']} read); the first: {summary['examples']['invalid']}")
@@ -195,10 +201,14 @@ async def run_generator(
     engine: Engine,
     *,
     data: str = "",
+    read_as: Mapping[str, Any] | None = None,
     quiet: bool = True,
     total: int | None = None,
 ) -> dict[str, Any]:
     """Write rubrics into a folder and return what `generate.json` holds. The engine is started and closed here.
+
+    Args:
+        read_as: How the data were read (`map`, `split`, `data-config`), for `generate.json`.
 
     Raises:
         BudgetSpent: What was written before, and what kept replies answer, is in the folder.
@@ -222,6 +232,7 @@ async def run_generator(
                 spent = why
             facts = {
                 "data": data,
+                **({} if read_as is None else {"read_as": dict(read_as)}),
                 "state": "finished" if spent is None else "incomplete",
                 "settings": settings_dict(settings),
                 "seconds": {"loading": round(ready - started, 3), "writing": round(time.monotonic() - ready, 3)},
@@ -237,6 +248,12 @@ async def run_generator(
     finally:
         await engine.close()
         store.close()
+
+
+def _begun(rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
+    """The same rows, the first one read: what is wrong with the data is said before a model is loaded."""
+    first = next(rows, None)
+    return itertools.chain([] if first is None else [first], rows)
 
 
 def _options(pairs: Iterable[str]) -> dict[str, Any]:
@@ -255,6 +272,11 @@ def _generator(method: str, options: dict[str, Any]) -> Generator:
     plain = load_generator(method)
     if not options:
         return plain
+    for path in options:
+        step = path.partition(".")[0]
+        if step in STEPS and getattr(plain.spec, step) is None:
+            having = [name for name in list_generators() if getattr(load_generator(name).spec, step) is not None]
+            raise SettingsError(f"--option {path}: method {plain.method} has no `{step}`; methods that have: {', '.join(having)}")
     try:
         return load_generator(method, options)
     except RecipeError as why:

@@ -142,31 +142,37 @@ class RubricFolder:
         return OutputError(f"{self.folder}: cannot be written: {why.strerror}; the replies so far are in its journal")
 
 
-def check_folder(folder: Path, generator: Generator, data: str, settings: Mapping[str, Any]) -> None:
+def check_folder(
+    folder: Path, generator: Generator, data: str, settings: Mapping[str, Any], read_as: Mapping[str, Any] | None = None
+) -> None:
     """Refuse a folder that holds rubrics of another method, data, model or sampling.
 
     Args:
         settings: As `generate.json` holds them.
+        read_as: How the data are read, as `generate.json` holds it.
 
     Raises:
         InputError: It does; the message names what differs.
     """
     try:
         old = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        before = _identity(old["generator"], old["data"], old["settings"])
+        before = _identity(old["generator"], old["data"], old["settings"], old.get("read_as"))
     except (OSError, ValueError, KeyError, TypeError):
         return  # nothing is there, or what another version wrote
     spec = {"name": generator.spec.name, "options": dict(generator.options), "hash": generator.hash}
-    now = _identity(json.loads(json.dumps(spec)), data, json.loads(json.dumps(dict(settings))))
-    if lines := [f"  {name}: {before[name]} there, {now[name]} here" for name in now if before[name] != now[name]]:
+    now = _identity(json.loads(json.dumps(spec)), data, json.loads(json.dumps(dict(settings))), read_as)
+    if lines := [f"  {n}: {before[n]} there, {now[n]} here" for n in now if n in before and before[n] != now[n]]:
         what = "holds the rubrics of another command. What differs:\n" + "\n".join(lines)
         what += "\nChoose another --output, or replace them with --overwrite (equal calls are reused)\nnothing was written"
         raise InputError(Problem(str(folder), what))
 
 
-def _identity(generator: Mapping[str, Any], data: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(
+    generator: Mapping[str, Any], data: str, settings: Mapping[str, Any], read_as: Mapping[str, Any] | None
+) -> dict[str, Any]:
     engine = settings["engine"]
     found = {"method": generator["name"], "options": generator["options"], "hash of the method": generator["hash"]}
+    found |= {} if read_as is None else {f"--{name}": value for name, value in read_as.items()}
     return found | {"data": data, "model": engine.get("model"), "sampling": settings["sampling"], "seed": settings["seed"]}
 
 
