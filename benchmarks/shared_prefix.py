@@ -1,10 +1,12 @@
 """One GRPO group judged by criterion: what comes from the prefix cache, and how long it takes against a plain loop.
 
-    python benchmarks/shared_prefix.py [--responses 8] [--criteria 6] [--repeats 3] [--model smollm2-135m] [--json FILE]
+    python benchmarks/shared_prefix.py [--responses 8] [--criteria 6] [--repeats 3] [--forced] [--dtype float32] [--json FILE]
 
 Repeatable tokens are those that an earlier request of the group has in front of the same place: all prompt tokens less the
 nodes of the tree that the prompts make. The plain loop sends the same requests one after the other to the same engine, prefix
-cache on and emptied before. Temperature 0; the verdicts of both are compared.
+cache on and emptied before. Temperature 0; the texts of both are compared. With `--forced` a reply that states no verdict is
+asked for one under a constraint, on both sides: the loop then judges one criterion after the other, each to its end, and the
+verdicts are compared. In float32 a text hardly depends on the size of its batch.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import asyncio
 import json
 import statistics
 import time
+from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -39,13 +43,15 @@ ASPECTS = (
 )
 
 
-def make_plan(criteria: int, max_tokens: int) -> Plan:
-    """One call a criterion, and none asked again."""
-    rubric = {"name": "sky", "criteria": [{"id": f"c{i}", "text": f"The response {ASPECTS[i]}."} for i in range(criteria)]}
+def make_plan(criteria: Iterable[int], arguments: Namespace) -> Plan:
+    """One call a criterion; none asked again unless verdicts are forced."""
+    rubric = {"name": "sky", "criteria": [{"id": f"c{i}", "text": f"The response {ASPECTS[i]}."} for i in criteria]}
     settings, _ = load_settings({
-        "recipe": "checklist", "rubric": rubric, "filters": "off", "sampling": {"max_tokens": max_tokens},
+        "recipe": "checklist", "rubric": rubric, "filters": "off", "sampling": {"max_tokens": arguments.max_tokens},
     })  # fmt: skip
     whole = plan(settings)
+    if arguments.forced:
+        return whole
     spec = whole.recipe.spec.model_copy(update={"force": (), "ask_again": ()})  # the loop would not send these
     return replace(whole, recipe=replace(whole.recipe, spec=spec))
 
@@ -63,12 +69,12 @@ def repeatable(prompts: list[list[int]]) -> int:
     return sum(map(len, prompts)) - len(seen)
 
 
-async def toolkit(engine: VllmEngine, run: Plan, samples: list[Sample]) -> tuple[float, list[Call]]:
-    """Seconds and calls of the toolkit's own way through the group."""
+async def toolkit(engine: VllmEngine, run: Plan, samples: list[Sample]) -> tuple[float, list[list[Call]]]:
+    """Seconds of the toolkit's own way through the group, and the calls of each sample."""
     pipeline = build_pipeline(run, engine)
     began = time.perf_counter()
-    rewards = [r for each in await evaluate_all(pipeline, samples, in_flight=512) for r in each]
-    return time.perf_counter() - began, [call for reward in rewards for call in reward.calls]
+    rewards = await evaluate_all(pipeline, samples, in_flight=512)
+    return time.perf_counter() - began, [[call for reward in each for call in reward.calls] for each in rewards]
 
 
 async def loop(engine: VllmEngine, requests: list[Request]) -> tuple[float, list[str]]:
@@ -78,32 +84,66 @@ async def loop(engine: VllmEngine, requests: list[Request]) -> tuple[float, list
     return time.perf_counter() - began, texts
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    """Measure both in turn on one engine."""
-    engine = VllmEngine(arguments.model, max_model_len=4096, progress=print)
-    await engine.start()
-    run, samples = make_plan(arguments.criteria, arguments.max_tokens), group(arguments.responses)
+async def one_by_one(engine: VllmEngine, runs: list[Plan], samples: list[Sample]) -> tuple[float, list[list[Call]]]:
+    """Seconds of one criterion after the other, each judged to its end, and the calls of each sample."""
+    pipelines = [build_pipeline(run, engine) for run in runs]
+    began, calls = time.perf_counter(), [list[Call]() for _ in samples]
+    for sample, mine in zip(samples, calls, strict=True):
+        for pipeline in pipelines:
+            [rewards] = await evaluate_all(pipeline, [sample], in_flight=1)
+            mine += [call for reward in rewards for call in reward.calls]
+    return time.perf_counter() - began, calls
+
+
+def verdicts(calls: list[list[Call]]) -> dict[tuple[int, tuple[str, ...]], Any]:
+    """Sample and criterion -> the verdict that its calls came to."""
+    return {
+        (place, call.criteria): call.outcome.value
+        for place, each in enumerate(calls)
+        for call in each
+        if isinstance(call.outcome, Verdict)
+    }
+
+
+async def compared(
+    engine: VllmEngine, requests: list[Request], samples: list[Sample], asked: argparse.Namespace
+) -> dict[str, Any]:
+    """One round: the toolkit, and then the plain loop."""
     chat, llm = await engine._ready()
-    requests = [Request(call.messages, call.sampling) for s in samples for call in preview(run, s, engine)]
     prompts = [list(chat.prompt_ids(r.messages)) for r in requests]
-    again = repeatable(prompts)
-    rows = []
-    for _ in range(arguments.repeats):
-        await llm.reset_prefix_cache()
-        took, calls = await toolkit(engine, run, samples)
-        first = [c for c in calls if c.request is not None and c.request.messages in {r.messages for r in requests}]
-        await llm.reset_prefix_cache()
+    again, sent = repeatable(prompts), {r.messages for r in requests}
+    await llm.reset_prefix_cache()
+    took, calls = await toolkit(engine, make_plan(range(asked.criteria), asked), samples)
+    every = [call for each in calls for call in each]
+    first = [c for c in every if c.request is not None and c.request.messages in sent]
+    await llm.reset_prefix_cache()
+    stated = verdicts(calls)
+    if asked.forced:
+        slow, plain = await one_by_one(engine, [make_plan([i], asked) for i in range(asked.criteria)], samples)
+        told = verdicts(plain)
+        said = {c.request.messages: c.completion.text for each in plain for c in each if c.request is not None}
+    else:
         slow, texts = await loop(engine, requests)
-        said = {r.messages: text for r, text in zip(requests, texts, strict=True)}
-        same = [c.completion.text == said[c.request.messages] for c in first if c.request is not None]
-        rows.append({
-            "requests": len(first), "asked_again": len(calls) - len(first), "prompt_tokens": sum(map(len, prompts)),
-            "repeatable": again, "cached": sum(c.completion.cached_tokens for c in first),
-            "share": round(sum(c.completion.cached_tokens for c in first) / again, 4),
-            "seconds": round(took, 2), "loop_seconds": round(slow, 2), "ratio": round(took / slow, 3),
-            "same_text": round(statistics.fmean(same), 3),
-            "verdicts": sum(isinstance(c.outcome, Verdict) for c in calls),
-        })  # fmt: skip
+        told, said = {}, {r.messages: text for r, text in zip(requests, texts, strict=True)}
+    same = [c.completion.text == said[c.request.messages] for c in first if c.request is not None]
+    cached = sum(c.completion.cached_tokens for c in first)
+    return {
+        "requests": len(first), "asked_again": len(every) - len(first), "prompt_tokens": sum(map(len, prompts)),
+        "repeatable": again, "cached": cached, "share": round(cached / again, 4),
+        "seconds": round(took, 2), "loop_seconds": round(slow, 2), "ratio": round(took / slow, 3),
+        "same_text": round(statistics.fmean(same), 3), "verdicts": len(stated),
+        "same_verdict": sum(told.get(place) == value for place, value in stated.items()),
+    }  # fmt: skip
+
+
+async def main(arguments: Namespace) -> None:
+    """Measure both in turn on one engine."""
+    engine = VllmEngine(arguments.model, max_model_len=4096, dtype=arguments.dtype, progress=print)
+    await engine.start()
+    run, samples, rows = make_plan(range(arguments.criteria), arguments), group(arguments.responses), []
+    requests = [Request(call.messages, call.sampling) for s in samples for call in preview(run, s, engine)]
+    for _ in range(arguments.repeats):
+        rows.append(await compared(engine, requests, samples, arguments))
         print(json.dumps(rows[-1]), flush=True)
     await engine.close()
     found: dict[str, Any] = {name: statistics.median(row[name] for row in rows) for name in ("share", "ratio")}
@@ -120,5 +160,7 @@ if __name__ == "__main__":
     parser.add_argument("--criteria", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=48)
+    parser.add_argument("--forced", action="store_true", help="Ask for a verdict under a constraint where a reply states none.")
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--json")
     asyncio.run(main(parser.parse_args()))
