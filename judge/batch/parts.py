@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 PAGE_ROWS = 1024  # put together at once: some 50 ms in which no reply is looked at
 PART_ROWS = 16_384
 EVERY_S = 30.0  # after which a part is closed, however small
-GROUP_BYTES = 4_000_000  # of a row group, where its rows are few
 
 
 class RowsUnderWay:
@@ -125,7 +124,7 @@ class TableParts:
         """The whole table as Arrow tables of some rows each: of the parts where they fit, and of the journal. Raises OSError."""
         if self._open is not None:
             self._close(self._open)
-        yield from _full(chain.from_iterable(self._of_part(part, whole) for part in self._parts))
+        yield from chain.from_iterable(self._of_part(part, whole) for part in self._parts)
         yield from whole.tables(self._store, self._parts[-1].end if self._parts else 0)
 
     def _page(self, row: int) -> None:
@@ -180,17 +179,3 @@ class TableParts:
 
     def _beside(self, name: str, number: int) -> Path:
         return self._path(name, number).with_suffix(".parquet.partial")
-
-
-def _full(tables: Iterator[Any]) -> Iterator[Any]:
-    """The same rows in tables that are worth a row group each."""
-    import pyarrow as pa  # noqa: PLC0415  # loaded already
-
-    held: list[Any] = []
-    for some in tables:
-        held.append(some)
-        if sum(each.num_rows for each in held) >= PAGE_ROWS or sum(each.nbytes for each in held) >= GROUP_BYTES:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)

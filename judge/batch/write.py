@@ -26,6 +26,8 @@ _VERDICTS_SQL = """SELECT v.row, v.id, v.key, v.turn, v.shown, v.criteria, v.vot
   v.detail, v.forced, v.cached, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.latency_s, c.error
   FROM verdicts v LEFT JOIN calls c ON c.key = v.key WHERE v.row >= ? AND v.row < ? ORDER BY v.row, v.rowid"""
 _LAST = 2**62  # no row has this number
+GROUP_ROWS = 16_384  # of a row group: readers hold the statistics of all, 30 kB a group, and a million rows have 60 groups
+GROUP_BYTES = 4_000_000  # of a row group, where its rows are fewer
 PART_FOLDERS = ("rewards", "verdicts")
 
 
@@ -274,9 +276,23 @@ def table_writer(path: Path, schema: Any) -> Any:
 def _parquet(path: Path, schema: Any, tables: Iterator[Any]) -> None:
     beside = path.with_suffix(".parquet.partial")
     with table_writer(beside, schema) as writer:
-        for some in tables:
+        for some in _full(tables):
             writer.write_table(some)
     put_in_place(beside, path)
+
+
+def _full(tables: Iterator[Any]) -> Iterator[Any]:
+    """The same rows in tables that are worth a row group each."""
+    import pyarrow as pa  # noqa: PLC0415  # loaded already
+
+    held: list[Any] = []
+    for some in tables:
+        held.append(some)
+        if sum(each.num_rows for each in held) >= GROUP_ROWS or sum(each.nbytes for each in held) >= GROUP_BYTES:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _jsonl(path: Path, names: list[str], pages: Iterator[list[tuple[Any, ...]]]) -> None:

@@ -158,19 +158,21 @@ def _groups(tables: RunTables) -> list[RunFinding]:
 
 
 def _criteria(tables: RunTables) -> list[RunFinding]:
-    if len(tables.criteria) < 2:
+    names = [name for name in tables.names if name.startswith("criterion.")]
+    if len(names) < 2:
         return []
     out = []
-    for name, scores in tables.criteria.items():
+    for name in names:
+        scores = tables.floats(name)  # one at a time: twenty columns of a million rows are 160 MB
         there = scores[np.isfinite(scores)]
         if there.size < LEAST:
             continue
         mean = float(there.mean())
         if mean >= SATURATED or mean <= 1 - SATURATED:
-            out.append(f"`{name}` (mean {mean:.2f})")
+            out.append(f"`{name.removeprefix('criterion.')}` (mean {mean:.2f})")
     if not out:
         return []
-    text = f"{len(out)} of {len(tables.criteria)} criteria get nearly the same score from every response: {', '.join(out[:5])}."
+    text = f"{len(out)} of {len(names)} criteria get nearly the same score from every response: {', '.join(out[:5])}."
     return [RunFinding("saturated_criteria", "warn", text, "they cost calls and separate nothing; sharpen or drop them")]
 
 
@@ -239,16 +241,8 @@ def _position(tables: RunTables) -> list[RunFinding]:
     return [RunFinding("position", tone, text, "keep both orders; `order: both_agree` gives no reward where they disagree")]
 
 
-def _flagged(tables: RunTables) -> dict[str, int]:
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    flags = tables.columns(["flags"])["flags"].combine_chunks()
-    names = pc.struct_field(flags.flatten(), "name")
-    return {str(v["values"]): int(v["counts"]) for v in pc.value_counts(names).to_pylist()}
-
-
 def _orders(tables: RunTables) -> list[RunFinding]:
-    count, total = _flagged(tables).get("order_inconsistent", 0), int(np.isfinite(tables.floats("order_gap")).sum())
+    count, total = tables.flagged().get("order_inconsistent", 0), int(np.isfinite(tables.floats("order_gap")).sum())
     total = max(total, count)
     if total < LEAST or count / total < DISAGREE:
         return []

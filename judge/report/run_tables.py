@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -140,10 +141,9 @@ class RunTables:
         import pyarrow as pa  # noqa: PLC0415
 
         hashes = self._numbers("group", lambda column: pa.array(map(hash, column.to_pylist()), pa.int64()), np.int64)
-        _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
-        place = np.empty(first.size, dtype=np.int64)
-        place[np.argsort(first)] = np.arange(first.size)
-        return place[number]
+        number = np.array(pa.array(hashes).dictionary_encode().indices)  # a copy, so that Arrow's table of names is not held
+        pa.default_memory_pool().release_unused()
+        return number
 
     def verdicts(self, names: Sequence[str], *, shown: int | None = None) -> Iterator[dict[str, Any]]:
         """Rows of verdicts.parquet with these columns, a batch in memory at a time.
@@ -164,6 +164,20 @@ class RunTables:
                         yield from kept.to_pylist()
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(path), f"cannot be read: {why}")) from None
+
+    def flagged(self) -> Counter[str]:
+        """Flag -> how many responses carry it; of each flag nothing but its name is read."""
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        found = Counter[str]()
+        try:
+            for each in self._files("rewards"):
+                with pq.ParquetFile(each) as file:
+                    for batch in file.iter_batches(batch_size=SOME, columns=["flags.list.element.name"], use_threads=False):
+                        found.update(flag["name"] for flag in batch.column(0).flatten().to_pylist())
+        except (OSError, ValueError) as why:
+            raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None
+        return found
 
     @cached_property
     def criteria(self) -> dict[str, Floats]:

@@ -198,6 +198,16 @@ def test_names_that_the_table_has_already(tmp_path):
 def test_pages_hold_long_texts_a_few_at_a_time(tmp_path, monkeypatch):
     """Tables are written in pages of bounded size, and no row is lost where a page ends."""
     monkeypatch.setattr("judge.batch.store.PAGE_CHARS", 50_000)
+    monkeypatch.setattr("judge.batch.write.GROUP_BYTES", 60_000)
     run(tmp_path, [Sample.of("Q", "x " * 1000 + str(i), id=str(i)) for i in range(150)], met, rubric=RUBRIC)
     assert [r["id"] for r in rewards(tmp_path)] == [str(i) for i in range(150)]
     assert pq.ParquetFile(tmp_path / "rewards.parquet").num_row_groups > 1
+
+
+def test_short_rows_share_a_row_group(tmp_path, monkeypatch):
+    """Readers hold the statistics of every row group: a thousand of them took more memory than the column that was asked for."""
+    monkeypatch.setattr("judge.batch.write.GROUP_ROWS", 2500)
+    run(tmp_path, [Sample.of("Q", f"It is {i}.", id=str(i)) for i in range(3000)], met, rubric=RUBRIC)
+    files = [pq.ParquetFile(tmp_path / f"{name}.parquet") for name in ("rewards", "verdicts")]
+    assert [(f.metadata.num_rows, f.num_row_groups) for f in files] == [(3000, 1), (6000, 2)]  # a page has at most 1,024 rows
+    assert [r["id"] for r in rewards(tmp_path)] == [str(i) for i in range(3000)]

@@ -422,3 +422,30 @@ def test_groups_are_numbered_over_parts_and_row_groups(tmp_path):
             (tmp_path / table).mkdir(exist_ok=True)
             pq.write_table(pa.table({"group": group}), tmp_path / table / f"part-{number:05}.parquet", row_group_size=7)
     np.testing.assert_array_equal(RunTables(tmp_path, {}).groups, [0, 0, 1] * 20 + [1, 2, 0] * 20)
+
+
+def test_flags_are_counted_without_what_they_say(tmp_path, monkeypatch):
+    """Of a million flags with their details only the names are read, some thousand at a time."""
+    flags = [
+        [{"name": "forced", "detail": "x" * 99}],
+        [],
+        None,
+        [{"name": n, "detail": "", "where": ""} for n in "ab"],
+    ]
+    for number in range(2):
+        for table in ("rewards", "verdicts"):
+            (tmp_path / table).mkdir(exist_ok=True)
+            path = tmp_path / table / f"part-{number:05}.parquet"
+            pq.write_table(pa.table({"flags": flags * 20}), path, row_group_size=7)
+    monkeypatch.setattr(pq, "read_table", None)
+    assert RunTables(tmp_path, {}).flagged() == {"forced": 40, "a": 40, "b": 40}
+
+
+def test_criteria_are_looked_at_one_after_the_other(tmp_path):
+    """Twenty columns of a million rows would be 160 MB; the sentence names those that say nothing."""
+    columns = {"criterion.flat": [1.0] * 40, "criterion.fine": [0.0, 1.0] * 20, "raw_reward": [0.5] * 40}
+    pq.write_table(pa.table(columns), tmp_path / "rewards.parquet")
+    tables = RunTables(tmp_path, {})
+    [found] = findings_module._criteria(tables)
+    assert found.text == "1 of 2 criteria get nearly the same score from every response: `flat` (mean 1.00)."
+    assert "criteria" not in vars(tables)
