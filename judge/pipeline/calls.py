@@ -94,6 +94,7 @@ class Caller:
         """
         self.builder = builder
         self.recipe: Recipe = builder.recipe
+        self._writes = self.recipe.spec.reads in WRITTEN
         self.engine = engine
         self._tools = tools or ToolBox(self.recipe.spec.turns, ToolSettings())
         pairs = zip(sampling, self.recipe.spec.turns, strict=False)
@@ -106,7 +107,7 @@ class Caller:
 
     async def ask(self, case: Case, ask: Ask) -> Asked:
         """Go through the turns of one ask. Raises only errors that end the run."""
-        if self.recipe.spec.reads in WRITTEN:
+        if self._writes:
             return await self._go(case, ask, prior=False)
         found = await measure(self, case, ask)
         return Asked(found.outcome, found.calls)
@@ -183,7 +184,7 @@ class Caller:
         """Ask the same question once a vote. Single-turn votes share one prefill."""
         first = asks[0]
         place = (first.order, first.shift, first.backwards)
-        several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self.recipe.spec.reads in WRITTEN
+        several = len(asks) > 1 and len(self.recipe.spec.turns) == 1 and self._writes
         if not several or self.recipe.spec.turns[0].tools or any((a.order, a.shift, a.backwards) != place for a in asks):
             return list(await asyncio.gather(*(self.ask(case, a) for a in asks)))
         turn = self.recipe.spec.turns[0]

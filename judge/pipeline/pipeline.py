@@ -107,8 +107,12 @@ class Pipeline:
         self._fold_fields = dict(fold_fields or {})
         self._programs: dict[str, Check] = prepare(rubric) if rubric else {}
         self._spec = caller.recipe.spec
+        # what every sample needs of the recipe is kept here: a look into a pydantic model costs three times as much
+        self._mode, self._per_call = self._spec.mode, self._spec.per_call
+        self._asks_judge, self._keeps_thinking = self._spec.asks, self._spec.thinking == "keep"
+        self._what = WHAT[self._spec.signal]
         self._expected = self._spec.reads == "expected"
-        self._intake = Intake(filters, self._spec.mode)
+        self._intake = Intake(filters, self._mode)
         self._prover = Prover(caller)
         self._meta = meta
         self._voting = Voting(
@@ -124,7 +128,7 @@ class Pipeline:
         self._stops = isinstance(self._spec.unit, UnitSpec) and self._spec.unit.stop_when_decided
         self._steps = self._spec.steps
         self._program = find_program(self._spec.program, caller.recipe.options, self._spec.name) if self._spec.program else None
-        self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._spec.mode in ("verifier", "pointwise")
+        self._rule_first = caller.recipe.options.get(RULE_FIRST) is True and self._mode in ("verifier", "pointwise")
 
     async def judge(self, sample: Sample, *, filters: bool = True) -> tuple[Reward, ...]:
         """Judge one sample. Raises `DataError` when the sample lacks something that the recipe needs.
@@ -141,8 +145,8 @@ class Pipeline:
             return tuple(Reward(sample.id, i, None, failure, group=sample.group) for i in range(len(sample.responses)))
         given = sample
         sample, thought = prepared(sample, self.thinking)
-        shown = given if self._spec.thinking == "keep" else sample
-        if self._spec.thinking == "keep":
+        shown = given if self._keeps_thinking else sample
+        if self._keeps_thinking:
             thought = {i: flag for i, flag in thought.items() if flag.name != "thinking_stripped"}
         programs = self._programs if rubric is self.rubric else row_programs(sample, rubric, self.rubric)
         entries = [self._filter(sample, i, filters) for i in range(len(sample.responses))]
@@ -152,14 +156,14 @@ class Pipeline:
         suspects = frozenset(i for i in alive if entries[i].suspect) if self._prover.possible else frozenset()
         work = Work({i: {} for i in alive}, suspects)
         unsure = (
-            await run_programs(sample, alive, rubric, programs, work.cells, asks_criteria=self._spec.per_call is not None)
+            await run_programs(sample, alive, rubric, programs, work.cells, asks_criteria=self._per_call is not None)
             if programs
             else {}
         )
         ruled = self._ruled(sample, alive, entries) if filters else frozenset[int]()
         for i in ruled:
             work.cells[i][OVERALL] = [Cell(1.0)]
-        asks = self._asks([i for i in alive if i not in ruled], rubric, shown) if self._spec.asks else []
+        asks = self._asks([i for i in alive if i not in ruled], rubric, shown) if self._asks_judge else []
         asks += [Ask((i,), (c,)) for i, criteria in unsure.items() for c in criteria]
         if self._program is not None:
             await asyncio.gather(*(self._run_program(shown, i, work) for i in alive if i not in ruled))
@@ -181,7 +185,7 @@ class Pipeline:
 
     def case(self, sample: Sample, rubric: Rubric | None) -> Case:
         """A sample as the judge is shown it: the policy's thinking taken off or marked, or kept where the recipe wants it."""
-        shown = sample if self._spec.thinking == "keep" else prepared(sample, self.thinking)[0]
+        shown = sample if self._keeps_thinking else prepared(sample, self.thinking)[0]
         return self.caller.builder.case(shown, rubric, self.principle)
 
     def stopped(self, sample: Sample, index: int) -> Reward | None:
@@ -200,9 +204,9 @@ class Pipeline:
         ruled = self._ruled(sample, alive, entries)
         rubric = sample.rubric or self.rubric
         case = Case(sample, rubric, {}, (), ())
-        asks = self._asks([i for i in alive if i not in ruled], rubric, sample) if self._spec.asks else []
+        asks = self._asks([i for i in alive if i not in ruled], rubric, sample) if self._asks_judge else []
         spread = [o for ask in asks for vote in range(self.votes.n) for o in self._voting.orders(case, replace(ask, vote=vote))]
-        compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._spec.per_call is not None else []
+        compared = [c for c in rubric.criteria if c.check in COMPARISONS] if rubric and self._per_call is not None else []
         unsure = len(alive) * len(compared) * self.votes.n if sample.reference is not None else 0
         suspects = {i for i in alive if entries[i].suspect} if self._prover.possible else set()
         parts = sum(len(ask.criteria) > 1 for ask in spread) * self._voting.most_parts
@@ -227,9 +231,9 @@ class Pipeline:
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
             raise DataError(f"sample `{sample.id}` has no response")
-        if self._spec.mode == "checklist" and (sample.rubric or self.rubric) is None:
+        if self._mode == "checklist" and (sample.rubric or self.rubric) is None:
             raise DataError(f"sample `{sample.id}`: {lacking(self._spec.name, 'rubric')}")
-        if self._spec.mode == "pairwise" and len(sample.responses) != 2:
+        if self._mode == "pairwise" and len(sample.responses) != 2:
             raise DataError(f"sample `{sample.id}`: {not_a_pair(self._spec.name, len(sample.responses))}")
 
     def _filter(self, sample: Sample, index: int, filters: bool) -> FilterResult:
@@ -263,7 +267,7 @@ class Pipeline:
         """One ask for each question; votes and orders are spread later."""
         if self._steps is not None:
             return [a for i in alive for a in step_asks(i, len(self.caller.builder.steps_of(sample, i)), self._steps)]
-        mode, criteria = self._spec.mode, llm_criteria(rubric)
+        mode, criteria = self._mode, llm_criteria(rubric)
         if mode == "pairwise":
             return [Ask((0, 1))] if len(alive) == 2 else []
         if mode == "listwise":
@@ -272,7 +276,7 @@ class Pipeline:
             return [Ask((i,)) for i in alive]
         if self._stops:
             criteria = tuple(sorted(criteria, key=lambda c: not c.veto))
-        size = self._spec.per_call or max(1, len(criteria))
+        size = self._per_call or max(1, len(criteria))
         return [Ask((i,), criteria[at : at + size]) for i in alive for at in range(0, len(criteria), size)]
 
     async def _ask_all(self, case: Case, asks: Sequence[Ask], work: Work) -> None:
@@ -317,7 +321,7 @@ class Pipeline:
         entry = entries[index]
         if entry.blocked is not None:
             return self._filtered(sample, index, entry, entry.blocked)
-        if self._spec.mode == "pairwise" and entries[1 - index].blocked is not None:
+        if self._mode == "pairwise" and entries[1 - index].blocked is not None:
             return self._win_by_default(sample, index, entry, entries[1 - index])
         reward = assemble(
             sample_id=sample.id,
@@ -327,9 +331,9 @@ class Pipeline:
             calls=calls_in_order(work.calls.get(index, []), rubric),
             flags=[*entry.flags, *work.flags.get(index, [])],
             rubric=rubric,
-            per_criterion=self._spec.mode == "checklist",
+            per_criterion=self._mode == "checklist",
             votes=self.votes,
-            what=WHAT[self._spec.signal],
+            what=self._what,
             skipped=work.skipped.get(index, ()),
             fold=work.folds.get(index) or (fold_of(self._steps) if self._steps else None),
         )

@@ -109,6 +109,8 @@ class Builder:
             system_role: The judge has a system role; else that text goes in front of the first user message.
         """
         self.recipe = recipe
+        self._rule = recipe.spec.steps  # these four are looked at for every sample, and cost more within the model
+        self._needs, self._per_call, self._salvages = recipe.spec.needs, recipe.spec.per_call, recipe.spec.salvages
         self.vision = vision
         self._system_role = system_role
         self._tools = tools or {}
@@ -163,11 +165,11 @@ class Builder:
             "context": [untrusted(d) for d in sample.context],
             "principle": untrusted(principle) if principle else None,
             "exemplar": untrusted(sample.exemplar) if sample.exemplar else None,
-            "fields": {n: field_view(sample.metadata[n], untrusted) for n in self.recipe.spec.needs.fields},
+            "fields": {n: field_view(sample.metadata[n], untrusted) for n in self._needs.fields},
         }
-        steps = tuple(tuple(untrusted(step) for step in self.steps_of(sample, i)) for i in range(len(sample.responses)))
+        steps = tuple([tuple(map(untrusted, self.steps_of(sample, i))) for i in range(len(sample.responses))])
         case = Case(sample, rubric, values, tuple(responses), material(sample), tuple(images), steps)
-        rule = self.recipe.spec.steps
+        rule = self._rule
         if rule is None or not _READS_BEGINNINGS.search("".join(self.recipe.templates.values())):
             return case
         begun = tuple(tuple(untrusted(b) for b in beginnings(r, rule, sample.steps)) for r in sample.responses)
@@ -175,8 +177,7 @@ class Builder:
 
     def steps_of(self, sample: Sample, index: int) -> tuple[str, ...]:
         """The steps of a response, as the recipe cuts it; without such a rule those that came with the sample."""
-        spec = self.recipe.spec.steps
-        return sample.steps if spec is None else find_steps(sample.responses[index], spec, sample.steps)[0]
+        return sample.steps if self._rule is None else find_steps(sample.responses[index], self._rule, sample.steps)[0]
 
     def _check(self, sample: Sample, rubric: Rubric | None, principle: str | None) -> None:
         have = {
@@ -187,10 +188,10 @@ class Builder:
             "steps": bool(sample.steps),
             "exemplar": bool(sample.exemplar),
         }
-        missing = [name for name in self.recipe.spec.needs.sample if not have[name]]
+        missing = [name for name in self._needs.sample if not have[name]]
         if missing:
             raise DataError(f"sample `{sample.id}`: {lacking(self.recipe.spec.name, missing[0])}")
-        for name in self.recipe.spec.needs.fields:
+        for name in self._needs.fields:
             if is_missing(sample.metadata.get(name)):
                 raise DataError(f"sample `{sample.id}`: {lacking_field(self.recipe.spec.name, name)}")
 
@@ -319,11 +320,11 @@ class Builder:
             values["responses"] = [{"name": n, "text": t} for n, t in zip(names, shown, strict=True)]
             values["response"] = shown[0]
             values["steps"] = self._step_views(case, ask)
-            if len(ask.criteria) == 1 and self.recipe.spec.steps is not None:
+            if len(ask.criteria) == 1 and self._rule is not None:
                 values["step"] = next(view for view in values["steps"] if view["id"] == ask.criteria[0].id)
-        if case.rubric is not None and self.recipe.spec.salvages and turn.scope == "response":
+        if case.rubric is not None and self._salvages and turn.scope == "response":
             values["rubric"] = {**values["rubric"], "criteria": [criterion_view(c, self._own) for c in ask.criteria]}
-        if len(ask.criteria) == 1 and self.recipe.spec.per_call == 1:
+        if len(ask.criteria) == 1 and self._per_call == 1:
             values["criterion"] = self._view(ask.criteria[0], criterion_view)
             values["labels"] = list(self._labels(ask.criteria[0]))
         if ask.shift:
@@ -344,7 +345,7 @@ class Builder:
 
     def _step_views(self, case: Case, ask: Ask) -> list[dict[str, Any]]:
         """The steps of the response shown, in the order of the text or from the last to the first."""
-        called = self.recipe.spec.steps.prefix if self.recipe.spec.steps else "Step"
+        called = self._rule.prefix if self._rule else "Step"
         steps = case.steps[ask.order[0]] if case.steps else ()
         views: list[dict[str, Any]] = [
             {"number": n, "name": f"{called} {n}", "id": f"{STEP}{n}", "text": text} for n, text in enumerate(steps, 1)
@@ -408,10 +409,10 @@ class Builder:
             hi=float(scale["max"]),
             integer=spec.range.integer if spec.range else True,
             criteria={c.id: self._labels(c) for c in ask.criteria} if spec.kind == "criteria" else {},
-            steps=len(ask.criteria) if self.recipe.spec.steps is not None else len(case.sample.steps),
+            steps=len(ask.criteria) if self._rule is not None else len(case.sample.steps),
             material=case.material,
             readout=self.recipe.spec.readout if self.recipe.spec.reads == "expected" else None,
-            salvage=self.recipe.spec.salvages,
+            salvage=self._salvages,
         )
 
 

@@ -114,16 +114,16 @@ def fold_criteria(scores: Mapping[str, float | None], rubric: Rubric) -> Folded:
         0.5
     """
     scores = {name: None if score is None or math.isnan(score) else score for name, score in scores.items()}
-    present = [c for c in rubric.criteria if scores.get(c.id) is not None]
-    missing = tuple(c.id for c in rubric.criteria if scores.get(c.id) is None)
+    found = [(c, scores.get(c.id)) for c in rubric.criteria]
+    present = [c for c, score in found if score is not None]
+    missing = tuple([c.id for c, score in found if score is None])
     coverage = 1.0
     if missing:
         coverage = math.fsum(c.importance for c in present) / math.fsum(c.importance for c in rubric.criteria)
-    for criterion in rubric.criteria:
-        score = scores.get(criterion.id)
-        if criterion.veto and score is not None and score < PASS:
+    for criterion, score in found:
+        if score is not None and score < PASS and criterion.veto:
             return Folded(0.0, 0.0, missing, coverage, criterion.id, f"veto: `{criterion.id}` failed, so the reward is 0")
-    blocked = any(c.veto and c.id in missing for c in rubric.criteria) if missing else False
+    blocked = any(c.veto and score is None for c, score in found) if missing else False
     if missing and (blocked or coverage < rubric.partial.min_coverage - SLACK or not present):
         return Folded(None, None, missing, coverage, "", f"no verdict on {', '.join(missing)}")
     valid = {c.id: float(scores[c.id]) for c in present}  # type: ignore[arg-type]  # None was filtered above
