@@ -22,6 +22,7 @@ from judge.generators.model import Generator, WritingTurn
 from judge.generators.rounds import revise, tail
 from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
 from judge.generators.work import KEPT, VARIABLES, RejectedItem, RowWork, judgement
+from judge.labels import preferred
 from judge.parse import failure
 from judge.pipeline.build import Plan, build_pipeline, plan
 from judge.pipeline.calls import Caller, Journal
@@ -264,12 +265,24 @@ def row_problem(row: SourceRow, generator: Generator) -> str:
         return f"row `{row.id}` has an empty prompt: there is nothing to write a rubric for"
     missing = [name for name in generator.spec.needs if not has(sample, name)]
     if missing and missing[0] in ("chosen", "rejected"):
-        return f"row `{row.id}` is no labelled pair: it needs chosen and rejected, or response_a, response_b and label A or B"
+        return f"row `{row.id}` {_no_pair(sample)}"
     if missing:
         return f"row `{row.id}` has no {missing[0]}"
     if "responses" in generator.spec.needs and len(set(sample.shown)) < 2:
         return f"row `{row.id}` has one response; method {generator.method} compares two or more different ones"
     return "the two responses are equal" if labelled_pair(sample) and len(set(sample.shown)) == 1 else ""
+
+
+def _no_pair(sample: Sample) -> str:
+    """Why a row is no labelled pair: what it has, and what it would need."""
+    needs = "it needs chosen and rejected, or response_a, response_b and label A or B"
+    label, said = sample.metadata.get("label"), sample.metadata.get("preferred")
+    if len(sample.responses) != 2:
+        return f"is no labelled pair but has {len(sample.responses)} response(s): {needs}"
+    if (preferred(label, 2) if said is None else said) == "tie":
+        return f"is labelled as a tie ({label!r}): neither response is preferred, so there is nothing to learn from"
+    what = "has no label" if label is None else f"has the label {label!r}, which does not say which response is better"
+    return f"is no labelled pair: it {what}; {needs}"
 
 
 def _asks(sample: Sample) -> bool:

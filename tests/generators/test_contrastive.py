@@ -151,8 +151,9 @@ async def test_label_says_which_response_is_chosen(tmp_path):
     [
         pytest.param(BadRow("x", "f.jsonl:3: not valid JSON"), "f.jsonl:3: not valid JSON", id="bad-row"),
         pytest.param(Sample.of("p", "a", id="x"), "is no labelled pair", id="one-response"),
-        pytest.param(Sample.of("p", "a", "b", id="x"), "is no labelled pair", id="no-label"),
-        pytest.param(Sample.of("p", "a", "b", id="x", metadata={"label": "tie"}), "is no labelled pair", id="tie"),
+        pytest.param(Sample.of("p", "a", "b", id="x"), "it has no label", id="no-label"),
+        pytest.param(Sample.of("p", "a", "b", id="x", metadata={"label": "tie"}), "labelled as a tie ('tie')", id="tie"),
+        pytest.param(Sample.of("p", "a", "b", id="x", metadata={"label": "Z"}), "has the label 'Z', which", id="unknown-label"),
         pytest.param(Sample.of("p", "a", "a", id="x", metadata={"label": "A"}), "are equal", id="equal"),
     ],
 )
