@@ -14,6 +14,7 @@ from rich.text import Text
 from judge.bench.measures import Figure
 from judge.bench.record import number
 from judge.improve.validate import RubricProof
+from judge.intervals import Interval
 
 WIDTH = 80
 MOST_CRITERIA = 40  # shown
@@ -82,7 +83,8 @@ def conclusion(found: RubricProof) -> str:
         points = f"{100 * found.gap.value:+.1f} points"
         points += "" if math.isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
     points += ", of one prompt" if math.isnan(low) else ""
-    sure = "; the interval holds 0, so more items are needed to be sure" if not (low > 0 or high < 0) else ""
+    sure = "" if low > 0 or high < 0 else "; the interval holds 0, so more items are needed to be sure"
+    sure = "; one prompt has no interval, so more are needed to say anything" if math.isnan(low) else sure
     word = "worse than" if found.worse else "better than" if low > 0 else "no worse than"
     return f"{word} no rubric: {points}{sure}"
 
@@ -127,13 +129,22 @@ def proof_record(found: RubricProof) -> dict[str, Any]:
         "criteria": [
             {"id": c.id, "discrimination": figure_record(c.discrimination), "met": number(c.met), "decides": number(c.decides),
              "no_verdict": number(c.missing), "repeats": c.repeats[0] or None, "correlation": number(c.repeats[1]),
-             "faults": list(c.faults)}
+             "faults": list(c.faults),
+             "intervals": {_IN_JSON.get(part, part): _ends(interval) for part, interval in c.intervals.items()}}
             for c in found.criteria
         ],
         "no_verdict_reasons": dict(found.reasons),
         "worse": found.worse,
         "conclusion": conclusion(found),
     }  # fmt: skip
+
+
+_IN_JSON = {"missing": "no_verdict", "repeats": "correlation"}
+
+
+def _ends(interval: Interval) -> list[float | None] | None:
+    low = number(interval.low)
+    return None if low is None else [low, number(interval.high)]
 
 
 def figures_record(found: Sequence[Figure]) -> dict[str, Any]:

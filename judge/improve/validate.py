@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 
-from judge.arrays import Floats, pearson
+from judge.arrays import Floats
 from judge.bench.agreement import difference
 from judge.bench.credit import credits
 from judge.bench.items import BenchItem
@@ -31,38 +31,13 @@ from judge.engine.build import build_engine
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
 from judge.errors import InputError
-from judge.improve.tried import RubricOf, TriedItem, bare_settings, criterion_scores, judge_plan, try_items
+from judge.improve.criteria import CriterionProof, criteria_of
+from judge.improve.tried import RubricOf, TriedItem, bare_settings, judge_plan, try_items
 from judge.pipeline.calls import Journal
 from judge.pipeline.drawn import drawn_engine, draws
 from judge.rubric.model import Rubric
 from judge.rubric.per_prompt import prompt_key
 from judge.settings import EngineSettings, RunSettings
-
-SATURATED = 0.9  # share of responses that meet a criterion, from which it hardly tells them apart
-REPEATED = 0.9  # correlation of two criteria's scores, from which they are one
-OFTEN = 0.2  # share of responses without a verdict
-
-
-@dataclass(frozen=True)
-class CriterionProof:
-    """What one criterion did.
-
-    Attributes:
-        discrimination: Mean score of preferred responses less that of the others, in [-1, 1]; of graded ones Spearman's rho.
-        met: Share of the responses that it is best for (a pitfall: that do not have the fault).
-        decides: Share of the pairs that it scores differently.
-        missing: Share of the responses without a verdict.
-        repeats: The earlier criterion that it is most correlated with, and how much.
-        faults: What speaks against it: `reversed`, `saturated`, `never met`, `tells nothing`, `repeats ID`, `no verdict`.
-    """
-
-    id: str
-    discrimination: Figure
-    met: float
-    decides: float
-    missing: float
-    repeats: tuple[str, float] = ("", math.nan)
-    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +204,7 @@ def proof(
         count(own),
         count(other),
         gap,
-        _criteria(rubric, tried, clusters, options) if rubric is not None else (),
+        criteria_of(rubric, tried, clusters, options.kind, draws=options.draws, seed=options.seed) if rubric is not None else (),
         count(_pooled(tried)) if options.kind == "pairs" and any(row for t in tried for row in t.components) else (),
         reasons_of([t.judged for t in tried]),
         {} if rubric is not None else _each(tried, bare, options.kind),
@@ -341,53 +316,3 @@ def _gaps(one: TriedItem) -> tuple[float, float, float, float]:
         return math.nan, math.nan, math.nan, float(len(first))
     count = len(gaps)
     return sum(g != 0 for g in gaps) / count, sum(g < 0 for g in gaps) / count, sum(gaps) / count, float(len(first))
-
-
-def _criteria(
-    rubric: Rubric, tried: Sequence[TriedItem], clusters: Sequence[str], options: ProofOptions
-) -> tuple[CriterionProof, ...]:
-    """Each criterion by itself; none where the recipe gives no scores of criteria."""
-    names = [c.id for c in rubric.criteria]
-    if not any(name in row for t in tried for row in t.components for name in names):
-        return ()
-    scores = criterion_scores(tried, names)
-    gold = np.array([t.item.gold[0] for t in tried])
-    measures: dict[str, WeightedMetric] = {}
-    for k, name in enumerate(names):
-        if options.kind == "pairs":
-            gaps = np.where(gold == 0, np.nan, gold * (scores[:, 0, k] - scores[:, 1, k]))
-            measures[name] = mean_credit(gaps, low=-1.0)
-        else:
-            measures[name] = correlation(scores[:, 0, k], gold, "spearman")
-    found = figures(measures, clusters, draws=options.draws, seed=options.seed)
-    return tuple(_criterion(k, found[k], names, scores, options.kind) for k in range(len(names)))
-
-
-def _criterion(k: int, figure: Figure, names: Sequence[str], scores: Floats, kind: str) -> CriterionProof:
-    own = scores[:, :, k].ravel()
-    known = own[~np.isnan(own)]
-    met = float((known >= 0.5).mean()) if known.size else math.nan
-    gaps = scores[:, 0, k] - scores[:, 1, k] if kind == "pairs" else known - (known.mean() if known.size else 0.0)
-    gaps = gaps[~np.isnan(gaps)]
-    decides = float((gaps != 0).mean()) if gaps.size else math.nan
-    missing = float(np.isnan(own).mean()) if own.size else math.nan
-    repeats = _repeated(k, names, scores)
-    faults = [
-        ("reversed", figure.interval.high < 0),
-        ("saturated", met >= SATURATED),
-        ("never met", met <= 1 - SATURATED),
-        ("tells nothing", decides == 0),
-        (f"repeats {repeats[0]}", repeats[1] >= REPEATED),
-        ("no verdict", missing >= OFTEN),
-    ]
-    return CriterionProof(names[k], figure, met, decides, missing, repeats, tuple(word for word, so in faults if so))
-
-
-def _repeated(k: int, names: Sequence[str], scores: Floats) -> tuple[str, float]:
-    """The earlier criterion whose scores go most with this one's."""
-    best = ("", math.nan)
-    for j in range(k):
-        value = pearson(scores[:, :, k].ravel(), scores[:, :, j].ravel())
-        if not math.isnan(value) and not value <= best[1]:
-            best = (names[j], value)
-    return best

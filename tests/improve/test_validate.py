@@ -43,6 +43,25 @@ async def test_each_criterion_is_told_by_its_fault():
     assert (pooled["criteria that decide"], pooled["criteria reversed"], pooled["discrimination"]) == (0.5, 0.25, 0.0)
 
 
+async def test_every_figure_of_a_criterion_has_an_interval():
+    """Met by half of eight responses: a share of so few says little, and the record says how little."""
+    found = await proved(criterion_judge({"Says right.": "right", "Is correct.": "right"}), "Says right.", "Is correct.")
+    first, second = proof_record(found)["criteria"]
+    assert (first["met"], first["decides"], first["no_verdict"]) == (0.5, 1.0, 0.0)
+    assert first["intervals"].keys() == {"met", "decides", "no_verdict"}
+    low, high = first["intervals"]["met"]
+    assert 0 < low < 0.5 < high < 1
+    assert first["intervals"]["decides"][0] < 1.0  # four of four: Wilson's interval
+    assert (second["repeats"], second["correlation"]) == ("c0", 1.0)
+    assert second["intervals"]["correlation"] == [1.0, 1.0]
+
+
+async def test_one_prompt_has_no_interval():
+    """`The interval holds 0` was said of an interval that is not there."""
+    found = await proved(criterion_judge({"Says right.": "right"}), "Says right.", items=[pair(0)])
+    assert conclusion(found).endswith("of one prompt; one prompt has no interval, so more are needed to say anything")
+
+
 async def test_a_criterion_said_twice_is_named():
     """Two criteria with the same scores count twice whatever their words are."""
     found = await proved(criterion_judge({"Says right.": "right", "Is correct.": "right"}), "Says right.", "Is correct.")
