@@ -14,7 +14,6 @@ from judge.batch.read import BadRow
 from judge.intervals import Interval
 from judge.pipeline.build import Plan
 from judge.pipeline.finish import Finish
-from judge.report.findings import LEAST
 from judge.types import Sample
 
 _DRAWS = 4000
@@ -77,17 +76,14 @@ def _bounded(values: Sequence[float], rows: int, least: float, most: float) -> I
     return Interval(sure + float(np.quantile(found[0], 0.025)), sure + float(np.quantile(found[1], 0.975)))
 
 
-def client_memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float, rewards: float) -> float:
+def client_memory(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, calls: float) -> float:
     """About how many MiB the client takes at the most: this process after it has judged some rows, and what more of them add.
 
     What grows: calls in flight, the tables that are put together at once, the hashes of all calls, and rows that wait for others.
 
     Args:
         calls: Of a row.
-        rewards: Of a row; a run with some of them has its rewards ranked at the end.
     """
-    if rows * rewards >= LEAST:
-        import scipy.stats  # noqa: F401, PLC0415  # 50 MiB, which the end of the run loads as well
     sizes = [sum(map(len, row.texts)) + len(row.prompt_text) for row in drawn if isinstance(row, Sample)]
     text = fmean(sizes) if sizes else 0.0
     more = max(0, min(rows, plan.settings.max_in_flight) - len(drawn)) * calls * (_FLIGHT + 3 * text)

@@ -160,11 +160,10 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
     latency = math.fsum(cost.latency_s for cost in costs)
     full = latency * scale / _most_in_flight(plan) / 3600 if isinstance(plan.settings.engine, OpenAiSettings) else math.nan
     counts, calls = result.run["counts"], sum(cost.calls for cost in costs)
-    rewards = counts["responses"] - counts["no_reward"]
     made = RunPlan(
         rows, len(drawn), tuple(costs), True, price,
         hours=result.run["seconds"]["judging"] * scale / 3600, hours_full=full,
-        memory_mib=client_memory(plan, drawn, rows, calls / max(1, len(drawn)), rewards / max(1, len(drawn))),
+        memory_mib=client_memory(plan, drawn, rows, calls / max(1, len(drawn))),
         sizes=tuple(map(len, groups)), ends=_ends(plan, drawn, costs),
         no_reward=counts["no_reward"], responses=counts["responses"],
     )  # fmt: skip

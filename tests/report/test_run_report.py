@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
-from judge.arrays import spearman
+from judge.arrays import ranks, spearman
 from judge.cli.report import fold_text
 from judge.engine.scripted import ScriptedEngine
 from judge.errors import InputError
@@ -130,6 +131,15 @@ def test_what_helps_late_items_is_a_setting_that_a_run_has(tmp_path):
 
     run_batch_of(tmp_path, samples(20), slow, item_deadline_s=0.01)
     assert codes(tmp_path)["no_verdict"].advice == "raise `item_deadline_s`, or lower `max_in_flight`"
+
+
+def test_ranks_are_those_of_scipy():
+    """Ties share their mean rank, whatever their number and place; a second implementation says the same."""
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 7, 500):
+        values = rng.integers(-3, 3, size) / 3
+        assert (ranks(values) == stats.rankdata(values)).all()
+    assert ranks(np.zeros(0)).size == 0
 
 
 def test_rank_correlation_by_hand():
