@@ -50,6 +50,7 @@ class KeptColumns:
     """
 
     def __init__(self, keep: Sequence[str] = ()) -> None:
+        self.keep = tuple(keep)
         self._all = tuple(keep) == ("all",)
         self._names = () if tuple(keep) == ("none",) else tuple(dict.fromkeys((*LABELS, *keep)))
         asked = () if self._all else self._names[len(LABELS) :]

@@ -7,20 +7,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.batch.folder import differences, locked
+from judge.batch.folder import differences, fail, locked
 from judge.batch.metrics import table_metrics
 from judge.batch.requests import FILE as REQUESTS
 from judge.batch.run import RunResult, closing_text
 from judge.batch.shards import Shard, shard_of
 from judge.batch.store import Store
 from judge.batch.write import JOURNAL, write_json, write_tables
-from judge.errors import DataError, InputError, Problem
+from judge.errors import DataError, InputError, JudgeError, OutputError, Problem
 from judge.jsonfile import parse_json
 
 NOTHING = "nothing was merged"
@@ -39,6 +40,11 @@ class RunPart:
         """Rows of the whole data set, as this shard has read it."""
         rows: int | None = self.run["shard"].get("rows")
         return rows
+
+    @property
+    def keep(self) -> str:
+        """Its `--keep`, as it is written."""
+        return ",".join(self.run["shard"].get("keep", ())) or "the label"
 
     def plain(self) -> dict[str, Any]:
         """As the `run.json` of the merged folder has it."""
@@ -78,6 +84,9 @@ def merge_runs(
         store = Store(output / JOURNAL, keep=("none",), requests=requests)
         try:
             write_json(output / "run.json", own | {"state": "running"}, "what is in this folder is as it was")
+            lacking = [str(part.folder) for part in parts if not (part.folder / REQUESTS).is_file()]
+            if 0 < len(lacking) < len(parts):
+                notice(f"{', '.join(lacking)}: no {REQUESTS} there, so the merged run has none (`judge call` needs it)")
             for part in parts:
                 notice(f"merging {part.folder}: {part.shard}")
                 store.absorb(part.folder / JOURNAL)
@@ -88,6 +97,12 @@ def merge_runs(
             write_tables(store, output, jsonl=jsonl)
             write_json(output / "run.json", run)
             return RunResult(output, run, closing_text(store, run, output), interrupted=False)
+        except JudgeError as why:
+            if NOTHING not in getattr(why, "__notes__", ()):
+                why.add_note(NOTHING)
+            with contextlib.suppress(OutputError):  # the error on its way says more
+                fail(output, {name: value for name, value in own.items() if name != "state"}, why)
+            raise
         finally:
             store.close()
 
@@ -126,6 +141,9 @@ def _check_set(parts: Sequence[RunPart]) -> None:
         if found := list(_unlike(first.run, part.run)):
             lines = "\n".join(f"  {line}" for line in found[:6])
             raise _bad(part.folder, f"is of another run than {first.folder}. What differs:\n{lines}")
+        if part.keep != first.keep:
+            kept = f"keeps other columns of the data ({part.keep}) than {first.folder} ({first.keep})"
+            raise _bad(part.folder, f"{kept}; run its command again with the same --keep: it asks for nothing twice")
         if part.rows != first.rows:
             raise _bad(part.folder, f"has read {part.rows:,} rows of the data, and {first.folder} {first.rows:,}")
     if missing := sorted(set(range(first.shard.count)) - seen.keys()):

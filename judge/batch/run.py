@@ -191,7 +191,8 @@ class _Start:
         run = describe(self.plan, judges.engines, data) | {"state": self.state}
         run |= _figures(self.plan, self.store, self.rows.progress, self.loading_s)
         run["notes"] += self.numbered.notes
-        run |= {} if shard is None else {"shard": {**shard.plain(), "rows": self.numbered.rows, **asked_of(self.plan)}}
+        own = {"rows": self.numbered.rows, "keep": sorted(self.store.kept.keep), **asked_of(self.plan)}
+        run |= {} if shard is None else {"shard": {**shard.plain(), **own}}
         run |= {"shaping": list(self.finish.notes)} | _cost(judges)
         return run if self.watch.monitor is None else run | {"monitor": self.watch.as_dict()}
 

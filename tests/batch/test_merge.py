@@ -140,12 +140,21 @@ def _gone(parts):
     return parts
 
 
+def _keep(parts):
+    path = parts[1] / "run.json"
+    told = json.loads(path.read_text())
+    told["shard"]["keep"] = ["n"]
+    path.write_text(json.dumps(told))
+    return parts
+
+
 REFUSED = [
     pytest.param(lambda parts: parts[:1], "1 of the 2 shards are missing: 1", id="one-missing"),
     pytest.param(lambda parts: [parts[0], *parts], "part0: holds shard 0 of 2 .* and so does", id="one-twice"),
     pytest.param(_state, "part1: is in the state `interrupted`", id="not-finished"),
     pytest.param(_seed, "settings, seed: 0 there, 7 now", id="other-settings"),
     pytest.param(_rows, "part1: has read 72 rows of the data, and .*part0 71", id="other-data"),
+    pytest.param(_keep, r"part1: keeps other columns of the data \(n\) than .*part0 \(all\)", id="other-columns"),
     pytest.param(_copied, "row 0 of the data .* is in two shards", id="row-twice"),
     pytest.param(_gone, "part1: no journal.sqlite here; copy the whole run folder", id="only-the-tables"),
     pytest.param(lambda parts: [], "no shard is named", id="none"),
@@ -159,6 +168,30 @@ def test_what_would_leave_a_gap_is_refused(tmp_path, spoil, message):
         merge_runs(spoil(shards(tmp_path, 2)), tmp_path / "all")
     assert why.value.__notes__ == ["nothing was merged"]
     assert not (tmp_path / "all" / "rewards.parquet").exists()
+
+
+def test_a_shard_that_cannot_be_read_is_told(tmp_path):
+    """A copy that was cut off: the folder of the merge does not say that it is still running, and a whole copy mends it."""
+    parts = shards(tmp_path, 2)
+    journal = parts[1] / "journal.sqlite"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:6000])
+    with pytest.raises(OutputError, match=r"part1/journal\.sqlite: ") as why:
+        merge_runs(parts, tmp_path / "all")
+    assert why.value.__notes__ == ["nothing was merged"]
+    assert json.loads((tmp_path / "all" / "run.json").read_text())["state"] == "failed"
+    journal.write_bytes(whole)
+    assert merge_runs(parts, tmp_path / "all").run["state"] == "finished"
+
+
+def test_a_shard_without_its_requests_is_told(tmp_path):
+    """`judge call` on the merged run finds nothing: a person who did not ask for that must know why."""
+    parts = shards(tmp_path, 2)
+    (parts[1] / "requests.parquet").unlink()
+    told = []
+    merge_runs(parts, tmp_path / "all", notice=told.append)
+    assert f"{parts[1]}: no requests.parquet there, so the merged run has none" in told[0]
+    assert not (tmp_path / "all" / "requests.parquet").exists()
 
 
 def test_the_result_of_another_run_is_not_replaced(tmp_path):
