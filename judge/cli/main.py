@@ -197,9 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             notes = [f"{len(why.problems)} problem(s)" + ("; nothing was judged" if judging else "")]
         print(*map(printable, notes), sep="\n", end="\n" if notes else "", file=sys.stderr)
         sys.exit(why.exit_code)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as why:
+        if why.__context__ is not None and isinstance(why.__context__.__cause__, KeyboardInterrupt):  # as typer hands it on
+            print("stopped", file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; Python would complain about that at exit
         sys.exit(0)

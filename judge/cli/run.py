@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 import sys
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -221,9 +222,10 @@ def run(
         "command": shlex.join(["judge", *sys.argv[1:]]),
     }
     if ray:
-        result = run_on_ray(plan, judged, output, RayWorkers.parse(ray, workers), **options)
+        judge = partial(run_on_ray, plan, judged, output, RayWorkers.parse(ray, workers), **options)
     else:
-        result = run_loop(run_batch(plan, rows, output, shard=part, **options))
+        judge = partial(run_loop, run_batch(plan, rows, output, shard=part, **options))
+    result = _unless_stopped(judge, output)
     say(result.summary)
     if result.interrupted:
         done = result.run["counts"]["samples"]
@@ -231,6 +233,17 @@ def run(
         notice(f"stopped: {done}{of} samples are done and kept; run the same command again to go on")
         raise typer.Exit(130)
     _judge_outcome(result)
+
+
+def _unless_stopped(judge: Callable[[], RunResult], output: Path) -> RunResult:
+    """Run it; a second Ctrl-C, or one while an engine starts, ends the command with what is kept."""
+    try:
+        return judge()
+    except KeyboardInterrupt:
+        notice(
+            f"stopped before the tables were written; every reply so far is kept in {output}: run the same command again to go on"
+        )
+        raise typer.Exit(130) from None
 
 
 def _judge_outcome(result: RunResult) -> None:

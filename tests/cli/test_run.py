@@ -170,6 +170,39 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(endpoint, tmp_path):
     assert len(endpoint.asked) - before == 80 - 20  # twenty calls were answered, forty samples make eighty
 
 
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_at_once_and_says_what_is_kept(endpoint, tmp_path):
+    """Whoever does not wait for the tables reads that nothing is lost."""
+    prepare(tmp_path, endpoint, count=40, more="max_in_flight: 4\n")
+    quick = endpoint.reply
+    endpoint.reply = lambda body: Canned("VERDICT: MET", delay_s=60) if len(endpoint.asked) > 20 else quick(body)
+    process = subprocess.Popen([*COMMAND, *ARGUMENTS], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    waited = time.monotonic() + 60
+    while len(endpoint.asked) < 24:
+        assert time.monotonic() < waited
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "stopped before the tables were written; every reply so far is kept in out: run the same command again to go on" in err
+
+
+def test_a_command_that_is_stopped_says_so(judge, tmp_path, monkeypatch):
+    """Ctrl-C while a command reads or loads: not only the prompt of the shell again."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("judge.cli.plan.draw", interrupted)
+    (tmp_path / "c.yaml").write_text("rubric: helpfulness\nrecipe: pointwise\nengine: {kind: scripted, reply: x}\n")
+    (tmp_path / "d.jsonl").write_text('{"prompt": "Q", "response": "A"}\n')
+    ended = judge("plan", "c.yaml", "--data", "d.jsonl")
+    assert (ended.code, ended.err) == (130, "stopped\n")
+
+
 def _limited(tmp_path, limit):
     """The command with a limit on the size of any file: what a full disk looks like."""
     limited = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
