@@ -54,7 +54,7 @@ class DryRun:
 
     Attributes:
         rows: Rows looked at; `of` there are.
-        invalid: Rows that cannot be judged.
+        invalid: Rows that cannot be judged; `first` says why the first of them cannot.
         fates: What decides how many responses: `judge`, `filter`, `rule`, `program`.
         turns: (judge, turn) -> its cost.
         extra: Kind of call that may follow -> how many at most, all judges together.
@@ -65,6 +65,7 @@ class DryRun:
     of: int
     rows: int = 0
     invalid: int = 0
+    first: str = ""
     fates: Counter[str] = field(default_factory=Counter)
     turns: dict[tuple[str, str], TurnCost] = field(default_factory=dict)
     extra: Counter[str] = field(default_factory=Counter)
@@ -95,6 +96,7 @@ class DryRun:
         lines = [
             f"{self.of:,} rows with {scaled(self.fates.total())} responses: {decided}; "
             f"{scaled(self.invalid)} rows cannot be judged",
+            *([f"the first of these: {self.first}"] if self.first else []),
             "",
             f"{'turn':<38} {calls:>14} {'prompt tokens':>15} {'completion tokens, at most':>27}",
         ]
@@ -162,8 +164,11 @@ def _count(out: DryRun, previewer: Previewer, count: CallCount, unit: list[Sampl
         outlooks = [outlook for each in shown for outlook in previewer.outlooks(each)]
         calls = [call for each in shown for call in previewer.of(each)]
         fates = previewer.fates(rows)
-    except DataError:
+    except DataError as why:
         outlooks, calls, fates, rows = [], [], Counter(), []
+        out.first = out.first or str(why)
+    if not rows:
+        out.first = out.first or next((row.problem for row in unit if isinstance(row, BadRow)), "")
     out.invalid += 0 if rows else len(unit)
     out.fates.update(fates)
     for each in outlooks:

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from judge.batch.drawn import units
-from judge.batch.dry_run import counter
+from judge.batch.dry_run import counter, dry_run
 from judge.batch.extrapolate import client_memory, extrapolated
 from judge.batch.read import BadRow
 from judge.batch.run import run_batch
@@ -141,10 +141,13 @@ async def measured(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int, engi
 
     Raises:
         EngineError, OutputError: As `run_batch`.
+        DataError: None of the rows can be judged.
     """
     with TemporaryDirectory(prefix="judge-plan-") as folder:
         result = await run_batch(plan, drawn, Path(folder), engine=engine, quiet=True, keep=("none",), requests=False)
         records = _calls(Path(folder))
+    if result.run["no_verdict_reasons"].get("invalid", 0) == result.run["counts"]["responses"]:
+        raise _none(next(iter(result.run["invalid_rows"].values()))["first"], drawn)
     price = _price(plan)
     groups = units(drawn, groups=plan.settings.group is not None)
     by_row: list[list[dict[str, Any]]] = [[] for _ in drawn]
@@ -199,11 +202,14 @@ def rendered(plan: Plan, drawn: Sequence[Sample | BadRow], rows: int) -> RunPlan
 
     Raises:
         SettingsError: How many comparisons the groups make depends on the verdicts.
+        DataError: None of the rows can be judged.
     """
     if not fixed(plan.settings.group):
         raise SettingsError(no_count(plan.settings.group))
     price, count = _price(plan), counter(plan.settings.engine)[0]
     costs = [_rendered_cost(calls, count, price) for calls in _previews(plan, drawn)]
+    if not any(cost.calls for cost in costs) and (why := dry_run(plan, drawn, len(drawn))).invalid == why.rows:
+        raise _none(why.first, drawn)
     sizes = tuple(map(len, units(drawn, groups=plan.settings.group is not None)))
     more = _on_top(plan, drawn) * rows / max(1, len(drawn))
     return RunPlan(rows, len(drawn), tuple(costs), False, price, sizes=sizes, at_most=tuple(spared(plan)), on_top=more)
@@ -331,6 +337,10 @@ def _previews(plan: Plan, drawn: Sequence[Sample | BadRow]) -> list[list[Preview
         except DataError:
             out.append([])
     return out
+
+
+def _none(first: str, drawn: Sequence[Sample | BadRow]) -> DataError:
+    return DataError(f"{first}\nnone of the {len(drawn):,} rows looked at can be judged")
 
 
 def _on_top(plan: Plan, drawn: Sequence[Sample | BadRow]) -> int:

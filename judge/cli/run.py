@@ -16,7 +16,7 @@ import typer
 
 from judge.batch.columns import parse_keep
 from judge.batch.describe import DataSource
-from judge.batch.dry_run import dry_run
+from judge.batch.dry_run import DryRun, dry_run
 from judge.batch.ray import RayWorkers, run_on_ray
 from judge.batch.read import count_rows, parse_map, read_samples
 from judge.batch.run import RunResult, run_batch, say_unused
@@ -38,7 +38,7 @@ from judge.cli.options import (
     wanted_columns,
     with_track,
 )
-from judge.errors import InputError
+from judge.errors import DataError, InputError
 from judge.loops import run as run_loop
 from judge.pipeline.build import needed_columns
 from judge.pipeline.shape_checks import carried_columns
@@ -202,7 +202,7 @@ def run(
     if workers and not ray:
         raise InputError("--workers: is about --ray, which is missing")
     if dry:
-        say(str(dry_run(plan, rows if part is None else (row for _, row in NumberedRows(rows, part)), total)))
+        _say_dry(dry_run(plan, rows if part is None else (row for _, row in NumberedRows(rows, part)), total), data)
         return
     if output is None:
         raise InputError("--output DIR is missing: the directory for the results (--dry-run needs none)")
@@ -233,6 +233,13 @@ def run(
         notice(f"stopped: {done}{of} samples are done and kept; run the same command again to go on")
         raise typer.Exit(130)
     _judge_outcome(result)
+
+
+def _say_dry(found: DryRun, data: str) -> None:
+    """Print a dry run. Raises `DataError` where no row can be judged."""
+    if found.rows and found.invalid == found.rows:
+        raise DataError(f"{found.first}\nno row of {data} can be judged: {found.rows:,} looked at, all invalid")
+    say(str(found))
 
 
 def _unless_stopped(judge: Callable[[], RunResult], output: Path) -> RunResult:

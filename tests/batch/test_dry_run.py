@@ -131,3 +131,28 @@ def test_a_shard_is_announced_by_itself(tmp_path, judge):
     told = [judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run", "--shard", f"{k}/3").out for k in range(3)]
     assert [text.partition(" rows")[0] for text in told] == ["16", "16", "8"]
     assert "so the run makes at most 16 calls" in told[2]
+
+
+UNFIT = [("run", "--dry-run"), ("plan", "--dry"), ("plan",)]
+
+
+@pytest.mark.parametrize("command", UNFIT, ids=" ".join)
+def test_rows_that_do_not_fit_the_recipe_are_no_cheap_run(tmp_path, judge, command):
+    """Four responses, and a recipe that compares two: "0 calls" would send a person into a run of nothing but errors."""
+    config = {"recipe": "branch-rethink", "engine": {"kind": "scripted", "verdicts": "drawn"}}
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    rows = [{"prompt": f"What is {n} + {n}?", "responses": [f"It is {n + k}." for k in range(4)]} for n in range(5)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    name, *more = command
+    ended = judge(name, "c.yaml", "--data", "d.jsonl", *more)
+    assert (ended.code, ended.out) == (2, "")
+    assert "compares 2 responses, and this has 4" in ended.err
+    assert "can be judged" in ended.err
+
+
+def test_the_first_row_that_cannot_be_judged_is_told(tmp_path, judge):
+    """A number alone says not what to mend."""
+    (tmp_path / "c.yaml").write_text(json.dumps({"rubric": "helpfulness", "recipe": "pointwise", "engine": SCRIPTED}))
+    (tmp_path / "d.jsonl").write_text('{"prompt": "Q?", "response": "It is 4."}\n{"prompt": "Q?"}\n')
+    told = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run").out
+    assert "1 rows cannot be judged\nthe first of these: d.jsonl:2: " in told
