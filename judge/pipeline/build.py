@@ -334,7 +334,8 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
     """
     settings = plan.settings
     if settings.group is not None or settings.reward.shape or settings.monitor is not None:
-        for name in ("scipy.stats", "scipy.sparse.csgraph"):  # now: else the first group, and the event loop, wait a second
+        compared = ("scipy.stats",) if settings.group is not None else ()
+        for name in ("scipy.special", "scipy.sparse.csgraph", *compared):  # now: else the first group, and the event loop, wait
             import_module(name)
     spec = plan.recipe.spec
     if only_rates(engine) and (spec.signal != "scalar" or len(spec.turns) > 1):

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.arrays import Floats, floats, mean_of
+from judge.arrays import Floats, floats, mean_of, ranks
 
 Measure = Literal["kendall", "spearman", "top"]
 
@@ -121,9 +121,7 @@ def best_and_worst(rewards: ArrayLike, least: float = 0.0) -> BestAndWorst | Non
 
 
 def _spearman(a: Floats, b: Floats) -> float:
-    from scipy.stats import rankdata  # noqa: PLC0415  # half a second that a judge at work need not pay
-
-    x, y = rankdata(a), rankdata(b)
+    x, y = ranks(a), ranks(b)
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(np.clip((x @ y / scale + 1) / 2, 0, 1)) if scale > 0 else float("nan")

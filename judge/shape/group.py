@@ -8,10 +8,9 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
-import scipy
 from pydantic import Field
 
-from judge.arrays import Floats
+from judge.arrays import Floats, ranks
 from judge.rubric.model import Frozen
 from judge.shape.batch import OrderKept, Over, RewardRange, Sees, Stage, StepKind, Stepped, UnitFloat, always, mean_std
 
@@ -133,7 +132,7 @@ def rank_share(values: Floats) -> Floats:
     """
     if len(values) == 1:
         return np.array([0.5])
-    return np.asarray((scipy.stats.rankdata(values) - 1) / (len(values) - 1), dtype=np.float64)
+    return np.asarray((ranks(values) - 1) / (len(values) - 1), dtype=np.float64)
 
 
 def quantile_bucket(values: Floats, buckets: int = 5) -> Floats:
@@ -145,7 +144,7 @@ def quantile_bucket(values: Floats, buckets: int = 5) -> Floats:
         >>> quantile_bucket(np.array([0.1, 0.2, 0.8, 0.9]), buckets=2)
         array([0., 0., 1., 1.])
     """
-    bucket = np.floor(buckets * (scipy.stats.rankdata(values) - 0.5) / len(values))
+    bucket = np.floor(buckets * (ranks(values) - 0.5) / len(values))
     return np.asarray(np.minimum(bucket, buckets - 1) / (buckets - 1), dtype=np.float64)
 
 

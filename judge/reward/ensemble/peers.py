@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.arrays import Bools, Floats, floats
+from judge.arrays import Bools, Floats, floats, ranks
 from judge.reward.ensemble.fold import fold_judges
 
 LEAST = 3  # responses in common before a judge can be called different
@@ -81,12 +81,10 @@ def filter_peers(scores: ArrayLike, *, least: float = 0.2, keep: int = 2) -> Pee
 
 
 def _spearman(x: Floats, y: Floats) -> float:
-    from scipy.stats import rankdata  # noqa: PLC0415  # half a second that a judge at work need not pay
-
     both = ~(np.isnan(x) | np.isnan(y))
     if both.sum() < LEAST:
         return np.nan
-    a, b = rankdata(x[both]), rankdata(y[both])
+    a, b = ranks(x[both]), ranks(y[both])
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
     return float(np.clip(a @ b / scale, -1, 1)) if scale > 0 else np.nan
