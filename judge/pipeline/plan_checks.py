@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from judge.types import Capability, Sampling
 if TYPE_CHECKING:
     from judge.pipeline.build import Plan
 
+_CRITERIA = re.compile(r"\b(?:rubric|criteria|criterion)\b")
 logger = logging.getLogger("judge.pipeline")
 
 
@@ -53,8 +55,23 @@ def tell_idle(rubric: Rubric, recipe: Recipe) -> None:
         )  # fmt: skip
 
 
+def shows_rubric(recipe: Recipe) -> bool:
+    """Whether the judge sees the rubric's criteria, or a recipe's program goes by them."""
+    return recipe.spec.mode == "checklist" or not recipe.spec.asks or any(_CRITERIA.search(t) for t in recipe.templates.values())
+
+
 def check_rubric(settings: RunSettings, recipe: Recipe, rubric: Rubric | None) -> None:
-    """Refuse a rubric that leaves the judge nothing to do, and `evolve` without one; say what of it has no effect."""
+    """Refuse a rubric that leaves the judge nothing to do, `evolve` without one, and what changes a rubric that no judge is
+    shown; say what of it has no effect.
+    """
+    over_time = {"evolve": settings.evolve, "held_out": settings.held_out, "rubric_dropout": settings.rubric_dropout}
+    idle = [name for name, value in over_time.items() if value]
+    others = settings.panel or settings.second_opinion or settings.cascade  # judges that may show it
+    if idle and not others and not shows_rubric(recipe):
+        raise SettingsError(
+            f"`{idle[0]}` has no effect: recipe `{recipe.spec.name}` shows its judge no criteria; take a recipe that does"
+            " (`checklist`, `pointwise`, `pairwise`)"
+        )
     if rubric is None:
         if settings.evolve is not None:
             raise SettingsError("`evolve` changes the run's rubric, and there is none: set `rubric` to the one to start from")

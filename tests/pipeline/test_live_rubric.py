@@ -280,6 +280,19 @@ def test_what_no_longer_varies_is_retired_and_the_limit_holds():
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("evolve", {"folder": "v"}), ("held_out", {"rubric": "helpfulness"}), ("rubric_dropout", 0.2)],
+)
+def test_a_rubric_that_no_judge_is_shown_cannot_change(tmp_path, name, value):
+    """`recipe: self-rewarding` has no criteria in its prompt: versions were written and rewards stayed the same."""
+    settings = {"recipe": "self-rewarding", "rubric": "helpfulness", "engine": {"kind": "scripted", "reply": "Score: 3"}}
+    with pytest.raises(SettingsError, match=f"`{name}` has no effect: recipe `self-rewarding` shows its judge no criteria"):
+        Judge.from_config({**settings, name: value})
+    value = {**value, "folder": str(tmp_path / "v")} if name == "evolve" else value
+    assert Judge.from_config({**settings, "recipe": "pairwise", name: value}) is not None
+
+
+@pytest.mark.parametrize(
     ("there", "written"),
     [
         pytest.param({"text": "The response cites a source."}, "The response cites no sources.", id="negation"),
