@@ -36,8 +36,11 @@ _NOT = re.compile(
 )
 
 
-def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
+def likeness(criteria: Sequence[Criterion], alike: Alike, nearly: float = NEARLY) -> Floats:
     """How alike each two criteria are, shape (criteria, criteria); 0 where they cannot be one whatever their meaning.
+
+    Args:
+        nearly: Likeness from which the words of two are looked at for one that turns the meaning.
 
     Example:
         >>> from judge.similarity import alike_texts
@@ -52,7 +55,7 @@ def likeness(criteria: Sequence[Criterion], alike: Alike) -> Floats:
     found = [marks(c.text, c.negative, c.check, c.args) for c in criteria]
     for i, one in enumerate(found):
         for j in range(i):
-            if one != found[j] or (matrix[i, j] > NEARLY and contrary(criteria[i].text, criteria[j].text)):
+            if one != found[j] or (matrix[i, j] >= nearly and contrary(criteria[i].text, criteria[j].text)):
                 matrix[i, j] = matrix[j, i] = 0.0
     np.fill_diagonal(matrix, 1.0)
     return matrix

@@ -69,7 +69,7 @@ def merge_rubrics(
     same = list(places.values())
     if len(same) > MOST_TEXTS:
         raise RubricError(f"{len(same):,} different criteria; at most {MOST_TEXTS:,} are compared at once: merge fewer rubrics")
-    matrix = likeness([flat[own[0]][1] for own in same], alike)
+    matrix = likeness([flat[own[0]][1] for own in same], alike, least)
     counts = [len(own) for own in same]
     alone = len(rubrics) == 1
     totals = [sum(c.importance for c in rubric.criteria) for rubric in rubrics]

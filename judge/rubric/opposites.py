@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SUBJECT = re.compile(r"^(?:the |this |an? )?(?:response|answer|reply|output|assistant|it)\s+", re.I)
 _MODAL = re.compile(r"^(?:should|must|shall|needs? to|has to|ought to)\s+", re.I)
@@ -67,6 +68,7 @@ class Demand:
         return sum(word in _NEGATION for word in self.words) % 2 == 1
 
 
+@lru_cache(maxsize=8192)
 def asked(text: str) -> Demand:
     """Read one criterion.
 
@@ -185,11 +187,19 @@ def contrary(one: str, other: str) -> bool:
     left, right = frozenset(a.words), frozenset(b.words)
     if left == right and len(a.words) == len(b.words):
         return a.words != b.words and (not _JOINED.search(one) or bool(left & _NEGATION))
-    return any(_turned(x, y) for x in left - right for y in right - left)
+    mine, others = left - right, right - left
+    if any(not _contraries(word).isdisjoint(others) for word in mine):
+        return True
+    bare, other_bare = ({_bare(word) for word in own} - {""} for own in (mine, others))
+    return not (bare.isdisjoint(others) and other_bare.isdisjoint(mine) and bare.isdisjoint(other_bare))
 
 
-def _turned(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    bare = _PREFIX.sub("", long, count=1) if _PREFIX.match(long) else ""
-    twice = _PREFIX.sub("", short, count=1) if _PREFIX.match(short) else short
-    return frozenset((one, other)) in _DIFFERENT or (bool(bare) and bare in (short, twice))
+@lru_cache(maxsize=4096)
+def _contraries(word: str) -> frozenset[str]:
+    return frozenset().union(*(pair - {word} for pair in _DIFFERENT if word in pair))
+
+
+@lru_cache(maxsize=4096)
+def _bare(word: str) -> str:
+    """A word without the prefix that turns it; empty where it has none."""
+    return _PREFIX.sub("", word, count=1) if _PREFIX.match(word) else ""
