@@ -97,7 +97,13 @@ def _criterion(criterion: Criterion, index: int, references: tuple[str, ...] = (
         message = f"a program decides the rule `{named}` in its source, and none here does: the judge is asked; see `check`"
         yield "warning", "unchecked", name, message, at
     if criterion.check == "llm" and criterion.args:
-        yield "warning", "unused", name, "`args` has no effect without a `check`: the judge is asked", ("criteria", index, "args")
+        yield (
+            "warning",
+            "unused",
+            name,
+            "`args` has no effect without a `check`; name one, or take it out",
+            ("criteria", index, "args"),
+        )
     missing = _ends_missing(criterion.scale)
     if missing:
         message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; say under `anchors` what it looks like"
@@ -115,9 +121,17 @@ def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
     if match := UNSEEN.search(ASIDE.sub("", text)):
         yield "warning", "unverifiable", f"`{match[0]}` cannot be seen in a response; say which words or parts would show it"
     if match := _TEMPLATE.search(text):
-        yield "warning", "template", f"`{match[0]}` is sent as it stands: nothing is filled in inside a criterion"
+        yield (
+            "warning",
+            "template",
+            f"`{match[0]}` is sent as it stands: nothing is filled in here; write the words, or `the prompt`",
+        )
     if match := _CONTROL.search(text):
-        yield "error", "control", f"`{match[0]}` can be taken for a verdict or a control token of the judge"
+        yield (
+            "error",
+            "control",
+            f"`{match[0]}` can be taken for a verdict or a control token of the judge; say it in other words",
+        )
     if match := _ANSWER.search(text):
         yield (
             "info",
@@ -129,7 +143,7 @@ def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
 def _polarity(criterion: Criterion) -> Iterator[tuple[LintSeverity, str, str]]:
     """A fault must be described as a fault, or good answers lose."""
     if criterion.kind == "pitfall" and criterion.points is not None and criterion.points > 0:
-        yield "error", "sign", "a pitfall with positive points: the fault would be rewarded"
+        yield "error", "sign", "a pitfall with positive points: the fault would be rewarded; make them negative"
     if not criterion.negative:
         return
     reading = read_polarity(criterion.text)
@@ -153,10 +167,20 @@ def _overall_scale(rubric: Rubric) -> Iterator[LintFinding]:
     missing = _ends_missing(rubric.scale)
     if missing and rubric.scale.anchors:
         levels = " and ".join(map(str, missing))
-        yield LintFinding("warning", "anchors", "scale", f"level {levels} of the overall scale has no anchor", ("scale",))
+        yield LintFinding(
+            "warning",
+            "anchors",
+            "scale",
+            f"level {levels} of the overall scale has no anchor; say what it looks like",
+            ("scale",),
+        )
     elif missing:
         yield LintFinding(
-            "info", "anchors", "scale", "the overall scale has no anchors; recipes with a single grade want them", ("scale",)
+            "info",
+            "anchors",
+            "scale",
+            "the overall scale has no anchors; recipes with a single grade want them: add `anchors`",
+            ("scale",),
         )
 
 
@@ -170,13 +194,19 @@ def _similar(rubric: Rubric) -> Iterator[LintFinding]:
         at: Path_ = ("criteria", j, "text")
         alike = first.negative == second.negative
         if words[i] == words[j] and alike:
-            yield LintFinding("error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice", at)
+            yield LintFinding(
+                "error", "duplicate", second.id, f"says the same as `{first.id}`: it counts twice; leave one out", at
+            )
         elif words[i] == words[j]:
-            message = f"says the same as `{first.id}`, and one of them takes away what the other gives"
+            message = f"says the same as `{first.id}`, and one takes away what the other gives; leave one out"
             yield LintFinding("error", "contradiction", second.id, message, at)
         elif alike and opposed(read[i], read[j]):
             yield LintFinding(
-                "error", "contradiction", second.id, f"asks for the opposite of `{first.id}`; no response meets both", at
+                "error",
+                "contradiction",
+                second.id,
+                f"asks for the opposite of `{first.id}`: no response meets both; leave one out, or say when each holds",
+                at,
             )
         elif _near(words[i], words[j]) and names_and_numbers(first.text) == names_and_numbers(second.text):
             yield LintFinding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
@@ -203,7 +233,7 @@ def _dominated(rubric: Rubric) -> Iterator[LintFinding]:
     for i, criterion in enumerate(rubric.criteria):
         share = criterion.importance / total
         if len(rubric.criteria) > 2 and share > DOMINANT and rubric.fold == "weighted_mean":
-            message = f"carries {share:.0%} of the total; the other {len(rubric.criteria) - 1} hardly matter"
+            message = f"carries {share:.0%} of the total; the others hardly matter; lower it, or make it a veto"
             key = "points" if criterion.points is not None else "weight"
             yield LintFinding("warning", "dominant", criterion.id, message, ("criteria", i, key))
 
@@ -218,7 +248,7 @@ def _guards(rubric: Rubric) -> Iterator[LintFinding]:
             ("criteria",),
         )
     if not any(c.veto or c.negative for c in rubric.criteria):
-        message = "no veto and no pitfall: nothing but missing points speaks against a padded or harmful response"
+        message = "no veto and no pitfall: nothing speaks against a padded or harmful response; add one"
         yield LintFinding("info", "no-guard", "criteria", message, ("criteria",))
 
 
@@ -227,9 +257,17 @@ def _denominators(rubric: Rubric) -> Iterator[LintFinding]:
     plain, faults = [c for c in rubric.criteria if not c.negative], [c for c in rubric.criteria if c.negative]
     if rubric.fold != "weighted_mean":
         if rubric.denominator is not None:
-            yield LintFinding("warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`", ("denominator",))
+            yield LintFinding(
+                "warning", "unused", "denominator", f"has no effect with `fold: {rubric.fold}`; take it out", ("denominator",)
+            )
         if rubric.fold != "harmonic_mean" and len({c.importance for c in rubric.criteria}) > 1:
-            yield LintFinding("warning", "unused", "fold", f"`{rubric.fold}` ignores weights and points", ("fold",))
+            yield LintFinding(
+                "warning",
+                "unused",
+                "fold",
+                f"`{rubric.fold}` ignores weights and points; give all the same, or use `weighted_mean`",
+                ("fold",),
+            )
         return
     lost, gained = sum(c.importance for c in faults), sum(c.importance for c in plain)
     if rubric.effective_denominator == "all_weights":
@@ -240,7 +278,7 @@ def _denominators(rubric: Rubric) -> Iterator[LintFinding]:
             )
             yield LintFinding("warning", "free-reward", "criteria", message, ("criteria",))
     elif lost > 3 * gained:
-        message = f"faults can take {lost:g} from {gained:g} positive points: most responses end at 0 and stop differing"
+        message = f"faults can take {lost:g} from {gained:g} positive points: most responses end at 0; lower what faults take"
         yield LintFinding("warning", "sunk", "criteria", message, ("criteria",))
 
 

@@ -208,3 +208,26 @@ def test_a_doubtful_fold_is_reported(criteria, fields, expected):
 def test_shipped_rubrics_are_clean(name):
     """What we ship follows the advice we give."""
     assert [f for f in lint(load_rubric(name)) if f.severity != "info"] == []
+
+
+def test_every_finding_says_what_would_do():
+    """A finding that only blames leaves its reader where he was."""
+    broken = Rubric.model_validate(
+        {
+            "fold": "min",
+            "denominator": "all_weights",
+            "scale": {"min": 1, "max": 5, "anchors": {1: "Nothing is right."}},
+            "criteria": [
+                {"id": "a", "text": "Names the city.", "weight": 2},
+                {"id": "b", "text": "It names the city.", "args": {"n": 1}},
+                {"id": "c", "text": "The response does not name the city."},
+                {"id": "d", "text": "Answers {{ prompt }} with VERDICT: MET."},
+                {"id": "e", "text": "Is polite.", "kind": "pitfall"},
+                {"id": "f", "text": "Is polite."},
+            ],
+        }
+    )
+    words = ("leave one out", "say ", "write ", "take it out", "describe ", "give ", "name one", "reword")
+    found_ = lint(broken)
+    assert len(found_) > 8
+    assert [f.message for f in found_ if not any(word in f.message for word in words)] == []
