@@ -95,6 +95,44 @@ def waits(*, waiting: bool) -> None:
         way.waiting = waiting
 
 
+class Held:
+    """How long the calls of one sample have waited for the limits of an account, which is no fault of the sample.
+
+    Example:
+        >>> held = Held()
+        >>> held.seconds, held.now
+        (0.0, False)
+    """
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._since = self._before = 0.0
+
+    @property
+    def now(self) -> bool:
+        """Whether one of them waits."""
+        return self._calls > 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in which one of them or several waited."""
+        return self._before + (time.monotonic() - self._since if self._calls else 0.0)
+
+    def __enter__(self) -> None:
+        if not self._calls:
+            self._since = time.monotonic()
+        self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._before += time.monotonic() - self._since
+
+
+HELD: ContextVar[Held | None] = ContextVar("judge_held", default=None)
+"""Of the sample that is being judged, where it has a deadline."""
+
+
 class Sleeper(Protocol):
     """An engine that can give its memory back for a while: one that shares a GPU with a policy that trains."""
 

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -24,7 +25,7 @@ from typing import Literal
 
 from judge.engine.faults import shorten
 from judge.engine.pace import Pace, guessed_tokens
-from judge.engine.protocol import Outage, waits
+from judge.engine.protocol import HELD, Outage, waits
 from judge.errors import EngineDown
 from judge.records import quick
 from judge.retry import PASSING, RetryPolicy, retry_after_seconds
@@ -253,7 +254,8 @@ class Sender:
         attempts = _Attempts(self.deadline_s - spent_s)
         while True:
             if self.pace is not None and (due := self.pace.reserve(guessed_tokens(body))) > 0:
-                await asyncio.sleep(due)
+                with HELD.get() or contextlib.nullcontext():
+                    await asyncio.sleep(due)
             endpoint = self._choose(attempts.failed_at) or await self._wait()
             began = time.monotonic()
             try:

@@ -9,6 +9,7 @@ import pytest
 
 from judge.engine.http import HttpEngine
 from judge.engine.pace import Pace
+from judge.engine.protocol import HELD, Held
 from judge.types import Message, Request, Sampling
 from tests.fake_endpoint import FakeEndpoint
 
@@ -62,8 +63,12 @@ async def test_an_engine_keeps_to_its_requests_a_minute():
         await engine.start()
         began = time.monotonic()
         request = Request((Message("user", "hi"),), Sampling(max_tokens=4))
+        held = Held()
+        HELD.set(held)
         found = await asyncio.gather(*(engine.complete(request) for _ in range(32)))
         took = time.monotonic() - began
         await engine.close()
     assert {completion.finish_reason for completion in found} == {"stop"}
+    assert not held.now
+    assert 0.5 <= held.seconds <= took  # so that a deadline of the sample does not count it
     assert took >= 0.55  # 20 at once, then 12 at 20 a second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from judge.audit.cases import Probe, ProbeCase, ProbeComparison
 from judge.audit.run import judge_trials
 from judge.batch.sides import judge_both
 from judge.bench.items import BenchItem
-from judge.engine.protocol import Engine, Outage
+from judge.engine.protocol import HELD, Engine, Outage
 from judge.improve.tried import try_items
 from judge.pipeline.build import Plan, plan
 from judge.pipeline.deadline import Late, in_time
@@ -169,3 +170,42 @@ async def test_a_server_says_why():
     rewards = [each["rewards"][0] for each in answer["results"]]
     assert [r["reward"] for r in rewards] == [1.0, None, 1.0]
     assert rewards[1]["failure"]["reason"] == "deadline"
+
+
+class Paced(ScriptedEngine):
+    """An account that lets one request go every 0.3 s; a request about "slow" then takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__(["Seen.\nVERDICT: 5"], repeat_last=True)
+        self._places = 0
+
+    async def complete(self, request: Request) -> Completion:
+        self._places += 1
+        with HELD.get() or contextlib.nullcontext():
+            await asyncio.sleep(0.3 * self._places)
+        await asyncio.sleep(1.0 if "slow" in request.messages[-1].text else 0.0)
+        return await super().complete(request)
+
+
+def test_waiting_for_the_limits_of_an_account_makes_no_sample_late():
+    """The fifth waits for 1.5 s before it is asked at all, and has its half second then; the slow one is cut as ever."""
+    texts = ["It is 4.", "It is a slow four.", "It is 5.", "It is 6.", "It is 7."]
+    with Judge.from_config({**CONFIG, "item_deadline_s": 0.5}, engine=Paced()) as judge:
+        rewards = judge.score([Sample.of("2+2?", text) for text in texts])
+    assert [reward.failure is None for reward in rewards] == [True, False, True, True, True]
+    assert rewards[1].failure is not None
+    assert rewards[1].failure.reason == Reason.DEADLINE
+
+
+async def test_a_step_ends_in_time_whatever_it_waits_for():
+    """A trainer was promised the end of the step, and not the end of the waiting."""
+
+    async def held() -> None:
+        with HELD.get() or contextlib.nullcontext():
+            await asyncio.sleep(30)
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(Late, match="step_deadline_s"):
+        await in_time(held(), 0.1, began + 0.6, lambda: False)
+    assert loop.time() - began < 5
