@@ -63,7 +63,9 @@ _PRAISES = re.compile(
     re.I,
 )
 _BUT = re.compile(r"\b(?:but|however|although|though|yet|instead of|rather than|without)\b|\bso \w+ that\b|\btoo\b", re.I)
-_OMITS = re.compile(r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses|leaves out|(?:refuses|declines) to)\s+", re.I)
+_OMITS = re.compile(
+    r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses|leaves out|(?:refuses|declines) to|rejects|turns down)\s+", re.I
+)
 _ADVERB = re.compile(
     r"^(?:(?:(?!(?:re|app|comp|imp|supp|multip)ly\b)\w{1,40}ly|even|also|always|at least|first|ever|any|further)\s{1,9})+", re.I
 )
@@ -144,9 +146,12 @@ def without_subject(text: str) -> str:
 def _omitted(rest: str, match: re.Match[str]) -> PolarityReading:
     """Read what follows "omits", "lacks", "declines to": leaving out a fault is no fault."""
     word = match[0].split()[0].lower()
-    if word in ("refuses", "declines"):
+    if word in ("refuses", "declines", "rejects", "turns"):
         harm = blames(rest) or _HARMFUL.search(rest[:_NEAR])
-        return PolarityReading("virtue", "prohibits", rest) if harm else PolarityReading("fault", "states", f"{word} to {rest}")
+        if not harm:
+            return PolarityReading("fault", "states", f"{match[0]}{rest}")
+        to_do = word in ("refuses", "declines")
+        return PolarityReading("virtue", "prohibits" if to_do else "praises", rest if to_do else f"{match[0]}{rest}")
     virtue = word not in ("fail", "fails") and blames(rest.removeprefix("of "))
     return PolarityReading("virtue" if virtue else "fault", "omits", rest)
 

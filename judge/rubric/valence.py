@@ -32,7 +32,8 @@ PRAISE = (
     r"|fluent|grammatical|well[- ](?:organi[sz]ed|structured|written|supported|argued|formatted)|polite|respectful|courteous"
     r"|friendly|warm|kind|empathetic|empathic|compassionate|supportive|professional|helpful|useful|safe|complete|comprehensive"
     r"|relevant|neutral|balanced|impartial|fair|objective|unbiased|faithful|factual|consistent|on[ -]topic|original|valid|sound"
-    r"|error[- ]free|up[ -]to[ -]date|direct)"
+    r"|error[- ]free|up[ -]to[ -]date|direct|appropriate|suitable|(?:culturally )?sensitive|inclusive|considerate|harmless"
+    r"|efficient|robust|elegant)"
 )
 _NOUN = (
     r"(?:tone|language|code|answer|response|text|style|writing|prose|wording|explanation|solution|output|argument|reasoning"
@@ -69,7 +70,16 @@ _PRAISING = re.compile(
     r"|^(?:treats|addresses|speaks to|talks to) [^.;,]{0,30}\b(?:with (?:respect|care|empathy|courtesy|kindness)|respectfully"
     r"|politely|kindly)\b"
     rf"|^(?:{PRAISE}|good (?:grammar|spelling|{_NOUN}))(?:,? (?:and |but )?{PRAISE})*(?: {_NOUN})?[\s.]*$"
-    r"|^(?:the )?(?:code|program|function|script) (?:works|compiles|runs)[\s.]*$",
+    r"|^(?:the )?(?:code|program|function|script) (?:works|compiles|runs)[\s.]*$"
+    rf"|\bin an? (?:\w+ly )?{PRAISE} (?:tone|way|manner|style|language)[\s.]*$"
+    r"|^(?:stays|remains) (?:in character|on (?:point|task))\b"
+    r"|^(?:includes?|provides?|gives?|cites?|offers?) (?:an? |the )?(?:citations?|evidence|sources?|references?|proofs?|support)"
+    r" for (?:its|each|every|all|the)\b|^keeps [^.;]{0,40}\b(?:private|confidential|safe|secure)[\s.]*$|^handles (?:all|edge)\b",
+    re.I,
+)
+_ADMITS = re.compile(
+    r"^(?:admits|acknowledges|says) (?:when|that|if) (?:it|the (?:model|response)) (?:does not|doesn't|cannot|can't)"
+    r" (?:know|tell)",
     re.I,
 )
 _WELL_DONE = re.compile(rf"\b{_WELL}[\s.]*$", re.I)
@@ -109,7 +119,7 @@ def praises(body: str) -> bool:
         >>> praises("Uses plain language."), praises("Uses plain language to hide an error."), praises("Names the river.")
         (True, False, False)
     """
-    if _NONE_OF.match(body):
+    if _NONE_OF.match(body) or _ADMITS.match(body):
         return True
     if match := _FREE_OF.search(body):
         return not BLAME.search(body[: match.start()]) and not _BUT.search(body[: match.start()])

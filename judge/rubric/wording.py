@@ -40,10 +40,11 @@ UNSEEN = re.compile(
     rf"|\b(?:leaves|makes) (?:the |its )?{_PEOPLE} (?:feel |want |believe )?\w+"
     rf"|\b(?:changes|wins over|touches|moves|inspires|impresses|delights|convinces|persuades) (?:the |its )?{_PEOPLE}\b"
     r"|^(?:the )?(?:response|answer|code|text|article|essay|story|plan|policy|email|solution|advice) (?:will|would) (?:\w+ly )?"
-    r"(?:be (?:easy|hard|simple|fun|useful) |boost|change|come back|cure|earn|go viral|help|improve|increase|inspire|last|lead to"
+    r"(?:be (?:easy|hard|simple|fun|useful) |be (?:successful|effective|popular|liked)|boost|change|come back|convince"
+    r"|please|cure|earn|go viral|help|improve|increase|inspire|last|lead to"
     r"|lower|make|motivate|pass|persuade|prevent|rank|reduce|return|save|sell|succeed|survive|win)\b"
     rf"|^(?:the |each |every |most |an? )?{_PEOPLE} (?:will|would|ends? up|is left|are left|comes? back|learns?"
-    r"|remembers?|trusts?|believes?|thinks?|wants?|knows?|understands?|recommends?|laughs?"
+    r"|remembers?|feels?|trusts?|believes?|thinks?|wants?|knows?|understands?|recommends?|laughs?"
     r"|buys?)\b(?! (?:be )?(?:told|asked|advised|shown))"
     r"|\b(?:author|writer|assistant|responder|model|system) (?:has |had )?(?:carefully |really )?(?:did|done|read|researched"
     r"|thought|consulted|looked up|spent|tested|tried|worked hard|is (?:confident|sure|certain|honest|an expert))\b"
@@ -52,6 +53,9 @@ UNSEEN = re.compile(
     r"(?:under |less than |at most |about |\w+ )?\w+ (?:seconds?|minutes?|hours?)\b"
     r"|\b(?:was|is|were|been) (?:generated|written|produced|created|made|done) (?:without|with) (?:any |the )?"
     r"(?:external |outside |human )?(?:help|assistance|aid)\b|\b(?:in production|in real life)[\s.]*$"
+    r"|\bgenuine (?:empathy|care|concern|interest)\b|\bthe (?:model|author|assistant|writer) (?:really |truly )?understands\b"
+    r"|\b(?:was|were) not copied\b|\bdid not (?:use|copy|cheat|look up)\b|\b(?:the|each|every) link (?:leads|goes|points|works)\b"
+    r"|\b(?:in practice|as of today)[\s.]*$|\btastes \w+[\s.]*$|\b(?:answer|response) was (?:fast|quick|slow)\b|\bsecretly\b"
     r"|\bbuilds (?:trust|rapport)\b|\bbased on a (?:real|true|personal) experience\b|\bgets a (?:reply|response)\b",
     re.I,
 )
@@ -71,9 +75,9 @@ _VAGUE = re.compile(
 _PREDICATE = re.compile(
     r"\b(?:is|are|feels?|seems?|looks?|sounds?|reads?) (?:\w+ly |very |quite |just |rather |overall )*"
     r"(excellent|satisfactory|helpful|useful|decent|acceptable|effective|fine|solid|strong|impressive|interesting|clean|engaging"
-    r"|meaningful|robust|compelling|insightful|poor|bad|weak|okay|ok|sensible|elegant|thoughtful|natural|nice"
+    r"|meaningful|robust|compelling|insightful|convincing|smart|smooth|creative|thorough|comprehensive|professional|poor|bad|weak|okay|ok|sensible|elegant|thoughtful|natural|nice"
     r"|top-notch|outstanding|superb|first-rate|subpar|mediocre|average|perfect|optimal|ideal|pleasant|pleasing|not bad"
-    r"|well (?:done|made)|up to (?:standard|par)|the best possible|\w+ enough"
+    r"|well (?:done|made|thought[- ]out)|easy (?:enough )?to follow|up to (?:standard|par)|the best possible|\w+ enough"
     r"|(?<=just )right|(?<=feels )right|(?<=feel )right)(?: overall| enough| in (?:every|all) respects?| to read"
     r"| (?:to|for) (?:the |an? |most )?(?:user|reader|audience|person|asker|customer|patient|student)s?)?[\s.]*$"
     r"|\b(helpful|useful|valuable|meaningful|insightful|excellent|decent|solid|strong|effective|acceptable|enough)"
@@ -83,7 +87,8 @@ _PREDICATE = re.compile(
     r"|to a (?:high|good|decent) standard|proper (?:format\w*|style|tone|structure|grammar|wording)"
     r"|(?:of|has) (?:decent|acceptable|sufficient|fair|fine|excellent|top|low|poor) quality|gets it right|as expected"
     r"|quality (?:of the \w+ )?is \w+|makes sense)\b"
-    r"|\b(?:answers?|addresses|covers?|deals? with|does|explains?|handles?|performs?|works?|is written|is done)\b[^.;,]{0,40}"
+    r"|\b(?:answers?|flows?|addresses|covers?|deals? with|does|explains?|handles?|performs?|works?|is written|is done)\b"
+    r"[^.;,]{0,40}"
     r" (well|nicely)[\s.]*$|^(?:overall |general |writing )?(\w+)[\s.]*$",
     re.I,
 )
@@ -114,7 +119,7 @@ _VERB = (
     r"|mentions|names|notes|offers|outlines|presents|provides|recommends|refers|states|suggests|summari[sz]es|uses|warns)"
 )
 _DOES = (
-    rf"(?:{_VERB}|is|are|has|have|does|adds|agrees|apologi[sz]es|begins|calculates|changes|checks|closes|computes|contains"
+    rf"(?:{_VERB}|is|are|has|have|does|adds|agrees|applies|apologi[sz]es|begins|calculates|changes|checks|closes|computes|contains"
     r"|converts|corrects|creates|demonstrates|derives|ends|ensures|fits|fixes|follows|greets|handles|ignores|keeps|links"
     r"|maintains|makes|matches|meets|omits|opens|passes|produces|proposes|proves|quotes|reaches|rejects|remains|repeats|reports"
     r"|respects|responds|returns|rhymes|runs|says|shows|sounds|starts|stays|supports|tells|thanks|translates|verifies|works"
@@ -134,11 +139,28 @@ _SUBORDINATE = re.compile(
 _TWO_MERITS = re.compile(
     rf"\b{BE} (?:both )?(?:\w+ly )?({PRAISE})(?:,|,? and| as well as| but also) (?:is |are )?(?:\w+ly )?({PRAISE})\b", re.I
 )
+_ADJECTIVE = r"\w+(?:able|ible|al|ful|ic|ive|less|ous|ent|ant|est|ise|ct|ear|te)"
+_TWO_ADJECTIVES = re.compile(
+    rf"^[^.;:,]*\b{BE} (?:both )?(?:\w+ly )?({_ADJECTIVE})(?:, (?:\w+ly )?{_ADJECTIVE})*,? and (?:\w+ly )?({_ADJECTIVE})[\s.]*$"
+    rf"|^({PRAISE}),? and ({PRAISE})[\s.]*$",
+    re.I,
+)
+_TWICE = re.compile(
+    r"\b(must|should|needs to|has to)\b[^.;]* and (?:it )?(\1)\b"
+    r"|^[^.;:]*\b(is|are|cites|names|gives|keeps|explains)\b[^.;:]* (while \w+ing)\b"
+    rf"|^[^.;:]*\b({_DOES}), (then) \w+s\b",
+    re.I,
+)
 _NOT_ONLY = re.compile(r"(?:^|.* )(not only)\b[^.;]*\b(but)\b", re.I)
 _ALSO = re.compile(
     rf"([.;]) (?:it |they |the (?:response|answer) )?(also|additionally|furthermore|moreover|in addition|{_VERB})\b(?! if\b)",
     re.I,
 )
+
+
+def _both(match: re.Match[str]) -> tuple[str, str]:
+    first, second = filter(None, match.groups())
+    return first, second
 
 
 def two_asks(text: str) -> tuple[str, str] | None:
@@ -153,9 +175,11 @@ def two_asks(text: str) -> tuple[str, str] | None:
     if match := _TWO_VERBS.search(text):
         return match[1], match[2]
     plain = ASIDE.sub("", text)
-    for pattern in (_TWO_MERITS, _ALSO):
+    for pattern in (_TWO_MERITS, _ALSO, _TWO_ADJECTIVES):
         if match := pattern.search(plain):
-            return match[1], match[2]
+            return _both(match)
+    if (match := _TWICE.search(plain)) and not _SUBORDINATE.search(match[0].partition(" while ")[0]):
+        return _both(match)
     if (match := _NOT_ONLY.match(plain)) and not _SUBORDINATE.search(plain[: match.start(1)]):
         return match[1], match[2]
     match = _AND_DOES.match(plain)

@@ -211,6 +211,11 @@ def test_diff_matches_by_meaning_not_by_id():
         pytest.param("The response keeps to the word limit.", "virtue", id="keeps-to"),
         pytest.param("Follows the user's wrong method.", "fault", id="follows-wrong"),
         pytest.param("It's free from bias.", "virtue", id="it-is"),
+        pytest.param("The response admits when it does not know.", "virtue", id="admits"),
+        pytest.param("Is written in a respectful tone.", "virtue", id="in-a-tone"),
+        pytest.param("Provides evidence for its claims.", "virtue", id="evidence-for"),
+        pytest.param("Rejects the harmful request.", "virtue", id="rejects-harm"),
+        pytest.param("Rejects a harmless request.", "fault", id="rejects-duty"),
     ],
 )
 def test_a_pitfall_worded_as_a_virtue_in_other_words(text, polarity):
