@@ -201,6 +201,8 @@ def say_unused(plan: Plan, notice: Notice) -> None:
     """Say which settings have no effect on a batch run, before it begins."""
     for line in training_only(plan.settings):
         notice(line)
+    if plan.votes.stop is not None and plan.votes.n == 1:
+        notice("`votes.stop`: without effect with one vote; set `votes.n`")
 
 
 async def _told(result: RunResult, plan: Plan, notice: Notice) -> RunResult:

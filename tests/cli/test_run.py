@@ -318,3 +318,12 @@ def test_a_call_that_no_server_has_is_not_paid_when_it_is_cancelled(judge, endpo
     cost = json.loads((tmp_path / "out" / "run.json").read_text())["cost"]
     assert (cost["calls"], cost["cancelled_calls"]) == (1, 1)
     assert "1 call cancelled, its cost estimated" in " ".join(ended.out.split())
+
+
+def test_votes_that_stop_are_several(judge, endpoint, tmp_path):
+    """`stop: decided` alone leaves `votes.n` at 1: nothing is saved, and the person who set it thinks so."""
+    prepare(tmp_path, endpoint, count=1)
+    for votes, said in (("stop: decided", True), ("n: 3, stop: decided", False)):
+        ended = judge(*ARGUMENTS, "--quiet", "--overwrite", "--set", f"votes={{{votes}}}")
+        assert ended.code == 0
+        assert ("`votes.stop`: without effect with one vote; set `votes.n`" in ended.err) == said
