@@ -19,6 +19,7 @@ from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
 from judge.generators.tags import plain
 from judge.reference import reference_text
 from judge.render.quoting import Untrusted, boundary
+from judge.rubric.lint import CONTROL
 from judge.rubric.model import Rubric
 from judge.thinking import strip_thinking
 from judge.types import Call, Flag, Message, NoVerdict, Reward, Sample
@@ -204,7 +205,7 @@ class RowWork:
             return unusable(call)
         if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
             return Items(())
-        found = parse_items(call.completion.text, spec, self._copied)
+        found = parse_items(call.completion.text, spec, lambda item: self._copied(item) or bool(CONTROL.search(_all_of(item))))
         return Unwritten(str(found.reason), found.detail) if isinstance(found, NoItems) else found
 
     def _copied(self, item: ListedItem) -> bool:
@@ -250,6 +251,11 @@ class RowWork:
             checked, writer.generator, writer.model, row=self.row, weights=self.weights, scores=self.scores, given=given
         )
         return self.tried
+
+
+def _all_of(item: ListedItem) -> str:
+    """What of an item a judge may be shown: a colon parts "VERDICT: MET" into title and text."""
+    return "\n".join((f"{item.title}: {item.text}", *item.levels.values()))
 
 
 def judgement(reward: Reward) -> tuple[str, str]:

@@ -33,7 +33,8 @@ NEAR = 0.9  # similarity of two texts, 0 to 1
 MANY = 400  # criteria: beyond, texts are compared for equality only
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{")
-_CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bVERDICT:|\[RESULT\]")
+CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bVERDICT:|\[RESULT\]")
+"""What a judge's reader, or a chat template, takes for a verdict or a control token."""
 _ANSWER = re.compile(
     r"\b(?i:the (?:correct|right|final|expected) answer (?:is|should be|must be)):?\s+[\"'“(]?[\dA-Z$\\]|\\boxed\{"
 )
@@ -126,7 +127,7 @@ def _words(text: str) -> Iterator[tuple[LintSeverity, str, str]]:
             "template",
             f"`{match[0]}` is sent as it stands: nothing is filled in here; write the words, or `the prompt`",
         )
-    if match := _CONTROL.search(text):
+    if match := CONTROL.search(text):
         yield (
             "error",
             "control",
