@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 
@@ -33,15 +34,23 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
         >>> wilson(0, 300).high.__round__(4)
         0.0126
     """
-    from scipy.special import ndtri  # noqa: PLC0415  # half a second that `judge --help` need not pay
-
     successes, trials = round(successes), round(trials)
     if not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials")
     if trials == 0:
         return NOTHING
-    z = float(ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     p, squared = successes / trials, z * z
     centre = (p + squared / (2 * trials)) / (1 + squared / trials)
     half = z / (1 + squared / trials) * math.sqrt(p * (1 - p) / trials + squared / (4 * trials * trials))
     return Interval(0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half))
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard deviations to each side hold `level` of a normal distribution, without loading SciPy (half a second).
+
+    Example:
+        >>> f"{normal_quantile(0.95):.3f}"
+        '1.960'
+    """
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from judge.arrays import Floats
-from judge.intervals import NOTHING, Interval
+from judge.intervals import NOTHING, Interval, normal_quantile
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PoweredMean:
 
     def labels_for(self, width: float) -> float:
         """Labels needed in all for an interval of this width (in the unit of the label), beside the unlabelled rows there are."""
-        goal, most = (width / 2 / _z(self.level)) ** 2, self.plain_labels_for(width)
+        goal, most = (width / 2 / normal_quantile(self.level)) ** 2, self.plain_labels_for(width)
         least, enough = 1.0, most
         while least < enough:
             middle = math.floor((least + enough) / 2)
@@ -68,8 +68,8 @@ class PoweredMean:
 
     def plain_labels_for(self, width: float) -> float:
         """The same without the judge."""
-        half = width / 2 / _z(self.level)
-        spread = (self.plain_interval.high - self.plain_interval.low) / 2 / _z(self.level)
+        half = width / 2 / normal_quantile(self.level)
+        spread = (self.plain_interval.high - self.plain_interval.low) / 2 / normal_quantile(self.level)
         return math.ceil(self.labelled * (spread / half) ** 2)
 
 
@@ -152,16 +152,10 @@ def _variance(values: Floats, clusters: Sequence[Hashable]) -> float:
     return float((sums**2).sum()) / len(values) ** 2 * groups / (groups - 1) if groups > 1 else math.inf
 
 
-def _z(level: float) -> float:
-    from scipy.special import ndtri  # noqa: PLC0415  # half a second that `judge --help` need not pay
-
-    return float(ndtri((1 + level) / 2))
-
-
 def _around(value: float, variance: float, level: float) -> Interval:
     if not math.isfinite(variance):
         return NOTHING
-    half = _z(level) * math.sqrt(max(variance, 0.0))
+    half = normal_quantile(level) * math.sqrt(max(variance, 0.0))
     return Interval(value - half, value + half)
 
 
