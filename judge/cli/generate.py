@@ -27,7 +27,7 @@ from judge.engine.scripted import located
 from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, Problem, RecipeError, SettingsError
 from judge.generators.drive import merged_lines, untagged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
-from judge.generators.run import SourceRow, Writer, Written, rows_from
+from judge.generators.run import SourceRow, Writer, Written, check_draws, rows_from
 from judge.generators.work import VARIABLES
 from judge.generators.write import RubricFolder, check_folder
 from judge.loops import run as run_loop
@@ -213,6 +213,7 @@ async def run_generator(
     Raises:
         BudgetSpent: What was written before, and what kept replies answer, is in the folder.
     """
+    check_draws(generator, settings)  # before a model is loaded
     store = Store(_made(output) / "journal.sqlite")
     price = None if isinstance(settings.engine, NoEngineSettings) else settings.engine.price
     meter = Meter(settings.budget, store.spent) if settings.budget is not None or price is not None else None

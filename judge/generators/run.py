@@ -99,7 +99,7 @@ class Writer:
         self.model = engine.model
         self.control_tokens = engine.control_tokens
         self.sampling = _sampling(generator, settings)
-        self._sampling = {turn.name: _sampling(generator, settings, turn) for turn in generator.spec.steps}
+        self._sampling = check_draws(generator, settings)
         self._plain = {name: asdict(sampling) for name, sampling in self._sampling.items()}
         self._journal = journal
         self._flight = Flight(0)
@@ -311,6 +311,22 @@ def _trial(call: Call) -> OrderTrial:
     elif call.outcome is not None:
         reason = str(call.outcome.reason)
     return OrderTrial(shown, winner, reason, call.key, call.seed, call.completion.text)
+
+
+def check_draws(generator: Generator, settings: RunSettings) -> dict[str, Sampling]:
+    """How each turn is drawn, by its name.
+
+    Raises:
+        SettingsError: Several replies of a turn would be copies of one.
+    """
+    found = {turn.name: _sampling(generator, settings, turn) for turn in generator.spec.steps}
+    for turn in generator.spec.steps:
+        if turn.draws > 1 and not found[turn.name].temperature:
+            raise SettingsError(
+                f"sampling.temperature: at 0 the {turn.draws} replies of turn `{turn.name}` of method `{generator.method}`"
+                " would be copies of one; leave it out (each turn has its own), or set it above 0"
+            )
+    return found
 
 
 def _sampling(generator: Generator, settings: RunSettings, turn: WritingTurn | None = None) -> Sampling:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from judge.cli.generate import run_generator
 from judge.engine.scripted import ScriptedEngine
+from judge.errors import SettingsError
 from judge.generators.drive import untagged_lines
 from judge.generators.model import list_generators, load_generator
+from judge.generators.run import Writer, check_draws
 from judge.rubric.load import load_rubric
+from judge.settings import RunSettings
 from judge.types import Completion, Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, criteria, generate
 
@@ -287,6 +291,18 @@ async def test_coarse_to_fine(tmp_path):
     assert "Draft 2:\n- The response names a drink. [Essential, 9]" in asked(engine.requests[3])
     assert criteria(line, "text", "weight")[0] == ("The response names water and its sugar content.", 8.0)
     assert line["lost_replies"] == 1
+
+
+async def test_drafts_that_would_be_copies_are_refused_before_the_engine_starts(tmp_path):
+    """`sampling.temperature: 0`, set for the judge, would pay three times for one draft."""
+    settings = RunSettings.model_validate({"sampling": {"temperature": 0}})
+    engine = ScriptedEngine(["none"])
+    with pytest.raises(SettingsError, match=r"the 3 replies of turn `coarse`.*copies of one; leave it out"):
+        await run_generator(load_generator("coarse-to-fine"), settings, [], tmp_path / "out", engine)
+    with pytest.raises(SettingsError, match="copies of one"):
+        Writer(load_generator("coarse-to-fine"), settings, engine)
+    assert not (tmp_path / "out").exists()
+    assert check_draws(load_generator("rar"), settings)["generate"].temperature == 0
 
 
 async def test_autorule(tmp_path):
