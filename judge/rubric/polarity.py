@@ -5,10 +5,10 @@ pitfalls come in both wordings, and in one that leading words cannot settle:
 
 | rule | leading words | reading |
 |---|---|---|
-| `avoids` | Avoids, Refrains from, Is free of, Steers clear of | virtue |
+| `avoids` | Avoids, Refrains from, Is free of, Steers clear of (but not: the question) | virtue |
 | `prohibits` | Should not, Must not, Do not, Never; Declines to + something harmful | virtue |
 | `requires` | Should, Must, Needs to (but not "should have") | virtue |
-| `omits` | Fails to, Omits, Neglects, Lacks; Does not or Never + a duty (mention, include, explain, ...); Is not | fault |
+| `omits` | Fails to, Omits, Neglects, Lacks; Does not or Never + a duty (mention, explain, rule out, ...); Is not | fault |
 | `is_not` | Is not, Isn't, Is neither + a fault (rude, biased, too long, ...) | virtue |
 | `spares` | Does not or Never + a misdeed (confuse, ignore, ...), an adverb such as incorrectly, or a fault as object | virtue |
 | `does_not` | Does not + any other verb (recommend, suggest, ...) | unclear, unless what follows is plainly harmful |
@@ -27,7 +27,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from judge.rubric.valence import BLAME, TOPIC, blames, praises
+from judge.rubric.valence import BLAME, TOPIC, blames, is_about, omits_a_defect, praises
 
 Polarity = Literal["fault", "virtue", "unclear"]
 
@@ -39,6 +39,11 @@ _AVOIDS = re.compile(
     r"|(?:steers?|keeps?|stays?) (?:well )?(?:clear of|away from)|resists?|rules? out|does a good job of avoiding)\s+",
     re.I,
 )
+_EVADED = re.compile(
+    r"(?:directly )?answering\b|(?:addressing |engaging with )?(?:the|any) (?:\w+ )?(?:question|issue|topic|task|request)s?\b",
+    re.I,
+)
+"""Whoever avoids this evades."""
 _PROHIBITS = re.compile(
     r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never(?! \w+(?<!s)s\b))\s+", re.I
 )
@@ -57,12 +62,17 @@ _NONE = re.compile(
 )
 _PRAISES = re.compile(
     r"^(?:(?:correctly|accurately|clearly|concisely|politely|respectfully|honestly|helpfully|thoroughly|faithfully|precisely"
-    r"|properly|safely|appropriately|responsibly|carefully) (?!\w+ed\b)[a-z]"
+    r"|properly|safely|appropriately|responsibly|carefully) "
+    r"(?!\w+ed\b|(?:assumes|avoids|copies|declines|hides|ignores|is not|omits|refuses)\b)[a-z]"
     r"|(?:is|stays?|remains?|keeps?) (?!not\b|never\b)(?:\w+ )?(?:accurate|correct|clear|concise|polite|respectful|honest|helpful"
     r"|safe|complete|relevant|neutral|balanced|faithful|factual|consistent|on[ -]topic|empathetic|professional)\b)",
     re.I,
 )
-_BUT = re.compile(r"\b(?:but|however|although|though|yet|instead of|rather than|without)\b|\bso \w+ that\b|\btoo\b", re.I)
+_BUT = re.compile(
+    r"\b(?:but|however|although|though|yet|instead of|rather than|without|only (?:in|for|when|if|part|some))\b"
+    r"|\bso \w+ that\b|\btoo\b",
+    re.I,
+)
 _OMITS = re.compile(
     r"^(?:fails? to|omits?|neglects?(?: to)?|lacks?|misses|leaves out|(?:refuses|declines) to|rejects|turns down)\s+", re.I
 )
@@ -75,6 +85,15 @@ _HARMFUL = re.compile(
     r"|stopping|discontinu|without (?:consult|check|medical|evidence|confirm|assess)|self-medicat)",
     re.I,
 )
+_ASKED_FOR = re.compile(r"(?:without|free (?:of|from)|devoid of)\b|(?:\w+ ){1,2}enough\b|.*\b(?:al)?though\b", re.I)
+"""Behind "is not": a negation of a negation, and what is wanted of this response ("is not dark enough")."""
+_DEALT_WITH = re.compile(
+    r"\b(?:is|are|was|were) (?:\w+ly )?(?:addressed|caught|corrected|detected|discussed|explained|fixed|flagged|found|handled"
+    r"|identified|listed|logged|mentioned|named|noted|noticed|pointed out|removed|reported|resolved)\b"
+    r"|\b(?:but|however|although|though)\b",
+    re.I,
+)
+"""Behind "no errors": what is missing is that something was done about them."""
 _NEAR = 60  # characters: a harmful word further on is about something else
 _DUTY_VERBS = """
     account acknowledge add address adjust admit adhere alert analyse analyze answer apply ask assess attempt caution cite
@@ -115,6 +134,8 @@ def read_polarity(text: str) -> PolarityReading:
     body = TOPIC.sub("", re.sub("^['’]s ", "is ", _SUBJECT.sub("", text.strip())))
     for rule, pattern in (("avoids", _AVOIDS), ("prohibits", _PROHIBITS)):
         if match := pattern.match(body):
+            if _EVADED.match(body, match.end()) and not BLAME.search(body) and rule == "avoids":
+                return PolarityReading("fault", "states", body)
             return PolarityReading("virtue", rule, body[match.end() :])
     if _REQUIRES.match(body):
         return PolarityReading("virtue", "requires", body)
@@ -147,12 +168,12 @@ def _omitted(rest: str, match: re.Match[str]) -> PolarityReading:
     """Read what follows "omits", "lacks", "declines to": leaving out a fault is no fault."""
     word = match[0].split()[0].lower()
     if word in ("refuses", "declines", "rejects", "turns"):
-        harm = blames(rest) or _HARMFUL.search(rest[:_NEAR])
-        if not harm:
+        harm = blames(rest) or _HARMFUL.search(re.split(r"\b(?:about|on|that)\b", rest)[0][:_NEAR])
+        if not harm or is_about(rest.partition(" ")[0].lower()):
             return PolarityReading("fault", "states", f"{match[0]}{rest}")
         to_do = word in ("refuses", "declines")
         return PolarityReading("virtue", "prohibits" if to_do else "praises", rest if to_do else f"{match[0]}{rest}")
-    virtue = word not in ("fail", "fails") and blames(rest.removeprefix("of "))
+    virtue = word in ("omit", "omits", "lack", "lacks", "leaves") and omits_a_defect(rest)
     return PolarityReading("virtue" if virtue else "fault", "omits", rest)
 
 
@@ -163,11 +184,12 @@ def _never(rest: str, match: re.Match[str]) -> PolarityReading:
 
 
 def _is_not(rest: str, _: re.Match[str]) -> PolarityReading:
-    return PolarityReading("virtue", "is_not", rest) if blames(rest) else PolarityReading("fault", "omits", rest)
+    virtue = blames(rest) and not _ASKED_FOR.match(rest)
+    return PolarityReading("virtue", "is_not", rest) if virtue else PolarityReading("fault", "omits", rest)
 
 
 def _none(rest: str, _: re.Match[str]) -> PolarityReading:
-    virtue = blames(rest) or _HARMFUL.search(rest[:_NEAR])
+    virtue = (blames(rest) or _HARMFUL.search(rest[:_NEAR])) and not _DEALT_WITH.search(rest)
     return PolarityReading("virtue" if virtue else "unclear", "names_none", rest)
 
 
@@ -176,9 +198,11 @@ def _negated(rest: str, _: re.Match[str]) -> PolarityReading:
     word = re.match(r"[a-z]+", _ADVERB.sub("", rest).lower())
     verb = word[0] if word else ""
     object_ = _ADVERB.sub("", rest)[len(verb) :].lstrip()
+    if verb == "treat" and not re.search(r"\b(?:as|like|with)\b", rest):  # an illness
+        return PolarityReading("unclear", "does_not", rest)
     if verb in _MISDEED or _WRONGLY.match(rest) or blames(object_, verb):
         return PolarityReading("virtue", "spares", rest)
-    if verb in _DUTY:
+    if verb in _DUTY or is_about(verb):
         return PolarityReading("fault", "omits", rest)
     return PolarityReading("virtue" if _HARMFUL.search(rest[:_NEAR]) else "unclear", "does_not", rest)
 

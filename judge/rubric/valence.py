@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import re
 
+_OF_THINGS = (
+    r"(?![ -](?:analys[ei]s|bars?|bounds?|budgets?|bursts?|checks?|checking|codes?|corrections?|detection|estimates?|fix(?:es)?"
+    r"|handl\w+|logs?|logging|margins?|messages?|mitigation|negatives?|positives?|prevention|propagation|rates?|recovery|reports?"
+    r"|reporting|terms?|tracking|values?)\b)"
+)
+"""What makes of a defect a good thing to have: error handling, a bug fix, the false positive rate."""
 _DEFECTS = (
     r"(?:(?:factual|spelling|grammatical|grammar|logical|arithmetic|calculation|formatting|syntax|punctuation) )?"
     r"(?:errors?(?!-free)|mistakes?|typos?|misspellings?|slips?|bugs?|flaws?)|jargon|bias(?:es)?|stereotypes?|repetitions?|redundanc\w+"
@@ -18,6 +24,7 @@ _DEFECTS = (
     r"|off[- ]topic|unsupported|unsubstantiated|unfounded|nonexist\w+|non-exist\w+|extraneous|superfluous|spurious|repetitive"
     r"|excessive\w*|verbose|wordy|long-winded|overly|unjustified|gratuitous|speculati\w+"
 )
+_DEFECTS = rf"(?:{_DEFECTS})\b{_OF_THINGS}"
 _HARMS = (
     r"rude|biased|condescending|dismissive|offensive|harmful|unsafe|dangerous|judge?mental|patronising|patronizing|disrespectful"
     r"|discriminat\w+|hateful|toxic|racist|sexist|abusive|inflammatory|derogatory|preachy|sycophantic|evasive|hostile|aggressive"
@@ -95,7 +102,8 @@ _NONE_OF = re.compile(
 )
 _BUT = re.compile(
     r"\b(?:but|however|although|though|yet|instead of|rather than|without|even|despite|not|never|hides?|conceals?"
-    r"|disguises?|pretends?|misses|ignores|misapplies|misleads|omits|lacks|overlooks|neglects|fails)\b|\bso \w+ that\b|\btoo\b",
+    r"|disguises?|pretends?|misses|ignores|misapplies|misleads|omits|lacks|overlooks|neglects|fails|vulnerable"
+    r"|by (?:leaving|omitting|cutting|skipping|dropping)|only (?:in|for|when|if|part|some))\b|\bso \w+ that\b|\btoo\b",
     re.I,
 )
 _DIRECT = re.compile(r"(?:(?:an?|any|the|its|to|as|across as|like|in|more|such|single|with)\s+){0,3}", re.I)
@@ -106,8 +114,12 @@ _BARRIER = re.compile(
 )
 _BESIDE = re.compile(r"irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat", re.I)
 _ABOUT = frozenset(
-    "acknowledge address ask caution challenge correct describe detect discuss explain fix flag highlight identify mention note"
-    " notice outline point question recognise recognize refute reject warn".split()
+    "acknowledge address analyse analyze ask assess avoid catch caution challenge check clarify compare consider control"
+    " correct cover debug delete describe detect determine disclose discuss distinguish eliminate emphasise emphasize"
+    " evaluate examine exclude explain explore filter find fix flag guard handle highlight identify investigate limit log"
+    " mention minimise minimize mitigate monitor name note notice outline point prevent quantify question recognise"
+    " recognize reduce refute reject remind remove report resolve review rule screen separate spot stop test track verify"
+    " warn".split()
 )
 """What these verbs are about may be a fault of something else: "does not flag the wrong dose" leaves something out."""
 
@@ -146,6 +158,22 @@ def blames(rest: str, verb: str = "", words: int = 4) -> bool:
             re.match(r"(?:irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat)", near, re.I)
         )
     return bool(BLAME.search(near)) or bool(re.match(r"\w+ (?:as|for) (?:\w+ )?(?:fact|truth)", rest, re.I))
+
+
+def omits_a_defect(rest: str) -> bool:
+    """Whether what is left out is a defect of a text: no harm that it should name, no known one ("the bug in line 3").
+
+    Example:
+        >>> omits_a_defect("irrelevant details."), omits_a_defect("the harmful side effects."), omits_a_defect("error handling.")
+        (True, False, False)
+    """
+    plain = _BARRIER.split(rest.removeprefix("of "), maxsplit=1)[0]
+    return not re.match(r"(?:the|this|that|its|an?)\b", plain, re.I) and bool(DEFECT.search(" ".join(plain.split()[:3])))
+
+
+def is_about(verb: str) -> bool:
+    """Whether a verb (in its base form) says what is done about something: "catch errors", "rule out dangerous causes"."""
+    return verb in _ABOUT
 
 
 def _direct(rest: str) -> int:
