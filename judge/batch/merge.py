@@ -42,9 +42,10 @@ class RunPart:
         return rows
 
     @property
-    def keep(self) -> str:
-        """Its `--keep`, as it is written."""
-        return ",".join(self.run["shard"].get("keep", ())) or "the label"
+    def keep(self) -> str | None:
+        """Its `--keep`, as it is written; None where its version did not write that down."""
+        kept: list[str] | None = self.run["shard"].get("keep")
+        return None if kept is None else ",".join(kept) or "the label"
 
     def plain(self) -> dict[str, Any]:
         """As the `run.json` of the merged folder has it."""
@@ -141,8 +142,9 @@ def _check_set(parts: Sequence[RunPart]) -> None:
         if found := list(_unlike(first.run, part.run)):
             lines = "\n".join(f"  {line}" for line in found[:6])
             raise _bad(part.folder, f"is of another run than {first.folder}. What differs:\n{lines}")
-        if part.keep != first.keep:
-            kept = f"keeps other columns of the data ({part.keep}) than {first.folder} ({first.keep})"
+        told = next((each for each in parts if each.keep is not None), part)
+        if part.keep is not None and part.keep != told.keep:
+            kept = f"keeps other columns of the data ({part.keep}) than {told.folder} ({told.keep})"
             raise _bad(part.folder, f"{kept}; run its command again with the same --keep: it asks for nothing twice")
         if part.rows != first.rows:
             raise _bad(part.folder, f"has read {part.rows:,} rows of the data, and {first.folder} {first.rows:,}")

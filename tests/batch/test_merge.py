@@ -148,6 +148,17 @@ def _keep(parts):
     return parts
 
 
+@pytest.mark.parametrize("older", [0, 1])
+def test_a_shard_of_a_version_that_did_not_write_its_columns_down_is_merged(tmp_path, older):
+    """Half a cluster was updated in between: what nobody wrote down is no difference."""
+    parts = shards(tmp_path, 2)
+    path = parts[older] / "run.json"
+    told = json.loads(path.read_text())
+    del told["shard"]["keep"]
+    path.write_text(json.dumps(told))
+    assert merge_runs(parts, tmp_path / "all").run["counts"]["samples"] == 71
+
+
 REFUSED = [
     pytest.param(lambda parts: parts[:1], "1 of the 2 shards are missing: 1", id="one-missing"),
     pytest.param(lambda parts: [parts[0], *parts], "part0: holds shard 0 of 2 .* and so does", id="one-twice"),
