@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -173,7 +174,9 @@ class RunTables:
         try:
             for each in self._files("rewards"):
                 with pq.ParquetFile(each) as file:
-                    for batch in file.iter_batches(batch_size=SOME, columns=["flags.list.element.name"], use_threads=False):
+                    paths = (file.schema.column(place).path for place in range(len(file.schema)))
+                    names = [path for path in paths if re.fullmatch(r"flags\.list\.\w+\.name", path)]
+                    for batch in file.iter_batches(batch_size=SOME, columns=names, use_threads=False) if names else ():
                         found.update(flag["name"] for flag in batch.column(0).flatten().to_pylist())
         except (OSError, ValueError) as why:
             raise InputError(Problem(str(self.folder / "rewards.parquet"), f"cannot be read: {why}")) from None

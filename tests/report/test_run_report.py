@@ -451,6 +451,18 @@ def test_flags_are_counted_without_what_they_say(tmp_path, monkeypatch):
     assert RunTables(tmp_path, {}).flagged() == {"forced": 40, "a": 40, "b": 40}
 
 
+def test_flags_are_counted_in_every_file_that_has_them(tmp_path):
+    """A table from elsewhere may lack the column, and other writers call the elements of a list `item`."""
+    for table in ("rewards", "verdicts"):
+        (tmp_path / table).mkdir()
+    parts = [{"reward": [1.0]}, {"flags": [[{"name": "forced"}]]}, {"flags": [[{"name": "forced"}]]}]
+    for number, columns in enumerate(parts):
+        for table in ("rewards", "verdicts"):
+            path = tmp_path / table / f"part-{number:05}.parquet"
+            pq.write_table(pa.table(columns), path, use_compliant_nested_type=number < 2)
+    assert RunTables(tmp_path, {}).flagged() == {"forced": 2}
+
+
 def test_criteria_are_looked_at_one_after_the_other(tmp_path):
     """Twenty columns of a million rows would be 160 MB; the sentence names those that say nothing."""
     columns = {"criterion.flat": [1.0] * 40, "criterion.fine": [0.0, 1.0] * 20, "raw_reward": [0.5] * 40}
