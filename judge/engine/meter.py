@@ -157,7 +157,8 @@ class Meter:
     def told(self) -> dict[str, Any]:
         """What the run has cost in all its starts, for `run.json`."""
         paid: dict[str, Any] = self.spent.plain() | ({"before": self.before.plain()} if self.before.calls else {})
-        if not self.priced:
+        as_before = self.before.usd > 0 and not self.prices and self.spent.calls == self.before.calls
+        if not (self.priced or as_before):
             paid |= {"usd": None}
         as_of = sorted({price.as_of for price in self.prices if price.as_of})
         return paid | ({"prices_as_of": as_of[0]} if as_of else {})

@@ -36,7 +36,7 @@ class Opened:
         engines: All engines, the run's own first.
         owned: Those that were started here.
         writer: Gives the engine that writes criteria for `evolve`, started when it is first asked for: many runs never do.
-        meter: What was paid; None where no engine has a price and there is no budget.
+        meter: What was paid; None where no engine has a price, there is no budget, and no earlier start had one.
         sleepers: Engines that share their memory with a policy that trains (`engine.colocate`).
     """
 
@@ -66,7 +66,8 @@ class _Engines:
 
     def __init__(self, plan: Plan, given: Engine | None, notice: Callable[[str], None] | None, before: Spent | None) -> None:
         self._plan, self._given, self._notice = plan, given, notice
-        self.meter = Meter(plan.settings.budget, before) if plan.settings.budget is not None or _has_price(plan) else None
+        counted = plan.settings.budget is not None or _has_price(plan) or (before is not None and before.calls > 0)
+        self.meter = Meter(plan.settings.budget, before) if counted else None
         self.running: list[tuple[EngineSettings, Engine]] = []
         self.owned: list[Engine] = []
         self.sleepers: list[Sleeper] = []

@@ -57,6 +57,17 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path, budge
     assert "0.0960 USD in all starts of this run" in result.summary
 
 
+def test_what_was_paid_stays_told_by_a_start_without_price_and_budget(tmp_path):
+    """A finished run is started again to write its tables: its bill is not lost, and what is asked anew has no dollars."""
+    first, _ = run(tmp_path, samples(3), costly, engine=ENGINE, budget={"usd": 1.0})
+    paid = first.run["cost"]
+    again, _ = run(tmp_path, samples(3), costly)
+    assert again.run["cost"] == paid | {"before": paid}
+    more, _ = run(tmp_path, samples(4), costly)
+    assert (more.run["cost"]["calls"], more.run["cost"]["usd"]) == (8, None)
+    assert more.run["cost"]["before"] == paid
+
+
 def test_a_second_start_with_the_same_budget_asks_nothing(tmp_path):
     """A job that is requeued again and again must not pay its budget each time."""
     engine = ScriptedEngine(costly)
