@@ -236,9 +236,11 @@ def run(
 
 
 def _say_dry(found: DryRun, data: str) -> None:
-    """Print a dry run. Raises `DataError` where no row can be judged."""
+    """Print a dry run. Raises `DataError` where no row can be judged, or none of the first, from which all are counted."""
     if found.rows and found.invalid == found.rows:
-        raise DataError(f"{found.first}\nno row of {data} can be judged: {found.rows:,} looked at, all invalid")
+        none = "no row of" if found.rows >= found.of else f"none of the first {found.rows:,} of {found.of:,} rows of"
+        what = f"{found.rows:,} looked at, all invalid" if found.rows >= found.of else "nothing can be counted by them"
+        raise DataError(f"{found.first}\n{none} {data} can be judged: {what}")
     say(str(found))
 
 

@@ -156,3 +156,13 @@ def test_the_first_row_that_cannot_be_judged_is_told(tmp_path, judge):
     (tmp_path / "d.jsonl").write_text('{"prompt": "Q?", "response": "It is 4."}\n{"prompt": "Q?"}\n')
     told = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run").out
     assert "1 rows cannot be judged\nthe first of these: d.jsonl:2: " in told
+
+
+def test_bad_rows_at_the_beginning_are_not_said_of_all(tmp_path, judge):
+    """The first thousand of a file that was joined from two do not fit; the others were not looked at."""
+    (tmp_path / "c.yaml").write_text(json.dumps({"recipe": "pairwise", "engine": {"kind": "scripted", "verdicts": "drawn"}}))
+    rows = [{"prompt": f"What is {n}?", "responses": ["It."] * (1 if n < MOST_ROWS else 2)} for n in range(MOST_ROWS + 9)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ended = judge("run", "c.yaml", "--data", "d.jsonl", "--dry-run")
+    assert (ended.code, ended.out) == (2, "")
+    assert "none of the first 1,000 of 1,009 rows of d.jsonl can be judged: nothing can be counted by them\n" in ended.err
