@@ -201,6 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if why.__context__ is not None and isinstance(why.__context__.__cause__, KeyboardInterrupt):  # as typer hands it on
             print("stopped", file=sys.stderr)
         raise
+    except KeyboardInterrupt:  # while the command itself is loaded
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; Python would complain about that at exit
         sys.exit(0)

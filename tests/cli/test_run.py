@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -190,13 +191,15 @@ def test_a_second_ctrl_c_ends_at_once_and_says_what_is_kept(endpoint, tmp_path):
     assert "stopped before the tables were written; every reply so far is kept in out: run the same command again to go on" in err
 
 
-def test_a_command_that_is_stopped_says_so(judge, tmp_path, monkeypatch):
-    """Ctrl-C while a command reads or loads: not only the prompt of the shell again."""
+@pytest.mark.parametrize("where", ["judge.cli.plan.draw", "judge.cli.main._mount"])
+def test_a_command_that_is_stopped_says_so(judge, tmp_path, monkeypatch, where):
+    """Ctrl-C while a command reads or loads: not only the prompt of the shell again, and no traceback."""
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("judge.cli.plan.draw", interrupted)
+    import_module(where.rpartition(".")[0])
+    monkeypatch.setattr(where, interrupted)
     (tmp_path / "c.yaml").write_text("rubric: helpfulness\nrecipe: pointwise\nengine: {kind: scripted, reply: x}\n")
     (tmp_path / "d.jsonl").write_text('{"prompt": "Q", "response": "A"}\n')
     ended = judge("plan", "c.yaml", "--data", "d.jsonl")
