@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -96,7 +97,7 @@ def waits(*, waiting: bool) -> None:
 
 
 class Held:
-    """How long the calls of one sample have waited for the limits of an account, which is no fault of the sample.
+    """How long the calls of a sample, or one call of several, have waited for the limits of an account: no fault of the sample.
 
     Example:
         >>> held = Held()
@@ -107,6 +108,7 @@ class Held:
     def __init__(self) -> None:
         self._calls = 0
         self._since = self._before = 0.0
+        self._beside: list[Held] = []  # that are held when this is
 
     @property
     def now(self) -> bool:
@@ -118,15 +120,35 @@ class Held:
         """Seconds in which one of them or several waited."""
         return self._before + (time.monotonic() - self._since if self._calls else 0.0)
 
+    @contextlib.contextmanager
+    def shared(self, other: Held | None) -> Iterator[None]:
+        """Meanwhile another sample is held whenever this call is, since it waits for its reply; None: it has no deadline."""
+        if other is None:
+            yield
+            return
+        self._beside.append(other)
+        if self.now:
+            other.__enter__()
+        try:
+            yield
+        finally:
+            self._beside.remove(other)
+            if self.now:
+                other.__exit__()
+
     def __enter__(self) -> None:
         if not self._calls:
             self._since = time.monotonic()
+            for other in self._beside:
+                other.__enter__()
         self._calls += 1
 
     def __exit__(self, *_: object) -> None:
         self._calls -= 1
         if not self._calls:
             self._before += time.monotonic() - self._since
+            for other in self._beside:
+                other.__exit__()
 
 
 HELD: ContextVar[Held | None] = ContextVar("judge_held", default=None)

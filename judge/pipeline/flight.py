@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from judge.engine.protocol import HELD, Held
 from judge.types import Completion
 
 MakeCompletion = Callable[[], Awaitable[Completion]]
@@ -19,7 +20,7 @@ class Flight:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._flying: dict[str, asyncio.Future[Completion]] = {}
+        self._flying: dict[str, tuple[asyncio.Future[Completion], Held]] = {}
         self._memo: OrderedDict[str, Completion] = OrderedDict()
 
     async def get(
@@ -37,16 +38,23 @@ class Flight:
             flying = self._flying.get(key)
             if flying is None:
                 return await self._lead(key, ask, whole if remember else ()), False
+            reply, held = flying
             try:
-                return await asyncio.shield(flying), True
+                with held.shared(HELD.get()):
+                    return await asyncio.shield(reply), True
             except asyncio.CancelledError:
-                if not flying.cancelled() or _leaving():  # it is this caller that was cancelled, not only the one who asked
+                if not reply.cancelled() or _leaving():  # it is this caller that was cancelled, not only the one who asked
                     raise
 
     async def _lead(self, key: str, ask: MakeCompletion, remembered: tuple[str, ...]) -> Completion:
-        future = self._flying[key] = asyncio.get_running_loop().create_future()
+        future, held = self._flying[key] = asyncio.get_running_loop().create_future(), Held()
         try:
-            completion = await ask()
+            with held.shared(HELD.get()):
+                token = HELD.set(held)
+                try:
+                    completion = await ask()
+                finally:
+                    HELD.reset(token)
         except BaseException as why:
             if isinstance(why, Exception):
                 future.set_exception(why)

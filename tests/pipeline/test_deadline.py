@@ -197,6 +197,14 @@ def test_waiting_for_the_limits_of_an_account_makes_no_sample_late():
     assert rewards[1].failure.reason == Reason.DEADLINE
 
 
+def test_samples_that_share_a_held_request_wait_with_it():
+    """Two responses of a group are the same: the second sends nothing, and is not late because the request of both was held."""
+    texts = ["It is 4.", "It is 5.", "It is 6.", "It is 7.", "It is 7.", "It is a slow 8.", "It is a slow 8."]
+    with Judge.from_config({**CONFIG, "item_deadline_s": 0.5}, engine=Paced()) as judge:
+        rewards = judge.score([Sample.of("2+2?", text) for text in texts])
+    assert [reward.failure is None for reward in rewards] == [True, True, True, True, True, False, False]
+
+
 async def test_a_step_ends_in_time_whatever_it_waits_for():
     """A trainer was promised the end of the step, and not the end of the waiting."""
 
