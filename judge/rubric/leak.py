@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"[-−]?\d+(?:[.,]\d+)*(?:/\d+)?%?|[^\W\d_]+")
+_TOKEN = re.compile(r"[-−]?\d+(?:[.,]\d++)*+(?:/\d+)?%?|[^\W\d_]+")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\w+)\}\{(\w+)\}")
 _FINAL = re.compile(r"####\s*(\S[^\n]*)|\\boxed\{([^{}]*)\}")
 _CUE = (

@@ -73,7 +73,7 @@ _VAGUE = re.compile(
     re.I,
 )
 _PREDICATE = re.compile(
-    r"\b(?:is|are|feels?|seems?|looks?|sounds?|reads?) (?:\w+ly |very |quite |just |rather |overall )*"
+    r"\b(?:is|are|feels?|seems?|looks?|sounds?|reads?) (?:\w{1,40}ly |very |quite |just |rather |overall ){0,4}"
     r"(excellent|satisfactory|helpful|useful|decent|acceptable|effective|fine|solid|strong|impressive|interesting|clean|engaging"
     r"|meaningful|robust|compelling|insightful|convincing|smart|smooth|creative|thorough|comprehensive|professional|poor|bad|weak|okay|ok|sensible|elegant|thoughtful|natural|nice"
     r"|top-notch|outstanding|superb|first-rate|subpar|mediocre|average|perfect|optimal|ideal|pleasant|pleasing|not bad"
@@ -141,7 +141,8 @@ _TWO_MERITS = re.compile(
 )
 _ADJECTIVE = r"\w+(?:able|ible|al|ful|ic|ive|less|ous|ent|ant|est|ise|ct|ear|te)"
 _TWO_ADJECTIVES = re.compile(
-    rf"^[^.;:,]*\b{BE} (?:both )?(?:\w+ly )?({_ADJECTIVE})(?:, (?:\w+ly )?{_ADJECTIVE})*,? and (?:\w+ly )?({_ADJECTIVE})[\s.]*$"
+    rf"^[^.;:,]*\b{BE} (?:both )?(?:\w+ly )?({_ADJECTIVE})(?:, (?:\w+ly )?{_ADJECTIVE}){{0,6}}"
+    rf",? and (?:\w+ly )?({_ADJECTIVE})[\s.]*$"
     rf"|^({PRAISE}),? and ({PRAISE})[\s.]*$",
     re.I,
 )
