@@ -282,7 +282,9 @@ class LiveRubrics:
                 wrote = await writer.contrast(group.prompt, group.tied[:SHOWN], known, most=most, number=draw)
             new += [text for text in wrote.texts if text not in new]
             troubles += [wrote.failure.detail or str(wrote.failure.reason)] if wrote.failure else []
-        accepted = accepted_criteria(rubric, new, int(version[1:] or 0) + 1 if version else 1)
+        there = {c.text for c in rubric.criteria}
+        gone = [text for text in folder.added() if text not in there]
+        accepted = accepted_criteria(rubric, new, int(version[1:] or 0) + 1 if version else 1, gone)
         kept, retired = retained(rubric, accepted, seen, self.evolve)
         if troubles:
             logger.warning(

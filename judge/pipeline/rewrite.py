@@ -207,12 +207,16 @@ class CriterionWriter:
         return failure(completion) or completion
 
 
-def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> list[Criterion]:
+def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int, gone: Sequence[str] = ()) -> list[Criterion]:
     """Written texts as criteria of a rubric: those that say something new (by spelling), have no error of their own, and ask for
     the opposite of none that is there: a rubric that pays for both can never be met.
 
     Each weighs as the mean of the criteria that there are.
+
+    Args:
+        gone: Criteria that were written before and retired; none of them is taken again.
     """
+    before = [Criterion(id=f"gone-{n}", text=text) for n, text in enumerate(gone)]
     own = [c.importance for c in rubric.criteria]
     importance = round(sum(own) / len(own), 4) or 1.0
     points = rubric.criteria[0].points is not None
@@ -222,7 +226,7 @@ def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int) -> lis
         weight, plus = (None, importance) if points else (importance, None)
         made = Criterion(id=name, text=text, tags=(EVOLVED,), weight=weight, points=plus)
         known = [*rubric.criteria, *out]
-        alike = likeness([*known, made], alike_texts("hashing"))[-1, :-1]
+        alike = likeness([*known, *before, made], alike_texts("hashing"))[-1, :-1]
         alone = Rubric(criteria=(made,), denominator="all_weights")
         clash = any(_clash(c.text, text) for c in known)
         if (alike < SPELLED_ALIKE).all() and not clash and not any(f.severity == "error" for f in lint(alone)):

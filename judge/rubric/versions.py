@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ class VersionFolder:
             near = did_you_mean(name, known) or f"; versions: {', '.join(known[-10:]) or 'none'}"
             raise RubricError(f"no version `{name}` in {self.path}{near}")
         return load_rubric(self.path / f"{name}.yaml")
+
+    def added(self) -> list[str]:
+        """Texts of all criteria that versions added, as `versions.jsonl` holds them; what cannot be read is passed over."""
+        out: list[str] = []
+        with suppress(OSError):
+            for line in (self.path / FILE).read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    out += [str(each["text"]) for each in json.loads(line)["added"]]
+        return list(dict.fromkeys(out))
 
     def add(self, rubric: Rubric, why: Mapping[str, Any]) -> str:
         """Write the next version, whole or not at all, with a line on why; gives its name. Raises OutputError."""

@@ -90,6 +90,17 @@ def test_the_writer_sees_the_responses_quoted_and_the_criteria(tmp_path):
     assert "<<<END RESPONSE 1>>>" not in asked
 
 
+def test_a_retired_criterion_is_not_written_again(tmp_path):
+    """A writer that always says the same would have one criterion come and go for ever, with a reward that changes each time."""
+    for start in (0, 4):  # a run that goes on knows it too
+        with judge(tmp_path, engine("CRITERION: The response ends in a full stop.")) as one:
+            for step in range(start, start + 4):
+                one.score(BATCH, step=step)
+    lines = [json.loads(line) for line in (tmp_path / "versions.jsonl").read_text().splitlines()]
+    assert [(line.get("added", []) != [], line.get("retired", []) != []) for line in lines][1:] == [(True, False), (False, True)]
+    assert [c.id for c in VersionFolder(tmp_path).newest()[1].criteria] == ["clear"]
+
+
 @pytest.mark.parametrize("evolve", [{}, {"method": "online"}], ids=["contrast", "online"])
 @pytest.mark.parametrize(
     ("reply", "made"),
