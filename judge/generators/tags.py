@@ -21,6 +21,8 @@ _MARKS = " \t*_`.;"
 _NUMBER = re.compile(r"[+−-]?\d{1,4}(?:\.\d{1,3})?(?=[ \t]{0,3}(?:points?|pts)?[ \t]{0,3}$)")
 _FAULTS = frozenset(("pitfall", "pitfalls", "fault", "penalty", "negative"))
 _OTHER_KINDS = _FAULTS | frozenset(("essential", "important", "optional", "hard rule", "principle", "vital", "okay", "bonus"))
+_NO_KIND = frozenset(("[none]", "[null]", "[n/a]"))
+_ONE_WORD = re.compile(r"\[[A-Z][A-Za-z]{2,20}\]")
 _WORDS = re.compile(r"\w+")
 
 
@@ -77,7 +79,14 @@ def _behind(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
         return line, None
     start = bare.rfind("[" if bare[-1] == "]" else "(", max(0, len(bare) - _LONGEST))
     found = _read(bare[start + 1 : -1].strip(), spec, foreign=bare[-1] == "]") if start >= 0 else None
+    if found is None and start >= 0 and spec.tags and _unknown(bare[:start].rstrip(" \t*_`"), bare[start:]):
+        found = Tagged()
     return (line, None) if found is None else (bare[:start].rstrip(" \t*_`"), found)
+
+
+def _unknown(sentence: str, bracket: str) -> bool:
+    """Whether a bracket behind a sentence is a tag that nobody knows ("... a source. [Critical]"): no part of the sentence."""
+    return bracket.lower() in _NO_KIND or (sentence.endswith((".", "!", "?")) and _ONE_WORD.fullmatch(bracket) is not None)
 
 
 def ends_with_tag(line: str) -> bool:

@@ -178,3 +178,19 @@ def test_items_cannot_act_in_the_next_prompt():
 def test_never_raises(text, copies):
     """No reply stops a run."""
     parse_items(text + "\n1. " * copies + text, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        pytest.param("The response names a source. [None]", "The response names a source.", id="none"),
+        pytest.param("The response names a source [N/A]", "The response names a source", id="no-full-stop"),
+        pytest.param("The response names a source. **[Critical]**", "The response names a source.", id="invented"),
+        pytest.param("The response cites [Smith]", "The response cites [Smith]", id="of-the-sentence"),
+        pytest.param("The response cites [Smith].", "The response cites [Smith].", id="of-the-sentence-with-a-stop"),
+    ],
+)
+def test_an_unknown_kind_is_no_part_of_the_sentence(line, text):
+    """A judge that is shown `[None]` behind a criterion wonders what it means; nothing says that the kind was stated."""
+    found = parse_items(f"1. {line}\n2. The response is short. [Important]", load_generator("online").spec.items)
+    assert (found.items[0].text, found.items[0].tagged) == (text, False)
