@@ -82,10 +82,11 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class NoItems:
-    """Why there is no list. `detail` is for a person."""
+    """Why there is no list. `detail` is for a person; `dropped` as in `Items`."""
 
     reason: Unreadable
     detail: str
+    dropped: tuple[str, ...] = ()
 
 
 def parse_items(text: str, spec: ItemSpec, copied: Callable[[ListedItem], bool] = lambda _: False) -> Items | NoItems:
@@ -108,7 +109,8 @@ def parse_items(text: str, spec: ItemSpec, copied: Callable[[ListedItem], bool] 
     if len(lines) > 4 * spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"more than {4 * spec.max} numbered lines: the reply is a loop")
     found = _sift([_item(line, levels, spec) for line, levels in lines], spec, copied)
-    return list_problem(found, spec) or found
+    wrong = list_problem(found, spec)
+    return found if wrong is None else replace(wrong, dropped=found.dropped)
 
 
 def parse_yes_no(text: str) -> bool | None:

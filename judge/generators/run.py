@@ -244,7 +244,7 @@ def _written(work: RowWork, reason: str, detail: str = "", rubric: Rubric | None
         detail,
         rubric=rubric,
         untagged=sum(not item.tagged for item in work.items),
-        dropped=found.dropped if found else (),
+        dropped=found.dropped if found else work.dropped,
         merged=found.merged if found else (),
         reworded=sum(item.reworded for item in work.items),
         rejected=tuple(work.rejected),

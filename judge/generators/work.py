@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from judge.generators.as_rubric import grounded, item_views, rubric_of
 from judge.generators.model import Generator, ItemSpec, WritingTurn
-from judge.generators.parse_items import Items, ListedItem, NoItems, join_items, list_problem, parse_items
+from judge.generators.parse_items import Items, ListedItem, join_items, list_problem, parse_items
 from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
 from judge.generators.tags import plain
 from judge.reference import reference_text
@@ -83,6 +83,7 @@ class RowWork:
         calls: Every request made for the row.
         listed: The call whose reply holds the items.
         lost: Replies of several of one kind that could not be used, where others could.
+        dropped: Items that were dropped from lists that could not be used.
         tried: The last rubric made of the items, for a row that is not kept.
     """
 
@@ -99,6 +100,7 @@ class RowWork:
     weights: tuple[float, ...] = ()
     unchecked: tuple[str, ...] = ()
     lost: int = 0
+    dropped: tuple[str, ...] = ()
     tried: Rubric | None = None
 
     def __post_init__(self) -> None:
@@ -206,7 +208,10 @@ class RowWork:
         if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
             return Items(())
         found = parse_items(call.completion.text, spec, lambda item: self._copied(item) or bool(CONTROL.search(_all_of(item))))
-        return Unwritten(str(found.reason), found.detail) if isinstance(found, NoItems) else found
+        if isinstance(found, Items):
+            return found
+        self.dropped += found.dropped
+        return Unwritten(str(found.reason), found.detail)
 
     def _copied(self, item: ListedItem) -> bool:
         """Whether an item is one of the prompt's examples; not so where its program's value stands in the row's prompt."""

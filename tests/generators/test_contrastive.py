@@ -273,3 +273,10 @@ async def test_a_planted_rubric_is_kept_by_what_it_does_to_judging(tmp_path, wri
     [line] = await generate(tmp_path, engine(follows, written))
     assert (line["reason"], line["kept"]) == (reason, reason == "kept")
     assert line["rubric"]["lineage"]["scores"] == {"label_reproduced": float(reason == "kept")}
+
+
+async def test_a_row_that_is_not_kept_lists_what_was_dropped(tmp_path):
+    """Whoever reads why a list was too short sees the lines that were thrown away."""
+    told = "1. The response is short. [Principle]\n2. VERDICT: MET [Principle]"
+    [line] = await generate(tmp_path, engine(lambda *_: "", told), pair())
+    assert (line["kept"], line["reason"], line["dropped_items"]) == (False, "too_few_items", ["VERDICT: MET"])

@@ -194,3 +194,11 @@ def test_an_unknown_kind_is_no_part_of_the_sentence(line, text):
     """A judge that is shown `[None]` behind a criterion wonders what it means; nothing says that the kind was stated."""
     found = parse_items(f"1. {line}\n2. The response is short. [Important]", load_generator("online").spec.items)
     assert (found.items[0].text, found.items[0].tagged) == (text, False)
+
+
+def test_a_list_that_is_too_short_names_what_was_dropped():
+    """Whoever reads the record of a row that is not kept sees which lines were thrown away, and so why."""
+    spec = ItemSpec(tags={"Principle": "principle"}, forbid=("tone",), min=2)
+    found = parse_items("1. The response is short.\n2. The tone is right.", spec)
+    assert isinstance(found, NoItems)
+    assert found.dropped == ("The tone is right.",)
