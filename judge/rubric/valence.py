@@ -78,7 +78,6 @@ _PRAISING = re.compile(
     r"|politely|kindly)\b"
     rf"|^(?:{PRAISE}|good (?:grammar|spelling|{_NOUN}))(?:,? (?:and |but )?{PRAISE}){{0,6}}(?: {_NOUN})?[\s.]*$"
     r"|^(?:the )?(?:code|program|function|script) (?:works|compiles|runs)[\s.]*$"
-    rf"|\bin an? (?:\w+ly )?{PRAISE} (?:tone|way|manner|style|language)[\s.]*$"
     r"|^(?:stays|remains) (?:in character|on (?:point|task))\b"
     r"|^(?:includes?|provides?|gives?|cites?|offers?) (?:an? |the )?(?:citations?|evidence|sources?|references?|proofs?|support)"
     r" for (?:its|each|every|all|the)\b|^keeps [^.;]{0,40}\b(?:private|confidential|safe|secure)[\s.]*$|^handles (?:all|edge)\b",
@@ -89,7 +88,9 @@ _ADMITS = re.compile(
     r" (?:know|tell)",
     re.I,
 )
-_WELL_DONE = re.compile(rf"\b{_WELL}[\s.]*$", re.I)
+_WELL_DONE = re.compile(rf"\b(?:{_WELL}|in an? (?:\w+ly )?{PRAISE} (?:tone|way|manner|style|language))[\s.]*$", re.I)
+_LAST = ("ly", "tone", "way", "manner", "style", "language")
+"""How every match of it ends, so that few sentences are searched."""
 _FREE_OF = re.compile(
     rf"\b(?:without|devoid of|free (?:of|from)|clear of|absence of|avoidance of) (?:any )?(?:\w+ (?!of\b)(?:and |or )?)?"
     rf"(?:{_DEFECTS}|{_HARMS})\b|^(?:{_DEFECTS}|{_HARMS}|rudeness|harm)s? (?:is|are) (?:avoided|absent|left out|kept out)\b",
@@ -135,9 +136,10 @@ def praises(body: str) -> bool:
         return True
     if match := _FREE_OF.search(body):
         return not BLAME.search(body[: match.start()]) and not _BUT.search(body[: match.start()])
-    if BLAME.search(body) or _BUT.search(body):
+    last = body.rstrip(" \t\n\r\f\v.").lower().endswith(_LAST)
+    if not _PRAISING.match(body) and not (last and _WELL_DONE.search(body)):  # first, since it is quick where nothing is praised
         return False
-    return bool(_PRAISING.search(body) or _WELL_DONE.search(body))
+    return not BLAME.search(body) and not _BUT.search(body)
 
 
 def blames(rest: str, verb: str = "", words: int = 4) -> bool:
