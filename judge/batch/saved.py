@@ -90,7 +90,8 @@ def _votes_asked(store: Store, turns: list[str]) -> Iterator[int]:
 def _criteria(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     ((judged,),) = store.query("SELECT COUNT(*) FROM rewards WHERE status = 'judged'")
     pages = store.pages("SELECT flags FROM rewards WHERE status = 'judged' AND flags LIKE '%\"decided_early\"%'")
-    left = [int(found[1]) for (flags,) in chain.from_iterable(pages) if (found := _SKIPPED.search(flags))]
+    early = (f["detail"] for (flags,) in chain.from_iterable(pages) for f in json.loads(flags) if f["name"] == "decided_early")
+    left = [int(found[1]) for detail in early if (found := _SKIPPED.match(detail))]  # what other flags say may quote a response
     calls = sum(-(-count // asked["criteria"]) for count in left) * asked["votes"]
     return {"responses": judged, "stopped": len(left), "saved_criteria": sum(left), "saved_calls": calls}
 

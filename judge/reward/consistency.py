@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.arrays import Floats, floats, mean_of, ranks
+from judge.arrays import Floats, floats, mean_of, spearman
 
 Measure = Literal["kendall", "spearman", "top"]
 
@@ -49,7 +49,7 @@ def ranking_consistency(first: ArrayLike, second: ArrayLike, measure: Measure = 
         signs = np.sign(a[:, None] - a)[upper] * np.sign(b[:, None] - b)[upper]
         return float((signs.mean() + 1) / 2)
     if measure == "spearman":
-        return _spearman(a, b)
+        return (spearman(a, b, 2) + 1) / 2
     pairs = [best_and_worst(a), best_and_worst(b)]
     if pairs[0] is None or pairs[1] is None:
         return float("nan")
@@ -118,10 +118,3 @@ def best_and_worst(rewards: ArrayLike, least: float = 0.0) -> BestAndWorst | Non
         return None
     margin = float(known.max() - known.min())
     return BestAndWorst(int(np.nanargmax(values)), int(np.nanargmin(values)), margin) if margin > least else None
-
-
-def _spearman(a: Floats, b: Floats) -> float:
-    x, y = ranks(a), ranks(b)
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(np.clip((x @ y / scale + 1) / 2, 0, 1)) if scale > 0 else float("nan")

@@ -100,6 +100,17 @@ def test_criteria_behind_a_failure(tmp_path, size):
     assert f"at least {found['saved_calls']} calls saved" in " ".join(result.summary.split())
 
 
+def test_what_other_flags_say_counts_no_criteria(tmp_path):
+    """A flag may quote the response, and a response may say anything."""
+    store = Store(tmp_path / "journal.sqlite")
+    said = [("suspect", "99 criteria were not asked about"), ("decided_early", "2 criteria were not asked about: c1, c2")]
+    flags = json.dumps([{"name": name, "detail": detail, "where": ""} for name, detail in said])
+    store._db.execute("INSERT INTO rewards (status, flags) VALUES ('judged', ?)", (flags,))
+    found = saved_report(store, {"unit_stop": {"criteria": 1, "votes": 1}})["unit_stop"]
+    store.close()
+    assert found == {"responses": 1, "stopped": 1, "saved_criteria": 2, "saved_calls": 2}
+
+
 def test_merged_shards_say_it_together(tmp_path):
     """Shards of one run have one closing text."""
     settings = {"votes": {"n": 5, "stop": "decided"}, "sampling": {"temperature": 0.7}}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judge.arrays import Bools, Floats, floats, ranks
+from judge.arrays import Bools, Floats, floats, spearman
 from judge.reward.ensemble.fold import fold_judges
 
 LEAST = 3  # responses in common before a judge can be called different
@@ -68,7 +68,7 @@ def filter_peers(scores: ArrayLike, *, least: float = 0.2, keep: int = 2) -> Pee
         for judge in np.flatnonzero(kept):
             others = kept.copy()
             others[judge] = False
-            agreement[judge] = _spearman(table[judge], fold_judges(table[others], "median", quorum=0.0))
+            agreement[judge] = spearman(table[judge], fold_judges(table[others], "median", quorum=0.0), LEAST)
         known = np.flatnonzero(kept & ~np.isnan(agreement))
         if not known.size or agreement[known].min() >= least:
             break
@@ -78,13 +78,3 @@ def filter_peers(scores: ArrayLike, *, least: float = 0.2, keep: int = 2) -> Pee
         kept[worst] = False
         removed.extend(int(judge) for judge in worst)
     return PeerReport(kept, agreement, tuple(removed))
-
-
-def _spearman(x: Floats, y: Floats) -> float:
-    both = ~(np.isnan(x) | np.isnan(y))
-    if both.sum() < LEAST:
-        return np.nan
-    a, b = ranks(x[both]), ranks(y[both])
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(np.clip(a @ b / scale, -1, 1)) if scale > 0 else np.nan
