@@ -48,7 +48,8 @@ class TagSpec(Frozen):
 
 
 class ItemSpec(Frozen):
-    """The grammar of a written rubric: numbered lines, each with a tag in brackets behind it or in front of it.
+    """The grammar of a written rubric: numbered lines, each with a tag in brackets behind it or in front of it (other forms of
+    a list are read as such lines; see `judge.generators.forms`).
 
     Attributes:
         tags: Tag -> kind of the criterion, or kind and default weight.

@@ -2,9 +2,8 @@
 
 - The model read hostile text, so its reply is as untrusted as that text: an item is one line, bounded, with control
   tokens, forged fences and hidden characters neutralised before it can reach a judge's prompt. Nothing is evaluated.
-- Models forget tags, bold them, put them in round brackets, wrap a long item over two lines, or give it a heading
-  ("### 1. Length", and the sentence below it). All of that is read; a list that is empty or
-  endless is not cut to size, because nobody knows which part was meant.
+- Models forget tags, bold them and put them in round brackets; `forms` reads what else they write in place of numbered lines.
+  A list that is empty or endless is not cut to size, because nobody knows which part was meant.
 - Models copy the example lines of the prompt into their reply. Such a line is no criterion of the row: it is dropped, on record.
 - A fault must be worded as a fault, since a judge says MET when it is there: "avoids X" is turned round, and on record.
 """
@@ -18,23 +17,17 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from judge.generators.forms import MAX_TITLE_WORDS, Muddled, item_lines
 from judge.generators.model import ItemSpec
-from judge.generators.tags import Tagged, default_weight, ends_with_tag, plain, split_tag
+from judge.generators.tags import Tagged, default_weight, plain, split_tag
 from judge.render.quoting import neutralise
 from judge.rubric.model import CriterionKind
 from judge.rubric.polarity import as_fault, read_polarity
 from judge.thinking import strip_thinking
 
-_NAMED = r"(?:criterion|criteria|item|rule|principle|hypothesis|requirement|constraint|nugget)[ \t]{1,2}"
-_NUMBERED = re.compile(rf"[ \t>*_#-]{{0,8}}(?:{_NAMED})?\(?(\d{{1,4}})[.):]\)?[*_]{{0,3}}[ \t]{{1,4}}(?=\S)", re.IGNORECASE)
-_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t].{0,80}|[^*]{0,12}\*\*[^*]{1,80}\*\*:?[ \t]*")  # a whole line
-_BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
-_BARE = re.compile(r"[ \t]{0,8}(?=The response[ \t])")
-_LEVEL = re.compile(r"[ \t>*_-]{0,8}(?:level|score)[ \t]{1,3}(\d{1,3})[*_]{0,3}[:.)][*_]{0,3}[ \t]{1,4}(?=\S)", re.IGNORECASE)
 _MARKUP = re.compile(r"\*\*|__|`")
 _EVALUATION = re.compile(r"\bEVALUATION[*_`>]{0,4}[ \t]{0,3}[:>][ \t*_`\[(]{0,6}(YES|NO)\b", re.IGNORECASE)
 _TITLE = 60  # characters of the longest title
-_MAX_TITLE_WORDS = 8
 
 
 class Unreadable(StrEnum):
@@ -103,11 +96,14 @@ def parse_items(text: str, spec: ItemSpec, copied: Callable[[ListedItem], bool] 
     words = strip_thinking(text)
     if words is None:
         return NoItems(Unreadable.THINKING_ONLY, "the thinking never ends")
-    lines = _items(words, levels=spec.levels is not None)
+    try:
+        lines = item_lines(words, spec)
+    except Muddled as why:
+        return NoItems(Unreadable.NO_ITEMS, str(why))
     if not lines:
         return NoItems(Unreadable.NO_ITEMS, "no numbered line")
     if len(lines) > 4 * spec.max:
-        return NoItems(Unreadable.TOO_MANY_ITEMS, f"more than {4 * spec.max} numbered lines: the reply is a loop")
+        return NoItems(Unreadable.TOO_MANY_ITEMS, f"more than {4 * spec.max} items: the reply is a loop")
     found = _sift([_item(line, levels, spec) for line, levels in lines], spec, copied)
     wrong = list_problem(found, spec)
     return found if wrong is None else replace(wrong, dropped=found.dropped)
@@ -146,56 +142,6 @@ def list_problem(found: Items, spec: ItemSpec) -> NoItems | None:
     if len(found.items) > spec.max:
         return NoItems(Unreadable.TOO_MANY_ITEMS, f"{len(found.items)} items; at most {spec.max}")
     return None
-
-
-def _items(text: str, *, levels: bool) -> list[tuple[str, dict[int, str]]]:
-    """The items as one line each, with the levels below them; wrapped lines joined."""
-    all_lines = text.splitlines()
-    start = _start(all_lines)
-    out: list[tuple[str, dict[int, str]]] = []
-    open_ = headed = False
-    for line in all_lines:
-        level = _LEVEL.match(line) if levels and out else None
-        found = None if level else start.match(line)
-        if level:
-            out[-1][1].setdefault(int(level.group(1)), line[level.end() :].strip())
-            open_ = headed = False
-        elif found:
-            out.append((line[found.end() :].strip(), {}))
-            open_ = not ends_with_tag(out[-1][0])
-            headed = open_ and _is_heading(line, out[-1][0])
-        elif headed and line.strip():  # the sentence of a heading
-            out[-1] = (f"{out[-1][0].rstrip('*:# ')}: {line.strip()}", out[-1][1])
-            headed, open_ = False, not ends_with_tag(line)
-        elif open_ and line.strip() and (line[:1] in " \t" or _only_a_tag(line)):
-            out[-1] = (f"{out[-1][0]} {line.strip()}", out[-1][1])
-            open_ = not ends_with_tag(line)
-        else:
-            open_ = False
-    return out
-
-
-def _start(lines: list[str]) -> re.Pattern[str]:
-    """How an item begins: with a number; with a bullet where nothing is numbered; else, where nothing but two sentences or more
-    that begin as asked ("The response ...") is written, one a line, with those words. Small models forget the numbers.
-    """
-    for marked in (_NUMBERED, _BULLET):
-        if any(marked.match(line) for line in lines):
-            return marked
-    written = [line for line in lines if line.strip()]
-    return _BARE if len(written) > 1 and all(_BARE.match(line) for line in written) else _NUMBERED
-
-
-def _is_heading(line: str, item: str) -> bool:
-    """Whether the line of an item is the title of the sentence below it, and no sentence itself."""
-    title = item.strip("*#: \t")
-    short = len(title.split()) <= _MAX_TITLE_WORDS and not title.endswith((".", "!", "?"))
-    return short and not _BARE.match(title) and _HEADING.fullmatch(line) is not None
-
-
-def _only_a_tag(line: str) -> bool:
-    bare = line.strip(" \t*_`.;")
-    return bare[:1] in ("[", "(") and bare[-1:] in ("]", ")") and not any(mark in bare[1:-1] for mark in "[]()")
 
 
 def _item(line: str, levels: dict[int, str], spec: ItemSpec) -> ListedItem:
@@ -237,7 +183,7 @@ def _clean(text: str) -> str:
 
 def _titled(text: str) -> tuple[str, str]:
     title, colon, rest = text.partition(":")
-    short = colon and len(title) <= _TITLE and len(title.split()) <= _MAX_TITLE_WORDS and rest.strip()
+    short = colon and len(title) <= _TITLE and len(title.split()) <= MAX_TITLE_WORDS and rest.strip()
     return (title.strip(), rest.strip()) if short else ("", text)
 
 

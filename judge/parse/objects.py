@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -40,6 +40,9 @@ class Members(tuple[tuple[str, Any], ...]):
         return exact or [value for name, value in self if name.casefold() == key.casefold()]
 
 
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=Members, parse_float=Number, parse_int=Number, parse_constant=Number)
+
+
 def objects(text: str, question: Question) -> Iterator[Statement]:
     """Find every complete object that holds the marker as a key."""
     limit = 2 * (MAX_STATEMENTS + 4 * len(question.criteria))
@@ -54,6 +57,31 @@ def objects(text: str, question: Question) -> Iterator[Statement]:
 
 def decode(text: str) -> Any:
     """Decode JSON with duplicates kept and numbers as text; a trailing comma and LaTeX are forgiven. None: not JSON."""
+    return _forgiving(text, _DECODER.decode)
+
+
+def decode_each(text: str, start: re.Pattern[str]) -> list[Any] | None:
+    """Decode every value whose first character is group 1 of `start`, none within another. None: one of them is not JSON.
+
+    Example:
+        >>> decode_each('Two:\\n["a"]\\n["b",]', re.compile(r"^(\\[)", re.MULTILINE))
+        [['a'], ['b']]
+    """
+
+    def each(attempt: str) -> list[Any]:
+        out: list[Any] = []
+        at = 0
+        while found := start.search(attempt, at):
+            value, at = _DECODER.raw_decode(attempt, found.start(1))
+            out.append(value)
+        return out
+
+    found: list[Any] | None = _forgiving(text, each)
+    return found
+
+
+def _forgiving(text: str, read: Callable[[str], Any]) -> Any:
+    """What `read` makes of a text, or of the text with the faults of models mended; None where it is no JSON."""
     tried: set[str] = set()
     for repair in (str, _without_commas, _latex_escaped, lambda it: _latex_escaped(_without_commas(it))):
         attempt = repair(text)
@@ -61,14 +89,7 @@ def decode(text: str) -> Any:
             continue
         tried.add(attempt)
         try:
-            return json.loads(
-                attempt,
-                strict=False,
-                object_pairs_hook=Members,
-                parse_float=Number,
-                parse_int=Number,
-                parse_constant=Number,
-            )
+            return read(attempt)
         except (ValueError, RecursionError):
             continue
     return None

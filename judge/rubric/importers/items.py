@@ -29,9 +29,9 @@ TEXT = (
     "expected_outcome", "ingredient", "statement", "question", "text", "content", "item", "rubric", "check",
 )  # fmt: skip
 _MORE = ("description", "explanation")
-_NAMES = ("title", "name", "short_name", "handle")
-_WEIGHT = ("points", "weight", "criterion_weight", "importance", "score_weight", "max_score", "max_points")
-_KIND = ("kind", "weight_class", "criterion_weight", "importance", "priority", "type", "category", "level", "severity", "label")
+NAMES = ("title", "name", "short_name", "handle")
+WEIGHT = ("points", "weight", "criterion_weight", "importance", "score_weight", "max_score", "max_points")
+KIND = ("kind", "weight_class", "criterion_weight", "importance", "priority", "type", "category", "level", "severity", "label")
 _TAGS = ("axis", "category", "criteria_category", "criterion_type", "dimension", "type", "topic", "aspect", "label", "section")
 _MISSPELT = ("weight", "points")  # a weight that nobody reads would be 1
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -66,7 +66,7 @@ def _is_item(item: Any) -> bool:
         return bool(item.strip())
     if not isinstance(item, Mapping) or item.keys() & {"score1_description", "orig_score1_description", "sub_tasks", "role"}:
         return False
-    return any(isinstance(item.get(key), str) and item[key].strip() for key in (*TEXT, *_MORE, *_NAMES)) or _is_assert(item)
+    return any(isinstance(item.get(key), str) and item[key].strip() for key in (*TEXT, *_MORE, *NAMES)) or _is_assert(item)
 
 
 def _is_assert(item: Mapping[str, Any]) -> bool:
@@ -156,7 +156,7 @@ def _text_of(item: Mapping[str, Any]) -> tuple[str, str]:
     def first(keys: tuple[str, ...]) -> str:
         return next((str(item[k]).strip() for k in keys if isinstance(item.get(k), str) and item[k].strip()), "")
 
-    main, more, title = first(TEXT), first(_MORE), first(_NAMES)
+    main, more, title = first(TEXT), first(_MORE), first(NAMES)
     if main and more and more != main:
         return f"{main.rstrip('.:')}: {more}", title
     return main or more or title, title
@@ -207,7 +207,7 @@ def _tags(item: Mapping[str, Any]) -> list[str]:
 
 def _kind(item: Mapping[str, Any]) -> CriterionKind | None:
     about = {**item, **(item["annotations"] if isinstance(item.get("annotations"), Mapping) else {})}
-    words = (about[key] for key in _KIND if isinstance(about.get(key), str))
+    words = (about[key] for key in KIND if isinstance(about.get(key), str))
     return next((kind for word in words if (kind := _kind_named(word)) is not None), None)
 
 
@@ -222,7 +222,7 @@ def _kind_named(word: str) -> CriterionKind | None:
 
 
 def _amount_key(item: Mapping[str, Any]) -> str | None:
-    return next((key for key in _WEIGHT if item.get(key) is not None), None)
+    return next((key for key in WEIGHT if item.get(key) is not None), None)
 
 
 def _weight(item: Mapping[str, Any], where: str) -> float | None:
@@ -235,7 +235,7 @@ def _weight(item: Mapping[str, Any], where: str) -> float | None:
     key = _amount_key(item)
     if key is None:
         near = next(
-            (k for k in item if k not in (*_TAGS, *TEXT, *_WEIGHT) and difflib.get_close_matches(k, _MISSPELT, 1, 0.8)), None
+            (k for k in item if k not in (*_TAGS, *TEXT, *WEIGHT) and difflib.get_close_matches(k, _MISSPELT, 1, 0.8)), None
         )
         if near is not None:
             raise RubricError(Problem(where, f"no field `{near}`{did_you_mean(near, _MISSPELT)}"))
