@@ -17,7 +17,7 @@ from judge.cli.rubric_files import check_yaml, write_rubric
 from judge.cli.rubric_prove import DRAWS, ConfigOption, Draws, ItemsLimit, read_labelled_items
 from judge.errors import InputError
 from judge.improve.refine import Refined, RefineStep, refine_rubric
-from judge.improve.select import SelectedCriteria, parts_of, select_criteria
+from judge.improve.select import SelectedCriteria, always_kept, parts_of, select_criteria
 from judge.improve.show import cell, figure_record, print_blocks, table_of
 from judge.improve.split import split_items
 from judge.improve.validate import ProofOptions, Validator
@@ -64,8 +64,9 @@ def select_command(
 ) -> None:  # fmt: skip
     """Keep the criteria that earn their place on labelled pairs.
 
-    Greedy: always the criterion that makes the labels agree most, until none helps; what repeats a chosen one is left out. The
-    judge is asked once. It learns from one part of the prompts; agreement is told on the prompts held out.
+    Greedy: always the criterion that makes the labels agree most, until none helps; what repeats a chosen one is left out. Hard
+    rules and vetoes always stay. The judge is asked once. It learns from one part of the prompts; agreement is told on the
+    prompts held out.
 
     \b
     Examples:
@@ -76,6 +77,7 @@ def select_command(
     work; 4 cannot be written.
     """
     rubric = _read(name, output)
+    always_kept(rubric, most)  # a limit that is too low is told before a model is asked
     validator = _validator(pairs, config, mapping, overrides, split, subset, limit, draws, seed, quiet)
     learn, held = split_items(validator.items, held_out, seed)
 
@@ -98,9 +100,11 @@ def _selection_blocks(found: SelectedCriteria, name: str, output: Path) -> list[
     table = table_of("taken", "agreement, learned from")
     for step in found.steps:
         table.add_row(step.id, f"{100 * step.agreement:.1f}")
-    lines = [f"left out {one}: {why}" for one, why in found.left.items()]
+    lines = [f"kept {one}: hard rules and vetoes always stay" for one in found.stay]
+    lines += [f"left out {one}: {why}" for one, why in found.left.items()]
+    kept = len(found.stay) + len(found.steps)
     return [
-        Text(f"{name}: {len(found.steps)} of {len(found.steps) + len(found.left)} criteria kept, in {output}", style="bold"),
+        Text(f"{name}: {kept} of {kept + len(found.left)} criteria kept, in {output}", style="bold"),
         table,
         *map(Text, map(printable, lines)),
         *_held_blocks(found.held, ("all criteria", "selected"), found.items),
@@ -118,6 +122,7 @@ def _held_blocks(held: tuple[Figure, Figure], names: tuple[str, str], items: tup
 def _selection_record(found: SelectedCriteria, output: Path) -> dict[str, Any]:
     return {
         "output": str(output),
+        "stay": list(found.stay),
         "taken": [{"id": step.id, "agreement": step.agreement} for step in found.steps],
         "left_out": dict(found.left),
         "items": {"learned": found.items[0], "held_out": found.items[1]},

@@ -39,13 +39,15 @@ class SelectedCriteria:
     """The smaller rubric and what it is worth.
 
     Attributes:
-        steps: In the order taken.
+        stay: Hard rules and vetoes, which stay whatever they add.
+        steps: The others, in the order taken.
         left: Id of each criterion left out -> why.
         learned, held: Agreement (ties half) of the whole rubric and of the smaller one, on either part.
         gap: On the part held out, the smaller one's less the whole one's.
     """
 
     rubric: Rubric
+    stay: tuple[str, ...]
     steps: tuple[SelectStep, ...]
     left: Mapping[str, str]
     learned: tuple[float, float]
@@ -67,28 +69,30 @@ def select_criteria(
     """Greedy forward selection: always the criterion that makes the labels agree most, until none helps.
 
     Equal agreement is decided by the mean margin between the preferred response and the other; a criterion that goes with a
-    chosen one (correlation `alike` and more) is left out.
+    chosen one (correlation `alike` and more) is left out. Hard rules and vetoes always stay: what they forbid is rare, so that
+    a sample of pairs says little about them.
 
     Args:
         learn, held: Items judged under the whole rubric, by prompt on one side or the other.
-        most: At most so many criteria.
+        most: At most so many criteria, those that always stay among them.
 
     Raises:
-        InputError: The recipe gave no scores of single criteria.
+        InputError: The recipe gave no scores of single criteria, or more criteria than `most` always stay.
     """
+    stay = always_kept(rubric, most)
     names = [c.id for c in rubric.criteria]
     if not any(row for t in learn for row in t.components):
         raise InputError("`select` needs a score for each criterion: use a recipe that asks about each (`checklist`)")
-    steps, left = _taken(rubric, learn, most, alike)
+    steps, left, agreement = _taken(rubric, learn, stay, most, alike)
     if not steps and all(t.item.gold[0] == 0 for t in learn):
         raise InputError(f"every label of the {len(learn)} pairs to learn from is a tie; more pairs, or another --seed, would do")
-    if not steps:
+    if math.isnan(agreement):
         raise InputError("no criterion can be scored: the judge gave no verdict on any pair that is learned from")
-    chosen = sorted(names.index(step.id) for step in steps)
+    kept = {*stay, *(step.id for step in steps)}
     for name in names:
-        if all(name != step.id for step in steps):
-            left.setdefault(name, "adds no agreement" if most is None or len(steps) < most else "over the limit")
-    part = _part(rubric, chosen)
+        if name not in kept:
+            left.setdefault(name, "adds no agreement" if most is None or len(kept) < most else "over the limit")
+    part = _part(rubric, [k for k, name in enumerate(names) if name in kept])
     assert part is not None  # noqa: S101  # it has been folded
     own, whole = credit_of(part, held), credit_of(rubric, held)
     clusters = [t.item.cluster for t in held]
@@ -100,19 +104,36 @@ def select_criteria(
         scores=_scores(second, gap, len(held)), created_by=f"judge {__version__}",
     )  # fmt: skip
     made = part.changed(lineage=lineage)
-    learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), steps[-1].agreement)
-    return SelectedCriteria(made, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
+    learned = (float(mean_credit(credit_of(rubric, learn))(np.ones(len(learn)))), agreement)
+    return SelectedCriteria(made, stay, tuple(steps), left, learned, (first, second), gap, (len(learn), len(held)))
 
 
-def _taken(rubric: Rubric, learn: Sequence[TriedItem], most: int | None, alike: float) -> tuple[list[SelectStep], dict[str, str]]:
-    """The criteria in the order taken, and why those that repeat one of them are left out."""
+def always_kept(rubric: Rubric, most: int | None = None) -> tuple[str, ...]:
+    """The ids of hard rules and vetoes.
+
+    Raises:
+        InputError: They are more than `most`.
+    """
+    stay = tuple(c.id for c in rubric.criteria if c.veto or c.kind == "hard_rule")
+    if most is not None and len(stay) > most:
+        named = ", ".join(f"`{name}`" for name in stay)
+        raise InputError(
+            f"a limit of {most} is too low: hard rules and vetoes always stay, and the rubric has {len(stay)} ({named})"
+        )
+    return stay
+
+
+def _taken(
+    rubric: Rubric, learn: Sequence[TriedItem], stay: Sequence[str], most: int | None, alike: float
+) -> tuple[list[SelectStep], dict[str, str], float]:
+    """The criteria in the order taken, why those that repeat one of them are left out, and the agreement in the end."""
     names = [c.id for c in rubric.criteria]
     scores = criterion_scores(learn, names)
     columns = [scores[:, :, k].ravel() for k in range(len(names))]
-    chosen: list[int] = []
+    chosen = [names.index(name) for name in stay]
     left: dict[str, str] = {}
     steps: list[SelectStep] = []
-    best = (-math.inf, -math.inf)
+    best = (_value(_part(rubric, chosen), learn) if chosen else None) or (-math.inf, -math.inf)
     while most is None or len(chosen) < most:
         options = []
         for k in range(len(names)):
@@ -130,7 +151,7 @@ def _taken(rubric: Rubric, learn: Sequence[TriedItem], most: int | None, alike: 
         best, place = max(options)
         chosen.append(-place)
         steps.append(SelectStep(names[-place], best[0]))
-    return steps, left
+    return steps, left, best[0] if best[0] > -math.inf else math.nan
 
 
 def _scores(own: Figure, gap: Figure, items: int) -> dict[str, float]:

@@ -79,6 +79,25 @@ async def test_two_criteria_that_need_each_other():
     assert select_criteria(whole, tried[:4], tried[4:], most=1, draws=20).left == {"c1": "over the limit"}
 
 
+async def test_hard_rules_and_vetoes_stay():
+    """What they forbid is in none of the pairs, so they add no agreement; without them it would be paid from then on."""
+    whole = Rubric.model_validate(
+        {"criteria": [{"id": "merit", "text": "Says right."}, {"id": "words", "text": "Has words."},
+                      {"id": "veto", "text": "Is safe.", "veto": True}, {"id": "rule", "text": "Is short.", "kind": "hard_rule"}]}
+    )  # fmt: skip
+    words = {"Says right.": "right", "Has words.": "*", "Is safe.": "*", "Is short.": "*"}
+    tried = await validator(criterion_judge(words)).tried(whole)
+    found = select_criteria(whole, tried[:4], tried[4:], draws=20)
+    assert [c.id for c in found.rubric.criteria] == ["merit", "veto", "rule"]
+    assert (found.stay, [step.id for step in found.steps]) == (("veto", "rule"), ["merit"])
+    assert found.left == {"words": "adds no agreement"}
+    limited = select_criteria(whole, tried[:4], tried[4:], most=2, draws=20)
+    assert ([c.id for c in limited.rubric.criteria], limited.steps) == (["veto", "rule"], ())
+    assert set(limited.left.values()) == {"over the limit"}
+    with pytest.raises(InputError, match=r"a limit of 1 is too low: .*2 \(`veto`, `rule`\)"):
+        select_criteria(whole, tried[:4], tried[4:], most=1, draws=20)
+
+
 async def test_select_needs_scores_of_criteria():
     """A recipe with one grade says nothing of single criteria."""
     check = Validator(
@@ -207,6 +226,12 @@ def test_the_commands(judge, tmp_path):  # noqa: F811
     assert ended.code == 0, ended.err
     assert [c.id for c in load_rubric("short.yaml").criteria] == ["right"]
     assert "held out (4 of 8 pairs)" in ended.out
+    (tmp_path / "hard.yaml").write_text(
+        "criteria:\n  - {id: right, text: Says right.}\n  - {id: hard, text: Has words., veto: true}\n"
+    )
+    ended = judge("rubric", "select", "hard.yaml", "--pairs", pairs, "--config", "judge.yaml", "--output", "stay.yaml")
+    assert "kept hard: hard rules and vetoes always stay" in ended.out
+    assert "2 of 2 criteria kept" in ended.out
     (tmp_path / "words.yaml").write_text("criteria:\n  - {id: words, text: Has words.}\n")
     ended = judge("rubric", "refine", "words.yaml", "--pairs", pairs, "--config", "judge.yaml", "--output", "b.yaml", "--json")
     assert ended.code == 0, ended.err
