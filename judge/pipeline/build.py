@@ -375,4 +375,5 @@ def build_pipeline(plan: Plan, engine: Engine, journal: Journal | None = None, b
         thinking=plan.settings.thinking,
         fold_fields=settings.reward.fold_fields,
         meta=build_pipeline(plan.meta, engine, journal) if plan.meta is not None else None,
+        rubrics=plan.rubrics,
     )

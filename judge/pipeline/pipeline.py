@@ -37,6 +37,7 @@ from judge.render.views import lacking, llm_criteria, not_a_pair
 from judge.reward.assemble import Cell, assemble
 from judge.reward.fold import decisive, fold_votes, own_rubric
 from judge.rubric.model import Rubric
+from judge.rubric.per_prompt import PromptRubrics
 from judge.settings import FilterSettings
 from judge.types import Flag, NoVerdict, Reason, Reward, Sample, Verdict
 
@@ -96,6 +97,7 @@ class Pipeline:
         thinking: str = "strip",
         fold_fields: Mapping[str, Any] | None = None,
         meta: Pipeline | None = None,
+        rubrics: PromptRubrics | None = None,
     ) -> None:
         self.caller = caller
         self.rubric = rubric
@@ -109,6 +111,7 @@ class Pipeline:
         self._spec = caller.recipe.spec
         # what every sample needs of the recipe is kept here: a look into a pydantic model costs three times as much
         self._mode, self._per_call = self._spec.mode, self._spec.per_call
+        self._needs_rubric, self._rubrics = self._mode == "checklist" or "rubric" in self._spec.needs.sample, rubrics
         self._asks_judge, self._keeps_thinking = self._spec.asks, self._spec.thinking == "keep"
         self._what = WHAT[self._spec.signal]
         self._expected = self._spec.reads == "expected"
@@ -231,8 +234,8 @@ class Pipeline:
     def _check_count(self, sample: Sample) -> None:
         if not sample.responses:
             raise DataError(f"sample `{sample.id}` has no response")
-        if self._mode == "checklist" and (sample.rubric or self.rubric) is None:
-            raise DataError(f"sample `{sample.id}`: {lacking(self._spec.name, 'rubric')}")
+        if self._needs_rubric and (sample.rubric or self.rubric) is None:
+            raise DataError(f"sample `{sample.id}`: {lacking(self._spec.name, 'rubric', self._rubrics)}")
         if self._mode == "pairwise" and len(sample.responses) != 2:
             raise DataError(f"sample `{sample.id}`: {not_a_pair(self._spec.name, len(sample.responses))}")
 

@@ -10,6 +10,7 @@ from typing import Any
 from judge.conversation import media
 from judge.render.quoting import Untrusted, defused, image_line
 from judge.rubric.model import Criterion, Rubric, Scale
+from judge.rubric.per_prompt import PromptRubrics
 from judge.types import Conversation, ImagePart, Message, Part, ReasoningPart, Sample, TextPart
 
 
@@ -113,14 +114,23 @@ def anchors(scale: Scale) -> list[dict[str, Any]]:
     return [{"value": level, "text": scale.anchors[level]} for level in sorted(scale.anchors)]
 
 
-def lacking(recipe: str, name: str) -> str:
+def lacking(recipe: str, name: str, rubrics: PromptRubrics | None = None) -> str:
     """What a sample without something that its recipe needs is told: where to put it, from every entry.
+
+    Args:
+        rubrics: The rubrics by prompt in which one for the sample was looked for.
 
     Example:
         >>> lacking("verifier", "reference")[:52]
         'recipe `verifier` needs a reference, and the sample '
     """
     what = {"steps": "steps", "context": "documents (`context`)", "exemplar": "an exemplar"}.get(name, f"a {name}")
+    if rubrics is not None:
+        return (
+            f"recipe `{recipe}` needs {what}, and none of the {len(rubrics):,} in {rubrics.path} (`rubrics`) is for this prompt,"
+            " which must be the same text (of a chat, roles and contents). Write one with `judge rubric generate`, put it into"
+            " the row (`judge run --map rubric=COLUMN`), or set `rubric:` in the run settings, for prompts without one"
+        )
     text = (
         f"recipe `{recipe}` needs {what}, and the sample has none: pass `Sample.of(..., {name}=...)` in Python, the field "
         f"`{name}` in a request, or a column of the data (`judge run --map {name}=COLUMN`)"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 
 from judge import Judge
 from judge.engine.scripted import ScriptedEngine
-from judge.errors import RubricError
+from judge.errors import DataError, RubricError
 from judge.pipeline.build import needed_columns, plan
 from judge.rubric.per_prompt import load_prompt_rubrics
 from judge.settings import RunSettings
@@ -77,6 +78,16 @@ def test_from_python_and_from_a_run(tmp_path):
     )
     assert done.code == 0, done.err
     assert [json.loads(line)["reward"] for line in (run / "rewards.jsonl").read_text().splitlines()] == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("recipe", [pytest.param("checklist", id="checklist"), pytest.param("pointwise", id="by-needs")])
+def test_a_prompt_without_one_is_told_where_it_was_looked_for(tmp_path, recipe):
+    """ "The sample has none" sent people to their data; the folder may be of other prompts, or of few of them."""
+    folder = asyncio.run(written(tmp_path / "out"))
+    where = re.escape(str(folder / "rubrics.jsonl"))
+    refused = pytest.raises(DataError, match=rf"none of the 3 in {where} \(`rubrics`\) is for this prompt")
+    with Judge(rubrics=str(folder), recipe=recipe, engine=ScriptedEngine(reply)) as judge, refused:
+        judge.score([Sample.of("Name a tree?", "Oslo")])
 
 
 async def test_no_rubric_is_asked_of_the_data(tmp_path):
