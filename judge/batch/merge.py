@@ -25,6 +25,12 @@ from judge.errors import DataError, InputError, JudgeError, OutputError, Problem
 from judge.jsonfile import parse_json
 
 NOTHING = "nothing was merged"
+_NEEDED = {
+    "shard": ("index", "count", "by", "rows"),
+    "tokens": ("prompt", "completion"),
+    "seconds": ("loading", "judging"),
+    "data": ("map",),
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,9 @@ class RunPart:
     shard: Shard
 
     @property
-    def rows(self) -> int | None:
+    def rows(self) -> int:
         """Rows of the whole data set, as this shard has read it."""
-        rows: int | None = self.run["shard"].get("rows")
+        rows: int = self.run["shard"]["rows"]
         return rows
 
     @property
@@ -118,14 +124,25 @@ def read_part(folder: Path) -> RunPart:
     if not path.is_file():
         raise _bad(folder, "no run.json here: not a folder of `judge run`, or its run has not begun")
     run = parse_json(path.read_bytes(), str(path), DataError, halves=True)
-    shard = shard_of(run) if isinstance(run, dict) else None
-    if shard is None or not isinstance(run["shard"], dict):
+    if not isinstance(run, dict) or not isinstance(run.get("shard"), dict):
         raise _bad(folder, "holds a run over a whole data set, and no shard of one; write shards with `judge run --shard I/N`")
     if run.get("state") != "finished":
         raise _bad(folder, f"is in the state `{run.get('state')}`; run its command again until it is finished")
+    if missing := list(_missing(run)):
+        what = f"its run.json lacks {', '.join(missing)}; run its command again, which asks for nothing twice, and writes them"
+        raise _bad(folder, what)
+    shard = shard_of(run)
+    assert shard is not None  # noqa: S101  # it is a mapping
     if not (folder / JOURNAL).is_file():
         raise _bad(folder, f"no {JOURNAL} here; copy the whole run folder, it is what is merged")
     return RunPart(folder, run, shard)
+
+
+def _missing(run: Mapping[str, Any]) -> Iterator[str]:
+    """The figures of a finished shard that its `run.json` does not have."""
+    for name, needed in _NEEDED.items():
+        told = run.get(name)
+        yield from (f"`{name}.{key}`" for key in needed if not isinstance(told, dict) or told.get(key) is None)
 
 
 def _check_set(parts: Sequence[RunPart]) -> None:
@@ -184,7 +201,7 @@ def _check_rows(store: Store, parts: Sequence[RunPart]) -> None:
         raise _wrong("", f"row {twice[0][0]} of the data (counted from 0) is in two shards")
     rows, last = store.query("SELECT COUNT(DISTINCT row), MAX(row) FROM rewards")[0]
     total = parts[0].rows
-    if total is not None and (rows, last) != (total, total - 1 if total else None):
+    if (rows, last) != (total, total - 1 if total else None):
         raise _wrong("", f"the shards hold {rows:,} of the {total:,} rows of the data")
 
 

@@ -14,7 +14,7 @@ from judge.batch.merge import merge_runs
 from judge.batch.read import BadRow
 from judge.batch.seen import MaybeSeen, SeenNames
 from judge.batch.shards import Shard, parse_shard
-from judge.errors import InputError, OutputError, SettingsError
+from judge.errors import DataError, InputError, OutputError, SettingsError
 from judge.pipeline.build import plan
 from judge.settings import load_settings
 from judge.types import Completion, Sample
@@ -157,6 +157,18 @@ def test_a_shard_of_a_version_that_did_not_write_its_columns_down_is_merged(tmp_
     del told["shard"]["keep"]
     path.write_text(json.dumps(told))
     assert merge_runs(parts, tmp_path / "all").run["counts"]["samples"] == 71
+
+
+@pytest.mark.parametrize(("name", "key"), [("shard", "rows"), ("shard", "index"), ("seconds", "judging"), ("data", "map")])
+def test_a_shard_whose_record_lacks_a_figure_is_told(tmp_path, name, key):
+    """It was a TypeError or a KeyError: nobody knew which of a hundred folders had the fault."""
+    parts = shards(tmp_path, 2)
+    path = parts[1] / "run.json"
+    told = json.loads(path.read_text())
+    del told[name][key]
+    path.write_text(json.dumps(told))
+    with pytest.raises(DataError, match=rf"part1: its run.json lacks `{name}.{key}`; run its command again"):
+        merge_runs(parts, tmp_path / "all")
 
 
 REFUSED = [
