@@ -1,12 +1,19 @@
-"""The tables of a run folder as files: one file once the run has ended, finished parts in a folder of its name while it goes."""
+"""The tables of a run folder as files: one file once the run has ended, finished parts in a folder of its name while it goes;
+and whether it goes."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _TRIES = 5
+LOCK = ".lock"
 
 
 def table_files(folder: Path, name: str) -> list[Path]:
@@ -20,6 +27,37 @@ def table_files(folder: Path, name: str) -> list[Path]:
     """
     whole = folder / f"{name}.parquet"
     return sorted((folder / name).glob("part-*.parquet")) or ([whole] if whole.is_file() else [])
+
+
+def run_state(folder: Path, run: Mapping[str, Any]) -> str:
+    """The state of a run: `interrupted` where its `run.json` says `running` and no process holds the folder any more.
+
+    A run that is killed, or stopped by a second Ctrl-C, writes no state. Where files cannot be locked, `run.json` is believed.
+
+    Args:
+        run: Contents of its `run.json`.
+    """
+    if run.get("state") != "running" or _is_held(folder):
+        return str(run.get("state", ""))
+    with contextlib.suppress(OSError, ValueError):  # it may have ended since: the last word is written under the lock
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return "interrupted" if run.get("state") == "running" else str(run.get("state", ""))
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a process works in the folder, as `judge.batch.folder.locked` says it."""
+    for path in (folder, folder / LOCK):
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # held, or a file system that does not tell
+            return True
+        finally:
+            os.close(handle)
+    return False
 
 
 def open_tables(folder: Path) -> dict[str, list[Any]]:

@@ -1,7 +1,7 @@
 """The run folder over its life: whose results it holds, and in which state.
 
 - `run.json` says `running` from the first call until the tables are replaced, so that a run that is killed never leaves
-  `finished` beside the rows of another one.
+  `finished` beside the rows of another one. Readers see by the lock that it is not on its way (`judge.tables.run_state`).
 - Results of another configuration, or of other data, are not replaced unless the user says so; the message names what differs.
 """
 
@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from judge.batch.write import clear_parts, write_json
 from judge.errors import InputError, OutputError, Problem
 from judge.pipeline.build import Plan
 from judge.settings import settings_dict
+from judge.tables import LOCK
 
 TABLE = "rewards.parquet"
 MOST_DIFFERENCES = 6  # named in the message
+_TRIES, _READER_S = 6, 0.05
 _NO_MATTER = frozenset(  # settings that decide how fast and how stubbornly is asked, and not what comes of it
     {"max_in_flight", "server", "engine_down", "rubric", "recipe", "track", "budget", "prices"}
     | {f"track.{name}" for name in ("to", "project", "name")}
@@ -96,7 +99,7 @@ def locked(folder: Path, note: str = "nothing was judged") -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
-        handles.append(os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644))
+        handles.append(os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644))
     except FileExistsError:
         raise OutputError(f"{folder}: is a file; --output names a folder\n{note}") from None
     except OSError as why:
@@ -113,12 +116,17 @@ def locked(folder: Path, note: str = "nothing was judged") -> Iterator[None]:
 
 
 def _lock(handle: int, folder: Path, note: str) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        busy = "another run is writing here; choose another --output or wait for it"
-        raise OutputError(f"{folder}: {busy}\n{note}") from None
-    except OSError:  # a network file system that locks no folders, or nothing at all
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:  # a reader that looks whether a run goes on (`run_state`) has it for microseconds
+                time.sleep(_READER_S)
+                continue
+            busy = "another run is writing here; choose another --output or wait for it"
+            raise OutputError(f"{folder}: {busy}\n{note}") from None
+        except OSError:  # a network file system that locks no folders, or nothing at all
+            return
         return
 
 

@@ -23,6 +23,7 @@ from judge.batch.store import Store
 from judge.batch.write import JOURNAL, write_json, write_tables
 from judge.errors import DataError, InputError, JudgeError, OutputError, Problem
 from judge.jsonfile import parse_json
+from judge.tables import run_state
 
 NOTHING = "nothing was merged"
 _NEEDED = {
@@ -127,7 +128,7 @@ def read_part(folder: Path) -> RunPart:
     if not isinstance(run, dict) or not isinstance(run.get("shard"), dict):
         raise _bad(folder, "holds a run over a whole data set, and no shard of one; write shards with `judge run --shard I/N`")
     if run.get("state") != "finished":
-        raise _bad(folder, f"is in the state `{run.get('state')}`; run its command again until it is finished")
+        raise _bad(folder, f"is in the state `{run_state(folder, run)}`; run its command again until it is finished")
     if missing := list(_missing(run)):
         what = f"its run.json lacks {', '.join(missing)}; run its command again, which asks for nothing twice, and writes them"
         raise _bad(folder, what)

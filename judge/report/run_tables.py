@@ -15,7 +15,7 @@ import numpy as np
 
 from judge.arrays import Floats
 from judge.errors import InputError, Problem
-from judge.tables import open_tables, table_files
+from judge.tables import open_tables, run_state, table_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -214,6 +214,8 @@ def load_tables(folder: str | Path) -> RunTables:
         run = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError) as why:
         raise InputError(Problem(str(record), f"cannot be read: {why}")) from None
+    if isinstance(run, dict) and "state" in run:
+        run["state"] = run_state(path, run)
     if not table_files(path, "rewards"):
         raise InputError(Problem(str(folder), _no_rows(run if isinstance(run, dict) else {})))
     return RunTables(path, run)
@@ -223,7 +225,7 @@ def _no_rows(run: Mapping[str, Any]) -> str:
     """What is the matter with a run folder that holds no table."""
     again = "the same `judge run` goes on where it was and asks for nothing twice"
     if run.get("state") == "running":
-        return f"no rows yet: the first are written after half a minute; if the run was killed, {again}"
+        return "no rows yet: the first are written after half a minute"
     if "state" in run:
         return f"no rows: the run ended before its tables were written (state `{run['state']}`); {again}"
     return "holds no rewards.parquet: run `judge run` to its end"

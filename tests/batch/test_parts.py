@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
+import os
+import threading
 from itertools import pairwise
 
 import pyarrow as pa
@@ -13,10 +16,11 @@ import pytest
 
 from judge.batch import parts
 from judge.batch.block import BlockWorker, blocks_of
-from judge.batch.folder import begin
+from judge.batch.folder import begin, locked
 from judge.batch.gather import judge_blocks
 from judge.batch.parts import RowsUnderWay, TableParts
 from judge.batch.read import BadRow
+from judge.batch.select.folder import read_facts
 from judge.batch.store import Store
 from judge.batch.stream import NumberedRows
 from judge.errors import InputError, OutputError
@@ -24,7 +28,7 @@ from judge.pipeline.build import plan
 from judge.report.run_page import run_page
 from judge.report.run_tables import load_tables
 from judge.settings import load_settings
-from judge.tables import table_files
+from judge.tables import run_state, table_files
 from judge.types import Reward, Sample
 from tests.batch.test_merge import tables
 from tests.batch_harness import SETTINGS, met, question, run, samples
@@ -273,7 +277,7 @@ def test_a_report_reads_one_state_of_a_run_that_goes_on(tmp_path, small):
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        pytest.param({"state": "running"}, "no rows yet: .* if the run was killed, the same `judge run` goes on", id="running"),
+        pytest.param({"state": "running"}, r"the run ended before .* \(state `interrupted`\); the same `judge run`", id="killed"),
         pytest.param({"state": "failed"}, r"the run ended before its tables were written \(state `failed`\)", id="failed"),
         pytest.param(None, "holds no run", id="nothing"),
     ],
@@ -284,3 +288,42 @@ def test_a_run_without_rows_says_what_it_is(tmp_path, record, said):
         (tmp_path / "run.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match=said):
         load_tables(tmp_path)
+
+
+def test_a_run_in_its_first_half_minute_has_no_rows_yet(tmp_path):
+    """Its folder is held; one that is not was left behind."""
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    with locked(tmp_path), pytest.raises(InputError, match=r"no rows yet: the first are written after half a minute$"):
+        load_tables(tmp_path)
+
+
+def test_a_run_that_was_killed_is_interrupted_for_its_readers(tmp_path, small):
+    """`running` sent people to wait for rows that never came."""
+    fails = {"after": 60}
+
+    def judge(request):
+        fails["after"] -= 1
+        if fails["after"] < 0:
+            raise RuntimeError("a program's mistake")
+        return met(request)
+
+    with pytest.raises(RuntimeError):
+        run(tmp_path, samples(100), judge, max_in_flight=4)
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "running"
+    assert load_tables(tmp_path).run["state"] == "interrupted"
+    assert read_facts(tmp_path, unfinished=True)["state"] == "interrupted"
+    with locked(tmp_path):  # the next start
+        assert load_tables(tmp_path).run["state"] == "running"
+        assert read_facts(tmp_path, unfinished=True)["state"] == "running"
+    (tmp_path / "run.json").write_text('{"state": "finished"}')
+    assert run_state(tmp_path, {"state": "running"}) == "finished"  # it ended while it was looked at
+
+
+def test_a_reader_does_not_keep_a_run_out(tmp_path):
+    """A page that is looked at every second must not stop the run that is started beside it."""
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    leaves = threading.Timer(0.02, os.close, [handle])
+    leaves.start()
+    with locked(tmp_path):
+        leaves.join()

@@ -13,7 +13,7 @@ from judge.batch.files import HUB, content_hash
 from judge.batch.store_rows import EXCERPT
 from judge.errors import DataError, InputError, Problem
 from judge.jsonfile import parse_json
-from judge.tables import table_files
+from judge.tables import run_state, table_files
 
 By = Literal["raw_reward", "reward"]
 TABLE = "rewards.parquet"
@@ -35,7 +35,7 @@ def read_facts(run: Path, *, unfinished: bool = False) -> dict[str, Any]:
     facts = parse_json((run / "run.json").read_bytes(), str(run / "run.json"), DataError, halves=True)
     if not isinstance(facts, dict) or not isinstance(facts.get("data"), dict):
         raise DataError(Problem(str(run / "run.json"), "no `data` in it: not a file of `judge run`"))
-    return facts
+    return facts | ({"state": run_state(run, facts)} if "state" in facts else {})
 
 
 class _TakenAway(DataError):
