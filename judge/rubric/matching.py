@@ -52,11 +52,13 @@ def likeness(criteria: Sequence[Criterion], alike: Alike, nearly: float = NEARLY
     if not criteria:
         return np.zeros((0, 0))
     matrix = np.array(alike([without_subject(c.text) for c in criteria]), dtype=np.float64)
-    found = [marks(c.text, c.negative, c.check, c.args) for c in criteria]
-    for i, one in enumerate(found):
-        for j in range(i):
-            if one != found[j] or (matrix[i, j] >= nearly and contrary(criteria[i].text, criteria[j].text)):
-                matrix[i, j] = matrix[j, i] = 0.0
+    numbers: dict[tuple[object, ...], int] = {}
+    kind = np.array([numbers.setdefault(marks(c.text, c.negative, c.check, c.args), len(numbers)) for c in criteria])
+    for i in range(len(criteria)):
+        apart = kind[:i] != kind[i]
+        near = np.flatnonzero(~apart & (matrix[i, :i] >= nearly)).tolist()
+        apart[[j for j in near if contrary(criteria[i].text, criteria[j].text)]] = True
+        matrix[i, :i][apart] = matrix[:i, i][apart] = 0.0
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
@@ -93,10 +95,14 @@ def groups_of(matrix: Floats, least: float = SAME) -> list[list[int]]:
         [[0, 1], [2]]
     """
     groups: list[list[int]] = []
+    own = np.zeros(len(matrix), dtype=np.intp)  # the group of each item so far
     for item in range(len(matrix)):
-        fitting = [(float(matrix[item, g].mean()), -k) for k, g in enumerate(groups) if (matrix[item, g] >= least).all()]
+        near, counts = np.unique(own[:item][matrix[item, :item] >= least], return_counts=True)
+        whole = [k for k, count in zip(near.tolist(), counts.tolist(), strict=True) if count == len(groups[k])]
+        fitting = [(float(matrix[item, groups[k]].mean()), -k) for k in whole]
+        own[item] = -max(fitting)[1] if fitting else len(groups)
         if fitting:
-            groups[-max(fitting)[1]].append(item)
+            groups[own[item]].append(item)
         else:
             groups.append([item])
     return groups

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from judge import __version__
 from judge.errors import RubricError
 from judge.rubric.matching import SAME, Alike, groups_of, likeness
@@ -70,24 +72,25 @@ def merge_rubrics(
     if len(same) > MOST_TEXTS:
         raise RubricError(f"{len(same):,} different criteria; at most {MOST_TEXTS:,} are compared at once: merge fewer rubrics")
     matrix = likeness([flat[own[0]][1] for own in same], alike, least)
-    counts = [len(own) for own in same]
+    counts = np.array([len(own) for own in same])
     alone = len(rubrics) == 1
     totals = [sum(c.importance for c in rubric.criteria) for rubric in rubrics]
     made: list[tuple[MergedCriterion, float]] = []
     for group in groups_of(matrix, least):
-        central = {i: sum(float(matrix[i, j]) * counts[j] for j in group) for i in group}
+        central = {i: float(np.cumsum(matrix[i, group] * counts[group])[-1]) for i in group}  # summed in order: ties stay ties
         head = max(group, key=lambda i: (central[i], -i))
         members = tuple(flat[place] for i in (head, *(i for i in group if i != head)) for place in same[i])
         held = {number for number, _ in members}
         shares = [c.importance if alone else c.importance / totals[n] for n, c in members]
         weight = sum(shares) / len(shares) * (1 if alone else len(held))
-        low = min((float(matrix[head, i]) for i in group), default=1.0)
+        low = float(matrix[head, group].min())
         made.append((MergedCriterion(members[0][1], members, low, len(held)), weight))
     kept = _kept(made, most)
     if all(m.members[0][1].negative for m, _ in kept) and any(not m.members[0][1].negative for m, _ in made):
         raise RubricError(f"of {len(made)} criteria, the {most} kept are faults alone, which pay nothing; allow more")
     scale = 1.0 if alone else 10.0 / max(weight for _, weight in made)
     taken: set[str] = set()
+    held_on = {id(m) for m, _ in kept}
     criteria = tuple(
         MergedCriterion(_criterion(m, weight * scale, rubrics[0], alone, taken), m.members, m.likeness, m.rubrics)
         for m, weight in kept
@@ -95,7 +98,7 @@ def merge_rubrics(
     return MergedRubric(
         _rubric(rubrics, tuple(m.criterion for m in criteria), name),
         criteria,
-        tuple(m for m, weight in made if not any(m is k for k, _ in kept)),
+        tuple(m for m, _ in made if id(m) not in held_on),
     )
 
 
