@@ -1,6 +1,8 @@
 """A generator's reply -> the lines of its items: numbered lines as asked for, or the list that models write in their place.
 
 - Models wrap a long item over two lines, or give it a heading ("### 1. Length", and the sentence below it).
+- They put the items of a kind under its name ("**Pitfalls**") and an item's kind and weight into lines below it ("Category:
+  Pitfall"). Both become brackets of the item; not seen, every fault would be a merit that is paid.
 - They put the list into JSON (texts, objects with `criterion` and `weight`, an object that holds the list; in a code fence or
   bare) or into a Markdown table. Each entry becomes the line that was asked for, its kind and number in brackets in front, so
   that everything behind this file holds for it as for any other line.
@@ -28,6 +30,10 @@ _NUMBERED = re.compile(rf"[ \t>*_#-]{{0,8}}(?:{_NAMED})?\(?(\d{{1,4}})[.):]\)?[*
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t].{0,80}|[^*]{0,12}\*\*[^*]{1,80}\*\*:?[ \t]*")  # a whole line
 _BULLET = re.compile(r"[ \t]{0,8}[-*•][ \t]{1,4}(?=\S)")
 _BARE = re.compile(r"[ \t]{0,8}(?=The response[ \t])")
+_FIELD_NAME = r"(?:category|kind|type|class|tag|weight|importance|points?)"
+_FIELD = re.compile(rf"[ \t>*_-]{{0,8}}{_FIELD_NAME}[*_]{{0,3}}[ \t]?[:=][*_ \t]{{0,6}}(.{{1,40}})", re.IGNORECASE)
+_ASIDE = re.compile(r"\([^()]{0,40}\)[*_: \t]{0,8}$")
+_STYLE = re.compile(r"[ \t]{0,3}([#*]{0,6})")
 _LEVEL = re.compile(r"[ \t>*_-]{0,8}(?:level|score)[ \t]{1,3}(\d{1,3})[*_]{0,3}[:.)][*_]{0,3}[ \t]{1,4}(?=\S)", re.IGNORECASE)
 MAX_TITLE_WORDS = 8
 
@@ -41,6 +47,7 @@ _APART = re.compile(r"[\s_-]+")
 _MARKS = " \t*_`"
 _DEEPEST = 4
 _LONGEST_TAG = 80  # characters
+_LONGEST_HEADING = 8  # spaces
 
 _TEXTS = (*TEXT, "criteria", "rule", "principle", "constraint", "nugget", "hypothesis")
 _MORE = ("description", "criterion_description", "definition", "details")
@@ -69,8 +76,8 @@ def item_lines(text: str, spec: ItemSpec) -> list[ItemLine]:
         [('[3] It is short.', {})]
     """
     lines = text.splitlines()
-    start = _start(lines)
-    written = _written(lines, start, levels=spec.levels is not None)
+    start = _start(lines, spec)
+    written = _written(lines, start, spec)
     if written and start is _NUMBERED:
         return written
     try:
@@ -85,18 +92,25 @@ def item_lines(text: str, spec: ItemSpec) -> list[ItemLine]:
 # ---- lines ---------------------------------------------------------------------------------------------------------------
 
 
-def _written(all_lines: list[str], start: re.Pattern[str], *, levels: bool) -> list[ItemLine]:
+def _written(all_lines: list[str], start: re.Pattern[str], spec: ItemSpec) -> list[ItemLine]:
     """The items as one line each, with the levels below them; wrapped lines joined."""
     out: list[ItemLine] = []
+    kinds: list[str] = []
+    section = ("", "")
     open_ = headed = False
     for line in all_lines:
-        level = _LEVEL.match(line) if levels and out else None
+        level = _LEVEL.match(line) if spec.levels is not None and out else None
         found = None if level else start.match(line)
         if level:
             out[-1][1].setdefault(int(level.group(1)), line[level.end() :].strip())
             open_ = headed = False
+        elif out and (of_item := _field(line, spec)):
+            out[-1] = (f"{out[-1][0]} {of_item}", out[-1][1])
+        elif (begun := _section(line, section, spec)) is not None:
+            section, open_, headed = begun, False, False
         elif found:
             out.append((line[found.end() :].strip(), {}))
+            kinds.append(section[0])
             open_ = not ends_with_tag(out[-1][0])
             headed = open_ and _is_heading(line, out[-1][0])
         elif headed and line.strip():  # the sentence of a heading
@@ -107,15 +121,47 @@ def _written(all_lines: list[str], start: re.Pattern[str], *, levels: bool) -> l
             open_ = not ends_with_tag(line)
         else:
             open_ = False
-    return out
+    return [(_under(line, kind, spec), levels) for (line, levels), kind in zip(out, kinds, strict=True)] if any(kinds) else out
 
 
-def _start(lines: list[str]) -> re.Pattern[str]:
-    """How an item begins: with a number; with a bullet where nothing is numbered; else, where nothing but two sentences or more
-    that begin as asked ("The response ...") is written, one a line, with those words. Small models forget the numbers.
+def _field(line: str, spec: ItemSpec) -> str:
+    """The bracket that a line below an item stands for ("Category: Pitfall"); empty where it is none."""
+    found = _FIELD.fullmatch(line) if ":" in line or "=" in line else None
+    tag = f"[{found.group(1).strip(_MARKS + '[]().')}]" if found else ""
+    return tag if tag and split_tag(f"{tag} x", spec)[1] else ""
+
+
+def _section(line: str, current: tuple[str, str], spec: ItemSpec) -> tuple[str, str] | None:
+    """The kind that a line gives to the items below it, and the marks of that heading; None where the line is no such heading.
+
+    Another heading with the same marks ends a section; a title within it does not.
+    """
+    if not line.strip() or len(line) > _LONGEST_TAG or line.count(" ") > _LONGEST_HEADING or line[-1] in "].":
+        return None
+    style = _STYLE.match(line)
+    marks = style.group(1) if style else ""
+    found = _NUMBERED.match(line) or _BULLET.match(line)
+    inside = (line[found.end() :] if found else line).strip(_MARKS + "#:")
+    if not inside or inside[0] in "[(":
+        return None
+    if kind := _kind_in(_ASIDE.sub("", inside).strip(_MARKS + ":-–—"), spec):
+        return kind, marks
+    return ("", "") if not found and marks == current[1] != "" and _HEADING.fullmatch(line) else None
+
+
+def _under(line: str, kind: str, spec: ItemSpec) -> str:
+    """An item of a section with the section's kind, where it states none itself."""
+    tag = split_tag(line, spec)[1] if kind else None
+    own = not kind or (tag is not None and (tag.kind is not None or tag.check != "llm"))
+    return line if own else f"[{kind}] {line}" if not line.startswith(("[", "(", "**[", "**(")) else f"{line} [{kind}]"
+
+
+def _start(lines: list[str], spec: ItemSpec) -> re.Pattern[str]:
+    """How an item begins: with a number; with a bullet where nothing but kinds is numbered; else, where nothing but two sentences
+    or more that begin as asked ("The response ...") is written, one a line, with those words. Small models forget the numbers.
     """
     for marked in (_NUMBERED, _BULLET):
-        if any(marked.match(line) for line in lines):
+        if any(marked.match(line) and _section(line, ("", ""), spec) is None for line in lines):
             return marked
     written = [line for line in lines if line.strip()]
     return _BARE if len(written) > 1 and all(_BARE.match(line) for line in written) else _NUMBERED
@@ -262,8 +308,8 @@ def _kind_in(word: Any, spec: ItemSpec) -> str:
     """A word as the inside of a bracket that names a kind or a program of the method; empty where it names none."""
     bare = _words(word).strip(_MARKS + "[]()") if isinstance(word, str) and len(word) <= _LONGEST_TAG else ""
     for inside in (bare, _APART.sub(" ", bare), _APART.sub(" ", bare).removesuffix("s")):
-        tag = split_tag(f"[{inside}] x", spec)[1] if inside and not set(inside) & set("[]") else None
-        if tag and (tag.kind or tag.check != "llm"):
+        rest, tag = split_tag(f"[{inside}] x", spec) if inside and not set(inside) & set("[]") else ("", None)
+        if rest == "x" and tag and (tag.kind or tag.check != "llm"):
             return inside
     return ""
 

@@ -1,8 +1,8 @@
 """The brackets behind an item, or in front of it: its kind, its number, or the program that checks it.
 
 `[Hard Rule]`, `[Essential, 5]`, `[+7]`, `[Pitfall: -3]`, `[max_words: 100]`. Models bold them, put them in round brackets, or
-end them with a full stop, or write the kinds of another method (`[Pitfall]`); brackets that are none of these belong to the
-sentence.
+end them with a full stop, write two (`[Pitfall] (weight: 4)`), a label (`**Pitfall:** ...`, `... - Pitfall (4)`) or the kinds of
+another method; what is none of these belongs to the sentence. A kind that is not seen makes a fault a merit that is paid.
 """
 
 from __future__ import annotations
@@ -19,10 +19,18 @@ from judge.rubric.model import CriterionKind
 _LONGEST = 160  # characters of a bracket
 _MARKS = " \t*_`.;"
 _NUMBER = re.compile(r"[+−-]?\d{1,4}(?:\.\d{1,3})?(?=[ \t]{0,3}(?:points?|pts)?[ \t]{0,3}$)")
-_FAULTS = frozenset(("pitfall", "pitfalls", "fault", "penalty", "negative"))
+_ANY_NUMBER = re.compile(r"(?<![\w.])[+−-]?\d{1,4}(?:\.\d{1,3})?(?![\w.]\w)")
+_AFTER = re.compile(
+    r"(?<=[A-Za-z][\])])[*_`]{0,3}[ \t:,–—-]{1,4}(?:(?:weight|points?)[ \t:=]{1,3})?([+−-]?\d{1,4})(?:[ \t](?:points?|pts))?$"
+)
+_MIDDLE = re.compile(r"[ \t]{0,3}[\[(]([^\[\]()]{3,40})[\])][*_ \t]{0,4}[:–—-](?=[*_ \t])")
+_APART = ("** ", " - ", " -- ", " – ", " — ", " | ", "{", "【")  # between a sentence and the kind behind it
+_FAULTS = frozenset(("pitfall", "pitfalls", "pit fall", "fault", "penalty", "negative"))
 _OTHER_KINDS = _FAULTS | frozenset(("essential", "important", "optional", "hard rule", "principle", "vital", "okay", "bonus"))
 _NO_KIND = frozenset(("[none]", "[null]", "[n/a]"))
 _ONE_WORD = re.compile(r"\[[A-Z][A-Za-z]{2,20}\]")
+_NOISE = frozenset(("weight", "category", "kind", "type", "importance", "criteria", "criterion"))
+_LABEL = 40  # characters
 _WORDS = re.compile(r"\w+")
 
 
@@ -53,13 +61,72 @@ def split_tag(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
         >>> split_tag("The response is right (in full).", spec)[1] is None
         True
     """
-    sentence, tag = _behind(line, spec)
+    sentence, tag = _all_behind(line, spec)
     rest, front = _in_front(sentence, spec)
+    if front is None and (tag is None or (tag.kind is None and tag.check == "llm")):
+        rest, front = _labelled(sentence, spec)
     if front is None or (tag is not None and (tag.check != "llm" or front.check != "llm")):
         return sentence, tag
+    return rest, front if tag is None else _both(tag, front)
+
+
+def _both(tag: Tagged, other: Tagged) -> Tagged:
+    """Two brackets of one item: each adds what the other lacks, and what one calls a fault is one."""
+    kind = "pitfall" if "pitfall" in (tag.kind, other.kind) else tag.kind or other.kind
+    return Tagged(kind, other.number if tag.number is None else tag.number)
+
+
+def _all_behind(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
+    """The bracket at the end, and one before it that says what it lacks."""
+    end = line.rstrip(_MARKS)
+    after = _AFTER.search(end, max(0, len(end) - _LABEL)) if end[-1:].isdigit() or end.endswith(("pts", "points")) else None
+    if after:
+        line = f"{line[: after.start()]} [{after.group(1)}]"
+    sentence, tag = _behind(line, spec)
     if tag is None:
-        return rest, front
-    return rest, Tagged(tag.kind or front.kind, front.number if tag.number is None else tag.number)
+        return _behind_a_dash(line, spec)
+    if tag.check != "llm":
+        return sentence, tag
+    if sentence.endswith(("]", ")")):
+        bare, more = _behind(sentence, spec)
+    else:
+        bare, more = (sentence, None) if tag.kind or sentence.endswith(".") else _behind_a_dash(sentence, spec)
+    if more is None or more.check != "llm" or (more.kind is None and (tag.number is not None or not _is_amount(sentence))):
+        return sentence, tag
+    return bare, _both(tag, more)
+
+
+def _is_amount(sentence: str) -> bool:
+    """Whether the bracket at the end can be nothing but a weight; "(1984)" belongs to the sentence."""
+    inside = sentence[sentence.rfind("(") + 1 :].lower()
+    said = inside.startswith(("+", "-", "−")) or any(word in inside for word in ("weight", "point", "pts"))
+    return said or sentence.endswith("]")
+
+
+def _behind_a_dash(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
+    """A kind behind a dash, in braces or behind a bold sentence: "... - Pitfall (4)"."""
+    start, mark = max((line.rfind(mark, len(line) - _LABEL), mark) for mark in _APART)
+    inside = line[start + len(mark) :].strip(_MARKS + "}】-–—") if start > 0 else ""
+    found = _read(inside, spec, foreign=True) if inside[:1].isupper() else None
+    return (line, None) if found is None or found.check != "llm" else (line[:start].rstrip(_MARKS[:-2] + "-–—"), found)
+
+
+def _labelled(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
+    """A kind in front of a colon or a dash ("**Pitfall (4):** ..."), or in brackets behind a title ("Sources (Pitfall): ...")."""
+    end = line.find(":", 0, _LABEL)
+    if end < 0:
+        end = max(line.find(" - ", 0, _LABEL), line.find(" – ", 0, _LABEL), line.find(" — ", 0, _LABEL))
+    label = line[:end].strip(_MARKS) if end > 0 else ""
+    found = _read(label, spec, foreign=True) if label[:1].isupper() else None
+    if found is not None and found.check == "llm":
+        return line[end + 1 :].lstrip(_MARKS + "-–—:"), found
+    if "]" not in line and ")" not in line:
+        return line, None
+    middle = _MIDDLE.search(line, 1, 3 * _LABEL)
+    found = _read(middle.group(1).strip(), spec, foreign=True) if middle else None
+    if middle is None or found is None or found.kind is None:
+        return line, None
+    return f"{line[: middle.start()].rstrip(_MARKS)}: {line[middle.end() :].strip(_MARKS[:4])}", found
 
 
 def _in_front(line: str, spec: ItemSpec) -> tuple[str, Tagged | None]:
@@ -106,21 +173,36 @@ def _read(inside: str, spec: ItemSpec, *, foreign: bool) -> Tagged | None:
     words = words.rstrip(" \t:,=").removesuffix("weight").rstrip(" \t:,")
     kind = _kinds(spec).get(plain(words)) if words else None
     if words and kind is None:
-        return _foreign(inside, spec) if foreign else None
+        return _loose(inside, spec) or (_foreign(inside, spec) if foreign else None)
     number = _within(float(found.group().replace("−", "-")), spec.points or spec.weights) if found else None
-    return None if kind is None and found is None else Tagged(kind, number)
+    year = found is not None and number is None and not foreign and inside.isdigit() and len(inside) == 4
+    return None if kind is None and (found is None or year) else Tagged(kind, number)
+
+
+def _loose(inside: str, spec: ItemSpec) -> Tagged | None:
+    """A kind of the method, its number before it or in brackets, or a name before both: "4, Pitfall", "Category: Pitfall"."""
+    name, value = _name_and_number(inside, spec)
+    kind = _kinds(spec).get(name)
+    return None if kind is None and (name or value is None) else Tagged(kind, value)
 
 
 def _foreign(inside: str, spec: ItemSpec) -> Tagged | None:
     """A kind that other methods have, and a number with it: left in the sentence, a fault would be paid as good behaviour."""
-    number = _NUMBER.search(inside)
-    kind = plain(inside[: number.start()] if number else inside)
-    if kind not in _OTHER_KINDS:
+    name, value = _name_and_number(inside, spec)
+    if name not in _OTHER_KINDS:
         return None
-    value = _within(float(number.group().replace("−", "-")), spec.points or spec.weights) if number else None
-    if kind not in _FAULTS:
+    if name not in _FAULTS:
         return Tagged(number=value)
     return Tagged("pitfall", _within(-abs(value), spec.points) if value and spec.points else value)
+
+
+def _name_and_number(inside: str, spec: ItemSpec) -> tuple[str, float | None]:
+    """The words of a bracket without those that say nothing, and its number; of two numbers none is the weight."""
+    numbers = _ANY_NUMBER.findall(inside)
+    number = numbers[0] if len(numbers) == 1 else None
+    noise = _NOISE | {"points", "pts"} if number else _NOISE
+    name = " ".join(word for word in plain(_ANY_NUMBER.sub(" ", inside)).split() if word not in noise)
+    return name, _within(float(number.replace("−", "-")), spec.points or spec.weights) if number else None
 
 
 def _within(number: float, bounds: NumberSpec | None) -> float | None:
