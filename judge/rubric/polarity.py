@@ -44,6 +44,13 @@ _EVADED = re.compile(
     re.I,
 )
 """Whoever avoids this evades."""
+_UNFOUNDED = re.compile(
+    r"(?:stays?|keeps?|steers?|is|remains?) (?:well )?(?:free|clear) (?:of|from) (?:(?:any|all|supporting|credible|real) )*"
+    r"(?:evidence|citations?|sources|references|support|proof|examples?|explanations?|justification|reasoning|substance)"
+    r"(?=[\s.]*$| (?:for|that) )",
+    re.I,
+)
+"""Whoever is free of this leaves out what supports the rest."""
 _PROHIBITS = re.compile(
     r"^(?:(?:should|must|may|shall|can) ?(?:not|never)|mustn't|shouldn't|cannot|do not|don't|never(?! \w+(?<!s)s\b))\s+", re.I
 )
@@ -134,7 +141,8 @@ def read_polarity(text: str) -> PolarityReading:
     body = TOPIC.sub("", re.sub("^['’]s ", "is ", _SUBJECT.sub("", text.strip())))
     for rule, pattern in (("avoids", _AVOIDS), ("prohibits", _PROHIBITS)):
         if match := pattern.match(body):
-            if _EVADED.match(body, match.end()) and not BLAME.search(body) and rule == "avoids":
+            evades = _EVADED.match(body, match.end()) or _UNFOUNDED.match(body)
+            if evades and not BLAME.search(body) and rule == "avoids":
                 return PolarityReading("fault", "states", body)
             return PolarityReading("virtue", rule, body[match.end() :])
     if _REQUIRES.match(body):

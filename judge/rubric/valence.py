@@ -17,7 +17,8 @@ _OF_THINGS = (
 """What makes of a defect a good thing to have: error handling, a bug fix, the false positive rate."""
 _DEFECTS = (
     r"(?:(?:factual|spelling|grammatical|grammar|logical|arithmetic|calculation|formatting|syntax|punctuation) )?"
-    r"(?:errors?(?!-free)|mistakes?|typos?|misspellings?|slips?|bugs?|flaws?)|jargon|bias(?:es)?|stereotypes?|repetitions?|redundanc\w+"
+    r"(?:errors?(?!-free)|mistakes?|typos?|misspellings?|slips?|bugs?|flaws?)|jargon|bias(?:es)?|stereotypes?|repetitions?"
+    r"|redundanc\w+(?! (?:in|of|for) (?:\w+ ){0,2}(?:backups?|power|servers?|networks?|systems?|storage|hardware)\b)"
     r"|filler|padding|fluff|hallucinat\w+|fabricat\w+|falsehoods?|insults?|slurs?|profanit\w+|contradict\w+|inconsisten\w+"
     r"|plagiari\w+|flattery|nonsense|digress\w+|misinformation|ramblings?|moralising|moralizing"
     r"|irrelevan\w+|unnecessar\w+|false|incorrect\w*|inaccura\w+|wrong\w*|invented|made[- ]up|misleading\w*|redundant|unrelated"
@@ -113,6 +114,10 @@ _BARRIER = re.compile(
     r"|on|against|between|before|after|which|by)\b|[,;:(]",
     re.I,
 )
+_NAMED_AS = re.compile(
+    r"^[^.;]{0,80}?\bas (?:an?|the|one|possible|potential|likely) (?!(?:consequence|fact|joke|result|rule|whole)\b)", re.I
+)
+"""Behind "omits": what is left out is not the thing but that it is named ("unnecessary surgery as a risk")."""
 _BESIDE = re.compile(r"irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat", re.I)
 _ABOUT = frozenset(
     "acknowledge address analyse analyze ask assess avoid catch caution challenge check clarify compare consider control"
@@ -156,9 +161,7 @@ def blames(rest: str, verb: str = "", words: int = 4) -> bool:
     near = _BARRIER.split(rest[_direct(rest) :], maxsplit=1)[0]
     near = " ".join(near.split()[:words])
     if verb in _ABOUT:
-        return verb == "mention" and bool(
-            re.match(r"(?:irrelevan|unnecessar|unrelated|made[- ]up|nonexist|fabricat)", near, re.I)
-        )
+        return verb == "mention" and bool(_BESIDE.match(near)) and not _NAMED_AS.match(rest)
     return bool(BLAME.search(near)) or bool(re.match(r"\w+ (?:as|for) (?:\w+ )?(?:fact|truth)", rest, re.I))
 
 
@@ -170,6 +173,8 @@ def omits_a_defect(rest: str) -> bool:
         (True, False, False)
     """
     plain = _BARRIER.split(rest.removeprefix("of "), maxsplit=1)[0]
+    if _NAMED_AS.match(rest):
+        return False
     return not re.match(r"(?:the|this|that|its|an?)\b", plain, re.I) and bool(DEFECT.search(" ".join(plain.split()[:3])))
 
 

@@ -250,6 +250,15 @@ def test_diff_matches_by_meaning_not_by_id():
         pytest.param("Carefully avoids the question.", "fault", id="carefully-evades"),
         pytest.param("Safely assumes that the user is an adult.", "fault", id="safely-assumes"),
         pytest.param("Contains no more than three unsupported claims.", "virtue", id="no-more-than"),
+        pytest.param("Is free of any evidence.", "fault", id="free-of-evidence"),
+        pytest.param("Stays clear of supporting sources for its claims.", "fault", id="clear-of-sources"),
+        pytest.param("Is free of references to violence.", "virtue", id="free-of-references-to"),
+        pytest.param("Is free of false evidence.", "virtue", id="free-of-false-evidence"),
+        pytest.param("Has no redundancy in its backup plan.", "unclear", id="redundancy-of-a-backup"),
+        pytest.param("Has no redundancy in its wording.", "virtue", id="redundancy-of-words"),
+        pytest.param("Omits unnecessary surgery as a risk.", "fault", id="omits-as-a-risk"),
+        pytest.param("Does not mention unnecessary surgery as a risk.", "fault", id="no-mention-as-a-risk"),
+        pytest.param("Omits irrelevant details as a rule.", "virtue", id="omits-as-a-rule"),
     ],
 )
 def test_a_pitfall_worded_as_a_virtue_in_other_words(text, polarity):
