@@ -174,7 +174,8 @@ def _bounded(levels: dict[int, str], spec: ItemSpec) -> dict[int, str]:
     if spec.levels is None:
         return {}
     low, high = spec.levels.min, spec.levels.max
-    return {level: _clean(text)[: spec.max_chars] for level, text in levels.items() if low <= level <= high and _clean(text)}
+    read = {level: _clean(text) for level, text in levels.items() if low <= level <= high}
+    return {level: text[: spec.max_chars] for level, text in read.items() if text.strip(".…")}
 
 
 def _clean(text: str) -> str:
@@ -184,7 +185,9 @@ def _clean(text: str) -> str:
 def _titled(text: str) -> tuple[str, str]:
     title, colon, rest = text.partition(":")
     short = colon and len(title) <= _TITLE and len(title.split()) <= MAX_TITLE_WORDS and rest.strip()
-    return (title.strip(), rest.strip()) if short else ("", text)
+    if not short:
+        return "", text
+    return "" if title.strip().lower() == "title" else title.strip(), rest.strip()  # the word that the form shows in its place
 
 
 def _sift(items: list[ListedItem], spec: ItemSpec, copied: Callable[[ListedItem], bool] = lambda _: False) -> Items:

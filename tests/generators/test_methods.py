@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from judge.generators.model import list_generators, load_generator
 from judge.generators.run import Writer, check_draws
 from judge.rubric.load import load_rubric
 from judge.settings import RunSettings
+from judge.shipped import shipped_dir
 from judge.types import Completion, Request, Sample
 from tests.rubric_harness import BAD, GOOD, asked, criteria, generate
 
@@ -190,33 +192,37 @@ async def test_constraints(tmp_path, reply, check):
     assert load_rubric(tmp_path / line["file"]).criteria[0].kind == "hard_rule"
 
 
+EXAMPLES = """
+1. The response uses no legal term without explaining it. [Constraint]
+2. The response has at most 100 words. [max_words: 100]
+"""
+
+
 @pytest.mark.parametrize(
-    ("method", "reply", "asks", "dropped"),
+    ("reply", "asks", "dropped"),
     [
         pytest.param(
-            "healthbench",
-            "1. The response asks how long the pain has lasted. [+9]\n"
-            + "\n".join(f"{i}. It names part {i}. [+2]" for i in range(2, 7)),
+            "1. The response uses no legal term without explaining it. [Constraint]\n2. It is a letter. [Constraint]",
             "Name a healthy drink.",
-            ["The response asks how long the pain has lasted."],
+            ["The response uses no legal term without explaining it."],
             id="word-for-word",
         ),
         pytest.param(
-            "spct",
-            "1. Length: **The response uses no legal term without explaining it** [2]\n2. It is short. [1]\n3. It is kind. [1]",
+            "1. **The response uses no legal term without explaining it** [Hard Rule]\n2. It is short. [Constraint]",
             "Name a healthy drink.",
             ["The response uses no legal term without explaining it"],
-            id="other-title-and-weight",
+            id="other-tag",
         ),
         pytest.param(
-            "constraints",
+            "1. The response ... [Constraint]\n2. It is a letter.", "Write a letter.", ["The response ..."], id="the-form"
+        ),
+        pytest.param(
             "1. The response has at most 100 words. [max_words: 100]\n2. It is a letter. [Constraint]",
             "Write a letter.",
             ["The response has at most 100 words."],
             id="program-that-the-prompt-does-not-state",
         ),
         pytest.param(
-            "constraints",
             "1. The response has at most 100 words. [max_words: 100]\n2. It is a letter. [Constraint]",
             "Write a letter of at most 100 words.",
             [],
@@ -224,11 +230,38 @@ async def test_constraints(tmp_path, reply, check):
         ),
     ],
 )
-async def test_an_example_of_the_prompt_is_no_criterion(tmp_path, method, reply, asks, dropped):
+async def test_an_example_of_the_prompt_is_no_criterion(tmp_path, reply, asks, dropped):
     """Small models copy the example lines: a judge must not ask a story for the price of a ticket."""
-    [line] = await generate(method, tmp_path, [reply], Sample.of(asks, id="p"))
+    method = shutil.copytree(shipped_dir("prompts") / "constraints-rubric", tmp_path / "constraints-rubric")
+    with (method / "generate.md.j2").open("a") as prompt:
+        prompt.write(EXAMPLES)
+    [line] = await generate(method, tmp_path / "out", [reply], Sample.of(asks, id="p"))
     assert line["kept"], line["detail"]
     assert line["dropped_items"] == dropped
+
+
+@pytest.mark.parametrize("method", list_generators())
+def test_the_lines_that_a_prompt_shows_have_no_subject(method):
+    """Of 24 lists that a small model wrote under two example lines about a treaty, ten were these two lines again."""
+    shown = load_generator(method).examples
+    if method == "contrastive":  # shows two rules that fit any prompt: under the form alone it writes worse lists
+        assert not any(word in " ".join(shown) for word in ("treaty", "water", "bridge"))
+    else:
+        assert shown <= {"The response ...", "..."}
+
+
+async def test_the_word_title_is_no_title(tmp_path):
+    """The form of the lines says `Title:` where a title belongs; a criterion is not named after it."""
+    reply = "1. Title: The response names a drink. [Weight, 9]\n2. Price: The response names its price. [Weight, 4]"
+    [line] = await generate("spct", tmp_path, [reply], Sample.of("Name a healthy drink.", id="p"))
+    assert criteria(line, "title", "text") == [(None, "The response names a drink."), ("Price", "The response names its price.")]
+
+
+async def test_a_level_of_dots_is_no_anchor(tmp_path):
+    reply = "\n".join(f"{i}. Part {i}: The response names part {i}.\n Level 1: ...\n Level 5: All of it." for i in range(1, 4))
+    [line] = await generate("carmo", tmp_path, [reply], Sample.of("Name a healthy drink.", id="p"))
+    shown = [anchor for c in load_rubric(tmp_path / line["file"]).criteria for anchor in c.scale.anchors.values()]
+    assert shown == ["All of it."] * 3
 
 
 @pytest.mark.parametrize("method", list_generators())
