@@ -6,7 +6,7 @@
 - They put the list into JSON (texts, objects with `criterion` and `weight`, an object that holds the list; in a code fence or
   bare) or into a Markdown table. Each entry becomes the line that was asked for, its kind and number in brackets in front, so
   that everything behind this file holds for it as for any other line.
-- Numbered lines come first: a criterion may quote JSON or a table, an entry of JSON begins no line with a number.
+- Of numbered lines and such a list, what begins first counts: a criterion may quote JSON or a table, and notes may follow one.
 - A key or a column stated twice with different values, a row with more cells than columns and JSON that ends too early refuse
   the whole list: nobody knows what was meant.
 """
@@ -78,10 +78,10 @@ def item_lines(text: str, spec: ItemSpec) -> list[ItemLine]:
     lines = text.splitlines()
     start = _start(lines, spec)
     written = _written(lines, start, spec)
-    if written and start is _NUMBERED:
-        return written
+    numbered = (n for n, line in enumerate(lines) if start is _NUMBERED and start.match(line))
+    head = lines[: next(numbered, len(lines))]
     try:
-        entries = [*_json(text, spec), *_tables(lines)]
+        entries = [*_json("\n".join(head), spec), *_tables(head)]
         return [_line(entry, tag, spec) for entry, tag in entries[: 4 * spec.max + 1]] or written
     except Muddled:
         if not written:

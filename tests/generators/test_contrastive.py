@@ -68,6 +68,11 @@ KEPT = engine(lambda r: judge_says(r, GOOD))
         pytest.param(engine(lambda r: Completion("", "timeout")), "no_verdict", id="judge-times-out"),
         pytest.param(engine(judge_says, "I would rather not."), "no_items", id="generator-rambles"),
         pytest.param(engine(judge_says, Completion(RUBRIC, "length")), "truncated", id="generator-cut-off"),
+        pytest.param(
+            engine(judge_says, Completion('[{"criterion": "The response is clear."}, {"crit', "length")),
+            "truncated",
+            id="json-cut-off",
+        ),
         pytest.param(engine(judge_says, Completion("", "error", error="HTTP 500")), "engine_error", id="generator-fails"),
         pytest.param(engine(judge_says, Completion("", "over_length")), "over_length", id="pair-too-long"),
     ],

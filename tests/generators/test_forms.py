@@ -138,7 +138,13 @@ def test_programs_titles_and_levels():
     assert dict(graded.items[0].levels) == {1: "None", 5: "All | each"}
 
 
-def test_numbered_lines_come_first():
+@pytest.mark.parametrize("notes", ["\nNotes:\n1. The weights are mine.\n2. All is said.", "\n- The weights are mine."])
+def test_notes_behind_a_list_are_no_items(notes):
+    """They would be the whole rubric."""
+    assert read(f"```json\n{OBJECTS}\n```{notes}") == TWO
+
+
+def test_a_list_behind_numbered_lines_is_quoted():
     """A criterion about JSON quotes some."""
     text = '1. The response is a list:\n```\n[{"text": "It is long."}, {"text": "Ok."}]\n```\n2. The response is valid JSON.'
     assert [text for text, _, _ in read(text)] == ["The response is a list:", "The response is valid JSON."]
