@@ -39,6 +39,9 @@ HeldOut = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and the bootstrap.", metavar="N", min=0)]
 PrintJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables. [default: off]")]
+BELOW_CHANCE = (
+    "less than half of the labels held out come back: a coin would do better, so look for reversed criteria (`validate`)"
+)
 Quiet = Annotated[bool, typer.Option("--quiet", help="No talk on standard error. [default: off]")]
 
 
@@ -73,8 +76,8 @@ def select_command(
       judge rubric select long.yaml --pairs p.jsonl --config my.yaml -o few.yaml
       judge rubric select many.yaml --pairs p.jsonl --max 8 -o few.yaml --json
 
-    Exit codes: 0 written; 1 written, but held-out agreement is below the whole rubric's; 2 wrong input; 3 the engine cannot
-    work; 4 cannot be written.
+    Exit codes: 0 written; 1 written, but held-out agreement is below the whole rubric's, or below half; 2 wrong input; 3 the
+    engine cannot work; 4 cannot be written.
     """
     rubric = _read(name, output)
     always_kept(rubric, most)  # a limit that is too low is told before a model is asked
@@ -92,7 +95,7 @@ def select_command(
         print(json.dumps(_selection_record(found, output), ensure_ascii=False, allow_nan=False))
     else:
         print_blocks(_selection_blocks(found, name, output))
-    if found.gap.value < 0:
+    if found.gap.value < 0 or found.below_chance:
         raise typer.Exit(1)
 
 
@@ -109,6 +112,7 @@ def _selection_blocks(found: SelectedCriteria, name: str, output: Path) -> list[
         *map(Text, map(printable, lines)),
         *_held_blocks(found.held, ("all criteria", "selected"), found.items),
         Text(f"difference: {cell(found.gap)} points"),
+        *([Text(BELOW_CHANCE, style="bold")] if found.below_chance else []),
     ]
 
 
@@ -128,6 +132,7 @@ def _selection_record(found: SelectedCriteria, output: Path) -> dict[str, Any]:
         "items": {"learned": found.items[0], "held_out": found.items[1]},
         "held_out": {"all": figure_record(found.held[0]), "selected": figure_record(found.held[1])},
         "gap": figure_record(found.gap),
+        "below_chance": found.below_chance,
     }
 
 

@@ -97,8 +97,8 @@ def validate_command(
       judge rubric validate rubrics/ --pairs pairs.jsonl --set recipe=pairwise
       judge rubric validate mine.yaml --graded grades.jsonl --write
 
-    Exit codes: 0 done; 1 a rubric agrees less often with the labels than no rubric does; 2 wrong input; 3 the engine cannot
-    work, or stopped working; 4 scores cannot be written.
+    Exit codes: 0 done; 1 a rubric agrees less often with the labels than no rubric does (a tie as wrong, or as half); 2 wrong
+    input; 3 the engine cannot work, or stopped working; 4 scores cannot be written.
     """
     settings, base = load_settings(config if config is not None else {}, overrides or ())
     items, kind = read_labelled_items(pairs, graded, mapping, split, subset, limit)

@@ -55,6 +55,11 @@ class SelectedCriteria:
     gap: Figure
     items: tuple[int, int] = field(default=(0, 0))
 
+    @property
+    def below_chance(self) -> bool:
+        """Whether what was selected agrees with less than half of the labels held out: a coin would do better."""
+        return self.held[1].value < 0.5
+
 
 def select_criteria(
     rubric: Rubric,

@@ -72,21 +72,40 @@ def _criteria(found: RubricProof) -> Table:
 
 def conclusion(found: RubricProof) -> str:
     """One sentence: better, worse, or not known."""
-    low, high = found.gap.interval
+    low = found.gap.interval.low
     if found.silent:
         return "nothing can be said: the judge gave no verdict on any item with the rubric"
     if math.isnan(found.gap.value):
         return "nothing can be said: there is no figure with the rubric, or none without"
-    if found.kind == "ratings":
-        points = f"Spearman's rho {signed(found.gap)}"
-    else:
-        points = f"{100 * found.gap.value:+.1f} points"
-        points += "" if math.isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    points = f"Spearman's rho {signed(found.gap)}" if found.kind == "ratings" else _points(found.gap)
     points += ", of one prompt" if math.isnan(low) else ""
-    sure = "" if low > 0 or high < 0 else "; the interval holds 0, so more items are needed to be sure"
+    points += _with_half_ties(found)
+    turned = found.halved is not None and found.halved.value < 0 <= found.gap.value  # then the other gap says nothing
+    told = [f for f in (None if turned else found.gap, found.halved) if f is not None]
+    unsure = [f for f in told if f.interval.low <= 0 <= f.interval.high]
+    sure = (
+        f"; {'the' if unsure[0] is found.gap else 'that'} interval holds 0, so more items are needed to be sure" if unsure else ""
+    )
     sure = "; one prompt has no interval, so more are needed to say anything" if math.isnan(low) else sure
-    word = "worse than" if found.worse else "better than" if low > 0 else "no worse than"
+    word = "worse than" if found.worse else "better than" if low > 0 and not unsure else "no worse than"
     return f"{word} no rubric: {points}{sure}"
+
+
+def _points(figure: Figure) -> str:
+    low, high = figure.interval
+    return f"{100 * figure.value:+.1f} points" + ("" if math.isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]")
+
+
+def _with_half_ties(found: RubricProof) -> str:
+    """The gap with ties as half, where it says something else than the one with ties as wrong."""
+    half = found.halved
+    if half is None or math.isnan(half.value):
+        return ""
+    says, half_says = ([end > 0 for end in (f.value, f.interval.low)] for f in (found.gap, half))
+    if half.value >= 0 and (says == half_says or not says[1]):
+        return ""
+    why = "what the rubric decides and the judge alone does not is " + ("mostly wrong" if half.value < 0 else "not surely right")
+    return f"; with ties as half {_points(half)}, so {why}"
 
 
 def cell(figure: Figure) -> str:
@@ -125,6 +144,7 @@ def proof_record(found: RubricProof) -> dict[str, Any]:
         "figures": figures_record(found.figures),
         "no_rubric": figures_record(found.bare),
         "gap": figure_record(found.gap),
+        "gap_ties_half": None if found.halved is None else figure_record(found.halved),
         "pooled": figures_record(found.pooled),
         "criteria": [
             {"id": c.id, "discrimination": figure_record(c.discrimination), "met": number(c.met), "decides": number(c.decides),

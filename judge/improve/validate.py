@@ -49,6 +49,8 @@ class RubricProof:
         items: Judged; `without` more have no rubric of their own and are left out.
         figures, bare: With the rubric, and without one on the same items: `agreement` first.
         gap: Agreement with it less agreement without.
+        halved: The same with a tie as half; None for grades. A judge that mostly ties agrees with nothing, so that a rubric which
+            decides every pair wrongly would come to no less.
         criteria: One by one, where the recipe asks about each and one rubric serves all items.
         pooled: Over all criteria of all items: how many tell responses apart, and how many the wrong way round.
         reasons: Why there was no verdict.
@@ -68,11 +70,12 @@ class RubricProof:
     reasons: Mapping[str, int] = field(default_factory=dict)
     each: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     kind: str = "pairs"
+    halved: Figure | None = None
 
     @property
     def worse(self) -> bool:
-        """Whether the judge agrees less often with the labels than without a rubric, or nothing can be said."""
-        return self.silent or not self.gap.value >= 0
+        """Whether it agrees less often with the labels than without a rubric (ties wrong, or half), or nothing can be said."""
+        return self.silent or not self.gap.value >= 0 or (self.halved is not None and self.halved.value < 0)
 
     @property
     def silent(self) -> bool:
@@ -195,7 +198,8 @@ def proof(
 
     measure = _pair_measures if options.kind == "pairs" else _graded_measures
     own, other = measure(tried), measure(bare)
-    [gap] = count({"difference": difference(own["agreement"], other["agreement"])})
+    names = ("agreement", "agreement, ties half") if options.kind == "pairs" else ("agreement",)
+    gap, *halved = count({f"difference in {name}": difference(own[name], other[name]) for name in names})
     return RubricProof(
         name,
         rubric,
@@ -209,6 +213,7 @@ def proof(
         reasons_of([t.judged for t in tried]),
         {} if rubric is not None else _each(tried, bare, options.kind),
         options.kind,
+        halved[0] if halved else None,
     )
 
 

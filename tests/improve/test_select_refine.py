@@ -118,6 +118,17 @@ async def test_select_says_that_all_labels_are_ties():
         select_criteria(whole, tried[:4], tried[4:], draws=20)
 
 
+async def test_select_says_that_a_coin_would_do_better():
+    """The only criterion is reversed: 0 % of the labels come back, selected or not, so the gap is 0."""
+    check = Validator(
+        settings(), [pair(i) for i in range(8)], ProofOptions(draws=20), engine=criterion_judge({"Says bad.": "bad"})
+    )
+    whole = rubric("Says bad.")
+    tried = await check.tried(whole)
+    found = select_criteria(whole, tried[:4], tried[4:], draws=20)
+    assert (found.held[1].value, found.gap.value, found.below_chance) == (0.0, 0.0, True)
+
+
 async def test_refine_says_that_there_are_no_verdicts():
     """A judge that never answers shows no fault; "0 criteria with faults" looked like a sound rubric."""
     engine = ScriptedEngine(lambda request: "I would rather not say.")

@@ -113,6 +113,29 @@ async def test_a_rubric_that_turns_the_judge_round_is_worse():
     assert conclusion(found).startswith("worse than no rubric: -100.0 points")
 
 
+async def test_a_rubric_that_decides_wrongly_is_worse_than_a_judge_that_ties():
+    """The plain judge gives all the same grade, so it agrees with nothing; the reversed rubric was `no worse`."""
+    items = [pair(i) for i in range(20)]
+    found = await proved(criterion_judge({"Says bad.": "bad"}), "Says bad.", items=items)
+    own, bare = by_name(found.figures), by_name(found.bare)
+    assert (own["agreement"], bare["agreement"], bare["agreement, ties half"], found.gap.value) == (0.0, 0.0, 0.5, 0.0)
+    assert (found.worse, found.halved.value) == (True, -0.5)
+    assert "with ties as half -50.0 points" in conclusion(found)
+    assert conclusion(found).startswith("worse than no rubric")
+    assert conclusion(found).endswith("mostly wrong")  # the interval of -50 points does not hold 0
+    assert proof_record(found)["gap_ties_half"]["value"] == -0.5
+
+
+async def test_a_rubric_that_decides_by_chance_is_not_better():
+    """Half of 20 decided pairs right, and the plain judge ties: 50 % against 0 %, and 50 % against 50 % with ties as half."""
+    items = [pair(i, gold=1.0 if i % 2 else -1.0) for i in range(20)]
+    found = await proved(criterion_judge({"It says right.": "right"}), "It says right.", items=items)
+    assert (found.gap.value, found.halved.value, found.worse) == (0.5, 0.0, False)
+    assert conclusion(found).startswith("no worse than no rubric: +50.0 points")
+    assert "with ties as half +0.0 points" in conclusion(found)
+    assert "interval holds 0" in conclusion(found)
+
+
 async def test_a_judge_without_verdicts_proves_nothing():
     """No verdict is no agreement, and its reasons are told; it is never a tie that half counts."""
     found = await proved(ScriptedEngine(lambda r: "I cannot say."), "Says right.")
