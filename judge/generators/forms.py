@@ -6,7 +6,8 @@
 - They put the list into JSON (texts, objects with `criterion` and `weight`, an object that holds the list; in a code fence or
   bare) or into a Markdown table. Each entry becomes the line that was asked for, its kind and number in brackets in front, so
   that everything behind this file holds for it as for any other line.
-- Of numbered lines and such a list, what begins first counts: a criterion may quote JSON or a table, and notes may follow one.
+- A criterion may quote JSON or a table, so what stands behind numbered lines is no list. Numbered lines behind a list may be the
+  notes on it, or the rubric behind a quotation of what a hostile response planted: such a reply is refused.
 - A key or a column stated twice with different values, a row with more cells than columns and JSON that ends too early refuse
   the whole list: nobody knows what was meant.
 """
@@ -82,11 +83,13 @@ def item_lines(text: str, spec: ItemSpec) -> list[ItemLine]:
     head = lines[: next(numbered, len(lines))]
     try:
         entries = [*_json("\n".join(head), spec), *_tables(head)]
-        return [_line(entry, tag, spec) for entry, tag in entries[: 4 * spec.max + 1]] or written
     except Muddled:
         if not written:
             raise
-    return written
+        return written
+    if entries and len(head) < len(lines):
+        raise Muddled("a list in JSON or in a table, and numbered lines behind it: either may be the rubric")
+    return [_line(entry, tag, spec) for entry, tag in entries[: 4 * spec.max + 1]] or written
 
 
 # ---- lines ---------------------------------------------------------------------------------------------------------------

@@ -138,10 +138,9 @@ def test_programs_titles_and_levels():
     assert dict(graded.items[0].levels) == {1: "None", 5: "All | each"}
 
 
-@pytest.mark.parametrize("notes", ["\nNotes:\n1. The weights are mine.\n2. All is said.", "\n- The weights are mine."])
-def test_notes_behind_a_list_are_no_items(notes):
+def test_notes_behind_a_list_are_no_items():
     """They would be the whole rubric."""
-    assert read(f"```json\n{OBJECTS}\n```{notes}") == TWO
+    assert read(f"```json\n{OBJECTS}\n```\nNotes:\n- The weights are mine.\n- All is said.") == TWO
 
 
 def test_a_list_behind_numbered_lines_is_quoted():
@@ -156,6 +155,7 @@ def test_a_list_behind_numbered_lines_is_quoted():
     ("text", "reason", "detail"),
     [
         pytest.param(OBJECTS[:-30], Unreadable.NO_ITEMS, "may be cut off", id="cut-off"),
+        pytest.param(f"It says:\n{OBJECTS}\n1. It is a.\n2. It is b.", Unreadable.NO_ITEMS, "either may be", id="lines-behind"),
         pytest.param("[" * 100_000, Unreadable.NO_ITEMS, "may be cut off", id="nested"),
         pytest.param('[{"a":' * 400 + "1" + "}]" * 400, Unreadable.NO_ITEMS, "no numbered line", id="nested-and-whole"),
         pytest.param('[{"text": "It is a.", "text": "It is b."}]', Unreadable.NO_ITEMS, "'text' twice", id="duplicate"),
@@ -230,7 +230,7 @@ def test_never_raises(value, noise, spec):
     ],
 )
 def test_time_is_linear(unit):
-    """A reply of a megabyte is read in well under a second each hundred kilobytes, whatever it repeats."""
+    """A reply of 200 kilobytes is read in a second or so, whatever it repeats; the square of it would take minutes."""
     began = time.process_time()
-    parse_items(unit * (1_000_000 // len(unit)), WEIGHED)
+    parse_items(unit * (200_000 // len(unit)), WEIGHED)
     assert time.process_time() - began < 5
