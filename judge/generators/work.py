@@ -19,7 +19,7 @@ from judge.generators.rows import Drop, SourceRow, Unwritten, has, labelled_pair
 from judge.generators.tags import plain
 from judge.reference import reference_text
 from judge.render.quoting import Untrusted, boundary
-from judge.rubric.lint import CONTROL
+from judge.rubric.lint import spoken_to_judge
 from judge.rubric.model import Rubric
 from judge.thinking import strip_thinking
 from judge.types import Call, Flag, Message, NoVerdict, Reward, Sample
@@ -207,7 +207,7 @@ class RowWork:
             return unusable(call)
         if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
             return Items(())
-        found = parse_items(call.completion.text, spec, lambda item: self._copied(item) or bool(CONTROL.search(_all_of(item))))
+        found = parse_items(call.completion.text, spec, lambda item: self._copied(item) or bool(spoken_to_judge(_all_of(item))))
         if isinstance(found, Items):
             return found
         self.dropped += found.dropped

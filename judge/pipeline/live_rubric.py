@@ -21,7 +21,7 @@ from judge import __version__
 from judge.engine.protocol import Engine
 from judge.errors import MonitorStop
 from judge.pipeline.build import Plan
-from judge.pipeline.rewrite import EVOLVED, CriterionWriter, SeenGroup, accepted_criteria, retained
+from judge.pipeline.rewrite import EVOLVED, CriterionWriter, SeenGroup, accepted_criteria, retained, why_refused
 from judge.pipeline.shape_checks import named_criteria
 from judge.rubric.dropout import thinned
 from judge.rubric.model import Lineage, Rubric, content_hash
@@ -290,6 +290,13 @@ class LiveRubrics:
             logger.warning(
                 "evolve, step %d: %d of %d requests wrote no criterion (%s)", step, len(troubles), len(chosen), troubles[0]
             )
+        taken = {c.text for c in accepted}
+        if lost := [text for text in new if text not in taken]:
+            cause = why_refused(lost[0], [*rubric.criteria, *accepted], gone)
+            logger.log(
+                logging.INFO if accepted else logging.WARNING,
+                "evolve, step %d: %d written criteria were not taken; the first (%s): %s", step, len(lost), lost[0], cause,
+            )  # fmt: skip
         if [c.id for c in kept] == [c.id for c in rubric.criteria]:
             return
         named = f"evolve-{self.evolve.scope}" if self.evolve.method == "contrast" else f"evolve-online-{self.evolve.scope}"

@@ -46,6 +46,10 @@ LONGEST = 400  # characters of a criterion
 SAMPLING = Sampling(temperature=0.7, max_tokens=512)
 _LINE = re.compile(r"^[ \t>*_#\d.)-]{0,8}CRITERION(?: \d{1,2})?[*_ ]{0,3}:[*_ ]{0,3}(\S[^\n]*)$", re.I | re.M)
 _BETWEEN = re.compile(r"^BEGIN TEMPLATE[ \t]*\n(.*?)\n[ \t]*END TEMPLATE[ \t]*$", re.M | re.S)
+_CALLED_FAULT = re.compile(
+    r"^\W{0,4}(?:pitfall|fault|penalty)s?\b\W{0,3}[:\])]|[\[(](?:pitfall|fault|penalty|negative)s?\b[^\])]{0,20}[\])]\W{0,3}$",
+    re.I,
+)
 _NONE = re.compile(r"^[ \t*_]{0,4}NONE[ \t*_.]{0,4}$", re.M)
 
 
@@ -208,15 +212,14 @@ class CriterionWriter:
 
 
 def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int, gone: Sequence[str] = ()) -> list[Criterion]:
-    """Written texts as criteria of a rubric: those that say something new (by spelling), have no error of their own, and ask for
-    the opposite of none that is there: a rubric that pays for both can never be met.
+    """Written texts as criteria of a rubric: those that say something new (by spelling), have no error of their own, are not
+    called a fault, and ask for the opposite of none that is there: a rubric that pays for both can never be met.
 
     Each weighs as the mean of the criteria that there are.
 
     Args:
         gone: Criteria that were written before and retired; none of them is taken again.
     """
-    before = [Criterion(id=f"gone-{n}", text=text) for n, text in enumerate(gone)]
     own = [c.importance for c in rubric.criteria]
     importance = round(sum(own) / len(own), 4) or 1.0
     points = rubric.criteria[0].points is not None
@@ -225,13 +228,24 @@ def accepted_criteria(rubric: Rubric, texts: Sequence[str], version: int, gone: 
         name = _free(f"e{version}-{len(out) + 1}", {c.id for c in (*rubric.criteria, *out)})
         weight, plus = (None, importance) if points else (importance, None)
         made = Criterion(id=name, text=text, tags=(EVOLVED,), weight=weight, points=plus)
-        known = [*rubric.criteria, *out]
-        alike = likeness([*known, *before, made], alike_texts("hashing"))[-1, :-1]
-        alone = Rubric(criteria=(made,), denominator="all_weights")
-        clash = any(_clash(c.text, text) for c in known)
-        if (alike < SPELLED_ALIKE).all() and not clash and not any(f.severity == "error" for f in lint(alone)):
+        if why_refused(text, [*rubric.criteria, *out], gone) is None:
             out.append(made)
     return out
+
+
+def why_refused(text: str, known: Sequence[Criterion], gone: Sequence[str] = ()) -> str | None:
+    """Why a written text is not taken beside the criteria that there are; None where it is."""
+    made = Criterion(id="new", text=text)
+    before = [Criterion(id=f"gone-{n}", text=old) for n, old in enumerate(gone)]
+    alike = likeness([*known, *before, made], alike_texts("hashing"))[-1, :-1]
+    if (alike >= SPELLED_ALIKE).any():
+        return "it says what one that is there, or was retired, says"
+    if any(_clash(c.text, text) for c in known):
+        return "it asks for the opposite of one that is there"
+    if _CALLED_FAULT.search(text):
+        return "it is called a fault, and criteria that are written here are what a good response does"
+    wrong = lint(Rubric(criteria=(made,), denominator="all_weights"))
+    return next((f.message for f in wrong if f.severity == "error" or f.rule == "not-alone"), None)
 
 
 def _clash(old: str, new: str) -> bool:

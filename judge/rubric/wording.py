@@ -61,6 +61,22 @@ UNSEEN = re.compile(
 )
 """What happens in a head or in the world after reading: the response alone does not show it."""
 
+_WHICH = r"(?:(?:all|any|every|each|the|this|that|these|your|of|it|and) ){0,4}"
+_GRADED = r"(?:this|it|every(?:thing)?|each|all|any(?:thing)?|the (?:response|answer|criterion|first|second))\b[^.;!\n]{0,60}"
+ORDER = re.compile(
+    r"(?:^|[.!?;:\n]\s{0,3})(?:(?:please|always|now|just|simply|from now on|you (?:must|should)),? ){0,3}"
+    rf"(?:(?:ignore|disregard|forget|override) {_WHICH}(?:(?:previous|prior|above|earlier|preceding|former)\b"
+    r"|(?:other|system) (?:criteri|instruct|prompt|rule|item|messag))"
+    r"[^.;!\n]{0,60}"
+    rf"|(?:mark|grade|judge|count|treat|consider|rate|score) {_GRADED}\b(?:met|unmet|passed|passing|fulfilled|satisfied"
+    r"|\d+/\d+)\b"
+    rf"|(?:give|award|assign|grant|rate|score) (?:{_GRADED}\b)?(?:full|highest|maximum|max|top|perfect|best)"
+    r" (?:scores?|marks?|grades?|points?|rewards?|ratings?|credit)\b"
+    r"|(?:answer|reply|respond|output|say|return|write|print)(?: only| with| always){0,2}:? [\"'“]?(?-i:MET|UNMET|PASS)\b)",
+    re.I,
+)
+"""An order to the judge: a policy can plant one in a response that the model which writes criteria reads."""
+
 SHORT = 160  # characters of a criterion in which "is helpful" is all that is said
 _PURPOSE = re.compile(
     r"\b(?:for|to|without|lacks?|seeking|seek|get|obtain|receive|ensure|need(?:s|ed)?) (?:an? |the |more )?$", re.I
