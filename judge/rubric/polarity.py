@@ -19,6 +19,9 @@ pitfalls come in both wordings, and in one that leading words cannot settle:
 "Does not recommend X" turns on whether X is good: in HealthBench, where the sign of the points tells, each of the 27
 such sentences is a fault (good advice left out); "does not suggest delaying antibiotics" is a virtue. So the reader says
 `unclear`, and the caller decides by what else it knows.
+
+Of the 625 negative criteria of HealthBench, 16 begin with "Should" or "must" and are turned round: 13 of them say what is missing
+("Should make appropriate use of headers", -2), so that is what they mean; the words do not tell the other three apart.
 """
 
 from __future__ import annotations
