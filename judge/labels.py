@@ -7,6 +7,7 @@ pair, the positions of the right ones of a list.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -20,6 +21,10 @@ _FIRST = frozenset(
 _SECOND = frozenset(
     {"b", "b>a", "b>>a", "a<b", "a<<b", "model_b", "response_b", "model_2", "response_2", "second", "[[b]]", "output_2"}
 )
+_NAMES = ("model", "response", "output", "answer", "assistant", "completion", "option", "candidate", "system")
+_FIRST |= {f"{name}_{end}" for name in _NAMES for end in ("a", "1")}
+_SECOND |= {f"{name}_{end}" for name in _NAMES for end in ("b", "2")}
+_APART = re.compile(r"[\s_-]+")
 _TIE = frozenset({"tie", "a=b", "b=a", "same", "equal", "draw", "tie (bothbad)", "bothbad", "both_bad", "[[c]]", "c"})
 
 
@@ -40,7 +45,8 @@ def preferred(label: Any, count: int, best: Best = "") -> Any:
     """
     if isinstance(label, str):
         word = label.strip().casefold()
-        side = "A" if word in _FIRST else "B" if word in _SECOND else "tie" if word in _TIE else None
+        name = _APART.sub("_", word.strip(".'\"` "))
+        side = "A" if {word, name} & _FIRST else "B" if {word, name} & _SECOND else "tie" if {word, name} & _TIE else None
         if side is not None and count == 2:
             return side
         number = _number(word)

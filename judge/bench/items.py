@@ -6,6 +6,7 @@ The readers and layouts of `judge run` do the reading, so a set that `judge run`
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -331,14 +332,22 @@ def _rating(spec: SetSpec, sample: Sample) -> float:
     if len(sample.responses) != 1:
         raise ValueError(f"a rating is about one response, and this row has {len(sample.responses)}")
     label = _label(spec, sample)
-    numbers = [
-        float(x)
-        for x in (label if isinstance(label, list | tuple) else [label])
-        if isinstance(x, int | float) and not is_missing(x)
-    ]
+    given = label if isinstance(label, list | tuple) else [label]
+    numbers = [number for one in given if not is_missing(one) and (number := _grade(one)) is not None]
     if not numbers:
         raise ValueError(f"the label {label!r} is not a number")
     return sum(numbers) / len(numbers)
+
+
+def _grade(value: Any) -> float | None:
+    """A number, or text that is one: a cell of a CSV file is always text."""
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _first_error(sample: Sample) -> float:

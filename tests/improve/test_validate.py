@@ -9,9 +9,11 @@ from io import StringIO
 import pytest
 import yaml
 
+from judge.cli.rubric_prove import read_labelled_items
 from judge.engine.scripted import ScriptedEngine
 from judge.improve.show import conclusion, proof_record
 from judge.improve.validate import ProofOptions, Validator
+from judge.labels import preferred
 from judge.rubric.load import load_rubric
 from judge.rubric.per_prompt import prompt_key
 from tests.cli_harness import judge  # noqa: F401  # a fixture
@@ -355,3 +357,23 @@ def test_pairs_that_say_nothing_are_left_out_and_counted(judge, tmp_path):  # no
     assert "1 pair(s) of twice the same response are left out: neither can be better" in ended.err
     assert "1 of 2 labels are ties" in ended.err
     assert "2 items; 1 rubric(s)" in ended.err
+
+
+def test_grades_of_a_csv_file(tmp_path):
+    """Every cell of a CSV file is text: each grade was refused as `'3' is not a number`."""
+    file = tmp_path / "g.csv"
+    file.write_text("prompt,response,label\nWhy?,Because.,3\nHow?,So., 1.5 \nWho?,He.,inf\nWhen?,Now.,good\n")
+    items, kind = read_labelled_items(None, str(file), None, "", "", None)
+    assert (kind, [item.gold[0] for item in items]) == ("ratings", [3.0, 1.5])
+
+
+@pytest.mark.parametrize("word", ["Response B", "response-b", "Assistant B", "answer_2", "Option 2", "B.", "'b'", "Output B."])
+def test_labels_in_words_that_people_write(word):
+    """The row was left out, though nobody can mean the first response by it."""
+    assert (preferred(word, 2), preferred(word.replace("B", "A").replace("b", "a").replace("2", "1"), 2)) == ("B", "A")
+
+
+@pytest.mark.parametrize("word", ["tie (bothbad)", "Tie.", "both bad"])
+def test_ties_in_words_that_people_write(word):
+    """A tie is no label that cannot be read."""
+    assert preferred(word, 2) == "tie"
