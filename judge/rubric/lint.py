@@ -19,7 +19,7 @@ from typing import Literal
 from judge.rubric.leak import leaked
 from judge.rubric.matching import names_and_numbers
 from judge.rubric.model import Criterion, Rubric, Scale
-from judge.rubric.opposites import asked, opposed
+from judge.rubric.opposites import asked, gist, opposed
 from judge.rubric.polarity import as_fault, read_polarity
 from judge.rubric.wording import ASIDE, ELSEWHERE, ORDER, UNSEEN, two_asks, vague_word
 from judge.yamlfile import Path_
@@ -120,7 +120,11 @@ def _criterion(criterion: Criterion, index: int, references: tuple[str, ...] = (
         )
     missing = _ends_missing(criterion.scale)
     if missing:
-        message = f"level {' and '.join(map(str, missing))} of the scale has no anchor; say under `anchors` what it looks like"
+        which = f"level {missing[0]} of the scale has" if len(missing) == 1 else "the two ends of the scale have"
+        message = f"{which} no anchor; say under `anchors` what it looks like"
+        yield "warning", "anchors", name, message, ("criteria", index, "scale")
+    if twice := _same_anchor(criterion.scale):
+        message = f"levels {twice[0]} and {twice[1]} of the scale have the same anchor; say how they differ, or leave one out"
         yield "warning", "anchors", name, message, ("criteria", index, "scale")
 
 
@@ -174,6 +178,15 @@ def _ends_missing(scale: Scale) -> list[int]:
     return [level for level in (scale.min, scale.max) if level not in scale.anchors] if scale.kind == "ordinal" else []
 
 
+def _same_anchor(scale: Scale) -> tuple[int, int] | None:
+    """Two levels with the same words, which no judge can tell apart."""
+    seen: dict[str, int] = {}
+    for level, text in scale.anchors.items():
+        if (other := seen.setdefault(" ".join(text.casefold().split()), level)) != level:
+            return other, level
+    return None
+
+
 def _overall_scale(rubric: Rubric) -> Iterator[LintFinding]:
     missing = _ends_missing(rubric.scale)
     if missing and rubric.scale.anchors:
@@ -199,6 +212,7 @@ def _similar(rubric: Rubric) -> Iterator[LintFinding]:
     """Duplicates count twice; contradictions cancel out."""
     read = [asked(c.text) for c in rubric.criteria]
     words = [one.words for one in read]
+    gists = [gist(c.text) for c in rubric.criteria]
     pairs = combinations(range(len(words)), 2) if len(words) <= MANY else _equal_pairs(words)
     for i, j in pairs:
         first, second = rubric.criteria[i], rubric.criteria[j]
@@ -219,7 +233,9 @@ def _similar(rubric: Rubric) -> Iterator[LintFinding]:
                 f"asks for the opposite of `{first.id}`: no response meets both; leave one out, or say when each holds",
                 at,
             )
-        elif _near(words[i], words[j]) and names_and_numbers(first.text) == names_and_numbers(second.text):
+        elif (gists[i].key == gists[j].key and alike and any(gists[i].key) and gists[i].same(gists[j])) or (
+            _near(words[i], words[j]) and names_and_numbers(first.text) == names_and_numbers(second.text)
+        ):
             yield LintFinding("warning", "near-duplicate", second.id, f"says nearly the same as `{first.id}`; merge them", at)
 
 

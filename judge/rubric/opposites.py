@@ -45,6 +45,14 @@ _MANNER = re.compile(
     r"|uses? (?:the )?\w+ (?:language|tone|style|voice|tense|register|letters|wording|vocabulary|person|sentences))\b",
     re.I,
 )
+_GIVES = frozenset("contain include have has give provide present offer feature use".split())
+_WHOLE = frozenset("response answer reply output text by".split())  # said of the whole response, so it tells nothing apart
+_BASE = {"given": "give", "shown": "show", "written": "write", "made": "make", "said": "say", "used": "use", "told": "tell"} | {
+    "provided": "provide", "included": "include", "contained": "contain", "presented": "present", "offered": "offer"
+}  # fmt: skip
+_PASSIVE = re.compile(r"\b(?:is|are|be|been|being) (?:\w+ly )?(?:\w+ed|given|shown|written|made|said|told)\b", re.I)
+_ENDING = re.compile(r"(?:ed|e)$")
+_ONE_OR_MORE = re.compile(r"\b(?:one|1) or more\b", re.I)
 SHORT = 3  # words of a demand on the manner in which a contrary word makes the contrary demand
 
 
@@ -109,11 +117,48 @@ def opposed(one: Demand, other: Demand) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What a criterion says, whatever its voice: "names the capital" and "the capital is named in the response" have one `key`.
+
+    Attributes:
+        key: The words without endings, carriers ("gives", "contains") and negations; whether it is negated; its limit.
+        order: The words in order, which count between texts of one voice ("meters to feet", "feet to meters").
+    """
+
+    key: tuple[frozenset[str], bool, tuple[str, float, float] | None]
+    order: tuple[str, ...]
+    passive: bool
+
+    def same(self, other: Gist) -> bool:
+        """Whether the other one, of an equal key, says the same."""
+        return self.passive != other.passive or self.order == other.order
+
+
+@lru_cache(maxsize=8192)
+def gist(text: str) -> Gist:
+    """Read one criterion for `Gist`.
+
+    Example:
+        >>> gist("The response names the capital.").key == gist("The capital is named in the response.").key
+        True
+    """
+    demand = asked(_ONE_OR_MORE.sub("at least 1", text))
+    if demand.limit:
+        beside, unit, least, most = demand.limit
+        return Gist((beside - _WHOLE, demand.negated, (unit, least, most)), (), passive=False)
+    words = [word for word in (_BASE.get(word, word) for word in demand.words) if word not in _WHOLE | _NEGATION]
+    core = tuple(_ENDING.sub("", word) if len(word) > 3 else word for word in words if word not in _GIVES)
+    return Gist((frozenset(core), demand.negated, None), core, _PASSIVE.search(text) is not None)
+
+
 def _stem(word: str) -> str:
     """Third person and plural off, so that "mentions" meets "does not mention"; numbers in digits."""
     word = _NUMBERS.get(word, word)
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
+    if len(word) > 5 and word.endswith(("sses", "shes", "ches", "xes")):  # addresses, reaches
+        return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 

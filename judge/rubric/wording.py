@@ -10,10 +10,11 @@ import re
 from judge.rubric.valence import BE, PRAISE
 
 ELSEWHERE = re.compile(
-    r"\b(?:as|see|same as|listed|mentioned|described|stated|noted|given|defined) (?:the )?(?:above|below|earlier|previously)\b"
-    r"(?! (?:the|its|each|every|an?) \w)"
+    r"\b(?:as|see|same as|listed|mentioned|described|stated|noted|given|defined|named) (?:the )?"
+    r"(?:above|below|earlier|previously)\b(?! (?:the|its|each|every|an?) \w)"
     r"|\b(?:the|this) (?:above|previous|preceding|former|latter|following|last|next)"
     r" (?:criteri(?:on|a)|points?|items?|rules?|rubrics?)\b"
+    r"|\b(?:the (?:rest of the|other|remaining) criteria|(?:as (?:in|for)|see|like) (?:item|point) \d{1,3})\b"
     r"|\b(?:criterion|rubric item|rule) (?:no\. ?|number |#)?\d{1,3}\b(?! of\b)"
     r"|\b(?:than|to|with|over|as) (?:the )?(?:other|rejected|chosen|preferred|alternative|competing|second|first)"
     r" (?:response|answer|one)s?\b"
@@ -83,7 +84,7 @@ _PURPOSE = re.compile(
 )
 ASIDE = re.compile(r"\([^)]*\)|“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
 _VAGUE = re.compile(
-    r"\b(good(?! (?:cholesterol|morning|evening|night|luck|faith|news|friday|deal)\b)|nice|great(?! (?:britain|deal)\b)"
+    r"\b(good(?! (?:cholesterol|morning|evening|night|luck|faith|news|friday|deal|conduct)\b)|nice|great(?! (?:britain|deal)\b)"
     r"|appropriate(?:ly)?|adequate(?:ly)?|suitabl[ey]|properly|reasonabl[ey]|(?<!considered )sufficient(?:ly)?"
     r"|high[- ]quality|well[- ]written|well[- ]rounded|if applicable|etc\.?|and so on)(?=\W|$)",
     re.I,
@@ -168,6 +169,9 @@ _TWICE = re.compile(
     rf"|^[^.;:]*\b({_DOES}), (then) \w+s\b",
     re.I,
 )
+_BESIDES = re.compile(
+    r"^(in addition to|besides|apart from|as well as|on top of|while) \w+ing\b[^,;]*,[^,;]*?\b(" + _DOES + r")\b", re.I
+)
 _NOT_ONLY = re.compile(r"(?:^|.* )(not only)\b[^.;]*\b(but)\b", re.I)
 _ALSO = re.compile(
     rf"([.;]) (?:it |they |the (?:response|answer) )?(also|additionally|furthermore|moreover|in addition|{_VERB})\b(?! if\b)",
@@ -192,7 +196,7 @@ def two_asks(text: str) -> tuple[str, str] | None:
     if match := _TWO_VERBS.search(text):
         return match[1], match[2]
     plain = ASIDE.sub("", text)
-    for pattern in (_TWO_MERITS, _ALSO, _TWO_ADJECTIVES):
+    for pattern in (_TWO_MERITS, _ALSO, _TWO_ADJECTIVES, _BESIDES):
         if match := pattern.search(plain):
             return _both(match)
     if (match := _TWICE.search(plain)) and not _SUBORDINATE.search(match[0].partition(" while ")[0]):
