@@ -8,9 +8,9 @@ another method; what is none of these belongs to the sentence. A kind that is no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from judge.generators.model import ItemSpec, NumberSpec
@@ -31,6 +31,8 @@ _NO_KIND = frozenset(("[none]", "[null]", "[n/a]"))
 _ONE_WORD = re.compile(r"\[[A-Z][A-Za-z]{2,20}\]")
 _NOISE = frozenset(("weight", "category", "kind", "type", "importance", "criteria", "criterion"))
 _LABEL = 40  # characters
+_GRAMMARS = 64  # whose brackets are at hand
+_READERS: dict[int, tuple[ItemSpec, Callable[..., Tagged | None]]] = {}
 _WORDS = re.compile(r"\w+")
 
 
@@ -163,6 +165,16 @@ def ends_with_tag(line: str) -> bool:
 
 
 def _read(inside: str, spec: ItemSpec, *, foreign: bool) -> Tagged | None:
+    """What stands in a bracket, read once for each grammar (kept by identity): the items of a run share a few dozen brackets."""
+    kept = _READERS.get(id(spec))
+    if kept is None or kept[0] is not spec:
+        if len(_READERS) >= _GRAMMARS:
+            _READERS.clear()
+        kept = _READERS[id(spec)] = (spec, lru_cache(maxsize=512)(partial(_meant, spec)))
+    return kept[1](inside, foreign=foreign)
+
+
+def _meant(spec: ItemSpec, inside: str, *, foreign: bool) -> Tagged | None:
     name, _, rest = inside.partition(":")
     check = name.strip().lower().removeprefix("check ").replace(" ", "_")
     if check in spec.checks:

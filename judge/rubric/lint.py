@@ -33,8 +33,8 @@ NEAR = 0.9  # similarity of two texts, 0 to 1
 MANY = 400  # criteria: beyond, texts are compared for equality only
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{")
-CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|\bVERDICT:|\[RESULT\]")
-"""What a judge's reader, or a chat template, takes for a verdict or a control token."""
+CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?think>|\[\[[A-C]\]\]|V(?<=\bV)ERDICT:|\[RESULT\]")
+"""What a judge's reader, or a chat template, takes for a verdict or a control token. Each begins with a character, to skip to."""
 
 
 def spoken_to_judge(text: str) -> str | None:
