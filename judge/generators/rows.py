@@ -58,7 +58,9 @@ def data_hash_of(sample: Sample) -> str:
 
 def labelled_pair(sample: Sample) -> tuple[str, str] | None:
     """(chosen, rejected); None when the sample is no labelled pair."""
-    truths = truths_of(sample.metadata, len(sample.responses))
+    if len(sample.responses) != 2:
+        return None
+    truths = truths_of(sample.metadata, 2)
     if truths not in ((1.0, 0.0), (0.0, 1.0)):
         return None
     first, second = sample.shown

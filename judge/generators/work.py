@@ -207,14 +207,16 @@ class RowWork:
             return unusable(call)
         if nothing and _NOTHING.fullmatch(strip_thinking(call.completion.text) or ""):
             return Items(())
-        found = parse_items(call.completion.text, spec, lambda item: self._copied(item) or bool(spoken_to_judge(_all_of(item))))
+        found = parse_items(call.completion.text, spec, self._unfit)
         if isinstance(found, Items):
             return found
         self.dropped += found.dropped
         return Unwritten(str(found.reason), found.detail)
 
-    def _copied(self, item: ListedItem) -> bool:
-        """Whether an item is one of the prompt's examples; not so where its program's value stands in the row's prompt."""
+    def _unfit(self, item: ListedItem) -> bool:
+        """Whether an item speaks to the judge, or is one of the prompt's examples whose program's value does not stand in the row."""
+        if spoken_to_judge(_all_of(item)):
+            return True
         if plain(item.text) not in self._examples:
             return False
         return item.check == "llm" or not item.args or grounded(item, self.sample.prompt_text).check == "llm"
@@ -249,7 +251,8 @@ class RowWork:
         wrong = list_problem(self.found, spec.final_items) if self.found and not (given and not self.found.items) else None
         if wrong or self.found is None:
             raise Unwritten(str(wrong.reason), wrong.detail) if wrong else Unwritten("no_items", "no turn wrote items")
-        checked = [grounded(item, self.sample.prompt_text) for item in self.found.items]
+        prompt = self.sample.prompt_text
+        checked = [grounded(item, prompt) for item in self.found.items]
         self.unchecked = tuple(a.text for a, b in zip(self.found.items, checked, strict=True) if a.check != b.check)
         writer = self.writer
         self.tried = rubric_of(
@@ -260,7 +263,8 @@ class RowWork:
 
 def _all_of(item: ListedItem) -> str:
     """What of an item a judge may be shown: a colon parts "VERDICT: MET" into title and text."""
-    return "\n".join((f"{item.title}: {item.text}", *item.levels.values()))
+    shown = f"{item.title}: {item.text}"
+    return "\n".join((shown, *item.levels.values())) if item.levels else shown
 
 
 def judgement(reward: Reward) -> tuple[str, str]:

@@ -75,8 +75,10 @@ class RubricFolder:
         """Write one result. `place` is the row's position, `name` its file's stem (see `FileNames`)."""
         assert self._lines is not None  # noqa: S101  # it is open
         self.counts[written.reason] += 1
-        self._calls.update(call.cached for call in written.calls)
-        self._items.update(all=len(written.rubric.criteria) if written.rubric else 0, untagged=written.untagged)
+        for call in written.calls:
+            self._calls[call.cached] += 1
+        self._items["all"] += len(written.rubric.criteria) if written.rubric else 0
+        self._items["untagged"] += written.untagged
         if written.prompt_key:
             self._prompts.add(written.prompt_key)
         self._note(place, written)
@@ -87,8 +89,8 @@ class RubricFolder:
             self._places[place] = (self._end, len(line))
             self._end += self._lines.write(line)
             if file and written.rubric is not None:
-                text = rubric_yaml(written.rubric, told["rubric"])
-                (self._kept / file).write_text(text, encoding="utf-8")
+                with open(f"{self._kept}/{file}", "wb") as out:
+                    out.write(rubric_yaml(written.rubric, told["rubric"]).encode())
         except OSError as why:
             raise self._failed(why) from None
 
