@@ -214,7 +214,7 @@ class RowWork:
         return Unwritten(str(found.reason), found.detail)
 
     def _unfit(self, item: ListedItem) -> bool:
-        """Whether an item speaks to the judge, or is one of the prompt's examples whose program's value does not stand in the row."""
+        """Whether an item speaks to the judge, or is an example of the prompt whose program's value does not stand in the row."""
         if spoken_to_judge(_all_of(item)):
             return True
         if plain(item.text) not in self._examples:

@@ -65,7 +65,7 @@ UNSEEN = re.compile(
 _WHICH = r"(?:(?:all|any|every|each|the|this|that|these|your|of|it|and) ){0,4}"
 _GRADED = r"(?:this|it|every(?:thing)?|each|all|any(?:thing)?|the (?:response|answer|criterion|first|second))\b[^.;!\n]{0,60}"
 ORDER = re.compile(
-    r"(?:^|[.!?;:\n]\s{0,3})(?:(?:please|always|now|just|simply|from now on|you (?:must|should)),? ){0,3}"
+    r"[.!?;:\n]\s{0,3}(?:(?:please|always|now|just|simply|from now on|you (?:must|should)),? ){0,3}"
     rf"(?:(?:ignore|disregard|forget|override) {_WHICH}(?:(?:previous|prior|above|earlier|preceding|former)\b"
     r"|(?:other|system) (?:criteri|instruct|prompt|rule|item|messag))"
     r"[^.;!\n]{0,60}"
@@ -76,13 +76,14 @@ ORDER = re.compile(
     r"|(?:answer|reply|respond|output|say|return|write|print)(?: only| with| always){0,2}:? [\"'“]?(?-i:MET|UNMET|PASS)\b)",
     re.I,
 )
-"""An order to the judge: a policy can plant one in a response that the model which writes criteria reads."""
+"""An order to the judge: a policy can plant one in a response that the model which writes criteria reads. It begins behind the
+end of a sentence or of a line, to which `re` can skip, so a text is read behind a line break."""
 
 SHORT = 160  # characters of a criterion in which "is helpful" is all that is said
 _PURPOSE = re.compile(
     r"\b(?:for|to|without|lacks?|seeking|seek|get|obtain|receive|ensure|need(?:s|ed)?) (?:an? |the |more )?$", re.I
 )
-ASIDE = re.compile(r"\([^)]*\)|“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
+ASIDE = re.compile(r"\([^)]*\)|“[^”]*”|\"[^\"]*\"|'(?<!\w')[^']*'(?!\w)")
 _VAGUE = re.compile(
     r"\b(good(?! (?:cholesterol|morning|evening|night|luck|faith|news|friday|deal|conduct)\b)|nice|great(?! (?:britain|deal)\b)"
     r"|appropriate(?:ly)?|adequate(?:ly)?|suitabl[ey]|properly|reasonabl[ey]|(?<!considered )sufficient(?:ly)?"

@@ -357,7 +357,7 @@ def calls_of(generator: Generator, folder: Path, count: int) -> int:
 def test_a_rubric_takes_few_calls(tmp_path):
     """Rubrics are written by the ten thousand, at 2,000 a second of a core: what is done for each item is done once. The count
     stands for the time, which a shared machine does not give twice (before an item's bracket was kept and defaults were no
-    longer copied and compared it was 2,030).
+    longer copied and compared it was 2,060).
     """
     generator = load_generator("rar")
     few, more = calls_of(generator, tmp_path / "few", 50), calls_of(generator, tmp_path / "more", 250)
