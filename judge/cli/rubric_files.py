@@ -12,6 +12,7 @@ import typer
 from judge.cli.options import notice
 from judge.errors import InputError, OutputError, RubricError
 from judge.rubric.diff import ChangedCriterion, RubricDiff, diff_rubrics
+from judge.rubric.lint import lint
 from judge.rubric.load import SUFFIXES, load_rubric, parse_rubric
 from judge.rubric.matching import SAME
 from judge.rubric.merge import MergedRubric, merge_rubrics, unshared
@@ -236,6 +237,9 @@ def merge_command(
             notice(line)
     for field in unshared([rubric for _, rubric in read]):
         notice(f"the rubrics differ in `{field}`: the result has {_plain(getattr(merged.rubric, field))}")
+    for finding in lint(merged.rubric):
+        if finding.rule == "contradiction":
+            notice(f"{finding.where}: {finding.message}")
     before = sum(len(rubric.criteria) for _, rubric in read)
     notice(
         f"{len(read)} rubric(s), {before} criteria -> {len(merged.rubric.criteria)} ({len(merged.left_out)} left out by --max)"

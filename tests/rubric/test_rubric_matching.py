@@ -435,3 +435,14 @@ def test_thousands_of_criteria_are_merged_in_a_second():
     made = merge_rubrics([rubric(*said[k::4]) for k in range(4)], lambda texts: np.eye(len(texts)))
     assert len(made.criteria) == len(said)
     assert time.process_time() - began < 3
+
+
+def test_merge_names_what_contradicts(tmp_path, monkeypatch):
+    """What one rubric pays and the other takes off cancels out, and nobody was told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.yaml").write_text("criteria:\n  - {id: reason, text: The response gives a reason.}\n")
+    fault = "criteria:\n  - {id: why, text: The response gives a reason., kind: pitfall}\n  - {id: c, text: It is short.}\n"
+    (tmp_path / "other.yaml").write_text(fault)
+    done = CliRunner().invoke(app, ["merge", "one.yaml", "other.yaml", "--encoder", "hashing", "-o", "both.yaml"])
+    assert done.exit_code == 0
+    assert "says the same as `reason`, and one takes away what the other gives" in done.stderr
