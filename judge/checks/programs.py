@@ -151,6 +151,8 @@ def _wrong_args(program: Program, args: Mapping[str, Any]) -> Iterator[str]:
             yield f"needs `args: {{{name}: ...}}`"
         elif name in args and type(args[name]) not in ((int, float) if kind is float else (kind,)):  # `n: true` is no number
             yield f"takes {_KINDS[kind]} as `{name}`, not {shown(args[name])}"
+        elif name == "n" and args.get(name, 0) < 0:
+            yield f"counts words, so `n` is 0 or more, not {shown(args[name])}"
     for name in args:
         if name not in program.args:
             known = f"; it takes {', '.join(program.args)}" if program.args else "; it takes none"

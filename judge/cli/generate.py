@@ -24,7 +24,7 @@ from judge.engine.build import build_engine
 from judge.engine.meter import Meter
 from judge.engine.protocol import Engine
 from judge.engine.scripted import located
-from judge.errors import BudgetSpent, DataError, JudgeError, OutputError, Problem, RecipeError, SettingsError
+from judge.errors import BudgetSpent, DataError, EngineError, JudgeError, OutputError, Problem, RecipeError, SettingsError
 from judge.generators.drive import merged_lines, untagged_lines, validation_lines, write_rubrics
 from judge.generators.model import Generator, list_generators, load_generator
 from judge.generators.run import SourceRow, Writer, Written, check_draws, rows_from
@@ -97,8 +97,8 @@ def generate(
       judge rubric generate --method contrastive --pairs p.jsonl --output out \\
           --set engine.model=Qwen/Qwen3-8B
 
-    Exit codes: 0 done (none kept included); 2 wrong input, or no row is what the method needs; 3 the engine cannot work; 4 cannot
-    write; 7 the budget is spent; 130 stopped.
+    Exit codes: 0 done (none kept included); 2 wrong input, or no row is what the method needs; 3 the engine cannot work, or
+    failed for every row; 4 cannot write; 7 the budget is spent; 130 stopped.
     """
     if data is None:
         raise SettingsError("no data: give --data FILE (prompts, pairs or responses; --pairs is the same)")
@@ -130,6 +130,11 @@ def generate(
     )
     for line in cost_lines(summary | {"tokens": summary["cost"]["tokens"]}) if "cost" in summary else ():
         print(line)
+    if counts["by_reason"].get("engine_error") == counts["rows"]:
+        raise EngineError(
+            f"the engine answered none of {counts['rows']} rows with a reply that can be used; the first: "
+            f"{summary['examples']['engine_error']}\nNo rubric was written; the same command asks again"
+        )
 
 
 def methods(

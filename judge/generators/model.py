@@ -56,7 +56,7 @@ class ItemSpec(Frozen):
         untagged: Kind of an item without a tag.
         min, max: Number of items allowed; a list outside it is no rubric. `tail` and `decompose` have a `max` of their own.
         max_chars: Longest item, in characters.
-        forbid: Phrases an item must not hold (case counts only where a phrase has capitals); such items are dropped and recorded.
+        forbid: Phrases an item must not hold (case counts only for words of one letter); such items are dropped and recorded.
         weights: A number behind the tag is the weight, within these bounds: `[Essential, 5]`.
         points: Each item ends with signed points within these bounds: `[+7]`, `[-5]`; one without is dropped.
         titles: An item may begin with a short title and a colon.

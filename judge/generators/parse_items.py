@@ -211,9 +211,8 @@ def _sift(items: list[ListedItem], spec: ItemSpec, copied: Callable[[ListedItem]
 
 @lru_cache(maxsize=64)
 def _forbidden(phrases: tuple[str, ...]) -> Any:
-    """Whether one of the phrases occurs as whole words; case counts only where a phrase has capitals."""
+    """Whether one of the phrases occurs as whole words; case counts only for words of one letter (Response A, but not a)."""
     if not phrases:
         return None
-    exact = [re.escape(p) for p in phrases if p != p.lower()]
-    loose = [f"(?i:{re.escape(p)})" for p in phrases if p == p.lower()]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(exact + loose)})(?!\w)").search
+    words = ([re.escape(w) if len(w) == 1 else f"(?i:{re.escape(w)})" for w in phrase.split()] for phrase in phrases)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(' '.join, words))})(?!\w)").search

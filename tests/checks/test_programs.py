@@ -69,6 +69,7 @@ def test_the_final_answer(response, reference, right):
         pytest.param("xyz", {}, "known: llm, matches_reference, final_answer, contains", id="unknown"),
         pytest.param("contains", {}, "needs `args: {text: ...}`", id="argument-missing"),
         pytest.param("max_words", {"n": "many"}, "takes a whole number as `n`, not 'many'", id="text-for-a-number"),
+        pytest.param("max_words", {"n": -3}, "counts words, so `n` is 0 or more, not -3", id="fewer-than-no-words"),
         pytest.param("max_words", {"n": True}, "takes a whole number as `n`, not True", id="bool-for-a-number"),
         pytest.param(
             "contains", {"text": "a", "ignorecase": True}, "no argument `ignorecase`; did you mean `ignore_case`", id="typo"

@@ -7,7 +7,10 @@ import os
 
 import pytest
 
+import judge.cli.generate as command
 from judge.batch.folder import locked
+from judge.engine.scripted import ScriptedEngine
+from judge.types import Completion
 from tests.cli_harness import run_judge
 
 ROW = {"prompt": "Name a city.", "other": "Name a river."}
@@ -48,6 +51,20 @@ def test_an_option_of_another_method_names_the_methods_that_have_it(folder):
     refused = run_judge(*WRITE, "--option", "decompose.weights=uniform")
     assert refused.code == 2
     assert "method constraints has no `decompose`; methods that have: rrd" in refused.err
+
+
+def test_an_engine_that_fails_for_every_row_is_no_success(folder, monkeypatch):
+    """A model server that had died gave 24 rows of `engine_error` and exit code 0."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps({"prompt": f"Name city {i}."}) + "\n" for i in range(2)))
+    fails = Completion("", "error", error="HTTP 500")
+    monkeypatch.setattr(command, "build_engine", lambda *_: ScriptedEngine(lambda _: fails))
+    done = run_judge(*WRITE)
+    assert done.code == 3
+    assert "the engine answered none of 2 rows" in done.err
+    assert "HTTP 500" in done.err
+    monkeypatch.undo()
+    os.chdir(folder)
+    assert run_judge(*WRITE).code == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of folders")

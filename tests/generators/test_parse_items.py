@@ -196,6 +196,26 @@ def test_an_unknown_kind_is_no_part_of_the_sentence(line, text):
     assert (found.items[0].text, found.items[0].tagged) == (text, False)
 
 
+@pytest.mark.parametrize(
+    ("line", "dropped"),
+    [
+        pytest.param("Response A is shorter than Response B.", True, id="as-shown"),
+        pytest.param("The response A is more readable.", True, id="small-letter"),
+        pytest.param("RESPONSE B's reason is given.", True, id="capitals"),
+        pytest.param("It is clearer than the other response.", True, id="other"),
+        pytest.param("It gives the response a client needs.", False, id="article"),
+        pytest.param("It says what response I can expect.", False, id="another-letter"),
+    ],
+)
+@pytest.mark.parametrize("method", ["spct", "rlcf", "rrd", "chasing-tail", "coarse-to-fine", "autorule"])
+def test_items_about_the_responses_that_were_shown_are_dropped(method, line, dropped):
+    """The next judge sees other responses: of 19 that a small model wrote by `spct` three spoke of "the response A"."""
+    spec = load_generator(method).spec.items.model_copy(update={"min": 1})
+    found = parse_items(f"1. The response is short.\n2. The response is kind.\n3. {line}", spec)
+    assert isinstance(found, Items)
+    assert found.dropped == ((line,) if dropped else ())
+
+
 def test_a_list_that_is_too_short_names_what_was_dropped():
     """Whoever reads the record of a row that is not kept sees which lines were thrown away, and so why."""
     spec = ItemSpec(tags={"Principle": "principle"}, forbid=("tone",), min=2)
