@@ -251,18 +251,22 @@ def test_blocks_of_ray_are_parts_in_the_order_of_the_data(tmp_path, small):
     assert [r["row"] for r in read(tmp_path / "run", "rewards")] == list(range(80))
 
 
-def test_a_report_reads_one_state_of_a_run_that_goes_on(tmp_path, small):
-    """Parts that come while it is read, and parts that become one file at the end, leave its columns as long as they were."""
-    fails = {"after": 60}
+def break_off(folder):
+    """A run of 100 samples that dies after 60 requests."""
+    left = iter(range(60))
 
     def judge(request):
-        fails["after"] -= 1
-        if fails["after"] < 0:
+        if next(left, None) is None:
             raise RuntimeError("a program's mistake")
         return met(request)
 
     with pytest.raises(RuntimeError):
-        run(tmp_path, samples(100), judge, max_in_flight=4)
+        run(folder, samples(100), judge, max_in_flight=4)
+
+
+def test_a_report_reads_one_state_of_a_run_that_goes_on(tmp_path, small):
+    """Parts that come while it is read, and parts that become one file at the end, leave its columns as long as they were."""
+    break_off(tmp_path)
     found = load_tables(tmp_path)
     before, calls = len(found), len(list(found.verdicts(["row"])))
     assert before in (16, 32, 48)
@@ -299,16 +303,7 @@ def test_a_run_in_its_first_half_minute_has_no_rows_yet(tmp_path):
 
 def test_a_run_that_was_killed_is_interrupted_for_its_readers(tmp_path, small):
     """`running` sent people to wait for rows that never came."""
-    fails = {"after": 60}
-
-    def judge(request):
-        fails["after"] -= 1
-        if fails["after"] < 0:
-            raise RuntimeError("a program's mistake")
-        return met(request)
-
-    with pytest.raises(RuntimeError):
-        run(tmp_path, samples(100), judge, max_in_flight=4)
+    break_off(tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "running"
     assert load_tables(tmp_path).run["state"] == "interrupted"
     assert read_facts(tmp_path, unfinished=True)["state"] == "interrupted"
