@@ -24,7 +24,7 @@ from judge.generators.model import ItemSpec
 from judge.generators.tags import ends_with_tag, split_tag
 from judge.parse.objects import Members, decode_each
 from judge.parse.values import Number
-from judge.rubric.importers.items import KIND, NAMES, TEXT, WEIGHT
+from judge.rubric.importers.items import KIND, NAMES, TEXT, WEIGHT, text_with_more
 
 _NAMED = r"(?:criterion|criteria|item|rule|principle|hypothesis|requirement|constraint|nugget)[ \t]{1,2}"
 _NUMBERED = re.compile(rf"[ \t>*_#-]{{0,8}}(?:{_NAMED})?\(?(\d{{1,4}})[.):]\)?[*_]{{0,3}}[ \t]{{1,4}}(?=\S)", re.IGNORECASE)
@@ -279,7 +279,7 @@ def _fields(entry: Members) -> dict[str, Any]:
 
 def _sentence(fields: dict[str, Any], *, titles: bool) -> str:
     main, more, title = (_first(fields, names) for names in (_TEXTS, _MORE, _TITLES))
-    said = f"{main.rstrip('.:')}: {more}" if main and more and more != main else main or more or title
+    said = text_with_more(main, more) or title
     return f"{title}: {said}" if titles and title and title != said else said
 
 

@@ -157,9 +157,12 @@ def _text_of(item: Mapping[str, Any]) -> tuple[str, str]:
         return next((str(item[k]).strip() for k in keys if isinstance(item.get(k), str) and item[k].strip()), "")
 
     main, more, title = first(TEXT), first(_MORE), first(NAMES)
-    if main and more and more != main:
-        return f"{main.rstrip('.:')}: {more}", title
-    return main or more or title, title
+    return text_with_more(main, more) or title, title
+
+
+def text_with_more(main: str, more: str) -> str:
+    """The text of a criterion that is stated in two fields, or in one of them: "Brevity." and "Two sentences."."""
+    return f"{main.rstrip('.:')}: {more}" if main and more and more != main else main or more
 
 
 def _assert(item: Mapping[str, Any], where: str) -> dict[str, Any]:
