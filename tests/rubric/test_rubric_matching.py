@@ -130,6 +130,24 @@ def test_merge_of_several_weighs_by_share_and_support():
     assert ([c.text for c in fewer.rubric.criteria], len(fewer.left_out)) == (["Names the dose.", "Is polite."], 1)
 
 
+def test_a_merged_criterion_has_the_words_of_the_one_most_like_the_others():
+    """Of three in a row the middle one; where the last is in three rubrics, each of them counts, and it is the last."""
+    near = np.array([[1, 0.95, 0.9], [0.95, 1, 0.95], [0.9, 0.95, 1]])
+    first, middle, last = "Names the dose.", "Tells the dose.", "Gives the dose."
+    of = {text: n for n, text in enumerate(("names the dose", "tells the dose", "gives the dose"))}
+
+    def alike(texts):
+        places = [of[text.casefold().strip(".")] for text in texts]
+        return near[np.ix_(places, places)]
+
+    def words(*rubrics):
+        return [c.text for c in merge_rubrics([rubric(*texts) for texts in rubrics], alike, least=0.85).rubric.criteria]
+
+    assert words([first, middle, last]) == [middle]
+    assert words([first], [middle], [last]) == [middle]
+    assert words([first, middle, last], [last], [last]) == [last]
+
+
 def test_a_merged_rubric_says_what_it_is_made_of():
     """Parents and what made it: a rubric that was merged is a version like any other."""
     a, b = rubric("Names the dose."), rubric("Is polite.")
